@@ -82,7 +82,7 @@ class PolicyRefused(LockhouseError):
     default_code = "policy"
 
 
-class Cancelled(Exception):  # noqa: N818 - the user's wish, not an error
+class Cancelled(Exception):  # the user's wish, not an error
     """The user asked to stop. Never shown."""
 
     exit_code: ClassVar[int] = 130

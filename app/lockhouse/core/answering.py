@@ -117,6 +117,10 @@ class Reasoning(msgspec.Struct, frozen=True, tag="reasoning"):
     text: str
 
 
+class TextWasReasoning(msgspec.Struct, frozen=True, tag="text_was_reasoning"):
+    """All text sent so far belonged to the trace: the model closed one it never opened."""
+
+
 class Notice(msgspec.Struct, frozen=True, tag="notice"):
     """Something the user should know: turns cut, template replaced, safer settings used.
 
@@ -168,6 +172,7 @@ Event = (
     | PromptProgress
     | Text
     | Reasoning
+    | TextWasReasoning
     | Notice
     | Usage
     | Finished

@@ -1,0 +1,222 @@
+"""What an engine process and its clients say to each other: one operation a connection.
+
+A client connects, sends one operation and reads until the answer is complete; closing the
+connection takes the operation back. Messages are JSON in frames of
+``multiprocessing.connection``, never pickle. The listening end is a socket file in a private
+folder of the home, opened with a key that only that folder holds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from multiprocessing.connection import Client, Connection, Listener
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from lockhouse.core.answering import AnswerRequest, EngineBuild, Event
+
+VERSION = 1
+KvType = Literal["f16", "q8_0"]
+EngineState = Literal["loading", "ready"]
+
+
+class LoadSettings(msgspec.Struct, frozen=True):
+    """How a model is loaded. Sizes in tokens; 0 leaves the choice to the engine."""
+
+    context_length: int = 0
+    kv_type: KvType = "f16"
+    threads: int = 0
+    parallel: int = 4
+    batch: int = 512  # tokens computed at once (llama.cpp's ubatch)
+    flash_attention: bool = True
+    extra_buffers: bool = True  # repacked weights and AMX
+    check_tensors: bool = False
+
+    def safer(self) -> LoadSettings:
+        """The settings least likely to fail, for a model that crashed with these."""
+        return msgspec.structs.replace(
+            self,
+            context_length=min(self.context_length or 2048, 2048),
+            kv_type="f16",
+            threads=1,
+            parallel=1,
+            batch=128,
+            flash_attention=False,
+            extra_buffers=False,
+            check_tensors=True,
+        )
+
+
+class EngineSpec(msgspec.Struct, frozen=True):
+    """One model file with its load settings: what an engine process is started for."""
+
+    model_path: str
+    model_name: str
+    settings: LoadSettings = LoadSettings()
+
+
+class Answer(msgspec.Struct, frozen=True, tag="answer"):
+    """Answer a request; followed by events."""
+
+    request: AnswerRequest
+
+
+class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
+    """Stop answering, within an operation."""
+
+
+class AnswerNow(msgspec.Struct, frozen=True, tag="answer_now"):
+    """End the reasoning trace, within an operation."""
+
+
+class CountTokens(msgspec.Struct, frozen=True, tag="count_tokens"):
+    """How many prompt tokens the request takes; followed by a TokenCount."""
+
+    request: AnswerRequest
+
+
+class Inquire(msgspec.Struct, frozen=True, tag="inquire"):
+    """Who are you; followed by an EngineStatus."""
+
+
+class Hold(msgspec.Struct, frozen=True, tag="hold"):
+    """Stay loaded as long as this connection is open."""
+
+
+class Stop(msgspec.Struct, frozen=True, tag="stop"):
+    """End. ``when_idle``: only after the answers that are running, taking no new ones."""
+
+    when_idle: bool = False
+
+
+Operation = Answer | Cancel | AnswerNow | CountTokens | Inquire | Hold | Stop
+
+
+class TokenCount(msgspec.Struct, frozen=True, tag="token_count"):
+    """Reply to CountTokens."""
+
+    tokens: int
+    context_length: int
+
+
+class EngineStatus(msgspec.Struct, frozen=True, tag="engine_status"):
+    """Reply to Inquire. ``idle_s`` since the last operation; 0 while one runs."""
+
+    id: str
+    pid: int
+    model_path: str
+    model_name: str
+    state: EngineState
+    context_length: int
+    threads: int
+    clients: int
+    active: int
+    idle_s: float
+    idle_limit_s: float
+    memory_bytes: int
+    started_at: str
+    build: EngineBuild
+    settings: LoadSettings
+    confined: bool
+
+
+Reply = Event | TokenCount | EngineStatus
+
+
+class StartOrder(msgspec.Struct, frozen=True):
+    """What a starting engine reads from its standard input."""
+
+    id: str
+    folder: str  # the private folder: socket, key, record, exit record
+    log: str
+    spec: EngineSpec
+    idle_limit_s: float
+    ready_fd: int = -1  # gets one byte when the engine listens
+
+
+class EngineRecord(msgspec.Struct, frozen=True):
+    """What a running engine leaves in its folder for others to find it."""
+
+    id: str
+    pid: int
+    supervisor_pid: int
+    spec: EngineSpec
+    identity: str
+    log: str
+    version: int = VERSION
+
+
+class ExitRecord(msgspec.Struct, frozen=True):
+    """How an engine ended, written by its supervisor."""
+
+    id: str
+    model_path: str
+    return_code: int  # negative: the signal, as in subprocess
+    ended_at: float  # seconds since the epoch
+    log_tail: str
+
+
+_encode = msgspec.json.Encoder().encode
+_operation = msgspec.json.Decoder(Operation)
+_reply = msgspec.json.Decoder(Reply)
+
+
+def send(connection: Connection, message: Operation | Reply) -> None:
+    """Write one message. Raises OSError when the peer is gone."""
+    connection.send_bytes(_encode(message))
+
+
+def encode(message: Operation | Reply) -> bytes:
+    """The bytes of one message."""
+    return _encode(message)
+
+
+def receive_operation(connection: Connection) -> Operation:
+    """Read one operation. Raises EOFError when the client is gone."""
+    return _operation.decode(connection.recv_bytes(64 << 20))
+
+
+def receive_reply(connection: Connection) -> Reply:
+    """Read one reply. Raises EOFError when the engine is gone."""
+    return _reply.decode(connection.recv_bytes(64 << 20))
+
+
+def identity_of(path: Path) -> str:
+    """Tells one state of a file from another without reading it. Raises OSError."""
+    found = path.stat()
+    return f"{found.st_dev}:{found.st_ino}:{found.st_size}:{found.st_mtime_ns}"
+
+
+@contextlib.contextmanager
+def _address(folder: Path, engine_id: str) -> Iterator[str]:
+    """A name for the engine's socket that fits into the 107 bytes the kernel allows."""
+    if sys.platform == "win32":
+        yield rf"\\.\pipe\lockhouse-{engine_id}"
+        return
+    path = folder / f"{engine_id}.sock"
+    if sys.platform != "linux" or len(os.fsencode(path)) < 100:
+        yield str(path)
+        return
+    fd = os.open(folder, os.O_PATH | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{fd}/{engine_id}.sock"
+    finally:
+        os.close(fd)
+
+
+def listen(folder: Path, engine_id: str, key: bytes) -> Listener:
+    """Open the engine's end."""
+    with _address(folder, engine_id) as address:
+        return Listener(address, authkey=key, backlog=16)
+
+
+def connect(folder: Path, engine_id: str) -> Connection:
+    """Connect to a running engine. Raises OSError or EOFError when there is none."""
+    key = (folder / f"{engine_id}.key").read_bytes()
+    with _address(folder, engine_id) as address:
+        return Client(address, authkey=key)  # type: ignore[return-value]

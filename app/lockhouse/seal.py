@@ -1,0 +1,277 @@
+"""The seal: no network for this process and everything it starts, enforced by the kernel.
+
+On Linux a seccomp filter refuses every socket that is not AF_UNIX, and io_uring, which could
+make one without the socket call. It needs no privilege, covers native code and children, and
+cannot be taken back. Elsewhere a Python audit hook is all there is, and :func:`state` says so.
+Engines are confined further with Landlock: they see their model and the program, nothing else.
+
+Standard library only: this runs before any other code is loaded.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import platform
+import struct
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+SealLevel = Literal["kernel", "python", "none"]
+
+# (audit architecture, socket, io_uring_setup, pidfd_getfd, seccomp): linux/audit.h, unistd.h
+_SYSCALLS = {
+    "x86_64": (0xC000003E, 41, 425, 438, 317),
+    "aarch64": (0xC00000B7, 198, 425, 438, 277),
+}
+_LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
+_PR_SET_NO_NEW_PRIVS = 38
+_AF_UNIX = 1
+_level: SealLevel = "none"
+
+
+def seal_network() -> SealLevel:
+    """Refuse the network from now on, for good. Safe to call twice.
+
+    Raises OSError where the kernel knows seccomp and still refuses the filter: a program that
+    promises silence must not start without it.
+    """
+    global _level
+    if _level != "none":
+        return _level
+    machine = platform.machine()
+    if sys.platform == "linux" and machine in _SYSCALLS:
+        _install_filter(machine)
+        _level = "kernel"
+    else:
+        sys.addaudithook(_refuse_in_python)
+        _level = "python"
+    return _level
+
+
+def state() -> SealLevel:
+    """How this process is sealed, inherited filters included."""
+    return _level
+
+
+def _filter_program(machine: str) -> bytes:
+    """Classic BPF over ``struct seccomp_data``: number at 0, architecture at 4, argument 0 at 16."""
+    arch, socket_nr, io_uring_nr, pidfd_getfd_nr, _ = _SYSCALLS[machine]
+    load, equal, at_least, ret = 0x20, 0x15, 0x35, 0x06
+    allow, refuse, kill = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x80000000
+    program = [(load, 0, 0, 4), (equal, 1, 0, arch), (ret, 0, 0, kill), (load, 0, 0, 0)]
+    if machine == "x86_64":  # the x32 numbers would be a way around
+        program += [(at_least, 0, 1, 0x40000000), (ret, 0, 0, refuse)]
+    for number in (io_uring_nr, pidfd_getfd_nr):
+        program += [(equal, 0, 1, number), (ret, 0, 0, refuse)]
+    program += [
+        (equal, 1, 0, socket_nr),
+        (ret, 0, 0, allow),
+        (load, 0, 0, 16),
+        (equal, 0, 1, _AF_UNIX),
+        (ret, 0, 0, allow),
+        (ret, 0, 0, refuse),
+    ]
+    return b"".join(struct.pack("HBBI", *step) for step in program)
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
+
+
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _forbid_new_privileges(libc: ctypes.CDLL) -> None:
+    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "the kernel refused no_new_privs")
+
+
+def _install_filter(machine: str) -> None:
+    libc = _libc()
+    _forbid_new_privileges(libc)
+    code = _filter_program(machine)
+    program = _Program(len(code) // 8, code)
+    set_filter, all_threads = 1, 1
+    if libc.syscall(_SYSCALLS[machine][4], set_filter, all_threads, ctypes.byref(program)):
+        raise OSError(ctypes.get_errno(), "the kernel refused the network filter")
+
+
+def _refuse_in_python(event: str, args: tuple[object, ...]) -> None:
+    if event == "socket.__new__" and len(args) > 1 and args[1] != _AF_UNIX:
+        raise PermissionError(errno.EPERM, "sealed: Lockhouse does not use the network")
+    if event in ("socket.getaddrinfo", "socket.gethostbyname"):
+        raise PermissionError(errno.EPERM, "sealed: Lockhouse does not look up names")
+
+
+# --- files ---------------------------------------------------------------------------------
+
+_READ_FILE, _READ_DIR, _EXECUTE, _WRITE_FILE = 1 << 2, 1 << 3, 1 << 0, 1 << 1
+_RIGHTS_BY_ABI = {1: 13, 2: 14, 3: 15, 4: 15}  # how many of the fs rights each version knows
+
+
+class _Ruleset(ctypes.Structure):
+    _fields_ = (
+        ("handled_access_fs", ctypes.c_uint64),
+        ("handled_access_net", ctypes.c_uint64),
+        ("scoped", ctypes.c_uint64),
+    )
+
+
+class _PathBeneath(ctypes.Structure):
+    _pack_ = 1
+    _layout_ = "ms"
+    _fields_ = (("allowed_access", ctypes.c_uint64), ("parent_fd", ctypes.c_int32))
+
+
+def landlock_version() -> int:
+    """The Landlock ABI of this kernel; 0 where there is none."""
+    if sys.platform != "linux":
+        return 0
+    return max(0, int(_libc().syscall(_LANDLOCK_CREATE, None, 0, 1)))
+
+
+def confine_files(
+    *, read: Iterable[Path], run: Iterable[Path] = (), write: Iterable[Path] = ()
+) -> bool:
+    """Let this process reach only these files and folders, and no TCP. False without Landlock.
+
+    ``read`` may be read, ``run`` read and executed, ``write`` read and written (existing files
+    only). Paths that do not exist are passed over. Cannot be taken back.
+    """
+    version = landlock_version()
+    if not version:
+        return False
+    libc = _libc()
+    handled = (1 << _RIGHTS_BY_ABI.get(version, 16)) - 1
+    ruleset = _Ruleset(handled, 3 if version >= 4 else 0, 3 if version >= 6 else 0)
+    size = 24 if version >= 6 else 16 if version >= 4 else 8
+    ruleset_fd = libc.syscall(_LANDLOCK_CREATE, ctypes.byref(ruleset), size, 0)
+    if ruleset_fd < 0:
+        return False
+    try:
+        for paths, rights in (
+            (read, _READ_FILE | _READ_DIR),
+            (run, _READ_FILE | _READ_DIR | _EXECUTE),
+            (write, _READ_FILE | _WRITE_FILE),
+        ):
+            for path in paths:
+                _allow(libc, ruleset_fd, path, rights)
+        _forbid_new_privileges(libc)
+        return libc.syscall(_LANDLOCK_RESTRICT, ruleset_fd, 0) == 0
+    finally:
+        os.close(ruleset_fd)
+
+
+def _allow(libc: ctypes.CDLL, ruleset_fd: int, path: Path, rights: int) -> None:
+    try:
+        fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        if not path.is_dir():
+            rights &= ~_READ_DIR
+        rule = _PathBeneath(rights, fd)
+        libc.syscall(_LANDLOCK_ADD, ruleset_fd, 1, ctypes.byref(rule), 0)
+    finally:
+        os.close(fd)
+
+
+# --- self-test -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One attempt to reach the network, and how it ended."""
+
+    attempt: str
+    stopped: bool
+    by: SealLevel
+    detail: str
+
+
+_NATIVE = (
+    "import ctypes,os,sys;c=ctypes.CDLL(None,use_errno=True);"
+    "f=c.socket(2,1,0);e=ctypes.get_errno();print(f,e)"
+)
+
+
+def self_test() -> list[Probe]:
+    """Try to open the network in every way this process could, and report each attempt.
+
+    Nothing is sent: an attempt that is not stopped ends at a closed port of this machine.
+    """
+    import socket
+    import subprocess
+
+    def by_family(family: int) -> str:
+        with socket.socket(family, socket.SOCK_STREAM) as sock:
+            sock.settimeout(1)
+            sock.connect(("127.0.0.1" if family == socket.AF_INET else "::1", 9))
+        return "connected"
+
+    def by_name() -> str:
+        return str(socket.getaddrinfo("lockhouse.invalid", 443))
+
+    def natively() -> str:
+        libc = _libc()
+        fd = libc.socket(socket.AF_INET, socket.SOCK_STREAM, 0)
+        if fd < 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        os.close(fd)
+        return "a native socket was opened"
+
+    def in_child() -> str:
+        fd, code = (
+            int(part)
+            for part in subprocess.run(
+                [sys.executable, "-I", "-c", _NATIVE], capture_output=True, text=True, check=True
+            ).stdout.split()
+        )
+        if fd < 0:
+            raise OSError(code, os.strerror(code))
+        return "a child opened a socket"
+
+    def by_io_uring() -> str:
+        numbers = _SYSCALLS.get(platform.machine())
+        if sys.platform != "linux" or numbers is None:
+            raise OSError(errno.ENOSYS, "no such call on this system")
+        parameters = (ctypes.c_uint8 * 120)()
+        fd = _libc().syscall(numbers[2], 4, parameters)
+        if fd < 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        os.close(fd)
+        return "an io_uring was set up"
+
+    attempts: Sequence[tuple[str, object]] = (
+        ("IPv4 connection", lambda: by_family(socket.AF_INET)),
+        ("IPv6 connection", lambda: by_family(socket.AF_INET6)),
+        ("Name look-up", by_name),
+        ("Connection from native code", natively),
+        ("Connection from a child process", in_child),
+        ("io_uring", by_io_uring),
+    )
+    return [_probe(name, attempt) for name, attempt in attempts]
+
+
+def _probe(name: str, attempt: object) -> Probe:
+    import socket
+
+    assert callable(attempt)
+    try:
+        detail = str(attempt())
+    except PermissionError as error:
+        return Probe(name, True, _level, error.strerror or str(error))
+    except socket.gaierror as error:
+        # The resolver hides why; without a socket it can only fail.
+        return Probe(name, _level != "none", _level, error.strerror or str(error))
+    except OSError as error:
+        if error.errno == errno.ENOSYS:
+            return Probe(name, True, "kernel", "not available on this system")
+        return Probe(name, False, "none", error.strerror or str(error))
+    return Probe(name, False, "none", detail)

@@ -1,0 +1,29 @@
+"""GGUF files: what they say, whether they can be loaded, and what memory they take."""
+
+from __future__ import annotations
+
+from lockhouse.library.gguf.header import GgufHeader, read_header
+from lockhouse.library.gguf.layout import TensorInfo, Unread, Vocabulary
+from lockhouse.library.gguf.loadable import check_loadable, shard_paths
+from lockhouse.library.gguf.memory import (
+    MemoryEstimate,
+    estimate_memory,
+    kv_cache_bytes,
+    largest_context,
+    weights_bytes,
+)
+
+__all__ = [
+    "GgufHeader",
+    "MemoryEstimate",
+    "TensorInfo",
+    "Unread",
+    "Vocabulary",
+    "check_loadable",
+    "estimate_memory",
+    "kv_cache_bytes",
+    "largest_context",
+    "read_header",
+    "shard_paths",
+    "weights_bytes",
+]

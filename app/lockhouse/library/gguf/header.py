@@ -1,0 +1,197 @@
+"""What a GGUF header means: which model it is, how large, in what form, and what it can do."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from lockhouse.library.gguf.layout import (
+    Layout,
+    TensorInfo,
+    Unread,
+    Value,
+    Vocabulary,
+    read_layout,
+)
+from lockhouse.library.gguf.types import FILE_TYPES
+
+_EMBEDDING_ARCHITECTURES: Final = frozenset(
+    {
+        "bert",
+        "modern-bert",
+        "nomic-bert",
+        "nomic-bert-moe",
+        "neo-bert",
+        "jina-bert-v2",
+        "jina-bert-v3",
+        "eurobert",
+        "gemma-embedding",
+        "llama-embed",
+        "t5encoder",
+    }
+)
+_REASONING_MARKS: Final = re.compile(
+    r"<think|</think|\[THINK\]|<seed:think|START_THINKING|enable_thinking|reasoning_content"
+    r"|<\|channel\|?>|<reasoning>|<thought>"
+)
+_TOOLS: Final = re.compile(r"\btools\b")
+
+
+class GgufHeader(msgspec.Struct, frozen=True):
+    """A model as its header tells it. Empty text, 0 and None stand for what is not said."""
+
+    path: Path
+    size_bytes: int
+    version: int
+    key_values: dict[str, Value]
+    tensors: tuple[TensorInfo, ...]
+    vocabulary: Vocabulary | None
+    kind: str  # "model", "mmproj", "adapter", "imatrix", "vocab"
+    architecture: str
+    name: str
+    parameter_count: int
+    weights_bytes: int
+    quantization: str
+    bits_per_weight: float
+    context_length: int
+    block_count: int
+    embedding_length: int
+    vocabulary_size: int
+    chat_template: str
+    tokenizer_model: str
+    license: str
+    base_model: str
+    source_url: str
+    capabilities: tuple[str, ...]
+    split_index: int  # from 0
+    split_count: int  # 1 when the model is one file
+
+    def number(self, key: str, default: int = 0) -> int:
+        """A whole number under the architecture's own prefix; the first of a list."""
+        value = self.key_values.get(f"{self.architecture}.{key}")
+        if isinstance(value, tuple) and value:
+            value = value[0]
+        return _whole(value, default)
+
+    def per_layer(self, key: str, default: int = 0) -> tuple[int, ...]:
+        """A number for each layer, given once for all or one by one."""
+        layers = min(max(self.block_count, 0), 512)
+        value = self.key_values.get(f"{self.architecture}.{key}")
+        if isinstance(value, tuple):
+            numbers = tuple(_whole(item, default) for item in value[:layers])
+            return numbers + (default,) * (layers - len(numbers))
+        return (_whole(value, default),) * layers
+
+
+def read_header(path: Path) -> GgufHeader:
+    """Read and interpret the header of the file at ``path``.
+
+    Takes milliseconds and a few megabytes whatever the file claims. Raises NotFound when there
+    is no such file, InvalidInput with the place and the reason when it cannot be used.
+    """
+    layout = read_layout(path)
+    values = layout.key_values
+    architecture = _text(values, "general.architecture")
+    elements = sum(tensor.elements for tensor in layout.tensors)
+    weights_bytes = sum(tensor.size_bytes for tensor in layout.tensors)
+    template = _text(values, "tokenizer.chat_template")
+    kind = _kind(layout, architecture)
+    return GgufHeader(
+        path=path,
+        size_bytes=layout.size_bytes,
+        version=layout.version,
+        key_values=values,
+        tensors=layout.tensors,
+        vocabulary=layout.vocabulary,
+        kind=kind,
+        architecture=architecture,
+        name=_text(values, "general.name"),
+        parameter_count=elements,
+        weights_bytes=weights_bytes,
+        quantization=_quantization(layout),
+        bits_per_weight=round(weights_bytes * 8 / elements, 3) if elements else 0.0,
+        context_length=_whole(values.get(f"{architecture}.context_length")),
+        block_count=_whole(values.get(f"{architecture}.block_count")),
+        embedding_length=_whole(values.get(f"{architecture}.embedding_length")),
+        vocabulary_size=_vocabulary_size(layout, architecture),
+        chat_template=template,
+        tokenizer_model=_text(values, "tokenizer.ggml.model"),
+        license=_text(values, "general.license"),
+        base_model=_text(values, "general.base_model.0.name"),
+        source_url=_text(values, "general.repo_url", "general.source.url"),
+        capabilities=_capabilities(values, kind, architecture, template),
+        split_index=_whole(values.get("split.no")),
+        split_count=max(1, _whole(values.get("split.count"), 1)),
+    )
+
+
+def _text(values: dict[str, Value], *keys: str) -> str:
+    for key in keys:
+        value = values.get(key)
+        if isinstance(value, str) and value:
+            return value
+    return ""
+
+
+def _whole(value: object, default: int = 0) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    return default
+
+
+def _kind(layout: Layout, architecture: str) -> str:
+    said = _text(layout.key_values, "general.type")
+    if said == "mmproj" or architecture == "clip":
+        return "mmproj"
+    if said in ("adapter", "imatrix"):
+        return said
+    return "model" if layout.tensors or _whole(layout.key_values.get("split.count")) else "vocab"
+
+
+def _quantization(layout: Layout) -> str:
+    """The usual name of the file type where the tensors bear it out, else their main type."""
+    weights = [tensor for tensor in layout.tensors if len(tensor.shape) > 1]
+    blocks = [tensor for tensor in weights if tensor.name.startswith("blk.")]
+    count: Counter[str] = Counter()
+    for tensor in blocks or weights or layout.tensors:
+        count[tensor.type_name] += tensor.elements
+    if not count:
+        return ""
+    main = count.most_common(1)[0][0]
+    name, borne_out_by = FILE_TYPES.get(
+        _whole(layout.key_values.get("general.file_type"), -1), ("", ())
+    )
+    return name if main in borne_out_by else main
+
+
+def _vocabulary_size(layout: Layout, architecture: str) -> int:
+    if layout.vocabulary is not None:
+        return layout.vocabulary.count
+    return _whole(layout.key_values.get(f"{architecture}.vocab_size"))
+
+
+def _capabilities(
+    values: dict[str, Value], kind: str, architecture: str, template: str
+) -> tuple[str, ...]:
+    if kind == "mmproj":
+        return ("vision",)
+    if kind != "model":
+        return ()
+    pooling = _whole(values.get(f"{architecture}.pooling_type"))
+    if architecture in _EMBEDDING_ARCHITECTURES or pooling > 0:
+        return ("embedding",)
+    found = []
+    if template:
+        found.append("chat")
+        if _REASONING_MARKS.search(template):
+            found.append("reasoning")
+        if _TOOLS.search(template):
+            found.append("tools")
+    return tuple(found)
+
+
+__all__ = ["GgufHeader", "TensorInfo", "Unread", "Value", "Vocabulary", "read_header"]

@@ -1,0 +1,453 @@
+"""The bytes of a GGUF header, read without trusting any of them.
+
+Hides the file: a small window moves over it with plain reads (a mapping would kill the process
+if another program cut the file short meanwhile), every count and length is held against what
+the file can hold before anything is allocated, and what nobody needs (merges, scores, token
+types) is stepped over. The weights are never touched.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+from pathlib import Path
+from typing import Final, NoReturn
+
+import msgspec
+
+from lockhouse.core.errors import InvalidInput, NotFound
+from lockhouse.library.gguf.types import ARRAY, SCALAR_FORMATS, STRING, TENSOR_TYPES
+
+_WINDOW_BYTES: Final = 1 << 20
+_MAX_METADATA: Final = 10_000
+_MAX_TENSORS: Final = 65_536
+_MAX_NAME_BYTES: Final = 65_535
+_MAX_TENSOR_NAME_BYTES: Final = 63  # llama.cpp's own limit
+_MAX_KEPT_TEXT_BYTES: Final = 1 << 20
+_MAX_KEPT_TOTAL_BYTES: Final = 32 << 20
+_MAX_KEPT_ITEMS: Final = 4096
+_MAX_STRINGS: Final = 2_000_000  # in all arrays; the largest known vocabulary has 0.8 million
+_TOKENS_KEY: Final = "tokenizer.ggml.tokens"
+_DAMAGED_HINT: Final = "The file is damaged or was made to look like a model. Get it again."
+
+_U32: Final = struct.Struct("<I")
+_U64: Final = struct.Struct("<Q")
+_SCALARS: Final = {kind: struct.Struct("<" + fmt) for kind, fmt in SCALAR_FORMATS.items()}
+
+
+class Unread(msgspec.Struct, frozen=True):
+    """A value that was stepped over: a long array, or a text too long to keep."""
+
+    count: int  # items of an array, bytes of a text
+    is_text: bool = False
+
+
+Scalar = str | int | float | bool
+Value = Scalar | tuple[Scalar, ...] | Unread
+
+
+class TensorInfo(msgspec.Struct, frozen=True):
+    """One tensor of the table."""
+
+    name: str
+    type_name: str
+    shape: tuple[int, ...]
+    elements: int
+    size_bytes: int
+    offset: int  # from the start of the data
+
+
+class Vocabulary(msgspec.Struct, frozen=True):
+    """What is known of the tokens: enough to tell whether llama.cpp would abort on them."""
+
+    count: int
+    duplicate: str | None = None  # a token that occurs twice
+    invalid_index: int | None = None  # a token that is not UTF-8
+
+
+class Layout(msgspec.Struct, frozen=True):
+    """Everything a header says, not yet interpreted."""
+
+    path: Path
+    size_bytes: int
+    version: int
+    alignment: int
+    key_values: dict[str, Value]
+    tensors: tuple[TensorInfo, ...]
+    data_offset: int
+    vocabulary: Vocabulary | None
+
+
+def shown(path: Path) -> str:
+    """The file's name as it can be printed, whatever bytes it is made of."""
+    return os.fsencode(path.name or str(path)).decode("utf-8", "replace")
+
+
+def open_regular(path: Path) -> int:
+    """A descriptor of ``path``, which is a regular, readable, non-empty file.
+
+    Looks before it opens: opening a FIFO would wait for a writer that never comes.
+    """
+    try:
+        _refuse_special(path, path.stat())
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(path, flags | getattr(os, "O_CLOEXEC", 0))
+    except FileNotFoundError as error:
+        raise NotFound(
+            f"{shown(path)} does not exist.",
+            hint="Check the path; the file may have been moved or deleted.",
+        ) from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "the path is not valid"
+        raise InvalidInput(
+            f"{shown(path)} cannot be read: {reason}.",
+            hint="Check who owns the file and that its disk is there.",
+        ) from error
+    try:
+        _refuse_special(path, os.fstat(descriptor))
+    except InvalidInput:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _refuse_special(path: Path, status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise InvalidInput(
+            f"{shown(path)} is a folder, not a model file.",
+            hint="Choose a file ending in .gguf inside it.",
+        )
+    if not stat.S_ISREG(status.st_mode):
+        raise InvalidInput(
+            f"{shown(path)} is not a regular file.",
+            hint="Models are read from ordinary files, never from pipes or devices.",
+        )
+    if status.st_size == 0:
+        raise InvalidInput(
+            f"{shown(path)} is empty.", hint="The download may have failed. Get the file again."
+        )
+
+
+def read_layout(path: Path) -> Layout:
+    """The header of the file, or InvalidInput saying where it stops making sense."""
+    descriptor = open_regular(path)
+    try:
+        return _Reader(path, descriptor, os.fstat(descriptor).st_size).read()
+    except OSError as error:
+        raise InvalidInput(
+            f"{shown(path)} cannot be read: {error.strerror}.",
+            hint="Check that its disk is there and healthy.",
+        ) from error
+    finally:
+        os.close(descriptor)
+
+
+class _Reader:
+    """A cursor over the file, and the grammar of a header."""
+
+    def __init__(self, path: Path, descriptor: int, size_bytes: int) -> None:
+        self._path = path
+        self._descriptor = descriptor
+        self._size = size_bytes
+        self._window = b""
+        self._window_start = 0
+        self._at = 0  # absolute
+        self._strings_left = _MAX_STRINGS
+        self._kept_bytes = 0
+        self._vocabulary: Vocabulary | None = None
+
+    def read(self) -> Layout:
+        version, tensor_count, metadata_count = self._read_preamble()
+        key_values: dict[str, Value] = {}
+        for index in range(metadata_count):
+            key = self._name(f"the name of metadata entry {index}", _MAX_NAME_BYTES)
+            if not key:
+                self._refuse(f"metadata entry {index} has no name")
+            if key in key_values:
+                self._refuse(f'the metadata entry "{key[:80]}" occurs twice')
+            key_values[key] = self._value(key)
+        alignment = self._alignment(key_values)
+        tensors = self._tensors(tensor_count, alignment)
+        data_offset = -(-self._at // alignment) * alignment
+        self._check_extent(tensors, data_offset)
+        return Layout(
+            path=self._path,
+            size_bytes=self._size,
+            version=version,
+            alignment=alignment,
+            key_values=key_values,
+            tensors=tensors,
+            data_offset=data_offset,
+            vocabulary=self._vocabulary,
+        )
+
+    def _refuse(self, what: str, *, hint: str = _DAMAGED_HINT) -> NoReturn:
+        raise InvalidInput(f"{shown(self._path)} is not a usable model: {what}.", hint=hint)
+
+    # The window
+
+    def _ensure(self, count: int, what: str) -> int:
+        """Have ``count`` bytes from the cursor in the window; gives their index there."""
+        if count > self._size - self._at:
+            self._refuse(
+                f"the file ends inside {what}",
+                hint="It is incomplete, perhaps an unfinished download. Get it again.",
+            )
+        index = self._at - self._window_start
+        if index < 0 or index + count > len(self._window):
+            os.lseek(self._descriptor, self._at, os.SEEK_SET)
+            self._window = self._read_fully(max(count, _WINDOW_BYTES))
+            self._window_start = self._at
+            index = 0
+            if len(self._window) < count:
+                self._refuse(f"the file became shorter while {what} was read")
+        return index
+
+    def _read_fully(self, count: int) -> bytes:
+        wanted = min(count, self._size - self._at)
+        first = os.read(self._descriptor, wanted)
+        if len(first) == wanted or not first:
+            return first
+        pieces = [first]
+        have = len(first)
+        while have < wanted and (piece := os.read(self._descriptor, wanted - have)):
+            pieces.append(piece)
+            have += len(piece)
+        return b"".join(pieces)
+
+    def _take(self, count: int, what: str) -> bytes:
+        index = self._ensure(count, what)
+        self._at += count
+        return self._window[index : index + count]
+
+    def _u32(self, what: str) -> int:
+        index = self._ensure(4, what)
+        self._at += 4
+        number: int = _U32.unpack_from(self._window, index)[0]
+        return number
+
+    def _u64(self, what: str) -> int:
+        index = self._ensure(8, what)
+        self._at += 8
+        number: int = _U64.unpack_from(self._window, index)[0]
+        return number
+
+    def _skip(self, count: int, what: str) -> None:
+        if count > self._size - self._at:
+            self._refuse(f"{what} claims {count} bytes, more than the file holds")
+        self._at += count
+
+    def _keep(self, count: int) -> None:
+        self._kept_bytes += count
+        if self._kept_bytes > _MAX_KEPT_TOTAL_BYTES:
+            self._refuse("its metadata is larger than any model needs")
+
+    # The grammar
+
+    def _read_preamble(self) -> tuple[int, int, int]:
+        magic = self._take(min(4, self._size), "the first four bytes")
+        if magic != b"GGUF":
+            self._refuse(
+                "it does not begin with the letters GGUF",
+                hint="Lockhouse runs models in the GGUF format; this file is something else.",
+            )
+        version = self._u32("the version number")
+        if version & 0xFFFF == 0 and version != 0:
+            self._refuse(
+                "it was written for big-endian machines",
+                hint="Get the little-endian file of this model.",
+            )
+        if version not in (2, 3):
+            self._refuse(
+                f"its format version is {version}, and only 2 and 3 are known",
+                hint="An old file must be converted again; a newer one needs a newer Lockhouse.",
+            )
+        tensor_count = self._u64("the number of tensors")
+        metadata_count = self._u64("the number of metadata entries")
+        # The smallest entry takes 13 bytes, the smallest tensor 24.
+        if metadata_count > _MAX_METADATA or metadata_count * 13 > self._size:
+            self._refuse(f"it claims {metadata_count} metadata entries")
+        if tensor_count > _MAX_TENSORS or tensor_count * 24 > self._size:
+            self._refuse(f"it claims {tensor_count} tensors")
+        return version, tensor_count, metadata_count
+
+    def _name(self, what: str, limit: int) -> str:
+        length = self._u64(f"the length of {what}")
+        if length > limit:
+            self._refuse(f"{what} claims {length} bytes")
+        try:
+            return self._take(length, what).decode("utf-8")
+        except UnicodeDecodeError:
+            self._refuse(f"{what} is not valid text")
+
+    def _value(self, key: str) -> Value:
+        label = f'"{key[:80]}"'
+        kind = self._u32(f"the type of {label}")
+        if kind == STRING:
+            return self._text(label)
+        if kind == ARRAY:
+            return self._array(key, label)
+        if kind not in _SCALARS:
+            self._refuse(f"{label} has the unknown type {kind}")
+        scalar = _SCALARS[kind]
+        value: Scalar = scalar.unpack(self._take(scalar.size, label))[0]
+        return value
+
+    def _text(self, label: str) -> str | Unread:
+        length = self._u64(f"the length of {label}")
+        if length > _MAX_KEPT_TEXT_BYTES:
+            self._skip(length, label)
+            return Unread(length, is_text=True)
+        self._keep(length)
+        return self._take(length, label).decode("utf-8", "replace")
+
+    def _array(self, key: str, label: str) -> Value:
+        kind = self._u32(f"the item type of {label}")
+        count = self._u64(f"the item count of {label}")
+        if kind == STRING:
+            return self._string_array(key, label, count)
+        if kind not in _SCALARS:
+            self._refuse(f"{label} is a list of the unknown type {kind}")
+        size = count * _SCALARS[kind].size
+        if count > _MAX_KEPT_ITEMS:
+            self._skip(size, label)
+            return Unread(count)
+        self._keep(size)
+        items: tuple[Scalar, ...] = struct.unpack(
+            f"<{count}{SCALAR_FORMATS[kind]}", self._take(size, label)
+        )
+        return items
+
+    def _string_array(self, key: str, label: str, count: int) -> Value:
+        if count * 8 > self._size - self._at or count > self._strings_left:
+            self._refuse(f"{label} claims {count} items")
+        self._strings_left -= count
+        is_vocabulary = key == _TOKENS_KEY
+        keep = count <= _MAX_KEPT_ITEMS
+        strings = self._walk_strings(label, count, collect=keep or is_vocabulary)
+        if is_vocabulary:
+            self._vocabulary = _examine(strings)
+        if not keep:
+            return Unread(count)
+        self._keep(sum(map(len, strings)))
+        return tuple(item.decode("utf-8", "replace") for item in strings)
+
+    def _walk_strings(self, label: str, count: int, *, collect: bool) -> list[bytes]:
+        """Step over ``count`` strings; the hot loop works inside one window at a time."""
+        collected: list[bytes] = []
+        unpack = _U64.unpack_from
+        left = count
+        while left:
+            index = self._ensure(8, label)
+            window = self._window
+            end = len(window)
+            begin = index
+            while left and index + 8 <= end:
+                after = index + 8 + unpack(window, index)[0]
+                if after > end:
+                    break
+                if collect:
+                    collected.append(window[index + 8 : after])
+                index = after
+                left -= 1
+            self._at += index - begin
+            if left and index == begin:
+                self._long_string(label)
+        return collected
+
+    def _long_string(self, label: str) -> None:
+        """Bring a string that leaves the window wholly into it, or refuse it."""
+        index = self._ensure(8, label)
+        length: int = _U64.unpack_from(self._window, index)[0]
+        if length > _MAX_KEPT_TEXT_BYTES:
+            self._refuse(f"an item of {label} claims {length} bytes")
+        self._ensure(8 + length, label)
+
+    def _alignment(self, key_values: dict[str, Value]) -> int:
+        alignment = key_values.get("general.alignment", 32)
+        if not isinstance(alignment, int) or isinstance(alignment, bool):
+            self._refuse("its alignment is not a number")
+        if not 0 < alignment <= 1 << 20 or alignment & (alignment - 1):
+            self._refuse(f"its alignment is {alignment}, not a power of two")
+        return alignment
+
+    def _tensors(self, count: int, alignment: int) -> tuple[TensorInfo, ...]:
+        tensors: list[TensorInfo] = []
+        seen: set[str] = set()
+        expected = 0
+        for index in range(count):
+            tensor = self._tensor(index)
+            if tensor.name in seen:
+                self._refuse(f'the tensor "{tensor.name}" occurs twice')
+            if tensor.offset != expected:
+                self._refuse(
+                    f'the tensor "{tensor.name}" is said to lie at {tensor.offset}, '
+                    f"but the one before it ends at {expected}"
+                )
+            seen.add(tensor.name)
+            expected += -(-tensor.size_bytes // alignment) * alignment
+            tensors.append(tensor)
+        return tuple(tensors)
+
+    def _tensor(self, index: int) -> TensorInfo:
+        name = self._name(f"the name of tensor {index}", _MAX_TENSOR_NAME_BYTES)
+        label = f'the tensor "{name}"'
+        dimensions = self._u32(label)
+        if dimensions > 4:
+            self._refuse(f"{label} claims {dimensions} dimensions")
+        shape = struct.unpack(f"<{dimensions}Q", self._take(8 * dimensions, label))
+        kind = self._u32(label)
+        offset = self._u64(label)
+        if kind not in TENSOR_TYPES:
+            self._refuse(
+                f"{label} has the unknown type {kind}",
+                hint="A newer Lockhouse may know it; otherwise the file is damaged.",
+            )
+        type_name, block_elements, block_bytes = TENSOR_TYPES[kind]
+        elements = 1
+        for extent in shape:
+            elements *= extent
+        if elements >= 1 << 63:
+            self._refuse(f"{label} claims a size beyond all bounds")
+        if shape and shape[0] % block_elements:
+            self._refuse(f"the rows of {label} do not fit its type {type_name}")
+        size_bytes = elements // block_elements * block_bytes
+        return TensorInfo(name, type_name, shape, elements, size_bytes, offset)
+
+    def _check_extent(self, tensors: tuple[TensorInfo, ...], data_offset: int) -> None:
+        if not tensors:
+            return
+        needed = data_offset + tensors[-1].offset + tensors[-1].size_bytes
+        if needed > self._size:
+            self._refuse(
+                f"its weights need {needed} bytes and the file has {self._size}",
+                hint="It is incomplete, perhaps an unfinished download. Get it again.",
+            )
+
+
+def _examine(tokens: list[bytes]) -> Vocabulary:
+    """Whether the tokens are distinct and valid text. Empty ones are given names by llama.cpp."""
+    named = [token for token in tokens if token]
+    duplicate = None
+    if len(set(named)) != len(named):
+        seen: set[bytes] = set()
+        for token in named:
+            if token in seen:
+                duplicate = token.decode("utf-8", "replace")
+                break
+            seen.add(token)
+    invalid = None
+    try:
+        b"\n".join(tokens).decode("utf-8")  # one pass; the line ends keep tokens apart
+    except UnicodeDecodeError:
+        invalid = next(index for index, token in enumerate(tokens) if not _is_text(token))
+    return Vocabulary(len(tokens), duplicate, invalid)
+
+
+def _is_text(token: bytes) -> bool:
+    try:
+        token.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,204 @@
+"""Whether llama.cpp can be handed this file, told beforehand and in plain words.
+
+llama.cpp ends its whole process on some values instead of refusing them (its GGML_ASSERTs in
+llama_model_base::load_hparams and llama_vocab::impl::load); each of those is looked at here.
+What it refuses by itself is left to it, unless a better sentence can be said now.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final, NoReturn
+
+from lockhouse.core.errors import InvalidInput
+from lockhouse.library.gguf.header import GgufHeader
+from lockhouse.library.gguf.layout import Unread, shown
+
+_MAX_LAYERS: Final = 512
+_MAX_EXPERTS: Final = 1024
+_MAX_WIDTH: Final = 1 << 20
+_MAX_HEADS: Final = 1 << 16
+_MAX_CONTEXT: Final = 1 << 31
+_MAX_VOCABULARY: Final = 4_000_000
+_ROPE_SCALINGS: Final = ("none", "linear", "yarn", "longrope")
+_SHARD: Final = re.compile(r"^(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf$")
+_DAMAGED_HINT: Final = "The file is damaged or was made to look like a model. Get it again."
+
+
+def check_loadable(header: GgufHeader) -> None:
+    """Raise InvalidInput, with the cause, unless the engine may be given this model."""
+    _check_kind(header)
+    _check_parts(header)
+    _check_layers(header)
+    _check_widths(header)
+    _check_experts(header)
+    _check_rope(header)
+    _check_vocabulary(header)
+    template = header.key_values.get("tokenizer.chat_template")
+    if isinstance(template, Unread):
+        _refuse(header, f"its chat template is {template.count} bytes long")
+
+
+def shard_paths(header: GgufHeader) -> tuple[Path, ...]:
+    """All files of the model, the first one first, whether they exist or not."""
+    match = _SHARD.match(header.path.name)
+    if header.split_count < 2 or match is None:
+        return (header.path,)
+    stem, count = match["stem"], match["count"]
+    parts = range(1, min(int(count), header.split_count) + 1)
+    return tuple(header.path.with_name(f"{stem}-{part:05d}-of-{count}.gguf") for part in parts)
+
+
+def _refuse(header: GgufHeader, what: str, *, hint: str = _DAMAGED_HINT) -> NoReturn:
+    raise InvalidInput(f"{shown(header.path)} cannot be loaded: {what}.", hint=hint)
+
+
+def _check_kind(header: GgufHeader) -> None:
+    if header.kind == "mmproj":
+        _refuse(
+            header,
+            "this is a projector (mmproj), the part that lets a model see, not a model",
+            hint="Choose the model it belongs to.",
+        )
+    if header.kind == "adapter":
+        _refuse(
+            header,
+            "this is an adapter (LoRA), a change to a model, not a model",
+            hint="Choose the model it was made for.",
+        )
+    if header.kind == "imatrix":
+        _refuse(
+            header,
+            "this is an importance matrix, used to make models smaller, not a model",
+            hint="Choose the model itself.",
+        )
+    if header.kind == "vocab":
+        _refuse(
+            header,
+            "it holds a vocabulary but no weights",
+            hint="Choose the file with the weights; it is much larger.",
+        )
+    if not header.architecture:
+        _refuse(header, "it does not say which architecture it has")
+    if "embedding" in header.capabilities:
+        _refuse(
+            header,
+            "it turns text into vectors and cannot answer",
+            hint="Choose a chat or instruct model.",
+        )
+
+
+def _check_parts(header: GgufHeader) -> None:
+    if header.split_count < 2:
+        return
+    if header.split_index > 0:
+        _refuse(
+            header,
+            f"this is part {header.split_index + 1} of {header.split_count}",
+            hint="Choose the first part, the one with 00001-of in its name.",
+        )
+    parts = shard_paths(header)
+    if len(parts) != header.split_count:
+        _refuse(
+            header,
+            f"it is the first of {header.split_count} parts, but its name does not say so",
+            hint="Give the parts their names back: NAME-00001-of-00003.gguf and so on.",
+        )
+    missing = [shown(part) for part in parts if not part.is_file()]
+    if missing:
+        _refuse(
+            header,
+            f"{len(missing)} of its {len(parts)} parts are missing ({', '.join(missing[:3])})",
+            hint="Put all parts into one folder.",
+        )
+
+
+def _bounded(header: GgufHeader, key: str, lowest: int, highest: int) -> int:
+    full_key = f"{header.architecture}.{key}"
+    value = header.key_values.get(full_key)
+    if not isinstance(value, int) or isinstance(value, bool):
+        _refuse(header, f"{full_key} is missing or not a number")
+    if not lowest <= value <= highest:
+        _refuse(header, f"{full_key} is {value}, outside {lowest} to {highest}")
+    return value
+
+
+def _optional(header: GgufHeader, key: str, highest: int) -> int:
+    if f"{header.architecture}.{key}" not in header.key_values:
+        return 0
+    return _bounded(header, key, 0, highest)
+
+
+def _numbers(header: GgufHeader, key: str, highest: int) -> tuple[int, ...]:
+    """One number, or one for each layer; () when it is not there."""
+    full_key = f"{header.architecture}.{key}"
+    value = header.key_values.get(full_key)
+    if value is None:
+        return ()
+    items = value if isinstance(value, tuple) else (value,)
+    if isinstance(value, tuple) and len(value) < header.block_count:
+        _refuse(header, f"{full_key} has {len(value)} items for {header.block_count} layers")
+    numbers = []
+    for item in items:
+        if not isinstance(item, int) or not 0 <= item <= highest:
+            _refuse(header, f"{full_key} holds {item!r:.40}, outside 0 to {highest}")
+        numbers.append(int(item))
+    return tuple(numbers)
+
+
+def _check_layers(header: GgufHeader) -> None:
+    layers = _bounded(header, "block_count", 1, _MAX_LAYERS)
+    _optional(header, "nextn_predict_layers", layers)
+    if header.architecture == "wavtokenizer-dec":
+        _bounded(header, "posnet.block_count", 0, layers)
+        _bounded(header, "convnext.block_count", 0, layers)
+
+
+def _check_widths(header: GgufHeader) -> None:
+    _bounded(header, "context_length", 1, _MAX_CONTEXT)
+    _bounded(header, "embedding_length", 1, _MAX_WIDTH)
+    for key in ("attention.head_count", "attention.head_count_kv"):
+        _numbers(header, key, _MAX_HEADS)
+    _numbers(header, "feed_forward_length", 1 << 24)
+    for key in ("attention.key_length", "attention.value_length"):
+        _optional(header, key, _MAX_WIDTH)
+
+
+def _check_experts(header: GgufHeader) -> None:
+    count = _optional(header, "expert_count", _MAX_EXPERTS)
+    used = max(_numbers(header, "expert_used_count", _MAX_EXPERTS), default=0)
+    groups = _optional(header, "expert_group_count", _MAX_EXPERTS)
+    groups_used = _optional(header, "expert_group_used_count", _MAX_EXPERTS)
+    if header.architecture in ("hunyuan_vl", "hunyuan-dense") and count <= 1:
+        count = used = 0
+    if used > count or (count and not used):
+        _refuse(header, f"it has {count} experts and uses {used} of them")
+    uneven = groups > 1 and (count % groups or not 0 < groups_used < groups)
+    if groups and (groups >= count or uneven):
+        _refuse(header, f"its {count} experts cannot form {groups} groups with {groups_used} used")
+
+
+def _check_rope(header: GgufHeader) -> None:
+    scaling = header.key_values.get(f"{header.architecture}.rope.scaling.type", "linear")
+    if scaling not in _ROPE_SCALINGS:
+        _refuse(
+            header,
+            f"it asks for an unknown position scaling ({scaling!r:.40})",
+            hint="A newer Lockhouse may know it; otherwise the file is damaged.",
+        )
+
+
+def _check_vocabulary(header: GgufHeader) -> None:
+    if not header.tokenizer_model:
+        _refuse(header, "it does not say how text becomes tokens")
+    vocabulary = header.vocabulary
+    if header.tokenizer_model in ("none", "no_vocab"):
+        _optional(header, "vocab_size", _MAX_VOCABULARY)
+        return
+    if vocabulary is None or vocabulary.count == 0:
+        _refuse(header, "it has no vocabulary")
+    if vocabulary.duplicate is not None:
+        _refuse(header, f"the token {vocabulary.duplicate[:40]!r} is in its vocabulary twice")
+    if vocabulary.invalid_index is not None:
+        _refuse(header, f"token {vocabulary.invalid_index} of its vocabulary is not valid text")

@@ -1,0 +1,30 @@
+"""Where bundled files lie: fonts, icons, the application's own mark.
+
+Hides the difference between a checkout (``resources/`` at the root of the project) and an
+installed package (``lockhouse/resources``).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from lockhouse.core.errors import NotFound
+
+
+@cache
+def resource_folder() -> Path:
+    """The folder that holds ``fonts``, ``icons`` and ``app``."""
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "resources", package.parents[1] / "resources"):
+        if (folder / "icons").is_dir():
+            return folder
+    raise NotFound(
+        "The program's own fonts and icons are missing.",
+        hint="Install Lockhouse again; its folder is incomplete.",
+    )
+
+
+def resource(*parts: str) -> Path:
+    """The path of one bundled file, for example ``resource("app", "lockhouse-64.png")``."""
+    return resource_folder().joinpath(*parts)

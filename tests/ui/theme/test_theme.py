@@ -12,8 +12,8 @@ from PySide6.QtWidgets import QApplication, QHBoxLayout, QPushButton, QToolButto
 from pytestqt.qtbot import QtBot
 
 from lockhouse.core.errors import NotFound
-from lockhouse.ui.theme import Theme, sheet, tokens
 from lockhouse.ui.resources import resource
+from lockhouse.ui.theme import Theme, sheet, tokens
 
 
 @pytest.fixture

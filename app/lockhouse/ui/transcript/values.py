@@ -1,0 +1,76 @@
+"""What the transcript is told, and what it tells: plain frozen values, no widgets.
+
+The view shows :class:`TranscriptMessage` and answers with :class:`TranscriptAction`. It knows no
+conversation service; a controller turns stored messages into these values and acts on the actions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+MessageRole = Literal["user", "assistant", "system"]
+MessageStatus = Literal["complete", "streaming", "cut", "cancelled", "failed"]
+ProgressKind = Literal["loading", "prompt"]
+
+ActionKind = Literal[
+    "copy",  # the view has already put the text on the clipboard
+    "regenerate",
+    "previous_version",
+    "next_version",
+    "edit",  # text is the new text; send says whether an answer to it is wanted
+    "branch",
+    "continue",
+    "details",
+    "answer_now",  # stop thinking and answer
+    "retry_safer",
+    "delete",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptMessage:
+    """One turn as it is shown.
+
+    ``version_index`` counts from 1. ``stats`` are short parts shown at the right under an
+    answer, for example ``("412 tokens", "first token 0.9 s", "11.8 tok/s")``. ``badge`` is the
+    word beside the name ("Local"), ``header_detail`` the quantization ("Balanced, Q4_K_M").
+    ``retry_safer`` offers "Try again with safer settings" under a failed answer.
+    """
+
+    id: str
+    role: MessageRole
+    text: str = ""
+    reasoning: str = ""
+    status: MessageStatus = "complete"
+    header_name: str = ""
+    header_detail: str = ""
+    badge: str = "Local"
+    version_index: int = 1
+    version_count: int = 1
+    stats: tuple[str, ...] = ()
+    error_message: str = ""
+    error_hint: str = ""
+    reasoning_seconds: float | None = None
+    created_at: datetime | None = None
+    retry_safer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptAction:
+    """Something the reader asked for, about one message."""
+
+    message_id: str
+    kind: ActionKind
+    text: str = ""
+    send: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far loading a model or reading the prompt has come; ``total`` 0 when unknown."""
+
+    kind: ProgressKind
+    done: int
+    total: int

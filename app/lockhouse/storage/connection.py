@@ -1,0 +1,189 @@
+"""Connections to the one SQLite file, and what its errors mean to a person.
+
+Hides sqlcipher3 (its SQLite is current everywhere, and the file can be encrypted), the
+pragmas every connection needs, and the cost of importing sqlite-utils.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import sys
+import threading
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, cast
+
+import sqlcipher3.dbapi2 as sqlcipher
+
+from lockhouse.core.errors import StorageError
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
+    import sqlite_utils
+
+BUSY_TIMEOUT_S = 30.0
+
+_BUSY, _LOCKED, _READONLY, _IO, _CORRUPT = 5, 6, 8, 10, 11
+_FULL, _CANTOPEN, _NOTADB = 13, 14, 26
+_PRIMARY_CODE = 0xFF
+
+
+class _Cursor(sqlcipher.Cursor):  # type: ignore[misc]
+    """A cursor whose storage failures are StorageErrors; mistakes in SQL stay what they are."""
+
+    def execute(self, *args: Any) -> _Cursor:
+        try:
+            return cast(_Cursor, super().execute(*args))
+        except sqlcipher.DatabaseError as error:
+            raise self._told(error) from error
+
+    def executemany(self, *args: Any) -> _Cursor:
+        try:
+            return cast(_Cursor, super().executemany(*args))
+        except sqlcipher.DatabaseError as error:
+            raise self._told(error) from error
+
+    def __next__(self) -> Any:
+        try:
+            return super().__next__()
+        except sqlcipher.DatabaseError as error:
+            raise self._told(error) from error
+
+    def fetchone(self) -> Any:
+        try:
+            return super().fetchone()
+        except sqlcipher.DatabaseError as error:
+            raise self._told(error) from error
+
+    def fetchall(self) -> Any:
+        try:
+            return super().fetchall()
+        except sqlcipher.DatabaseError as error:
+            raise self._told(error) from error
+
+    def _told(self, error: Exception) -> Exception:
+        return told(error, self.connection.path)
+
+
+class _Connection(sqlcipher.Connection):  # type: ignore[misc]
+    """A connection that knows its file and hands out translating cursors."""
+
+    path: Path
+
+    def cursor(self, *_factory: Any) -> _Cursor:
+        return cast(_Cursor, super().cursor(_Cursor))
+
+    def execute(self, *args: Any) -> _Cursor:
+        return self.cursor().execute(*args)
+
+    def executemany(self, *args: Any) -> _Cursor:
+        return self.cursor().executemany(*args)
+
+
+def connect(path: Path) -> Connection:
+    """An open connection in autocommit mode; usable from any thread, one at a time."""
+    try:
+        connection = sqlcipher.connect(
+            str(path),
+            isolation_level=None,
+            timeout=BUSY_TIMEOUT_S,
+            check_same_thread=False,
+            factory=_Connection,
+        )
+    except sqlcipher.DatabaseError as error:
+        raise told(error, path) from error
+    connection.path = path
+    connection.execute("PRAGMA foreign_keys = on")
+    return cast("Connection", connection)
+
+
+def told(error: Exception, path: Path) -> Exception:
+    """What a database error means to the user; ``error`` itself when it is a bug of ours."""
+    code = (getattr(error, "sqlite_errorcode", 0) or 0) & _PRIMARY_CODE
+    if code in (_CORRUPT, _NOTADB):
+        return StorageError(
+            f"The database {path} is damaged.",
+            hint="Nothing was changed. Restart Lockhouse to see how to go on.",
+            code="database_damaged",
+        )
+    if code in (_READONLY, _CANTOPEN):
+        return read_only(path)
+    if code == _FULL:
+        return disk_full(path)
+    if code in (_BUSY, _LOCKED):
+        return StorageError(
+            f"The database {path} has been in use by another program for too long.",
+            hint="Close other Lockhouse windows and commands, then try again.",
+            code="database_busy",
+        )
+    if code == _IO:
+        return StorageError(
+            f"The database {path} could not be read or written.",
+            hint="Check that its disk is connected, healthy and not full.",
+            code="disk_failed",
+        )
+    return error
+
+
+def read_only(path: Path) -> StorageError:
+    """The error for a file or folder that cannot be written."""
+    return StorageError(
+        f"Lockhouse cannot write to {path}.",
+        hint="Make the file and its folder writable, or choose another folder with --home.",
+        code="read_only",
+    )
+
+
+def disk_full(path: Path) -> StorageError:
+    """The error for a disk without room."""
+    return StorageError(
+        f"There is no room left on the disk that holds {path}.",
+        hint="Free some space and try again. What was saved before is intact.",
+        code="disk_full",
+    )
+
+
+class _WithoutDataFrames(importlib.abc.MetaPathFinder):
+    """Lets one thread import as if numpy and pandas were not installed."""
+
+    def __init__(self) -> None:
+        self._thread = threading.get_ident()
+
+    def find_spec(
+        self, fullname: str, _path: Sequence[str] | None, _target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname in ("numpy", "pandas") and threading.get_ident() == self._thread:
+            raise ModuleNotFoundError(f"{fullname} is not needed here", name=fullname)
+        return None
+
+
+def wrapped(connection: Connection) -> sqlite_utils.Database:
+    """sqlite-utils over a connection of ours, without its plugins."""
+    return cast(
+        "sqlite_utils.Database", _sqlite_utils().Database(connection, execute_plugins=False)
+    )
+
+
+def migrations_named(name: str) -> sqlite_utils.Migrations:
+    """An empty set of migrations, for a service to fill. Cheaper than importing the class."""
+    return cast("sqlite_utils.Migrations", _sqlite_utils().Migrations(name))
+
+
+def _sqlite_utils() -> ModuleType:
+    """sqlite-utils, imported without numpy and pandas.
+
+    It needs them only to convert their types, which never reach the database; numpy alone is
+    more than half of the import.
+    """
+    if "sqlite_utils" in sys.modules:
+        return importlib.import_module("sqlite_utils")
+    finder = _WithoutDataFrames()
+    sys.meta_path.insert(0, finder)
+    try:
+        return importlib.import_module("sqlite_utils")
+    finally:
+        sys.meta_path.remove(finder)

@@ -1,0 +1,284 @@
+"""The one SQLite file: opening, reading, writing, migrating, backing up.
+
+Hides connections, locks and the ways in which a file can be unusable. Every write of this
+process goes through :meth:`Database.write`, one at a time and begun IMMEDIATE, so that
+writers wait for each other instead of failing; other processes are waited for as well.
+"""
+
+from __future__ import annotations
+
+import errno
+import stat
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lockhouse.core.errors import StorageError
+from lockhouse.storage.backups import Backups
+from lockhouse.storage.connection import (
+    BUSY_TIMEOUT_S,
+    connect,
+    disk_full,
+    read_only,
+    wrapped,
+)
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
+    import sqlite_utils
+    from sqlite_utils import Migrations
+
+APPLICATION_ID = 0x4C4F434B  # "LOCK": tells our files from other SQLite files
+FORMAT = 1  # raised only when an older program could not live with the file any more
+
+_MAGIC = b"SQLite format 3\x00"
+
+
+class Database:
+    """An open database; one per process, usable from several threads.
+
+    Opening creates the file where there is none. A file that is damaged, foreign, from a newer
+    program or not writable raises StorageError and is left exactly as it was.
+    """
+
+    def __init__(self, path: Path, *, backups: Path) -> None:
+        self.path = path
+        self._backups = Backups(backups, stem=path.stem)
+        self._lock = threading.RLock()
+        self._readers = threading.local()
+        self._open_readers: weakref.WeakSet[sqlite_utils.Database] = weakref.WeakSet()
+        self._seen_version = 0
+        self._prepare_folder()
+        try:
+            self._check_file()
+            self._connection = connect(path)
+            try:
+                self._check_identity(self._connection)
+                self._make_ours(self._connection)
+            except StorageError:
+                self._connection.close()
+                raise
+        except StorageError as error:
+            raise self._with_way_on(error) from error
+        self._writer = wrapped(self._connection)
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite_utils.Database]:
+        """One transaction, committed at the end, rolled back by any exception.
+
+        Called again inside itself by the same thread, it joins the transaction that is open.
+        """
+        if not self._lock.acquire(timeout=BUSY_TIMEOUT_S):
+            raise StorageError(
+                f"Another task has been writing to {self.path} for too long.",
+                hint="Wait for it to end, then try again.",
+                code="database_busy",
+            )
+        try:
+            if self._connection.in_transaction:
+                with self._writer.atomic():
+                    yield self._writer
+                return
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+                self._connection.execute("COMMIT")
+            except BaseException:
+                _roll_back(self._connection)
+                raise
+        finally:
+            self._lock.release()
+
+    def read(self) -> sqlite_utils.Database:
+        """The calling thread's connection; it sees what is committed and cannot write."""
+        reader: sqlite_utils.Database | None = getattr(self._readers, "database", None)
+        if reader is None:
+            connection = connect(self.path)
+            connection.execute("PRAGMA query_only = on")
+            reader = wrapped(connection)
+            self._readers.database = reader
+            with self._lock:
+                self._open_readers.add(reader)
+        return reader
+
+    def migrate(self, migrations: Migrations) -> None:
+        """Applies what is pending of a service's migrations, after a backup of a file in use.
+
+        Raises StorageError "database_too_new" when the file has some that are not known here.
+        """
+        known = {step.name for step in migrations._migrations}  # noqa: SLF001 - no public list
+        applied = {migration.name for migration in migrations.applied(self.read())}
+        if applied - known:
+            raise self._with_way_on(self._too_new())
+        if known == applied:
+            return
+        if self._holds_data():
+            self.backup()
+        with self.write() as database:
+            migrations.apply(database)
+
+    def backup(self) -> Path:
+        """A copy of the file as it is now, in the backup folder."""
+        with self._lock:
+            return self._backups.make(self._connection)
+
+    def problems(self) -> list[str]:
+        """What SQLite finds wrong when it checks every page; empty when all is well. Slow."""
+        try:
+            rows = self.read().execute("PRAGMA integrity_check").fetchall()
+        except StorageError as error:
+            return [error.message]
+        return [str(row[0]) for row in rows if row[0] != "ok"]
+
+    def data_version(self) -> int:
+        """A number that changes when another process has written to the file. Never waits."""
+        if self._lock.acquire(blocking=False):
+            try:
+                row = self._connection.execute("PRAGMA data_version").fetchone()
+                self._seen_version = int(row[0])
+            finally:
+                self._lock.release()
+        return self._seen_version
+
+    def close(self) -> None:
+        """Closes every connection. Nothing may use the database afterwards."""
+        with self._lock:
+            for reader in list(self._open_readers):
+                reader.close()
+            self._connection.close()
+
+    # Opening
+
+    def _prepare_folder(self) -> None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise (disk_full if full else read_only)(self.path.parent) from error
+
+    def _check_file(self) -> None:
+        """Refuses what is no database before SQLite touches it."""
+        try:
+            status = self.path.stat()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise read_only(self.path) from error
+        if not stat.S_ISREG(status.st_mode):
+            raise StorageError(
+                f"{self.path} is not a file.", hint="Move it away.", code="database_damaged"
+            )
+        if status.st_size == 0:
+            return
+        try:
+            with self.path.open("rb") as file:
+                head = file.read(100)
+        except OSError as error:
+            raise read_only(self.path) from error
+        if len(head) < 100 or not head.startswith(_MAGIC):
+            raise self._damaged()
+        # A complete file in which no write-ahead log is waiting is as long as its header says.
+        # A cut one would otherwise be noticed only when the missing part is asked for.
+        pages = int.from_bytes(head[28:32], "big")
+        page_bytes = int.from_bytes(head[16:18], "big")
+        page_bytes = 65536 if page_bytes == 1 else page_bytes
+        log = self.path.with_name(self.path.name + "-wal")
+        waiting = log.exists() and log.stat().st_size > 0
+        current = head[24:28] == head[92:96]
+        if current and not waiting and pages * page_bytes > status.st_size:
+            raise self._damaged()
+
+    def _check_identity(self, connection: Connection) -> None:
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if application == APPLICATION_ID:
+            if version > FORMAT:
+                raise self._too_new()
+        elif application != 0 or tables:
+            raise StorageError(
+                f"{self.path} is a database of another program.",
+                hint="Move it away, or choose another folder with --home.",
+                code="database_foreign",
+            )
+
+    def _make_ours(self, connection: Connection) -> None:
+        _switch_to_wal(connection)
+        # Every commit reaches the disk: streamed text has to survive a power cut.
+        connection.execute("PRAGMA synchronous = full")
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version = {FORMAT}")
+            connection.execute("COMMIT")
+        except StorageError:
+            _roll_back(connection)
+            raise
+
+    def _holds_data(self) -> bool:
+        tables = self.read().execute(
+            "SELECT count(*) FROM sqlite_master WHERE type = 'table'"
+            " AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '_sqlite_%'"
+        )
+        return bool(tables.fetchone()[0])
+
+    # Telling
+
+    def _damaged(self) -> StorageError:
+        return StorageError(f"The database {self.path} is damaged.", code="database_damaged")
+
+    def _too_new(self) -> StorageError:
+        return StorageError(
+            f"The database {self.path} was written by a newer version of Lockhouse.",
+            code="database_too_new",
+        )
+
+    def _with_way_on(self, error: StorageError) -> StorageError:
+        """The same error with a hint that names the file and the newest backup."""
+        newest = self._backups.newest()
+        if error.code == "database_damaged":
+            back = (
+                f"then copy the newest backup, {newest}, to {self.path} and start again."
+                if newest
+                else "then start again; there is no backup yet, so Lockhouse begins empty."
+            )
+            hint = (
+                f"Nothing was changed. Move {self.path} (and the files beside it that end in"
+                f" -wal and -shm) to a safe place, {back}"
+            )
+        elif error.code == "database_too_new":
+            hint = "Install the newer version again" + (
+                f", or put the newest backup, {newest}, in its place." if newest else "."
+            )
+        else:
+            return error
+        return StorageError(error.message, hint=hint, code=error.code)
+
+
+def _roll_back(connection: Connection) -> None:
+    if connection.in_transaction:  # a full disk may have ended it already
+        connection.execute("ROLLBACK")
+
+
+def _switch_to_wal(connection: Connection) -> None:
+    """Turns the write-ahead log on.
+
+    SQLite does not wait for other connections in this one step, so a first start of two
+    processes at once needs the patience here.
+    """
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = wal")
+        except StorageError as error:
+            if error.code != "database_busy" or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return

@@ -1,0 +1,211 @@
+"""Rows of the conversation tables, in and out. Nothing outside this folder sees a row.
+
+Every function takes the database it works in, so that a caller can put several of them into
+one transaction.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from lockhouse.answer.targets import TargetInfo
+from lockhouse.chat.identity import new_id, now, storable
+from lockhouse.chat.values import Conversation, Message, Provenance, Status
+from lockhouse.core.answering import Failed, Finished, Role
+from lockhouse.core.errors import InvalidInput, NotFound
+
+if TYPE_CHECKING:
+    import sqlite_utils
+
+_Kept = TypeVar("_Kept", TargetInfo, Finished, Failed)
+
+_CONVERSATION = """
+SELECT c.id, c.title, c.created_at, c.updated_at, c.pinned, c.folder_id, c.target, c.system,
+    c.label, c.draft, c.active_leaf_id,
+    (SELECT count(*) FROM messages m WHERE m.conversation_id = c.id),
+    c.parameters, c.deleted_at
+FROM conversations c
+"""
+
+# The place of a message among its versions is counted, never kept: two processes may add
+# versions at the same time.
+_VERSIONS = (
+    "(SELECT count(*) FROM messages v WHERE v.conversation_id = m.conversation_id"
+    " AND v.parent_id IS m.parent_id AND v.role = m.role{})"
+)
+_MESSAGE = f"""
+SELECT m.id, m.conversation_id, m.parent_id, m.role, m.content, m.reasoning, m.created_at,
+    m.status, m.target, m.finished, m.error,
+    {_VERSIONS.format(" AND v.seq < m.seq")}, {_VERSIONS.format("")}
+"""
+
+# From a message up to the root.
+_PATH = f"""
+WITH RECURSIVE up (id, parent_id, depth) AS (
+    SELECT id, parent_id, 0 FROM messages WHERE id = ?
+    UNION ALL
+    SELECT m.id, m.parent_id, up.depth + 1 FROM up JOIN messages m ON m.id = up.parent_id
+)
+{_MESSAGE} FROM up JOIN messages m ON m.id = up.id ORDER BY up.depth DESC
+"""  # noqa: S608 - put together from constants
+
+# The newest message below another one is always a leaf: parents are older than children.
+_LATEST_LEAF = """
+WITH RECURSIVE down (id, seq) AS (
+    SELECT id, seq FROM messages WHERE id = ?
+    UNION ALL
+    SELECT m.id, m.seq FROM down JOIN messages m ON m.parent_id = down.id
+)
+SELECT id FROM down ORDER BY seq DESC LIMIT 1
+"""
+
+
+def conversations_where(
+    database: sqlite_utils.Database, condition: str, values: list[str | None]
+) -> list[Conversation]:
+    """The conversations (``c`` in the condition) that meet it."""
+    rows = database.execute(f"{_CONVERSATION} WHERE {condition}", values)
+    return [_conversation_of(row) for row in rows]
+
+
+def conversation(database: sqlite_utils.Database, conversation_id: str) -> Conversation:
+    """The one of exactly that id, unless it was deleted."""
+    found = conversations_where(database, "c.id = ? AND c.deleted_at IS NULL", [conversation_id])
+    if not found:
+        raise no_conversation(conversation_id)
+    return found[0]
+
+
+def message(database: sqlite_utils.Database, message_id: str) -> Message:
+    """The one of exactly that id."""
+    row = database.execute(f"{_MESSAGE} FROM messages m WHERE m.id = ?", [message_id]).fetchone()
+    if row is None:
+        raise no_message(message_id)
+    return _message_of(row)
+
+
+def tree(database: sqlite_utils.Database, conversation_id: str) -> list[Message]:
+    """All messages of a conversation, in the order in which they were written."""
+    rows = database.execute(
+        f"{_MESSAGE} FROM messages m WHERE m.conversation_id = ? ORDER BY m.seq",
+        [conversation_id],
+    )
+    return [_message_of(row) for row in rows]
+
+
+def path_to(database: sqlite_utils.Database, leaf_id: str) -> list[Message]:
+    """The messages from the root to that one."""
+    return [_message_of(row) for row in database.execute(_PATH, [leaf_id])]
+
+
+def latest_leaf(database: sqlite_utils.Database, message_id: str) -> str:
+    """The id of the newest message below that one, or its own."""
+    return str(database.execute(_LATEST_LEAF, [message_id]).fetchone()[0])
+
+
+def add(
+    database: sqlite_utils.Database,
+    conversation_id: str,
+    parent_id: str | None,
+    role: Role,
+    content: str,
+    *,
+    status: Status = "complete",
+) -> str:
+    """Writes a message and makes it the active leaf. Its id."""
+    conversation(database, conversation_id)
+    if parent_id is not None and message(database, parent_id).conversation_id != conversation_id:
+        raise InvalidInput("A message and the one it follows have to be in one conversation.")
+    message_id = new_id()
+    database.execute(
+        "INSERT INTO messages (id, conversation_id, parent_id, role, content, created_at, status)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [message_id, conversation_id, parent_id, role, storable(content), now(), status],
+    )
+    activate(database, conversation_id, message_id)
+    return message_id
+
+
+def activate(database: sqlite_utils.Database, conversation_id: str, leaf_id: str | None) -> None:
+    """Makes the path to that message the one that is shown."""
+    database.execute(
+        "UPDATE conversations SET active_leaf_id = ?, updated_at = ? WHERE id = ?",
+        [leaf_id, now(), conversation_id],
+    )
+
+
+def touch(database: sqlite_utils.Database, conversation_id: str) -> None:
+    """Moves a conversation to the top of the list."""
+    database.execute(
+        "UPDATE conversations SET updated_at = ? WHERE id = ?", [now(), conversation_id]
+    )
+
+
+def kept(value: msgspec.Struct | None) -> str | None:
+    """A value as it is kept in a column."""
+    return None if value is None else msgspec.json.encode(value).decode()
+
+
+def no_conversation(conversation_id: str) -> NotFound:
+    """The error for an id that means nothing."""
+    return NotFound(
+        f'There is no conversation "{storable(conversation_id)}".',
+        hint="`lockhouse chats list` shows them all.",
+    )
+
+
+def no_message(message_id: str) -> NotFound:
+    """The error for an id that means nothing."""
+    return NotFound(f'There is no message "{storable(message_id)}".')
+
+
+def _conversation_of(row: tuple[Any, ...]) -> Conversation:
+    return Conversation(
+        id=row[0],
+        title=row[1],
+        created_at=datetime.fromisoformat(row[2]),
+        updated_at=datetime.fromisoformat(row[3]),
+        pinned=bool(row[4]),
+        folder_id=row[5],
+        target=row[6],
+        system=row[7],
+        label=row[8],
+        draft=row[9],
+        active_leaf_id=row[10],
+        message_count=row[11],
+        parameters=msgspec.json.decode(row[12], type=dict[str, object]),
+        deleted=row[13] is not None,
+    )
+
+
+def _message_of(row: tuple[Any, ...]) -> Message:
+    target = _value(row[8], TargetInfo)
+    finished = _value(row[9], Finished)
+    return Message(
+        id=row[0],
+        conversation_id=row[1],
+        parent_id=row[2],
+        role=row[3],
+        content=row[4],
+        reasoning=row[5],
+        created_at=datetime.fromisoformat(row[6]),
+        status=row[7],
+        provenance=Provenance(target, finished) if target and finished else None,
+        error=_value(row[10], Failed),
+        version_index=row[11],
+        version_count=row[12],
+        target=target,
+    )
+
+
+def _value(text: str | None, kind: type[_Kept]) -> _Kept | None:
+    """What was kept; None when it does not fit any more, as words matter more than figures."""
+    if text is None:
+        return None
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.DecodeError:
+        return None

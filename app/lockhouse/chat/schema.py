@@ -1,0 +1,109 @@
+"""The tables of the conversations. Steps are only ever appended, never changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lockhouse.storage.connection import migrations_named
+
+if TYPE_CHECKING:
+    import sqlite_utils
+
+# Parents have no ON DELETE CASCADE: SQLite follows it by recursion, at most 1,000 deep.
+#
+# The two search indexes hold no text of their own. A message enters its index when it stops
+# streaming: indexing each half second of an answer would cost more than the answer.
+_FIRST = """
+CREATE TABLE folders (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE conversations (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    title TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    pinned INTEGER NOT NULL DEFAULT 0,
+    folder_id TEXT REFERENCES folders (id) ON DELETE SET NULL,
+    target TEXT NOT NULL DEFAULT '',
+    system TEXT NOT NULL DEFAULT '',
+    label TEXT NOT NULL DEFAULT '',
+    draft TEXT NOT NULL DEFAULT '',
+    active_leaf_id TEXT,
+    parameters TEXT NOT NULL DEFAULT '{}',
+    deleted_at TEXT,
+    origin TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE INDEX conversations_by_folder ON conversations (folder_id);
+CREATE INDEX conversations_by_origin ON conversations (origin) WHERE origin <> '';
+
+CREATE TABLE messages (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    conversation_id TEXT NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+    parent_id TEXT REFERENCES messages (id) DEFERRABLE INITIALLY DEFERRED,
+    role TEXT NOT NULL CHECK (role IN ('system', 'user', 'assistant')),
+    content TEXT NOT NULL,
+    reasoning TEXT NOT NULL DEFAULT '',
+    created_at TEXT NOT NULL,
+    status TEXT NOT NULL DEFAULT 'complete'
+        CHECK (status IN ('complete', 'streaming', 'cut', 'cancelled', 'failed')),
+    target TEXT,
+    finished TEXT,
+    error TEXT,
+    writer_pid INTEGER,
+    writer_started REAL
+) STRICT;
+CREATE INDEX messages_in_tree ON messages (conversation_id, parent_id, role);
+CREATE INDEX messages_by_parent ON messages (parent_id);
+CREATE INDEX messages_streaming ON messages (status) WHERE status = 'streaming';
+
+CREATE VIRTUAL TABLE message_words USING fts5 (
+    content, content = 'messages', content_rowid = 'seq',
+    tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3'
+);
+CREATE TRIGGER message_words_insert AFTER INSERT ON messages
+WHEN new.status <> 'streaming' BEGIN
+    INSERT INTO message_words (rowid, content) VALUES (new.seq, new.content);
+END;
+CREATE TRIGGER message_words_update AFTER UPDATE OF content, status ON messages
+WHEN old.status <> 'streaming' OR new.status <> 'streaming' BEGIN
+    INSERT INTO message_words (message_words, rowid, content)
+    SELECT 'delete', old.seq, old.content WHERE old.status <> 'streaming';
+    INSERT INTO message_words (rowid, content)
+    SELECT new.seq, new.content WHERE new.status <> 'streaming';
+END;
+CREATE TRIGGER message_words_delete AFTER DELETE ON messages
+WHEN old.status <> 'streaming' BEGIN
+    INSERT INTO message_words (message_words, rowid, content)
+    VALUES ('delete', old.seq, old.content);
+END;
+
+CREATE VIRTUAL TABLE title_words USING fts5 (
+    title, content = 'conversations', content_rowid = 'seq',
+    tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3'
+);
+CREATE TRIGGER title_words_insert AFTER INSERT ON conversations BEGIN
+    INSERT INTO title_words (rowid, title) VALUES (new.seq, new.title);
+END;
+CREATE TRIGGER title_words_update AFTER UPDATE OF title ON conversations BEGIN
+    INSERT INTO title_words (title_words, rowid, title) VALUES ('delete', old.seq, old.title);
+    INSERT INTO title_words (rowid, title) VALUES (new.seq, new.title);
+END;
+CREATE TRIGGER title_words_delete AFTER DELETE ON conversations BEGIN
+    INSERT INTO title_words (title_words, rowid, title) VALUES ('delete', old.seq, old.title);
+END;
+"""
+
+
+def conversation_migrations() -> sqlite_utils.Migrations:
+    """Every step from an empty file to the tables of today."""
+    migrations = migrations_named("conversations")
+
+    @migrations()
+    def first(database: sqlite_utils.Database) -> None:
+        database.executescript(_FIRST)
+
+    return migrations

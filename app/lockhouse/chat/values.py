@@ -1,0 +1,83 @@
+"""What a conversation is made of, as the window and the command line see it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from lockhouse.answer.targets import TargetInfo
+from lockhouse.core.answering import Failed, Finished, Role
+
+Status = Literal["complete", "streaming", "cut", "cancelled", "failed"]
+
+
+class Provenance(msgspec.Struct, frozen=True):
+    """What produced an answer, and how."""
+
+    target: TargetInfo
+    finished: Finished
+
+
+class Conversation(msgspec.Struct, frozen=True):
+    """A conversation without its messages. ``draft`` is what was typed and not yet sent."""
+
+    id: str
+    title: str
+    created_at: datetime
+    updated_at: datetime
+    pinned: bool = False
+    folder_id: str | None = None
+    target: str = ""
+    system: str = ""
+    label: str = ""
+    draft: str = ""
+    active_leaf_id: str | None = None
+    message_count: int = 0  # of all versions
+    parameters: dict[str, object] = {}
+    deleted: bool = False
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One message. Versions are the messages of one role under the same parent.
+
+    ``status`` other than complete only for answers: ``cut`` lost its writer (a crash, a kill),
+    ``cancelled`` was stopped by the user, ``failed`` ended in ``error``. ``target`` is known
+    from the first moment of an answer, ``provenance`` from its end.
+    """
+
+    id: str
+    conversation_id: str
+    parent_id: str | None
+    role: Role
+    content: str
+    reasoning: str
+    created_at: datetime
+    status: Status = "complete"
+    provenance: Provenance | None = None
+    error: Failed | None = None
+    version_index: int = 0
+    version_count: int = 1
+    target: TargetInfo | None = None
+
+
+class Folder(msgspec.Struct, frozen=True):
+    """A named group of conversations."""
+
+    id: str
+    name: str
+
+
+class SearchHit(msgspec.Struct, frozen=True):
+    """A place where the words occur; in ``snippet`` they stand between \\x02 and \\x03.
+
+    A hit in a title has the role "title" and no message.
+    """
+
+    conversation_id: str
+    title: str
+    message_id: str | None
+    role: Role | Literal["title"]
+    snippet: str
+    created_at: datetime

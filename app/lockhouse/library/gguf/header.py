@@ -49,6 +49,7 @@ class GgufHeader(msgspec.Struct, frozen=True):
     version: int
     key_values: dict[str, Value]
     tensors: tuple[TensorInfo, ...]
+    data_offset: int
     vocabulary: Vocabulary | None
     kind: str  # "model", "mmproj", "adapter", "imatrix", "vocab"
     architecture: str
@@ -106,6 +107,7 @@ def read_header(path: Path) -> GgufHeader:
         version=layout.version,
         key_values=values,
         tensors=layout.tensors,
+        data_offset=layout.data_offset,
         vocabulary=layout.vocabulary,
         kind=kind,
         architecture=architecture,

@@ -427,19 +427,24 @@ class _Reader:
 
 
 def _examine(tokens: list[bytes]) -> Vocabulary:
-    """Whether the tokens are distinct and valid text. Empty ones are given names by llama.cpp."""
-    named = [token for token in tokens if token]
+    """Whether the tokens are distinct and valid text, as llama.cpp will see them."""
+    joined = b"\n".join(tokens)
+    seen_as = tokens
+    if b"\0" in joined or b"" in tokens:
+        # It reads C strings, which end at a zero byte, and gives empty tokens a name.
+        cut = (token.partition(b"\0")[0] for token in tokens)
+        seen_as = [token or b"[EMPTY_%d]" % index for index, token in enumerate(cut)]
     duplicate = None
-    if len(set(named)) != len(named):
+    if len(set(seen_as)) != len(seen_as):
         seen: set[bytes] = set()
-        for token in named:
+        for token in seen_as:
             if token in seen:
                 duplicate = token.decode("utf-8", "replace")
                 break
             seen.add(token)
     invalid = None
     try:
-        b"\n".join(tokens).decode("utf-8")  # one pass; the line ends keep tokens apart
+        joined.decode("utf-8")  # one pass; the line ends keep tokens apart
     except UnicodeDecodeError:
         invalid = next(index for index, token in enumerate(tokens) if not _is_text(token))
     return Vocabulary(len(tokens), duplicate, invalid)

@@ -7,6 +7,7 @@ What it refuses by itself is left to it, unless a better sentence can be said no
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Final, NoReturn
@@ -21,6 +22,7 @@ _MAX_WIDTH: Final = 1 << 20
 _MAX_HEADS: Final = 1 << 16
 _MAX_CONTEXT: Final = 1 << 31
 _MAX_VOCABULARY: Final = 4_000_000
+_TENSOR_ALIGNMENT: Final = 32  # of the CPU's buffers, whatever the file says of itself
 _ROPE_SCALINGS: Final = ("none", "linear", "yarn", "longrope")
 _SHARD: Final = re.compile(r"^(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf$")
 _DAMAGED_HINT: Final = "The file is damaged or was made to look like a model. Get it again."
@@ -33,8 +35,10 @@ def check_loadable(header: GgufHeader) -> None:
     _check_layers(header)
     _check_widths(header)
     _check_experts(header)
+    _check_fractions(header)
     _check_rope(header)
     _check_vocabulary(header)
+    _check_alignment(header)
     template = header.key_values.get("tokenizer.chat_template")
     if isinstance(template, Unread):
         _refuse(header, f"its chat template is {template.count} bytes long")
@@ -177,6 +181,21 @@ def _check_experts(header: GgufHeader) -> None:
     uneven = groups > 1 and (count % groups or not 0 < groups_used < groups)
     if groups and (groups >= count or uneven):
         _refuse(header, f"its {count} experts cannot form {groups} groups with {groups_used} used")
+
+
+def _check_fractions(header: GgufHeader) -> None:
+    prefix = f"{header.architecture}."
+    for key, value in header.key_values.items():
+        if not isinstance(value, float) or not key.startswith(prefix):
+            continue
+        if math.isnan(value) or ("epsilon" in key and not 0.0 <= value < 1.0):
+            _refuse(header, f"{key} is {value}")
+
+
+def _check_alignment(header: GgufHeader) -> None:
+    for tensor in header.tensors:
+        if (header.data_offset + tensor.offset) % _TENSOR_ALIGNMENT:
+            _refuse(header, f'the tensor "{tensor.name}" does not lie at a multiple of 32 bytes')
 
 
 def _check_rope(header: GgufHeader) -> None:

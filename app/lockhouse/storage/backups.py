@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockhouse.core.errors import StorageError
-from lockhouse.storage.connection import disk_full, read_only
+from lockhouse.storage.failures import disk_full, refused
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -43,7 +43,7 @@ class Backups:
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
-            raise read_only(self._folder) from error
+            raise refused(self._folder, error) from error
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
         place = self._folder / f"{self._stem}-{stamp}.db"
         unfinished = place.with_suffix(".unfinished")
@@ -58,7 +58,7 @@ class Backups:
             raise
         except OSError as error:
             unfinished.unlink(missing_ok=True)
-            raise disk_full(place) from error
+            raise refused(place, error) from error
         self._forget_old()
         return place
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 import sqlcipher3.dbapi2 as sqlcipher
 
 from lockhouse.core.errors import StorageError
+from lockhouse.storage.failures import disk_full, read_only
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -127,24 +128,6 @@ def told(error: Exception, path: Path) -> Exception:
             code="disk_failed",
         )
     return error
-
-
-def read_only(path: Path) -> StorageError:
-    """The error for a file or folder that cannot be written."""
-    return StorageError(
-        f"Lockhouse cannot write to {path}.",
-        hint="Make the file and its folder writable, or choose another folder with --home.",
-        code="read_only",
-    )
-
-
-def disk_full(path: Path) -> StorageError:
-    """The error for a disk without room."""
-    return StorageError(
-        f"There is no room left on the disk that holds {path}.",
-        hint="Free some space and try again. What was saved before is intact.",
-        code="disk_full",
-    )
 
 
 class _WithoutDataFrames(importlib.abc.MetaPathFinder):

@@ -7,7 +7,6 @@ writers wait for each other instead of failing; other processes are waited for a
 
 from __future__ import annotations
 
-import errno
 import stat
 import threading
 import time
@@ -19,13 +18,8 @@ from typing import TYPE_CHECKING
 
 from lockhouse.core.errors import StorageError
 from lockhouse.storage.backups import Backups
-from lockhouse.storage.connection import (
-    BUSY_TIMEOUT_S,
-    connect,
-    disk_full,
-    read_only,
-    wrapped,
-)
+from lockhouse.storage.connection import BUSY_TIMEOUT_S, connect, wrapped
+from lockhouse.storage.failures import read_only, refused
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -158,8 +152,7 @@ class Database:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            raise (disk_full if full else read_only)(self.path.parent) from error
+            raise refused(self.path.parent, error) from error
 
     def _check_file(self) -> None:
         """Refuses what is no database before SQLite touches it."""

@@ -1,0 +1,32 @@
+"""What a disk that refuses means to a person, for every file of the home."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+from lockhouse.core.errors import StorageError
+
+
+def refused(path: Path, error: OSError) -> StorageError:
+    """What the system's refusal to write means."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return disk_full(path) if full else read_only(path)
+
+
+def read_only(path: Path) -> StorageError:
+    """The error for a file or folder that cannot be written."""
+    return StorageError(
+        f"Lockhouse cannot write to {path}.",
+        hint="Make the file and its folder writable, or choose another folder with --home.",
+        code="read_only",
+    )
+
+
+def disk_full(path: Path) -> StorageError:
+    """The error for a disk without room."""
+    return StorageError(
+        f"There is no room left on the disk that holds {path}.",
+        hint="Free some space and try again. What was saved before is intact.",
+        code="disk_full",
+    )

@@ -1,0 +1,397 @@
+"""The user's settings: what there is to set, what is set, and where that is kept.
+
+The settings page and ``lockhouse settings`` are built from the same descriptions. A value
+comes from, the later one winning: the default, the file, a LOCKHOUSE_* variable, an option of
+the command. Hides the JSON file, which keeps what it does not understand.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from lockhouse.core.errors import UsageMistake
+from lockhouse.storage.failures import refused
+
+Value = str | int | float | bool
+
+_TRUE = frozenset({"true", "yes", "on", "1"})
+_FALSE = frozenset({"false", "no", "off", "0"})
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What a person needs to know to set one setting."""
+
+    name: str
+    type: type[Value]
+    default: Value
+    help: str
+    group: str
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    unit: str = ""
+    long_text: bool = False
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return f"LOCKHOUSE_{self.name.upper()}"
+
+
+def _set(
+    default: Value,
+    group: str,
+    description: str,
+    *,
+    choices: tuple[str, ...] = (),
+    between: tuple[float | None, float | None] = (None, None),
+    unit: str = "",
+    long_text: bool = False,
+) -> Any:
+    metadata = {
+        "help": description,
+        "group": group,
+        "choices": choices,
+        "minimum": between[0],
+        "maximum": between[1],
+        "unit": unit,
+        "long_text": long_text,
+    }
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set. Nothing here has to be set."""
+
+    theme: Literal["system", "light", "dark"] = _set(
+        "system",
+        "Appearance",
+        "Light or dark colours. System follows the desktop.",
+        choices=("system", "light", "dark"),
+    )
+    text_scale: float = _set(
+        1.0,
+        "Appearance",
+        "Size of all text; 1 is the normal size, 1.5 is half as large again.",
+        between=(0.7, 2.5),
+    )
+    reduce_motion: Literal["system", "on", "off"] = _set(
+        "system",
+        "Appearance",
+        "Fewer animations. System follows the desktop.",
+        choices=("system", "on", "off"),
+    )
+    enter_sends: bool = _set(
+        True,  # noqa: FBT003 - the default
+        "Chat",
+        "Enter sends the message and Shift+Enter begins a new line. When off, Enter begins a"
+        " new line and Ctrl+Enter sends.",
+    )
+    system_prompt: str = _set(
+        "",
+        "Chat",
+        "Instructions that stand before the first message of every new conversation.",
+        long_text=True,
+    )
+    default_target: str = _set(
+        "",
+        "Models",
+        "The model that answers when none is chosen: its name or alias. Empty is the starter"
+        " model.",
+    )
+    context_length: int = _set(
+        0,
+        "Models",
+        "How much of a conversation a model keeps in mind. More needs more memory. 0 is chosen"
+        " for this machine and model.",
+        between=(0, 16_777_216),
+        unit="tokens",
+    )
+    when_full: Literal["stop", "cut_oldest"] = _set(
+        "stop",
+        "Models",
+        "What happens when a conversation has grown longer than the context: stop and say so,"
+        " or leave out its oldest messages and say so.",
+        choices=("stop", "cut_oldest"),
+    )
+    threads: int = _set(
+        0,
+        "Models",
+        "Processor threads a model may use. 0 is chosen for this machine, and adapts while"
+        " other programs are busy.",
+        between=(0, 1024),
+    )
+    kv_type: Literal["f16", "q8_0"] = _set(
+        "f16",
+        "Models",
+        "How the conversation is held in memory. q8_0 takes half the memory of f16, for a"
+        " barely noticeable loss of quality.",
+        choices=("f16", "q8_0"),
+    )
+    parallel_answers: int = _set(
+        4,
+        "Models",
+        "How many answers one loaded model may write at the same time. They share its context.",
+        between=(1, 64),
+    )
+    engine_idle_s: int = _set(
+        300,
+        "Models",
+        "How long a model stays in memory after its last use. 0 frees the memory at once.",
+        between=(0, 604_800),
+        unit="seconds",
+    )
+    answer_max_tokens: int = _set(
+        0,
+        "Answers",
+        "Where an answer is cut off at the latest. 0 is no limit.",
+        between=(0, 16_777_216),
+        unit="tokens",
+    )
+    temperature: float = _set(
+        0.7,
+        "Answers",
+        "How freely words are chosen. 0 always takes the likeliest, 1 follows the model's own"
+        " odds, more becomes erratic.",
+        between=(0.0, 5.0),
+    )
+    top_k: int = _set(
+        40,
+        "Answers",
+        "Only this many of the likeliest tokens are considered. 0 considers all.",
+        between=(0, 1_000_000),
+        unit="tokens",
+    )
+    top_p: float = _set(
+        0.95,
+        "Answers",
+        "Only the likeliest tokens that together reach this share of the odds are considered."
+        " 1 considers all.",
+        between=(0.0, 1.0),
+    )
+    min_p: float = _set(
+        0.05,
+        "Answers",
+        "Tokens less likely than this share of the likeliest one are left out. 0 leaves out none.",
+        between=(0.0, 1.0),
+    )
+    repeat_penalty: float = _set(
+        1.0,
+        "Answers",
+        "How strongly words that were just used are avoided. 1 is off; above 1.3 texts begin to"
+        " suffer.",
+        between=(0.1, 5.0),
+    )
+
+
+def fields() -> tuple[Field, ...]:
+    """The description of every setting, grouped, in the order in which to show them."""
+    return tuple(
+        Field(
+            name=field.name,
+            type=type(cast(Value, field.default)),
+            default=cast(Value, field.default),
+            **field.metadata,
+        )
+        for field in dataclasses.fields(Settings)
+    )
+
+
+def field_named(name: str) -> Field:
+    """The description of one setting; UsageMistake when there is none of that name."""
+    for field in fields():
+        if field.name == name:
+            return field
+    raise UsageMistake(
+        f'There is no setting "{name}".',
+        hint="There are: " + ", ".join(field.name for field in fields()) + ".",
+    )
+
+
+def parse(name: str, text: str) -> Value:
+    """The value that a person wrote for a setting; UsageMistake when it cannot be one."""
+    field = field_named(name)
+    text = text if field.long_text else text.strip()
+    if field.type is bool:
+        if text.lower() in _TRUE | _FALSE:
+            return text.lower() in _TRUE
+        return check(field, text)
+    if field.type in (int, float):
+        try:
+            return check(field, field.type(text))
+        except ValueError:
+            return check(field, text)
+    return check(field, text)
+
+
+def check(field: Field, value: object) -> Value:
+    """``value`` as the setting keeps it; UsageMistake when it does not fit."""
+    if field.choices:
+        fits = value in field.choices
+    elif field.type is float:
+        fits = isinstance(value, int | float) and not isinstance(value, bool)
+    elif field.type is int and isinstance(value, float) and value.is_integer():
+        value, fits = int(value), True
+    else:
+        fits = type(value) is field.type
+    if not fits or not _within(field, value):
+        raise UsageMistake(f"{field.name} has to be {_expected(field)}, not {_shown(value)}.")
+    return float(cast(float, value)) if field.type is float else cast(Value, value)
+
+
+def _within(field: Field, value: object) -> bool:
+    if not isinstance(value, int | float):
+        return True
+    if not math.isfinite(value):
+        return False
+    low = -math.inf if field.minimum is None else field.minimum
+    high = math.inf if field.maximum is None else field.maximum
+    return low <= value <= high
+
+
+def _expected(field: Field) -> str:
+    if field.choices:
+        return "one of " + ", ".join(field.choices)
+    if field.type is bool:
+        return "true or false"
+    if field.type is str:
+        return "a text"
+    kind = "a whole number" if field.type is int else "a number"
+    return f"{kind} from {field.minimum:g} to {field.maximum:g}"
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+class SettingsFile:
+    """The file in which a home keeps its settings.
+
+    ``problem`` is what the last :meth:`load` has to tell the user, or "".
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.problem = ""
+        self._loaded: Settings | None = None
+
+    def fields(self) -> tuple[Field, ...]:
+        """The description of every setting."""
+        return fields()
+
+    def load(
+        self,
+        *,
+        overrides: Mapping[str, Value] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Settings:
+        """The settings in force. An unreadable file is set aside and told in ``problem``.
+
+        A variable or an override that does not fit raises UsageMistake.
+        """
+        self.problem = ""
+        values: dict[str, Value] = {}
+        kept = self._read()
+        for field in fields():
+            if field.name in kept:
+                try:
+                    values[field.name] = check(field, kept[field.name])
+                except UsageMistake as mistake:
+                    self.problem = (
+                        f"In {self.path}: {mistake.message} {_shown(field.default)} is used."
+                    )
+        outside = self._variables(os.environ if environment is None else environment)
+        for name, value in (overrides or {}).items():
+            outside[name] = check(field_named(name), value)
+        self._loaded = Settings(**{**values, **outside})  # type: ignore[arg-type] # checked
+        return self._loaded
+
+    def save(self, settings: Settings) -> None:
+        """Writes what has changed since :meth:`load`, and nothing else.
+
+        So settings from the environment do not stick, another window's changes stay, and so
+        does whatever a newer version has written.
+        """
+        before = self._loaded or self.load()
+        changed = {
+            field.name: check(field, getattr(settings, field.name))
+            for field in fields()
+            if getattr(settings, field.name) != getattr(before, field.name)
+        }
+        if changed or not self.path.exists():
+            self._write({**self._read(), **changed})
+        self._loaded = settings
+
+    def _variables(self, environment: Mapping[str, str]) -> dict[str, Value]:
+        found: dict[str, Value] = {}
+        for field in fields():
+            if field.variable in environment:
+                try:
+                    found[field.name] = parse(field.name, environment[field.variable])
+                except UsageMistake as mistake:
+                    raise UsageMistake(
+                        mistake.message, hint=f"Correct or unset the variable {field.variable}."
+                    ) from mistake
+        return found
+
+    def _read(self) -> dict[str, object]:
+        try:
+            if not self.path.exists():
+                return {}
+            if not self.path.is_file():  # reading a pipe would wait for ever
+                self.problem = f"{self.path} is not a file; the default settings are used."
+                return {}
+            text = self.path.read_bytes()
+        except OSError as error:
+            self.problem = f"The settings in {self.path} cannot be read: {error.strerror}."
+            return {}
+        try:
+            kept = json.loads(text.decode("utf-8-sig"))
+        except (ValueError, RecursionError):
+            kept = None
+        if isinstance(kept, dict):
+            return kept
+        self._set_aside()
+        return {}
+
+    def _set_aside(self) -> None:
+        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+        aside = self.path.with_name(f"{self.path.stem}.unreadable-{stamp}{self.path.suffix}")
+        try:
+            self.path.rename(aside)
+        except OSError:
+            self.problem = f"The settings in {self.path} are unreadable; the defaults are used."
+        else:
+            self.problem = (
+                f"The settings were unreadable and have been moved to {aside};"
+                " the defaults are used."
+            )
+
+    def _write(self, values: dict[str, object]) -> None:
+        text = json.dumps(values, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+        unfinished: Path | None = None
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=".settings-")
+            unfinished = Path(name)
+            with open(handle, "wb") as file:  # noqa: PTH123 - a handle
+                file.write(text.encode("utf-8", "replace"))
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(self.path)
+        except OSError as error:
+            if unfinished is not None:
+                unfinished.unlink(missing_ok=True)
+            raise refused(self.path, error) from error

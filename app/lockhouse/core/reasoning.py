@@ -209,6 +209,7 @@ class StopMatcher:
     def __init__(self, stops: tuple[str, ...]) -> None:
         self._stops = tuple(stop for stop in stops if stop)
         self._held = ""
+        self.met = False
 
     def feed(self, piece: str) -> tuple[str, bool]:
         """(text that is safe to show, whether a stop string was met)."""
@@ -218,6 +219,7 @@ class StopMatcher:
         found = [at for stop in self._stops if (at := self._held.find(stop)) >= 0]
         if found:
             ready, self._held = self._held[: min(found)], ""
+            self.met = True
             return ready, True
         keep = 0
         for stop in self._stops:

@@ -1,0 +1,146 @@
+"""The engine's process: a supervisor that outlives it by a moment, and the engine itself.
+
+The supervisor is forked off before anything large is loaded. It waits, and writes down how the
+engine ended, so that whichever door asks next can be told the cause. When it dies itself, the
+engine goes with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import secrets
+import signal
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from lockhouse import seal
+from lockhouse.engine import protocol
+from lockhouse.engine.protocol import EngineRecord, ExitRecord, StartOrder
+
+_PR_SET_PDEATHSIG = 1
+_LOG_TAIL_BYTES = 4000
+
+
+def run_engine() -> int:
+    """Read the order from stdin, listen, and serve until idle."""
+    order = msgspec.json.decode(sys.stdin.buffer.read(), type=StartOrder)
+    folder = Path(order.folder)
+    _quiet_signals()
+    if not hasattr(os, "fork"):
+        return _serve(order, folder, supervisor_pid=os.getpid())
+    supervisor_pid = os.getpid()
+    child = os.fork()
+    if child == 0:
+        _die_with_parent(supervisor_pid)
+        code = 70
+        try:
+            code = _serve(order, folder, supervisor_pid=supervisor_pid)
+        finally:
+            os._exit(code)  # native destructors of a busy library are no way to end
+    with contextlib.suppress(OSError):
+        os.close(order.ready_fd)
+    _, status = os.waitpid(child, 0)
+    return_code = os.waitstatus_to_exitcode(status)
+    _write_exit(order, folder, return_code)
+    return 0
+
+
+def _quiet_signals() -> None:
+    """Ctrl-C in a terminal is for the door, not for the engine it started."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+def _die_with_parent(parent_pid: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent_pid:
+        os._exit(70)
+
+
+def _serve(order: StartOrder, folder: Path, *, supervisor_pid: int) -> int:
+    _no_core_files()
+    key = secrets.token_bytes(32)
+    key_file = folder / f"{order.id}.key"
+    key_file.touch(mode=0o600)
+    key_file.write_bytes(key)
+    listener = protocol.listen(folder, order.id, key)
+    record = EngineRecord(
+        id=order.id,
+        pid=os.getpid(),
+        supervisor_pid=supervisor_pid,
+        spec=order.spec,
+        identity=protocol.identity_of(Path(order.spec.model_path)),
+        log=order.log,
+    )
+    temporary = folder / f"{order.id}.new"
+    temporary.write_bytes(msgspec.json.encode(record))
+    temporary.replace(folder / f"{order.id}.json")
+    if order.ready_fd >= 0:
+        os.write(order.ready_fd, b"+")
+        os.close(order.ready_fd)
+
+    from lockhouse.engine.process.service import Service
+
+    try:
+        return Service(order, listener, confine=lambda: _confine(order, folder)).run()
+    finally:
+        clear(folder, order.id)
+
+
+def _no_core_files() -> None:
+    if sys.platform != "win32":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _confine(order: StartOrder, folder: Path) -> bool:
+    """Leave the engine its model, the program and the system; nothing of the user's."""
+    program = Path(__file__).resolve().parents[2]
+    system = [Path(p) for p in ("/usr", "/lib", "/lib64", "/bin", "/opt", "/nix")]
+    prefixes = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent}
+    return seal.confine_files(
+        read=[*_model_files(Path(order.spec.model_path)), Path("/proc"), Path("/sys"), Path("/etc")],
+        run=[*system, *prefixes, program],
+        write=[Path("/dev/null"), Path("/dev/urandom"), folder / f"{order.id}.json"],
+    )
+
+
+def _model_files(path: Path) -> list[Path]:
+    """The file, and its other parts when it is split."""
+    stem, _, count = path.stem.rpartition("-of-")
+    if not count.isdecimal() or not stem[-5:].isdecimal():
+        return [path]
+    return sorted(path.parent.glob(f"{stem[:-5]}*-of-{count}{path.suffix}"))
+
+
+def clear(folder: Path, engine_id: str) -> None:
+    """Remove what an engine that is gone has left for others to find it."""
+    for ending in ("json", "sock", "key", "new"):
+        with contextlib.suppress(OSError):
+            (folder / f"{engine_id}.{ending}").unlink()
+
+
+def _write_exit(order: StartOrder, folder: Path, return_code: int) -> None:
+    clear(folder, order.id)
+    if return_code == 0:
+        return
+    try:
+        with open(order.log, "rb") as log:
+            log.seek(0, os.SEEK_END)
+            log.seek(max(0, log.tell() - _LOG_TAIL_BYTES))
+            tail = log.read().decode("utf-8", "replace")
+    except OSError:
+        tail = ""
+    record = ExitRecord(order.id, order.spec.model_path, return_code, time.time(), tail)
+    temporary = folder / f"{order.id}.exit.new"
+    with contextlib.suppress(OSError):
+        temporary.write_bytes(msgspec.json.encode(record))
+        temporary.replace(folder / f"{order.id}.exit")

@@ -1,0 +1,237 @@
+"""A loaded model and its context, as typed Python over the C functions.
+
+Every integer is checked before it reaches C: llama.cpp answers most misuse by ending the
+process. One context belongs to one thread.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lockhouse.core.errors import InvalidInput, NoRoom
+from lockhouse.engine.process.native import as_c_string, lib, why
+from lockhouse.engine.protocol import LoadSettings
+
+Logits = NDArray[np.float32]
+_KV_TYPES = {"f16": 1, "q8_0": 8}  # ggml_type
+_CONTROL, _UNKNOWN = 1 << 3, 1 << 0  # llama_token_attr
+_LOAD_MMAP = 1
+
+
+class Model:
+    """Weights and vocabulary."""
+
+    def __init__(
+        self, path: Path, settings: LoadSettings, on_progress: Callable[[float], bool]
+    ) -> None:
+        """Load. ``on_progress`` gets 0..1 and returns False to give up.
+
+        Raises InvalidInput when llama.cpp does not take the file.
+        """
+        parameters = lib.llama_model_default_params()
+        parameters.load_mode = _LOAD_MMAP
+        parameters.use_extra_bufts = settings.extra_buffers
+        parameters.check_tensors = settings.check_tensors
+
+        @lib.llama_progress_callback  # type: ignore[untyped-decorator]
+        def progress(fraction: float, _data: object) -> bool:
+            return on_progress(fraction)
+
+        parameters.progress_callback = progress
+        self._progress = progress
+        self._model: Any = lib.llama_model_load_from_file(str(path).encode(), parameters)
+        if not self._model:
+            raise InvalidInput(
+                f"llama.cpp cannot load {path.name}: {why() or 'no reason given'}.",
+                hint="The file may be damaged or too new for this engine; get it again.",
+                code="model_rejected",
+            )
+        self.vocabulary = Vocabulary(lib.llama_model_get_vocab(self._model))
+        self.trained_context: int = lib.llama_model_n_ctx_train(self._model)
+        self.window: int = lib.llama_model_n_swa(self._model)
+        self.rewindable: bool = not (
+            lib.llama_model_is_recurrent(self._model) or lib.llama_model_is_hybrid(self._model)
+        )
+        template = lib.llama_model_chat_template(self._model, None)
+        self.chat_template: str = template.decode("utf-8", "replace") if template else ""
+        self.template_sha256 = hashlib.sha256(self.chat_template.encode()).hexdigest()
+        if lib.llama_model_has_encoder(self._model):
+            raise InvalidInput(
+                "This model has an encoder; only decoder models can chat.",
+                hint="Choose a chat model.",
+                code="model_unsupported",
+            )
+
+    @property
+    def handle(self) -> Any:
+        """The C pointer."""
+        return self._model
+
+    def description(self) -> str:
+        """One line about the model, by llama.cpp."""
+        buffer = ctypes.create_string_buffer(256)
+        lib.llama_model_desc(self._model, buffer, 256)
+        return buffer.value.decode("utf-8", "replace")
+
+
+class Vocabulary:
+    """Tokens to text and back."""
+
+    def __init__(self, handle: Any) -> None:
+        self.handle = handle
+        self.size: int = lib.llama_vocab_n_tokens(handle)
+        self.bos: int = lib.llama_vocab_bos(handle)
+        self.eos: int = lib.llama_vocab_eos(handle)
+        self.adds_bos: bool = bool(lib.llama_vocab_get_add_bos(handle))
+        self._pieces: dict[int, bytes] = {}
+        self._buffer = ctypes.create_string_buffer(512)
+        self._control: dict[int, str] = {
+            token: self.text_of(token)
+            for token in range(self.size)
+            if lib.llama_vocab_get_attr(handle, token) & (_CONTROL | _UNKNOWN)
+        }
+
+    @property
+    def control_texts(self) -> dict[int, str]:
+        """Texts of the control tokens, by token."""
+        return self._control
+
+    def is_control(self, token: int) -> bool:
+        """Whether a token steers the model instead of being text."""
+        return token in self._control
+
+    def ends(self, token: int) -> bool:
+        """Whether a token ends the answer."""
+        return bool(lib.llama_vocab_is_eog(self.handle, token))
+
+    def text_of(self, token: int) -> str:
+        """A token as the vocabulary spells it; "" for one that does not exist."""
+        if not 0 <= token < self.size:
+            return ""
+        return (lib.llama_vocab_get_text(self.handle, token) or b"").decode("utf-8", "replace")
+
+    def piece(self, token: int) -> bytes:
+        """The bytes a token stands for, control tokens spelled out. May end inside a character."""
+        known = self._pieces.get(token)
+        if known is not None:
+            return known
+        length = lib.llama_token_to_piece(self.handle, token, self._buffer, 512, 0, True)
+        if length < 0:
+            self._buffer = ctypes.create_string_buffer(-length)
+            length = lib.llama_token_to_piece(self.handle, token, self._buffer, -length, 0, True)
+        piece = self._buffer.raw[: max(length, 0)]
+        self._pieces[token] = piece
+        return piece
+
+    def tokenize(self, text: str, *, special: bool, with_bos: bool = False) -> list[int]:
+        """Tokens of a text; ``special`` lets it spell control tokens."""
+        data = as_c_string(text)
+        room = len(data) + 8
+        buffer = (lib.llama_token * room)()
+        count = lib.llama_tokenize(
+            self.handle, data, len(data), buffer, room, with_bos, special
+        )
+        if count < 0:
+            room = -count
+            buffer = (lib.llama_token * room)()
+            count = lib.llama_tokenize(
+                self.handle, data, len(data), buffer, room, with_bos, special
+            )
+        return list(buffer[: max(count, 0)])
+
+
+class Context:
+    """The KV cache and the computation over it, for several sequences at once."""
+
+    def __init__(
+        self,
+        model: Model,
+        settings: LoadSettings,
+        *,
+        context_length: int,
+        threads: int,
+        should_abort: Callable[[], bool],
+    ) -> None:
+        """Raises NoRoom when llama.cpp cannot allocate it."""
+        self._model = model
+        self.vocabulary_size = model.vocabulary.size
+        parameters = lib.llama_context_default_params()
+        parameters.n_ctx = context_length
+        parameters.n_ubatch = max(32, min(settings.batch, context_length))
+        parameters.n_batch = parameters.n_ubatch
+        parameters.n_seq_max = settings.parallel
+        parameters.n_outputs_max = settings.parallel
+        parameters.kv_unified = True
+        parameters.n_threads = parameters.n_threads_batch = threads
+        parameters.flash_attn_type = -1 if settings.flash_attention else 0
+        parameters.type_k = parameters.type_v = _KV_TYPES[settings.kv_type]
+        parameters.no_perf = True
+
+        @lib.ggml_abort_callback  # type: ignore[untyped-decorator]
+        def abort(_data: object) -> bool:
+            return should_abort()
+
+        self._abort = abort
+        parameters.abort_callback = abort
+        self._context: Any = lib.llama_init_from_model(model.handle, parameters)
+        if not self._context:
+            raise NoRoom(
+                f"A context of {context_length:,} tokens does not fit: {why()}.",
+                hint="Choose a smaller context length.",
+                code="context_too_large",
+            )
+        self.length: int = lib.llama_n_ctx(self._context)
+        self.batch_size: int = parameters.n_batch
+        self._memory = lib.llama_get_memory(self._context)
+        self._batch = lib.llama_batch_init(self.batch_size, 0, 1)
+        self.sequences = settings.parallel
+
+    def set_threads(self, threads: int) -> None:
+        """From the next decode on."""
+        lib.llama_set_n_threads(self._context, threads, threads)
+
+    def decode(self, rows: Sequence[tuple[int, int, int, bool]]) -> int:
+        """Compute (token, position, sequence, wants logits) rows, at most ``batch_size``.
+
+        Returns llama.cpp's code: 0 done, 1 no room in the cache, 2 aborted, below 0 a fault.
+        """
+        assert 0 < len(rows) <= self.batch_size
+        batch = self._batch
+        tokens, positions, outputs = batch.token, batch.pos, batch.logits
+        counts, sequences = batch.n_seq_id, batch.seq_id
+        for index, (token, position, sequence, wanted) in enumerate(rows):
+            tokens[index] = token
+            positions[index] = position
+            counts[index] = 1
+            sequences[index][0] = sequence
+            outputs[index] = wanted
+        batch.n_tokens = len(rows)
+        return int(lib.llama_decode(self._context, batch))
+
+    def logits(self, index: int) -> Logits:
+        """The logits of row ``index`` of the last decode: valid until the next one."""
+        pointer = lib.llama_get_logits_ith(self._context, index)
+        return np.ctypeslib.as_array(pointer, (self.vocabulary_size,))
+
+    def forget(self, sequence: int, start: int = 0) -> bool:
+        """Drop a sequence's cache from a position on. False where the model cannot rewind."""
+        return bool(lib.llama_memory_seq_rm(self._memory, sequence, start, -1))
+
+    def copy_prefix(self, source: int, target: int, length: int) -> None:
+        """Let one sequence share the first tokens of another."""
+        lib.llama_memory_seq_cp(self._memory, source, target, 0, length)
+
+    def first_position(self, sequence: int) -> int:
+        """The oldest position still in the cache; -1 for an empty sequence."""
+        return int(lib.llama_memory_seq_pos_min(self._memory, sequence))
+
+    def last_position(self, sequence: int) -> int:
+        """The newest position in the cache; -1 for an empty sequence."""
+        return int(lib.llama_memory_seq_pos_max(self._memory, sequence))

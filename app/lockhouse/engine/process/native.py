@@ -1,0 +1,100 @@
+"""The one door to llama.cpp: the low-level bindings, without the package around them.
+
+``import llama_cpp`` would also load its chat layer, Jinja and a disk cache that Lockhouse does
+not use; a bare package object with the same search path gives the bindings alone, in a third of
+the time. Everything above works with the typed wrappers of ``model.py``.
+"""
+
+from __future__ import annotations
+
+import collections
+import ctypes
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+from lockhouse.core.answering import EngineBuild
+
+_LOG_LINES = 40
+
+
+def _bindings() -> Any:
+    if "llama_cpp" not in sys.modules:
+        spec = importlib.util.find_spec("llama_cpp")
+        if spec is None or spec.submodule_search_locations is None:
+            raise ImportError("llama-cpp-python is not installed")
+        package = types.ModuleType("llama_cpp")
+        package.__path__ = list(spec.submodule_search_locations)
+        package.__spec__ = spec
+        sys.modules["llama_cpp"] = package
+    import llama_cpp.llama_cpp as bindings
+
+    return bindings
+
+
+os.environ.setdefault("GGML_NO_BACKTRACE", "1")  # ggml_abort would start gdb
+lib: Any = _bindings()
+
+log_tail: collections.deque[str] = collections.deque(maxlen=_LOG_LINES)
+_level_continued, _level_warning = 5, 3
+_last_level = 0
+
+
+@lib.llama_log_callback  # type: ignore[untyped-decorator]
+def _on_log(level: int, text: bytes, _data: object) -> None:
+    """Keep what explains a failure, and leave it in the engine's log for a crash."""
+    global _last_level
+    if level != _level_continued:
+        _last_level = level
+    if _last_level >= _level_warning:
+        line = text.decode("utf-8", "replace")
+        log_tail.append(line.rstrip("\n"))
+        os.write(2, line.encode())
+
+
+def start_backend() -> None:
+    """Route the native log and initialise llama.cpp. Once per process."""
+    lib.llama_log_set(_on_log, None)
+    lib.llama_backend_init()
+
+
+def why() -> str:
+    """The native lines that tell why the last call failed, shortest useful form."""
+    lines = [line.strip() for line in log_tail if line.strip() not in ("", ".")]
+    return "; ".join(lines[-3:])[:400]
+
+
+def library_folder() -> Path:
+    """Where the native libraries lie."""
+    return Path(sys.modules["llama_cpp"].__path__[0]) / "lib"
+
+
+def build() -> EngineBuild:
+    """Which llama.cpp this is: the package's version and a digest of what was compiled."""
+    digest = hashlib.sha256()
+    for path in sorted(library_folder().glob("lib*.so")) or sorted(library_folder().iterdir()):
+        if path.is_file():
+            digest.update(path.read_bytes())
+    version = lib.llama_version().decode() if hasattr(lib, "llama_version") else ""
+    return EngineBuild(
+        version=importlib.metadata.version("llama-cpp-python"),
+        build=f"{version}+{digest.hexdigest()[:12]}",
+    )
+
+
+def system_info() -> str:
+    """The processor features this build uses, as llama.cpp prints them."""
+    return str(lib.llama_print_system_info().decode())
+
+
+def as_c_string(text: str) -> bytes:
+    """UTF-8 for a C call; a NUL would cut the string, so it becomes a replacement mark."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace")
+
+
+CInt32 = ctypes.c_int32

@@ -1,0 +1,253 @@
+"""Choosing the next token: llama.cpp's own samplers over as few candidates as is exact.
+
+Sorting a vocabulary of 50,000 for every token costs more than all samplers together. Where
+top-k comes first and nothing can raise a token into the top k, only the k best (and those that
+a penalty could touch) are handed to the native chain, with the same result.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lockhouse.core.answering import Sampling
+from lockhouse.core.errors import InvalidInput
+from lockhouse.engine.process.model import Logits, Vocabulary
+from lockhouse.engine.process.native import as_c_string, lib, why
+
+_DRY_BREAKERS = (b"\n", b":", b'"', b"*")
+_MOST_PREFILTERED = 512
+_DTYPE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
+
+
+def draw_seed() -> int:
+    """A seed for a request that names none."""
+    return secrets.randbelow(1 << 32)
+
+
+def json_schema_grammar(schema: str) -> str:
+    """GBNF for the text of a JSON schema. Raises InvalidInput."""
+    import json
+
+    try:
+        parsed = json.loads(schema)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(
+            f"The JSON schema is not JSON: {error}.",
+            hint="Check the file; a schema is one JSON object.",
+            code="schema_invalid",
+        ) from error
+    if not isinstance(parsed, dict):
+        raise InvalidInput(
+            "The JSON schema must be an object.", hint="Wrap it in { }.", code="schema_invalid"
+        )
+    from llama_cpp.llama_grammar import json_schema_to_gbnf
+
+    try:
+        return str(json_schema_to_gbnf(json.dumps(parsed)))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ImportError) as error:
+        raise InvalidInput(
+            f"The JSON schema cannot be followed: {type(error).__name__}: {error}.",
+            hint="Remote references and very deep schemas are not supported.",
+            code="schema_invalid",
+        ) from error
+
+
+class Sampler:
+    """One answer's samplers and their memory."""
+
+    def __init__(
+        self, vocabulary: Vocabulary, settings: Sampling, *, seed: int, grammar: str | None
+    ) -> None:
+        """Raises InvalidInput for a grammar or a bias that makes no sense."""
+        self._vocabulary = vocabulary
+        self._settings = settings
+        self._bias = _bias_arrays(vocabulary, settings)
+        self._grammar: Any = None
+        if grammar is not None:
+            self._grammar = _grammar_sampler(vocabulary, grammar)
+        self._chain = self._build_chain(seed)
+        self._penalised = (
+            settings.repeat_penalty != 1.0
+            or settings.frequency_penalty != 0.0
+            or settings.presence_penalty != 0.0
+        ) and settings.repeat_last_n != 0
+        self._greedy = settings.temperature <= 0 and not self._penalised and (
+            settings.dry_multiplier == 0
+        )
+        self._shortlist = self._shortlist_size()
+        self._candidates = np.zeros(vocabulary.size, _DTYPE)
+        self._candidates_pointer = self._candidates.ctypes.data_as(lib.llama_token_data_p)
+        self._all_ids = np.arange(vocabulary.size, dtype=np.int32)
+        self.grammar_applies = True  # not while a reasoning trace is being written
+
+    def accept_prompt(self, tokens: Sequence[int]) -> None:
+        """Let the penalties know what came before the answer."""
+        settings = self._settings
+        if not self._penalised and settings.dry_multiplier == 0:
+            return
+        reach = max(settings.repeat_last_n, settings.dry_penalty_last_n)
+        if -1 in (settings.repeat_last_n, settings.dry_penalty_last_n):
+            reach = len(tokens)
+        for token in tokens[len(tokens) - min(reach, len(tokens)) :]:
+            lib.llama_sampler_accept(self._chain, token)
+
+    def pick(self, logits: Logits) -> int:
+        """The next token, already accepted by every sampler."""
+        if self._bias is not None:
+            ids, amounts = self._bias
+            logits = logits.copy()
+            logits[ids] += amounts
+        token = self._pick_freely(logits)
+        constrained = self._grammar is not None and self.grammar_applies
+        if constrained and not self._grammar_allows(token):
+            token = self._pick_by_grammar(logits)
+        lib.llama_sampler_accept(self._chain, token)
+        if constrained and not self._vocabulary.ends(token):
+            lib.llama_sampler_accept(self._grammar, token)
+        return token
+
+    def close(self) -> None:
+        """Free the native samplers."""
+        for sampler in (self._chain, self._grammar):
+            if sampler:
+                lib.llama_sampler_free(sampler)
+        self._chain = self._grammar = None
+
+    # -- inside ----------------------------------------------------------------------------
+
+    def _build_chain(self, seed: int) -> Any:
+        s, size = self._settings, self._vocabulary.size
+        chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
+        add = lib.llama_sampler_chain_add
+        penalties = (s.repeat_last_n, s.repeat_penalty, s.frequency_penalty, s.presence_penalty)
+        add(chain, lib.llama_sampler_init_penalties(size, *penalties))
+        if s.dry_multiplier:
+            breakers = (ctypes.c_char_p * len(_DRY_BREAKERS))(*_DRY_BREAKERS)
+            dry = (s.dry_multiplier, s.dry_base, s.dry_allowed_length, s.dry_penalty_last_n)
+            handle = self._vocabulary.handle
+            add(chain, lib.llama_sampler_init_dry(handle, *dry, breakers, len(_DRY_BREAKERS)))
+        if s.temperature <= 0:
+            add(chain, lib.llama_sampler_init_greedy())
+            return chain
+        if s.mirostat:
+            add(chain, lib.llama_sampler_init_temp(s.temperature))
+            tau, eta = s.mirostat_tau, s.mirostat_eta
+            if s.mirostat == 1:
+                add(chain, lib.llama_sampler_init_mirostat(size, seed, tau, eta, 100))
+            else:
+                add(chain, lib.llama_sampler_init_mirostat_v2(seed, tau, eta))
+            return chain
+        if s.top_k > 0:
+            add(chain, lib.llama_sampler_init_top_k(s.top_k))
+        if s.typical_p < 1:
+            add(chain, lib.llama_sampler_init_typical(s.typical_p, 1))
+        if s.top_p < 1:
+            add(chain, lib.llama_sampler_init_top_p(s.top_p, 1))
+        if s.min_p > 0:
+            add(chain, lib.llama_sampler_init_min_p(s.min_p, 1))
+        if s.xtc_probability > 0:
+            xtc = (s.xtc_probability, s.xtc_threshold, 1, seed)
+            add(chain, lib.llama_sampler_init_xtc(*xtc))
+        add(chain, lib.llama_sampler_init_temp(s.temperature))
+        add(chain, lib.llama_sampler_init_dist(seed))
+        return chain
+
+    def _shortlist_size(self) -> int:
+        """How many of the best tokens decide the outcome; 0 when all may."""
+        s = self._settings
+        if s.temperature <= 0 or s.mirostat or s.top_k <= 0 or s.dry_multiplier:
+            return 0
+        size = s.top_k
+        if self._penalised:
+            lowers = s.repeat_penalty >= 1 and s.frequency_penalty >= 0 and s.presence_penalty >= 0
+            if not lowers or s.repeat_last_n < 0:
+                return 0
+            size += s.repeat_last_n  # each of them may fall out of the top k
+        return size if size <= min(_MOST_PREFILTERED, self._vocabulary.size // 4) else 0
+
+    def _pick_freely(self, logits: Logits) -> int:
+        if self._greedy:
+            return int(logits.argmax())
+        size = self._fill(logits)
+        return self._apply(self._chain, size)
+
+    def _fill(self, logits: Logits) -> int:
+        size = self._shortlist
+        if size:
+            best = np.argpartition(logits, -size)[-size:]
+            # Ties are broken by place: keep the order a full sort would start from.
+            best.sort()
+            self._candidates["id"][:size] = best
+            self._candidates["logit"][:size] = logits[best]
+            return size
+        self._candidates["id"] = self._all_ids
+        self._candidates["logit"] = logits
+        return self._vocabulary.size
+
+    def _apply(self, sampler: Any, size: int) -> int:
+        data = lib.llama_token_data_array(self._candidates_pointer, size, -1, False)
+        lib.llama_sampler_apply(sampler, ctypes.byref(data))
+        if not 0 <= data.selected < data.size:
+            return int(data.data[0].id)
+        return int(data.data[data.selected].id)
+
+    def _grammar_allows(self, token: int) -> bool:
+        one = lib.llama_token_data(token, 1.0, 0.0)
+        data = lib.llama_token_data_array(ctypes.pointer(one), 1, -1, False)
+        lib.llama_sampler_apply(self._grammar, ctypes.byref(data))
+        return bool(data.data[0].logit != float("-inf"))
+
+    def _pick_by_grammar(self, logits: Logits) -> int:
+        self._candidates["id"] = self._all_ids
+        self._candidates["logit"] = logits
+        size = self._vocabulary.size
+        data = lib.llama_token_data_array(self._candidates_pointer, size, -1, False)
+        lib.llama_sampler_apply(self._grammar, ctypes.byref(data))
+        allowed = self._candidates[np.isfinite(self._candidates["logit"])]
+        if not len(allowed):
+            raise InvalidInput(
+                "The grammar allows no further token.",
+                hint="Check that every rule can be finished.",
+                code="grammar_invalid",
+            )
+        self._candidates[: len(allowed)] = allowed
+        return self._apply(self._chain, len(allowed))
+
+
+def _grammar_sampler(vocabulary: Vocabulary, grammar: str) -> Any:
+    text = as_c_string(grammar)
+    sampler = lib.llama_sampler_init_grammar(vocabulary.handle, text, b"root")
+    if not sampler:
+        raise InvalidInput(
+            f"The grammar cannot be used: {why() or 'it has no valid rule named root'}.",
+            hint="A GBNF grammar needs a rule named root, and no left recursion.",
+            code="grammar_invalid",
+        )
+    return sampler
+
+
+def _bias_arrays(
+    vocabulary: Vocabulary, settings: Sampling
+) -> tuple[Any, Any] | None:
+    if not settings.logit_bias:
+        return None
+    ids, amounts = [], []
+    for key, amount in settings.logit_bias.items():
+        if key.isdecimal():
+            tokens = [int(key)]
+        else:
+            tokens = vocabulary.tokenize(key, special=False)
+        if len(tokens) != 1 or not 0 <= tokens[0] < vocabulary.size:
+            raise InvalidInput(
+                f"“{key[:40]}” is not one token of this model, so it cannot be biased.",
+                hint="Give a token id, or a text that is exactly one token.",
+                code="logit_bias_invalid",
+            )
+        ids.append(tokens[0])
+        amounts.append(amount)
+    return np.array(ids, np.int64), np.array(amounts, np.float32)

@@ -15,7 +15,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -48,10 +48,22 @@ _UNREACHABLE = (OSError, EOFError, AuthenticationError, msgspec.DecodeError)
 class EnginePool:
     """What the rest of the program knows of engines. Usable from any thread."""
 
-    def __init__(self, folder: Path, logs: Path, *, idle_s: float = 300.0) -> None:
-        """``folder`` is private to the home; ``idle_s`` is how long engines stay unused."""
+    def __init__(
+        self,
+        folder: Path,
+        logs: Path,
+        *,
+        idle_s: float = 300.0,
+        plan: Callable[[EngineSpec], EngineSpec] = lambda spec: spec,
+    ) -> None:
+        """``folder`` is private to the home; ``idle_s`` is how long engines stay unused.
+
+        ``plan`` checks a model before an engine is started for it and fills in what its
+        settings leave open; what it raises ends the answer.
+        """
         self._folder = folder
         self._logs = logs
+        self._plan = plan
         self.idle_s = idle_s
         self._holds: dict[str, Connection] = {}
 
@@ -229,8 +241,10 @@ class EnginePool:
 
     def _covers(self, record: EngineRecord, spec: EngineSpec) -> bool:
         have, want = record.spec.settings, spec.settings
-        same = msgspec.structs.replace(have, context_length=0, threads=0) == msgspec.structs.replace(
-            want, context_length=0, threads=0
+        # Decided anew for every start, and no reason to load a model twice.
+        left_open = {"context_length": 0, "threads": 0, "extra_buffers": True}
+        same = msgspec.structs.replace(have, **left_open) == msgspec.structs.replace(
+            want, **left_open
         )
         enough = have.context_length >= want.context_length
         return same and enough and want.threads in (0, have.threads)
@@ -249,6 +263,7 @@ class EnginePool:
 
     def _start(self, spec: EngineSpec) -> EngineRecord:
         self._refuse_crash_loop(spec)
+        spec = self._plan(spec)
         engine_id = secrets.token_hex(4)
         self._logs.mkdir(parents=True, exist_ok=True)
         log = self._logs / f"engine-{engine_id}.log"

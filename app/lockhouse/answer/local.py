@@ -1,0 +1,253 @@
+"""Local models as targets: from a model of the library to an engine that answers.
+
+Here a model's header is checked before native code sees the file, the context that fits this
+machine's memory is chosen, and the model's hash is found while it loads.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import psutil
+
+from lockhouse.answer.targets import Target, TargetInfo
+from lockhouse.core.answering import (
+    AnswerRequest,
+    Event,
+    Finished,
+    LoadProgress,
+    Reasoning,
+    Text,
+    Timing,
+)
+from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.errors import LockhouseError, NoRoom, NotFound
+from lockhouse.engine.checkup import EngineCheckup
+from lockhouse.engine.pool import EnginePool
+from lockhouse.engine.protocol import EngineSpec, LoadSettings
+from lockhouse.library.gguf import (
+    GgufHeader,
+    check_loadable,
+    estimate_memory,
+    largest_context,
+    read_header,
+)
+from lockhouse.library.models import ModelInfo, Models
+
+if TYPE_CHECKING:
+    from lockhouse.storage.settings import Settings
+
+_USABLE = ("ready", "changed")
+_USUAL_CONTEXT = 8192
+_SMALLEST_CONTEXT = 512
+_MEMORY_MARGIN_BYTES = 256 << 20  # for the process itself and for everyone else
+
+
+class LocalTarget:
+    """One model file, with the settings it is loaded with."""
+
+    def __init__(
+        self, model: ModelInfo, models: Models, engines: EnginePool, settings: LoadSettings
+    ) -> None:
+        self._model = model
+        self._models = models
+        self._engines = engines
+        self._settings = settings
+
+    @property
+    def info(self) -> TargetInfo:
+        """What it is."""
+        model = self._model
+        return TargetInfo(
+            name=model.name,
+            kind="local",
+            title=model.title,
+            detail=", ".join(part for part in (model.quality, model.quantization) if part),
+            sha256=model.sha256,
+            context_length=model.context_length or 0,
+            capabilities=tuple(model.capabilities),
+            size_bytes=model.size_bytes,
+        )
+
+    @property
+    def spec(self) -> EngineSpec:
+        """What the engine is asked to load."""
+        return EngineSpec(str(self._model.path), self._model.name, self._settings)
+
+    def safer(self) -> Target:
+        """The same model with the load settings least likely to fail."""
+        return LocalTarget(self._model, self._models, self._engines, self._settings.safer())
+
+    def answer(self, request: AnswerRequest, cancel: CancelToken) -> Iterator[Event]:
+        """Events of the answer; see :class:`Target`."""
+        started = time.perf_counter()
+        digest = self._hash_meanwhile(cancel)
+        loaded_s = first_s = 0.0
+        for event in self._engines.answer(self._spec_for(request), request, cancel):
+            passed_s = time.perf_counter() - started
+            if not loaded_s and not isinstance(event, LoadProgress):
+                loaded_s = passed_s
+            if not first_s and isinstance(event, Text | Reasoning):
+                first_s = passed_s
+            if isinstance(event, Finished):
+                event = msgspec.structs.replace(  # noqa: PLW2901 - the same event, completed
+                    event,
+                    timing=_timing(event.timing, loaded_s, first_s, passed_s),
+                    model_sha256=digest.result(),
+                )
+            yield event
+
+    def count_tokens(self, request: AnswerRequest) -> int:
+        """Prompt tokens of the request. Loads the model if need be."""
+        return self._engines.count_tokens(self._spec_for(request), request)
+
+    def hold(self) -> None:
+        """Keep the model loaded while this program runs."""
+        self._engines.hold(self.spec)
+
+    def _spec_for(self, request: AnswerRequest) -> EngineSpec:
+        if request.context_length is None:
+            return self.spec
+        settings = msgspec.structs.replace(self._settings, context_length=request.context_length)
+        return msgspec.structs.replace(self.spec, settings=settings)
+
+    def _hash_meanwhile(self, cancel: CancelToken) -> Future[str | None]:
+        """The file's sha256, computed beside the answer and waited for at its end."""
+        future: Future[str | None] = Future()
+        if self._model.sha256:
+            future.set_result(self._model.sha256)
+            return future
+
+        def work() -> None:
+            try:
+                future.set_result(self._models.sha256(self._model.path))
+            except LockhouseError:
+                future.set_result(None)  # the answer stands; its record says "not known"
+
+        threading.Thread(target=work, name="hash", daemon=True).start()
+        return future
+
+
+def _timing(engine: Timing, loaded_s: float, first_s: float, total_s: float) -> Timing:
+    """What the user waited for, where the engine knows only its own part."""
+    return msgspec.structs.replace(
+        engine,
+        load_s=round(max(0.0, loaded_s), 4),
+        first_token_s=round(first_s, 4),
+        total_s=round(total_s, 4),
+    )
+
+
+class LocalTargets:
+    """The library's models by name: what chat and the command line ask."""
+
+    def __init__(
+        self, models: Models, engines: EnginePool, settings: Callable[[], Settings]
+    ) -> None:
+        self._models = models
+        self._engines = engines
+        self._settings = settings
+
+    def get(self, name: str) -> LocalTarget:
+        """By name, alias, hash prefix or path; "" is the default."""
+        if not name:
+            return self.default()
+        return self._target(self._models.get(name))
+
+    def default(self) -> LocalTarget:
+        """The chosen model, or the first that can chat: the starter model comes first."""
+        chosen = self._settings().default_target
+        if chosen:
+            return self._target(self._models.get(chosen))
+        for model in self._models.list():
+            if "chat" in model.capabilities and model.state in _USABLE:
+                return self._target(model)
+        raise NotFound(
+            "There is no model on this machine yet.",
+            hint="Import one: lockhouse models import FILE.gguf",
+            code="no_model",
+        )
+
+    def list(self) -> list[TargetInfo]:
+        """All that can answer, the default first."""
+        found = [
+            self._target(model).info
+            for model in self._models.list()
+            if "chat" in model.capabilities and model.state in _USABLE
+        ]
+        try:
+            first = self.default().info.name
+        except LockhouseError:
+            return found
+        return sorted(found, key=lambda info: info.name != first)
+
+    def _target(self, model: ModelInfo) -> LocalTarget:
+        settings = self._settings()
+        load = LoadSettings(
+            context_length=settings.context_length,
+            kv_type=settings.kv_type,
+            threads=settings.threads,
+            parallel=settings.parallel_answers,
+        )
+        return LocalTarget(model, self._models, self._engines, load)
+
+
+class LoadPlanner:
+    """What an engine is started with: called by the pool before it starts one."""
+
+    def __init__(self, checkup: EngineCheckup, starter: Path | None) -> None:
+        self._checkup = checkup
+        self._starter = starter
+
+    def __call__(self, spec: EngineSpec) -> EngineSpec:
+        """Check the file and choose what was left open.
+
+        Raises InvalidInput for a file llama.cpp must not see, NoRoom when not even the smallest
+        context fits, EngineCrashed when the engine does not work on this machine.
+        """
+        path = Path(spec.model_path)
+        header = read_header(path)
+        check_loadable(header)
+        verdict = self._checkup.require(self._starter or path)
+        settings = spec.settings
+        context_length = settings.context_length or min(
+            header.context_length or _USUAL_CONTEXT, _USUAL_CONTEXT
+        )
+        room = psutil.virtual_memory().available - _MEMORY_MARGIN_BYTES
+        if not settings.context_length:
+            most = largest_context(header, room, settings.kv_type)
+            context_length = max(_SMALLEST_CONTEXT, min(context_length, most))
+        _refuse_too_large(header, context_length, settings, room)
+        return msgspec.structs.replace(
+            spec,
+            settings=msgspec.structs.replace(
+                settings,
+                context_length=context_length,
+                extra_buffers=settings.extra_buffers and verdict.extra_buffers,
+            ),
+        )
+
+
+def _refuse_too_large(
+    header: GgufHeader, context_length: int, settings: LoadSettings, room_bytes: int
+) -> None:
+    needed = estimate_memory(header, context_length, settings.kv_type, settings.batch)
+    if needed.total_bytes <= room_bytes:
+        return
+    most = largest_context(header, room_bytes, settings.kv_type)
+    if most >= _SMALLEST_CONTEXT:
+        hint = f"Choose a context length of at most {most // 256 * 256:,} tokens."
+    else:
+        hint = "Close other programs, or choose a smaller model."
+    raise NoRoom(
+        f"This needs {needed.total_bytes / 1e9:.1f} GB of memory with a context of "
+        f"{context_length:,} tokens, and {max(room_bytes, 0) / 1e9:.1f} GB are free.",
+        hint=hint,
+        code="out_of_memory",
+    )

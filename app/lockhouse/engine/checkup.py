@@ -1,0 +1,120 @@
+"""The engine's self-test, run once per build and processor, and what it found.
+
+A native build belongs to the processor it was made on: moved to another it may meet an unknown
+instruction, and some compilers get the newest kernels wrong. A spare process finds out first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+
+from lockhouse.core.errors import EngineCrashed
+from lockhouse.engine import death, protocol
+
+_TIME_LIMIT_S = 120
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What the self-test found. ``extra_buffers``: whether the fast kernels may be used."""
+
+    key: str
+    works: bool
+    extra_buffers: bool
+    problem: str = ""
+    build: str = ""
+    features: str = ""
+
+
+class EngineCheckup:
+    """Remembers the verdict in a file of the home's cache."""
+
+    def __init__(self, cache: Path) -> None:
+        self._file = cache / "engine-checkup.json"
+
+    def verdict(self, model_path: Path, *, again: bool = False) -> Verdict:
+        """The verdict for this build on this processor; tests with ``model_path`` if unknown."""
+        key = _key()
+        if not again:
+            try:
+                known = msgspec.json.decode(self._file.read_bytes(), type=Verdict)
+            except (OSError, msgspec.DecodeError):
+                known = None
+            if known is not None and known.key == key:
+                return known
+        verdict = self._test(key, model_path)
+        if verdict.works:  # a failure is tried again: it may have been the machine's bad moment
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            temporary = self._file.with_suffix(".new")
+            temporary.write_bytes(msgspec.json.encode(verdict))
+            temporary.replace(self._file)
+        return verdict
+
+    def require(self, model_path: Path) -> Verdict:
+        """The verdict; raises EngineCrashed when the engine does not work here."""
+        verdict = self.verdict(model_path)
+        if not verdict.works:
+            raise EngineCrashed(
+                f"The engine failed its self-test on this machine: {verdict.problem}",
+                hint="Build it again on this machine: run the set-up command with --rebuild.",
+                code="engine_self_test",
+            )
+        return verdict
+
+    def _test(self, key: str, model_path: Path) -> Verdict:
+        problem = ""
+        for mode in ("extra", "plain"):
+            command = [*protocol.own_command(), "--engine-self-test", str(model_path), mode]
+            try:
+                run = subprocess.run(
+                    command, capture_output=True, timeout=_TIME_LIMIT_S, check=False
+                )
+            except subprocess.TimeoutExpired:
+                problem = f"it did not end within {_TIME_LIMIT_S} seconds"
+                continue
+            try:
+                said = json.loads(run.stdout.decode("utf-8", "replace") or "{}")
+            except ValueError:
+                said = {}
+            if run.returncode == 0 and "build" in said:
+                return Verdict(
+                    key, True, mode == "extra", problem, said["build"], said["features"]
+                )
+            tail = run.stderr.decode("utf-8", "replace")[-2000:]
+            problem = said.get("problem") or death.explain(run.returncode, tail).message
+        return Verdict(key, False, False, problem)
+
+
+def _key() -> str:
+    """Changes when the build, the processor or the binding does."""
+    spec = importlib.util.find_spec("llama_cpp")
+    places = list(spec.submodule_search_locations or []) if spec else []
+    libraries = sorted(Path(places[0], "lib").glob("*")) if places else []
+    parts = [
+        importlib.metadata.version("llama-cpp-python") if places else "",
+        *(f"{p.name}:{p.stat().st_size}:{p.stat().st_mtime_ns}" for p in libraries if p.is_file()),
+        platform.machine(),
+        _processor(),
+        str(protocol.VERSION),
+    ]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def _processor() -> str:
+    if sys.platform == "linux":
+        try:
+            text = Path("/proc/cpuinfo").read_text()
+        except OSError:
+            return platform.processor()
+        return "\n".join(
+            sorted({line for line in text.splitlines() if line.startswith(("flags", "model name"))})
+        )
+    return platform.processor()

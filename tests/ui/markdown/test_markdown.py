@@ -1,0 +1,283 @@
+"""Markdown read into values: what people see, what streaming may not change, what hostile text may
+not cost."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lockhouse.ui.markdown import (
+    Block,
+    CodeBlock,
+    MarkdownStream,
+    Paragraph,
+    RuleBlock,
+    Run,
+    TableBlock,
+    TextBlock,
+    parse,
+    plain_text,
+)
+from lockhouse.ui.markdown.mathtext import readable
+from lockhouse.ui.markdown.reading import host_of
+
+ANSWER = """## Two costs dominate
+
+- **The pattern is rebuilt.** `re.match` looks it up
+- Every line is *decoded* ~~twice~~
+
+1. First do this:
+
+   ```sh
+   make
+   ```
+
+2. Then that
+   - [x] done
+   - [ ] not yet
+
+```python
+import re
+
+LINE = re.compile(rb"^(\\S+)")
+```
+
+| Change | Time | Faster by |
+|---|--:|:-:|
+| Pattern compiled once | 24.1 s | 1.7x |
+
+> A quote
+> over two lines
+
+---
+
+The end, see [the manual](https://docs.example.org/re).
+"""
+
+
+def only(block: Block) -> Paragraph:
+    assert isinstance(block, TextBlock)
+    (paragraph,) = block.paragraphs
+    return paragraph
+
+
+def test_an_answer_becomes_the_blocks_it_is_made_of() -> None:
+    blocks = parse(ANSWER)
+    assert [type(block).__name__ for block in blocks] == [
+        "TextBlock",  # heading
+        "TextBlock",  # list
+        "TextBlock",  # 1.
+        "CodeBlock",
+        "TextBlock",  # 2. with tasks
+        "CodeBlock",
+        "TableBlock",
+        "TextBlock",  # quote
+        "RuleBlock",
+        "TextBlock",
+    ]
+    assert only(blocks[0]).kind == "h2"
+    bullets = blocks[1]
+    assert isinstance(bullets, TextBlock)
+    assert [p.marker for p in bullets.paragraphs] == ["•", "•"]
+    assert bullets.paragraphs[0].runs[0] == Run("The pattern is rebuilt.", bold=True)
+    assert Run("re.match", code=True) in bullets.paragraphs[0].runs
+    assert Run("twice", strike=True) in bullets.paragraphs[1].runs
+    assert blocks[3] == CodeBlock("make", "sh", indent=1)
+    steps = blocks[4]
+    assert isinstance(steps, TextBlock)
+    assert [(p.marker, p.indent) for p in steps.paragraphs] == [("2.", 1), ("☑", 2), ("☐", 2)]
+    code = blocks[5]
+    assert isinstance(code, CodeBlock)
+    assert code.language == "python"
+    assert code.code.count("\n") == 2
+    table = blocks[6]
+    assert isinstance(table, TableBlock)
+    assert table.aligns == ("left", "right", "center")
+    assert table.rows[0][1] == (Run("24.1 s"),)
+    assert only(blocks[7]).quote == 1
+    assert blocks[8] == RuleBlock()
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 7, 50])
+def test_streaming_ends_with_what_reading_at_once_gives(step: int) -> None:
+    stream = MarkdownStream()
+    frozen: tuple[Block, ...] = ()
+    for start in range(0, len(ANSWER), step):
+        stream.feed(ANSWER[start : start + step])
+        now = stream.blocks()
+        assert now[: len(frozen)] == frozen  # what is frozen never changes
+        frozen = now[: stream.frozen]
+    assert stream.finish() == parse(ANSWER)
+    assert len(frozen) >= 8
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "\n",
+                "\n\n",
+                "- a",
+                "  b",
+                "```",
+                "~~~",
+                "| a | b |",
+                "|-|-|",
+                "> q",
+                "1. ",
+                "$$",
+                "\\[",
+                "**x**",
+                "`c`",
+                "# h",
+                "text ",
+                "    code",
+                "\\]",
+                "[l](http://e.org)",
+                "\r\n",
+                "\t",
+            ]
+        ),
+        max_size=30,
+    ),
+    st.integers(1, 9),
+)
+@settings(max_examples=200, deadline=None)
+def test_no_way_of_cutting_the_stream_changes_the_result(pieces: list[str], step: int) -> None:
+    text = "".join(pieces).replace("\r\n", "\n")
+    stream = MarkdownStream()
+    for start in range(0, len(text), step):
+        stream.feed(text[start : start + step])
+        stream.blocks()
+    assert stream.finish() == parse(text)
+
+
+def test_an_open_fence_is_code_at_once_and_its_end_is_not_shown() -> None:
+    stream = MarkdownStream()
+    stream.feed("Look:\n```py\nx = 1\n``")
+    assert stream.blocks()[-1] == CodeBlock("x = 1", "py", closed=False)
+    stream.feed("`\n")
+    assert stream.blocks()[-1] == CodeBlock("x = 1", "py", closed=True)
+    assert stream.frozen == 2
+
+
+def test_a_backtick_line_inside_longer_fences_is_code() -> None:
+    (block,) = parse("````md\n```py\nx\n```\n````")
+    assert block == CodeBlock("```py\nx\n```", "md")
+
+
+def test_html_is_shown_as_the_text_it_is() -> None:
+    text = "<script>alert(1)</script> and <img src='http://x.example/p.png'>"
+    (block,) = parse(text)
+    assert plain_text([block]) == text
+
+
+def test_images_are_named_never_loaded() -> None:
+    shown = plain_text(parse("![A chart](https://cdn.example.net/a.png?id=7) ![](file:///etc/x)"))
+    assert "[image: A chart — not loaded, cdn.example.net]" in shown
+
+
+def test_links_show_where_they_lead() -> None:
+    paragraph = only(parse("See [my bank](https://evil.example/login).")[0])
+    link = paragraph.runs[1]
+    assert (link.text, link.href) == ("my bank", "https://evil.example/login")
+    assert paragraph.runs[2] == Run(" (evil.example)", dim=True)
+    same = only(parse("See [example.org](https://example.org/a)")[0])
+    assert all(not run.dim for run in same.runs)
+
+
+def test_only_the_web_and_mail_are_links() -> None:
+    for address in ("javascript:alert(1)", "file:///etc/passwd", "data:text/html,x", "../up"):
+        for block in parse(f"[text]({address})"):
+            assert all(not run.href for run in only(block).runs)
+    assert host_of("https://раypal.com/") == "xn--ypal-43d9g.com"
+    assert host_of("mailto:a@example.org") == "example.org"
+    assert host_of("https://[broken") == ""
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        (r"x^2 + y_1", "x² + y₁"),
+        (r"\frac{a}{b} \le \sqrt{2}", "a/b ≤ √2"),
+        (r"\frac{a+b}{2}", "(a+b)/2"),
+        (r"\sum_{i=1}^{n} \alpha_i", "∑ᵢ₌₁ⁿ αᵢ"),
+        (r"e^{i\pi} = -1", "e^iπ = -1"),
+    ],
+)
+def test_formulas_are_readable(source: str, shown: str) -> None:
+    assert readable(source) == shown
+
+
+def test_formulas_in_all_four_spellings_keep_their_source() -> None:
+    for text in ("$x^2$", r"\(x^2\)", "$$x^2$$", "\\[\nx^2\n\\]"):
+        (block,) = parse(f"{text}\n")
+        (run,) = only(block).runs
+        assert (run.text, run.tip) == ("x²", "x^2"), text
+    assert plain_text(parse("It costs $5 and then $6.")) == "It costs $5 and then $6."
+
+
+def test_a_formula_that_cannot_be_read_stays_its_source() -> None:
+    deep = "{" * 5000 + "x" + "}" * 5000
+    assert readable(deep) == deep
+
+
+def test_reference_definitions_do_not_disappear() -> None:
+    assert "https://example.org" in plain_text(parse("Text.\n\n[1]: https://example.org\n"))
+
+
+HOSTILE = {
+    "quotes": "> " * 100_000 + "x",
+    "lists": "- " * 50_000 + "x",
+    "line": "a" * 1_000_000,
+    "words": "word " * 200_000,
+    "brackets": "[" * 100_000,
+    "stars": "*a **b " * 30_000,
+    "backticks": "`" * 100_000,
+    "dollars": "$a" * 50_000,
+    "table": "|a" * 3000 + "|\n" + "|-" * 3000 + "|\n" + ("|a" * 3000 + "|\n") * 20,
+    "rows": "|a|b|\n|-|-|\n" + "|1|2|\n" * 20_000,
+    "fences": "```\nx\n" * 20_000,
+    "nesting": "".join("  " * i + "- a\n" for i in range(300)),
+    "math": "\\[" + "\\frac{" * 3000 + "\\]",
+    "null": "\0\u202e\ud7ff\uffff" * 1000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_text_stays_bounded_and_is_not_lost(name: str) -> None:
+    text = HOSTILE[name]
+    blocks = parse(text)
+    assert blocks
+    for block in blocks:
+        if isinstance(block, TextBlock):
+            assert sum(len(r.text) for p in block.paragraphs for r in p.runs) <= 8_100
+        if isinstance(block, TableBlock):
+            assert len(block.rows) <= 401
+            assert all(len(row) <= 40 for row in block.rows)
+    if name in ("line", "quotes", "brackets"):
+        shown = sum(
+            len(r.text)
+            for b in blocks
+            if isinstance(b, TextBlock)
+            for p in b.paragraphs
+            for r in p.runs
+        )
+        assert shown >= len(text.replace(" ", "")) - 1
+
+
+def test_a_long_table_is_cut_into_tables_with_the_same_head() -> None:
+    text = "| name | size |\n|---|--:|\n" + "".join(f"| row {i} | {i} |\n" for i in range(1000))
+    blocks = parse(text)
+    assert len(blocks) > 1
+    assert all(isinstance(b, TableBlock) and b.header == blocks[0].header for b in blocks)
+    rows = [row for b in blocks if isinstance(b, TableBlock) for row in b.rows]
+    assert [row[0][0].text for row in rows] == [f"row {i}" for i in range(1000)]
+
+
+def test_a_long_numbered_list_keeps_its_numbers() -> None:
+    blocks = parse("\n".join(f"{i}. item number {i} with some words" for i in range(1, 400)))
+    markers = [p.marker for b in blocks if isinstance(b, TextBlock) for p in b.paragraphs]
+    assert len(blocks) > 1
+    assert markers == [f"{i}." for i in range(1, 400)]

@@ -1,0 +1,310 @@
+"""One turn of a conversation: a question is kept, a target answers, the answer is kept.
+
+Hides the order in which things are written, so that at no moment a kill, a crash or a reader
+that walks away can lose what was asked or what had come of the answer.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Generator, Iterator
+from types import EllipsisType
+
+import msgspec
+
+from lockhouse.answer.directory import TargetDirectory
+from lockhouse.answer.targets import Target
+from lockhouse.chat.conversations import Conversations
+from lockhouse.chat.keeping import INTERVAL_S, Keeper
+from lockhouse.chat.values import Conversation, Message, Provenance, Status
+from lockhouse.core.answering import (
+    AnswerRequest,
+    Event,
+    Failed,
+    Finished,
+    Reasoning,
+    Text,
+    Turn,
+)
+from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.errors import Cancelled, LockhouseError, UsageMistake
+
+TITLE_CHARACTERS = 60
+
+# A target ends within a tenth of a second of being cancelled; this is for one that does not.
+_PATIENCE_S = 2.0
+
+_LIST_MARKS = re.compile(r"^\s*(?:(?:#{1,6}|[>*+-]|\d+[.)])\s+)+")
+_EMPHASIS = re.compile(r"\*\*|`+")
+
+
+class TurnStarted(msgspec.Struct, frozen=True, tag="turn_started"):
+    """The question, where there is a new one, and the still empty answer are kept."""
+
+    user: Message | None
+    answer: Message
+
+
+TurnEvent = TurnStarted | Event
+
+
+class Turns:
+    """Asks targets within conversations.
+
+    Every method gives back events: first :class:`TurnStarted`, then those of the target. Nothing
+    happens before the first is taken. Closing the iterator, or leaving it, cancels the answer
+    and keeps what came.
+    """
+
+    def __init__(
+        self,
+        conversations: Conversations,
+        targets: TargetDirectory,
+        *,
+        interval_s: float = INTERVAL_S,
+    ) -> None:
+        self._conversations = conversations
+        self._targets = targets
+        self._interval_s = interval_s
+
+    def ask(
+        self,
+        conversation_id: str,
+        text: str,
+        *,
+        target: str | Target,
+        request: AnswerRequest,
+        cancel: CancelToken,
+        parent_id: str | EllipsisType | None = ...,
+    ) -> Iterator[TurnEvent]:
+        """Puts a question below ``parent_id``, by default below what is shown, and answers it.
+
+        ``parent_id`` None makes it a first message, beside the one that may be there.
+        """
+        if not text.strip():
+            raise UsageMistake("There is nothing to ask: the message is empty.")
+        conversation = self._conversations.get(conversation_id)
+        chosen = self._target(target, conversation)
+        parent = conversation.active_leaf_id if isinstance(parent_id, EllipsisType) else parent_id
+        user = self._conversations.add_user(conversation.id, text, parent_id=parent)
+        if not conversation.title:
+            self._conversations.rename(conversation.id, title_from(user.content))
+        yield from self._answer(user, None, chosen, request, cancel, asked=user)
+
+    def regenerate(
+        self,
+        message_id: str,
+        *,
+        target: str | Target,
+        request: AnswerRequest,
+        cancel: CancelToken,
+    ) -> Iterator[TurnEvent]:
+        """Another version of an answer; of a question, another answer to it."""
+        message = self._conversations.message(message_id)
+        chosen = self._target(target, self._conversations.get(message.conversation_id))
+        if message.role == "user":
+            yield from self._answer(message, None, chosen, request, cancel)
+            return
+        question = self._question(message)
+        yield from self._answer(question, None, chosen, request, cancel)
+
+    def continue_answer(
+        self,
+        message_id: str,
+        *,
+        target: str | Target,
+        request: AnswerRequest,
+        cancel: CancelToken,
+    ) -> Iterator[TurnEvent]:
+        """A version of an answer that goes on where it ended. The events tell only what is new."""
+        message = self._conversations.message(message_id)
+        if message.role != "assistant":
+            raise UsageMistake("Only an answer can be continued.")
+        if message.status == "streaming":
+            raise UsageMistake("The answer is still being written.", hint="Stop it first.")
+        chosen = self._target(target, self._conversations.get(message.conversation_id))
+        # Without a word of the answer itself there is nothing to go on from.
+        earlier = message if message.content else None
+        yield from self._answer(self._question(message), earlier, chosen, request, cancel)
+
+    # Inside
+
+    def _target(self, target: str | Target, conversation: Conversation) -> Target:
+        if isinstance(target, str):
+            return self._targets.get(target or conversation.target)
+        return target
+
+    def _question(self, answer: Message) -> Message:
+        if answer.parent_id is None:
+            raise UsageMistake("There is no question before this answer.")
+        return self._conversations.message(answer.parent_id)
+
+    def _answer(
+        self,
+        question: Message,
+        earlier: Message | None,
+        target: Target,
+        request: AnswerRequest,
+        cancel: CancelToken,
+        *,
+        asked: Message | None = None,
+    ) -> Generator[TurnEvent, None, None]:
+        full = msgspec.structs.replace(
+            request,
+            turns=self._turns_up_to(question),
+            prefill=earlier.content if earlier else request.prefill,
+        )
+        answer = self._conversations.begin_answer(
+            question.conversation_id,
+            question.id,
+            target=target.info,
+            prefill=full.prefill,
+            reasoning=earlier.reasoning if earlier else "",
+        )
+        keeper = Keeper(self._conversations, answer.id, interval_s=self._interval_s)
+        keeper.start(content=answer.content, reasoning=answer.reasoning)
+        writing = _Writing(self._conversations, answer, target, keeper, cancel)
+        try:
+            yield TurnStarted(asked, answer)
+            yield from writing.run(full)
+        except GeneratorExit:
+            writing.leave("cancelled")
+            raise
+        finally:
+            writing.leave("cut")
+
+    def _turns_up_to(self, question: Message) -> tuple[Turn, ...]:
+        """What the target gets to read. Reasoning of earlier answers is not sent back."""
+        system = self._conversations.get(question.conversation_id).system
+        turns = [Turn("system", system)] if system.strip() else []
+        for message in self._conversations.path(question.conversation_id, question.id):
+            if not message.content.strip():
+                continue
+            # Templates insist that the two sides alternate; a failed answer leaves a gap.
+            if turns and turns[-1].role == message.role:
+                joined = f"{turns[-1].content}\n\n{message.content}"
+                turns[-1] = Turn(message.role, joined)
+            else:
+                turns.append(Turn(message.role, message.content))
+        return tuple(turns)
+
+
+class _Writing:
+    """One answer from its first event to the moment when it is kept for good."""
+
+    def __init__(
+        self,
+        conversations: Conversations,
+        answer: Message,
+        target: Target,
+        keeper: Keeper,
+        cancel: CancelToken,
+    ) -> None:
+        self._conversations = conversations
+        self._answer = answer
+        self._target = target
+        self._keeper = keeper
+        self._cancel = cancel
+        self._events: Iterator[Event] | None = None
+        self._ended = False
+
+    def run(self, request: AnswerRequest) -> Generator[Event, None, None]:
+        """The target's events. The answer is kept before its last event is handed on."""
+        try:
+            self._events = self._target.answer(request, self._cancel)
+            for event in self._events:
+                self._take(event)
+                yield event
+                if self._ended:
+                    return
+        except Cancelled:
+            self._finish("cancelled")
+        except LockhouseError as error:
+            self._cancel.cancel()
+            if self._ended:
+                raise
+            failed = Failed(error.code, error.message, error.hint, error.exit_code)
+            self._finish("failed", error=failed)
+            yield failed
+
+    def leave(self, status: Status) -> None:
+        """Keeps what came of an answer that has not ended by itself."""
+        if self._ended:
+            return
+        self._cancel.cancel()
+        try:
+            self._drain()
+        finally:
+            if not self._ended:
+                self._finish(status)
+
+    def _drain(self) -> None:
+        """Waits for the target's own end, which tells how the answer came about."""
+        deadline = time.monotonic() + _PATIENCE_S
+        if self._events is None:
+            return
+        try:
+            for event in self._events:
+                self._take(event)
+                if self._ended or time.monotonic() > deadline:
+                    return
+        except (LockhouseError, Cancelled):
+            return  # cancelled already; what came is kept below
+        finally:
+            if isinstance(self._events, Generator):
+                self._events.close()
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case Text():
+                self._keeper.add(content=event.text)
+            case Reasoning():
+                self._keeper.add(reasoning=event.text)
+            case Finished():
+                statuses: dict[str, Status] = {"cancelled": "cancelled", "error": "failed"}
+                status = statuses.get(event.finish_reason, "complete")
+                self._finish(status, provenance=Provenance(self._target.info, event))
+            case Failed():
+                self._finish("failed", error=event)
+            case _:
+                pass
+
+    def _finish(
+        self,
+        status: Status,
+        *,
+        provenance: Provenance | None = None,
+        error: Failed | None = None,
+    ) -> None:
+        self._keeper.stop()
+        self._ended = True
+        self._conversations.finish_answer(
+            self._answer.id,
+            content=self._keeper.content,
+            reasoning=self._keeper.reasoning,
+            status=status,
+            provenance=provenance,
+            error=error,
+        )
+
+
+def title_from(question: str) -> str:
+    """A short title out of the first line that says something."""
+    for line in question.splitlines():
+        if line.lstrip().startswith(("```", "~~~")):
+            continue
+        words = " ".join(_EMPHASIS.sub("", _LIST_MARKS.sub("", line)).split())
+        if any(sign.isalnum() for sign in words):
+            return _shortened(words)
+    return _shortened(" ".join(question.split()))
+
+
+def _shortened(words: str) -> str:
+    if len(words) <= TITLE_CHARACTERS:
+        return words
+    cut = words[: TITLE_CHARACTERS - 1]
+    head, space, _ = cut.rpartition(" ")
+    # A language without spaces, or one endless word, is cut where it is.
+    kept = head if space and len(head) > TITLE_CHARACTERS // 2 else cut
+    return kept.rstrip(" ,;:.-") + "…"

@@ -1,0 +1,61 @@
+"""Targets that answer with the events they were given: the seam as a test needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from lockhouse.answer.targets import Target, TargetInfo
+from lockhouse.core.answering import AnswerRequest, Event, Finished
+from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.errors import NotFound
+
+Script = Callable[[AnswerRequest, CancelToken], Iterator[Event]]
+
+
+class Scripted:
+    """Answers by calling the script. Remembers what it was asked."""
+
+    def __init__(self, name: str, script: Script) -> None:
+        self.info = TargetInfo(name=name, kind="local", title=name.title(), sha256="ab" * 32)
+        self.asked: list[AnswerRequest] = []
+        self._script = script
+
+    def answer(self, request: AnswerRequest, cancel: CancelToken) -> Iterator[Event]:
+        self.asked.append(request)
+        return self._script(request, cancel)
+
+    def count_tokens(self, request: AnswerRequest) -> int:
+        return sum(len(turn.content.split()) for turn in request.turns)
+
+
+class Directory:
+    """The targets of a test, the first one being the default."""
+
+    def __init__(self, *targets: Target) -> None:
+        self._targets = {target.info.name: target for target in targets}
+
+    def get(self, name: str) -> Target:
+        if not name:
+            return self.default()
+        if name not in self._targets:
+            raise NotFound(f'There is no target "{name}".')
+        return self._targets[name]
+
+    def default(self) -> Target:
+        return next(iter(self._targets.values()))
+
+    def list(self) -> list[TargetInfo]:
+        return [target.info for target in self._targets.values()]
+
+
+def saying(*events: Event) -> Script:
+    """Those events; ends at once when cancelled, as targets have to."""
+
+    def script(_request: AnswerRequest, cancel: CancelToken) -> Iterator[Event]:
+        for event in events:
+            if cancel.cancelled:
+                yield Finished("cancelled", parameters={"seed": 1})
+                return
+            yield event
+
+    return script

@@ -4,8 +4,10 @@
     python3 dev.py run [ARGUMENTS]     set up, then start Lockhouse (ARGUMENTS go to it)
     python3 dev.py test [ARGUMENTS]    set up, then run the tests (ARGUMENTS go to pytest)
     python3 dev.py check               set up, then lint, types and import contracts
-    python3 dev.py setup [--portable]  set up only; --portable builds an engine for any processor
-                                       of this kind instead of for this very one
+    python3 dev.py setup [--rebuild | --portable | --native]
+                                       set up only; --rebuild compiles the engine again,
+                                       --portable for any processor of this kind, --native
+                                       (the usual way) for this very one
 
 Needs nothing but Python 3.11. System packages that are missing are installed where that is
 allowed, and named otherwise. Everything else goes into ``.setup/`` and ``.venv/`` beside this
@@ -376,7 +378,9 @@ def make_importable() -> None:
 # --- The whole -------------------------------------------------------------------------------
 
 
-def set_up(wanted: set[str], *, portable: bool | None = None) -> None:
+def set_up(
+    wanted: set[str], *, portable: bool | None = None, compile_again: bool = False
+) -> None:
     """Make everything in ``wanted`` true; costs nothing when it already is."""
     stamp = read_stamp()
     if portable is None:
@@ -384,7 +388,7 @@ def set_up(wanted: set[str], *, portable: bool | None = None) -> None:
     key = fingerprint(portable=portable)
     done = stamp.get("checked")
     checked = set(done) if isinstance(done, list) else set()
-    if stamp.get("key") == key and wanted <= checked:
+    if stamp.get("key") == key and wanted <= checked and not compile_again:
         return
     SETUP.mkdir(exist_ok=True)
     with (SETUP / "lock").open("w") as guard:
@@ -393,7 +397,7 @@ def set_up(wanted: set[str], *, portable: bool | None = None) -> None:
         packages = missing_packages(wanted)
         if packages:
             install_packages(packages)
-        if stamp.get("key") != key:
+        if stamp.get("key") != key or compile_again:
             started = time.monotonic()
             free_bytes = shutil.disk_usage(ROOT).free
             if not stamp and free_bytes < NEEDED_BYTES:
@@ -404,7 +408,7 @@ def set_up(wanted: set[str], *, portable: bool | None = None) -> None:
             uv = find_uv()
             make_environment()
             engine = "portable" if portable else processor()
-            rebuild = bool(stamp) and stamp.get("engine") != engine
+            rebuild = compile_again or (bool(stamp) and stamp.get("engine") != engine)
             install_requirements(uv, portable=portable, rebuild=rebuild)
             make_importable()
             say(f"Set up in {time.monotonic() - started:.0f} s.")
@@ -502,9 +506,10 @@ def main(arguments: list[str]) -> int:
             return test(rest)
         if command == "check" and not rest:
             return check()
-        if command == "setup" and rest in ([], ["--portable"], ["--native"]):
+        if command == "setup" and rest in ([], ["--portable"], ["--native"], ["--rebuild"]):
             choice = {"--portable": True, "--native": False}.get(rest[0]) if rest else None
-            set_up({"build", "window"} if has_display() else {"build"}, portable=choice)
+            wanted = {"build", "window"} if has_display() else {"build"}
+            set_up(wanted, portable=choice, compile_again=rest == ["--rebuild"])
             say(f"Ready: {PYTHON} -m lockhouse")
             return 0
     except SetUpFailed as failure:

@@ -1,0 +1,203 @@
+"""``lockhouse ask``: one question, one answer, from a terminal, a pipe or a script."""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lockhouse.cli import output
+from lockhouse.cli.door import Door, as_json, pass_door
+from lockhouse.cli.options import (
+    attach,
+    build_request,
+    decode,
+    require_text,
+    sampling_options,
+    target_option,
+)
+from lockhouse.core.errors import Cancelled, LockhouseError, UsageMistake, from_wire
+
+if TYPE_CHECKING:
+    from lockhouse.answer.targets import Target
+    from lockhouse.cli.following import Answer, Shape
+    from lockhouse.core.answering import AnswerRequest
+    from lockhouse.core.cancelling import CancelToken
+    from lockhouse.workspace import Workspace
+
+_STDIN_PATIENCE_S = 2.0
+_SIGNALLED = 128
+
+
+class AnswerFailed(LockhouseError):
+    """An answer ended in an error; ``kept`` is what there was of it."""
+
+    def __init__(self, cause: LockhouseError, kept: dict[str, object], *, was_told: bool) -> None:
+        super().__init__(cause.message, hint=cause.hint, code=cause.code)
+        self.exit_code = cause.exit_code  # type: ignore[misc]  # each failure has its own
+        self.kept = kept
+        self.was_told = was_told
+
+
+@click.command(short_help="Ask a model one question.")
+@click.argument("prompt", required=False)
+@target_option
+@click.option("-s", "--system", metavar="SYSTEM", help="What the model should know beforehand.")
+@click.option("--chat", "chat_id", metavar="ID", help="Go on with this conversation.")
+@click.option("--no-save", is_flag=True, help="Keep nothing of it.")
+@click.option(
+    "--attach", "files", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+    help="Put a text file behind the prompt. Can be repeated.",
+)  # fmt: skip
+@sampling_options
+@click.option(
+    "--label", type=click.Choice(["public", "internal", "confidential"]),
+    help="How private this conversation is.",
+)  # fmt: skip
+@as_json
+@click.option("--jsonl", is_flag=True, help="Print every event as a line of JSON.")
+@pass_door
+def ask(door: Door, prompt: str | None, **wishes: Any) -> int:
+    """Ask PROMPT, or what standard input holds (also with "-"), and print the answer.
+
+    With both, the prompt comes first and the input after it.
+    """
+    if wishes["is_json"] and wishes["jsonl"]:
+        raise UsageMistake("--json and --jsonl exclude each other.")
+    if wishes["no_save"] and wishes["chat_id"]:
+        raise UsageMistake("--chat goes on with a conversation; --no-save keeps none.")
+    question = attach(_read_question(prompt), wishes["files"])
+    if not question.strip():
+        raise UsageMistake("There is nothing to ask.", hint='Try: lockhouse ask "Hello"')
+    if wishes["system"] is not None:
+        require_text(wishes["system"], "the system prompt")
+    shape: Shape = "json" if wishes["is_json"] else "jsonl" if wishes["jsonl"] else "text"
+    with door.workspace() as workspace:
+        return _ask(workspace, question, wishes, shape)
+
+
+def _ask(workspace: Workspace, question: str, wishes: dict[str, Any], shape: Shape) -> int:
+    from lockhouse.cli.following import Follower
+    from lockhouse.core.cancelling import CancelToken
+
+    request = build_request(workspace.settings, wishes)
+    cancel = CancelToken()
+    target, events = _start(workspace, question, wishes, request, cancel)
+    answer = Follower(shape, cancel).follow(events)
+    result = describe(answer, target)
+    if answer.failed is not None:
+        failed = answer.failed
+        cause = from_wire(failed.code, failed.exit_code, failed.message, failed.hint)
+        kept = {key: result[key] for key in ("text", "conversation_id", "message_id")}
+        raise AnswerFailed(cause, kept, was_told=True)
+    if shape == "json" and not answer.reader_left:
+        output.write_json(result)
+    if answer.reader_left:
+        raise BrokenPipeError
+    if answer.was_cancelled:
+        return _SIGNALLED + answer.stopped_by if answer.stopped_by else Cancelled.exit_code
+    return 0
+
+
+def _start(
+    workspace: Workspace,
+    question: str,
+    wishes: dict[str, Any],
+    request: AnswerRequest,
+    cancel: CancelToken,
+) -> tuple[Target, Iterable[object]]:
+    """Ask within a conversation, or without leaving one behind."""
+    conversations = workspace.conversations
+    if wishes["no_save"]:
+        import msgspec
+
+        from lockhouse.core.answering import Turn
+
+        target = workspace.targets.get(wishes["target"])
+        system = workspace.settings.system_prompt if wishes["system"] is None else wishes["system"]
+        turns = [Turn("system", system)] if system else []
+        asked = msgspec.structs.replace(request, turns=(*turns, Turn("user", question)))
+        return target, target.answer(asked, cancel)
+    if wishes["chat_id"]:
+        conversation = conversations.get(wishes["chat_id"])
+        target = workspace.targets.get(wishes["target"] or conversation.target)
+        if wishes["system"] is not None:
+            conversations.set_system(conversation.id, wishes["system"])
+        if wishes["target"]:
+            conversations.set_target(conversation.id, wishes["target"])
+    else:
+        target = workspace.targets.get(wishes["target"])
+        system = workspace.settings.system_prompt if wishes["system"] is None else wishes["system"]
+        conversation = conversations.create(target=wishes["target"], system=system)
+    if wishes["label"]:
+        conversations.set_label(conversation.id, wishes["label"])
+    events = workspace.turns.ask(
+        conversation.id, question, target=target, request=request, cancel=cancel
+    )
+    return target, events
+
+
+def describe(answer: Answer, target: Target) -> dict[str, object]:
+    """The answer under ``--json``: these keys are a contract."""
+    finished = answer.finished
+    info = target.info
+    usage = output.plain(finished.usage) if finished else {}
+    usage.pop("type", None)
+    reason = "error" if answer.failed else finished.finish_reason if finished else "cancelled"
+    sha256 = (finished.model_sha256 if finished else None) or info.sha256
+    return {
+        "text": "".join(answer.text),
+        "reasoning": "".join(answer.reasoning) or None,
+        "finish_reason": reason,
+        "target": {
+            "name": info.name,
+            "kind": info.kind,
+            "sha256": sha256,
+            "provider": info.provider,
+        },
+        "usage": usage,
+        "timing": output.plain(finished.timing) if finished else {},
+        "cost": None,
+        "parameters": output.plain(finished.parameters) if finished else {},
+        "engine": output.plain(finished.engine) if finished else {},
+        "conversation_id": answer.conversation_id,
+        "message_id": answer.message_id,
+        "left_machine": info.leaves_machine,
+    }
+
+
+def _read_question(prompt: str | None) -> str:
+    """The argument, standard input, or both."""
+    if prompt is None and output.is_terminal(sys.stdin):
+        raise UsageMistake("There is nothing to ask.", hint='Try: lockhouse ask "Hello"')
+    if prompt == "-" or prompt is None:
+        return _read_stdin()
+    question = require_text(prompt, "The prompt")
+    if _is_fed():
+        piped = _read_stdin()
+        if piped.strip():
+            return f"{question}\n\n{piped}"
+    return question
+
+
+def _is_fed() -> bool:
+    """Whether somebody pipes or redirects something in; terminals and /dev/null do not count."""
+    try:
+        mode = os.fstat(sys.stdin.fileno()).st_mode
+    except (OSError, ValueError, AttributeError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
+
+
+def _read_stdin() -> str:
+    if os.name == "posix" and _is_fed():
+        ready, _, _ = select.select([sys.stdin], [], [], _STDIN_PATIENCE_S)
+        if not ready:
+            output.note("Waiting for standard input (to ask without it, add: < /dev/null)")
+    return decode(sys.stdin.buffer.read(), "Standard input").rstrip("\n")

@@ -1,0 +1,111 @@
+"""``lockhouse bench``: how fast this machine reads and writes with a model."""
+
+from __future__ import annotations
+
+import secrets
+import statistics
+from typing import TYPE_CHECKING
+
+import click
+
+from lockhouse.cli import output
+from lockhouse.cli.door import Door, as_json, pass_door
+from lockhouse.cli.options import target_option
+from lockhouse.core.errors import Cancelled, LockhouseError, from_wire
+
+if TYPE_CHECKING:
+    from lockhouse.answer.targets import Target
+    from lockhouse.core.answering import AnswerRequest, Finished
+
+_SENTENCE = "The lighthouse keeper wrote down the wind, the tide and every ship that passed. "
+_TOKENS_PER_SENTENCE = 16
+
+
+@click.command(short_help="Measure how fast this machine answers.")
+@target_option
+@click.option("--prompt-tokens", type=click.IntRange(16, 100_000), default=512, show_default=True)
+@click.option("--tokens", type=click.IntRange(2, 100_000), default=128, show_default=True)
+@click.option("--runs", type=click.IntRange(1, 100), default=3, show_default=True)
+@as_json
+@pass_door
+def bench(
+    door: Door, target: str, prompt_tokens: int, tokens: int, runs: int, *, is_json: bool
+) -> None:
+    """Measure prompt and generation speed, through everything an answer passes through.
+
+    Each run has a prompt of its own, so that nothing is read from what was read before.
+    """
+    line = output.StatusLine()
+    done: list[Finished] = []
+    with door.workspace() as workspace:
+        model = workspace.targets.get(target)
+        line.show("Loading the model")
+        load_s = _measure(model, _request(16, 2)).timing.load_s
+        for number in range(runs):
+            line.show(f"Measuring, {number + 1} of {runs}")
+            done.append(_measure(model, _request(prompt_tokens, tokens)))
+    line.clear()
+    result = {
+        "target": {
+            "name": model.info.name,
+            "kind": model.info.kind,
+            "sha256": done[-1].model_sha256,
+        },
+        "prompt_tokens": done[-1].usage.prompt_tokens,
+        "completion_tokens": done[-1].usage.completion_tokens,
+        "prompt_tokens_per_s": _middle([run.timing.prompt_tokens_per_s for run in done]),
+        "tokens_per_s": _middle([run.timing.tokens_per_s for run in done]),
+        "first_token_s": _middle([run.timing.first_token_s for run in done]),
+        "load_s": load_s,
+        "threads": done[-1].threads,
+        "context_length": done[-1].context_length,
+        "engine": done[-1].engine,
+        "runs": [run.timing for run in done],
+    }
+    if is_json:
+        output.write_json(result)
+        return
+    output.write_facts(
+        {
+            "model": model.info.name,
+            "prompt": f"{result['prompt_tokens_per_s']:,.0f} tokens/s "
+            f"({result['prompt_tokens']} tokens)",
+            "generation": f"{result['tokens_per_s']:,.1f} tokens/s "
+            f"({result['completion_tokens']} tokens)",
+            "first token": f"{result['first_token_s']:.3f} s",
+            "load": f"{load_s:.2f} s",
+            "threads": result["threads"],
+            "engine": f"{done[-1].engine.name} {done[-1].engine.version}",
+        }
+    )
+
+
+def _request(prompt_tokens: int, tokens: int) -> AnswerRequest:
+    from lockhouse.core.answering import AnswerRequest, Sampling, Turn
+
+    sentences = max(1, prompt_tokens // _TOKENS_PER_SENTENCE)
+    text = f"{secrets.token_hex(4)}. {_SENTENCE * sentences}Count from one to one thousand."
+    return AnswerRequest(
+        turns=(Turn("user", text),), sampling=Sampling(temperature=0.8), max_tokens=tokens
+    )
+
+
+def _measure(target: Target, request: AnswerRequest) -> Finished:
+    from lockhouse.core.answering import Failed, Finished
+    from lockhouse.core.cancelling import CancelToken
+
+    cancel = CancelToken()
+    try:
+        for event in target.answer(request, cancel):
+            if isinstance(event, Failed):
+                raise from_wire(event.code, event.exit_code, event.message, event.hint)
+            if isinstance(event, Finished):
+                return event
+    except KeyboardInterrupt:
+        cancel.cancel()
+        raise Cancelled from None
+    raise LockhouseError("The answer had no end.", code="bug")
+
+
+def _middle(values: list[float]) -> float:
+    return statistics.median(values)

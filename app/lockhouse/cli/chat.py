@@ -1,0 +1,214 @@
+"""``lockhouse chat``: a conversation in the terminal, with commands that begin with a slash."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import EllipsisType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lockhouse.cli import output
+from lockhouse.cli.door import Door, pass_door
+from lockhouse.cli.options import build_request, require_text, sampling_options, target_option
+from lockhouse.cli.typist import Typist
+from lockhouse.core.errors import LockhouseError, NotFound, UsageMistake, from_wire
+
+if TYPE_CHECKING:
+    from lockhouse.answer.targets import Target
+    from lockhouse.chat.conversations import Conversation, Message
+    from lockhouse.cli.following import Answer
+    from lockhouse.core.answering import AnswerRequest
+    from lockhouse.workspace import Workspace
+
+_SIGNALLED = 128
+_HELP = """\
+/new            begin another conversation
+/undo           take back the last question and its answer
+/regenerate     ask for another version of the last answer
+/model [NAME]   show who can answer, or choose
+/system TEXT    what the model should know beforehand
+/title TEXT     name the conversation
+/exit           leave; so does Ctrl-D
+A backslash at the end of a line goes on in the next; \"\"\" begins and ends a longer text.
+Ctrl-C stops an answer and keeps what came. Two slashes begin a message with one."""
+
+
+@click.command(short_help="Hold a conversation in the terminal.")
+@target_option
+@click.option("-s", "--system", metavar="SYSTEM", help="What the model should know beforehand.")
+@click.option("--chat", "chat_id", metavar="ID", help="Go on with this conversation.")
+@sampling_options
+@pass_door
+def chat(door: Door, **wishes: Any) -> int:
+    """Talk with a model in the terminal. /help tells the rest."""
+    with door.workspace() as workspace:
+        return _Talk(workspace, wishes).hold()
+
+
+class _Talk:
+    """One conversation at the terminal, from the first prompt to the farewell."""
+
+    def __init__(self, workspace: Workspace, wishes: dict[str, Any]) -> None:
+        self._workspace = workspace
+        self._conversation: Conversation | None = None
+        self._leaf: str | EllipsisType | None = ...  # where the next question goes; ... is last
+        self._exit_code: int | None = None
+        self._request: AnswerRequest = build_request(workspace.settings, wishes)
+        self._system: str | None = wishes["system"]
+        if self._system is not None:
+            require_text(self._system, "The system prompt")
+        name = wishes["target"]
+        if wishes["chat_id"]:
+            self._conversation = workspace.conversations.get(wishes["chat_id"])
+            name = name or self._conversation.target
+        self._chosen: str = name
+        self._target: Target = workspace.targets.get(name)
+        self._typist = Typist()
+
+    def hold(self) -> int:
+        """Read, answer, repeat."""
+        self._greet()
+        while self._exit_code is None:
+            text = self._typist.read()
+            if text is None:
+                break
+            try:
+                self._react(text)
+            except LockhouseError as error:
+                if not self._typist.is_person:
+                    raise
+                output.note(f"{error.message}\n{error.hint}".rstrip())
+        return self._exit_code or 0
+
+    def _greet(self) -> None:
+        if not self._typist.is_person:
+            return
+        info = self._target.info
+        output.note(f"{info.title or info.name}. Nothing leaves this machine. /help for help.")
+        for message in self._path():
+            if message.role == "user":
+                self._typist.remember(message.content)
+            output.note(f"\n{'>' if message.role == 'user' else ' '} {message.content}")
+
+    def _react(self, text: str) -> None:
+        if not text.strip():
+            return
+        if text.startswith("/") and not text.startswith("//"):
+            self._obey(text)
+            return
+        question = text.removeprefix("/") if text.startswith("//") else text
+        require_text(question, "The message")
+        self._ask(question)
+
+    def _obey(self, text: str) -> None:
+        name, _, rest = text.strip().partition(" ")
+        rest = rest.strip()
+        match name:
+            case "/help" | "/?":
+                output.note(_HELP)
+            case "/new":
+                self._conversation, self._leaf = None, ...
+                output.note("A new conversation.")
+            case "/undo":
+                self._undo()
+            case "/regenerate" | "/again":
+                self._regenerate()
+            case "/model":
+                self._choose(rest)
+            case "/system":
+                self._instruct(rest)
+            case "/title":
+                self._workspace.conversations.rename(self._begun().id, require_text(rest, "It"))
+            case "/exit" | "/quit" | "/bye":
+                self._exit_code = 0
+            case _:
+                raise UsageMistake(f"There is no command {name}.", hint="/help lists them.")
+
+    def _begun(self) -> Conversation:
+        if self._conversation is None:
+            raise NotFound("There is nothing yet.", hint="Ask something first.")
+        return self._conversation
+
+    def _path(self) -> list[Message]:
+        if self._conversation is None or self._leaf is None:
+            return []
+        leaf = None if isinstance(self._leaf, EllipsisType) else self._leaf
+        return self._workspace.conversations.path(self._conversation.id, leaf)
+
+    def _ask(self, question: str) -> None:
+        from lockhouse.core.cancelling import CancelToken
+
+        conversations = self._workspace.conversations
+        if self._conversation is None:
+            system = self._system
+            if system is None:
+                system = self._workspace.settings.system_prompt
+            self._conversation = conversations.create(target=self._chosen, system=system)
+        elif self._system is not None:
+            conversations.set_system(self._conversation.id, self._system)
+        cancel = CancelToken()
+        events = self._workspace.turns.ask(
+            self._conversation.id,
+            question,
+            target=self._target,
+            request=self._request,
+            cancel=cancel,
+            parent_id=self._leaf,
+        )
+        self._leaf = ...
+        self._show(events, cancel)
+
+    def _regenerate(self) -> None:
+        from lockhouse.core.cancelling import CancelToken
+
+        path = self._path()
+        if not path:
+            raise NotFound("There is no answer yet.", hint="Ask something first.")
+        cancel = CancelToken()
+        events = self._workspace.turns.regenerate(
+            path[-1].id, target=self._target, request=self._request, cancel=cancel
+        )
+        self._leaf = ...
+        self._show(events, cancel)
+
+    def _show(self, events: Any, cancel: Any) -> None:
+        from lockhouse.cli.following import Follower
+
+        answer: Answer = Follower("text", cancel).follow(events)
+        if answer.reader_left:
+            raise BrokenPipeError
+        if answer.failed is not None:
+            failed = answer.failed
+            raise from_wire(failed.code, failed.exit_code, failed.message, failed.hint)
+        if answer.stopped_by and (answer.stopped_by != signal.SIGINT or not self._typist.is_person):
+            self._exit_code = _SIGNALLED + answer.stopped_by
+        elif answer.was_cancelled:
+            output.note("(stopped)")
+        elif answer.finished is not None and answer.finished.finish_reason == "length":
+            output.note("(cut at the limit)")
+        if self._typist.is_person:
+            sys.stdout.write("\n")
+
+    def _undo(self) -> None:
+        asked = [message for message in self._path() if message.role == "user"]
+        if not asked:
+            raise NotFound("There is nothing to take back.")
+        self._leaf = asked[-1].parent_id
+        self._typist.remember(asked[-1].content)
+        output.note("Taken back. The next question goes in its place; the old one is kept.")
+
+    def _choose(self, name: str) -> None:
+        targets = self._workspace.targets
+        if name:
+            self._target, self._chosen = targets.get(name), name
+            if self._conversation is not None:
+                self._workspace.conversations.set_target(self._conversation.id, name)
+        for info in targets.list():
+            mark = "*" if info.name == self._target.info.name else " "
+            output.note(f"{mark} {info.name}  {info.detail}")
+
+    def _instruct(self, text: str) -> None:
+        self._system = require_text(text, "The system prompt")
+        output.note("It holds from the next question on." if text else "No instructions.")

@@ -1,0 +1,170 @@
+"""Watches one answer come, for every command that asks for one.
+
+Hides the signals: Ctrl-C, a terminal that closes, or a reader that leaves stop the answer,
+and what came until then is kept. Text goes out as it comes; everything else to standard error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Literal
+
+from lockhouse.cli import output
+from lockhouse.core.answering import (
+    Failed,
+    Finished,
+    LoadProgress,
+    Notice,
+    PromptProgress,
+    Reasoning,
+    Text,
+)
+from lockhouse.core.cancelling import CancelToken
+
+Shape = Literal["text", "json", "jsonl"]
+_LONG_PROMPT_TOKENS = 256  # below this, reading it is not worth a word
+
+
+@dataclass(slots=True)
+class Answer:
+    """What has come of an answer so far."""
+
+    text: list[str] = field(default_factory=list)
+    reasoning: list[str] = field(default_factory=list)
+    finished: Finished | None = None
+    failed: Failed | None = None
+    conversation_id: str | None = None
+    message_id: str | None = None
+    reader_left: bool = False
+    stopped_by: int = 0  # the signal, 0 for none
+
+    @property
+    def was_cancelled(self) -> bool:
+        """Whether somebody stopped it."""
+        return self.stopped_by != 0 or (
+            self.finished is not None and self.finished.finish_reason == "cancelled"
+        )
+
+
+@contextlib.contextmanager
+def signals_stop(cancel: CancelToken, answer: Answer) -> Iterator[None]:
+    """The first signal asks the answer to stop; a second Ctrl-C ends the wait for that."""
+
+    def stop(number: int, _: FrameType | None) -> None:
+        if cancel.cancelled and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        answer.stopped_by = number
+        cancel.cancel()
+
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP"):
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Follower:
+    """Takes the events of one answer to where they belong."""
+
+    def __init__(self, shape: Shape, cancel: CancelToken) -> None:
+        self._shape = shape
+        self._cancel = cancel
+        self._status = output.StatusLine()
+        self._in_reasoning = False
+        self.answer = Answer()
+
+    def follow(self, events: Iterable[object]) -> Answer:
+        """Read the events to their end. Only then is the answer stored."""
+        with signals_stop(self._cancel, self.answer):
+            try:
+                for event in events:
+                    self._take(event)
+            finally:
+                self._status.clear()
+        if self._shape == "text" and not self.answer.reader_left:
+            self._end_text()
+        return self.answer
+
+    def _take(self, event: object) -> None:
+        from lockhouse.chat.turns import TurnStarted
+
+        match event:
+            case TurnStarted():
+                self.answer.conversation_id = event.answer.conversation_id
+                self.answer.message_id = event.answer.id
+                return
+            case Text():
+                self._take_text(event.text)
+            case Reasoning():
+                self._take_reasoning(event.text)
+            case LoadProgress():
+                self._status.show(f"Loading the model, {event.fraction:.0%}")
+            case PromptProgress():
+                if event.tokens_total - event.cached > _LONG_PROMPT_TOKENS:
+                    done = f"{event.tokens_read:,} of {event.tokens_total:,} tokens"
+                    self._status.show(f"Reading the prompt, {done}")
+            case Notice():
+                self._status.clear()
+                output.note(f"note: {event.message}")
+            case Finished():
+                self.answer.finished = event
+            case Failed():
+                self.answer.failed = event
+            case _:
+                pass
+        if self._shape == "jsonl":
+            self._write_event(event)
+
+    def _take_text(self, text: str) -> None:
+        self._status.clear()
+        self.answer.text.append(text)
+        if self._in_reasoning:
+            self._in_reasoning = False
+            output.note("")
+        if self._shape == "text":
+            self._to_reader(text)
+
+    def _take_reasoning(self, text: str) -> None:
+        self.answer.reasoning.append(text)
+        if self._shape == "text" and output.is_terminal(sys.stderr):
+            self._status.clear()
+            self._in_reasoning = True
+            harmless = output.harmless(text, sys.stderr)
+            sys.stderr.write(output.dim(harmless, sys.stderr))
+            sys.stderr.flush()
+
+    def _to_reader(self, text: str) -> None:
+        if self.answer.reader_left:
+            return
+        try:
+            output.write(text)
+        except BrokenPipeError:
+            self.answer.reader_left = True
+            self._cancel.cancel()
+
+    def _write_event(self, event: object) -> None:
+        if self.answer.reader_left:
+            return
+        line = output.plain(event)
+        if isinstance(event, Finished):
+            line["usage"].pop("type", None)
+            line["conversation_id"] = self.answer.conversation_id
+            line["message_id"] = self.answer.message_id
+        try:
+            output.write_json_line(line)
+        except BrokenPipeError:
+            self.answer.reader_left = True
+            self._cancel.cancel()
+
+    def _end_text(self) -> None:
+        if self.answer.text and not self.answer.text[-1].endswith("\n"):
+            self._to_reader("\n")

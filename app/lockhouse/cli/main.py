@@ -1,0 +1,156 @@
+"""The entry of the command line, and the one place where errors become text and exit codes.
+
+Commands are found by name and imported only when they are used.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+import lockhouse
+from lockhouse.cli import output
+from lockhouse.cli.door import Door
+from lockhouse.core.errors import Cancelled, InvalidInput, LockhouseError, NoRoom, UsageMistake
+
+BUG = 70
+READER_LEFT = 141  # as a shell reports a program that wrote to a closed pipe
+_ISSUES = "Please report it with the lines above; they hold no prompt and no answer."
+
+# name: (module, attribute, what it does)
+_COMMANDS = {
+    "ask": ("lockhouse.cli.ask", "ask", "Ask a model one question."),
+    "bench": ("lockhouse.cli.bench", "bench", "Measure how fast this machine answers."),
+    "chat": ("lockhouse.cli.chat", "chat", "Hold a conversation in the terminal."),
+    "chats": ("lockhouse.cli.chats", "chats", "List, search, export and import conversations."),
+    "doctor": ("lockhouse.cli.doctor", "doctor", "Check what works here, with the remedy."),
+    "engines": ("lockhouse.cli.engines", "engines", "Show and end loaded models."),
+    "models": ("lockhouse.cli.models", "models", "Show and import models."),
+    "paths": ("lockhouse.cli.paths", "paths", "Show where everything is kept."),
+    "settings": ("lockhouse.cli.settings", "settings", "Show and change settings."),
+    "status": ("lockhouse.cli.status", "status", "Show the seal, loaded models and memory."),
+    "targets": ("lockhouse.cli.targets", "targets", "List everything that can answer."),
+}
+
+
+class _Commands(click.Group):
+    """A group whose commands are imported when they are called, not when they are listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, attribute, _ = _COMMANDS[cmd_name]
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in _COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], _COMMANDS, n=1)
+            hint = f"Did you mean: lockhouse {near[0]}" if near else "See: lockhouse --help"
+            raise UsageMistake(f"There is no command {args[0]!r}.", hint=hint)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Without a command the window opens. Nothing here uses the network.",
+)
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Keep everything beneath DIR (also: LOCKHOUSE_HOME).",
+)
+@click.version_option(lockhouse.__version__, message="Lockhouse %(version)s")
+@click.pass_context
+def commands(ctx: click.Context, home: Path | None) -> None:
+    """Open-weight models on your own machine, sealed from the network."""
+    ctx.obj = Door(home)
+
+
+def main(argv: list[str]) -> int:
+    """Run one command and return its exit code."""
+    output.prepare_streams()
+    shape = _error_shape(argv)
+    try:
+        outcome = commands.main(args=argv, prog_name="lockhouse", standalone_mode=False)
+        code = outcome if isinstance(outcome, int) else 0
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = _reader_left()
+    except (Cancelled, KeyboardInterrupt, click.Abort):
+        code = Cancelled.exit_code
+    except LockhouseError as error:
+        code = _tell(error, shape)
+    except click.ClickException as error:
+        code = _tell(_from_click(error), shape)
+    except MemoryError:
+        code = _tell(NoRoom("The memory of this machine is used up.", code="out_of_memory"), shape)
+    except Exception as error:  # noqa: BLE001 - the last resort: a bug, told as one
+        traceback.print_exc()
+        bug = LockhouseError(f"This is a bug: {type(error).__name__}.", hint=_ISSUES, code="bug")
+        code = _tell(bug, shape)
+    return code
+
+
+def _error_shape(argv: list[str]) -> Literal["text", "json", "jsonl"]:
+    """How the caller wants to read errors, before and whatever the arguments turn out to be."""
+    options = argv[: argv.index("--")] if "--" in argv else argv
+    if "--jsonl" in options:
+        return "jsonl"
+    return "json" if "--json" in options else "text"
+
+
+def _from_click(error: click.ClickException) -> LockhouseError:
+    if isinstance(error, click.UsageError):
+        path = error.ctx.command_path if error.ctx is not None else "lockhouse"
+        return UsageMistake(error.format_message(), hint=f"See: {path} --help")
+    return InvalidInput(error.format_message())
+
+
+def _tell(error: LockhouseError, shape: Literal["text", "json", "jsonl"]) -> int:
+    told: dict[str, Any] = {"code": error.code, "message": error.message, "hint": error.hint}
+    try:
+        if shape == "json":
+            output.write_json({"error": told, **getattr(error, "kept", {})})
+        elif shape == "jsonl" and not getattr(error, "was_told", False):
+            output.write_json_line({"type": "failed", **told, "exit_code": error.exit_code})
+        elif shape == "text":
+            output.note(f"lockhouse: {error.message}")
+            if error.hint:
+                output.note(f"  {error.hint}")
+    except BrokenPipeError:
+        _reader_left()
+    return error.exit_code
+
+
+def _reader_left() -> int:
+    """Standard output has nobody at its end: say nothing, now or when Python exits."""
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, sys.stdout.fileno())
+    os.close(silence)
+    return READER_LEFT
+
+
+def restore_interrupts() -> None:
+    """Ctrl-C ends the program again, after a command has used it for something milder."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,0 +1,183 @@
+"""Options that several commands share, and the request that they amount to.
+
+What is not given on the command line comes from the settings, which hide their own order of
+default, file and variable.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from lockhouse.core.errors import InvalidInput, UsageMistake
+
+if TYPE_CHECKING:
+    from lockhouse.core.answering import AnswerRequest
+    from lockhouse.storage.settings import Settings
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+_LARGEST_SEED = 2**32 - 1
+_ATTACHMENT_LIMIT_BYTES = 16 * 1024 * 1024
+
+
+class _Finite(click.FloatRange):
+    """A number within bounds; ``nan`` is within none."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a number to calculate with.", param, ctx)
+        return number
+
+
+def target_option(command: _Command) -> _Command:
+    """``-m TARGET``."""
+    return click.option(
+        "-m", "--model", "target", metavar="TARGET", default="",
+        help="Who answers: a name, an alias, a hash prefix or a GGUF file.",
+    )(command)  # fmt: skip
+
+
+def sampling_options(command: _Command) -> _Command:
+    """Every option that shapes an answer."""
+    probability = _Finite(0, 1)
+    options = (
+        click.option("--seed", type=click.IntRange(0, _LARGEST_SEED), metavar="N",
+                     help="Draw the same answer again."),
+        click.option("--temperature", type=_Finite(0, 10), metavar="T",
+                     help="0 always takes the likeliest token."),
+        click.option("--top-p", type=probability, metavar="P", help="1 is off."),
+        click.option("--top-k", type=click.IntRange(0), metavar="N", help="0 is off."),
+        click.option("--min-p", type=probability, metavar="P", help="0 is off."),
+        click.option("--repeat-penalty", type=_Finite(0, 10, min_open=True), metavar="R",
+                     help="1 is off."),
+        click.option("--max-tokens", type=click.IntRange(1), metavar="N",
+                     help="End the answer after N tokens."),
+        click.option("--stop", multiple=True, metavar="TEXT",
+                     help="End the answer before TEXT. Can be repeated."),
+        click.option("--ctx", type=click.IntRange(1), metavar="N",
+                     help="Context length in tokens."),
+        click.option("--schema", type=click.Path(path_type=Path), metavar="FILE",
+                     help="Answer in JSON that fits this JSON schema."),
+        click.option("--grammar", type=click.Path(path_type=Path), metavar="FILE",
+                     help="Answer in the language of this GBNF grammar."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def build_request(settings: Settings, wishes: dict[str, Any]) -> AnswerRequest:
+    """The request without its turns: what was asked for, and the settings for the rest."""
+    from lockhouse.core.answering import AnswerRequest, Sampling
+
+    def chosen(name: str) -> Any:
+        given = wishes.get(name)
+        return getattr(settings, name) if given is None else given
+
+    if wishes.get("schema") and wishes.get("grammar"):
+        raise UsageMistake("--schema and --grammar exclude each other.")
+    for text in wishes.get("stop") or ():
+        require_text(text, "--stop")
+        if not text:
+            raise UsageMistake("--stop needs a text that is not empty.")
+    return AnswerRequest(
+        turns=(),
+        sampling=Sampling(
+            temperature=chosen("temperature"),
+            top_k=chosen("top_k"),
+            top_p=chosen("top_p"),
+            min_p=chosen("min_p"),
+            repeat_penalty=chosen("repeat_penalty"),
+            seed=wishes.get("seed"),
+        ),
+        max_tokens=wishes.get("max_tokens") or settings.answer_max_tokens or None,
+        stop=tuple(wishes.get("stop") or ()),
+        json_schema=read_schema(wishes["schema"]) if wishes.get("schema") else None,
+        grammar=read_text(wishes["grammar"], "grammar") if wishes.get("grammar") else None,
+        when_full=settings.when_full,
+        context_length=wishes.get("ctx") or settings.context_length or None,
+    )
+
+
+def require_text(text: str, name: str) -> str:
+    """``text``, when every character of it is one; bytes that are not UTF-8 arrive as halves."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidInput(
+            f"{name} is not valid UTF-8 at character {error.start + 1}.",
+            hint="Convert it to UTF-8 first, for example with iconv.",
+            code="invalid_utf8",
+        ) from error
+    return text
+
+
+def decode(data: bytes, name: str) -> str:
+    """Bytes as text; says where they stop being UTF-8."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidInput(
+            f"{name} is not valid UTF-8 at byte {error.start + 1}.",
+            hint="Convert it to UTF-8 first, for example with iconv.",
+            code="invalid_utf8",
+        ) from error
+
+
+def read_text(path: Path, what: str) -> str:
+    """A text file that was named on the command line, within reason."""
+    try:
+        if not path.is_file():
+            reason = "is a folder" if path.is_dir() else "is no file" if path.exists() else ""
+            problem = f"{path} {reason or 'does not exist'}."
+            raise InvalidInput(problem, hint=f"--{what} needs a text file.")
+        size_bytes = path.stat().st_size
+        if size_bytes > _ATTACHMENT_LIMIT_BYTES:
+            raise InvalidInput(
+                f"{path} has {size_bytes:,} bytes; a model can read a small part of that at most.",
+                hint=f"The limit is {_ATTACHMENT_LIMIT_BYTES:,} bytes. Take an excerpt.",
+                code="too_large",
+            )
+        data = path.read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read: {error.strerror}.") from error
+    if b"\0" in data:
+        raise InvalidInput(
+            f"{path} is not a text file.", hint="Only text can be attached.", code="not_text"
+        )
+    return decode(data, str(path))
+
+
+def read_schema(path: Path) -> str:
+    """A JSON schema from a file; whether the engine can follow it is the engine's to say."""
+    text = read_text(path, "schema")
+    try:
+        schema = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        problem = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else str(error)
+        raise InvalidInput(f"{path} is not JSON: {problem}.", code="invalid_schema") from error
+    if not isinstance(schema, dict):
+        raise InvalidInput(f"{path} is not a JSON schema: not an object.", code="invalid_schema")
+    return text
+
+
+def attach(prompt: str, files: tuple[Path, ...]) -> str:
+    """The prompt with the text of each file behind it, each in a fence that it cannot close."""
+    parts = [prompt] if prompt else []
+    for path in files:
+        text = read_text(path, "attach")
+        longest = max((len(run) for run in re.findall("`+", text)), default=0)
+        fence = "`" * max(3, longest + 1)
+        parts.append(
+            f"{require_text(path.name, 'a file name')}:\n{fence}\n{text.rstrip()}\n{fence}"
+        )
+    return "\n\n".join(parts)

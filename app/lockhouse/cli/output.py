@@ -1,0 +1,176 @@
+"""What the commands write: results to standard output, everything else to standard error.
+
+Hides the streams: their encoding, whether they are terminals, colours, and that a reader may
+leave early. Text that a model wrote cannot steer the terminal it is shown in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+import msgspec
+
+# Everything below space but tab and newline, delete, the C1 codes, and marks that reorder text.
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_CLEAR_LINE = "\r\x1b[2K"
+
+
+def prepare_streams() -> None:
+    """Text that the terminal cannot show is replaced, never a crash; pipes get UTF-8."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")
+            if not stream.isatty():
+                reconfigure(encoding="utf-8")
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a person looks at the stream."""
+    try:
+        return stream.isatty()
+    except ValueError:
+        return False
+
+
+def has_colour(stream: TextIO) -> bool:
+    """Whether the stream may carry colours."""
+    return is_terminal(stream) and not os.environ.get("NO_COLOR") and _understands_ansi()
+
+
+def _understands_ansi() -> bool:
+    return os.environ.get("TERM", "") not in {"", "dumb"}
+
+
+def harmless(text: str, stream: TextIO | None = None) -> str:
+    """``text`` without characters that would steer a terminal; unchanged for a pipe or file."""
+    return _STEERING.sub("", text) if is_terminal(stream or sys.stdout) else text
+
+
+def dim(text: str, stream: TextIO) -> str:
+    """``text`` in the background colour of things that are not the result."""
+    return f"\x1b[2m{text}\x1b[0m" if has_colour(stream) else text
+
+
+def write(text: str) -> None:
+    """A piece of the result, as it comes."""
+    sys.stdout.write(harmless(text))
+    sys.stdout.flush()
+
+
+def write_line(text: str = "") -> None:
+    """A line of the result."""
+    write(f"{text}\n")
+
+
+def write_json(value: object) -> None:
+    """The result as one JSON value."""
+    sys.stdout.write(json.dumps(plain(value), ensure_ascii=False, indent=2) + "\n")
+    sys.stdout.flush()
+
+
+def write_json_line(value: object) -> None:
+    """One event of a result that is still going on."""
+    sys.stdout.write(json.dumps(plain(value), ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def note(text: str) -> None:
+    """Something to know that is not the result."""
+    with contextlib.suppress(BrokenPipeError):
+        sys.stderr.write(harmless(text, sys.stderr) + "\n")
+        sys.stderr.flush()
+
+
+def plain(value: object) -> Any:
+    """A value in the types that JSON knows."""
+    return msgspec.to_builtins(value, enc_hook=_in_words, str_keys=True)
+
+
+def _in_words(value: object) -> object:
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value)
+
+
+def write_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Rows under their headings, as wide as they need to be. Numbers stand to the right."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    texts = [list(headings), *([text for text, _ in row] for row in cells)]
+    widths = [max(len(row[column]) for row in texts) for column in range(len(headings))]
+    to_the_right = [
+        bool(cells) and all(is_number for _, is_number in column)
+        for column in zip(*cells, strict=True)
+    ] or [False] * len(headings)
+    for number, row in enumerate(texts):
+        parts = [
+            text.rjust(width) if right else text.ljust(width)
+            for text, width, right in zip(row, widths, to_the_right, strict=True)
+        ]
+        line = "  ".join(parts).rstrip()
+        sys.stdout.write((dim(line, sys.stdout) if number == 0 else line) + "\n")
+    sys.stdout.flush()
+
+
+def _cell(value: object) -> tuple[str, bool]:
+    if isinstance(value, bool):
+        return ("yes" if value else "no"), False
+    if isinstance(value, int | float):
+        return (f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"), True
+    text = "" if value is None else str(value)
+    return _STEERING.sub(" ", text.replace("\n", " ")), False
+
+
+def write_facts(facts: Mapping[str, object]) -> None:
+    """Names and values, one a line."""
+    width = max((len(name) for name in facts), default=0)
+    for name, value in facts.items():
+        sys.stdout.write(f"{name.ljust(width)}  {_cell(value)[0]}\n")
+    sys.stdout.flush()
+
+
+def size(size_bytes: int) -> str:
+    """A number of bytes for people."""
+    amount = float(size_bytes)
+    for unit in ("B", "kB", "MB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"
+
+
+def when(moment: datetime) -> str:
+    """A time for people, in their own zone."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+class StatusLine:
+    """One line on standard error that says what is being waited for. Nothing on a pipe."""
+
+    def __init__(self) -> None:
+        self._active = is_terminal(sys.stderr) and _understands_ansi()
+        self._shown = ""
+
+    def show(self, text: str) -> None:
+        """Replace the line."""
+        if self._active and text != self._shown:
+            self._shown = text
+            sys.stderr.write(_CLEAR_LINE + dim(text, sys.stderr))
+            sys.stderr.flush()
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._shown:
+            self._shown = ""
+            sys.stderr.write(_CLEAR_LINE)
+            sys.stderr.flush()

@@ -163,7 +163,7 @@ def confine_files(
             for path in paths:
                 _allow(libc, ruleset_fd, path, rights)
         _forbid_new_privileges(libc)
-        return libc.syscall(_LANDLOCK_RESTRICT, ruleset_fd, 0) == 0
+        return int(libc.syscall(_LANDLOCK_RESTRICT, ruleset_fd, 0)) == 0
     finally:
         os.close(ruleset_fd)
 

@@ -38,7 +38,8 @@ from lockhouse.library.gguf import (
     largest_context,
     read_header,
 )
-from lockhouse.library.models import ModelInfo, Models
+from lockhouse.library.model_info import ModelInfo
+from lockhouse.library.models import Models
 
 if TYPE_CHECKING:
     from lockhouse.storage.settings import Settings

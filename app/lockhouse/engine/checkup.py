@@ -12,7 +12,6 @@ import importlib.util
 import json
 import platform
 import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
@@ -85,9 +84,7 @@ class EngineCheckup:
             except ValueError:
                 said = {}
             if run.returncode == 0 and "build" in said:
-                return Verdict(
-                    key, True, mode == "extra", problem, said["build"], said["features"]
-                )
+                return Verdict(key, True, mode == "extra", problem, said["build"], said["features"])
             tail = run.stderr.decode("utf-8", "replace")[-2000:]
             problem = said.get("problem") or death.explain(run.returncode, tail).message
         return Verdict(key, False, False, problem)
@@ -109,12 +106,10 @@ def _key() -> str:
 
 
 def _processor() -> str:
-    if sys.platform == "linux":
-        try:
-            text = Path("/proc/cpuinfo").read_text()
-        except OSError:
-            return platform.processor()
-        return "\n".join(
-            sorted({line for line in text.splitlines() if line.startswith(("flags", "model name"))})
-        )
-    return platform.processor()
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return platform.processor()
+    return "\n".join(
+        sorted({line for line in text.splitlines() if line.startswith(("flags", "model name"))})
+    )

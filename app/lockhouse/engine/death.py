@@ -70,7 +70,9 @@ def explain(return_code: int | None, log_tail: str = "") -> Death:
         return Death("exit", f"The engine ended with status {return_code}.", _SAFER)
     found = _ASSERT.findall(log_tail)
     if name == "SIGABRT" and found:
-        message = f"The engine stopped itself: llama.cpp found that “{found[-1][:120]}” did not hold."
+        message = (
+            f"The engine stopped itself: llama.cpp found that “{found[-1][:120]}” did not hold."
+        )
         return Death(death.cause, message, death.hint)
     if name == "SIGABRT" and "bad_alloc" in log_tail:
         return _DEATHS["NO_MEMORY"]

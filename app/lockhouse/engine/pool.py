@@ -88,7 +88,12 @@ class EnginePool:
                 return
             except EngineCrashed as crash:
                 lost = crash.code == "engine_retired"
-                if said_something or cancel.cancelled or (attempts > 1 and not lost) or attempts > 4:
+                if (
+                    said_something
+                    or cancel.cancelled
+                    or (attempts > 1 and not lost)
+                    or attempts > 4
+                ):
                     yield self._failed(crash)
                     return
                 if crash.code == "crash_loop":
@@ -311,15 +316,15 @@ class EnginePool:
 
     # -- records ---------------------------------------------------------------------------------
 
-    def _records(self) -> list[EngineRecord]:
+    def _records(self) -> tuple[EngineRecord, ...]:
         paths = sorted(self._folder.glob("*.json")) if self._folder.is_dir() else []
         records = (self._record(path.stem) for path in paths)
-        return [record for record in records if record is not None]
+        return tuple(record for record in records if record is not None)
 
     def _record(self, engine_id: str) -> EngineRecord | None:
         try:
             data = (self._folder / f"{engine_id}.json").read_bytes()
-            record = msgspec.json.decode(data, type=EngineRecord)
+            record: EngineRecord = msgspec.json.decode(data, type=EngineRecord)
         except (OSError, msgspec.DecodeError):
             return None
         return record if record.version == protocol.VERSION else None
@@ -346,13 +351,12 @@ class EnginePool:
             self._clear(record.id)
             return 0
         self._tell(record.id, protocol.Stop())
-        try:
+        with contextlib.suppress(psutil.NoSuchProcess):
             process = psutil.Process(record.pid)
-            process.wait(timeout=3)
-        except psutil.TimeoutExpired:
-            process.kill()
-        except psutil.NoSuchProcess:
-            pass
+            try:
+                process.wait(timeout=3)
+            except psutil.TimeoutExpired:
+                process.kill()
         self._clear(record.id)
         return 1
 

@@ -178,12 +178,14 @@ def encode(message: Operation | Reply) -> bytes:
 
 def receive_operation(connection: Connection) -> Operation:
     """Read one operation. Raises EOFError when the client is gone."""
-    return _operation.decode(connection.recv_bytes(64 << 20))
+    operation: Operation = _operation.decode(connection.recv_bytes(64 << 20))
+    return operation
 
 
 def receive_reply(connection: Connection) -> Reply:
     """Read one reply. Raises EOFError when the engine is gone."""
-    return _reply.decode(connection.recv_bytes(64 << 20))
+    reply: Reply = _reply.decode(connection.recv_bytes(64 << 20))
+    return reply
 
 
 def identity_of(path: Path) -> str:
@@ -219,7 +221,7 @@ def connect(folder: Path, engine_id: str) -> Connection:
     """Connect to a running engine. Raises OSError or EOFError when there is none."""
     key = (folder / f"{engine_id}.key").read_bytes()
     with _address(folder, engine_id) as address:
-        return Client(address, authkey=key)  # type: ignore[return-value]
+        return Client(address, authkey=key)
 
 
 def own_command() -> list[str]:

@@ -122,9 +122,10 @@ class Job:
         if self.ended is None and limit is not None and self._completion_tokens >= limit:
             self.ended = "length"
 
-    def replace_prompt(self, tokens: list[int]) -> int:
-        """Put a shorter prompt before what was written; returns how many tokens stay in place."""
-        new = tokens + self.tokens[self.prompt_tokens :]
+    def replace_prompt(self, tokens: list[int], *, forget_written: int = 0) -> int:
+        """Put another prompt before what was written, without its first ``forget_written``
+        tokens; returns how many tokens stay in place."""
+        new = tokens + self.tokens[self.prompt_tokens + forget_written :]
         same = common_prefix(self.tokens[: self.done], new)
         self.tokens, self.prompt_tokens, self.done = new, len(tokens), same
         return same

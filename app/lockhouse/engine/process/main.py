@@ -107,7 +107,12 @@ def _confine(order: StartOrder, folder: Path) -> bool:
     system = [Path(p) for p in ("/usr", "/lib", "/lib64", "/bin", "/opt", "/nix")]
     prefixes = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent}
     return seal.confine_files(
-        read=[*_model_files(Path(order.spec.model_path)), Path("/proc"), Path("/sys"), Path("/etc")],
+        read=[
+            *_model_files(Path(order.spec.model_path)),
+            Path("/proc"),
+            Path("/sys"),
+            Path("/etc"),
+        ],
         run=[*system, *prefixes, program],
         write=[Path("/dev/null"), Path("/dev/urandom"), folder / f"{order.id}.json"],
     )

@@ -135,9 +135,7 @@ class Vocabulary:
         data = as_c_string(text)
         room = len(data) + 8
         buffer = (lib.llama_token * room)()
-        count = lib.llama_tokenize(
-            self.handle, data, len(data), buffer, room, with_bos, special
-        )
+        count = lib.llama_tokenize(self.handle, data, len(data), buffer, room, with_bos, special)
         if count < 0:
             room = -count
             buffer = (lib.llama_token * room)()

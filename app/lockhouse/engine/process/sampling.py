@@ -21,6 +21,7 @@ from lockhouse.engine.process.native import as_c_string, lib, why
 
 _DRY_BREAKERS = (b"\n", b":", b'"', b"*")
 _MOST_PREFILTERED = 512
+_LONGEST_REPEAT = 500
 _DTYPE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 
 
@@ -45,16 +46,45 @@ def json_schema_grammar(schema: str) -> str:
         raise InvalidInput(
             "The JSON schema must be an object.", hint="Wrap it in { }.", code="schema_invalid"
         )
+    _refuse_long_repeats(parsed)
     from llama_cpp.llama_grammar import json_schema_to_gbnf
 
     try:
         return str(json_schema_to_gbnf(json.dumps(parsed)))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ImportError) as error:
+    except (
+        AssertionError,  # what the converter raises for most of what it does not know
+        ArithmeticError,
+        AttributeError,
+        ImportError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise InvalidInput(
-            f"The JSON schema cannot be followed: {type(error).__name__}: {error}.",
+            f"The JSON schema cannot be followed: {str(error)[:200] or type(error).__name__}.",
             hint="Remote references and very deep schemas are not supported.",
             code="schema_invalid",
         ) from error
+
+
+def _refuse_long_repeats(schema: object) -> None:
+    """Each repeat becomes a nested rule, and thousands of them overflow the native parser."""
+    pending = [schema]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, list):
+            pending += part
+        elif isinstance(part, dict):
+            pending += part.values()
+            for key in ("minLength", "maxLength", "minItems", "maxItems"):
+                count = part.get(key)
+                if isinstance(count, int) and count > _LONGEST_REPEAT:
+                    raise InvalidInput(
+                        f"The JSON schema has {key} {count:,}; at most {_LONGEST_REPEAT:,} works.",
+                        hint=f"Lower it or leave {key} out.",
+                        code="schema_invalid",
+                    )
 
 
 class Sampler:
@@ -76,8 +106,8 @@ class Sampler:
             or settings.frequency_penalty != 0.0
             or settings.presence_penalty != 0.0
         ) and settings.repeat_last_n != 0
-        self._greedy = settings.temperature <= 0 and not self._penalised and (
-            settings.dry_multiplier == 0
+        self._greedy = (
+            settings.temperature <= 0 and not self._penalised and (settings.dry_multiplier == 0)
         )
         self._shortlist = self._shortlist_size()
         self._candidates = np.zeros(vocabulary.size, _DTYPE)
@@ -221,7 +251,9 @@ class Sampler:
 
 def _grammar_sampler(vocabulary: Vocabulary, grammar: str) -> Any:
     text = as_c_string(grammar)
-    sampler = lib.llama_sampler_init_grammar(vocabulary.handle, text, b"root")
+    sampler = None
+    if grammar.strip():  # an empty one is taken to allow everything
+        sampler = lib.llama_sampler_init_grammar(vocabulary.handle, text, b"root")
     if not sampler:
         raise InvalidInput(
             f"The grammar cannot be used: {why() or 'it has no valid rule named root'}.",
@@ -231,9 +263,7 @@ def _grammar_sampler(vocabulary: Vocabulary, grammar: str) -> Any:
     return sampler
 
 
-def _bias_arrays(
-    vocabulary: Vocabulary, settings: Sampling
-) -> tuple[Any, Any] | None:
+def _bias_arrays(vocabulary: Vocabulary, settings: Sampling) -> tuple[Any, Any] | None:
     if not settings.logit_bias:
         return None
     ids, amounts = [], []

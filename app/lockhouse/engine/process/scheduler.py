@@ -311,20 +311,9 @@ class Scheduler:
         self._waiting.insert(0, job)
 
     def _full(self, job: Job) -> bool:
-        if job.request.when_full == "cut_oldest":
-            written = len(job.tokens) - job.prompt_tokens
-            room = self._context.length - written - max(64, self._context.length // 4)
-            prompt = self._shorten(job, room)
-            if prompt is not None:
-                kept = job.replace_prompt(prompt.tokens)
-                sequence = self._sequences[job.sequence]
-                if not self._context.forget(job.sequence, kept):
-                    self._clear(sequence)
-                    kept = job.done = 0
-                sequence.tokens = sequence.tokens[:kept]
-                for notice in prompt.notices:
-                    job.send(notice)
-                return True
+        """The context is full. True when room was made, False when the answer ended."""
+        if job.request.when_full == "cut_oldest" and self._roll(job):
+            return True
         job.send(
             Notice(
                 "context_full",
@@ -334,6 +323,30 @@ class Scheduler:
         )
         self._end(job, "length")
         return False
+
+    def _roll(self, job: Job) -> bool:
+        """Leave out the oldest turns, or when none can go, the beginning of this answer."""
+        length = self._context.length
+        written = len(job.tokens) - job.prompt_tokens
+        prompt = self._shorten(job, length - written - max(16, length // 8))
+        if prompt is not None:
+            kept = job.replace_prompt(prompt.tokens)
+            notices = prompt.notices
+        elif job.prompt_tokens <= length // 2:
+            tokens = job.tokens[: job.prompt_tokens]
+            kept = job.replace_prompt(tokens, forget_written=written // 2)
+            text = "The model no longer sees the beginning of this answer: the context is full."
+            notices = (Notice("turns_cut", text),)
+        else:
+            return False
+        sequence = self._sequences[job.sequence]
+        if not self._context.forget(job.sequence, kept):
+            self._clear(sequence)
+            kept = job.done = 0
+        sequence.tokens = sequence.tokens[:kept]
+        for notice in notices:
+            job.send(notice)
+        return True
 
     # -- the end of a job ------------------------------------------------------------------------
 

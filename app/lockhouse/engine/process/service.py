@@ -11,6 +11,7 @@ import os
 import queue
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from multiprocessing import AuthenticationError
@@ -20,7 +21,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from lockhouse.core.answering import AnswerRequest, Event, LoadProgress, Notice
+from lockhouse.core.answering import AnswerRequest, Event, Failed, LoadProgress, Notice
 from lockhouse.core.errors import EngineCrashed, InvalidInput, LockhouseError, NoRoom
 from lockhouse.engine import protocol
 from lockhouse.engine.process.answering import Job, failure
@@ -190,6 +191,9 @@ class Service:
         except (OSError, EOFError):
             if job is not None and self._scheduler is not None:
                 self._scheduler.cancel(job)
+        except Exception as error:  # a bug ends one answer, not everyone's
+            traceback.print_exc(limit=-3)
+            outbox.put(Failed("bug", f"The engine made a mistake: {type(error).__name__}."))
         finally:
             if job is None:
                 outbox.put(None)

@@ -304,7 +304,7 @@ def _facts(header: GgufHeader) -> Facts:
     parameters = sum(each.parameter_count for each in headers)
     weights_bytes = sum(each.weights_bytes for each in headers)
     context_length = min(_ORDINARY_CONTEXT, header.context_length or _ORDINARY_CONTEXT)
-    estimate = estimate_memory(header, context_length, weights_bytes=weights_bytes)
+    estimate = estimate_memory(header, context_length)
     return Facts(
         kind=header.kind,
         title=header.name,

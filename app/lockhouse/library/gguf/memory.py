@@ -7,12 +7,14 @@ look back over a window only are counted in full, so that the estimate errs on t
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 import msgspec
 
 from lockhouse.core.errors import UsageMistake
 from lockhouse.library.gguf.header import GgufHeader
+from lockhouse.library.gguf.loadable import shard_paths
 from lockhouse.library.gguf.types import KV_TYPES
 
 _CONTEXT_STEP: Final = 256  # llama.cpp rounds the cache up to this
@@ -34,8 +36,13 @@ class MemoryEstimate(msgspec.Struct, frozen=True):
 
 
 def weights_bytes(header: GgufHeader) -> int:
-    """Bytes of the tensors in this file (one part, where a model is split)."""
-    return header.weights_bytes
+    """Bytes of the weights, of all parts where the model is split."""
+    others = 0
+    for path in shard_paths(header):
+        if path != header.path:
+            with suppress(OSError):  # a part that is missing is told when the model is checked
+                others += path.stat().st_size
+    return header.weights_bytes + others
 
 
 def kv_cache_bytes(header: GgufHeader, context_length: int, kv_type: str = "f16") -> int:
@@ -62,14 +69,13 @@ def estimate_memory(
     context_length: int,
     kv_type: str = "f16",
     n_ubatch: int = 512,
-    weights_bytes: int | None = None,
 ) -> MemoryEstimate:
-    """What running the model takes. ``weights_bytes`` when it lies in several files."""
+    """What running the model takes."""
     mask_bytes = 2 * context_length * n_ubatch
     logits_bytes = 4 * n_ubatch * (header.vocabulary_size + header.embedding_length)
     layer_bytes = 4 * n_ubatch * 12 * header.embedding_length
     return MemoryEstimate(
-        weights_bytes=header.weights_bytes if weights_bytes is None else weights_bytes,
+        weights_bytes=weights_bytes(header),
         kv_bytes=kv_cache_bytes(header, context_length, kv_type),
         compute_bytes=max(logits_bytes, layer_bytes + mask_bytes),
         process_bytes=_PROCESS_BYTES,
@@ -81,12 +87,11 @@ def largest_context(
     available_bytes: int,
     kv_type: str = "f16",
     n_ubatch: int = 512,
-    weights_bytes: int | None = None,
 ) -> int:
     """The longest context that fits, a multiple of 256 up to the trained one; 0 when none does."""
 
     def fits(context_length: int) -> bool:
-        estimate = estimate_memory(header, context_length, kv_type, n_ubatch, weights_bytes)
+        estimate = estimate_memory(header, context_length, kv_type, n_ubatch)
         return estimate.total_bytes <= available_bytes
 
     trained = max(header.context_length, _CONTEXT_STEP)

@@ -23,8 +23,7 @@ from lockhouse.core.answering import (
 )
 from lockhouse.core.cancelling import CancelToken
 from lockhouse.core.errors import EngineCrashed, NotFound, StorageError, UsageMistake
-
-from .targets import Directory, Scripted, saying
+from tests.chat.targets import Directory, Scripted, saying
 
 REQUEST = AnswerRequest(turns=())
 PARIS: tuple[Event, ...] = (

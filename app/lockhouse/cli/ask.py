@@ -63,7 +63,7 @@ class AnswerFailed(LockhouseError):
 @as_json
 @click.option("--jsonl", is_flag=True, help="Print every event as a line of JSON.")
 @pass_door
-def ask(door: Door, prompt: str | None, **wishes: Any) -> int:
+def ask(door: Door, /, prompt: str | None, **wishes: Any) -> int:
     """Ask PROMPT, or what standard input holds (also with "-"), and print the answer.
 
     With both, the prompt comes first and the input after it.

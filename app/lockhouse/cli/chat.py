@@ -41,7 +41,7 @@ Ctrl-C stops an answer and keeps what came. Two slashes begin a message with one
 @click.option("--chat", "chat_id", metavar="ID", help="Go on with this conversation.")
 @sampling_options
 @pass_door
-def chat(door: Door, **wishes: Any) -> int:
+def chat(door: Door, /, **wishes: Any) -> int:
     """Talk with a model in the terminal. /help tells the rest."""
     with door.workspace() as workspace:
         return _Talk(workspace, wishes).hold()

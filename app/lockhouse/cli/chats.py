@@ -218,7 +218,7 @@ def _title(conversation: Conversation) -> str:
 
 
 def _heading(message: Message) -> str:
-    parts = [message.role]
+    parts: list[str] = [message.role]
     if message.version_count > 1:
         parts.append(f"version {message.version_index + 1} of {message.version_count}")
     if message.status in _STATUS_WORDS:

@@ -189,7 +189,9 @@ def engine(door: Door) -> Finding:
 
     try:
         with door.workspace() as workspace:
-            path = starter_model() or workspace.models.get(workspace.targets.default().info.name).path
+            path = (
+                starter_model() or workspace.models.get(workspace.targets.default().info.name).path
+            )
             verdict = workspace.checkup.verdict(path, again=True)
     except LockhouseError as error:
         return Finding("engine", "fail", error.message, error.hint)

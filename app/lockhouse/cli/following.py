@@ -23,6 +23,7 @@ from lockhouse.core.answering import (
     PromptProgress,
     Reasoning,
     Text,
+    TextWasReasoning,
 )
 from lockhouse.core.cancelling import CancelToken
 
@@ -106,6 +107,8 @@ class Follower:
                 self._take_text(event.text)
             case Reasoning():
                 self._take_reasoning(event.text)
+            case TextWasReasoning():
+                self._take_back()
             case LoadProgress():
                 self._status.show(f"Loading the model, {event.fraction:.0%}")
             case PromptProgress():
@@ -119,8 +122,8 @@ class Follower:
                 self.answer.finished = event
             case Failed():
                 self.answer.failed = event
-            case _:
-                pass
+            case _:  # Usage is told with Finished
+                return
         if self._shape == "jsonl":
             self._write_event(event)
 
@@ -142,6 +145,14 @@ class Follower:
             sys.stderr.write(output.dim(harmless, sys.stderr))
             sys.stderr.flush()
 
+    def _take_back(self) -> None:
+        """What was shown as the answer was thought aloud; it cannot be unprinted, but named."""
+        self.answer.reasoning += self.answer.text
+        self.answer.text.clear()
+        if self._shape == "text":
+            self._to_reader("\n\n")
+            output.note("note: the text above was the model's reasoning; the answer follows.")
+
     def _to_reader(self, text: str) -> None:
         if self.answer.reader_left:
             return
@@ -152,13 +163,17 @@ class Follower:
             self._cancel.cancel()
 
     def _write_event(self, event: object) -> None:
-        if self.answer.reader_left:
-            return
         line = output.plain(event)
         if isinstance(event, Finished):
+            self._write_json_line(output.plain(event.usage))
             line["usage"].pop("type", None)
             line["conversation_id"] = self.answer.conversation_id
             line["message_id"] = self.answer.message_id
+        self._write_json_line(line)
+
+    def _write_json_line(self, line: object) -> None:
+        if self.answer.reader_left:
+            return
         try:
             output.write_json_line(line)
         except BrokenPipeError:

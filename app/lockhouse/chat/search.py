@@ -99,7 +99,11 @@ def _match(words: str) -> str:
         if not any(_is_word_sign(sign) for sign in text):
             continue
         # The last word may be unfinished: it stands for all that begin with it.
-        unfinished = word is not None and found.end() == len(words)
+        unfinished = (
+            word is not None
+            and found.end() == len(words)
+            and (_is_word_sign(word[-1]) or word.endswith("*"))
+        )
         terms.append(f'"{text}"*' if unfinished else f'"{text}"')
     return " ".join(terms)
 

@@ -31,7 +31,7 @@ _SYSCALLS = {
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
 _PR_SET_NO_NEW_PRIVS = 38
 _AF_UNIX = 1
-_level: SealLevel = "none"
+_in_force: list[SealLevel] = ["none"]
 
 
 def seal_network() -> SealLevel:
@@ -40,26 +40,25 @@ def seal_network() -> SealLevel:
     Raises OSError where the kernel knows seccomp and still refuses the filter: a program that
     promises silence must not start without it.
     """
-    global _level
-    if _level != "none":
-        return _level
+    if _in_force[0] != "none":
+        return _in_force[0]
     machine = platform.machine()
     if sys.platform == "linux" and machine in _SYSCALLS:
         _install_filter(machine)
-        _level = "kernel"
+        _in_force[0] = "kernel"
     else:
         sys.addaudithook(_refuse_in_python)
-        _level = "python"
-    return _level
+        _in_force[0] = "python"
+    return _in_force[0]
 
 
 def state() -> SealLevel:
-    """How this process is sealed, inherited filters included."""
-    return _level
+    """How this process has sealed itself."""
+    return _in_force[0]
 
 
 def _filter_program(machine: str) -> bytes:
-    """Classic BPF over ``struct seccomp_data``: number at 0, architecture at 4, argument 0 at 16."""
+    """Classic BPF over ``struct seccomp_data``: number at 0, architecture 4, argument 0 at 16."""
     arch, socket_nr, io_uring_nr, pidfd_getfd_nr, _ = _SYSCALLS[machine]
     load, equal, at_least, ret = 0x20, 0x15, 0x35, 0x06
     allow, refuse, kill = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x80000000
@@ -263,15 +262,18 @@ def _probe(name: str, attempt: object) -> Probe:
     import socket
 
     assert callable(attempt)
+    level = _in_force[0]
+    by: SealLevel = "none"
     try:
         detail = str(attempt())
     except PermissionError as error:
-        return Probe(name, True, _level, error.strerror or str(error))
+        by, detail = level, error.strerror or str(error)
     except socket.gaierror as error:
         # The resolver hides why; without a socket it can only fail.
-        return Probe(name, _level != "none", _level, error.strerror or str(error))
+        by, detail = level, error.strerror or str(error)
     except OSError as error:
         if error.errno == errno.ENOSYS:
-            return Probe(name, True, "kernel", "not available on this system")
-        return Probe(name, False, "none", error.strerror or str(error))
-    return Probe(name, False, "none", detail)
+            by, detail = "kernel", "not available on this system"
+        else:
+            detail = error.strerror or str(error)
+    return Probe(name, stopped=by != "none", by=by, detail=detail)

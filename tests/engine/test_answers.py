@@ -35,7 +35,8 @@ def test_names_paris_and_tells_how(shared_pool: EnginePool, spec: EngineSpec) ->
     assert finished.timing.tokens_per_s > 0
     assert isinstance(finished.parameters["seed"], int)
     assert finished.parameters["context_length"] == 2048
-    assert finished.engine.version and finished.engine.build
+    assert finished.engine.version
+    assert finished.engine.build
     assert len(finished.template_sha256) == 64
     assert finished.threads >= 1
 

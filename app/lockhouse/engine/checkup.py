@@ -84,10 +84,17 @@ class EngineCheckup:
             except ValueError:
                 said = {}
             if run.returncode == 0 and "build" in said:
-                return Verdict(key, True, mode == "extra", problem, said["build"], said["features"])
+                return Verdict(
+                    key,
+                    works=True,
+                    extra_buffers=mode == "extra",
+                    problem=problem,
+                    build=said["build"],
+                    features=said["features"],
+                )
             tail = run.stderr.decode("utf-8", "replace")[-2000:]
             problem = said.get("problem") or death.explain(run.returncode, tail).message
-        return Verdict(key, False, False, problem)
+        return Verdict(key, works=False, extra_buffers=False, problem=problem)
 
 
 def _key() -> str:

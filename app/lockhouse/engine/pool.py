@@ -85,7 +85,7 @@ class EnginePool:
                 for event in self._answer_once(spec, request, cancel):
                     said_something = said_something or isinstance(event, Text)
                     yield event
-                return
+                return  # noqa: TRY300 - an else would hide the way out of the loop
             except EngineCrashed as crash:
                 lost = crash.code == "engine_retired"
                 if (
@@ -277,7 +277,7 @@ class EnginePool:
             engine_id, str(self._folder), str(log), spec, self.idle_s, ready_fd=write_fd
         )
         try:
-            with open(log, "wb") as log_file:
+            with log.open("wb") as log_file:
                 starter = subprocess.Popen(
                     [*protocol.own_command(), "--engine"],
                     stdin=subprocess.PIPE,
@@ -310,7 +310,7 @@ class EnginePool:
     def _start_lock(self) -> Iterator[None]:
         """One start at a time per home, so that two doors do not load the same model twice."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with open(self._folder / "start.lock", "w") as lock:
+        with (self._folder / "start.lock").open("w") as lock:
             _lock(lock.fileno())
             yield
 

@@ -138,7 +138,7 @@ def _write_exit(order: StartOrder, folder: Path, return_code: int) -> None:
     if return_code == 0:
         return
     try:
-        with open(order.log, "rb") as log:
+        with Path(order.log).open("rb") as log:
             log.seek(0, os.SEEK_END)
             log.seek(max(0, log.tell() - _LOG_TAIL_BYTES))
             tail = log.read().decode("utf-8", "replace")

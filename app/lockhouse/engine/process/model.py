@@ -23,6 +23,7 @@ Logits = NDArray[np.float32]
 _KV_TYPES = {"f16": 1, "q8_0": 8}  # ggml_type
 _CONTROL, _UNKNOWN = 1 << 3, 1 << 0  # llama_token_attr
 _LOAD_MMAP = 1
+_SPELLED_OUT = True
 
 
 class Model:
@@ -122,10 +123,12 @@ class Vocabulary:
         known = self._pieces.get(token)
         if known is not None:
             return known
-        length = lib.llama_token_to_piece(self.handle, token, self._buffer, 512, 0, True)
+        length = lib.llama_token_to_piece(self.handle, token, self._buffer, 512, 0, _SPELLED_OUT)
         if length < 0:
             self._buffer = ctypes.create_string_buffer(-length)
-            length = lib.llama_token_to_piece(self.handle, token, self._buffer, -length, 0, True)
+            length = lib.llama_token_to_piece(
+                self.handle, token, self._buffer, -length, 0, _SPELLED_OUT
+            )
         piece = self._buffer.raw[: max(length, 0)]
         self._pieces[token] = piece
         return piece

@@ -42,16 +42,15 @@ lib: Any = _bindings()
 
 log_tail: collections.deque[str] = collections.deque(maxlen=_LOG_LINES)
 _level_continued, _level_warning = 5, 3
-_last_level = 0
+_last_level = [0]  # a continued line has the level of the line before
 
 
 @lib.llama_log_callback  # type: ignore[untyped-decorator]
 def _on_log(level: int, text: bytes, _data: object) -> None:
     """Keep what explains a failure, and leave it in the engine's log for a crash."""
-    global _last_level
     if level != _level_continued:
-        _last_level = level
-    if _last_level >= _level_warning:
+        _last_level[0] = level
+    if _last_level[0] >= _level_warning:
         line = text.decode("utf-8", "replace")
         log_tail.append(line.rstrip("\n"))
         os.write(2, line.encode())

@@ -22,6 +22,7 @@ from lockhouse.engine.process.native import as_c_string, lib, why
 _DRY_BREAKERS = (b"\n", b":", b'"', b"*")
 _MOST_PREFILTERED = 512
 _LONGEST_REPEAT = 500
+_UNSORTED = False
 _DTYPE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 
 
@@ -220,7 +221,7 @@ class Sampler:
         return self._vocabulary.size
 
     def _apply(self, sampler: Any, size: int) -> int:
-        data = lib.llama_token_data_array(self._candidates_pointer, size, -1, False)
+        data = lib.llama_token_data_array(self._candidates_pointer, size, -1, _UNSORTED)
         lib.llama_sampler_apply(sampler, ctypes.byref(data))
         if not 0 <= data.selected < data.size:
             return int(data.data[0].id)
@@ -228,7 +229,7 @@ class Sampler:
 
     def _grammar_allows(self, token: int) -> bool:
         one = lib.llama_token_data(token, 1.0, 0.0)
-        data = lib.llama_token_data_array(ctypes.pointer(one), 1, -1, False)
+        data = lib.llama_token_data_array(ctypes.pointer(one), 1, -1, _UNSORTED)
         lib.llama_sampler_apply(self._grammar, ctypes.byref(data))
         return bool(data.data[0].logit != float("-inf"))
 
@@ -236,7 +237,7 @@ class Sampler:
         self._candidates["id"] = self._all_ids
         self._candidates["logit"] = logits
         size = self._vocabulary.size
-        data = lib.llama_token_data_array(self._candidates_pointer, size, -1, False)
+        data = lib.llama_token_data_array(self._candidates_pointer, size, -1, _UNSORTED)
         lib.llama_sampler_apply(self._grammar, ctypes.byref(data))
         allowed = self._candidates[np.isfinite(self._candidates["logit"])]
         if not len(allowed):
@@ -268,10 +269,7 @@ def _bias_arrays(vocabulary: Vocabulary, settings: Sampling) -> tuple[Any, Any] 
         return None
     ids, amounts = [], []
     for key, amount in settings.logit_bias.items():
-        if key.isdecimal():
-            tokens = [int(key)]
-        else:
-            tokens = vocabulary.tokenize(key, special=False)
+        tokens = [int(key)] if key.isdecimal() else vocabulary.tokenize(key, special=False)
         if len(tokens) != 1 or not 0 <= tokens[0] < vocabulary.size:
             raise InvalidInput(
                 f"“{key[:40]}” is not one token of this model, so it cannot be biased.",

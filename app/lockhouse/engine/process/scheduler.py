@@ -182,7 +182,7 @@ class Scheduler:
 
     def _usable(self, source: _Sequence, shared: int) -> int:
         """How much of a prefix can really be taken over from what the cache still holds."""
-        if shared <= 0 or source.job is not None and not self._model.rewindable:
+        if shared <= 0 or (source.job is not None and not self._model.rewindable):
             return 0
         if not self._model.rewindable:
             return shared if shared == len(source.tokens) else 0
@@ -204,9 +204,7 @@ class Scheduler:
         )
         while self._free_cells() < needed and idle:
             self._clear(idle.pop(0))
-        if self._free_cells() >= needed or not self._active:
-            return True
-        return False
+        return self._free_cells() >= needed or not self._active
 
     def _free_cells(self) -> int:
         return self._context.length - sum(len(sequence.tokens) for sequence in self._sequences)
@@ -223,7 +221,7 @@ class Scheduler:
             self._context.set_threads(threads)
             self._threads = threads
         code = self._context.decode(rows)
-        if code == _ABORTED or code == _NO_ROOM:
+        if code in (_ABORTED, _NO_ROOM):
             for job, _, _ in shares:
                 self._context.forget(job.sequence, job.done)
             if code == _NO_ROOM:

@@ -191,7 +191,7 @@ class Service:
         except (OSError, EOFError):
             if job is not None and self._scheduler is not None:
                 self._scheduler.cancel(job)
-        except Exception as error:  # a bug ends one answer, not everyone's
+        except Exception as error:  # noqa: BLE001 - a bug ends one answer, not everyone's
             traceback.print_exc(limit=-3)
             outbox.put(Failed("bug", f"The engine made a mistake: {type(error).__name__}."))
         finally:

@@ -93,7 +93,7 @@ def _generation_block() -> type[Any]:
     from jinja2.ext import Extension
 
     class GenerationBlock(Extension):
-        tags = {"generation"}
+        tags = {"generation"}  # noqa: RUF012 - declared so by Jinja
 
         def parse(self, parser: Any) -> Any:
             line = next(parser.stream).lineno

@@ -13,7 +13,6 @@ import os
 import re
 import select
 import subprocess
-import sys
 from dataclasses import dataclass
 
 from lockhouse.core.answering import Notice, Turn
@@ -53,7 +52,8 @@ class Renderer:
         """Raises TemplateFailed."""
         self.start()
         child = self._child
-        assert child is not None and child.stdin is not None
+        assert child is not None
+        assert child.stdin is not None
         request = json.dumps({"template": template, "variables": variables}) + "\n"
         try:
             child.stdin.write(request.encode())

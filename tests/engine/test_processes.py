@@ -1,0 +1,295 @@
+"""What happens around an engine's process: it is shared, killed, restarted, replaced, ended."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+
+from lockhouse.core.answering import Failed, Sampling, Text
+from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.errors import InvalidInput
+from lockhouse.engine.pool import EnginePool
+from lockhouse.engine.protocol import EngineSpec, LoadSettings
+
+from .conftest import Answered, ask, request
+from .models import copy_of, with_template
+
+CAPITAL = "What is the capital of France? Answer in one sentence."
+LONG = Sampling(temperature=0, logit_bias={"0": -100.0, "2": -100.0})
+LOOP = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+
+
+def gone(pid: int) -> bool:
+    """Wait for a process to end."""
+    try:
+        psutil.Process(pid).wait(timeout=30)
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.TimeoutExpired:
+        return False
+    return True
+
+
+def test_two_doors_share_one_engine(pool: EnginePool, spec: EngineSpec, tmp_path: Path) -> None:
+    other_door = EnginePool(tmp_path / "run", tmp_path / "logs")
+    asked = request(CAPITAL)
+    results: list[Answered] = []
+    threads = [
+        threading.Thread(target=lambda door=door: results.append(ask(door, spec, asked)))
+        for door in (pool, other_door)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all("Paris" in result.text for result in results)
+    assert len(pool.list()) == 1
+    assert pool.list() != []
+    assert pool.list()[0].pid == other_door.list()[0].pid
+
+
+def test_stop_gives_the_memory_back(pool: EnginePool, spec: EngineSpec) -> None:
+    ask(pool, spec, request(CAPITAL))
+    pid = pool.list()[0].pid
+    assert pool.stop("starter") == 1
+    assert gone(pid)
+    assert pool.list() == []
+
+
+def test_ends_after_its_idle_time(tmp_path: Path, spec: EngineSpec) -> None:
+    brief = EnginePool(tmp_path / "run", tmp_path / "logs", idle_s=0)
+    pids = []
+    for event in brief.answer(spec, request(CAPITAL), CancelToken()):
+        if isinstance(event, Text):
+            pids = [status.pid for status in brief.list()]
+    assert pids
+    assert gone(pids[0])
+    assert list((tmp_path / "run").glob("*.sock")) == []
+    assert list((tmp_path / "run").glob("*.exit")) == []
+
+
+def test_a_killed_engine_is_told_and_started_again(pool: EnginePool, spec: EngineSpec) -> None:
+    events = []
+    for event in pool.answer(spec, request("Tell a story.", sampling=LONG, max_tokens=800), _no()):
+        events.append(event)
+        if isinstance(event, Text) and len(events) > 4:
+            os.kill(pool.list()[0].pid, signal.SIGKILL)
+            break
+    rest = ask(pool, spec, request(CAPITAL))
+    assert "Paris" in rest.text
+
+
+def test_killed_in_mid_answer_keeps_the_text(pool: EnginePool, spec: EngineSpec) -> None:
+    events = []
+    killed = False
+    for event in pool.answer(spec, request("Tell a story.", sampling=LONG, max_tokens=800), _no()):
+        events.append(event)
+        if isinstance(event, Text) and not killed:
+            os.kill(pool.list()[0].pid, signal.SIGKILL)
+            killed = True
+    answered = Answered(events)
+    assert answered.text
+    assert isinstance(answered.last, Failed)
+    assert answered.last.code == "engine_killed"
+    assert answered.last.exit_code == 6
+    assert answered.last.hint
+
+
+@pytest.mark.parametrize(
+    ("number", "cause"),
+    [
+        (signal.SIGSEGV, "engine_bad_access"),
+        (signal.SIGABRT, "engine_aborted"),
+        (signal.SIGILL, "engine_illegal_instruction"),
+        (signal.SIGFPE, "engine_arithmetic"),
+    ],
+)
+def test_causes_of_death_are_named(
+    pool: EnginePool, spec: EngineSpec, number: signal.Signals, cause: str
+) -> None:
+    failed = None
+    killed = False
+    for event in pool.answer(spec, request("Tell a story.", sampling=LONG, max_tokens=800), _no()):
+        if isinstance(event, Text) and not killed:
+            os.kill(pool.list()[0].pid, number)
+            killed = True
+        failed = event
+    assert isinstance(failed, Failed)
+    assert failed.code == cause
+
+
+def test_a_supervisor_that_dies_takes_the_engine_along(pool: EnginePool, spec: EngineSpec) -> None:
+    ask(pool, spec, request(CAPITAL))
+    status = pool.list()[0]
+    parent = psutil.Process(status.pid).ppid()
+    os.kill(parent, signal.SIGKILL)
+    assert gone(status.pid)
+    assert "Paris" in ask(pool, spec, request(CAPITAL)).text
+
+
+def test_random_kills_lose_nothing_and_hang_nobody(pool: EnginePool, spec: EngineSpec) -> None:
+    chance = random.Random(3)
+    for _ in range(int(os.environ.get("LOCKHOUSE_KILLS", "8"))):
+        timer = threading.Timer(chance.uniform(0.0, 1.2), _kill_one, [pool])
+        timer.start()
+        asked = request("Tell a story.", sampling=LONG, max_tokens=chance.randrange(10, 120))
+        answered = ask(pool, spec, asked)
+        timer.join()
+        assert answered.last.__class__.__name__ in ("Finished", "Failed")
+        for path in (pool._folder).glob("*.exit"):
+            path.unlink()  # killing on purpose is no crash loop
+    assert "Paris" in ask(pool, spec, request(CAPITAL)).text
+    assert len(pool.list()) == 1
+
+
+def _kill_one(pool: EnginePool) -> None:
+    for status in pool.list():
+        try:
+            os.kill(status.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+def test_a_crash_loop_is_stopped_and_safer_settings_get_through(
+    pool: EnginePool, spec: EngineSpec
+) -> None:
+    last = None
+    for _ in range(4):
+        killed = False
+        for event in pool.answer(
+            spec, request("Tell a story.", sampling=LONG, max_tokens=800), _no()
+        ):
+            last = event
+            if isinstance(event, Text) and not killed:
+                os.kill(pool.list()[0].pid, signal.SIGSEGV)
+                killed = True
+    assert isinstance(last, Failed)
+    assert last.code == "crash_loop"
+    safer = EngineSpec(spec.model_path, spec.model_name, spec.settings.safer())
+    assert "Paris" in ask(pool, safer, request(CAPITAL)).text
+
+
+def test_a_model_cut_while_in_use_is_named(pool: EnginePool, starter: Path, tmp_path: Path) -> None:
+    path = copy_of(starter, tmp_path / "mine.gguf")
+    mine = EngineSpec(str(path), "mine", LoadSettings(context_length=512, extra_buffers=False))
+    assert "Paris" in ask(pool, mine, request(CAPITAL)).text
+    os.truncate(path, 2_000_000)
+    with pytest.raises(StopIteration):  # never an answer from the cut file
+        events = pool.answer(mine, request("Count to ten in words.", max_tokens=60), _no())
+        while True:
+            last = next(events)
+    assert isinstance(last, Failed)
+    assert last.code in ("engine_model_file_changed", "model_rejected")
+
+
+def test_a_model_deleted_is_refused_with_its_path(pool: EnginePool, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput) as raised:
+        pool.count_tokens(EngineSpec(str(tmp_path / "none.gguf"), "none"), request("x"))
+    assert "none.gguf" in raised.value.hint
+
+
+def test_a_replaced_file_is_loaded_anew(pool: EnginePool, starter: Path, tmp_path: Path) -> None:
+    path = copy_of(starter, tmp_path / "mine.gguf")
+    mine = EngineSpec(str(path), "mine", LoadSettings(context_length=512))
+    ask(pool, mine, request(CAPITAL, max_tokens=4))
+    first = pool.list()[0].pid
+    copy_of(starter, tmp_path / "new.gguf").replace(path)
+    ask(pool, mine, request(CAPITAL, max_tokens=4))
+    assert [status.pid for status in pool.list()] != [first]
+
+
+def test_a_larger_context_replaces_the_engine(pool: EnginePool, starter: Path) -> None:
+    small = EngineSpec(str(starter), "starter", LoadSettings(context_length=512))
+    large = EngineSpec(str(starter), "starter", LoadSettings(context_length=1024))
+    ask(pool, small, request(CAPITAL, max_tokens=4))
+    assert ask(pool, large, request(CAPITAL, max_tokens=4)).finished.context_length == 1024
+    assert ask(pool, small, request(CAPITAL, max_tokens=4)).finished.context_length == 1024
+    assert len(pool.list()) == 1
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for %}",
+        "{{ messages.__class__.__mro__ }}{{ undefined_function() }}",
+        "{{ 'a' * 3000000000 }}",
+        LOOP,
+        "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+        "{{ raise_exception('never') }}",
+        "{{ cycler.__init__.__globals__.os.system('true') }}",
+    ],
+    ids=["syntax", "undefined", "explodes", "loops", "recursion", "raises", "escapes"],
+)
+def test_a_broken_template_gives_way_to_a_plain_one(
+    pool: EnginePool, starter: Path, tmp_path: Path, template: str
+) -> None:
+    path = with_template(starter, tmp_path / "bad.gguf", template)
+    bad = EngineSpec(str(path), "bad", LoadSettings(context_length=512))
+    answered = ask(pool, bad, request(CAPITAL))
+    assert "template_fallback" in answered.notices()
+    assert "Paris" in answered.text
+
+
+THINKING = (
+    "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}"
+    "{% endfor %}{{ '<|im_start|>assistant\n<think>\n' }}"
+)
+
+
+def test_a_trace_has_a_budget_and_ends_on_demand(
+    pool: EnginePool, starter: Path, tmp_path: Path
+) -> None:
+    path = with_template(starter, tmp_path / "thinks.gguf", THINKING)
+    thinks = EngineSpec(str(path), "thinks", LoadSettings(context_length=1024))
+    answered = ask(pool, thinks, request(CAPITAL, reasoning_budget=6, max_tokens=60))
+    assert answered.reasoning
+    assert answered.text
+    assert "think>" not in answered.text + answered.reasoning
+    assert "reasoning_ended" in answered.notices()
+    assert 6 <= answered.finished.usage.reasoning_tokens < 20
+
+    cancel = CancelToken()
+    cancel.answer_now()
+    asked = request(CAPITAL, sampling=LONG, max_tokens=100)
+    answered = ask(pool, thinks, asked, cancel)
+    assert answered.text
+    assert "reasoning_ended" in answered.notices()
+
+
+def test_an_engine_that_hangs_does_not_hang_its_client(pool: EnginePool, spec: EngineSpec) -> None:
+    cancel = CancelToken()
+    pid = 0
+    last = None
+    for event in pool.answer(spec, request("Story.", sampling=LONG, max_tokens=900), cancel):
+        last = event
+        if isinstance(event, Text) and not pid:
+            pid = pool.list()[0].pid
+            os.kill(pid, signal.SIGSTOP)
+            cancel.cancel()
+    os.kill(pid, signal.SIGCONT)
+    assert last.__class__.__name__ == "Finished"
+
+
+def test_a_stranger_without_the_key_gets_nothing(
+    pool: EnginePool, spec: EngineSpec, tmp_path: Path
+) -> None:
+    ask(pool, spec, request(CAPITAL, max_tokens=2))
+    engine_id = pool.list()[0].id
+    key = tmp_path / "run" / f"{engine_id}.key"
+    assert key.stat().st_mode & 0o077 == 0
+    assert (tmp_path / "run").stat().st_mode & 0o077 == 0
+    right = key.read_bytes()
+    key.write_bytes(b"wrong" * 6)
+    assert pool.list() == []
+    key.write_bytes(right)
+    assert "Paris" in ask(pool, spec, request(CAPITAL)).text
+
+
+def _no() -> CancelToken:
+    return CancelToken()

@@ -45,6 +45,13 @@ class Keeper:
             self._reasoning.append(reasoning)
         self._changed.set()
 
+    def text_was_reasoning(self) -> None:
+        """What came as text belonged to the trace."""
+        with self._lock:
+            self._reasoning += self._content
+            self._content = []
+        self._changed.set()
+
     @property
     def content(self) -> str:
         """The whole answer so far."""

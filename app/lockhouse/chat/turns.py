@@ -25,6 +25,7 @@ from lockhouse.core.answering import (
     Finished,
     Reasoning,
     Text,
+    TextWasReasoning,
     Turn,
 )
 from lockhouse.core.cancelling import CancelToken
@@ -261,6 +262,8 @@ class _Writing:
                 self._keeper.add(content=event.text)
             case Reasoning():
                 self._keeper.add(reasoning=event.text)
+            case TextWasReasoning():
+                self._keeper.text_was_reasoning()
             case Finished():
                 statuses: dict[str, Status] = {"cancelled": "cancelled", "error": "failed"}
                 status = statuses.get(event.finish_reason, "complete")

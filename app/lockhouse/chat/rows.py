@@ -6,6 +6,7 @@ one transaction.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,10 +17,12 @@ from lockhouse.chat.identity import new_id, now, storable
 from lockhouse.chat.values import Conversation, Message, Provenance, Status
 from lockhouse.core.answering import Failed, Finished, Role
 from lockhouse.core.errors import InvalidInput, NotFound
+from lockhouse.storage.connection import damaged
 
 if TYPE_CHECKING:
     import sqlite_utils
 
+_Made = TypeVar("_Made", Conversation, Message)
 _Kept = TypeVar("_Kept", TargetInfo, Finished, Failed)
 
 _CONVERSATION = """
@@ -68,7 +71,7 @@ def conversations_where(
 ) -> list[Conversation]:
     """The conversations (``c`` in the condition) that meet it."""
     rows = database.execute(f"{_CONVERSATION} WHERE {condition}", values)
-    return [_conversation_of(row) for row in rows]
+    return _values(database, rows, _conversation_of)
 
 
 def conversation(database: sqlite_utils.Database, conversation_id: str) -> Conversation:
@@ -81,10 +84,11 @@ def conversation(database: sqlite_utils.Database, conversation_id: str) -> Conve
 
 def message(database: sqlite_utils.Database, message_id: str) -> Message:
     """The one of exactly that id."""
-    row = database.execute(f"{_MESSAGE} FROM messages m WHERE m.id = ?", [message_id]).fetchone()
-    if row is None:
+    rows = database.execute(f"{_MESSAGE} FROM messages m WHERE m.id = ?", [message_id])
+    found = _values(database, rows, _message_of)
+    if not found:
         raise no_message(message_id)
-    return _message_of(row)
+    return found[0]
 
 
 def tree(database: sqlite_utils.Database, conversation_id: str) -> list[Message]:
@@ -93,12 +97,12 @@ def tree(database: sqlite_utils.Database, conversation_id: str) -> list[Message]
         f"{_MESSAGE} FROM messages m WHERE m.conversation_id = ? ORDER BY m.seq",
         [conversation_id],
     )
-    return [_message_of(row) for row in rows]
+    return _values(database, rows, _message_of)
 
 
 def path_to(database: sqlite_utils.Database, leaf_id: str) -> list[Message]:
     """The messages from the root to that one."""
-    return [_message_of(row) for row in database.execute(_PATH, [leaf_id])]
+    return _values(database, database.execute(_PATH, [leaf_id]), _message_of)
 
 
 def latest_leaf(database: sqlite_utils.Database, message_id: str) -> str:
@@ -160,6 +164,18 @@ def no_conversation(conversation_id: str) -> NotFound:
 def no_message(message_id: str) -> NotFound:
     """The error for an id that means nothing."""
     return NotFound(f'There is no message "{storable(message_id)}".')
+
+
+def _values(
+    database: sqlite_utils.Database,
+    rows: Iterable[tuple[Any, ...]],
+    value_of: Callable[[tuple[Any, ...]], _Made],
+) -> list[_Made]:
+    """The rows as values. A row that makes none was damaged, though SQLite cannot know it."""
+    try:
+        return [value_of(row) for row in rows]
+    except (ValueError, TypeError, msgspec.DecodeError) as error:
+        raise damaged(database) from error
 
 
 def _conversation_of(row: tuple[Any, ...]) -> Conversation:

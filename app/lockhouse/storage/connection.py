@@ -10,7 +10,7 @@ import importlib
 import importlib.abc
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -33,47 +33,54 @@ _FULL, _CANTOPEN, _NOTADB = 13, 14, 26
 _PRIMARY_CODE = 0xFF
 
 
+# A damaged text surfaces as one that is not UTF-8, be it a value or part of a message.
+_FAILURES = (sqlcipher.DatabaseError, UnicodeDecodeError)
+_NOT_TEXT = "Could not decode to UTF-8"
+
+
 class _Cursor(sqlcipher.Cursor):  # type: ignore[misc]
     """A cursor whose storage failures are StorageErrors; mistakes in SQL stay what they are."""
 
     def execute(self, *args: Any) -> _Cursor:
         try:
             return cast(_Cursor, super().execute(*args))
-        except sqlcipher.DatabaseError as error:
+        except _FAILURES as error:
             raise self._told(error) from error
 
     def executemany(self, *args: Any) -> _Cursor:
         try:
             return cast(_Cursor, super().executemany(*args))
-        except sqlcipher.DatabaseError as error:
+        except _FAILURES as error:
             raise self._told(error) from error
 
     def __next__(self) -> Any:
         try:
             return super().__next__()
-        except sqlcipher.DatabaseError as error:
+        except _FAILURES as error:
             raise self._told(error) from error
 
     def fetchone(self) -> Any:
         try:
             return super().fetchone()
-        except sqlcipher.DatabaseError as error:
+        except _FAILURES as error:
             raise self._told(error) from error
 
     def fetchall(self) -> Any:
         try:
             return super().fetchall()
-        except sqlcipher.DatabaseError as error:
+        except _FAILURES as error:
             raise self._told(error) from error
 
     def _told(self, error: Exception) -> Exception:
-        return told(error, self.connection.path)
+        meant = told(error, self.connection.path)
+        return self.connection.explain(meant) if isinstance(meant, StorageError) else meant
 
 
 class _Connection(sqlcipher.Connection):  # type: ignore[misc]
     """A connection that knows its file and hands out translating cursors."""
 
     path: Path
+    explain: Callable[[StorageError], StorageError]
 
     def cursor(self, *_factory: Any) -> _Cursor:
         return cast(_Cursor, super().cursor(_Cursor))
@@ -85,8 +92,11 @@ class _Connection(sqlcipher.Connection):  # type: ignore[misc]
         return self.cursor().executemany(*args)
 
 
-def connect(path: Path) -> Connection:
-    """An open connection in autocommit mode; usable from any thread, one at a time."""
+def connect(path: Path, explain: Callable[[StorageError], StorageError]) -> Connection:
+    """An open connection in autocommit mode; usable from any thread, one at a time.
+
+    ``explain`` may add to an error what only the caller knows.
+    """
     try:
         connection = sqlcipher.connect(
             str(path),
@@ -97,7 +107,7 @@ def connect(path: Path) -> Connection:
         )
     except sqlcipher.DatabaseError as error:
         raise told(error, path) from error
-    connection.path = path
+    connection.path, connection.explain = path, explain
     connection.execute("PRAGMA foreign_keys = on")
     return cast("Connection", connection)
 
@@ -105,12 +115,9 @@ def connect(path: Path) -> Connection:
 def told(error: Exception, path: Path) -> Exception:
     """What a database error means to the user; ``error`` itself when it is a bug of ours."""
     code = (getattr(error, "sqlite_errorcode", 0) or 0) & _PRIMARY_CODE
-    if code in (_CORRUPT, _NOTADB):
-        return StorageError(
-            f"The database {path} is damaged.",
-            hint="Nothing was changed. Restart Lockhouse to see how to go on.",
-            code="database_damaged",
-        )
+    not_text = isinstance(error, UnicodeDecodeError) or str(error).startswith(_NOT_TEXT)
+    if not_text or code in (_CORRUPT, _NOTADB):
+        return _damage(path)
     if code in (_READONLY, _CANTOPEN):
         return read_only(path)
     if code == _FULL:
@@ -128,6 +135,16 @@ def told(error: Exception, path: Path) -> Exception:
             code="disk_failed",
         )
     return error
+
+
+def _damage(path: Path) -> StorageError:
+    return StorageError(f"The database {path} is damaged.", code="database_damaged")
+
+
+def damaged(database: sqlite_utils.Database) -> StorageError:
+    """The error for a value that no program of ours has written."""
+    connection = cast(_Connection, database.conn)
+    return connection.explain(_damage(connection.path))
 
 
 class _WithoutDataFrames(importlib.abc.MetaPathFinder):

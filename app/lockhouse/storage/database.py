@@ -50,7 +50,7 @@ class Database:
         self._prepare_folder()
         try:
             self._check_file()
-            self._connection = connect(path)
+            self._connection = connect(path, self._with_way_on)
             try:
                 self._check_identity(self._connection)
                 self._make_ours(self._connection)
@@ -92,7 +92,7 @@ class Database:
         """The calling thread's connection; it sees what is committed and cannot write."""
         reader: sqlite_utils.Database | None = getattr(self._readers, "database", None)
         if reader is None:
-            connection = connect(self.path)
+            connection = connect(self.path, self._with_way_on)
             connection.execute("PRAGMA query_only = on")
             reader = wrapped(connection)
             self._readers.database = reader

@@ -139,7 +139,7 @@ class Theme(QObject):
         style = tokens.TYPE[role]
         family = tokens.CODE_FAMILY if style.mono else tokens.TEXT_FAMILY
         font = QFont()
-        font.setFamilies([family, *tokens.FALLBACK_FAMILIES])
+        font.setFamilies([family, *_fallbacks()])
         font.setPixelSize(self.px(style.size))
         font.setWeight(QFont.Weight(weight or style.weight))
         font.setHintingPreference(QFont.HintingPreference.PreferNoHinting)
@@ -270,6 +270,13 @@ def _load_fonts() -> None:
     """Register the bundled fonts, once a process."""
     for path in sorted(resource("fonts").glob("*.ttf")):
         QFontDatabase.addApplicationFont(str(path))
+
+
+@cache
+def _fallbacks() -> tuple[str, ...]:
+    """Installed families for other scripts. A missing one would make Qt search for a second."""
+    installed = set(QFontDatabase.families())
+    return tuple(name for name in tokens.FALLBACK_FAMILIES if name in installed)
 
 
 def _palette(theme: Theme) -> QPalette:

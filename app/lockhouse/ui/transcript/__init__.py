@@ -15,3 +15,23 @@
     view.action_requested  Signal(TranscriptAction)
     view.find_moved        Signal(int, int)               # current (from 1), of
 """
+
+from __future__ import annotations
+
+from lockhouse.ui.transcript.values import (
+    ActionKind,
+    MessageStatus,
+    Progress,
+    TranscriptAction,
+    TranscriptMessage,
+)
+from lockhouse.ui.transcript.view import TranscriptView
+
+__all__ = [
+    "ActionKind",
+    "MessageStatus",
+    "Progress",
+    "TranscriptAction",
+    "TranscriptMessage",
+    "TranscriptView",
+]

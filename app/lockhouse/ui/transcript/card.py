@@ -1,0 +1,550 @@
+"""One message on screen: made once, used again for other messages as they come into view.
+
+Hides how a message is stacked (header, reasoning, blocks, note, actions), and that only the blocks
+near the visible part exist as widgets; the others are gaps of known or guessed height.
+"""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, Signal
+from PySide6.QtGui import (
+    QEnterEvent,
+    QFocusEvent,
+    QFontMetricsF,
+    QPainter,
+    QPaintEvent,
+    QPen,
+)
+from PySide6.QtWidgets import QApplication, QPushButton, QWidget
+
+from lockhouse.ui.markdown import Block, CodeBlock, TableBlock, TextBlock
+from lockhouse.ui.markdown.blocks import block_text
+from lockhouse.ui.theme import Theme, tokens
+from lockhouse.ui.transcript.actions import ActionRow
+from lockhouse.ui.transcript.editing import EditBox
+from lockhouse.ui.transcript.items import Item
+from lockhouse.ui.transcript.notes import StatusNote, WaitingRow
+from lockhouse.ui.transcript.parts import (
+    CodePart,
+    TextPart,
+    fill_part,
+    fit_part,
+    fits_block,
+    leaf_of,
+    make_part,
+)
+from lockhouse.ui.transcript.reasoning import ReasoningBox
+from lockhouse.ui.transcript.styles import Styles
+from lockhouse.ui.widgets.pills import paint_pill, pill_width
+
+REASONING_PART = -1
+
+
+class MessageCard(QWidget):
+    """Shows one :class:`Item` at a time. ``arrange`` gives its height."""
+
+    action = Signal(str)
+    edited = Signal(str, bool)
+    edit_cancelled = Signal()
+    layout_wanted = Signal()
+
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self.item: Item | None = None
+        self._styles: Styles | None = None
+        self._shown: list[Block | None] = []
+        self._parts: dict[int, QWidget] = {}
+        self._spare: list[QWidget] = []
+        self._tops: list[int] = []
+        self._column = QRect()
+        self._bubble = QRectF()
+        self._newest = False
+        self._hovered = False
+        self._focus_within = False
+        self._ring = False
+        self._actions: ActionRow | None = None
+        self._reasoning: ReasoningBox | None = None
+        self._note: StatusNote | None = None
+        self._waiting: WaitingRow | None = None
+        self._unfold: QPushButton | None = None
+        self.edit_box: EditBox | None = None
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setMouseTracking(True)
+        self.setAttribute(Qt.WidgetAttribute.WA_Hover, on=False)
+
+    # what it shows
+
+    def bind(self, item: Item, styles: Styles) -> None:
+        """Show a message; pieces made for the one before are used again."""
+        if item is not self.item or styles is not self._styles:
+            self.stop_editing()
+            for index in list(self._parts):
+                self._release(index)
+            self._shown = []
+            self._hovered = False
+            self._focus_within = False
+        self.item, self._styles = item, styles
+        self.refresh()
+
+    def refresh(self) -> None:
+        """The message has changed or grown: look at everything again but blocks that are equal."""
+        item, styles = self.item, self._styles
+        if item is None or styles is None:
+            return
+        blocks = item.blocks()
+        final = not item.streaming
+        for index, part in list(self._parts.items()):
+            if index >= len(blocks) or not fits_block(part, blocks[index]):
+                self._release(index)
+            elif self._shown[index] is not blocks[index] or final:
+                if self._shown[index] != blocks[index]:
+                    self._forget_height(index)
+                fill_part(part, blocks[index], styles, final=final)
+            leaf = leaf_of(part)
+            if leaf is not None:
+                leaf.caret = item.streaming and index == len(blocks) - 1
+        for index, block in enumerate(blocks):
+            if index < len(self._shown) and self._shown[index] != block:
+                self._forget_height(index)
+        self._shown = list(blocks)
+        del item.heights[len(blocks) :]
+        self._show_furniture(item, styles)
+        self.setAccessibleName(self._spoken_name(item))
+        self.update()
+
+    def _forget_height(self, index: int) -> None:
+        if self.item is not None and index < len(self.item.heights):
+            self.item.heights[index] = None
+
+    def _show_furniture(self, item: Item, styles: Styles) -> None:
+        answer = item.message.role == "assistant"
+        if answer and item.reasoning():
+            box = self._reasoning_box()
+            box.show_state(
+                item.reasoning(),
+                styles,
+                seconds=item.thinking_seconds(),
+                running=item.thinking,
+                opened=item.reasoning_open,
+            )
+            box.show()
+        elif self._reasoning is not None:
+            self._reasoning.hide()
+        if answer and item.message.status in ("cut", "cancelled", "failed"):
+            note = self._status_note()
+            note.show_message(item.message)
+            note.show()
+        elif self._note is not None:
+            self._note.hide()
+        if answer and item.streaming and not item.text() and not item.thinking:
+            row = self._waiting_row()
+            row.show_progress(item.progress)
+            row.show()
+        elif self._waiting is not None:
+            self._waiting.hide()
+        hidden = item.folded_chars()
+        if hidden:
+            self._unfold_button().setText(f"Show {hidden:,} more characters")
+            self._unfold_button().show()
+        elif self._unfold is not None:
+            self._unfold.hide()
+        if self._actions is not None:
+            self._actions.show_message(item.message)
+        self._show_actions()
+
+    def _spoken_name(self, item: Item) -> str:
+        who = item.message.header_name or "the model"
+        speaker = f"Answer from {who}" if item.message.role == "assistant" else "You"
+        return f"{speaker}: {item.text()[:160]}"
+
+    # layout
+
+    def arrange(
+        self, column: QRect, visible: tuple[float, float], *, ahead: int = 0, margin: int = 0
+    ) -> tuple[int, bool]:
+        """Place everything; gives the height, and whether blocks ahead had to be made.
+
+        ``visible`` is the visible span in the card's own coordinates. Blocks in it are made;
+        within ``margin`` of it at most ``ahead`` more are.
+        """
+        item = self.item
+        if item is None:
+            return 0, False
+        self._column = column
+        answer = item.message.role == "assistant"
+        left, width = (column.x(), column.width()) if answer else self._bubble_span(column)
+        key = (width, self._styles)
+        if item.layout_key != key:
+            item.layout_key = key
+            item.heights = []
+        item.heights.extend([None] * (len(self._shown) - len(item.heights)))
+        top = self._arrange_head(column, answer=answer)
+        if self.edit_box is not None:
+            for index in list(self._parts):
+                self._release(index)
+            span = QRect(column.x(), top, column.width(), 0)
+            height = self.edit_box.fit(span.width())
+            self.edit_box.setGeometry(span.x(), top, span.width(), height)
+            return top + height + self._theme.px(8), False
+        bottom, made = self._arrange_blocks((left, top, width), visible, ahead=ahead, margin=margin)
+        return self._arrange_foot(column, top, bottom, answer=answer), made
+
+    def _arrange_head(self, column: QRect, *, answer: bool) -> int:
+        """Header, waiting row and reasoning; gives where the blocks begin."""
+        px = self._theme.px
+        if not answer:
+            return px(16) + px(8)
+        top = px(18) + px(20)
+        for widget in (self._reasoning, self._waiting):
+            if widget is not None and not widget.isHidden():
+                top += px(10)
+                height = widget.fit(column.width())
+                widget.setGeometry(column.x(), top, column.width(), height)
+                top += height
+        reasoned = self._reasoning is not None and not self._reasoning.isHidden()
+        return top + px(12 if reasoned else 8)
+
+    def _bubble_span(self, column: QRect) -> tuple[int, int]:
+        """Where the reader's own words go: the right of the column, beside their actions."""
+        px = self._theme.px
+        widest = min(px(tokens.BUBBLE_WIDTH), column.width() - px(120))
+        inner = widest - 2 * px(14)
+        if len(self._shown) == 1 and (text := _one_line(self._shown[0])):
+            metrics = QFontMetricsF(self._theme.font("reading"))
+            inner = min(inner, int(metrics.horizontalAdvance(text)) + 2)
+        return column.right() + 1 - px(14) - inner, inner
+
+    def _arrange_blocks(
+        self,
+        place: tuple[int, int, int],
+        visible: tuple[float, float],
+        *,
+        ahead: int,
+        margin: int,
+    ) -> tuple[int, bool]:
+        item = self.item
+        assert item is not None
+        left, top, width = place
+        made = False
+        self._tops = []
+        before: Block | None = None
+        for index, block in enumerate(self._shown):
+            assert block is not None
+            if before is not None and item.message.role == "assistant":
+                top += self._theme.px(_gap(before, block))
+            before = block
+            known = item.heights[index]
+            height = known if known is not None else self._guess(block, width)
+            near = visible[0] - margin <= top + height and top <= visible[1] + margin
+            seen = visible[0] <= top + height and top <= visible[1]
+            part = self._parts.get(index)
+            if part is None and (seen or (near and ahead > 0)):
+                part = self._make(index, block)
+                if not seen:
+                    ahead -= 1
+                    made = True
+            if part is not None and not near and not self._keep(part):
+                self._release(index)
+                part = None
+            if part is not None:
+                if known is None or part.width() != width:
+                    height = fit_part(part, width, self._theme)
+                    item.heights[index] = height
+                part.setGeometry(left, top, width, height)
+            self._tops.append(top)
+            top += height
+        return top, made
+
+    def _keep(self, part: QWidget) -> bool:
+        return holds_focus(part)
+
+    def _arrange_foot(self, column: QRect, top: int, bottom: int, *, answer: bool) -> int:
+        px = self._theme.px
+        row = px(tokens.COMPACT_HEIGHT)
+        if not answer:
+            if self._unfold is not None and not self._unfold.isHidden():
+                size = self._unfold.sizeHint()
+                left = column.right() - px(14) - size.width() + 1
+                self._unfold.setGeometry(left, bottom + px(4), size.width(), size.height())
+                bottom += px(4) + size.height()
+            left, width = self._bubble_span(column)
+            self._bubble = QRectF(
+                left - px(14), top - px(8), width + 2 * px(14), bottom - top + 2 * px(8)
+            )
+            if self._actions is not None:
+                wide = self._actions.sizeHint().width()
+                beside = int(self._bubble.left()) - px(8) - wide
+                self._actions.setGeometry(beside, top - px(4), wide, row)
+            return bottom + px(8)
+        if self._note is not None and not self._note.isHidden():
+            height = self._note.fit(column.width())
+            gap = px(12) if self._shown else px(4)
+            self._note.setGeometry(column.x(), bottom + gap, column.width(), height)
+            bottom += gap + height
+        bottom += px(6)
+        if self._actions is not None:
+            offset = px(6)  # the icons, not their buttons, line up with the text
+            self._actions.setGeometry(column.x() - offset, bottom, column.width() + offset, row)
+        return bottom + row + px(4)
+
+    def _guess(self, block: Block, width: int) -> int:
+        """The likely height of a block that has not been laid out."""
+        px = self._theme.px
+        text = block_text(block)
+        lines = text.count("\n") + 1
+        match block:
+            case CodeBlock():
+                return px(50) + lines * px(20)
+            case TableBlock():
+                return px(24) + (lines - 1) * px(32)
+            case TextBlock():
+                return (lines + len(text) // max(10, width // px(7))) * px(24)
+            case _:
+                return px(17)
+
+    def _make(self, index: int, block: Block) -> QWidget:
+        item, styles = self.item, self._styles
+        assert item is not None
+        assert styles is not None
+        part = next((spare for spare in self._spare if fits_block(spare, block)), None)
+        if part is not None:
+            self._spare.remove(part)
+        else:
+            part = make_part(block, self._theme, self)
+            if isinstance(part, CodePart):
+                part.wrap_changed.connect(lambda part=part: self._wrapped(part))
+        fill_part(part, block, styles, final=not item.streaming)
+        leaf = leaf_of(part)
+        if leaf is not None:
+            leaf.choose(None)
+            leaf.mark(())
+            leaf.caret = item.streaming and index == len(self._shown) - 1
+        self._parts[index] = part
+        part.resize(1, 1)
+        part.show()
+        return part
+
+    def _release(self, index: int) -> None:
+        part = self._parts.pop(index)
+        part.hide()
+        self._spare.append(part)
+
+    def _wrapped(self, part: CodePart) -> None:
+        for index, other in self._parts.items():
+            if other is part:
+                self._forget_height(index)
+        self.layout_wanted.emit()
+
+    # asking
+
+    def leaves(self) -> dict[int, TextPart]:
+        """Pieces of text that exist now, by block; the open reasoning has its own number."""
+        found = {
+            index: leaf
+            for index, part in sorted(self._parts.items())
+            if (leaf := leaf_of(part)) is not None
+        }
+        box = self._reasoning
+        if box is not None and not box.isHidden() and box.is_open():
+            return {REASONING_PART: box.body, **found}
+        return found
+
+    def block_at(self, place: float) -> int:
+        """The block that covers a place in the card, -1 above the first."""
+        found = -1
+        for index, top in enumerate(self._tops):
+            if top > place:
+                break
+            found = index
+        return found
+
+    def block_top(self, index: int) -> int:
+        return self._tops[index] if 0 <= index < len(self._tops) else 0
+
+    # actions and editing
+
+    def set_newest(self, *, newest: bool) -> None:
+        if newest != self._newest:
+            self._newest = newest
+            self._show_actions()
+
+    def set_focus_within(self, *, within: bool) -> None:
+        if within != self._focus_within:
+            self._focus_within = within
+            self._show_actions()
+
+    def show_copied(self) -> None:
+        if self._actions is not None:
+            self._actions.show_done("copy")
+
+    def _show_actions(self) -> None:
+        item = self.item
+        if item is None:
+            return
+        answer = item.message.role == "assistant"
+        wanted = self._hovered or self._focus_within or (self._newest and answer)
+        wanted = wanted and not item.streaming and self.edit_box is None
+        if wanted and self._actions is None:
+            self._actions = ActionRow(self._theme, self)
+            self._actions.chosen.connect(self.action)
+            self._actions.show_message(item.message)
+            if self._tops:
+                self.layout_wanted.emit()
+        if self._actions is not None:
+            self._actions.setVisible(wanted)
+
+    def start_editing(self) -> None:
+        item = self.item
+        if item is None or self.edit_box is not None:
+            return
+        box = EditBox(self._theme, item.message.role, item.text(), self)
+        box.saved.connect(self.edited)
+        box.cancelled.connect(self.edit_cancelled)
+        box.height_changed.connect(self.layout_wanted)
+        self.edit_box = box
+        box.show()
+        box.editor.setFocus(Qt.FocusReason.OtherFocusReason)
+        self._show_actions()
+        self.update()
+
+    def stop_editing(self) -> None:
+        if self.edit_box is not None:
+            self.edit_box.hide()
+            self.edit_box.deleteLater()
+            self.edit_box = None
+            self._show_actions()
+            self.update()
+
+    # events
+
+    def enterEvent(self, _event: QEnterEvent) -> None:
+        self._hovered = True
+        self._show_actions()
+
+    def leaveEvent(self, _event: QEvent) -> None:
+        self._hovered = False
+        self._show_actions()
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        self._ring = event.reason() != Qt.FocusReason.MouseFocusReason
+        self.update()
+
+    def focusOutEvent(self, _event: QFocusEvent) -> None:
+        self._ring = False
+        self.update()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        item, theme, px = self.item, self._theme, self._theme.px
+        if item is None:
+            return
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if item.message.role != "assistant":
+            if self.edit_box is None:
+                painter.setPen(Qt.PenStyle.NoPen)
+                painter.setBrush(theme.color("bubble"))
+                painter.drawRoundedRect(
+                    self._bubble, px(tokens.RADIUS_CARD), px(tokens.RADIUS_CARD)
+                )
+        else:
+            self._paint_header(painter, item)
+        if self._ring:
+            painter.setPen(QPen(theme.color("focus"), 2))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            box = QRectF(self._column.x(), px(8), self._column.width(), self.height() - px(10))
+            painter.drawRoundedRect(box.adjusted(-px(10), 0, px(10), 0), px(6), px(6))
+
+    def _paint_header(self, painter: QPainter, item: Item) -> None:
+        theme, px = self._theme, self._theme.px
+        left, top, height = float(self._column.x()), px(18), px(20)
+        middle = Qt.AlignmentFlag.AlignVCenter
+        pieces = (
+            (item.message.header_name or "Answer", theme.font("body", weight=600), "text-1"),
+            (item.message.header_detail, theme.font("caption"), "text-2"),
+        )
+        for words, font, ink in pieces:
+            if not words:
+                continue
+            painter.setFont(font)
+            painter.setPen(theme.color(ink))
+            width = QFontMetricsF(font).horizontalAdvance(words)
+            painter.drawText(QRectF(left, top, width + 1, height), middle, words)
+            left += width + px(8)
+        badge = item.message.badge
+        if badge and left + pill_width(theme, badge, "cpu") < self._column.right():
+            paint_pill(painter, theme, QPointF(left, top), badge, "cpu", "neutral")
+
+    # parts made when first needed
+
+    def _reasoning_box(self) -> ReasoningBox:
+        if self._reasoning is None:
+            self._reasoning = ReasoningBox(self._theme, self)
+            self._reasoning.toggled.connect(self._toggle_reasoning)
+            self._reasoning.answer_now.connect(lambda: self.action.emit("answer_now"))
+        return self._reasoning
+
+    def _toggle_reasoning(self, opened: bool) -> None:  # noqa: FBT001 - a slot of toggled(bool)
+        if self.item is not None:
+            self.item.reasoning_open = opened
+            self.refresh()
+            self.layout_wanted.emit()
+
+    def _status_note(self) -> StatusNote:
+        if self._note is None:
+            self._note = StatusNote(self._theme, self)
+            self._note.chosen.connect(self.action)
+        return self._note
+
+    def _waiting_row(self) -> WaitingRow:
+        if self._waiting is None:
+            self._waiting = WaitingRow(self._theme, self)
+        return self._waiting
+
+    def _unfold_button(self) -> QPushButton:
+        if self._unfold is None:
+            self._unfold = QPushButton(self)
+            self._unfold.setProperty("kind", "link")
+            self._unfold.setProperty("size", "compact")
+            self._unfold.clicked.connect(self._unfold_text)
+        return self._unfold
+
+    def _unfold_text(self) -> None:
+        if self.item is not None:
+            self.item.unfold()
+            self.refresh()
+            self.layout_wanted.emit()
+
+
+def _focused() -> QWidget | None:
+    return QApplication.focusWidget()
+
+
+def holds_focus(widget: QWidget) -> bool:
+    """Whether the keyboard is in this widget or in something inside it."""
+    focus = _focused()
+    return focus is not None and (focus is widget or widget.isAncestorOf(focus))
+
+
+def _gap(before: Block, block: Block) -> int:
+    """Pixels between two blocks."""
+    if _is_heading(before):
+        return 4
+    if _is_heading(block):
+        return 16
+    if isinstance(before, (CodeBlock, TableBlock)) or isinstance(block, (CodeBlock, TableBlock)):
+        return 12
+    return 10
+
+
+def _is_heading(block: Block) -> bool:
+    return isinstance(block, TextBlock) and block.paragraphs[-1].kind in ("h1", "h2", "h3", "h4")
+
+
+def _one_line(block: Block | None) -> str:
+    """The text of a short single line, "" for anything longer."""
+    if isinstance(block, TextBlock):
+        text = "".join(run.text for run in block.paragraphs[0].runs)
+        if len(text) < 160 and "\n" not in text and text:
+            return text
+    return ""

@@ -1,0 +1,92 @@
+"""Editing a message where it stands."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QFontMetricsF, QKeyEvent
+from PySide6.QtWidgets import QPlainTextEdit, QPushButton, QWidget
+
+from lockhouse.ui.theme import Theme
+from lockhouse.ui.transcript.values import MessageRole
+
+_MAX_LINES = 16
+
+
+class _Editor(QPlainTextEdit):
+    cancelled = Signal()
+    accepted = Signal()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        control = event.modifiers() & Qt.KeyboardModifier.ControlModifier
+        if event.key() == Qt.Key.Key_Escape:
+            self.cancelled.emit()
+        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and control:
+            self.accepted.emit()
+        else:
+            super().keyPressEvent(event)
+
+
+class EditBox(QWidget):
+    """The text in an editor; Save keeps it as a new version, Save & send asks for an answer too.
+
+    Esc leaves without a change, Ctrl+Enter is the filled button.
+    """
+
+    saved = Signal(str, bool)
+    cancelled = Signal()
+    height_changed = Signal()
+
+    def __init__(self, theme: Theme, role: MessageRole, text: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._send_first = role == "user"
+        self.editor = _Editor(self)
+        self.editor.setFont(theme.font("reading"))
+        self.editor.setAccessibleName("Edit message")
+        self.editor.setPlainText(text)
+        self.editor.setTabChangesFocus(True)
+        self.editor.cancelled.connect(self.cancelled)
+        self.editor.accepted.connect(self._accept)
+        self.editor.textChanged.connect(self.height_changed)
+        self._cancel = self._button("Cancel", "edit-cancel")
+        self._cancel.clicked.connect(self.cancelled)
+        self._save = self._button("Save", "edit-save")
+        self._save.clicked.connect(lambda: self._finish(send=False))
+        self._send = self._button("Save & send", "edit-send")
+        self._send.setText("Save && send")
+        self._send.setVisible(self._send_first)
+        self._send.clicked.connect(lambda: self._finish(send=True))
+        (self._send if self._send_first else self._save).setProperty("kind", "primary")
+
+    def text(self) -> str:
+        return self.editor.toPlainText()
+
+    def fit(self, width: int) -> int:
+        px = self._theme.px
+        line = QFontMetricsF(self.editor.font()).lineSpacing()
+        self.editor.setFixedWidth(width)
+        lines = int(self.editor.document().size().height())
+        shown = max(2, min(_MAX_LINES, lines))
+        height = round(shown * line) + px(24)
+        self.editor.setGeometry(0, 0, width, height)
+        right = width
+        for button in (self._send, self._save, self._cancel):
+            if button.isHidden():
+                continue
+            size = button.sizeHint()
+            button.setGeometry(right - size.width(), height + px(8), size.width(), size.height())
+            right -= size.width() + px(8)
+        return height + px(8) + self._save.sizeHint().height() + px(4)
+
+    def _button(self, label: str, name: str) -> QPushButton:
+        button = QPushButton(label, self)
+        button.setProperty("size", "compact")
+        button.setObjectName(name)
+        button.setAccessibleName(label)
+        return button
+
+    def _accept(self) -> None:
+        self._finish(send=self._send_first)
+
+    def _finish(self, *, send: bool) -> None:
+        self.saved.emit(self.text(), send)

@@ -1,0 +1,157 @@
+"""Colours for code: pygments' tokens as ranges of text formats, one list a line.
+
+Hides pygments: which lexer a language name means, its token tree, and its cost (code beyond a size
+stays uncoloured; a lexer is loaded when its language is first seen).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from pygments.lexer import Lexer
+from pygments.lexers import get_lexer_by_name
+from pygments.token import Token, _TokenType
+from pygments.util import ClassNotFound
+from PySide6.QtGui import QTextCharFormat, QTextLayout
+
+from lockhouse.ui.theme import Theme
+
+MAX_CHARS = 60_000
+
+_INKS: dict[_TokenType, str] = {
+    Token.Keyword: "syn-keyword",
+    Token.Keyword.Type: "syn-type",
+    Token.Operator.Word: "syn-keyword",
+    Token.Name.Builtin.Pseudo: "syn-keyword",
+    Token.Name.Builtin: "syn-type",
+    Token.Name.Class: "syn-type",
+    Token.Name.Exception: "syn-type",
+    Token.Name.Decorator: "syn-type",
+    Token.Name.Function: "syn-function",
+    Token.Name.Tag: "syn-function",
+    Token.Name.Attribute: "syn-type",
+    Token.Literal.String: "syn-string",
+    Token.Literal.Number: "syn-number",
+    Token.Comment: "syn-comment",
+    Token.Comment.Preproc: "syn-keyword",
+    Token.Generic.Inserted: "success",
+    Token.Generic.Deleted: "danger",
+    Token.Generic.Heading: "syn-function",
+}
+
+_LABELS = {
+    "py": "Python",
+    "python": "Python",
+    "js": "JavaScript",
+    "javascript": "JavaScript",
+    "ts": "TypeScript",
+    "sh": "Shell",
+    "bash": "Bash",
+    "cpp": "C++",
+    "c++": "C++",
+    "cs": "C#",
+    "html": "HTML",
+    "css": "CSS",
+    "sql": "SQL",
+    "json": "JSON",
+    "yaml": "YAML",
+    "yml": "YAML",
+    "md": "Markdown",
+    "rs": "Rust",
+    "rb": "Ruby",
+    "kt": "Kotlin",
+    "": "Text",
+    "text": "Text",
+}
+
+_SUFFIXES = {
+    "python": "py",
+    "javascript": "js",
+    "typescript": "ts",
+    "bash": "sh",
+    "shell": "sh",
+    "markdown": "md",
+    "rust": "rs",
+    "ruby": "rb",
+    "kotlin": "kt",
+    "c++": "cpp",
+    "c#": "cs",
+    "csharp": "cs",
+    "": "txt",
+    "text": "txt",
+}
+
+
+def language_label(name: str) -> str:
+    """The word for a language above its code."""
+    return _LABELS.get(name.lower(), name[:1].upper() + name[1:] if name.islower() else name)
+
+
+def file_suffix(name: str) -> str:
+    """The usual ending of files in a language."""
+    short = name.lower()
+    suffix = _SUFFIXES.get(short, short)
+    return suffix if suffix.isalnum() and len(suffix) < 10 else "txt"
+
+
+@lru_cache(maxsize=64)
+def _lexer(name: str) -> Lexer | None:
+    try:
+        return get_lexer_by_name(name, stripnl=False, ensurenl=False)
+    except ClassNotFound:
+        return None
+
+
+def formats_for(code: str, language: str, theme: Theme) -> list[list[QTextLayout.FormatRange]]:
+    """Ranges to colour, line by line; empty where the language is unknown."""
+    lines: list[list[QTextLayout.FormatRange]] = [[] for _ in range(code.count("\n") + 1)]
+    lexer = _lexer(language.lower()) if language else None
+    if lexer is None or len(code) > MAX_CHARS:
+        return lines
+    line = column = 0
+    after_name: QTextLayout.FormatRange | None = None
+    for _, token, value in lexer.get_tokens_unprocessed(code):
+        ink = _ink(token)
+        for index, part in enumerate(value.split("\n")):
+            if index:
+                line, column = line + 1, 0
+            if part and ink:
+                lines[line].append(_range(column, len(part), ink, theme))
+            elif part and _is_name(token):
+                after_name = _range(column, len(part), "syn-function", theme)
+                column += len(part)
+                continue
+            if after_name is not None and part.startswith("("):  # a call
+                lines[line].append(after_name)
+            if part:
+                after_name = None
+            column += len(part)
+    return lines
+
+
+def _is_name(token: _TokenType) -> bool:
+    return token[:1] == ("Name",)
+
+
+def _ink(token: _TokenType) -> str:
+    at: _TokenType | None = token
+    while at is not None:
+        if at in _INKS:
+            return _INKS[at]
+        at = at.parent
+    return ""
+
+
+def _range(start: int, length: int, ink: str, theme: Theme) -> QTextLayout.FormatRange:
+    made = QTextLayout.FormatRange()
+    made.start, made.length = start, length
+    form = QTextCharFormat()
+    form.setForeground(theme.color(ink))
+    made.format = form
+    return made
+
+
+def warm_up() -> None:
+    """Load the lexers most answers need, so that the first code block costs nothing extra."""
+    for name in ("python", "javascript", "bash", "json", "html", "sql", "c", "yaml", "rust"):
+        _lexer(name)

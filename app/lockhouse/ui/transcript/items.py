@@ -1,0 +1,182 @@
+"""One message and everything the view remembers about it while no card shows it.
+
+Parsed blocks, their heights, whether the reasoning is open, text that is still coming. Hides when
+Markdown is read: not before a message is looked at, and while it streams only its open end.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from lockhouse.ui.markdown import Block, MarkdownStream, Paragraph, Run, TextBlock, parse
+from lockhouse.ui.transcript.values import Progress, TranscriptMessage
+
+FOLD_CHARS = 3000
+FOLD_LINES = 30
+_CHUNK_CHARS = 4000
+
+
+class Item:
+    """A message in the list. ``heights`` are those of its blocks at ``layout_key``."""
+
+    __slots__ = (
+        "_blocks",
+        "_reasoning",
+        "_stream",
+        "_text",
+        "heights",
+        "layout_key",
+        "message",
+        "progress",
+        "reasoning_open",
+        "thinking_since",
+        "thought_for",
+        "unfolded",
+    )
+
+    def __init__(self, message: TranscriptMessage) -> None:
+        self.message = message
+        self.reasoning_open = False
+        self.unfolded = False
+        self.progress: Progress | None = None
+        self.thinking_since: float | None = None
+        self.thought_for = message.reasoning_seconds
+        self.heights: list[int | None] = []
+        self.layout_key: tuple[object, ...] = ()
+        self._blocks: tuple[Block, ...] | None = None
+        self._stream: MarkdownStream | None = None
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._begin()
+
+    def _begin(self) -> None:
+        self._text = [self.message.text]
+        self._reasoning = [self.message.reasoning]
+        if self.streaming and self.message.role == "assistant":
+            self._stream = MarkdownStream()
+            self._stream.feed(self.message.text)
+        else:
+            self._stream = None
+
+    @property
+    def streaming(self) -> bool:
+        return self.message.status == "streaming"
+
+    @property
+    def thinking(self) -> bool:
+        """Reasoning is coming and no word of the answer yet."""
+        return self.streaming and self.thinking_since is not None and self.thought_for is None
+
+    def text(self) -> str:
+        if len(self._text) > 1:
+            self._text = ["".join(self._text)]
+        return self._text[0]
+
+    def reasoning(self) -> str:
+        if len(self._reasoning) > 1:
+            self._reasoning = ["".join(self._reasoning)]
+        return self._reasoning[0]
+
+    def thinking_seconds(self) -> float | None:
+        if self.thought_for is not None:
+            return self.thought_for
+        if self.thinking_since is not None:
+            return time.monotonic() - self.thinking_since
+        return None
+
+    def add(self, text: str, reasoning: str) -> None:
+        """More of the answer, or of the thinking before it."""
+        if reasoning:
+            self.progress = None
+            if self.thinking_since is None:
+                self.thinking_since = time.monotonic()
+            self._reasoning.append(reasoning)
+        if text:
+            self.progress = None
+            if self.thinking_since is not None and self.thought_for is None:
+                self.thought_for = time.monotonic() - self.thinking_since
+            self._text.append(text)
+            if self._stream is not None:
+                self._stream.feed(text)
+
+    def replace_message(self, message: TranscriptMessage) -> None:
+        """Show another state of the message; blocks that stay equal are not drawn again."""
+        same_text = message.text == self.text() and message.role == self.message.role
+        was_streaming = self.streaming
+        self.message = message
+        if message.reasoning_seconds is not None:
+            self.thought_for = message.reasoning_seconds
+        if self._stream is not None and same_text and not self.streaming:
+            self._blocks = self._stream.finish()
+        elif not same_text or was_streaming != self.streaming:
+            self._blocks = None
+        self.progress = None
+        if not (same_text and self.streaming):
+            self._begin()
+
+    def blocks(self) -> tuple[Block, ...]:
+        """What there is to draw now."""
+        if self._stream is not None:
+            return self._stream.blocks()
+        if self._blocks is None:
+            answer = self.message.role == "assistant"
+            self._blocks = parse(self.text()) if answer else self._own_words()
+        return self._blocks
+
+    def forget_blocks(self) -> None:
+        """Give the memory of the parsed text back; it is read again when looked at."""
+        if self._stream is None:
+            self._blocks = None
+
+    def unfold(self) -> None:
+        self.unfolded = True
+        self._blocks = None
+        self.layout_key = ()
+
+    def folded_chars(self) -> int:
+        """How many characters of a long question are not shown."""
+        if self.unfolded or self.message.role == "assistant":
+            return 0
+        text = self.text()
+        return len(text) - len(_fold(text))
+
+    def _own_words(self) -> tuple[Block, ...]:
+        text = self.text() if self.unfolded else _fold(self.text())
+        return tuple(TextBlock((Paragraph((Run(chunk),)),)) for chunk in _chunks(text))
+
+    def estimated_height(self, chars_a_line: int, line: int) -> float:
+        """A first guess from the length of the text, before anything is laid out."""
+        text = self.text()
+        if self.message.role != "assistant":
+            text = text[:FOLD_CHARS]
+        lines = 1 + text.count("\n") + len(text) // chars_a_line
+        return 60.0 + lines * line
+
+
+def without_text(message: TranscriptMessage) -> TranscriptMessage:
+    """The message as it is before its first word, for a stream that starts again."""
+    return replace(message, text="", reasoning="")
+
+
+def _fold(text: str) -> str:
+    if len(text) <= FOLD_CHARS + 500 and text.count("\n") <= FOLD_LINES + 5:
+        return text
+    head = text[:FOLD_CHARS].split("\n")
+    return "\n".join(head[:FOLD_LINES])
+
+
+def _chunks(text: str) -> list[str]:
+    """Pieces small enough to lay out at once, cut at line ends where there are any."""
+    if not text:
+        return [""]
+    chunks: list[str] = []
+    while len(text) > _CHUNK_CHARS:
+        cut = text.rfind("\n", _CHUNK_CHARS // 4, _CHUNK_CHARS)
+        if cut < 0:
+            cut = text.rfind(" ", _CHUNK_CHARS // 4, _CHUNK_CHARS)
+        cut = _CHUNK_CHARS if cut < 0 else cut
+        chunks.append(text[:cut])
+        text = text[cut:].removeprefix("\n")
+    chunks.append(text)
+    return chunks

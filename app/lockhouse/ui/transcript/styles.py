@@ -1,0 +1,95 @@
+"""Text formats for documents, made from the theme once and shared by all cards."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QFont, QTextBlockFormat, QTextCharFormat
+
+from lockhouse.ui.markdown import Paragraph, Run
+from lockhouse.ui.theme import Theme
+from lockhouse.ui.theme.tokens import TypeRole
+
+_HEADINGS: dict[str, TypeRole] = {"h1": "h1", "h2": "h3", "h3": "h3", "h4": "reading"}
+
+# What is drawn around inline code needs room; these spaces do not break and are never copied.
+PAD = "\u202f\u202f"
+
+
+class Styles:
+    """Formats of runs and paragraphs as the theme is now. Thrown away when it changes."""
+
+    def __init__(self, theme: Theme) -> None:
+        self.theme = theme
+        self._chars: dict[tuple[object, ...], QTextCharFormat] = {}
+        self._blocks: dict[tuple[object, ...], QTextBlockFormat] = {}
+        self.fonts: dict[TypeRole, QFont] = {
+            role: theme.font(role) for role in ("reading", "body", "caption", "code")
+        }
+        self.line = theme.line_height("reading")
+        self.indent = theme.px(20)
+        self.quote_indent = theme.px(16)
+
+    def char(self, run: Run, base: str, ink: str) -> QTextCharFormat:
+        """The format of a run; ``base`` is the paragraph's kind or a type role."""
+        link = bool(run.href)
+        key = (run.bold, run.italic, run.strike, run.code, run.dim, link, base, ink)
+        made = self._chars.get(key)
+        if made is None:
+            made = self._chars[key] = self._make_char(run, base, ink)
+        if not link and not run.tip:
+            return made
+        made = QTextCharFormat(made)
+        if link:
+            made.setAnchor(True)
+            made.setAnchorHref(run.href)
+        made.setToolTip(run.tip)
+        return made
+
+    def _make_char(self, run: Run, base: str, ink: str) -> QTextCharFormat:
+        heading = base in _HEADINGS
+        role: TypeRole = _HEADINGS.get(base, "reading")
+        if base in ("caption", "body", "code"):
+            role = base  # type: ignore[assignment]
+        weight = 600 if run.bold or heading else (500 if base == "caption" else 0)
+        if run.code and base != "code":
+            font = self.theme.font("code-small")
+            font.setPixelSize(round(self.theme.font(role).pixelSize() * 0.93))
+            font.setWeight(QFont.Weight(weight or 400))
+        else:
+            font = self.theme.font(role, weight=weight, tabular=base == "body")
+        font.setItalic(run.italic)
+        font.setStrikeOut(run.strike)
+        made = QTextCharFormat()
+        made.setFont(font)
+        colour = "accent-text" if run.href else ("text-3" if run.dim else ink)
+        made.setForeground(self.theme.color(colour))
+        if run.href:
+            made.setFontUnderline(False)
+        return made
+
+    def block(self, paragraph: Paragraph, *, first: bool, step: int) -> QTextBlockFormat:
+        key = (paragraph.kind, paragraph.indent, paragraph.quote, paragraph.tight, first, step)
+        made = self._blocks.get(key)
+        if made is None:
+            made = self._blocks[key] = self._make_block(paragraph, first=first, step=step)
+        return made
+
+    def _make_block(self, paragraph: Paragraph, *, first: bool, step: int) -> QTextBlockFormat:
+        px = self.theme.px
+        made = QTextBlockFormat()
+        role: TypeRole = _HEADINGS.get(paragraph.kind, "reading")
+        height = self.theme.line_height(role)
+        fixed = QTextBlockFormat.LineHeightTypes.FixedHeight.value
+        made.setLineHeight(height, fixed)
+        made.setLeftMargin(paragraph.indent * step + paragraph.quote * self.quote_indent)
+        if not first:
+            made.setTopMargin(px(4) if paragraph.tight else px(8))
+        if paragraph.kind == "math" and not paragraph.indent:
+            made.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        return made
+
+    def fixed_lines(self, role: TypeRole) -> QTextBlockFormat:
+        made = QTextBlockFormat()
+        fixed = QTextBlockFormat.LineHeightTypes.FixedHeight.value
+        made.setLineHeight(self.theme.line_height(role), fixed)
+        return made

@@ -1,0 +1,396 @@
+"""The widget: the conversation as it is told, streamed, searched, walked with the keyboard.
+
+Hides the queue between tokens and frames: ``feed`` only remembers, a timer draws at most sixty
+times a second and less often when drawing takes longer, so the window never waits for the model.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import cast
+
+from PySide6.QtCore import Qt, QThreadPool, QTimer, Signal
+from PySide6.QtGui import (
+    QContextMenuEvent,
+    QGuiApplication,
+    QKeyEvent,
+    QKeySequence,
+    QMouseEvent,
+    QResizeEvent,
+)
+from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QPushButton, QWidget
+
+from lockhouse.ui.theme import Theme
+from lockhouse.ui.transcript import highlighting
+from lockhouse.ui.transcript.board import Board
+from lockhouse.ui.transcript.card import MessageCard, holds_focus
+from lockhouse.ui.transcript.finding import Finder, Match
+from lockhouse.ui.transcript.interaction import Interaction
+from lockhouse.ui.transcript.items import Item
+from lockhouse.ui.transcript.values import (
+    ActionKind,
+    Progress,
+    ProgressKind,
+    TranscriptAction,
+    TranscriptMessage,
+)
+
+_FRAME_MS = 16
+_SLOWEST_FRAME_MS = 120
+
+
+class TranscriptView(QAbstractScrollArea):
+    """Shows a conversation; the package's docstring says how it is used."""
+
+    action_requested = Signal(TranscriptAction)
+    find_moved = Signal(int, int)
+
+    def __init__(
+        self,
+        theme: Theme,
+        parent: QWidget | None = None,
+        *,
+        open_link: Callable[[str], None] | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._queue: dict[str, tuple[list[str], list[str]]] = {}
+        self._finder = Finder()
+        self._match: tuple[str, int, int] | None = None
+        self._focus_id = ""
+        self._jump = QPushButton("Jump to latest", self)
+        self._dress()
+        self._board = Board(theme, self)
+        self._board.card_made.connect(self._wire)
+        self._board.laid_out.connect(self._after_layout)
+        self._mouse = Interaction(theme, self, self._board, self._act, open_link)
+        self._frame = QTimer(self)
+        self._frame.setSingleShot(True)
+        self._frame.timeout.connect(self._flush)
+        self._rest_ms = _FRAME_MS
+        self._seconds = QTimer(self)
+        self._seconds.setInterval(1000)
+        self._seconds.timeout.connect(self._tick)
+        theme.changed.connect(self._retheme)
+        cast("QApplication", QApplication.instance()).focusChanged.connect(self._focus_moved)
+        QThreadPool.globalInstance().start(highlighting.warm_up)
+
+    def _dress(self) -> None:
+        self.setObjectName("transcript")
+        self.setAccessibleName("Conversation")
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.viewport().setMouseTracking(True)
+        self.verticalScrollBar().setSingleStep(self._theme.px(24))
+        self._jump.setObjectName("jump-to-latest")
+        self._jump.setProperty("size", "compact")
+        self._theme.bind_icon(self._jump, "arrow-down", size=14)
+        self._jump.clicked.connect(self.jump_to_latest)
+        self._jump.hide()
+
+    # the conversation
+
+    def set_messages(self, messages: Sequence[TranscriptMessage]) -> None:
+        """Show another conversation, at its end."""
+        self._queue.clear()
+        self._mouse.selection.clear()
+        self._finder = Finder()
+        self._match = None
+        self._board.show([Item(message) for message in messages])
+
+    def messages(self) -> list[TranscriptMessage]:
+        return [item.message for item in self._board.items]
+
+    def append_message(self, message: TranscriptMessage) -> None:
+        """One more at the end; a known id is shown in its new state instead."""
+        if message.id in self._board.rows:
+            self.update_message(message)
+        else:
+            self._board.append(Item(message))
+
+    def update_message(self, message: TranscriptMessage) -> None:
+        """The same message in another state, known by its id."""
+        self._take_queued(message.id)
+        item = self._board.item(message.id)
+        if item is not None:
+            item.replace_message(message)
+            self._board.refresh(message.id)
+            self._board.relayout()
+
+    def remove_message(self, message_id: str) -> None:
+        if message_id in self._board.rows:
+            self._board.remove(message_id)
+
+    def truncate_after(self, message_id: str) -> None:
+        """Forget everything below this message."""
+        if message_id in self._board.rows:
+            self._board.truncate_after(message_id)
+
+    # streaming
+
+    def begin_stream(self, message: TranscriptMessage) -> None:
+        """An answer starts: a new message, or a known one that grows or starts again."""
+        self.append_message(message)
+        self._seconds.start()
+
+    def feed(self, message_id: str, *, text: str = "", reasoning: str = "") -> None:
+        """More of an answer. Only remembered here; the next frame draws it."""
+        texts, thoughts = self._queue.setdefault(message_id, ([], []))
+        if text:
+            texts.append(text)
+        if reasoning:
+            thoughts.append(reasoning)
+        self._want_frame()
+
+    def set_progress(self, message_id: str, kind: ProgressKind, done: int, total: int) -> None:
+        """How far loading or reading has come, before the first word."""
+        item = self._board.item(message_id)
+        if item is not None:
+            item.progress = Progress(kind, done, total)
+            self._queue.setdefault(message_id, ([], []))
+            self._want_frame()
+
+    def end_stream(self, message: TranscriptMessage) -> None:
+        """The answer is finished, one way or another."""
+        self.update_message(message)
+        if not any(item.streaming for item in self._board.items[-8:]):
+            self._seconds.stop()
+
+    def _want_frame(self) -> None:
+        if not self._frame.isActive():
+            self._frame.start(self._rest_ms)
+
+    def _take_queued(self, message_id: str) -> None:
+        texts, thoughts = self._queue.pop(message_id, ((), ()))
+        item = self._board.item(message_id)
+        if item is not None and (texts or thoughts):
+            item.add("".join(texts), "".join(thoughts))
+
+    def _flush(self) -> None:
+        """Draw what has come since the last frame, then rest twice as long as that took."""
+        started = time.perf_counter()
+        for message_id in list(self._queue):
+            self._take_queued(message_id)
+            self._board.refresh(message_id)
+        self._board.relayout()
+        cost_ms = (time.perf_counter() - started) * 1000
+        self._rest_ms = min(_SLOWEST_FRAME_MS, max(_FRAME_MS, int(2 * cost_ms)))
+
+    def _tick(self) -> None:
+        """The seconds of a running thought go on although no word comes."""
+        for card in list(self._board.live.values()):
+            if card.item is not None and card.item.thinking:
+                card.refresh()
+
+    # finding
+
+    def find(self, words: str) -> int:  # type: ignore[override]
+        """Mark words everywhere; gives how often they are there. Moves to none of them yet."""
+        count = self._finder.search(words, self._board.items)
+        self._finder.start_from(set(self._board.live))
+        self._match = None
+        self._mark_found()
+        return count
+
+    def find_next(self) -> None:
+        self._show_match(self._finder.step(1))
+
+    def find_previous(self) -> None:
+        self._show_match(self._finder.step(-1))
+
+    def clear_find(self) -> None:
+        self.find("")
+
+    def scroll_to(self, message_id: str, highlight: str = "") -> None:
+        """Bring a message to the top; with ``highlight``, the first of those words in it."""
+        if message_id not in self._board.rows:
+            return
+        if highlight and self.find(highlight):
+            match = Match(message_id, 0)
+            if match in self._finder.matches:
+                self._finder.current = self._finder.matches.index(match)
+                self._show_match(match)
+                return
+        self._board.go_to(message_id)
+
+    def _show_match(self, match: Match | None) -> None:
+        item = self._board.item(match.message_id) if match is not None else None
+        if match is None or item is None:
+            return
+        part, nth, position = self._finder.locate(match, item, self._board.styles)
+        self._match = (match.message_id, part, nth)
+        third = self.viewport().height() / 3
+        self._board.go_to(match.message_id, part, -third)
+        card = self._board.live.get(match.message_id)
+        leaf = card.leaves().get(part) if card is not None else None
+        if leaf is not None:
+            inner = leaf.content.rect_of(position).top()
+            self._board.go_to(match.message_id, part, inner - third)
+        self._mark_found()
+        self.find_moved.emit(self._finder.current + 1, len(self._finder.matches))
+
+    def _mark_found(self) -> None:
+        for message_id, card in self._board.live.items():
+            for part, leaf in card.leaves().items():
+                if not self._finder.words:
+                    leaf.mark(())
+                    continue
+                here = self._match is not None and self._match[:2] == (message_id, part)
+                nth = self._match[2] if here and self._match is not None else -1
+                leaf.mark(self._finder.marks_in(leaf.content.raw_text(), current=nth))
+
+    # place and selection
+
+    def jump_to_latest(self) -> None:
+        self._board.follow_end()
+
+    def is_at_end(self) -> bool:
+        """Whether the view follows what comes."""
+        return self._board.follow
+
+    def selected_text(self) -> str:
+        return self._mouse.selected_text()
+
+    def copy_selection(self) -> bool:
+        return self._mouse.copy()
+
+    def _after_layout(self) -> None:
+        if self._finder.words:
+            self._mark_found()
+        px = self._theme.px
+        bar = self.verticalScrollBar()
+        away = not self._board.follow and bar.maximum() - bar.value() > px(80)
+        self._jump.setVisible(away)
+        if away:
+            size = self._jump.sizeHint()
+            left = (self.width() - size.width()) // 2
+            self._jump.setGeometry(
+                left, self.height() - size.height() - px(12), size.width(), size.height()
+            )
+            self._jump.raise_()
+
+    # what people do with messages
+
+    def _wire(self, card: MessageCard) -> None:
+        card.action.connect(lambda kind: self._act(card, kind))
+        card.edited.connect(lambda text, send: self._save_edit(card, text, send=send))
+        card.edit_cancelled.connect(lambda: self._leave_edit(card))
+
+    def _act(self, card: MessageCard, kind: str) -> None:
+        item = card.item
+        if item is None:
+            return
+        if kind == "edit":
+            card.start_editing()
+            self._board.relayout()
+            return
+        if kind == "copy":
+            QGuiApplication.clipboard().setText(item.text())
+            card.show_copied()
+        known = cast("ActionKind", kind)
+        self.action_requested.emit(TranscriptAction(item.message.id, known))
+
+    def _save_edit(self, card: MessageCard, text: str, *, send: bool) -> None:
+        item = card.item
+        self._leave_edit(card)
+        if item is not None and text.strip() and (send or text != item.text()):
+            action = TranscriptAction(item.message.id, "edit", text, send)
+            self.action_requested.emit(action)
+
+    def _leave_edit(self, card: MessageCard) -> None:
+        card.stop_editing()
+        card.setFocus(Qt.FocusReason.OtherFocusReason)
+        self._board.relayout()
+
+    # keyboard
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.matches(QKeySequence.StandardKey.Copy):
+            if not self.copy_selection() and (card := self._board.live.get(self._focus_id)):
+                self._act(card, "copy")
+        elif event.matches(QKeySequence.StandardKey.SelectAll):
+            self._select_all()
+        elif event.key() in (Qt.Key.Key_Up, Qt.Key.Key_Down) and not event.modifiers():
+            self._walk(1 if event.key() == Qt.Key.Key_Down else -1)
+        elif event.key() == Qt.Key.Key_Home:
+            self.verticalScrollBar().setValue(0)
+        elif event.key() == Qt.Key.Key_End:
+            self.jump_to_latest()
+        elif event.key() == Qt.Key.Key_Escape and self._mouse.selection.span() is not None:
+            self._mouse.selection.clear()
+            self._mouse.draw_selection()
+        else:
+            super().keyPressEvent(event)
+
+    def _select_all(self) -> None:
+        """The message in focus; all of them when none is."""
+        card = self._board.live.get(self._focus_id)
+        if card is not None and holds_focus(card):
+            self._mouse.select_message(card)
+        else:
+            self._mouse.selection.everything(self._board.items)
+            self._mouse.draw_selection()
+
+    def _walk(self, by: int) -> None:
+        """Move the focus to the next message and bring it into view."""
+        items = self._board.items
+        if not items:
+            return
+        row = self._board.rows.get(self._focus_id)
+        if row is None:
+            row = len(items) if by < 0 else -1
+        row = min(max(0, row + by), len(items) - 1)
+        message_id = items[row].message.id
+        card = self._board.live.get(message_id)
+        inside = card is not None and card.y() >= 0 and card.geometry().bottom() < self.height()
+        if not inside:
+            if row == len(items) - 1:
+                self._board.follow_end()
+            else:
+                self._board.go_to(message_id)
+        card = self._board.live.get(message_id)
+        if card is not None:
+            card.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _focus_moved(self, _old: QWidget | None, now: QWidget | None) -> None:
+        inside = now is not None and self.viewport().isAncestorOf(now)
+        for message_id, card in self._board.live.items():
+            within = inside and now is not None and (now is card or card.isAncestorOf(now))
+            card.set_focus_within(within=within)
+            if within:
+                self._focus_id = message_id
+
+    # events
+
+    def scrollContentsBy(self, _dx: int, _dy: int) -> None:
+        self._board.scrolled_to(self.verticalScrollBar().value())
+
+    def resizeEvent(self, _event: QResizeEvent) -> None:
+        self._board.relayout()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self._mouse.press(event)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        self._mouse.press(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        self._mouse.move(event)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        self._mouse.release(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        by_key = event.reason() == QContextMenuEvent.Reason.Keyboard
+        card = self._board.live.get(self._focus_id) if by_key else None
+        card = card or self._board.card_at(float(event.pos().y()))
+        if card is not None:
+            menu = self._mouse.message_menu(card)
+            menu.aboutToHide.connect(menu.deleteLater)
+            menu.popup(event.globalPos())
+
+    def _retheme(self) -> None:
+        self.verticalScrollBar().setSingleStep(self._theme.px(24))
+        self._board.retheme()

@@ -1,0 +1,355 @@
+"""Starts the window: the only place where its parts are wired together.
+
+What can wait until after the first paint does: models, engines, other conversations.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import psutil
+from PySide6.QtCore import QEvent, QObject, QTimer, Signal
+from PySide6.QtGui import QIcon
+from PySide6.QtWidgets import QApplication
+
+import lockhouse
+from lockhouse import seal
+from lockhouse.core.errors import LockhouseError, StorageError
+from lockhouse.storage.settings import Settings
+from lockhouse.ui.chat.controller import ChatController
+from lockhouse.ui.chat.first_start import ModelCard
+from lockhouse.ui.chat.listing import ListController
+from lockhouse.ui.chat.page import ChatPage
+from lockhouse.ui.crash_window import CrashCatcher
+from lockhouse.ui.jobs import Jobs, ignore
+from lockhouse.ui.machine import Machine, MachineState
+from lockhouse.ui.main_window import MainWindow
+from lockhouse.ui.models.controller import MemoryNeed, ModelsController, Shelf
+from lockhouse.ui.models.page import ModelsPage
+from lockhouse.ui.rail import app_icon_path
+from lockhouse.ui.remedies import NoRoomHelp
+from lockhouse.ui.seal_dialog import SealDialog
+from lockhouse.ui.settings.page import About, Place, SettingsPage
+from lockhouse.ui.settings.store import SettingsStore
+from lockhouse.ui.status_bar import StatusBar
+from lockhouse.ui.surfaces import ChoiceDialog
+from lockhouse.ui.theme import Theme
+from lockhouse.ui.window_state import load_state, save_state
+from lockhouse.workspace import Paths, Workspace, open_workspace
+
+_CLOSE_GRACE_S = 1.5
+_KEEP_DELETED = timedelta(days=30)
+_ICON_SIZES = (16, 24, 32, 48, 64, 128, 256)
+
+
+class App(QObject):
+    """One window over one workspace."""
+
+    usable = Signal()
+
+    def __init__(self, application: QApplication, theme: Theme, workspace: Workspace) -> None:
+        super().__init__(application)
+        self._theme = theme
+        self._workspace = workspace
+        self._state_path = workspace.paths.settings.with_name("window.json")
+        self._state = load_state(self._state_path)
+        self._closed = False
+        self._is_usable = False
+        self._waiting = {"list", "models"}
+        self.jobs = Jobs(self)
+        self.settings = SettingsStore(workspace, self.jobs, self)
+        self.listing = ListController(workspace.conversations, self.jobs, self)
+        self.chat = ChatController(
+            workspace.conversations,
+            workspace.turns,
+            workspace.targets,
+            self.settings,
+            self.jobs,
+            self,
+        )
+        self.models = ModelsController(workspace.models, workspace.targets, self.jobs, self)
+        self.machine = Machine(workspace.engines, self.jobs, self)
+        self._need: MemoryNeed | None = None
+        self.window = self._make_window()
+        self._wire()
+        self.window.restore(self._state)
+
+    def _make_window(self) -> MainWindow:
+        theme = self._theme
+        chat_page = ChatPage(self.chat, self.listing, self.settings, theme)
+        models_page = ModelsPage(self.models, theme)
+        settings_page = SettingsPage(self.settings, theme, _places(self._workspace.paths), _about())
+        status = StatusBar(theme, seal.state())
+        return MainWindow(theme, self.settings, chat_page, models_page, settings_page, status)
+
+    def _wire(self) -> None:
+        window, chat = self.window, self.window.chat
+        runs = self.chat.runs
+        self._room = NoRoomHelp(
+            self._workspace.targets,
+            self.settings,
+            self.jobs,
+            self._theme,
+            again=chat.regenerate,
+            show_models=lambda: window.show_page("models"),
+        )
+        window.closing.connect(self.close)
+        window.seal_wanted.connect(self._show_seal)
+        window.models_dropped.connect(self._import_models)
+        chat.models_dropped.connect(self._import_models)
+        chat.import_wanted.connect(window.models.choose_files)
+        chat.no_room.connect(lambda failed: self._room.offer(failed, self.chat.target, self.window))
+        window.models.unload_wanted.connect(self.machine.stop_engines)
+        window.status.unload_wanted.connect(self.machine.stop_engines)
+        runs.started.connect(lambda _: self.machine.look())
+        runs.progressed.connect(window.status.show_progress)
+        runs.ended.connect(window.status.show_end)
+        runs.ended.connect(lambda _: self.machine.look())
+        self.machine.looked.connect(self._show_machine)
+        self.models.listed.connect(self._show_shelf)
+        self.models.measured.connect(self._show_need)
+        self.models.imported.connect(lambda _: self._after_import())
+        self.settings.changed.connect(self._apply)
+        self.settings.failed.connect(chat.show_error)
+        self.listing.listed.connect(lambda _: self._ready("list"))
+        self._apply(self.settings.current)
+
+    # -- the start --------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """After the first paint: everything that takes time."""
+        work = self._workspace.conversations
+        self.jobs.run_in_order(work.recover, lambda _: None, self.window.chat.show_error)
+        self.listing.start()
+        self.models.refresh()
+        if self._state.conversation_id:
+            self._open_last(self._state.conversation_id)
+        elif self._state.was_used:
+            self.window.chat.new_chat()
+        self.machine.start()
+        self.jobs.run_in_order(lambda: work.purge_deleted(_KEEP_DELETED), lambda _: None, ignore)
+        if problem := self._workspace.settings_file.problem:
+            self.window.chat.banners.say(problem, tone="warning")
+
+    def _open_last(self, conversation_id: str) -> None:
+        """The conversation of last time, unless it was deleted meanwhile."""
+        self.jobs.run_in_order(
+            lambda: self._workspace.conversations.get(conversation_id),
+            lambda found: self.chat.open(found.id),
+            lambda _: self.window.chat.new_chat(),
+        )
+
+    def _ready(self, part: str) -> None:
+        self._waiting.discard(part)
+        if not self._waiting and not self._is_usable:
+            self._is_usable = True
+            self.usable.emit()
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether a question can be asked."""
+        return self._is_usable
+
+    # -- following --------------------------------------------------------------------------
+
+    def _apply(self, settings: Settings) -> None:
+        self._theme.set_choice(settings.theme)
+        self._theme.set_scale(settings.text_scale)
+        self._theme.set_reduce_motion(settings.reduce_motion)
+        self.window.chat.apply_settings(settings)
+
+    def _show_shelf(self, shelf: Shelf) -> None:
+        window = self.window
+        window.chat.show_targets(shelf.targets)
+        window.settings_page.show_targets(shelf.targets)
+        window.status.show_titles({model.name: model.title for model in shelf.models})
+        self._show_cards()
+        starter = next((model for model in shelf.models if model.included), None)
+        if starter is not None and self._need is None:
+            self.models.measure(starter, self.settings.current.context_length)
+        self._ready("models")
+
+    def _show_need(self, need: MemoryNeed) -> None:
+        if self._need is None:
+            self._need = need
+            self._show_cards()
+
+    def _show_cards(self) -> None:
+        cards = []
+        chat = {target.name for target in self.models.shelf.targets}
+        for model in self.models.shelf.models:
+            need = self._need if self._need and self._need.name == model.name else None
+            if model.name in chat:
+                cards.append(
+                    ModelCard(
+                        model.name,
+                        model.title or model.name,
+                        f"{model.quality}, {model.quantization}",
+                        model.size_bytes,
+                        need.total_bytes if need else 0,
+                        included=model.included,
+                    )
+                )
+        starter = next((card for card in cards if card.included), None)
+        others = tuple(card for card in cards if card is not starter)
+        self.window.chat.show_models(starter, others)
+
+    def _show_machine(self, state: MachineState) -> None:
+        self.window.status.show_machine(state)
+        self.window.models.show_machine(state)
+
+    def _show_seal(self) -> None:
+        dialog = SealDialog(self._theme, self.jobs, self.window)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.show()
+
+    def _import_models(self, paths: list[Path]) -> None:
+        self.models.import_files(paths)
+
+    def _after_import(self) -> None:
+        self.window.show_page("models")
+
+    # -- the end ----------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Keep what is typed and what came; never wait for a model longer than a moment."""
+        if self._closed:
+            return
+        self._closed = True
+        self.window.chat.keep_draft()
+        save_state(self._state_path, self.window.state(self.chat.conversation_id))
+        self.jobs.close(grace_s=_CLOSE_GRACE_S)
+        self._workspace.close()
+
+
+class _FirstPaint(QObject):
+    """Tells when the window was painted for the first time."""
+
+    painted = Signal()
+
+    def __init__(self, window: QObject) -> None:
+        super().__init__(window)
+        self._done = False
+        window.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Paint and not self._done:
+            self._done = True
+            QTimer.singleShot(0, self.painted.emit)
+        return False
+
+
+def _places(paths: Paths) -> tuple[Place, ...]:
+    return (
+        Place("Everything", paths.home),
+        Place("Chats and library", paths.database),
+        Place("Settings", paths.settings),
+        Place("Models", paths.models),
+        Place("Logs, without any of your words", paths.logs),
+        Place("Backups", paths.backups),
+    )
+
+
+def _about() -> About:
+    from importlib.metadata import version
+
+    return About(
+        lockhouse.__version__, f"llama.cpp through llama-cpp-python {version('llama-cpp-python')}"
+    )
+
+
+def make_application(arguments: list[str]) -> QApplication:
+    """The Qt application with its names and icon."""
+    existing = QApplication.instance()
+    application = existing if isinstance(existing, QApplication) else QApplication(arguments)
+    application.setOrganizationName("Lockhouse")
+    application.setApplicationName("Lockhouse")
+    application.setApplicationDisplayName("Lockhouse")
+    application.setApplicationVersion(lockhouse.__version__)
+    application.setDesktopFileName("lockhouse")
+    icon = QIcon()
+    for size in _ICON_SIZES:
+        icon.addFile(app_icon_path(size))
+    application.setWindowIcon(icon)
+    return application
+
+
+def _home_of(arguments: list[str]) -> Path | None:
+    for number, word in enumerate(arguments):
+        if word == "--home" and number + 1 < len(arguments):
+            return Path(arguments[number + 1])
+        if word.startswith("--home="):
+            return Path(word.removeprefix("--home="))
+    return None
+
+
+def tell_storage_error(theme: Theme, error: LockhouseError) -> None:
+    """The database cannot be used: say which and what to do, then end."""
+    titles = {
+        "database_damaged": "The database is damaged",
+        "database_too_new": "The database was written by a newer Lockhouse",
+    }
+    dialog = ChoiceDialog(
+        theme,
+        titles.get(error.code, "Lockhouse cannot open its database"),
+        error.message,
+        hint=error.hint,
+        close_words="Quit",
+    )
+    dialog.setObjectName("storage_dialog")
+    dialog.exec()
+
+
+def run(arguments: list[str]) -> int:
+    """Open the window and return when it was closed."""
+    application = make_application(sys.argv[:1])
+    theme = Theme(application)
+    catcher = CrashCatcher(theme, lockhouse.__version__, application)
+    try:
+        workspace = open_workspace(_home_of(arguments))
+    except StorageError as error:
+        if "--smoke" in arguments:
+            _print_json({"error": {"code": error.code, "message": error.message}})
+        else:
+            tell_storage_error(theme, error)
+        return error.exit_code
+    catcher.install()
+    app = App(application, theme, workspace)
+    catcher.over = app.window
+    paint = _FirstPaint(app.window)
+    paint.painted.connect(app.start)
+    if "--smoke" in arguments:
+        _report_smoke(app, paint)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: app.window.close())
+    app.window.show()
+    code = application.exec()
+    app.close()
+    return code
+
+
+def _print_json(value: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(value) + "\n")
+    sys.stdout.flush()
+
+
+def _report_smoke(app: App, paint: _FirstPaint) -> None:
+    process = psutil.Process(os.getpid())
+    started = process.create_time()
+    times: dict[str, float] = {}
+    paint.painted.connect(lambda: times.setdefault("first_paint_s", time.time() - started))
+
+    def tell() -> None:
+        times["usable_s"] = time.time() - started
+        shown = {name: round(value, 3) for name, value in times.items()}
+        memory = process.memory_info().rss
+        _print_json({**shown, "rss_bytes": memory, "seal": seal.state()})
+        app.window.close()
+
+    app.usable.connect(tell)

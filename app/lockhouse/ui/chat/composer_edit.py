@@ -1,0 +1,138 @@
+"""The box that is typed into: grows with its text, sends on Enter, recalls, takes drops."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QMimeData, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QDragEnterEvent,
+    QDragMoveEvent,
+    QDropEvent,
+    QFocusEvent,
+    QKeyEvent,
+    QResizeEvent,
+    QTextCursor,
+    QTextOption,
+)
+from PySide6.QtWidgets import QSizePolicy, QTextEdit, QWidget
+
+from lockhouse.ui.theme import Theme
+
+_MAX_LINES = 8
+
+
+def local_files(mime: QMimeData) -> list[Path]:
+    """The files of a drop or a paste that lie on this machine."""
+    return [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]
+
+
+class ComposerEdit(QTextEdit):
+    """Plain text, eight lines at most before it scrolls."""
+
+    send_wanted = Signal()
+    recall_wanted = Signal()
+    files_dropped = Signal(object)  # list[Path]
+    focus_changed = Signal()
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._enter_sends = True
+        self.setObjectName("message")
+        self.setAccessibleName("Message")
+        self.setAcceptRichText(False)
+        self.setTabChangesFocus(True)
+        self.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.document().setDocumentMargin(0)
+        self.textChanged.connect(self._fit)
+        theme.changed.connect(self._retheme)
+        self._retheme()
+
+    def set_enter_sends(self, *, enter_sends: bool) -> None:
+        """Enter sends and Shift+Enter breaks, or Enter breaks and Ctrl+Enter sends."""
+        self._enter_sends = enter_sends
+
+    def put_text(self, text: str) -> None:
+        """Replace the text and stand at its end; can be undone."""
+        cursor = self.textCursor()
+        cursor.select(QTextCursor.SelectionType.Document)
+        cursor.insertText(text)
+        self.setTextCursor(cursor)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            shift = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+            control = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
+            if control or (self._enter_sends and not shift):
+                self.send_wanted.emit()
+                return
+            self.textCursor().insertText("\n")
+            self.ensureCursorVisible()
+            return
+        if event.key() == Qt.Key.Key_Up and not self.toPlainText():
+            self.recall_wanted.emit()
+            return
+        super().keyPressEvent(event)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self.focus_changed.emit()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self.focus_changed.emit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def canInsertFromMimeData(self, source: QMimeData) -> bool:
+        return bool(local_files(source)) or source.hasText()
+
+    def insertFromMimeData(self, source: QMimeData) -> None:
+        if files := local_files(source):
+            self.files_dropped.emit(files)
+        elif source.hasText():
+            self.insertPlainText(source.text())
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if local_files(event.mimeData()):
+            event.acceptProposedAction()
+        else:
+            super().dragEnterEvent(event)
+
+    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
+        if local_files(event.mimeData()):
+            event.acceptProposedAction()
+        else:
+            super().dragMoveEvent(event)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        if files := local_files(event.mimeData()):
+            event.acceptProposedAction()
+            self.files_dropped.emit(files)
+        else:
+            super().dropEvent(event)
+
+    def sizeHint(self) -> QSize:
+        return QSize(self._theme.px(200), self._wanted_height())
+
+    def _wanted_height(self) -> int:
+        line = self._theme.line_height("reading")
+        wanted = int(self.document().size().height()) + 2
+        return max(line + 2, min(wanted, line * _MAX_LINES + 2))
+
+    def _fit(self) -> None:
+        height = self._wanted_height()
+        if height != self.height():
+            self.setFixedHeight(height)
+            self.ensureCursorVisible()
+
+    def _retheme(self) -> None:
+        self.document().setDefaultFont(self._theme.font("reading"))
+        self.setFont(self._theme.font("reading"))
+        self._fit()

@@ -1,0 +1,422 @@
+"""The open conversation: asking, stopping, versions, branches, drafts and the queue.
+
+No widgets in here. Stored data is read and written through ordered jobs; what is on the page
+follows from the signals, never from what a method returns.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from types import EllipsisType
+
+from PySide6.QtCore import QObject, Signal
+
+from lockhouse.answer.local import LocalTargets
+from lockhouse.chat.conversations import Conversation, Conversations, Message
+from lockhouse.chat.turns import Turns
+from lockhouse.core.answering import AnswerRequest
+from lockhouse.core.errors import LockhouseError
+from lockhouse.ui.chat.asking import request_for
+from lockhouse.ui.chat.runs import Runs, TurnFactory
+from lockhouse.ui.chat.values import (
+    AnswerEnded,
+    AnswerStarted,
+    Note,
+    OpenedChat,
+    PathChanged,
+    QueuedText,
+    QueueState,
+    Refused,
+)
+from lockhouse.ui.jobs import Jobs
+from lockhouse.ui.settings.store import SettingsStore
+
+
+class ChatController(QObject):
+    """One conversation at a time on the page; answers of others go on behind it."""
+
+    opened = Signal(object)  # OpenedChat
+    path_changed = Signal(object)  # PathChanged
+    conversation_changed = Signal(object)  # Conversation: title, target, parameters
+    queue_changed = Signal(object)  # QueueState
+    refused = Signal(object)  # Refused: nothing was stored, the text goes back
+    noticed = Signal(object)  # Note
+    failed = Signal(object)  # LockhouseError
+    stored = Signal(str)  # id of a conversation that was written: lists follow it
+
+    def __init__(
+        self,
+        conversations: Conversations,
+        turns: Turns,
+        targets: LocalTargets,
+        settings: SettingsStore,
+        jobs: Jobs,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._conversations = conversations
+        self._turns = turns
+        self._targets = targets
+        self._settings = settings
+        self._jobs = jobs
+        self.runs = Runs(jobs, self)
+        self.runs.started.connect(self._answer_started)
+        self.runs.ended.connect(self._answer_ended)
+        self._open: Conversation | None = None
+        self._wanted = ""  # id of the conversation being opened
+        self._new_draft = ""
+        self._new_target = ""
+        self._new_system = ""
+        self._new_parameters: dict[str, object] = {}
+        self._queues: dict[str, list[QueuedText]] = {}
+        self._asked: dict[str, str] = {}
+        self._numbers = itertools.count(1)
+
+    # -- opening ----------------------------------------------------------------------------
+
+    @property
+    def conversation(self) -> Conversation | None:
+        """The one on the page."""
+        return self._open
+
+    @property
+    def conversation_id(self) -> str:
+        """Its id, "" while it is a new one."""
+        return self._open.id if self._open else ""
+
+    def new_chat(self) -> None:
+        """An empty page. Nothing is stored before the first question."""
+        self._wanted = ""
+        self._open = None
+        self.opened.emit(OpenedChat(None))
+        self._tell_queue()
+
+    def open(self, conversation_id: str, *, scroll_to: str = "", highlight: str = "") -> None:
+        """Show a conversation, at a message when one is named."""
+        self._wanted = conversation_id
+
+        def read() -> tuple[Conversation, list[Message]]:
+            found = self._conversations.get(conversation_id)
+            path = self._conversations.path(found.id)
+            if scroll_to and all(message.id != scroll_to for message in path):
+                path = self._conversations.path(found.id, scroll_to)
+            return found, path
+
+        def show(result: tuple[Conversation, list[Message]]) -> None:
+            if self._wanted != conversation_id:
+                return
+            self._open = result[0]
+            self.opened.emit(OpenedChat(result[0], tuple(result[1]), scroll_to, highlight))
+            self._tell_queue()
+
+        self._jobs.run_in_order(read, show, self.failed.emit)
+
+    def reload(self) -> None:
+        """Read the open conversation again."""
+        if self._open is None:
+            return
+        wanted = self._open.id
+
+        def read() -> tuple[Conversation, list[Message]]:
+            return self._conversations.get(wanted), self._conversations.path(wanted)
+
+        def show(result: tuple[Conversation, list[Message]]) -> None:
+            if self.conversation_id == wanted:
+                self._open = result[0]
+                self.path_changed.emit(PathChanged(result[0], tuple(result[1])))
+                self.conversation_changed.emit(result[0])
+
+        self._jobs.run_in_order(read, show, self.failed.emit)
+
+    # -- asking -----------------------------------------------------------------------------
+
+    def send(self, text: str) -> None:
+        """Ask now, or after the answer that is still running."""
+        if not text.strip():
+            return
+        opened = self._open
+        if opened is None:
+            self._create_and_ask(text)
+        elif self.runs.running(opened.id):
+            queue = self._queues.setdefault(opened.id, [])
+            queue.append(QueuedText(f"queued-{next(self._numbers)}", text))
+            self._tell_queue()
+        else:
+            self._ask(opened, text)
+
+    def stop(self) -> None:
+        """Stop the answer of the open conversation."""
+        self.runs.stop(self.conversation_id)
+
+    def answer_now(self) -> None:
+        """End the reasoning of the open conversation's answer."""
+        self.runs.answer_now(self.conversation_id)
+
+    def regenerate(self, message_id: str) -> None:
+        """Another version of that answer."""
+        self._run_on(
+            lambda opened, request: (
+                lambda cancel: self._turns.regenerate(
+                    message_id, target=opened.target, request=request, cancel=cancel
+                )
+            )
+        )
+
+    def retry_safer(self, message_id: str) -> None:
+        """Another version, with the load settings that are least likely to fail."""
+        self._run_on(
+            lambda opened, request: (
+                lambda cancel: self._turns.regenerate(
+                    message_id,
+                    target=self._targets.get(opened.target).safer(),
+                    request=request,
+                    cancel=cancel,
+                )
+            )
+        )
+
+    def continue_answer(self, message_id: str) -> None:
+        """Go on where that answer ended."""
+        self._run_on(
+            lambda opened, request: (
+                lambda cancel: self._turns.continue_answer(
+                    message_id, target=opened.target, request=request, cancel=cancel
+                )
+            )
+        )
+
+    # -- the tree ---------------------------------------------------------------------------
+
+    def edit(self, message: Message, text: str, *, send: bool) -> None:
+        """A new version of a message; ``send`` has a question answered again."""
+        opened = self._open
+        if opened is None or not text.strip() or (text == message.content and not send):
+            return
+        if message.role != "user" or not send:
+            self._change(lambda: self._conversations.edit(message.id, text))
+            return
+        if self.runs.running(opened.id):
+            self.noticed.emit(Note("Stop the answer first, then edit the question.", "warning"))
+            return
+        self._ask(opened, text, parent_id=message.parent_id)
+
+    def select_version(self, message_id: str, offset: int) -> None:
+        """The version before (-1) or after (+1)."""
+        if self.runs.running(self.conversation_id):
+            self.noticed.emit(Note("Versions can be changed once the answer has ended."))
+            return
+        self._change(lambda: self._conversations.select_version(message_id, offset))
+
+    def branch(self, message_id: str) -> None:
+        """A new conversation that begins with everything up to that message."""
+
+        def show(created: Conversation) -> None:
+            self.stored.emit(created.id)
+            self.open(created.id)
+            self.noticed.emit(Note(f"Branched into “{created.title}”", "success"))
+
+        self._jobs.run_in_order(
+            lambda: self._conversations.branch(message_id), show, self.failed.emit
+        )
+
+    # -- what belongs to the conversation ---------------------------------------------------
+
+    def rename(self, title: str) -> None:
+        """Give the open conversation a title."""
+        wanted = self.conversation_id
+        if wanted and title.strip():
+            self._change(lambda: self._conversations.rename(wanted, title.strip()))
+
+    def set_target(self, name: str) -> None:
+        """Who answers from now on."""
+        wanted = self.conversation_id
+        if not wanted:
+            self._new_target = name
+        else:
+            self._change(lambda: self._conversations.set_target(wanted, name))
+
+    @property
+    def target(self) -> str:
+        """Who answers: a target's name, "" for the default one."""
+        return self._open.target if self._open else self._new_target
+
+    @property
+    def system(self) -> str:
+        """The system prompt in force."""
+        if self._open:
+            return self._open.system
+        return self._new_system or self._settings.current.system_prompt
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """What this conversation sets differently from the settings."""
+        return dict(self._open.parameters) if self._open else dict(self._new_parameters)
+
+    def set_system(self, text: str) -> None:
+        """Give this conversation a system prompt of its own."""
+        wanted = self.conversation_id
+        if not wanted:
+            self._new_system = text
+        else:
+            self._change(lambda: self._conversations.set_system(wanted, text))
+
+    def set_parameters(self, parameters: dict[str, object]) -> None:
+        """Set what differs from the settings in this conversation."""
+        wanted = self.conversation_id
+        if not wanted:
+            self._new_parameters = dict(parameters)
+        else:
+            self._change(lambda: self._conversations.set_parameters(wanted, parameters))
+
+    def save_draft(self, conversation_id: str, text: str) -> None:
+        """Keep what is typed and not sent."""
+        if not conversation_id:
+            self._new_draft = text
+        else:
+            self._jobs.run_in_order(
+                lambda: self._conversations.save_draft(conversation_id, text),
+                lambda _: None,
+                self.failed.emit,
+            )
+
+    @property
+    def new_draft(self) -> str:
+        """What was typed in a new chat."""
+        return self._new_draft
+
+    def export(self, fmt: str, take: Callable[[str], None]) -> None:
+        """The open conversation as text."""
+        wanted = self.conversation_id
+
+        def write() -> str:
+            from lockhouse.chat.transfer import export
+
+            return export(self._conversations, wanted, fmt)
+
+        if wanted:
+            self._jobs.run_in_order(write, take, self.failed.emit)
+
+    def export_to(self, fmt: str, path: Path) -> None:
+        """The open conversation as a file."""
+
+        def write(text: str) -> None:
+            def save() -> None:
+                try:
+                    path.write_text(text, encoding="utf-8")
+                except OSError as error:
+                    raise LockhouseError(
+                        f"{path} could not be written: {error.strerror}.",
+                        hint="Choose a folder you may write to.",
+                    ) from error
+
+            self._jobs.run(
+                save,
+                lambda _: self.noticed.emit(Note(f"Saved {path.name}", "success")),
+                self.failed.emit,
+            )
+
+        self.export(fmt, write)
+
+    # -- the queue --------------------------------------------------------------------------
+
+    def unqueue(self, queued_id: str) -> str:
+        """Take a waiting message back; its text."""
+        queue = self._queues.get(self.conversation_id, [])
+        for entry in queue:
+            if entry.id == queued_id:
+                queue.remove(entry)
+                self._tell_queue()
+                return entry.text
+        return ""
+
+    # -- inside -----------------------------------------------------------------------------
+
+    def _create_and_ask(self, text: str) -> None:
+        target, system, parameters = self._new_target, self.system, self._new_parameters
+
+        def create() -> Conversation:
+            created = self._conversations.create(target=target, system=system)
+            if parameters:
+                self._conversations.set_parameters(created.id, parameters)
+                created = self._conversations.get(created.id)
+            return created
+
+        def begin(created: Conversation) -> None:
+            self._new_draft = self._new_system = ""
+            self._new_parameters = {}
+            self._open, self._wanted = created, created.id
+            self.opened.emit(OpenedChat(created))
+            self._ask(created, text)
+
+        self._jobs.run_in_order(create, begin, self.failed.emit)
+
+    def _ask(
+        self,
+        conversation: Conversation,
+        text: str,
+        *,
+        parent_id: str | EllipsisType | None = ...,
+    ) -> None:
+        request = request_for(self._settings.current, conversation)
+        self._asked[conversation.id] = text
+        self.runs.start(
+            conversation.id,
+            lambda cancel: self._turns.ask(
+                conversation.id,
+                text,
+                target=conversation.target,
+                request=request,
+                cancel=cancel,
+                parent_id=parent_id,
+            ),
+        )
+
+    def _run_on(self, make: Callable[[Conversation, AnswerRequest], TurnFactory]) -> None:
+        opened = self._open
+        if opened is None:
+            return
+        turn = make(opened, request_for(self._settings.current, opened))
+        if not self.runs.start(opened.id, turn):
+            self.noticed.emit(Note("Stop the running answer first.", "warning"))
+
+    def _change(self, work: Callable[[], object]) -> None:
+        wanted = self.conversation_id
+
+        def then(_result: object) -> None:
+            self.stored.emit(wanted)
+            if self.conversation_id == wanted:
+                self.reload()
+
+        self._jobs.run_in_order(work, then, self.failed.emit)
+
+    def _answer_started(self, started: AnswerStarted) -> None:
+        self._asked.pop(started.conversation_id, None)
+        self.stored.emit(started.conversation_id)
+        if started.conversation_id == self.conversation_id:
+            self.reload()
+
+    def _answer_ended(self, ended: AnswerEnded) -> None:
+        text = self._asked.pop(ended.conversation_id, "")
+        if ended.failed is not None and not ended.message_id:
+            self.refused.emit(Refused(ended.conversation_id, text, ended.failed))
+            return
+        self.stored.emit(ended.conversation_id)
+        if ended.conversation_id == self.conversation_id:
+            self.reload()
+        finished = ended.finished
+        queue = self._queues.get(ended.conversation_id)
+        if not queue or finished is None or finished.finish_reason not in ("stop", "length"):
+            return
+        waiting = queue.pop(0)
+        self._tell_queue()
+        self._jobs.run_in_order(
+            lambda: self._conversations.get(ended.conversation_id),
+            lambda conversation: self._ask(conversation, waiting.text),
+            self.failed.emit,
+        )
+
+    def _tell_queue(self) -> None:
+        waiting = tuple(self._queues.get(self.conversation_id, ()))
+        self.queue_changed.emit(QueueState(self.conversation_id, waiting))

@@ -1,0 +1,262 @@
+"""What stands on the page while nothing was asked yet: a model that is ready, and a first try."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+
+from lockhouse.ui import wording
+from lockhouse.ui.chat.cards import CardButton, IconTile
+from lockhouse.ui.parts import hairline, label, push_button
+from lockhouse.ui.theme import Theme
+from lockhouse.ui.widgets import Pill
+
+COLUMN_WIDTH = 760
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """A model as the first screen offers it."""
+
+    name: str
+    title: str
+    detail: str
+    size_bytes: int
+    memory_bytes: int = 0
+    included: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A first question that a small model can answer."""
+
+    icon: str
+    title: str
+    line: str
+    prompt: str
+
+
+SUGGESTIONS = (
+    Suggestion(
+        "pencil",
+        "Make it friendlier",
+        "“Send me the file by noon.”",
+        "Rewrite this sentence so that it sounds friendly: “Send me the file by noon.”",
+    ),
+    Suggestion(
+        "list",
+        "List five ideas",
+        "for a rainy Sunday at home",
+        "List five ideas for a rainy Sunday at home.",
+    ),
+    Suggestion(
+        "lightbulb",
+        "Explain in two sentences",
+        "why the sky is blue",
+        "Explain in two sentences why the sky is blue.",
+    ),
+)
+
+
+def suggestion_row(theme: Theme, chosen: object) -> QWidget:
+    """The three suggestions side by side; ``chosen`` is called with the prompt."""
+    assert callable(chosen)
+    box = QWidget()
+    row = QHBoxLayout(box)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.setSpacing(theme.px(12))
+    for number, suggestion in enumerate(SUGGESTIONS, start=1):
+        card = CardButton(theme, suggestion.icon, suggestion.title, suggestion.line)
+        card.setObjectName(f"suggestion_{number}")
+        card.clicked.connect(lambda _checked=False, text=suggestion.prompt: chosen(text))
+        row.addWidget(card, 1)
+    return box
+
+
+class FirstStart(QScrollArea):
+    """One screen for someone who has never used the program."""
+
+    start_wanted = Signal(str)  # name of a target
+    import_wanted = Signal()
+    prompt_chosen = Signal(str)
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._starter: ModelCard | None = None
+        self._others: tuple[ModelCard, ...] = ()
+        self._sealed = True
+        self.setObjectName("first_start")
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        theme.changed.connect(self._rebuild)
+        self._rebuild()
+
+    def show_models(self, starter: ModelCard | None, others: tuple[ModelCard, ...]) -> None:
+        """What this machine has."""
+        if (starter, others) != (self._starter, self._others):
+            self._starter, self._others = starter, others
+            self._rebuild()
+
+    def _rebuild(self) -> None:
+        px = self._theme.px
+        page = QWidget()
+        page.setObjectName("first_start_page")
+        sides = QHBoxLayout(page)
+        sides.setContentsMargins(px(24), px(32), px(24), px(32))
+        middle = QWidget()
+        middle.setMaximumWidth(px(COLUMN_WIDTH))
+        sides.addStretch(1)
+        sides.addWidget(middle, 1000)
+        sides.addStretch(1)
+        column = QVBoxLayout(middle)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addStretch(1)
+        ready = self._starter is not None or bool(self._others)
+        column.addWidget(
+            label(
+                "A model is ready on this machine" if ready else "Bring a model to this machine",
+                role="display",
+                wrap=True,
+            )
+        )
+        column.addSpacing(px(8))
+        column.addWidget(
+            label(
+                "No account and no network needed. Lockhouse starts sealed, so nothing you type "
+                "can leave.",
+                role="reading",
+                ink="2",
+                wrap=True,
+            )
+        )
+        column.addSpacing(px(24))
+        if self._starter is not None:
+            column.addWidget(self._starter_card(self._starter))
+            column.addSpacing(px(24))
+        if self._others:
+            column.addWidget(label("Also on this machine", role="strong"))
+            column.addSpacing(px(8))
+            column.addWidget(self._model_rows())
+            column.addSpacing(px(12))
+        column.addWidget(self._import_card())
+        if ready:
+            column.addSpacing(px(24))
+            column.addWidget(label("Try one of these", role="strong"))
+            column.addSpacing(px(8))
+            column.addWidget(suggestion_row(self._theme, self.prompt_chosen.emit))
+        column.addStretch(2)
+        self.setWidget(page)
+
+    def _starter_card(self, starter: ModelCard) -> QFrame:
+        theme, px = self._theme, self._theme.px
+        card = QFrame()
+        card.setObjectName("starter_card")
+        card.setProperty("tone", "card")
+        card.setProperty("chosen", "true")
+        row = QHBoxLayout(card)
+        row.setContentsMargins(px(16), px(16), px(16), px(16))
+        row.setSpacing(px(16))
+        row.addWidget(IconTile(theme, "box"))
+        words = QVBoxLayout()
+        words.setSpacing(px(2))
+        name = QHBoxLayout()
+        name.setSpacing(px(8))
+        name.addWidget(label(starter.title, role="page-title"))
+        if starter.included:
+            name.addWidget(Pill(theme, "Included", tone="accent"))
+        name.addStretch(1)
+        words.addLayout(name)
+        line = f"Small and quick: short questions, rewriting, lists. {_figures(starter)}"
+        words.addWidget(label(line, ink="2", wrap=True))
+        row.addLayout(words, 1)
+        start = push_button(theme, "Start chatting", name="start_chatting", kind="primary")
+        start.clicked.connect(lambda: self.start_wanted.emit(""))
+        row.addWidget(start)
+        return card
+
+    def _model_rows(self) -> QFrame:
+        theme, px = self._theme, self._theme.px
+        card = QFrame()
+        card.setObjectName("other_models")
+        card.setProperty("tone", "card")
+        column = QVBoxLayout(card)
+        column.setContentsMargins(1, 1, 1, 1)
+        column.setSpacing(0)
+        for number, model in enumerate(self._others[:5]):
+            if number:
+                column.addWidget(hairline())
+            line = QWidget()
+            line.setFixedHeight(px(44))
+            row = QHBoxLayout(line)
+            row.setContentsMargins(px(16), 0, px(12), 0)
+            row.setSpacing(px(12))
+            row.addWidget(label(model.title, role="medium"), 3)
+            row.addWidget(label(model.detail, ink="2"), 2)
+            row.addWidget(label(wording.size(model.size_bytes), ink="2"))
+            use = push_button(
+                theme, "Use", name=f"use_{number + 1}", compact=True, spoken=f"Use {model.title}"
+            )
+            use.clicked.connect(
+                lambda _checked=False, name=model.name: self.start_wanted.emit(name)
+            )
+            row.addWidget(use)
+            column.addWidget(line)
+        return card
+
+    def _import_card(self) -> CardButton:
+        card = CardButton(
+            self._theme,
+            "file-input",
+            "Import a file…",
+            "GGUF from a disk or USB stick, or drop it here",
+            chevron=True,
+        )
+        card.setObjectName("import_model")
+        card.clicked.connect(self.import_wanted)
+        return card
+
+
+def _figures(model: ModelCard) -> str:
+    size = wording.size(model.size_bytes)
+    if not model.memory_bytes:
+        return f"{size}."
+    return f"{size}, uses {wording.size(model.memory_bytes)} of memory."
+
+
+class EmptyChat(QWidget):
+    """A new chat of someone who has used the program before."""
+
+    prompt_chosen = Signal(str)
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        px = theme.px
+        self.setObjectName("empty_chat")
+        sides = QHBoxLayout(self)
+        sides.setContentsMargins(px(24), 0, px(24), 0)
+        middle = QWidget()
+        middle.setMaximumWidth(px(COLUMN_WIDTH))
+        sides.addStretch(1)
+        sides.addWidget(middle, 1000)
+        sides.addStretch(1)
+        column = QVBoxLayout(middle)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(px(4))
+        column.addStretch(3)
+        column.addWidget(label("New chat", role="title"))
+        column.addWidget(
+            label(
+                "Type a question below, attach a text file, or try one of these.",
+                role="reading",
+                ink="2",
+                wrap=True,
+            )
+        )
+        column.addSpacing(px(12))
+        column.addWidget(suggestion_row(theme, self.prompt_chosen.emit))
+        column.addStretch(4)

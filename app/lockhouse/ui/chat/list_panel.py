@@ -1,0 +1,326 @@
+"""The conversation list on the left of the Chat page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QEvent, QModelIndex, QObject, QPoint, Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QFileDialog,
+    QFrame,
+    QHBoxLayout,
+    QListView,
+    QPushButton,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from lockhouse.ui import shortcuts, wording
+from lockhouse.ui.chat.list_delegate import ListDelegate
+from lockhouse.ui.chat.list_menu import fill_menu
+from lockhouse.ui.chat.list_model import ROW, ListModel, Row
+from lockhouse.ui.chat.listing import ListController
+from lockhouse.ui.chat.values import AnswerEnded, Listing, RunState
+from lockhouse.ui.parts import SearchButton, ask_text, icon_button, label
+from lockhouse.ui.theme import Theme
+
+LIST_MIN_WIDTH = 200
+_SPIN_INTERVAL_MS = 60
+_CLOCK_INTERVAL_MS = 60_000
+
+
+class ListPanel(QFrame):
+    """Search, the conversations, and what can be done with them."""
+
+    open_wanted = Signal(str)  # conversation id
+    new_chat_wanted = Signal()
+    search_wanted = Signal()
+
+    def __init__(
+        self, controller: ListController, theme: Theme, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._controller = controller
+        self._theme = theme
+        self._current_id = ""
+        self.setObjectName("chat_list_panel")
+        self.setProperty("tone", "bg-1")
+        self.setProperty("line", "right")
+        self.setMinimumWidth(LIST_MIN_WIDTH)
+        self.model = ListModel(self)
+        self._delegate = ListDelegate(theme, self)
+        self._delegate.renamed.connect(self._renamed)
+        self._view = self._make_view()
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self._view)
+        self._stack.addWidget(self._make_empty())
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 1, 0)
+        column.setSpacing(0)
+        column.addLayout(self._make_head())
+        column.addWidget(self._make_search())
+        column.addSpacing(theme.px(8))
+        column.addWidget(self._stack, 1)
+        self._selection_bar = self._make_selection_bar()
+        column.addWidget(self._selection_bar)
+        self._spin = QTimer(self)
+        self._spin.setInterval(_SPIN_INTERVAL_MS)
+        self._spin.timeout.connect(self._turn)
+        self._running: set[str] = set()
+        clock = QTimer(self)
+        clock.setInterval(_CLOCK_INTERVAL_MS)
+        clock.timeout.connect(self.model.refresh_times)
+        clock.start()
+        controller.listed.connect(self._show)
+        theme.changed.connect(self._retheme)
+        self._stack.setCurrentIndex(1)
+
+    # -- parts ------------------------------------------------------------------------------
+
+    def _make_head(self) -> QHBoxLayout:
+        px = self._theme.px
+        row = QHBoxLayout()
+        row.setContentsMargins(px(16), px(8), px(8), px(8))
+        row.setSpacing(px(8))
+        row.addWidget(label("Chats", role="page-title"))
+        row.addStretch(1)
+        folder = icon_button(self._theme, "folder-plus", "New folder", name="new_folder")
+        folder.clicked.connect(self._new_folder)
+        new = icon_button(self._theme, "square-pen", "New chat", name="new_chat")
+        new.setToolTip(shortcuts.with_keys("New chat", "new_chat"))
+        new.clicked.connect(self.new_chat_wanted)
+        row.addWidget(folder)
+        row.addWidget(new)
+        return row
+
+    def _make_search(self) -> QWidget:
+        px = self._theme.px
+        box = QWidget()
+        row = QHBoxLayout(box)
+        row.setContentsMargins(px(12), 0, px(12), 0)
+        search = SearchButton(self._theme, "Search", shortcuts.shown_keys("search"))
+        search.setObjectName("search_chats")
+        search.setAccessibleName("Search all chats")
+        search.clicked.connect(self.search_wanted)
+        row.addWidget(search)
+        return box
+
+    def _make_view(self) -> QListView:
+        view = QListView()
+        view.setObjectName("chat_list")
+        view.setAccessibleName("Chats")
+        view.setModel(self.model)
+        view.setItemDelegate(self._delegate)
+        view.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        view.setEditTriggers(QAbstractItemView.EditTrigger.EditKeyPressed)
+        view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        view.setMouseTracking(True)
+        view.customContextMenuRequested.connect(self._show_menu)
+        view.clicked.connect(self._clicked)
+        view.activated.connect(self._activated)
+        view.selectionModel().selectionChanged.connect(lambda *_: self._selection_changed())
+        view.installEventFilter(self)
+        return view
+
+    def _make_empty(self) -> QWidget:
+        px = self._theme.px
+        page = QWidget()
+        page.setObjectName("chat_list_empty")
+        column = QVBoxLayout(page)
+        column.setContentsMargins(px(16), px(20), px(16), 0)
+        column.setSpacing(px(4))
+        column.addWidget(label("No chats yet", role="medium", ink="2"))
+        words = label(
+            "Your chats are kept on this machine only. Import them from an export of "
+            "Lockhouse, ChatGPT or Open WebUI.",
+            ink="3",
+            wrap=True,
+        )
+        column.addWidget(words)
+        column.addSpacing(px(8))
+        button = QPushButton("Import chats…")
+        button.setObjectName("import_chats")
+        button.setAccessibleName("Import chats from a file")
+        button.setProperty("size", "compact")
+        self._theme.bind_icon(button, "file-input", role="text-1")
+        button.clicked.connect(self.import_chats)
+        row = QHBoxLayout()
+        row.addWidget(button)
+        row.addStretch(1)
+        column.addLayout(row)
+        column.addStretch(1)
+        return page
+
+    def _make_selection_bar(self) -> QFrame:
+        px = self._theme.px
+        bar = QFrame()
+        bar.setObjectName("selection_bar")
+        bar.setProperty("tone", "bg-1")
+        bar.setProperty("line", "top")
+        row = QHBoxLayout(bar)
+        row.setContentsMargins(px(16), px(6), px(8), px(6))
+        row.setSpacing(px(4))
+        self._selected_words = label("", role="caption", ink="2")
+        row.addWidget(self._selected_words)
+        row.addStretch(1)
+        pin = icon_button(self._theme, "pin", "Pin the selected chats", name="pin_selected")
+        pin.clicked.connect(lambda: self._controller.set_pinned(self.selected_ids(), pinned=True))
+        delete = icon_button(
+            self._theme, "trash-2", "Delete the selected chats", name="delete_selected"
+        )
+        delete.clicked.connect(self.delete_selected)
+        clear = icon_button(self._theme, "x", "Clear the selection", name="clear_selection")
+        clear.clicked.connect(self._view.clearSelection)
+        for button in (pin, delete, clear):
+            row.addWidget(button)
+        bar.hide()
+        return bar
+
+    # -- what others tell -------------------------------------------------------------------
+
+    def set_current(self, conversation_id: str) -> None:
+        """Mark the conversation that is on the page."""
+        self._current_id = conversation_id
+        self._delegate.current_id = conversation_id
+        index = self.model.index_of(conversation_id)
+        selection = self._view.selectionModel()
+        if len(selection.selectedIndexes()) <= 1:
+            selection.clearSelection()
+            if index.isValid():
+                selection.setCurrentIndex(index, selection.SelectionFlag.NoUpdate)
+                self._view.scrollTo(index)
+        self._view.viewport().update()
+
+    def show_progress(self, run: RunState) -> None:
+        """An answer is on its way in some conversation."""
+        self._running.add(run.conversation_id)
+        self.model.show_run(run.conversation_id, run)
+        if not self._theme.less_motion and not self._spin.isActive():
+            self._spin.start()
+
+    def show_end(self, ended: AnswerEnded) -> None:
+        """It is over."""
+        self._running.discard(ended.conversation_id)
+        self.model.show_run(ended.conversation_id, None)
+        if not self._running:
+            self._spin.stop()
+
+    def import_chats(self) -> None:
+        """Choose files to import."""
+        names, _ = QFileDialog.getOpenFileNames(
+            self, "Import chats", str(Path.home()), "Exported chats (*.json *.jsonl *.zip)"
+        )
+        if names:
+            self._controller.import_files([Path(name) for name in names])
+
+    def selected_ids(self) -> list[str]:
+        """The selected conversations, top to bottom."""
+        rows = sorted(index.row() for index in self._view.selectionModel().selectedIndexes())
+        picked = [self.model.row(row).conversation for row in rows]
+        return [one.id for one in picked if one is not None]
+
+    def delete_selected(self) -> None:
+        """Delete what is selected, or the current row."""
+        ids = self.selected_ids()
+        if not ids:
+            row = self._row(self._view.currentIndex())
+            ids = [row.conversation.id] if row and row.conversation else []
+        self._controller.delete(ids)
+
+    def focus_list(self) -> None:
+        """Give the keyboard to the list."""
+        self._view.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    # -- inside -----------------------------------------------------------------------------
+
+    def _show(self, listing: Listing) -> None:
+        self.model.show(listing)
+        has_any = bool(listing.conversations or listing.folders)
+        self._stack.setCurrentIndex(0 if has_any else 1)
+        self.set_current(self._current_id)
+        self._selection_changed()
+
+    def _row(self, index: QModelIndex) -> Row | None:
+        return index.data(ROW) if index.isValid() else None
+
+    def _clicked(self, index: QModelIndex) -> None:
+        row = self._row(index)
+        if row is None:
+            return
+        if row.kind == "folder":
+            self.model.toggle_folder(row.folder_id)
+        elif row.conversation is not None and len(self.selected_ids()) <= 1:
+            self.open_wanted.emit(row.conversation.id)
+
+    def _activated(self, index: QModelIndex) -> None:
+        row = self._row(index)
+        if row is not None and row.conversation is not None:
+            self.open_wanted.emit(row.conversation.id)
+
+    def _renamed(self, row: Row, title: str) -> None:
+        if row.conversation is not None:
+            self._controller.rename(row.conversation.id, title)
+        elif row.folder_id:
+            self._controller.rename_folder(row.folder_id, title)
+
+    def _new_folder(self) -> None:
+        name = ask_text(self, self._theme, "New folder", "Name of the folder", "Create")
+        if name:
+            self._controller.create_folder(name)
+
+    def _show_menu(self, position: QPoint) -> None:
+        index = self._view.indexAt(position)
+        row = self._row(index)
+        if row is None or row.kind == "head":
+            return
+        ids = self.selected_ids()
+        if row.conversation is not None and row.conversation.id not in ids:
+            ids = [row.conversation.id]
+        menu = fill_menu(
+            self,
+            self._theme,
+            self._controller,
+            self.model.listing,
+            row,
+            ids,
+            rename=lambda: self._view.edit(index),
+        )
+        menu.popup(self._view.viewport().mapToGlobal(position))
+
+    def _selection_changed(self) -> None:
+        count = len(self.selected_ids())
+        self._selection_bar.setVisible(count > 1)
+        self._selected_words.setText(f"{wording.counted(count, 'chat')} selected")
+
+    def _turn(self) -> None:
+        self._delegate.angle = (self._delegate.angle + 18) % 360
+        for conversation_id in self._running:
+            index = self.model.index_of(conversation_id)
+            if index.isValid():
+                self._view.update(index)
+
+    def _retheme(self) -> None:
+        self._view.doItemsLayout()
+        self._view.viewport().update()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if watched is self._view and isinstance(event, QKeyEvent):
+            if event.type() == QEvent.Type.KeyPress and event.key() == Qt.Key.Key_Delete:
+                self.delete_selected()
+                return True
+            if event.type() == QEvent.Type.KeyPress and event.key() in (
+                Qt.Key.Key_Return,
+                Qt.Key.Key_Enter,
+            ):
+                row = self._row(self._view.currentIndex())
+                if row is not None and row.kind == "folder":
+                    self.model.toggle_folder(row.folder_id)
+                else:
+                    self._activated(self._view.currentIndex())
+                return True
+        return super().eventFilter(watched, event)

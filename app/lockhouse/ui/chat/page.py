@@ -1,0 +1,503 @@
+"""The Chat page: puts the list, the conversation, the composer and the details together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QTimer, Signal
+from PySide6.QtWidgets import (
+    QApplication,
+    QFileDialog,
+    QHBoxLayout,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from lockhouse.answer.targets import TargetInfo
+from lockhouse.chat.conversations import Conversation
+from lockhouse.core.answering import Failed
+from lockhouse.core.errors import LockhouseError, NoRoom
+from lockhouse.storage.settings import Settings
+from lockhouse.ui.chat.composer import Composer
+from lockhouse.ui.chat.context_use import context_use
+from lockhouse.ui.chat.controller import ChatController
+from lockhouse.ui.chat.details_panel import DetailsPanel
+from lockhouse.ui.chat.find_bar import FindBar
+from lockhouse.ui.chat.first_start import COLUMN_WIDTH, EmptyChat, FirstStart, ModelCard
+from lockhouse.ui.chat.list_panel import ListPanel
+from lockhouse.ui.chat.listing import ListController
+from lockhouse.ui.chat.page_head import EXPORT_FORMATS, PageHead
+from lockhouse.ui.chat.reading import facts_of
+from lockhouse.ui.chat.thread import Thread
+from lockhouse.ui.chat.values import (
+    AnswerEnded,
+    AnswerStarted,
+    Listing,
+    Note,
+    OpenedChat,
+    PathChanged,
+    QueueState,
+    Refused,
+    RunState,
+)
+from lockhouse.ui.settings.store import SettingsStore
+from lockhouse.ui.surfaces import BannerStack
+from lockhouse.ui.theme import Theme
+from lockhouse.ui.three_columns import ThreeColumns
+from lockhouse.ui.toast import Toast
+from lockhouse.ui.transcript import TranscriptView
+from lockhouse.ui.transcript.values import TranscriptAction
+
+_DRAFT_PAUSE_MS = 400
+_FIRST, _EMPTY, _THREAD = range(3)
+
+
+class ChatPage(QWidget):
+    """Everything of one window's conversations."""
+
+    search_wanted = Signal()
+    import_wanted = Signal()  # choose a model file
+    models_dropped = Signal(object)  # list[Path]
+    no_room = Signal(object)  # Failed: a smaller choice has to be found
+    opened = Signal(str)  # conversation id, "" for a new one
+
+    def __init__(
+        self,
+        controller: ChatController,
+        listing: ListController,
+        settings: SettingsStore,
+        theme: Theme,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._controller = controller
+        self.listing = listing
+        self._settings = settings
+        self._theme = theme
+        self._targets: tuple[TargetInfo, ...] = ()
+        self._has_chats: bool | None = None
+        self._was_started = False
+        self._facts_of = ""
+        self._loaded_id: str | None = None
+        self.setObjectName("chat_page")
+        self._make_parts()
+        self._lay_out()
+        self._draft_pause = QTimer(self)
+        self._draft_pause.setSingleShot(True)
+        self._draft_pause.setInterval(_DRAFT_PAUSE_MS)
+        self._draft_pause.timeout.connect(self.keep_draft)
+        self._follow_controllers()
+        self._follow_parts()
+        self._show_empty()
+
+    # -- building ---------------------------------------------------------------------------
+
+    def _make_parts(self) -> None:
+        theme = self._theme
+        self.list_panel = ListPanel(self.listing, theme)
+        self.head = PageHead(theme)
+        self.banners = BannerStack(theme)
+        self.find_bar = FindBar(theme)
+        self.transcript = TranscriptView(theme)
+        self.transcript.setObjectName("transcript")
+        self.thread_ = Thread(self.transcript, self._controller.runs)
+        self.first_start = FirstStart(theme)
+        self.empty = EmptyChat(theme)
+        self.composer = Composer(theme)
+        self.details = DetailsPanel(theme)
+
+    def _lay_out(self) -> None:
+        px = self._theme.px
+        self._stack = QStackedWidget()
+        for page in (self.first_start, self.empty, self.transcript):
+            self._stack.addWidget(page)
+        self._foot = QWidget()
+        foot = QHBoxLayout(self._foot)
+        foot.setContentsMargins(px(24), px(8), px(24), px(16))
+        self.composer.setMaximumWidth(px(COLUMN_WIDTH))
+        foot.addStretch(1)
+        foot.addWidget(self.composer, 1000)
+        foot.addStretch(1)
+        work = QWidget()
+        work.setObjectName("chat_work")
+        work.setMinimumWidth(px(320))
+        column = QVBoxLayout(work)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        for part in (self.head, self.find_bar, self.banners):
+            column.addWidget(part)
+        column.addWidget(self._stack, 1)
+        column.addWidget(self._foot)
+        self.columns = ThreeColumns(self._theme, self.list_panel, work, self.details)
+        whole = QHBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(self.columns)
+        self.toast = Toast(self._theme, work)
+
+    def _follow_controllers(self) -> None:
+        chat, listing, runs = self._controller, self.listing, self._controller.runs
+        chat.opened.connect(self._show_opened)
+        chat.path_changed.connect(self._show_path)
+        chat.conversation_changed.connect(self._show_conversation)
+        chat.queue_changed.connect(self._show_queue)
+        chat.refused.connect(self._show_refused)
+        chat.failed.connect(self.show_error)
+        chat.noticed.connect(self.show_note)
+        chat.stored.connect(lambda _: listing.refresh())
+        listing.listed.connect(self._show_listing)
+        listing.noticed.connect(self.show_note)
+        listing.failed.connect(self.show_error)
+        listing.removed.connect(self._leave_removed)
+        listing.elsewhere.connect(chat.reload)
+        runs.started.connect(self._answer_started)
+        runs.grew.connect(self.thread_.grow)
+        runs.progressed.connect(self._show_progress)
+        runs.noticed.connect(self.show_note)
+        runs.ended.connect(self._answer_ended)
+
+    def _follow_parts(self) -> None:
+        chat = self._controller
+        panel, head, composer = self.list_panel, self.head, self.composer
+        panel.open_wanted.connect(self.open_chat)
+        panel.new_chat_wanted.connect(self.new_chat)
+        panel.search_wanted.connect(self.search_wanted)
+        head.renamed.connect(chat.rename)
+        head.list_wanted.connect(self.columns.toggle_list)
+        head.details_toggled.connect(self.toggle_details)
+        head.copy_wanted.connect(lambda: chat.export("md", self._copy_chat))
+        head.export_wanted.connect(self._export)
+        head.find_wanted.connect(self.find_in_chat)
+        head.pin_wanted.connect(self._toggle_pin)
+        head.delete_wanted.connect(lambda: self.listing.delete([chat.conversation_id]))
+        head.chat_settings_wanted.connect(lambda: self.show_panel("prompt"))
+        self.columns.list_shown.connect(lambda _: self._show_panels())
+        self.columns.details_shown.connect(lambda _: self._show_panels())
+        composer.sent.connect(chat.send)
+        composer.stop_wanted.connect(chat.stop)
+        composer.target_chosen.connect(self._choose_target)
+        composer.draft_changed.connect(lambda _: self._draft_pause.start())
+        composer.queued_edit_wanted.connect(self._edit_queued)
+        composer.queued_drop_wanted.connect(chat.unqueue)
+        composer.settings_wanted.connect(lambda: self.show_panel("prompt"))
+        composer.models_dropped.connect(self.models_dropped)
+        composer.failed.connect(self.show_error)
+        self.transcript.action_requested.connect(self._act)
+        self.transcript.find_moved.connect(self.find_bar.show_place)
+        self.find_bar.words_changed.connect(self._find_words)
+        self.find_bar.next_wanted.connect(self.transcript.find_next)
+        self.find_bar.previous_wanted.connect(self.transcript.find_previous)
+        self.find_bar.closed.connect(self._close_find)
+        self.details.closed.connect(lambda: self.columns.show_details(shown=False))
+        self.details.copied.connect(self.toast.say)
+        self.details.prompt.system_changed.connect(chat.set_system)
+        self.details.prompt.parameters_changed.connect(chat.set_parameters)
+        self.first_start.start_wanted.connect(self.start_chatting)
+        self.first_start.import_wanted.connect(self.import_wanted)
+        self.first_start.prompt_chosen.connect(chat.send)
+        self.empty.prompt_chosen.connect(chat.send)
+        self.toast.undo_wanted.connect(self.listing.restore)
+
+    # -- what the window asks for -----------------------------------------------------------
+
+    def new_chat(self) -> None:
+        """An empty page to type on."""
+        self.keep_draft()
+        self._was_started = True
+        self._controller.new_chat()
+        self.composer.edit.setFocus()
+
+    def open_chat(self, conversation_id: str, scroll_to: str = "", highlight: str = "") -> None:
+        """Show a conversation, at a place when one is named."""
+        self.keep_draft()
+        self.columns.close_drawer()
+        self._controller.open(conversation_id, scroll_to=scroll_to, highlight=highlight)
+
+    def find_in_chat(self) -> None:
+        """Find in the open chat."""
+        if self._stack.currentIndex() == _THREAD:
+            self.find_bar.open()
+
+    def stop_or_close(self) -> None:
+        """Esc: close what lies on top, or else stop the answer."""
+        if self.columns.drawer_open:
+            self.columns.close_drawer()
+        elif self.find_bar.isVisible():
+            self._close_find()
+        else:
+            self._controller.stop()
+
+    def regenerate(self) -> None:
+        """Answer the last question again."""
+        answer = self.thread_.last("assistant") or self.thread_.last("user")
+        if answer is not None:
+            self._controller.regenerate(answer.id)
+
+    def copy_last_answer(self) -> None:
+        """The last answer, as it was written, on the clipboard."""
+        answer = self.thread_.last("assistant")
+        if answer is not None:
+            QApplication.clipboard().setText(answer.content)
+            self.toast.say("Copied the last answer")
+
+    def toggle_details(self) -> None:
+        """Open or close the panel on the right."""
+        if self.columns.details_visible:
+            self.columns.show_details(shown=False)
+        else:
+            self.show_panel("details")
+
+    def show_panel(self, view: str) -> None:
+        """Open the panel on the right with one of its views."""
+        self.details.show_view(view)
+        self._show_prompt_panel()
+        self._show_facts()
+        self.columns.show_details(shown=True)
+
+    def keep_draft(self) -> None:
+        """Store what is typed and not sent."""
+        self._draft_pause.stop()
+        self.details.prompt.flush()
+        if self._loaded_id is not None:
+            self._controller.save_draft(self._loaded_id, self.composer.draft)
+
+    def show_targets(self, targets: tuple[TargetInfo, ...]) -> None:
+        """Who can answer."""
+        self._targets = targets
+        self.composer.set_targets(targets, self._controller.target)
+        self._show_context()
+
+    def apply_settings(self, settings: Settings) -> None:
+        """What of the settings concerns this page."""
+        self.composer.edit.set_enter_sends(enter_sends=settings.enter_sends)
+        self._show_context()
+        self._show_prompt_panel()
+
+    def show_models(self, starter: ModelCard | None, others: tuple[ModelCard, ...]) -> None:
+        """What the first screen offers."""
+        self.first_start.show_models(starter, others)
+
+    def show_error(self, error: LockhouseError) -> None:
+        """What went wrong, in a banner."""
+        self.banners.say(error.message, error.hint)
+
+    def show_note(self, note: Note) -> None:
+        """Something in passing."""
+        if note.kind == "warning":
+            self.banners.say(note.text, tone="warning")
+        else:
+            self.toast.say(note.text, undo_token=note.undo_token)
+
+    # -- following the controllers ----------------------------------------------------------
+
+    def _show_opened(self, opened: OpenedChat) -> None:
+        conversation = opened.conversation
+        conversation_id = conversation.id if conversation else ""
+        self.banners.clear()
+        self._close_find()
+        self._facts_of = ""
+        self.thread_.open(conversation_id, opened.messages)
+        self._loaded_id = conversation_id
+        self.composer.load(conversation.draft if conversation else self._controller.new_draft)
+        self.list_panel.set_current(conversation_id)
+        self._show_conversation(conversation)
+        self._show_running()
+        self._after_path()
+        if opened.scroll_to:
+            self.transcript.scroll_to(opened.scroll_to, highlight=opened.highlight)
+        elif opened.highlight and self.transcript.find(opened.highlight):
+            self.transcript.find_next()
+        self.opened.emit(conversation_id)
+
+    def _show_path(self, changed: PathChanged) -> None:
+        self.thread_.sync(changed.conversation.id, changed.messages)
+        self._after_path()
+
+    def _after_path(self) -> None:
+        question = self.thread_.last("user")
+        self.composer.set_recall(question.content if question else "")
+        self._show_context()
+        self._show_facts()
+        self._show_empty()
+
+    def _show_conversation(self, conversation: Conversation | None) -> None:
+        if conversation is None:
+            self.head.show_chat("New chat", exists=False, pinned=False)
+        else:
+            title = conversation.title or "New chat"
+            self.head.show_chat(title, exists=True, pinned=conversation.pinned)
+        self.composer.set_targets(self._targets, self._controller.target)
+        self._show_prompt_panel()
+
+    def _show_listing(self, listing: Listing) -> None:
+        self._has_chats = bool(listing.conversations)
+        self._show_empty()
+
+    def _show_empty(self) -> None:
+        has_messages = bool(self.thread_.messages) or self._running() is not None
+        is_first = not self._has_chats and not self._was_started
+        page = _THREAD if has_messages else _FIRST if is_first else _EMPTY
+        self._stack.setCurrentIndex(page)
+        self._foot.setVisible(page != _FIRST)
+        self.head.setVisible(page != _FIRST)
+
+    def _answer_started(self, started: AnswerStarted) -> None:
+        if started.conversation_id == self._controller.conversation_id:
+            self.thread_.start(started)
+            self._after_path()
+
+    def _show_progress(self, run: RunState) -> None:
+        self.list_panel.show_progress(run)
+        if run.conversation_id == self._controller.conversation_id:
+            self.composer.set_running(running=True)
+            self.thread_.progress(run)
+
+    def _answer_ended(self, ended: AnswerEnded) -> None:
+        self.list_panel.show_end(ended)
+        if ended.conversation_id == self._controller.conversation_id:
+            self.composer.set_running(running=False)
+        if ended.failed is not None and ended.failed.exit_code == NoRoom.exit_code:
+            self.no_room.emit(ended.failed)
+
+    def _show_running(self) -> None:
+        self.composer.set_running(running=self._running() is not None)
+
+    def _running(self) -> RunState | None:
+        return self._controller.runs.running(self._controller.conversation_id)
+
+    def _show_queue(self, queue: QueueState) -> None:
+        self.composer.set_queue(queue)
+
+    def _show_refused(self, refused: Refused) -> None:
+        if refused.conversation_id == self._controller.conversation_id:
+            self.composer.set_running(running=False)
+            if not self.composer.draft:
+                self.composer.edit.put_text(refused.text)
+        failed: Failed = refused.failed
+        actions = ()
+        if failed.code == "no_model":
+            self.banners.say(
+                failed.message,
+                "Import a GGUF file to start.",
+                actions=[("import", "Import a file…", self.import_wanted.emit)],
+            )
+            return
+        self.banners.say(failed.message, failed.hint, actions=actions)
+
+    def _leave_removed(self, ids: tuple[str, ...]) -> None:
+        if self._controller.conversation_id in ids:
+            self._loaded_id = None
+            self._controller.new_chat()
+
+    def _show_context(self) -> None:
+        wanted = self._controller.target
+        target = next((one for one in self._targets if one.name == wanted), None)
+        if target is None and self._targets:
+            target = self._targets[0]
+        settings = self._settings.current
+        used, total = context_use(self.thread_.messages, target, settings)
+        self.composer.set_context(used, total, cut_oldest=settings.when_full == "cut_oldest")
+
+    def _show_facts(self) -> None:
+        message = self.thread_.message(self._facts_of) or self.thread_.last("assistant")
+        if self.columns.details_visible or message is None:
+            self.details.show_facts(facts_of(message) if message else ())
+
+    def _show_prompt_panel(self) -> None:
+        chat = self._controller
+        self.details.prompt.show_chat(chat.system, chat.parameters, self._settings.current)
+
+    def _show_panels(self) -> None:
+        self.head.show_panels(
+            list_shown=self.columns.list_visible, details_shown=self.columns.details_visible
+        )
+        if self.columns.details_visible:
+            self._show_facts()
+
+    # -- what the reader does ---------------------------------------------------------------
+
+    def _act(self, action: TranscriptAction) -> None:
+        chat = self._controller
+        message_id = action.message_id
+        match action.kind:
+            case "regenerate":
+                chat.regenerate(message_id)
+            case "retry_safer":
+                chat.retry_safer(message_id)
+            case "continue":
+                chat.continue_answer(message_id)
+            case "previous_version":
+                chat.select_version(message_id, -1)
+            case "next_version":
+                chat.select_version(message_id, +1)
+            case "branch":
+                chat.branch(message_id)
+            case "answer_now":
+                chat.answer_now()
+            case "details":
+                self._facts_of = message_id
+                self.show_panel("details")
+            case "copy":
+                self.toast.say("Copied")
+            case "edit":
+                message = self.thread_.message(message_id)
+                if message is not None:
+                    chat.edit(message, action.text, send=action.send)
+            case _:
+                pass
+
+    def _choose_target(self, name: str) -> None:
+        self._controller.set_target(name)
+        self.composer.set_targets(self._targets, name)
+        self._show_context()
+
+    def start_chatting(self, target: str) -> None:
+        """A new chat with that model; "" is the default."""
+        self.new_chat()
+        if target:
+            self._choose_target(target)
+
+    def _edit_queued(self, queued_id: str) -> None:
+        text = self._controller.unqueue(queued_id)
+        typed = self.composer.draft
+        self.composer.edit.put_text(f"{typed}\n{text}" if typed.strip() else text)
+        self.composer.edit.setFocus()
+
+    def _toggle_pin(self) -> None:
+        conversation = self._controller.conversation
+        if conversation is not None:
+            self.listing.set_pinned([conversation.id], pinned=not conversation.pinned)
+            self._controller.reload()
+
+    def _copy_chat(self, text: str) -> None:
+        QApplication.clipboard().setText(text)
+        self.toast.say("Copied the chat as Markdown")
+
+    def _export(self, fmt: str) -> None:
+        conversation = self._controller.conversation
+        if conversation is None:
+            return
+        kept = "".join(
+            sign if sign.isalnum() or sign in " -_" else " " for sign in conversation.title
+        )
+        name = " ".join(kept.split())[:60] or "chat"
+        kind = next(words for key, _, words in EXPORT_FORMATS if key == fmt)
+        chosen, _ = QFileDialog.getSaveFileName(
+            self, "Save the chat", str(Path.home() / f"{name}.{fmt}"), kind
+        )
+        if chosen:
+            self._controller.export_to(fmt, Path(chosen))
+
+    def _find_words(self, words: str) -> None:
+        if words:
+            count = self.transcript.find(words)
+            self.find_bar.show_place(1 if count else 0, count)
+        else:
+            self.transcript.clear_find()
+            self.find_bar.show_place(0, 0)
+
+    def _close_find(self) -> None:
+        if self.find_bar.isVisible():
+            self.find_bar.hide()
+            self.transcript.clear_find()
+            self.composer.edit.setFocus()

@@ -1,0 +1,175 @@
+"""The head of the Chat page: the title, sharing, more, and the details switch."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QFocusEvent, QKeyEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QMenu, QWidget
+
+from lockhouse.ui import shortcuts
+from lockhouse.ui.parts import icon_button, make_menu
+from lockhouse.ui.theme import Theme
+
+EXPORT_FORMATS = (
+    ("md", "Markdown…", "Markdown (*.md)"),
+    ("html", "Web page…", "Web page (*.html)"),
+    ("json", "JSON, every version…", "JSON (*.json)"),
+    ("jsonl", "JSONL, for training…", "JSONL (*.jsonl)"),
+)
+
+
+class TitleEdit(QLineEdit):
+    """The title as text; a click or F2 edits it, Enter keeps, Esc gives up."""
+
+    renamed = Signal(str)
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._kept = ""
+        self.setObjectName("chat_title")
+        self.setAccessibleName("Title of the chat")
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        theme.changed.connect(self._dress)
+        self.editingFinished.connect(self._keep)
+        self._dress()
+
+    def show_title(self, title: str, *, editable: bool) -> None:
+        """Another conversation's title."""
+        self._kept = title
+        self.setReadOnly(not editable)
+        if not self.hasFocus():
+            self.setText(title)
+            self.setCursorPosition(0)
+        self.setToolTip("Rename" if editable else "")
+
+    def _keep(self) -> None:
+        wanted = self.text().strip()
+        if wanted and wanted != self._kept:
+            self._kept = wanted
+            self.renamed.emit(wanted)
+        else:
+            self.setText(self._kept)
+        self.setCursorPosition(0)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape:
+            self.setText(self._kept)
+            self.clearFocus()
+            return
+        super().keyPressEvent(event)
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.clearFocus()
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        if not self.isReadOnly():
+            self.selectAll()
+
+    def _dress(self) -> None:
+        theme = self._theme
+        self.setFont(theme.font("reading", weight=600))
+        self.setStyleSheet(
+            f"QLineEdit#chat_title {{ background: transparent; border: 2px solid transparent;"
+            f" border-radius: {theme.px(6)}px; padding: 0 {theme.px(6)}px;"
+            f" min-height: {theme.px(26)}px; max-height: {theme.px(26)}px;"
+            f" font-size: {theme.px(14)}px; font-weight: 600; }}"
+            f"QLineEdit#chat_title:hover:!read-only {{ background: {theme.hex('hover')}; }}"
+            f"QLineEdit#chat_title:focus:!read-only {{ border-color: {theme.hex('focus')};"
+            f" background: {theme.hex('surface')}; }}"
+        )
+
+
+class PageHead(QFrame):
+    """48 px at the top of the page."""
+
+    renamed = Signal(str)
+    list_wanted = Signal()
+    copy_wanted = Signal()
+    export_wanted = Signal(str)  # format
+    find_wanted = Signal()
+    pin_wanted = Signal()
+    delete_wanted = Signal()
+    details_toggled = Signal()
+    chat_settings_wanted = Signal()
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._pinned = False
+        px = theme.px
+        self.setObjectName("chat_head")
+        self.setProperty("line", "bottom")
+        self.setFixedHeight(px(48))
+        row = QHBoxLayout(self)
+        row.setContentsMargins(px(8), 0, px(16), 1)
+        row.setSpacing(px(8))
+        self._list = icon_button(theme, "panel-left", "Show the list of chats", name="show_list")
+        self._list.clicked.connect(self.list_wanted)
+        row.addWidget(self._list)
+        self.title = TitleEdit(theme)
+        self.title.renamed.connect(self.renamed)
+        row.addWidget(self.title, 1)
+        self._share = icon_button(theme, "share", "Copy or export this chat", name="share")
+        self._share.clicked.connect(self._show_share)
+        self._more = icon_button(theme, "ellipsis", "More for this chat", name="more")
+        self._more.clicked.connect(self._show_more)
+        self._details = icon_button(theme, "panel-right", "Details", name="toggle_details")
+        self._details.setToolTip(shortcuts.with_keys("Details", "details"))
+        self._details.setCheckable(True)
+        self._details.clicked.connect(self.details_toggled)
+        for button in (self._share, self._more, self._details):
+            row.addWidget(button)
+        theme.changed.connect(lambda: self.setFixedHeight(theme.px(48)))
+
+    def show_chat(self, title: str, *, exists: bool, pinned: bool) -> None:
+        """What the head stands over."""
+        self._pinned = pinned
+        self.title.show_title(title, editable=exists)
+        self._share.setVisible(exists)
+        self._more.setVisible(exists)
+
+    def show_panels(self, *, list_shown: bool, details_shown: bool) -> None:
+        """Which side panels are open."""
+        self._list.setVisible(not list_shown)
+        self._details.setChecked(details_shown)
+
+    def _show_share(self) -> None:
+        menu = make_menu(self)
+        menu.addAction(self._theme.icon("copy"), "Copy as Markdown", self.copy_wanted.emit)
+        menu.addSeparator()
+        for key, words, _ in EXPORT_FORMATS:
+            menu.addAction(
+                self._theme.icon("file-down"),
+                f"Save as {words}",
+                lambda fmt=key: self.export_wanted.emit(fmt),
+            )
+        self._pop_under(menu, self._share)
+
+    def _show_more(self) -> None:
+        theme = self._theme
+        menu = make_menu(self)
+        find = menu.addAction(theme.icon("search"), "Find in this chat", self.find_wanted.emit)
+        find.setShortcut(shortcuts.shown_keys("find"))
+        menu.addAction(theme.icon("pencil"), "Rename", self.title.setFocus)
+        menu.addAction(
+            theme.icon("pin-off" if self._pinned else "pin"),
+            "Unpin" if self._pinned else "Pin",
+            self.pin_wanted.emit,
+        )
+        menu.addAction(
+            theme.icon("sliders-horizontal"),
+            "Instructions and parameters",
+            self.chat_settings_wanted.emit,
+        )
+        menu.addSeparator()
+        menu.addAction(theme.icon("trash-2"), "Delete", self.delete_wanted.emit)
+        self._pop_under(menu, self._more)
+
+    @staticmethod
+    def _pop_under(menu: QMenu, button: QWidget) -> None:
+        corner = button.mapToGlobal(button.rect().bottomRight())
+        wide = menu.sizeHint().width()
+        corner.setX(corner.x() - wide)
+        corner.setY(corner.y() + 4)
+        menu.popup(corner)

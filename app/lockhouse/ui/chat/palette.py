@@ -1,0 +1,285 @@
+"""Search over everything: chats, messages and what the window can do (Ctrl+K)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from PySide6.QtCore import QAbstractListModel, QEvent, QModelIndex, QObject, Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QDialog,
+    QFrame,
+    QLineEdit,
+    QListView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from lockhouse.chat.conversations import Conversation, SearchHit
+from lockhouse.ui import wording
+from lockhouse.ui.chat.list_model import Index
+from lockhouse.ui.chat.listing import ListController
+from lockhouse.ui.chat.palette_delegate import PaletteDelegate
+from lockhouse.ui.parts import label
+from lockhouse.ui.theme import Theme
+
+ENTRY = Qt.ItemDataRole.UserRole + 1
+_PAUSE_MS = 120
+_RECENT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Something the window can do."""
+
+    icon: str
+    words: str
+    keys: str
+    run: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the palette."""
+
+    kind: Literal["head", "chat", "hit", "command"]
+    icon: str
+    title: str
+    right: str = ""
+    snippet: str = ""
+    conversation_id: str = ""
+    message_id: str = ""
+    command: Command | None = None
+
+
+class EntryModel(QAbstractListModel):
+    """The lines."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.entries: list[Entry] = []
+
+    def show(self, entries: list[Entry]) -> None:
+        """Other lines."""
+        self.beginResetModel()
+        self.entries = entries
+        self.endResetModel()
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's own signature
+        return 0 if parent.isValid() else len(self.entries)
+
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        if not index.isValid() or self.entries[index.row()].kind == "head":
+            return Qt.ItemFlag.NoItemFlags
+        return Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        if not index.isValid():
+            return None
+        entry = self.entries[index.row()]
+        if role == ENTRY:
+            return entry
+        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
+            plain = entry.snippet.replace("\x02", "").replace("\x03", "")
+            return ", ".join(part for part in (entry.title, plain, entry.right) if part)
+        return None
+
+
+class Palette(QDialog):
+    """Type, move with the arrows, Enter opens."""
+
+    open_wanted = Signal(str, str, str)  # conversation, message or "", words to highlight
+
+    def __init__(
+        self,
+        controller: ListController,
+        theme: Theme,
+        conversations: Sequence[Conversation],
+        commands: Sequence[Command],
+        parent: QWidget,
+    ) -> None:
+        super().__init__(parent)
+        self._controller = controller
+        self._theme = theme
+        self._conversations = conversations
+        self._commands = commands
+        self.setObjectName("palette")
+        self.setWindowTitle("Search")
+        self.setWindowFlag(Qt.WindowType.FramelessWindowHint)
+        self.setModal(True)
+        self._make_parts()
+        self._pause = QTimer(self)
+        self._pause.setSingleShot(True)
+        self._pause.setInterval(_PAUSE_MS)
+        self._pause.timeout.connect(self._search)
+        self.edit.textChanged.connect(self._typed)
+        self._view.clicked.connect(self._choose)
+        self._show_plain("")
+        self._place(parent)
+
+    def _make_parts(self) -> None:
+        theme, px = self._theme, self._theme.px
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        frame = QFrame()
+        frame.setObjectName("palette_frame")
+        frame.setStyleSheet(
+            f"QFrame#palette_frame {{ background: {theme.hex('surface')};"
+            f" border: 1px solid {theme.hex('border-strong')}; }}"
+        )
+        outer.addWidget(frame)
+        column = QVBoxLayout(frame)
+        column.setContentsMargins(px(12), px(12), px(12), px(8))
+        column.setSpacing(px(8))
+        self.edit = QLineEdit()
+        self.edit.setObjectName("palette_words")
+        self.edit.setAccessibleName("Search chats, messages and commands")
+        self.edit.setPlaceholderText("Search chats, messages and commands")
+        self.edit.addAction(
+            theme.icon("search", 16, "text-3"), QLineEdit.ActionPosition.LeadingPosition
+        )
+        self.edit.installEventFilter(self)
+        column.addWidget(self.edit)
+        self.model = EntryModel(self)
+        self._view = QListView()
+        self._view.setObjectName("palette_results")
+        self._view.setAccessibleName("Results")
+        self._view.setModel(self.model)
+        self._view.setItemDelegate(PaletteDelegate(theme, self))
+        self._view.setMouseTracking(True)
+        self._view.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self._view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        column.addWidget(self._view, 1)
+        self._none = label("", ink="3", wrap=True, name="palette_nothing")
+        self._none.setContentsMargins(px(8), px(8), px(8), px(8))
+        column.addWidget(self._none)
+        self._none.hide()
+        column.addWidget(label("Enter opens   ↑ ↓ move   Esc closes", role="caption", ink="3"))
+
+    def _place(self, parent: QWidget) -> None:
+        window = parent.window()
+        px = self._theme.px
+        width = min(px(640), window.width() - px(48))
+        height = min(px(480), window.height() - px(120))
+        self.resize(width, height)
+        corner = window.mapToGlobal(window.rect().topLeft())
+        self.move(corner.x() + (window.width() - width) // 2, corner.y() + px(72))
+
+    # -- filling it -------------------------------------------------------------------------
+
+    def _typed(self, words: str) -> None:
+        self._show_plain(words)
+        if words.strip():
+            self._pause.start()
+        else:
+            self._pause.stop()
+
+    def _search(self) -> None:
+        words = self.edit.text()
+        self._controller.search(words, lambda hits: self._show_hits(words, hits))
+
+    def _show_plain(self, words: str) -> None:
+        """What is known without asking the database: titles and commands."""
+        wanted = words.casefold().split()
+        now = wording.local_now()
+
+        def fits(text: str) -> bool:
+            return all(word in text.casefold() for word in wanted)
+
+        chats = [one for one in self._conversations if fits(one.title)]
+        chats.sort(key=lambda one: one.updated_at, reverse=True)
+        entries: list[Entry] = []
+        commands = [one for one in self._commands if fits(one.words)]
+        if chats:
+            entries.append(Entry("head", "", "Chats" if wanted else "Recent chats"))
+            entries += [
+                Entry(
+                    "chat",
+                    "message-square",
+                    one.title or "New chat",
+                    wording.short_time(one.updated_at, now),
+                    conversation_id=one.id,
+                )
+                for one in chats[:_RECENT]
+            ]
+        if commands:
+            entries.append(Entry("head", "", "Commands"))
+            entries += [
+                Entry("command", one.icon, one.words, one.keys, command=one) for one in commands
+            ]
+        self._show(entries, nothing="" if words.strip() else "Nothing here yet.")
+
+    def _show_hits(self, words: str, hits: list[SearchHit]) -> None:
+        if words != self.edit.text():
+            return
+        now = wording.local_now()
+        found = [
+            Entry(
+                "hit",
+                "message-square" if hit.role == "user" else "box",
+                hit.title or "New chat",
+                wording.short_time(hit.created_at, now),
+                snippet=" ".join(hit.snippet.split()),
+                conversation_id=hit.conversation_id,
+                message_id=hit.message_id or "",
+            )
+            for hit in hits
+            if hit.message_id
+        ]
+        entries = [entry for entry in self.model.entries if entry.kind != "hit"]
+        entries = [entry for entry in entries if entry.title != "Messages"]
+        if found:
+            place = next(
+                (
+                    number
+                    for number, entry in enumerate(entries)
+                    if entry.kind == "head" and entry.title == "Commands"
+                ),
+                len(entries),
+            )
+            entries[place:place] = [Entry("head", "", "Messages"), *found]
+        self._show(entries, nothing=f"Nothing found for “{words.strip()}”.")
+
+    def _show(self, entries: list[Entry], *, nothing: str) -> None:
+        self.model.show(entries)
+        self._view.setVisible(bool(entries))
+        self._none.setText(nothing)
+        self._none.setVisible(not entries and bool(nothing))
+        self._move(1, start=-1)
+
+    # -- moving and choosing ----------------------------------------------------------------
+
+    def _move(self, step: int, *, start: int | None = None) -> None:
+        count = len(self.model.entries)
+        row = self._view.currentIndex().row() if start is None else start
+        for _ in range(count):
+            row = (row + step) % count
+            if self.model.entries[row].kind != "head":
+                self._view.setCurrentIndex(self.model.index(row))
+                return
+
+    def _choose(self, index: QModelIndex) -> None:
+        entry: Entry | None = index.data(ENTRY) if index.isValid() else None
+        if entry is None or entry.kind == "head":
+            return
+        self.accept()
+        if entry.command is not None:
+            entry.command.run()
+        else:
+            words = self.edit.text().strip() if entry.kind == "hit" else ""
+            self.open_wanted.emit(entry.conversation_id, entry.message_id, words)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
+            steps = {Qt.Key.Key_Down: 1, Qt.Key.Key_Up: -1}
+            if event.key() in steps:
+                self._move(steps[Qt.Key(event.key())])
+                return True
+            if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+                self._choose(self._view.currentIndex())
+                return True
+        return super().eventFilter(watched, event)

@@ -1,0 +1,179 @@
+"""What a chat sets for itself: its instructions and its sampling parameters."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QDoubleValidator, QIntValidator, QValidator
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QTextEdit, QVBoxLayout, QWidget
+
+from lockhouse.storage.settings import Settings
+from lockhouse.ui.chat.asking import PARAMETERS, Parameter
+from lockhouse.ui.parts import hairline, icon_button, label
+from lockhouse.ui.theme import Theme, repolish
+
+_PAUSE_MS = 500
+
+
+class ParameterField(QWidget):
+    """One number; empty is what the settings say, shown as a placeholder."""
+
+    changed = Signal()
+
+    def __init__(self, theme: Theme, parameter: Parameter, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.parameter = parameter
+        px = theme.px
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(px(4))
+        words = label(parameter.label)
+        words.setToolTip(parameter.help)
+        row.addWidget(words, 1)
+        self.edit = QLineEdit()
+        self.edit.setObjectName(f"parameter_{parameter.name}")
+        self.edit.setAccessibleName(f"{parameter.label} of this chat")
+        self.edit.setAccessibleDescription(parameter.help)
+        self.edit.setToolTip(parameter.help)
+        self.edit.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self.edit.setProperty("size", "compact")
+        self.edit.setFixedWidth(px(96))
+        self.edit.setValidator(_validator(parameter, self.edit))
+        self.edit.textEdited.connect(lambda _: self._edited())
+        row.addWidget(self.edit)
+        self._reset = icon_button(theme, "undo-2", f"{parameter.label}: use the setting", size=14)
+        self._reset.setObjectName(f"reset_{parameter.name}")
+        self._reset.clicked.connect(self._clear)
+        row.addWidget(self._reset)
+        policy = self._reset.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self._reset.setSizePolicy(policy)
+
+    def show_value(self, own: object, setting: object) -> None:
+        """The chat's own value, if it has one, and what would hold without it."""
+        self.edit.setText("" if own is None else _shown(own))
+        self.edit.setPlaceholderText("drawn" if setting is None else _shown(setting))
+        self._reset.setVisible(own is not None)
+
+    @property
+    def value(self) -> float | int | None:
+        """What is typed; None when empty or not yet a number."""
+        text = self.edit.text().strip().replace(",", ".")
+        if not text:
+            return None
+        try:
+            number = float(text)
+        except ValueError:
+            return None
+        number = min(max(number, self.parameter.minimum), self.parameter.maximum)
+        return int(number) if self.parameter.whole else number
+
+    def _edited(self) -> None:
+        invalid = bool(self.edit.text().strip()) and not self.edit.hasAcceptableInput()
+        self.edit.setProperty("invalid", invalid)
+        repolish(self.edit)
+        self._reset.setVisible(bool(self.edit.text()))
+        if not invalid:
+            self.changed.emit()
+
+    def _clear(self) -> None:
+        self.edit.clear()
+        self._edited()
+
+
+def _shown(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _validator(parameter: Parameter, parent: QWidget) -> QValidator:
+    if parameter.whole:
+        return QIntValidator(int(parameter.minimum), int(parameter.maximum), parent)
+    made = QDoubleValidator(parameter.minimum, parameter.maximum, 4, parent)
+    made.setNotation(QDoubleValidator.Notation.StandardNotation)
+    return made
+
+
+class PromptPanel(QWidget):
+    """Instructions and parameters of the open chat."""
+
+    system_changed = Signal(str)
+    parameters_changed = Signal(object)  # dict[str, object]
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        px = theme.px
+        self._own: dict[str, object] = {}
+        self._is_loading = False
+        self.setObjectName("prompt_panel")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(px(16), px(16), px(16), px(16))
+        column.setSpacing(px(8))
+        column.addWidget(label("Instructions", role="strong"))
+        column.addWidget(
+            label("Said to the model before everything else in this chat.", ink="3", wrap=True)
+        )
+        self._system = QTextEdit()
+        self._system.setObjectName("chat_system_prompt")
+        self._system.setAccessibleName("Instructions for this chat")
+        self._system.setAcceptRichText(False)
+        self._system.setTabChangesFocus(True)
+        self._system.setMinimumHeight(px(96))
+        self._system.setMaximumHeight(px(180))
+        column.addWidget(self._system)
+        column.addSpacing(px(8))
+        column.addWidget(hairline())
+        column.addSpacing(px(4))
+        column.addWidget(label("Parameters", role="strong"))
+        column.addWidget(
+            label(
+                "Empty means: as in Settings. They hold from the next answer on.",
+                ink="3",
+                wrap=True,
+            )
+        )
+        self._fields = [ParameterField(theme, parameter) for parameter in PARAMETERS]
+        for field in self._fields:
+            field.changed.connect(self._parameters_edited)
+            column.addWidget(field)
+        column.addStretch(1)
+        self._pause = QTimer(self)
+        self._pause.setSingleShot(True)
+        self._pause.setInterval(_PAUSE_MS)
+        self._pause.timeout.connect(self.flush)
+        self._system.textChanged.connect(self._system_edited)
+        self._dirty = False
+
+    def show_chat(self, system: str, own: dict[str, object], settings: Settings) -> None:
+        """The values of the open chat. What is being typed right now is left alone."""
+        self._own = dict(own)
+        if not self._system.hasFocus():
+            self._is_loading = True
+            self._system.setPlainText(system)
+            self._is_loading = False
+            self._dirty = False
+        self._system.setPlaceholderText(settings.system_prompt or "For example: answer briefly.")
+        for field in self._fields:
+            if not field.edit.hasFocus():
+                name = field.parameter.name
+                field.show_value(own.get(name), getattr(settings, name, None))
+
+    def flush(self) -> None:
+        """Announce what was typed and not told yet."""
+        self._pause.stop()
+        if self._dirty:
+            self._dirty = False
+            self.system_changed.emit(self._system.toPlainText().strip())
+
+    def _system_edited(self) -> None:
+        if not self._is_loading:
+            self._dirty = True
+            self._pause.start()
+
+    def _parameters_edited(self) -> None:
+        known = {field.parameter.name for field in self._fields}
+        own = {name: value for name, value in self._own.items() if name not in known}
+        for field in self._fields:
+            value = field.value
+            if value is not None:
+                own[field.parameter.name] = value
+        self._own = own
+        self.parameters_changed.emit(dict(own))

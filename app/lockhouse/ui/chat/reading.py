@@ -1,0 +1,186 @@
+"""A stored message as the transcript shows it, and what the details panel says about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lockhouse.chat.conversations import Message
+from lockhouse.core.answering import Finished
+from lockhouse.core.errors import EngineCrashed
+from lockhouse.ui import wording
+from lockhouse.ui.transcript.values import TranscriptMessage
+
+_FINISH_WORDS = {
+    "stop": "The model ended its answer",
+    "length": "A limit was reached",
+    "cancelled": "Stopped by you",
+    "error": "Ended in an error",
+}
+_STATUS_WORDS = {
+    "cut": "Cut off: the program ended while it was written",
+    "cancelled": "Stopped by you",
+    "failed": "Ended in an error",
+    "streaming": "Being written",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One line of the details: ``exact`` is copied, ``value`` shown."""
+
+    key: str
+    value: str
+    exact: str = ""
+    mono: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FactGroup:
+    """Facts under a heading."""
+
+    title: str
+    facts: tuple[Fact, ...]
+
+
+def to_transcript(message: Message, *, target_fallback: str = "") -> TranscriptMessage:
+    """How the transcript shows it."""
+    info = message.provenance.target if message.provenance else message.target
+    finished = message.provenance.finished if message.provenance else None
+    error = message.error
+    crashed = error is not None and error.exit_code == EngineCrashed.exit_code
+    name = (info.title or info.name) if info else target_fallback
+    return TranscriptMessage(
+        id=message.id,
+        role=message.role,
+        text=message.content,
+        reasoning=message.reasoning,
+        status=message.status,
+        header_name=name if message.role == "assistant" else "",
+        header_detail=info.detail if info else "",
+        badge=_badge(message),
+        version_index=message.version_index + 1,
+        version_count=message.version_count,
+        stats=stats(finished) if finished else (),
+        error_message=error.message if error else "",
+        error_hint=error.hint if error else "",
+        created_at=message.created_at,
+        retry_safer=crashed,
+    )
+
+
+def _badge(message: Message) -> str:
+    if message.role != "assistant":
+        return ""
+    info = message.provenance.target if message.provenance else message.target
+    if info is None:
+        return "Edited by you" if message.version_count > 1 else "Imported"
+    return {"local": "Local", "api": "API", "lan": "Network"}[info.kind]
+
+
+def stats(finished: Finished) -> tuple[str, ...]:
+    """The short figures under an answer."""
+    parts = [wording.counted(finished.usage.completion_tokens, "token")]
+    if finished.timing.first_token_s > 0:
+        parts.append(f"first token {wording.seconds(finished.timing.first_token_s)}")
+    if finished.timing.tokens_per_s > 0:
+        parts.append(wording.speed(finished.timing.tokens_per_s))
+    return tuple(parts)
+
+
+def facts_of(message: Message) -> tuple[FactGroup, ...]:
+    """Everything that is known about how an answer came about."""
+    groups = [FactGroup("Answer", _answer_facts(message))]
+    if message.provenance is not None:
+        finished = message.provenance.finished
+        groups.append(FactGroup("Tokens", _token_facts(finished)))
+        groups.append(FactGroup("Time", _time_facts(finished)))
+        groups.append(FactGroup("Parameters", _parameter_facts(finished)))
+    if message.role == "assistant":
+        groups.append(FactGroup("Where it came from", _origin_facts(message)))
+    if message.error is not None and message.error.details:
+        lines = message.error.details.strip()
+        groups.append(FactGroup("Last lines of the engine", (Fact("", lines, lines, mono=True),)))
+    return tuple(group for group in groups if group.facts)
+
+
+def _answer_facts(message: Message) -> tuple[Fact, ...]:
+    facts = [Fact("Written", f"{message.created_at.astimezone():%d %b %Y, %H:%M:%S}")]
+    if message.version_count > 1:
+        number = message.version_index + 1
+        facts.append(Fact("Version", f"{number} of {message.version_count}"))
+    if message.provenance is not None:
+        reason = message.provenance.finished.finish_reason
+        facts.append(Fact("Ended", _FINISH_WORDS[reason]))
+    elif message.status in _STATUS_WORDS:
+        facts.append(Fact("Ended", _STATUS_WORDS[message.status]))
+    if message.error is not None:
+        facts.append(Fact("Error", message.error.message, message.error.code))
+    return tuple(facts)
+
+
+def _token_facts(finished: Finished) -> tuple[Fact, ...]:
+    usage = finished.usage
+    facts = [
+        Fact("Prompt", f"{usage.prompt_tokens:,}"),
+        Fact("Cached", f"{usage.cached_tokens:,}"),
+        Fact("Answer", f"{usage.completion_tokens:,}"),
+    ]
+    if usage.reasoning_tokens:
+        facts.append(Fact("Reasoning", f"{usage.reasoning_tokens:,}"))
+    if finished.context_length:
+        facts.append(Fact("Context", f"{finished.context_length:,}"))
+    return tuple(facts)
+
+
+def _time_facts(finished: Finished) -> tuple[Fact, ...]:
+    timing = finished.timing
+    facts = []
+    if timing.load_s >= 0.01:
+        facts.append(Fact("Loading", wording.seconds(timing.load_s)))
+    facts.append(Fact("First token", wording.seconds(timing.first_token_s)))
+    facts.append(Fact("Total", wording.seconds(timing.total_s)))
+    if timing.prompt_tokens_per_s > 0:
+        facts.append(Fact("Reading", wording.speed(timing.prompt_tokens_per_s)))
+    if timing.tokens_per_s > 0:
+        facts.append(Fact("Writing", wording.speed(timing.tokens_per_s)))
+    return tuple(facts)
+
+
+def _parameter_facts(finished: Finished) -> tuple[Fact, ...]:
+    facts = []
+    if "seed" in finished.parameters:
+        seed = str(finished.parameters["seed"])
+        facts.append(Fact("Seed", seed, seed, mono=True))
+    for name, value in finished.parameters.items():
+        if name == "seed" or value in (None, "", [], {}):
+            continue
+        shown = f"{value:g}" if isinstance(value, float) else str(value)
+        facts.append(Fact(name.replace("_", " ").capitalize(), shown))
+    return tuple(facts)
+
+
+def _origin_facts(message: Message) -> tuple[Fact, ...]:
+    info = message.provenance.target if message.provenance else message.target
+    if info is None:
+        return (Fact("Author", "Not a model on this machine"),)
+    facts = [Fact("Model", info.title or info.name)]
+    if info.detail:
+        facts.append(Fact("Kind", info.detail))
+    if message.provenance is None:
+        return tuple(facts)
+    finished = message.provenance.finished
+    sha256 = finished.model_sha256 or info.sha256
+    if sha256:
+        facts.append(Fact("Model hash", wording.short_hash(sha256), sha256, mono=True))
+    if finished.template_sha256:
+        template = finished.template_sha256
+        facts.append(Fact("Template", wording.short_hash(template), template, mono=True))
+    engine = finished.engine
+    facts.append(Fact("Engine", f"{engine.name} {engine.version}".strip()))
+    if engine.build:
+        build = engine.build
+        facts.append(Fact("Build", wording.short_hash(build), build, mono=True))
+    if finished.threads:
+        facts.append(Fact("Threads", str(finished.threads)))
+    facts.append(Fact("Left machine", "Yes" if info.leaves_machine else "No"))
+    return tuple(facts)

@@ -1,0 +1,142 @@
+"""Keeps the transcript equal to the conversation's path, with as few changes as possible.
+
+Hides the difference between what is stored and what is shown: versions, branches and streamed
+text all arrive as "this is the path now" or "this piece came", and the view is told only what
+changed, so that reading, selecting and scrolling are not disturbed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lockhouse.chat.conversations import Message
+from lockhouse.ui.chat.reading import to_transcript
+from lockhouse.ui.chat.runs import Runs
+from lockhouse.ui.chat.values import AnswerGrew, AnswerStarted, RunState
+from lockhouse.ui.transcript import TranscriptView
+from lockhouse.ui.transcript.values import TranscriptMessage
+
+
+class Thread:
+    """The open conversation's messages, as shown."""
+
+    def __init__(self, view: TranscriptView, runs: Runs) -> None:
+        self._view = view
+        self._runs = runs
+        self._messages: list[Message] = []
+        self._shown: list[TranscriptMessage] = []
+        self._streaming = ""
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """What is on the page, first to last."""
+        return tuple(self._messages)
+
+    def message(self, message_id: str) -> Message | None:
+        """One of them."""
+        return next((one for one in self._messages if one.id == message_id), None)
+
+    def last(self, role: str) -> Message | None:
+        """The latest message of a role."""
+        return next((one for one in reversed(self._messages) if one.role == role), None)
+
+    def open(self, conversation_id: str, messages: Sequence[Message]) -> None:
+        """Another conversation."""
+        self._streaming = ""
+        self._messages = list(messages)
+        self._shown = [to_transcript(message) for message in messages]
+        self._view.set_messages(self._shown)
+        self._join(conversation_id)
+
+    def sync(self, conversation_id: str, messages: Sequence[Message]) -> None:
+        """The same conversation, as it is stored now."""
+        wanted = [to_transcript(message) for message in messages]
+        same = 0
+        for old, new in zip(self._shown, wanted, strict=False):
+            if old.id != new.id:
+                break
+            same += 1
+        if same == 0:
+            self.open(conversation_id, messages)
+            return
+        if same < len(self._shown):
+            self._view.truncate_after(self._shown[same - 1].id)
+        for old, new in zip(self._shown[:same], wanted[:same], strict=True):
+            if new.id == self._streaming:
+                if new.status != "streaming":
+                    self._streaming = ""
+                    self._view.end_stream(new)
+            elif old != new:
+                self._view.update_message(new)
+        for new in wanted[same:]:
+            self._view.append_message(new)
+        self._messages, self._shown = list(messages), wanted
+        if self._streaming and all(new.id != self._streaming for new in wanted):
+            self._streaming = ""
+        self._join(conversation_id)
+
+    def start(self, started: AnswerStarted) -> None:
+        """A question and its answer begin in the open conversation."""
+        answer = to_transcript(started.answer)
+        parent = started.answer.parent_id
+        places = [number for number, one in enumerate(self._messages) if one.id == parent]
+        if started.user is None and places:
+            self._cut(places[0] + 1)
+        elif started.user is not None:
+            above = started.user.parent_id
+            places = [number for number, one in enumerate(self._messages) if one.id == above]
+            self._cut(places[0] + 1 if places else 0)
+            question = to_transcript(started.user)
+            self._view.append_message(question)
+            self._messages.append(started.user)
+            self._shown.append(question)
+        self._messages.append(started.answer)
+        self._shown.append(answer)
+        self._streaming = answer.id
+        self._view.begin_stream(answer)
+
+    def grow(self, grew: AnswerGrew) -> None:
+        """A piece of the answer."""
+        if grew.message_id == self._streaming:
+            self._view.feed(grew.message_id, text=grew.text, reasoning=grew.reasoning)
+
+    def progress(self, run: RunState) -> None:
+        """Loading or reading."""
+        if run.message_id != self._streaming or not self._streaming:
+            return
+        if run.phase == "loading":
+            self._view.set_progress(run.message_id, "loading", run.done, run.total)
+        elif run.phase == "reading":
+            self._view.set_progress(run.message_id, "prompt", run.done, run.total)
+
+    def _cut(self, keep: int) -> None:
+        if keep >= len(self._shown):
+            return
+        if keep == 0:
+            self._view.set_messages([])
+        else:
+            self._view.truncate_after(self._shown[keep - 1].id)
+        del self._messages[keep:]
+        del self._shown[keep:]
+
+    def _join(self, conversation_id: str) -> None:
+        """Take up an answer that runs in this conversation already."""
+        message_id, text, reasoning = self._runs.so_far(conversation_id)
+        if not message_id or message_id == self._streaming:
+            return
+        for shown in self._shown:
+            if shown.id == message_id and shown.status == "streaming":
+                self._streaming = message_id
+                bare = TranscriptMessage(
+                    id=shown.id,
+                    role=shown.role,
+                    status="streaming",
+                    header_name=shown.header_name,
+                    header_detail=shown.header_detail,
+                    badge=shown.badge,
+                    version_index=shown.version_index,
+                    version_count=shown.version_count,
+                    created_at=shown.created_at,
+                )
+                self._view.begin_stream(bare)
+                self._view.feed(message_id, text=text, reasoning=reasoning)

@@ -1,0 +1,119 @@
+"""What the chat controllers announce: frozen values, one per signal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from lockhouse.chat.conversations import Conversation, Folder, Message
+from lockhouse.core.answering import Failed, Finished
+
+Phase = Literal["loading", "reading", "thinking", "answering"]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All conversations and folders, in the order of the service."""
+
+    conversations: tuple[Conversation, ...] = ()
+    folders: tuple[Folder, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedChat:
+    """The conversation on the page now; None is a new one that nothing was asked in yet."""
+
+    conversation: Conversation | None
+    messages: tuple[Message, ...] = ()
+    scroll_to: str = ""
+    highlight: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PathChanged:
+    """The messages of the open conversation as they are now."""
+
+    conversation: Conversation
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerStarted:
+    """A question was stored and its answer begins."""
+
+    conversation_id: str
+    user: Message | None
+    answer: Message
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerGrew:
+    """A piece of an answer."""
+
+    conversation_id: str
+    message_id: str
+    text: str
+    reasoning: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """Where a running answer stands. ``done`` of ``total``: percent loaded, or tokens read."""
+
+    conversation_id: str
+    message_id: str
+    phase: Phase
+    done: int = 0
+    total: int = 0
+    tokens_per_s: float = 0.0
+
+    @property
+    def fraction(self) -> float | None:
+        """How far loading or reading is; None where nothing is known."""
+        if self.phase in ("loading", "reading") and self.total > 0:
+            return min(1.0, self.done / self.total)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerEnded:
+    """An answer is over: finished, failed, or neither when it was cancelled on the way."""
+
+    conversation_id: str
+    message_id: str
+    finished: Finished | None = None
+    failed: Failed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something to tell in passing. ``undo_token`` makes it offer to take the step back."""
+
+    text: str
+    kind: Literal["info", "success", "warning"] = "info"
+    undo_token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedText:
+    """A message typed while the model was still answering."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """What waits to be sent in the open conversation."""
+
+    conversation_id: str
+    waiting: tuple[QueuedText, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A question that could not even be stored; its text is given back."""
+
+    conversation_id: str
+    text: str
+    failed: Failed

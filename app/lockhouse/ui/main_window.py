@@ -1,0 +1,242 @@
+"""The window: rail, pages, status bar, and the shortcuts that reach everything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, Signal
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+
+from lockhouse.ui import shortcuts
+from lockhouse.ui.chat.composer_edit import local_files
+from lockhouse.ui.chat.page import ChatPage
+from lockhouse.ui.chat.palette import Command, Palette
+from lockhouse.ui.models.page import ModelsPage
+from lockhouse.ui.rail import Rail, RailItem
+from lockhouse.ui.settings.page import SettingsPage
+from lockhouse.ui.settings.store import SettingsStore
+from lockhouse.ui.shortcut_list import ShortcutList
+from lockhouse.ui.status_bar import StatusBar
+from lockhouse.ui.theme import Theme
+from lockhouse.ui.window_state import WindowState
+
+_ITEMS = (
+    RailItem("chat", "Chat", "message-square", "page_1"),
+    RailItem("models", "Models", "boxes", "page_2"),
+    RailItem("settings", "Settings", "settings-2", "settings", at_foot=True),
+)
+_SCALE_STEP = 0.1
+_SCALES = (0.8, 2.0)
+_FIRST_SIZE = (1280, 800)
+
+
+class MainWindow(QMainWindow):
+    """Holds the pages; knows nothing of services."""
+
+    closing = Signal()
+    models_dropped = Signal(object)  # list[Path]
+    seal_wanted = Signal()
+
+    def __init__(
+        self,
+        theme: Theme,
+        settings: SettingsStore,
+        chat: ChatPage,
+        models: ModelsPage,
+        settings_page: SettingsPage,
+        status: StatusBar,
+    ) -> None:
+        super().__init__()
+        self._theme = theme
+        self._settings = settings
+        self.chat = chat
+        self.models = models
+        self.settings_page = settings_page
+        self.status = status
+        self._pages: dict[str, QWidget] = {
+            "chat": chat,
+            "models": models,
+            "settings": settings_page,
+        }
+        self._page = "chat"
+        self.setObjectName("main_window")
+        self.setWindowTitle("Lockhouse")
+        self.setAcceptDrops(True)
+        self.setMinimumSize(640, 480)
+        self._rail = Rail(theme, _ITEMS)
+        self._stack = QStackedWidget()
+        for page in self._pages.values():
+            self._stack.addWidget(page)
+        self._lay_out()
+        shortcuts.bind(self, self._handlers())
+        self._rail.chosen.connect(self.show_page)
+        status.seal_pressed.connect(self.seal_wanted)
+        chat.search_wanted.connect(self.show_palette)
+        chat.models_dropped.connect(self.models_dropped)
+        settings_page.shortcuts_wanted.connect(self.show_shortcuts)
+        models.chat_wanted.connect(self._chat_with)
+        chat.opened.connect(self._name_window)
+        self.resize(*_FIRST_SIZE)
+        self.show_page("chat")
+
+    def _lay_out(self) -> None:
+        middle = QWidget()
+        column = QVBoxLayout(middle)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        row = QHBoxLayout()
+        row.setSpacing(0)
+        row.addWidget(self._rail)
+        row.addWidget(self._stack, 1)
+        column.addLayout(row, 1)
+        column.addWidget(self.status)
+        self.setCentralWidget(middle)
+
+    def _handlers(self) -> dict[str, shortcuts.Handler]:
+        chat = self.chat
+        return {
+            "new_chat": self._new_chat,
+            "search": self.show_palette,
+            "sidebar": self._on_chat(chat.columns.toggle_list),
+            "find": self._on_chat(chat.find_in_chat),
+            "stop": self._escape,
+            "regenerate": self._on_chat(chat.regenerate),
+            "copy_answer": self._on_chat(chat.copy_last_answer),
+            "focus_composer": self._on_chat(chat.composer.edit.setFocus),
+            "details": self._on_chat(chat.toggle_details),
+            "page_1": lambda: self.show_page("chat"),
+            "page_2": lambda: self.show_page("models"),
+            "settings": lambda: self.show_page("settings"),
+            "larger": lambda: self._scale(+_SCALE_STEP),
+            "smaller": lambda: self._scale(-_SCALE_STEP),
+            "normal_size": lambda: self._settings.set("text_scale", 1.0),
+            "shortcuts": self.show_shortcuts,
+            "quit": self.close_window,
+        }
+
+    # -- pages ------------------------------------------------------------------------------
+
+    @property
+    def page(self) -> str:
+        """Which page is shown."""
+        return self._page
+
+    def show_page(self, key: str) -> None:
+        """Another page."""
+        self._page = key
+        self._rail.show_page(key)
+        self._stack.setCurrentWidget(self._pages[key])
+
+    def close_window(self) -> None:
+        """As the button of the window does."""
+        self.close()
+
+    def show_palette(self) -> None:
+        """Search over everything."""
+        listing = self.chat.list_panel.model.listing
+        palette = Palette(
+            self.chat.listing, self._theme, listing.conversations, self._commands(), self
+        )
+        palette.open_wanted.connect(self._open)
+        palette.finished.connect(palette.deleteLater)
+        palette.show()
+
+    def show_shortcuts(self) -> None:
+        """The list of all keys."""
+        dialog = ShortcutList(self._theme, self)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.show()
+
+    def _commands(self) -> tuple[Command, ...]:
+        keys = shortcuts.shown_keys
+        dark = not self._theme.is_dark
+        return (
+            Command("square-pen", "New chat", keys("new_chat"), self._new_chat),
+            Command("boxes", "Models", keys("page_2"), lambda: self.show_page("models")),
+            Command("file-input", "Import a model…", "", self.models.choose_files),
+            Command("file-input", "Import chats…", "", self.chat.list_panel.import_chats),
+            Command("settings-2", "Settings", keys("settings"), self._handlers()["settings"]),
+            Command(
+                "moon" if dark else "sun",
+                "Dark theme" if dark else "Light theme",
+                "",
+                lambda: self._settings.set("theme", "dark" if dark else "light"),
+            ),
+            Command("keyboard", "Keyboard shortcuts", keys("shortcuts"), self.show_shortcuts),
+            Command("lock", "The seal: what can leave", "", self.seal_wanted.emit),
+        )
+
+    def _open(self, conversation_id: str, message_id: str, words: str) -> None:
+        self.show_page("chat")
+        self.chat.open_chat(conversation_id, message_id, words)
+
+    def _new_chat(self) -> None:
+        self.show_page("chat")
+        self.chat.new_chat()
+
+    def _chat_with(self, name: str) -> None:
+        self.show_page("chat")
+        self.chat.start_chatting(name)
+
+    def _escape(self) -> None:
+        if self._page == "chat":
+            self.chat.stop_or_close()
+        elif self._page == "models":
+            self.models.columns.close_drawer()
+
+    def _on_chat(self, action: shortcuts.Handler) -> shortcuts.Handler:
+        def act() -> None:
+            self.show_page("chat")
+            action()
+
+        return act
+
+    def _scale(self, step: float) -> None:
+        low, high = _SCALES
+        wanted = round(min(high, max(low, self._settings.current.text_scale + step)), 2)
+        self._settings.set("text_scale", wanted)
+
+    def _name_window(self, _conversation_id: str) -> None:
+        title = self.chat.head.title.text()
+        self.setWindowTitle(f"{title} – Lockhouse" if title else "Lockhouse")
+
+    # -- what is found again ----------------------------------------------------------------
+
+    def state(self, conversation_id: str) -> WindowState:
+        """What is to be found again after a restart."""
+        return WindowState(
+            geometry=self.saveGeometry().toBase64().toStdString(),
+            page=self._page,
+            conversation_id=conversation_id,
+            columns=self.chat.columns.state(),
+            was_used=True,
+        )
+
+    def restore(self, state: WindowState) -> None:
+        """Take up where the last window ended."""
+        if state.geometry_bytes:
+            self.restoreGeometry(QByteArray(state.geometry_bytes))
+        self.chat.columns.restore(state.columns)
+        if state.page in self._pages:
+            self.show_page(state.page)
+
+    # -- drops and the end ------------------------------------------------------------------
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if local_files(event.mimeData()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        files = local_files(event.mimeData())
+        models = [path for path in files if path.suffix.lower() == ".gguf"]
+        others: list[Path] = [path for path in files if path not in models]
+        event.acceptProposedAction()
+        if models:
+            self.models_dropped.emit(models)
+        if others and self._page == "chat":
+            self.chat.composer.take_files(others)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self.closing.emit()
+        event.accept()

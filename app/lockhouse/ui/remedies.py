@@ -1,0 +1,105 @@
+"""The way on when a model does not fit: the smaller choice that would."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from PySide6.QtWidgets import QWidget
+
+from lockhouse.answer.local import LocalTargets
+from lockhouse.core.answering import Failed
+from lockhouse.library.gguf import largest_context, read_header
+from lockhouse.ui.jobs import Jobs, ignore
+from lockhouse.ui.settings.store import SettingsStore
+from lockhouse.ui.surfaces import ChoiceDialog
+from lockhouse.ui.theme import Theme
+
+_MARGIN_BYTES = 512 << 20
+_SMALLEST_CONTEXT = 512
+
+
+@dataclass(frozen=True, slots=True)
+class SmallerChoice:
+    """A context that would fit; 0 when none does."""
+
+    context_length: int
+    halved_cache: bool = False
+
+
+def smaller_choice(path: Path, kv_type: str) -> SmallerChoice:
+    """What of this model fits into the memory that is free now."""
+    header = read_header(path)
+    room = psutil.virtual_memory().available - _MARGIN_BYTES
+    most = largest_context(header, room, kv_type) // 256 * 256
+    if most < _SMALLEST_CONTEXT and kv_type == "f16":
+        halved = largest_context(header, room, "q8_0") // 256 * 256
+        if halved >= _SMALLEST_CONTEXT:
+            return SmallerChoice(halved, halved_cache=True)
+    return SmallerChoice(most if most >= _SMALLEST_CONTEXT else 0)
+
+
+class NoRoomHelp:
+    """Asks what would fit, tells it in a dialog and does what is chosen."""
+
+    def __init__(
+        self,
+        targets: LocalTargets,
+        settings: SettingsStore,
+        jobs: Jobs,
+        theme: Theme,
+        *,
+        again: Callable[[], None],
+        show_models: Callable[[], None],
+    ) -> None:
+        self._targets = targets
+        self._settings = settings
+        self._jobs = jobs
+        self._theme = theme
+        self._again = again
+        self._show_models = show_models
+
+    def offer(self, failed: Failed, target: str, over: QWidget) -> None:
+        """Show the dialog for this failure."""
+        kv_type = self._settings.current.kv_type
+
+        def work() -> SmallerChoice:
+            spec = self._targets.get(target).spec
+            return smaller_choice(Path(spec.model_path), kv_type)
+
+        def fallback(_error: object) -> None:
+            self._show(failed, SmallerChoice(0), over)
+
+        self._jobs.run(work, lambda choice: self._show(failed, choice, over), fallback)
+
+    def _show(self, failed: Failed, choice: SmallerChoice, over: QWidget) -> None:
+        choices: list[tuple[str, str]] = []
+        if choice.context_length:
+            words = f"Use a context of {choice.context_length:,} tokens"
+            choices.append(("smaller", words))
+        choices.append(("models", "Choose another model"))
+        dialog = ChoiceDialog(
+            self._theme,
+            "This does not fit into memory",
+            failed.message,
+            hint=failed.hint,
+            choices=choices,
+            details=failed.details,
+            close_words="Not now",
+            parent=over,
+        )
+        dialog.chosen.connect(lambda key: self._do(key, choice))
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.show()
+
+    def _do(self, key: str, choice: SmallerChoice) -> None:
+        if key == "models":
+            self._show_models()
+            return
+        if choice.halved_cache:
+            self._settings.set("kv_type", "q8_0")
+        self._settings.set("context_length", choice.context_length)
+        # After the setting is stored, because the target reads it when it is asked.
+        self._jobs.run_in_order(lambda: None, lambda _: self._again(), ignore)

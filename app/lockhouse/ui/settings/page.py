@@ -1,0 +1,276 @@
+"""The Settings page, built from the description of the fields. Changes hold at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import Qt, QUrl, Signal
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import (
+    QApplication,
+    QButtonGroup,
+    QFrame,
+    QHBoxLayout,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from lockhouse.answer.targets import TargetInfo
+from lockhouse.storage.settings import Field, Settings, fields
+from lockhouse.ui.parts import hairline, icon_button, label, object_name, push_button
+from lockhouse.ui.settings.rows import SettingRow, label_of, shown_value
+from lockhouse.ui.settings.store import SettingsStore
+from lockhouse.ui.theme import Theme
+from lockhouse.ui.toast import Toast
+
+_COLUMN_WIDTH = 680
+_NAV_WIDTH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder or file of this home, as the page lists it."""
+
+    words: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What this program is."""
+
+    version: str
+    engine: str
+
+
+class SettingsPage(QWidget):
+    """Sections at the left, everything in one column at the right."""
+
+    shortcuts_wanted = Signal()
+
+    def __init__(
+        self,
+        store: SettingsStore,
+        theme: Theme,
+        places: tuple[Place, ...],
+        about: About,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._store = store
+        self._theme = theme
+        self._places = places
+        self._about = about
+        self._targets: tuple[TargetInfo, ...] = ()
+        self._rows: dict[str, SettingRow] = {}
+        self._undo: dict[str, object] = {}
+        self._sections: list[tuple[str, QWidget]] = []
+        self.setObjectName("settings_page")
+        self._nav = QVBoxLayout()
+        self._group = QButtonGroup(self)
+        self._area = QScrollArea()
+        self._lay_out()
+        self._rebuild()
+        self.toast = Toast(theme, self)
+        self.toast.undo_wanted.connect(self._take_back)
+        store.changed.connect(self._show)
+        theme.changed.connect(self._restyle)
+        self._scale = theme.scale
+
+    def show_targets(self, targets: tuple[TargetInfo, ...]) -> None:
+        """Which models can be the one for new chats."""
+        if targets != self._targets:
+            self._targets = targets
+            self._rebuild()
+
+    # -- building ---------------------------------------------------------------------------
+
+    def _lay_out(self) -> None:
+        px = self._theme.px
+        nav = QFrame()
+        nav.setObjectName("settings_nav")
+        nav.setProperty("tone", "bg-1")
+        nav.setProperty("line", "right")
+        nav.setFixedWidth(px(_NAV_WIDTH))
+        column = QVBoxLayout(nav)
+        column.setContentsMargins(px(8), px(12), px(8), px(8))
+        title = label("Settings", role="page-title")
+        title.setContentsMargins(px(8), 0, 0, px(8))
+        column.addWidget(title)
+        self._nav.setSpacing(px(2))
+        column.addLayout(self._nav)
+        column.addStretch(1)
+        self._area.setObjectName("settings_area")
+        self._area.setWidgetResizable(True)
+        self._area.setFrameShape(QFrame.Shape.NoFrame)
+        self._area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addWidget(nav)
+        row.addWidget(self._area, 1)
+
+    def _rebuild(self) -> None:
+        px = self._theme.px
+        self._rows.clear()
+        self._sections.clear()
+        place = self._area.verticalScrollBar().value()
+        page = QWidget()
+        page.setObjectName("settings_column")
+        sides = QHBoxLayout(page)
+        sides.setContentsMargins(px(24), px(12), px(24), px(32))
+        middle = QWidget()
+        middle.setMaximumWidth(px(_COLUMN_WIDTH))
+        sides.addStretch(1)
+        sides.addWidget(middle, 1000)
+        sides.addStretch(1)
+        column = QVBoxLayout(middle)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(px(8))
+        groups: dict[str, list[Field]] = {}
+        for field in fields():
+            groups.setdefault(field.group, []).append(field)
+        for name, members in groups.items():
+            rows: list[QWidget] = [self._row(field) for field in members]
+            self._add_section(column, name, rows)
+        self._add_section(column, "Keyboard", [self._keyboard_row()])
+        self._add_section(column, "Folders", [self._place_row(one) for one in self._places])
+        self._add_section(column, "About", [self._about_row()])
+        column.addStretch(1)
+        self._area.setWidget(page)
+        self._fill_nav()
+        self._show(self._store.current)
+        self._area.verticalScrollBar().setValue(place)
+
+    def _add_section(self, column: QVBoxLayout, name: str, rows: list[QWidget]) -> None:
+        px = self._theme.px
+        heading = label(name, role="strong")
+        heading.setContentsMargins(0, px(16), 0, 0)
+        column.addWidget(heading)
+        card = QFrame()
+        card.setObjectName(f"section_{object_name(name)}")
+        card.setProperty("tone", "card")
+        inside = QVBoxLayout(card)
+        inside.setContentsMargins(1, 1, 1, 1)
+        inside.setSpacing(0)
+        for number, row in enumerate(rows):
+            if number:
+                inside.addWidget(hairline())
+            inside.addWidget(row)
+        column.addWidget(card)
+        self._sections.append((name, heading))
+
+    def _row(self, field: Field) -> SettingRow:
+        options: tuple[tuple[str, str], ...] = ()
+        if field.name == "default_target":
+            known = tuple((one.name, one.title or one.name) for one in self._targets)
+            options = (("", "The starter model"), *known)
+        row = SettingRow(self._theme, field, options=options)
+        row.changed.connect(self._store.set)
+        row.reset_wanted.connect(self._reset)
+        self._rows[field.name] = row
+        return row
+
+    def _line(self, title: str, below: str, *buttons: QWidget) -> QWidget:
+        px = self._theme.px
+        line = QWidget()
+        row = QHBoxLayout(line)
+        row.setContentsMargins(px(16), px(10), px(12), px(10))
+        row.setSpacing(px(8))
+        words = QVBoxLayout()
+        words.setSpacing(px(2))
+        words.addWidget(label(title, role="medium"))
+        shown = label(below, role="caption", ink="3", wrap=True)
+        shown.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        words.addWidget(shown)
+        row.addLayout(words, 1)
+        for button in buttons:
+            row.addWidget(button)
+        return line
+
+    def _keyboard_row(self) -> QWidget:
+        show = push_button(
+            self._theme, "Show shortcuts", name="show_shortcuts", icon="keyboard", compact=True
+        )
+        show.clicked.connect(self.shortcuts_wanted)
+        return self._line("Keyboard shortcuts", "Everything can be reached by keyboard.", show)
+
+    def _place_row(self, place: Place) -> QWidget:
+        copy = icon_button(self._theme, "copy", f"Copy the path: {place.words}")
+        copy.clicked.connect(lambda: self._copy_path(place))
+        show = push_button(
+            self._theme, "Open folder", compact=True, spoken=f"Open folder: {place.words}"
+        )
+        show.setObjectName(f"open_{object_name(place.words)}")
+        show.clicked.connect(lambda: _open_folder(place.path))
+        return self._line(place.words, str(place.path), copy, show)
+
+    def _about_row(self) -> QWidget:
+        return self._line(
+            f"Lockhouse {self._about.version}",
+            f"Apache License 2.0. {self._about.engine}. No telemetry, no update check, nothing "
+            "fetched.",
+        )
+
+    def _fill_nav(self) -> None:
+        while self._nav.count():
+            item = self._nav.takeAt(0)
+            widget = item.widget() if item else None
+            if widget is not None:
+                self._group.removeButton(widget)  # type: ignore[arg-type]
+                widget.deleteLater()
+        for name, heading in self._sections:
+            button = QPushButton(name)
+            button.setObjectName(f"nav_{object_name(name)}")
+            button.setAccessibleName(f"Settings: {name}")
+            button.setProperty("kind", "quiet")
+            button.setProperty("size", "compact")
+            button.setStyleSheet("text-align: left;")
+            button.clicked.connect(lambda _checked=False, wanted=heading: self._scroll_to(wanted))
+            self._group.addButton(button)
+            self._nav.addWidget(button)
+
+    # -- following --------------------------------------------------------------------------
+
+    def _show(self, settings: Settings) -> None:
+        for name, row in self._rows.items():
+            row.show_value(getattr(settings, name))
+
+    def _restyle(self) -> None:
+        if self._theme.scale != self._scale:
+            self._scale = self._theme.scale
+            self._rebuild()
+
+    def _reset(self, name: str) -> None:
+        row = self._rows[name]
+        before = getattr(self._store.current, name)
+        self._undo[name] = before
+        self._store.set(name, row.field.default)
+        self.toast.say(
+            f"{label_of(row.field)} is {shown_value(row.field, row.field.default)} again",
+            undo_token=name,
+        )
+
+    def _take_back(self, name: str) -> None:
+        if name in self._undo:
+            self._store.set(name, self._undo.pop(name))
+
+    def _copy_path(self, place: Place) -> None:
+        QApplication.clipboard().setText(str(place.path))
+        self.toast.say("Copied the path")
+
+    def _scroll_to(self, heading: QWidget) -> None:
+        bar = self._area.verticalScrollBar()
+        page = self._area.widget()
+        if page is None:
+            return
+        top = heading.mapTo(page, heading.rect().topLeft()).y()
+        bar.setValue(top)
+
+
+def _open_folder(path: Path) -> None:
+    folder = path if path.is_dir() else path.parent
+    QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))

@@ -1,0 +1,78 @@
+"""A sentence in passing at the foot of the page, with a way to take the step back."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QObject, QTimer, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
+
+from lockhouse.ui.parts import icon_button, label, push_button
+from lockhouse.ui.theme import Theme
+
+_SHOWN_MS = 5000
+_SHOWN_WITH_UNDO_MS = 10_000
+
+
+class Toast(QFrame):
+    """One at a time, over the page, gone by itself unless the pointer rests on it."""
+
+    undo_wanted = Signal(str)
+
+    def __init__(self, theme: Theme, over: QWidget) -> None:
+        super().__init__(over)
+        self._theme = theme
+        self._token = ""
+        self.setObjectName("toast")
+        self.setProperty("tone", "card")
+        px = theme.px
+        row = QHBoxLayout(self)
+        row.setContentsMargins(px(14), px(6), px(6), px(6))
+        row.setSpacing(px(8))
+        self._words = label("")
+        self._words.setObjectName("toast_words")
+        row.addWidget(self._words)
+        self._undo = push_button(theme, "Undo", name="toast_undo", kind="link", compact=True)
+        self._undo.clicked.connect(self._take_back)
+        row.addWidget(self._undo)
+        close = icon_button(theme, "x", "Dismiss", name="toast_close", size=14)
+        close.clicked.connect(self.hide)
+        row.addWidget(close)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self.hide)
+        over.installEventFilter(self)
+        self.hide()
+
+    def say(self, text: str, *, undo_token: str = "") -> None:
+        """Show a sentence in place of the one before."""
+        self._token = undo_token
+        self._words.setText(text)
+        self.setAccessibleName(text)
+        self._undo.setVisible(bool(undo_token))
+        self.adjustSize()
+        self._place()
+        self.show()
+        self.raise_()
+        self._timer.start(_SHOWN_WITH_UNDO_MS if undo_token else _SHOWN_MS)
+
+    def _take_back(self) -> None:
+        self.hide()
+        if self._token:
+            self.undo_wanted.emit(self._token)
+
+    def _place(self) -> None:
+        over = self.parentWidget()
+        if over is not None:
+            self.setMaximumWidth(over.width() - self._theme.px(32))
+            left = (over.width() - self.width()) // 2
+            self.move(left, over.height() - self.height() - self._theme.px(44))
+
+    def enterEvent(self, _event: object) -> None:
+        self._timer.stop()
+
+    def leaveEvent(self, _event: object) -> None:
+        self._timer.start(_SHOWN_MS)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Resize and self.isVisible():
+            self._place()
+        return super().eventFilter(watched, event)

@@ -1,0 +1,52 @@
+"""Geometry, columns and the open conversation, found again after a restart.
+
+Kept in the home's own folder, beside the database, because nothing is ever written elsewhere.
+A file that cannot be read or written costs the position of the window and nothing more.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+from pathlib import Path
+
+import msgspec
+
+
+class WindowState(msgspec.Struct, frozen=True):
+    """What is remembered of a window."""
+
+    geometry: str = ""  # Qt's own bytes in base64
+    page: str = "chat"
+    conversation_id: str = ""
+    columns: dict[str, object] = {}
+    was_used: bool = False
+
+    @property
+    def geometry_bytes(self) -> bytes:
+        """For ``restoreGeometry``; empty when there is nothing usable."""
+        with contextlib.suppress(ValueError):
+            return base64.b64decode(self.geometry, validate=True)
+        return b""
+
+
+def load_state(path: Path) -> WindowState:
+    """The state in the file, or that of a first start."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=WindowState)
+    except (OSError, msgspec.DecodeError):
+        return WindowState()
+
+
+def save_state(path: Path, state: WindowState) -> None:
+    """Write it as a whole or not at all."""
+    text = json.dumps(msgspec.to_builtins(state), indent=1)
+    new = path.with_name(f"{path.name}.{os.getpid()}.new")
+    with contextlib.suppress(OSError):
+        try:
+            new.write_text(text, encoding="utf-8")
+            new.replace(path)
+        finally:
+            new.unlink(missing_ok=True)

@@ -1,0 +1,117 @@
+"""How figures and times are written in the window: short, and the same everywhere."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_LONG_MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+NBSP = "\u00a0"
+
+
+def local_now() -> dt.datetime:
+    """Now, in the zone of this machine."""
+    return dt.datetime.now().astimezone()
+
+
+def short_time(moment: dt.datetime, now: dt.datetime) -> str:
+    """10:24 today and yesterday, Mon within the week, 12 Nov this year, 3 Oct 2024 before."""
+    local = moment.astimezone(now.tzinfo)
+    days = (now.date() - local.date()).days
+    if days <= 1:
+        return f"{local:%H:%M}"
+    if days < 7:
+        return _WEEKDAYS[local.weekday()]
+    day = f"{local.day}{NBSP}{_MONTHS[local.month - 1]}"
+    return day if local.year == now.year else f"{day}{NBSP}{local.year}"
+
+
+def day_group(moment: dt.datetime, now: dt.datetime) -> str:
+    """The heading under which a list shows it: Today, Yesterday, Last week, then months."""
+    local = moment.astimezone(now.tzinfo)
+    days = (now.date() - local.date()).days
+    if days <= 0:
+        return "Today"
+    if days == 1:
+        return "Yesterday"
+    if days <= 7:
+        return "Last week"
+    month = _LONG_MONTHS[local.month - 1]
+    return month if local.year == now.year else f"{month} {local.year}"
+
+
+def size(size_bytes: float) -> str:
+    """Decimal units: 812 B, 98 MB, 5.0 GB."""
+    if size_bytes < 1000:
+        return f"{size_bytes:.0f}{NBSP}B"
+    for unit in ("kB", "MB"):
+        size_bytes /= 1000
+        if size_bytes < 999.5:
+            return f"{size_bytes:.0f}{NBSP}{unit}"
+    size_bytes /= 1000
+    if size_bytes < 999.5:
+        return f"{size_bytes:.1f}{NBSP}GB"
+    return f"{size_bytes / 1000:.1f}{NBSP}TB"
+
+
+def gigabytes(size_bytes: float) -> str:
+    """The bare figure in GB, for '14.2 of 32 GB'."""
+    value = size_bytes / 1e9
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}"
+
+
+def tokens(count: int) -> str:
+    """412, 2.9k, 16k, 131k."""
+    if count < 1000:
+        return str(count)
+    thousands = count / 1000
+    if thousands < 9.95:
+        return f"{thousands:.1f}k".replace(".0k", "k")
+    return f"{thousands:.0f}k"
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """1 chat, 2 chats, 1,024 tokens."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def seconds(duration_s: float) -> str:
+    """0.04 s, 0.9 s, 12 s, 2 min 5 s."""
+    if duration_s < 0.095:
+        return f"{duration_s:.2f}{NBSP}s"
+    if duration_s < 9.95:
+        return f"{duration_s:.1f}{NBSP}s"
+    if duration_s < 60:
+        return f"{duration_s:.0f}{NBSP}s"
+    minutes, rest = divmod(round(duration_s), 60)
+    return f"{minutes}{NBSP}min {rest}{NBSP}s"
+
+
+def speed(tokens_per_s: float) -> str:
+    """11.8 tok/s, 412 tok/s."""
+    figure = f"{tokens_per_s:.0f}" if tokens_per_s >= 100 else f"{tokens_per_s:.1f}"
+    return f"{figure}{NBSP}tok/s"
+
+
+def percent(fraction: float) -> str:
+    """62 %."""
+    return f"{round(min(max(fraction, 0.0), 1.0) * 100)}{NBSP}%"
+
+
+def short_hash(digest: str) -> str:
+    """The two ends of a digest, enough to compare by eye."""
+    return digest if len(digest) <= 16 else f"{digest[:8]}…{digest[-6:]}"

@@ -1,0 +1,64 @@
+"""Times and figures as a person reads them."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from lockhouse.ui import wording
+
+NOW = dt.datetime(2026, 3, 18, 15, 0, tzinfo=dt.timezone(dt.timedelta(hours=2)))  # a Wednesday
+
+
+@pytest.mark.parametrize(
+    ("days", "short", "group"),
+    [
+        (0, "15:00", "Today"),
+        (1, "15:00", "Yesterday"),
+        (2, "Mon", "Last week"),
+        (6, "Thu", "Last week"),
+        (7, "11 Mar", "Last week"),
+        (8, "10 Mar", "March"),
+        (40, "6 Feb", "February"),
+        (100, "8 Dec 2025", "December 2025"),
+    ],
+)
+def test_times_in_a_list(days: int, short: str, group: str) -> None:
+    moment = NOW - dt.timedelta(days=days)
+    assert wording.short_time(moment, NOW).replace("\u00a0", " ") == short
+    assert wording.day_group(moment, NOW) == group
+
+
+def test_a_time_stored_in_another_zone_is_shown_in_the_local_one() -> None:
+    stored = dt.datetime(2026, 3, 17, 23, 30, tzinfo=dt.UTC)  # 01:30 on the 18th, local
+    assert wording.day_group(stored, NOW) == "Today"
+    assert wording.short_time(stored, NOW) == "01:30"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(812, "812 B"), (98_000_000, "98 MB"), (999_700_000, "1.0 GB"), (5_020_000_000, "5.0 GB")],
+)
+def test_sizes(value: int, shown: str) -> None:
+    assert wording.size(value).replace("\u00a0", " ") == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(412, "412"), (2900, "2.9k"), (2000, "2k"), (9960, "10k"), (16384, "16k")]
+)
+def test_token_counts(value: int, shown: str) -> None:
+    assert wording.tokens(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0.04, "0.04 s"), (0.9, "0.9 s"), (12.4, "12 s"), (125.2, "2 min 5 s")]
+)
+def test_durations(value: float, shown: str) -> None:
+    assert wording.seconds(value).replace("\u00a0", " ") == shown
+
+
+def test_counts_take_the_right_noun() -> None:
+    assert wording.counted(1, "chat") == "1 chat"
+    assert wording.counted(1024, "token") == "1,024 tokens"
+    assert wording.counted(2, "reply", "replies") == "2 replies"

@@ -18,6 +18,7 @@ from lockhouse.cli.options import (
     attach,
     build_request,
     decode,
+    read_wishes,
     require_text,
     sampling_options,
     target_option,
@@ -72,11 +73,10 @@ def ask(door: Door, /, prompt: str | None, **wishes: Any) -> int:
         raise UsageMistake("--json and --jsonl exclude each other.")
     if wishes["no_save"] and wishes["chat_id"]:
         raise UsageMistake("--chat goes on with a conversation; --no-save keeps none.")
+    wishes = read_wishes(wishes)
     question = attach(_read_question(prompt), wishes["files"])
     if not question.strip():
         raise UsageMistake("There is nothing to ask.", hint='Try: lockhouse ask "Hello"')
-    if wishes["system"] is not None:
-        require_text(wishes["system"], "the system prompt")
     shape: Shape = "json" if wishes["is_json"] else "jsonl" if wishes["jsonl"] else "text"
     with door.workspace() as workspace:
         return _ask(workspace, question, wishes, shape)

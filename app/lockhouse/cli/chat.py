@@ -11,7 +11,13 @@ import click
 
 from lockhouse.cli import output
 from lockhouse.cli.door import Door, pass_door
-from lockhouse.cli.options import build_request, require_text, sampling_options, target_option
+from lockhouse.cli.options import (
+    build_request,
+    read_wishes,
+    require_text,
+    sampling_options,
+    target_option,
+)
 from lockhouse.cli.typist import Typist
 from lockhouse.core.errors import LockhouseError, NotFound, UsageMistake, from_wire
 
@@ -43,6 +49,7 @@ Ctrl-C stops an answer and keeps what came. Two slashes begin a message with one
 @pass_door
 def chat(door: Door, /, **wishes: Any) -> int:
     """Talk with a model in the terminal. /help tells the rest."""
+    wishes = read_wishes(wishes)
     with door.workspace() as workspace:
         return _Talk(workspace, wishes).hold()
 
@@ -57,8 +64,6 @@ class _Talk:
         self._exit_code: int | None = None
         self._request: AnswerRequest = build_request(workspace.settings, wishes)
         self._system: str | None = wishes["system"]
-        if self._system is not None:
-            require_text(self._system, "The system prompt")
         name = wishes["target"]
         if wishes["chat_id"]:
             self._conversation = workspace.conversations.get(wishes["chat_id"])

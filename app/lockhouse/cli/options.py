@@ -75,6 +75,23 @@ def sampling_options(command: _Command) -> _Command:
     return command
 
 
+def read_wishes(wishes: dict[str, Any]) -> dict[str, Any]:
+    """The options as given, checked, with the texts of the files they name."""
+    if wishes.get("schema") and wishes.get("grammar"):
+        raise UsageMistake("--schema and --grammar exclude each other.")
+    for text in wishes.get("stop") or ():
+        if not require_text(text, "--stop"):
+            raise UsageMistake("--stop needs a text that is not empty.")
+    if wishes.get("system") is not None:
+        require_text(wishes["system"], "The system prompt")
+    schema, grammar = wishes.get("schema"), wishes.get("grammar")
+    return {
+        **wishes,
+        "schema": read_schema(schema) if schema else None,
+        "grammar": read_text(grammar, "grammar") if grammar else None,
+    }
+
+
 def build_request(settings: Settings, wishes: dict[str, Any]) -> AnswerRequest:
     """The request without its turns: what was asked for, and the settings for the rest."""
     from lockhouse.core.answering import AnswerRequest, Sampling
@@ -83,12 +100,6 @@ def build_request(settings: Settings, wishes: dict[str, Any]) -> AnswerRequest:
         given = wishes.get(name)
         return getattr(settings, name) if given is None else given
 
-    if wishes.get("schema") and wishes.get("grammar"):
-        raise UsageMistake("--schema and --grammar exclude each other.")
-    for text in wishes.get("stop") or ():
-        require_text(text, "--stop")
-        if not text:
-            raise UsageMistake("--stop needs a text that is not empty.")
     return AnswerRequest(
         turns=(),
         sampling=Sampling(
@@ -101,8 +112,8 @@ def build_request(settings: Settings, wishes: dict[str, Any]) -> AnswerRequest:
         ),
         max_tokens=wishes.get("max_tokens") or settings.answer_max_tokens or None,
         stop=tuple(wishes.get("stop") or ()),
-        json_schema=read_schema(wishes["schema"]) if wishes.get("schema") else None,
-        grammar=read_text(wishes["grammar"], "grammar") if wishes.get("grammar") else None,
+        json_schema=wishes.get("schema"),
+        grammar=wishes.get("grammar"),
         when_full=settings.when_full,
         context_length=wishes.get("ctx") or settings.context_length or None,
     )

@@ -1,0 +1,182 @@
+"""The commands around the conversation: listing, finding, moving, settings, status, doctor."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import Command
+
+
+@pytest.fixture(scope="module")
+def asked(shared: Command) -> str:
+    """The id of a conversation of two turns."""
+    first = shared(
+        "ask",
+        "What is the capital of France? Answer in one sentence.",
+        "--temperature",
+        "0",
+        "--json",
+    ).json
+    identity = str(first["conversation_id"])
+    shared("ask", "And of Italy?", "--chat", identity, "--max-tokens", "9")
+    return identity
+
+
+def test_conversations_are_listed_shown_and_found(shared: Command, asked: str) -> None:
+    listed = {chat["id"]: chat for chat in shared("chats", "list", "--json").json}
+    assert listed[asked]["message_count"] == 4
+    assert listed[asked]["title"] == "What is the capital of France? Answer in one sentence."
+    assert asked in shared("chats", "list").text
+    shown = shared("chats", "show", asked[:14], "--json").json
+    assert [message["role"] for message in shown["messages"]] == ["user", "assistant"] * 2
+    assert shown["messages"][1]["provenance"]["finished"]["parameters"]["temperature"] == 0
+    hits = shared("chats", "search", "paris", "--json").json
+    assert any(hit["conversation_id"] == asked and "Paris" in hit["snippet"] for hit in hits)
+    assert all("\x02" not in hit["snippet"] for hit in hits)
+    assert shared("chats", "search", '"; DROP TABLE messages', "--json").json == []
+
+
+def test_a_conversation_is_deleted_restored_and_renamed(shared: Command) -> None:
+    identity = shared("ask", "Hi", "--max-tokens", "2", "--json").json["conversation_id"]
+    shared("chats", "delete", identity)
+    assert shared("chats", "show", identity).code == 3
+    assert [chat["id"] for chat in shared("chats", "list", "--deleted", "--json").json] == [
+        identity
+    ]
+    assert shared("chats", "restore", identity[:15]).code == 0
+    assert shared("chats", "rename", identity, "A greeting", "--json").json["title"] == "A greeting"
+
+
+def test_a_conversation_travels_as_json_and_reads_as_markdown(
+    shared: Command, lockhouse: Command, asked: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "chat.json"
+    assert shared("chats", "export", asked, "--format", "json", "-o", str(file)).code == 0
+    report = lockhouse("chats", "import", file, "--json").json
+    assert report["conversations"] == 1
+    assert report["messages"] == 4
+    there = lockhouse("chats", "list", "--json").json[0]
+    moved = lockhouse("chats", "show", there["id"], "--json").json["messages"]
+    original = shared("chats", "show", asked, "--json").json["messages"]
+    assert [m["content"] for m in moved] == [m["content"] for m in original]
+    assert "Paris" in shared("chats", "export", asked, "--format", "md").text
+    assert "<html" in shared("chats", "export", asked, "--format", "html").text.lower()
+    for line in shared("chats", "export", asked, "--format", "jsonl").text.splitlines():
+        json.loads(line)
+
+
+def test_a_model_is_imported_where_it_lies(lockhouse: Command, tmp_path: Path) -> None:
+    starter = Path(lockhouse("models", "list", "--json").json[0]["path"])
+    file = tmp_path / "my-model.gguf"
+    file.symlink_to(starter)
+    assert lockhouse("models", "import", file, "--dry-run").code == 0
+    assert len(lockhouse("models", "list", "--json").json) == 1
+    outcome = lockhouse("models", "import", file, "--json")
+    assert outcome.code == 0
+    assert outcome.json[0]["action"] in {"registered", "already there"}
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(b"GGUF")
+    refused = lockhouse("models", "import", broken, "--json")
+    assert refused.code == 3
+    assert refused.json[0]["action"] == "refused"
+
+
+def test_models_and_targets_have_the_keys_of_the_contract(shared: Command) -> None:
+    model = shared("models", "list", "--json").json[0]
+    assert set(model) >= {
+        "name", "aliases", "path", "files", "size_bytes", "sha256", "verified_at", "architecture",
+        "parameters", "quantization", "bits_per_weight", "context_length", "capabilities",
+        "license", "source", "owner", "pinned", "fit",
+    }  # fmt: skip
+    assert shared("models", "show", model["name"], "--json").json["path"] == model["path"]
+    target = shared("targets", "list", "--json").json[0]
+    assert target["name"] == model["name"]
+    assert target["leaves_machine"] is False
+
+
+def test_settings_come_from_the_file_and_the_variable_goes_before(lockhouse: Command) -> None:
+    assert lockhouse("settings", "get", "temperature").text == "0.7\n"
+    assert lockhouse("settings", "set", "temperature", "0.2").code == 0
+    assert lockhouse("settings", "get", "temperature", "--json").json["value"] == 0.2
+    assert lockhouse("settings", "get", "temperature", LOCKHOUSE_TEMPERATURE="1").text == "1.0\n"
+    names = {setting["name"] for setting in lockhouse("settings", "list", "--json").json}
+    assert {"theme", "temperature", "engine_idle_s"} <= names
+    assert json.loads((lockhouse.home / "settings.json").read_text())["temperature"] == 0.2
+
+
+def test_settings_shape_the_answer_unless_an_option_does(shared: Command) -> None:
+    asked = ("ask", "Hi", "--max-tokens", "2", "--no-save", "--json")
+    assert shared(*asked, LOCKHOUSE_TOP_K="5").json["parameters"]["top_k"] == 5
+    given = shared(*asked, "--top-k", "9", LOCKHOUSE_TOP_K="5")
+    assert given.json["parameters"]["top_k"] == 9
+
+
+def test_engines_are_shared_shown_and_ended(lockhouse: Command) -> None:
+    assert lockhouse("engines", "list", "--json").json == []
+    lockhouse("ask", "Hi", "--max-tokens", "2")
+    second = lockhouse("ask", "Hi", "--max-tokens", "2", "--json").json
+    running = lockhouse("engines", "list", "--json").json
+    assert len(running) == 1
+    assert second["timing"]["load_s"] < running[0]["idle_limit_s"]
+    status = lockhouse("status", "--json").json
+    assert status["sealed"] is True
+    assert [engine["pid"] for engine in status["engines"]] == [running[0]["pid"]]
+    assert status["memory"]["available_bytes"] > 0
+    assert lockhouse("engines", "stop", running[0]["model_name"], "--json").json["stopped"] == 1
+    assert lockhouse("engines", "list", "--json").json == []
+
+
+def test_paths_lie_beneath_the_home(lockhouse: Command) -> None:
+    places = lockhouse("paths", "--json").json
+    assert all(Path(place).is_relative_to(lockhouse.home) for place in places.values())
+    assert not lockhouse.home.exists()
+
+
+def test_nothing_is_written_outside_the_home(lockhouse: Command, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "user"
+    elsewhere.mkdir()
+    done = lockhouse(
+        "ask", "Hi", "--max-tokens", "2",
+        HOME=str(elsewhere), XDG_CACHE_HOME=str(elsewhere / "c"), TMPDIR=str(elsewhere),
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_the_doctor_finds_this_machine_fit_and_names_what_is_not(lockhouse: Command) -> None:
+    report = lockhouse("doctor", "--json")
+    checks = {check["name"]: check for check in report.json["checks"]}
+    assert report.code == 0, checks
+    assert set(checks) >= {
+        "python", "processor", "seal", "landlock", "memory", "home", "disk", "database",
+        "settings", "engine", "model", "keyring", "display",
+    }  # fmt: skip
+    assert {check["state"] for check in checks.values()} <= {"ok", "warn"}
+    assert checks["engine"]["state"] == "ok"
+    (lockhouse.home / "lockhouse.db").write_bytes(b"damaged" * 1000)
+    broken = lockhouse("doctor")
+    assert broken.code == 1
+    assert "fail  database" in broken.text
+
+
+def test_bench_measures_both_speeds(shared: Command) -> None:
+    result = shared("bench", "--runs", "1", "--prompt-tokens", "64", "--tokens", "8", "--json").json
+    assert result["prompt_tokens_per_s"] > 0
+    assert result["tokens_per_s"] > 0
+    assert result["prompt_tokens"] >= 64
+    assert len(result["runs"]) == 1
+    assert shared("chats", "search", "lighthouse", "--json").json == []
+
+
+def test_every_command_explains_itself(lockhouse: Command) -> None:
+    overview = lockhouse("--help")
+    assert overview.code == 0
+    for name in ("ask", "chat", "chats", "models", "targets", "engines", "settings", "status",
+                 "bench", "doctor", "paths"):  # fmt: skip
+        assert f"  {name}" in overview.text
+        told = lockhouse(name, "--help")
+        assert told.code == 0
+        assert told.text.startswith("Usage: lockhouse")

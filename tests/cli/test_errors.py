@@ -1,0 +1,197 @@
+"""What goes wrong is told once, in the caller's own shape, with the exit code of its kind."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from lockhouse.cli.main import main
+from tests.cli.command import Command, Outcome
+
+
+def refused(outcome: Outcome, code: int) -> dict[str, str]:
+    """The one error object of a command that failed with that exit code."""
+    assert outcome.code == code, outcome.err
+    assert next(iter(outcome.json)) == "error"
+    error = outcome.json["error"]
+    assert set(error) == {"code", "message", "hint"}
+    assert error["message"]
+    assert "Traceback" not in outcome.err
+    assert isinstance(error, dict)
+    return error
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("ask", "--json"),
+        ("ask", "Hi", "--json", "--jsonl"),
+        ("ask", "Hi", "--json", "--no-save", "--chat", "x"),
+        ("ask", "Hi", "--json", "--temperature", "nan"),
+        ("ask", "Hi", "--json", "--temperature", "hot"),
+        ("ask", "Hi", "--json", "--top-p", "1.5"),
+        ("ask", "Hi", "--json", "--seed", "-1"),
+        ("ask", "Hi", "--json", "--stop", ""),
+        ("ask", "Hi", "--json", "--label", "secret"),
+        ("ask", "Hi", "--json", "--nonsense"),
+        ("ask", "   ", "--json"),
+        ("asc", "Hi", "--json"),
+        ("chats", "nonsense", "--json"),
+        ("settings", "set", "theme", "pink", "--json"),
+        ("settings", "get", "nonsense", "--json"),
+    ],
+    ids=" ".join,
+)
+def test_a_mistake_in_usage_is_2(
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+) -> None:
+    with Path(os.devnull).open(encoding="utf-8") as nothing:
+        monkeypatch.setattr("sys.stdin", nothing)
+        code = main(["--home", str(tmp_path / "home"), *arguments])
+    out, err = capfd.readouterr()
+    if "--jsonl" in arguments:
+        assert code == 2
+        assert json.loads(out)["type"] == "failed"
+    else:
+        refused(Outcome(code, out.encode(), err), 2)
+    assert not (tmp_path / "home" / "lockhouse.db").exists()
+
+
+def test_what_does_not_exist_is_3(lockhouse: Command) -> None:
+    for arguments in (
+        ("ask", "Hi", "-m", "no-such-model"),
+        ("ask", "Hi", "--chat", "0000"),
+        ("chats", "show", "0000"),
+        ("chats", "delete", "0000"),
+        ("chats", "restore", "0000"),
+        ("chats", "show", "../../etc"),
+        ("models", "show", "no-such-model"),
+        ("engines", "stop", "no-such-model"),
+    ):
+        error = refused(lockhouse(*arguments, "--json"), 3)
+        assert error["hint"] or "0000" in error["message"] or "etc" in error["message"]
+    assert lockhouse("chats", "list", "--json").json == []
+
+
+def test_files_that_cannot_be_used_are_3(lockhouse: Command, tmp_path: Path) -> None:
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"a\0b")
+    latin = tmp_path / "latin"
+    latin.write_bytes("Grüße".encode("latin-1"))
+    large = tmp_path / "large"
+    with large.open("wb") as file:
+        file.truncate(20_000_000)
+    for file_path in (binary, latin, large, tmp_path, tmp_path / "missing", "/dev/zero"):
+        error = refused(lockhouse("ask", "Hi", "--attach", str(file_path), "--json"), 3)
+        assert str(file_path) in error["message"]
+    schema = tmp_path / "schema"
+    for text in ("{", "[]", '"x"', "[" * 100_000):
+        schema.write_text(text)
+        refused(lockhouse("ask", "Hi", "--schema", schema, "--json"), 3)
+
+
+def test_a_pipe_in_place_of_a_file_does_not_hang(lockhouse: Command, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    refused(lockhouse("ask", "Hi", "--attach", pipe, "--json"), 3)
+    refused(lockhouse("ask", "Hi", "-m", pipe, "--json"), 3)
+    refused(lockhouse("chats", "import", pipe, "--json"), 3)
+
+
+@pytest.mark.parametrize("data", [b"ab\xff\xfe", b"\xf0\x9f\x98", b"\xed\xa0\xbd"])
+def test_input_that_is_not_utf8_is_told_with_its_place(lockhouse: Command, data: bytes) -> None:
+    error = refused(lockhouse("ask", "-", "--json", stdin=data), 3)
+    assert error["code"] == "invalid_utf8"
+    assert "byte" in error["message"]
+    error = refused(lockhouse("ask", data, "--json"), 3)
+    assert error["code"] == "invalid_utf8"
+
+
+def test_a_broken_grammar_is_told(shared: Command, tmp_path: Path) -> None:
+    grammar = tmp_path / "broken.gbnf"
+    grammar.write_text("root ::= (((")
+    refused(shared("ask", "Hi", "--grammar", grammar, "--json"), 3)
+    assert shared("ask", "Hi", "--max-tokens", "2").code == 0
+
+
+def test_a_prompt_of_a_megabyte_is_refused_and_the_next_question_answered(shared: Command) -> None:
+    prompt = b"All work and no play makes a dull day. " * 27_000
+    outcome = shared("ask", "-", "--json", stdin=prompt)
+    assert outcome.code in {3, 5}
+    assert "context" in outcome.json["error"]["message"].lower()
+    assert shared("ask", "Hi", "--max-tokens", "2").code == 0
+
+
+def test_a_context_that_no_memory_holds_is_5(lockhouse: Command) -> None:
+    outcome = lockhouse("ask", "Hi", "--ctx", "2000000000", "--json")
+    assert outcome.code in {3, 5}
+    assert outcome.json["error"]["hint"]
+
+
+def test_a_damaged_database_is_7_and_stays_as_it_is(lockhouse: Command) -> None:
+    lockhouse.home.mkdir()
+    database = lockhouse.home / "lockhouse.db"
+    database.write_bytes(b"this is no database at all" * 500)
+    before = database.read_bytes()
+    for arguments in (("ask", "Hi"), ("chats", "list"), ("targets", "list")):
+        error = refused(lockhouse(*arguments, "--json"), 7)
+        assert "lockhouse.db" in error["message"] + error["hint"]
+    assert database.read_bytes() == before
+
+
+def test_a_database_of_a_newer_version_is_7(lockhouse: Command) -> None:
+    lockhouse("chats", "list")
+    with sqlite3.connect(lockhouse.home / "lockhouse.db") as database:
+        tables = {row[0] for row in database.execute("SELECT name FROM sqlite_master")}
+        assert "_sqlite_migrations" in tables
+        columns = [row[1] for row in database.execute("PRAGMA table_info(_sqlite_migrations)")]
+        row = database.execute("SELECT * FROM _sqlite_migrations LIMIT 1").fetchone()
+        newer = dict(zip(columns, row, strict=True))
+        newer.pop("id", None)
+        newer["name"] = "9999_of_a_later_version"
+        marks = ",".join("?" * len(newer))
+        names = ",".join(f'"{name}"' for name in newer)
+        database.execute(
+            f"INSERT INTO _sqlite_migrations ({names}) VALUES ({marks})", list(newer.values())
+        )
+    database.close()
+    refused(lockhouse("chats", "list", "--json"), 7)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs a mount of its own")
+def test_a_home_that_cannot_be_written_is_told(lockhouse: Command, tmp_path: Path) -> None:
+    """Root ignores permissions, so a folder where nobody may write stands in."""
+    unwritable = Command(Path("/proc/lockhouse"), lockhouse.environment)
+    outcome = unwritable("ask", "Hi", "--json")
+    assert outcome.code in {5, 7}
+    assert outcome.json["error"]["message"]
+    report = unwritable("doctor", "--json")
+    assert report.code == 1
+    states = {check["name"]: check["state"] for check in report.json["checks"]}
+    assert states["home"] == "fail"
+    assert states["database"] == "fail"
+
+
+def test_errors_without_json_go_to_standard_error(lockhouse: Command) -> None:
+    outcome = lockhouse("ask", "Hi", "-m", "no-such-model")
+    assert outcome.code == 3
+    assert outcome.out == b""
+    assert outcome.err.startswith("lockhouse: ")
+
+
+def test_a_misspelt_command_is_recognised(lockhouse: Command) -> None:
+    assert "lockhouse doctor" in lockhouse("docter").err
+
+
+def test_a_setting_from_a_variable_that_cannot_be_is_told_with_its_name(
+    lockhouse: Command,
+) -> None:
+    outcome = lockhouse("ask", "Hi", "--json", LOCKHOUSE_TEMPERATURE="warm")
+    assert "LOCKHOUSE_TEMPERATURE" in refused(outcome, 2)["hint"]

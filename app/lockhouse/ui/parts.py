@@ -80,7 +80,7 @@ def push_button(
     if kind:
         button.setProperty("kind", kind)
     if compact:
-        button.setProperty("size", "compact")
+        button.setProperty("compact", "true")
     if icon:
         role = {"primary": "on-accent", "danger": "danger", "quiet": "text-2"}.get(kind, "text-1")
         theme.bind_icon(button, icon, role=role)

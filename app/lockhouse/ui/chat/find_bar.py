@@ -31,7 +31,7 @@ class FindBar(QFrame):
         self.edit.setObjectName("find_words")
         self.edit.setAccessibleName("Find in this chat")
         self.edit.setPlaceholderText("Find in this chat")
-        self.edit.setProperty("size", "compact")
+        self.edit.setProperty("compact", "true")
         self.edit.setMaximumWidth(px(320))
         self.edit.textChanged.connect(self.words_changed)
         row.addWidget(self.edit, 1)

@@ -136,7 +136,7 @@ class ListDelegate(QStyledItemDelegate):
         editor = QLineEdit(parent)
         editor.setObjectName("rename_edit")
         editor.setAccessibleName("New title")
-        editor.setProperty("size", "compact")
+        editor.setProperty("compact", "true")
         return editor
 
     def setEditorData(self, editor: QWidget, index: Index) -> None:

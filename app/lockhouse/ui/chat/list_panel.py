@@ -146,7 +146,7 @@ class ListPanel(QFrame):
         button = QPushButton("Import chats…")
         button.setObjectName("import_chats")
         button.setAccessibleName("Import chats from a file")
-        button.setProperty("size", "compact")
+        button.setProperty("compact", "true")
         self._theme.bind_icon(button, "file-input", role="text-1")
         button.clicked.connect(self.import_chats)
         row = QHBoxLayout()

@@ -35,7 +35,7 @@ class ParameterField(QWidget):
         self.edit.setAccessibleDescription(parameter.help)
         self.edit.setToolTip(parameter.help)
         self.edit.setAlignment(Qt.AlignmentFlag.AlignRight)
-        self.edit.setProperty("size", "compact")
+        self.edit.setProperty("compact", "true")
         self.edit.setFixedWidth(px(96))
         self.edit.setValidator(_validator(parameter, self.edit))
         self.edit.textEdited.connect(lambda _: self._edited())

@@ -227,7 +227,7 @@ class SettingsPage(QWidget):
             button.setObjectName(f"nav_{object_name(name)}")
             button.setAccessibleName(f"Settings: {name}")
             button.setProperty("kind", "quiet")
-            button.setProperty("size", "compact")
+            button.setProperty("compact", "true")
             button.setStyleSheet("text-align: left;")
             button.clicked.connect(lambda _checked=False, wanted=heading: self._scroll_to(wanted))
             self._group.addButton(button)

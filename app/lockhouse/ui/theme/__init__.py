@@ -18,7 +18,7 @@ object names and these dynamic properties (set them before the widget is shown, 
 - ``line``  on a toned QFrame: ``left right top bottom``, a hairline on that side
 - ``role``  on QLabel: ``caption body strong reading h3 title display code code-small``
 - ``ink``   on QLabel: ``2 3 accent success warning danger`` (default is text-1)
-- ``kind``  on QPushButton: ``primary quiet danger link``; ``size="compact"`` for 28 px
+- ``kind``  on QPushButton: ``primary quiet danger link``; ``compact="true"`` for 28 px
 - ``kind``  on QToolButton: ``icon`` (28 x 28), ``rail`` (40 x 40), ``text`` (28 high, label)
 - ``ring``  is kept by the theme itself: true while a control has focus from the keyboard
 

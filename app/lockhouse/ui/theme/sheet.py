@@ -92,8 +92,8 @@ QPushButton:disabled { color: @text-3; background: @bg-1; border-color: @border;
 QPushButton[ring="true"] {
     border: 2px solid @focus; padding: 0 11px; min-height: 28px; max-height: 28px;
 }
-QPushButton[size="compact"] { padding: 0 10px; min-height: 26px; max-height: 26px; }
-QPushButton[size="compact"][ring="true"] { padding: 0 9px; min-height: 24px; max-height: 24px; }
+QPushButton[compact="true"] { padding: 0 10px; min-height: 26px; max-height: 26px; }
+QPushButton[compact="true"][ring="true"] { padding: 0 9px; min-height: 24px; max-height: 24px; }
 QPushButton[kind="primary"] {
     background: @accent; border-color: @accent; color: @on-accent;
 }
@@ -163,8 +163,8 @@ QLineEdit, QSpinBox, QDoubleSpinBox {
 QLineEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus {
     border: 2px solid @focus; padding: 0 7px; min-height: 28px; max-height: 28px;
 }
-QLineEdit[size="compact"], QSpinBox[size="compact"] { min-height: 26px; max-height: 26px; }
-QLineEdit[size="compact"]:focus, QSpinBox[size="compact"]:focus {
+QLineEdit[compact="true"], QSpinBox[compact="true"] { min-height: 26px; max-height: 26px; }
+QLineEdit[compact="true"]:focus, QSpinBox[compact="true"]:focus {
     min-height: 24px; max-height: 24px;
 }
 QLineEdit:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled {
@@ -184,11 +184,11 @@ QComboBox {
     padding: 0 8px; min-height: 30px; max-height: 30px; font-size: 13px;
 }
 QComboBox:hover { background: @hover; }
-QComboBox[size="compact"] { min-height: 26px; max-height: 26px; }
+QComboBox[compact="true"] { min-height: 26px; max-height: 26px; }
 QComboBox[ring="true"] {
     border: 2px solid @focus; padding: 0 7px; min-height: 28px; max-height: 28px;
 }
-QComboBox[size="compact"][ring="true"] { min-height: 24px; max-height: 24px; }
+QComboBox[compact="true"][ring="true"] { min-height: 24px; max-height: 24px; }
 QComboBox:disabled { color: @text-3; background: @bg-1; border-color: @border; }
 QComboBox::drop-down { border: 0; width: 20px; }
 QComboBox QAbstractItemView {

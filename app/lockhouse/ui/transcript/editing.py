@@ -80,7 +80,7 @@ class EditBox(QWidget):
 
     def _button(self, label: str, name: str) -> QPushButton:
         button = QPushButton(label, self)
-        button.setProperty("size", "compact")
+        button.setProperty("compact", "true")
         button.setObjectName(name)
         button.setAccessibleName(label)
         return button

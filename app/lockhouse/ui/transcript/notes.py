@@ -33,7 +33,7 @@ class StatusNote(QWidget):
         self._text_width = 0
         self._buttons = [QPushButton(self) for _ in range(3)]
         for index, button in enumerate(self._buttons):
-            button.setProperty("size", "compact")
+            button.setProperty("compact", "true")
             button.clicked.connect(lambda _=False, index=index: self._choose(index))
         self._kinds: tuple[str, ...] = ()
 

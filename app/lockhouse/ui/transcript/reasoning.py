@@ -31,7 +31,7 @@ class ReasoningBox(QWidget):
         self._spinner.hide()
         self._now = QPushButton("Answer now", self)
         self._now.setProperty("kind", "link")
-        self._now.setProperty("size", "compact")
+        self._now.setProperty("compact", "true")
         self._now.setAccessibleName("Stop thinking and answer now")
         self._now.clicked.connect(self.answer_now)
         self._now.hide()

@@ -85,7 +85,7 @@ class TranscriptView(QAbstractScrollArea):
         self.viewport().setMouseTracking(True)
         self.verticalScrollBar().setSingleStep(self._theme.px(24))
         self._jump.setObjectName("jump-to-latest")
-        self._jump.setProperty("size", "compact")
+        self._jump.setProperty("compact", "true")
         self._theme.bind_icon(self._jump, "arrow-down", size=14)
         self._jump.clicked.connect(self.jump_to_latest)
         self._jump.hide()

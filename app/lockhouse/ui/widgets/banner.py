@@ -77,7 +77,7 @@ class Banner(QWidget):
 
     def _action(self, key: str, label: str) -> QPushButton:
         button = QPushButton(label, self)
-        button.setProperty("size", "compact")
+        button.setProperty("compact", "true")
         button.setObjectName(f"banner-{key}")
         button.clicked.connect(lambda: self.action_chosen.emit(key))
         return button

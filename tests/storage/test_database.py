@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -170,6 +171,34 @@ print(*{"numpy", "pandas", "psutil", "markdown_it", "zipfile"} & loaded)
     assert (process.returncode, out.split()) == (0, [])
 
 
+def test_nobody_can_use_a_closed_database(opened: Open) -> None:
+    """A window that closes in mid-answer has threads that do not know of it yet."""
+    database = opened()
+    database.migrate(steps(TABLE))
+    told: list[str] = []
+    reading, closed = threading.Event(), threading.Event()
+
+    def work() -> None:
+        names(database)
+        reading.set()
+        closed.wait(60)
+        for use in (lambda: names(database), lambda: database.write().__enter__()):
+            try:
+                use()
+            except StorageError as error:
+                told.append(error.code)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert reading.wait(60)
+    database.close()
+    closed.set()
+    thread.join()
+    assert told == ["database_closed", "database_closed"]
+    assert database.data_version() == database.data_version()
+    database.close()
+
+
 # Migrations
 
 
@@ -189,6 +218,32 @@ def test_a_database_with_data_is_backed_up_before_it_changes(opened: Open, home:
     old.migrate(steps(TABLE))
     old.close()
     assert [column.name for column in database.read()["things"].columns] == ["name", "size"]
+
+
+def test_tables_without_data_need_no_backup(opened: Open, home: Path) -> None:
+    from lockhouse.chat.conversations import Conversations
+
+    database = opened()
+    database.migrate(steps(TABLE))
+    conversations = Conversations(database)
+    database.migrate(steps(TABLE, COLUMN))
+    assert database.backup_when_due(timedelta(0)) is None
+    assert not (home / "backups").exists()
+    conversations.create()
+    first = database.backup_when_due(timedelta(days=1))
+    assert first is not None
+    assert database.backup_when_due(timedelta(days=1)) is None
+    assert database.backup_when_due(timedelta(0)) not in (None, first)
+
+
+def test_a_backup_does_not_keep_writers_waiting(opened: Open) -> None:
+    database = opened()
+    database.migrate(steps(TABLE))
+    with database.write() as writer:
+        writer.execute("INSERT INTO things VALUES ('a')")
+        database.backup()
+        writer.execute("INSERT INTO things VALUES ('b')")
+    assert names(database) == ["a", "b"]
 
 
 def test_a_migration_that_fails_changes_nothing(opened: Open) -> None:

@@ -6,7 +6,7 @@ Hides how they are named and how many are kept.
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,14 @@ class Backups:
         """The one to fall back on."""
         found = self.all()
         return found[-1] if found else None
+
+    def age(self) -> timedelta | None:
+        """How old the newest one is."""
+        newest = self.newest()
+        if newest is None:
+            return None
+        made = datetime.fromtimestamp(newest.stat().st_mtime, UTC)
+        return datetime.now(UTC) - made
 
     def make(self, connection: Connection) -> Path:
         """Copies the whole database, consistent even while others write to it."""

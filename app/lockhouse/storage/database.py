@@ -10,9 +10,9 @@ from __future__ import annotations
 import stat
 import threading
 import time
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,7 +45,7 @@ class Database:
         self._backups = Backups(backups, stem=path.stem)
         self._lock = threading.RLock()
         self._readers = threading.local()
-        self._open_readers: weakref.WeakSet[sqlite_utils.Database] = weakref.WeakSet()
+        self._closed = False
         self._seen_version = 0
         self._prepare_folder()
         try:
@@ -74,6 +74,7 @@ class Database:
                 code="database_busy",
             )
         try:
+            self._require_open()
             if self._connection.in_transaction:
                 with self._writer.atomic():
                     yield self._writer
@@ -90,14 +91,13 @@ class Database:
 
     def read(self) -> sqlite_utils.Database:
         """The calling thread's connection; it sees what is committed and cannot write."""
+        self._require_open()
         reader: sqlite_utils.Database | None = getattr(self._readers, "database", None)
         if reader is None:
             connection = connect(self.path, self._with_way_on)
             connection.execute("PRAGMA query_only = on")
             reader = wrapped(connection)
             self._readers.database = reader
-            with self._lock:
-                self._open_readers.add(reader)
         return reader
 
     def migrate(self, migrations: Migrations) -> None:
@@ -117,9 +117,19 @@ class Database:
             migrations.apply(database)
 
     def backup(self) -> Path:
-        """A copy of the file as it is now, in the backup folder."""
-        with self._lock:
-            return self._backups.make(self._connection)
+        """A copy of the file as it is now, in the backup folder. Writers need not wait."""
+        connection = connect(self.path, self._with_way_on)
+        try:
+            return self._backups.make(connection)
+        finally:
+            connection.close()
+
+    def backup_when_due(self, after: timedelta) -> Path | None:
+        """A backup when the newest one is older than that and there is something to lose."""
+        age = self._backups.age()
+        if (age is not None and age < after) or not self._holds_data():
+            return None
+        return self.backup()
 
     def problems(self) -> list[str]:
         """What SQLite finds wrong when it checks every page; empty when all is well. Slow."""
@@ -133,6 +143,8 @@ class Database:
         """A number that changes when another process has written to the file. Never waits."""
         if self._lock.acquire(blocking=False):
             try:
+                if self._closed:
+                    return self._seen_version
                 row = self._connection.execute("PRAGMA data_version").fetchone()
                 self._seen_version = int(row[0])
             finally:
@@ -140,11 +152,21 @@ class Database:
         return self._seen_version
 
     def close(self) -> None:
-        """Closes every connection. Nothing may use the database afterwards."""
+        """Ends writing, and reading in this thread.
+
+        Other threads get an error when they come again; a connection that one of them may be
+        using at this moment is closed with its thread.
+        """
         with self._lock:
-            for reader in list(self._open_readers):
-                reader.close()
+            self._closed = True
             self._connection.close()
+        reader: sqlite_utils.Database | None = getattr(self._readers, "database", None)
+        if reader is not None:
+            reader.close()
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise StorageError(f"The database {self.path} is closed.", code="database_closed")
 
     # Opening
 
@@ -215,11 +237,15 @@ class Database:
             raise
 
     def _holds_data(self) -> bool:
-        tables = self.read().execute(
-            "SELECT count(*) FROM sqlite_master WHERE type = 'table'"
-            " AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '_sqlite_%'"
+        reader = self.read()
+        tables = reader.execute(
+            "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table'"
+            " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name <> '_sqlite_migrations'"
+        ).fetchall()
+        return any(
+            reader.execute(f'SELECT EXISTS (SELECT 1 FROM "{name}")').fetchone()[0]  # noqa: S608
+            for (name,) in tables
         )
-        return bool(tables.fetchone()[0])
 
     # Telling
 

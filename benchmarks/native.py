@@ -8,7 +8,6 @@ and not another llama.cpp. Run this file to build them; the other benchmarks fin
 from __future__ import annotations
 
 import argparse
-import glob
 import hashlib
 import os
 import re
@@ -67,20 +66,29 @@ def source_tree(chosen: Path | None) -> Path:
     return _in_uv_cache(version) or _downloaded(version, unpacked)
 
 
+def _uv() -> str | None:
+    private = ROOT / ".setup" / "venv" / "bin" / "uv"  # where dev.py puts its own
+    return shutil.which("uv") or (str(private) if private.is_file() else None)
+
+
 def _in_uv_cache(version: str) -> Path | None:
-    uv = shutil.which("uv")
-    if uv is None:
-        return None
-    cache = subprocess.run([uv, "cache", "dir"], capture_output=True, text=True, check=True)
-    pattern = f"sdists-v*/*/{PACKAGE}/{version}/*/src/vendor/llama.cpp"
-    found = glob.glob(str(Path(cache.stdout.strip()) / pattern))  # noqa: PTH207 - no such root
-    return Path(found[0]) if found else None
+    caches = [Path.home() / ".cache" / "uv"]
+    if chosen := os.environ.get("UV_CACHE_DIR"):
+        caches.insert(0, Path(chosen))
+    if uv := _uv():
+        told = subprocess.run([uv, "cache", "dir"], capture_output=True, text=True, check=True)
+        caches.insert(0, Path(told.stdout.strip()))
+    for cache in caches:
+        for tree in cache.glob(f"sdists-v*/*/{PACKAGE}/{version}/*/src/vendor/llama.cpp"):
+            if (tree / "CMakeLists.txt").is_file():
+                return tree
+    return None
 
 
 def _downloaded(version: str, unpacked: Path) -> Path:
     FOLDER.mkdir(parents=True, exist_ok=True)
     pip = [sys.executable, "-m", "pip"]
-    if uv := shutil.which("uv"):
+    if uv := _uv():
         pip = [uv, "tool", "run", "pip"]
     print(f"Downloading the source distribution of {PACKAGE} {version} ...", file=sys.stderr)
     wanted = [f"{PACKAGE}=={version}", "--no-deps", "--no-binary", PACKAGE, "-d", str(FOLDER)]

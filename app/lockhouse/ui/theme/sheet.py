@@ -25,7 +25,7 @@ def build(colours: Mapping[str, str], px: Callable[[float], int]) -> str:
             return match[0]
         return f"{px(drawn) if drawn > 0 else -px(-drawn)}px"
 
-    text = _BASE + _LABELS + _BUTTONS + _INPUTS + _VIEWS + _SMALL_PARTS
+    text = _BASE + _LABELS + _BUTTONS + _VIEWS + _INPUTS + _SMALL_PARTS
     return _SIZE.sub(size, _TOKEN.sub(colour, text))
 
 

@@ -51,7 +51,7 @@ class StatusBar(QFrame):
         self.setAccessibleName("Status")
         self.setFixedHeight(theme.px(28))
         row = QHBoxLayout(self)
-        row.setContentsMargins(theme.px(4), 1, theme.px(8), 0)
+        row.setContentsMargins(theme.px(1), 1, theme.px(8), 0)
         row.setSpacing(0)
         self._model = QPushButton("No model loaded")
         self._model.setObjectName("loaded_model")

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QSplitter, QWidget
 
 from lockhouse.ui.theme import Theme
 
-LIST_WIDTH = 264
+LIST_WIDTH = 263  # 264 with the line beside it
 DETAILS_WIDTH = 336
 _WORK_MIN = 520
 _DOCK_LIST_FROM = 900  # of the page, without the rail

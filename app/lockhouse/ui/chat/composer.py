@@ -8,14 +8,16 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction, QActionGroup, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
+from lockhouse import seal
 from lockhouse.answer.targets import TargetInfo
 from lockhouse.core.errors import InvalidInput, LockhouseError
 from lockhouse.ui.chat.attachments import Attachment, read_attachment, with_attachments
 from lockhouse.ui.chat.composer_edit import ComposerEdit
-from lockhouse.ui.chat.composer_parts import Chip, ContextMeter, PickerButton, SendButton
+from lockhouse.ui.chat.composer_parts import Chip, ContextMeter, SendButton
 from lockhouse.ui.chat.values import QueueState
 from lockhouse.ui.flow_layout import FlowLayout
 from lockhouse.ui.parts import icon_button, make_menu
+from lockhouse.ui.picker import PickerButton
 from lockhouse.ui.theme import Theme, repolish
 
 _CHARACTERS_PER_TOKEN = 3.6  # for the meter only; the engine counts exactly when it reads
@@ -55,7 +57,10 @@ class Composer(QFrame):
     def _make_parts(self) -> None:
         theme = self._theme
         self.edit = ComposerEdit(theme)
-        self.edit.setPlaceholderText("Ask anything. Nothing leaves this machine.")
+        sealed = seal.state() == "kernel"
+        self.edit.setPlaceholderText(
+            "Ask anything. Nothing leaves this machine." if sealed else "Ask anything"
+        )
         self._chips = QWidget()
         self._chips.setObjectName("chips")
         self._chip_row = FlowLayout(self._chips, spacing=theme.px(6))

@@ -81,64 +81,6 @@ class SendButton(QAbstractButton):
         self.update()
 
 
-class PickerButton(QAbstractButton):
-    """An icon, a name and a chevron in a frame; opens a menu."""
-
-    def __init__(self, theme: Theme, icon: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._theme = theme
-        self._icon = icon
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-        theme.changed.connect(self.updateGeometry)
-
-    def sizeHint(self) -> QSize:
-        metrics = QFontMetrics(self._theme.font("body", weight=500))
-        px = self._theme.px
-        wide = px(8 + 16 + 6) + metrics.horizontalAdvance(self.text()) + px(6 + 14 + 8)
-        return QSize(min(wide, px(280)), px(28))
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(self._theme.px(72), self._theme.px(28))
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        theme, px = self._theme, self._theme.px
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        ring = bool(self.property("ring"))
-        width = 2 if ring else 1
-        half = width / 2
-        lively = self.underMouse() or self.isDown()
-        painter.setBrush(theme.color("hover" if lively else "surface"))
-        painter.setPen(QPen(theme.color("focus" if ring else "border"), width))
-        painter.drawRoundedRect(
-            QRectF(self.rect()).adjusted(half, half, -half, -half), px(6), px(6)
-        )
-        middle = self.height() // 2
-        ratio = self.devicePixelRatioF()
-        painter.drawPixmap(
-            px(8), middle - px(8), theme.pixmap(self._icon, 16, "text-2", ratio=ratio)
-        )
-        painter.drawPixmap(
-            self.width() - px(8 + 14),
-            middle - px(7),
-            theme.pixmap("chevron-down", 14, "text-2", ratio=ratio),
-        )
-        painter.setFont(theme.font("body", weight=500))
-        painter.setPen(theme.color("text-1"))
-        area = self.rect().adjusted(px(30), 0, -px(28), 0)
-        text = QFontMetrics(painter.font()).elidedText(
-            self.text(), Qt.TextElideMode.ElideMiddle, area.width()
-        )
-        painter.drawText(area, Qt.AlignmentFlag.AlignVCenter, text)
-
-    def enterEvent(self, _event: object) -> None:
-        self.update()
-
-    def leaveEvent(self, _event: object) -> None:
-        self.update()
-
-
 class ContextMeter(Meter):
     """How much of the context is used, and in words what will be cut."""
 

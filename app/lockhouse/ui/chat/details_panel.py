@@ -47,7 +47,6 @@ class DetailsPanel(QFrame):
         self.setObjectName("details_panel")
         self.setAccessibleName("Details")
         self.setProperty("tone", "bg-1")
-        self.setProperty("line", "left")
         self.setMinimumWidth(PANEL_MIN_WIDTH)
         self.prompt = PromptPanel(theme)
         self._choice = SegmentedControl(
@@ -58,8 +57,10 @@ class DetailsPanel(QFrame):
         close = icon_button(theme, "x", "Close the panel", name="close_details")
         close.clicked.connect(self.closed)
         px = theme.px
-        head = QHBoxLayout()
-        head.setContentsMargins(px(16), px(10), px(8), px(10))
+        bar = QWidget()
+        bar.setFixedHeight(px(47))
+        head = QHBoxLayout(bar)
+        head.setContentsMargins(px(16), 0, px(8), 0)
         head.addWidget(self._choice)
         head.addStretch(1)
         head.addWidget(close)
@@ -68,9 +69,9 @@ class DetailsPanel(QFrame):
         self._stack.addWidget(self._facts_area)
         self._stack.addWidget(scrolling(self.prompt, "prompt_area"))
         column = QVBoxLayout(self)
-        column.setContentsMargins(1, 0, 0, 0)
+        column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addLayout(head)
+        column.addWidget(bar)
         column.addWidget(hairline())
         column.addWidget(self._stack, 1)
         self.show_facts(())
@@ -115,7 +116,7 @@ class DetailsPanel(QFrame):
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(px(8))
         grid.setVerticalSpacing(px(2))
-        grid.setColumnMinimumWidth(0, px(88))
+        grid.setColumnMinimumWidth(0, px(112))
         grid.setColumnStretch(1, 1)
         for row, fact in enumerate(group.facts):
             value = label(fact.value, role="code-small" if fact.mono else "body", wrap=True)
@@ -127,7 +128,7 @@ class DetailsPanel(QFrame):
             key = label(fact.key, ink="3")
             top = Qt.AlignmentFlag.AlignTop
             grid.addWidget(key, row, 0, top)
-            grid.addWidget(value, row, 1, Qt.AlignmentFlag.AlignVCenter)
+            grid.addWidget(value, row, 1, top)
             grid.setRowMinimumHeight(row, px(24))
             if fact.exact and fact.mono:
                 grid.addWidget(self._copy_button(fact), row, 2, top)

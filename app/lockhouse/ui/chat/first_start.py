@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
+from lockhouse import seal
 from lockhouse.ui import wording
 from lockhouse.ui.chat.cards import CardButton, IconTile
 from lockhouse.ui.parts import hairline, label, push_button
@@ -128,7 +129,9 @@ class FirstStart(QScrollArea):
         column.addWidget(
             label(
                 "No account and no network needed. Lockhouse starts sealed, so nothing you type "
-                "can leave.",
+                "can leave."
+                if seal.state() == "kernel"
+                else "No account and no network needed.",
                 role="reading",
                 ink="2",
                 wrap=True,

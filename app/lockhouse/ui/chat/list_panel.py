@@ -48,7 +48,6 @@ class ListPanel(QFrame):
         self._current_id = ""
         self.setObjectName("chat_list_panel")
         self.setProperty("tone", "bg-1")
-        self.setProperty("line", "right")
         self.setMinimumWidth(LIST_MIN_WIDTH)
         self.model = ListModel(self)
         self._delegate = ListDelegate(theme, self)
@@ -58,9 +57,9 @@ class ListPanel(QFrame):
         self._stack.addWidget(self._view)
         self._stack.addWidget(self._make_empty())
         column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 1, 0)
+        column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addLayout(self._make_head())
+        column.addWidget(self._make_head())
         column.addWidget(self._make_search())
         column.addSpacing(theme.px(8))
         column.addWidget(self._stack, 1)
@@ -80,10 +79,12 @@ class ListPanel(QFrame):
 
     # -- parts ------------------------------------------------------------------------------
 
-    def _make_head(self) -> QHBoxLayout:
+    def _make_head(self) -> QWidget:
         px = self._theme.px
-        row = QHBoxLayout()
-        row.setContentsMargins(px(16), px(8), px(8), px(8))
+        head = QWidget()
+        head.setFixedHeight(px(48))
+        row = QHBoxLayout(head)
+        row.setContentsMargins(px(16), 0, px(8), 0)
         row.setSpacing(px(8))
         row.addWidget(label("Chats", role="page-title"))
         row.addStretch(1)
@@ -94,7 +95,7 @@ class ListPanel(QFrame):
         new.clicked.connect(self.new_chat_wanted)
         row.addWidget(folder)
         row.addWidget(new)
-        return row
+        return head
 
     def _make_search(self) -> QWidget:
         px = self._theme.px

@@ -114,7 +114,7 @@ class ChatPage(QWidget):
             self._stack.addWidget(page)
         self._foot = QWidget()
         foot = QHBoxLayout(self._foot)
-        foot.setContentsMargins(px(24), px(8), px(24), px(16))
+        foot.setContentsMargins(px(30), px(8), px(30), px(16))
         self.composer.setMaximumWidth(px(COLUMN_WIDTH))
         foot.addStretch(1)
         foot.addWidget(self.composer, 1000)

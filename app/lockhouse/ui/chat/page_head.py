@@ -71,7 +71,7 @@ class TitleEdit(QLineEdit):
         self.setFont(theme.font("reading", weight=600))
         self.setStyleSheet(
             f"QLineEdit#chat_title {{ background: transparent; border: 2px solid transparent;"
-            f" border-radius: {theme.px(6)}px; padding: 0 {theme.px(6)}px;"
+            f" border-radius: {theme.px(6)}px; padding: 0 {theme.px(4)}px;"
             f" min-height: {theme.px(26)}px; max-height: {theme.px(26)}px;"
             f" font-size: {theme.px(14)}px; font-weight: 600; }}"
             f"QLineEdit#chat_title:hover:!read-only {{ background: {theme.hex('hover')}; }}"
@@ -99,6 +99,7 @@ class PageHead(QFrame):
         self._pinned = False
         px = theme.px
         self.setObjectName("chat_head")
+        self.setProperty("tone", "bg-2")
         self.setProperty("line", "bottom")
         self.setFixedHeight(px(48))
         row = QHBoxLayout(self)

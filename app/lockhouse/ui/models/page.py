@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QModelIndex, Qt, Signal
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtCore import QEvent, QModelIndex, QObject, Qt, Signal
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFileDialog,
@@ -114,6 +113,7 @@ class ModelsPage(QWidget):
         head.setObjectName("models_head")
         head.setHighlightSections(False)
         head.setMinimumSectionSize(px(48))
+        head.setStyleSheet(f"QHeaderView::section:first {{ padding-left: {px(16)}px; }}")
         head.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
         for column, width in _WIDTHS.items():
             head.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
@@ -175,6 +175,7 @@ class ModelsPage(QWidget):
         whole.setContentsMargins(0, 0, 0, 0)
         whole.addWidget(self.columns)
         self._work = work
+        work.installEventFilter(self)
 
     def choose_files(self) -> None:
         """Choose GGUF files to use where they lie."""
@@ -246,8 +247,12 @@ class ModelsPage(QWidget):
             self._controller.measure(model, self._contexts.get(model.name, 0))
         self.columns.show_details(shown=True)
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if watched is self._work and event.type() == QEvent.Type.Resize:
+            self._drop_columns()
+        return super().eventFilter(watched, event)
+
+    def _drop_columns(self) -> None:
         width = self._work.width() / self._theme.scale
         for column, least in _DROPPED_BELOW:
             self._view.setColumnHidden(column, width < least)

@@ -68,6 +68,7 @@ class SettingsPage(QWidget):
         self._rows: dict[str, SettingRow] = {}
         self._undo: dict[str, object] = {}
         self._sections: list[tuple[str, QWidget]] = []
+        self._pressed = 0
         self.setObjectName("settings_page")
         self._nav = QVBoxLayout()
         self._group = QButtonGroup(self)
@@ -107,6 +108,7 @@ class SettingsPage(QWidget):
         self._area.setWidgetResizable(True)
         self._area.setFrameShape(QFrame.Shape.NoFrame)
         self._area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._area.verticalScrollBar().valueChanged.connect(lambda _: self._mark_section())
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
@@ -227,11 +229,13 @@ class SettingsPage(QWidget):
             button.setObjectName(f"nav_{object_name(name)}")
             button.setAccessibleName(f"Settings: {name}")
             button.setProperty("kind", "quiet")
+            button.setCheckable(True)
             button.setProperty("compact", "true")
             button.setStyleSheet("text-align: left;")
             button.clicked.connect(lambda _checked=False, wanted=heading: self._scroll_to(wanted))
             self._group.addButton(button)
             self._nav.addWidget(button)
+        self._mark_section()
 
     # -- following --------------------------------------------------------------------------
 
@@ -262,13 +266,36 @@ class SettingsPage(QWidget):
         QApplication.clipboard().setText(str(place.path))
         self.toast.say("Copied the path")
 
+    def _mark_section(self) -> None:
+        """Show in the list at the left where in the column the reader is."""
+        page = self._area.widget()
+        if page is None:
+            return
+        bar = self._area.verticalScrollBar()
+        at_end = bar.value() == bar.maximum() > 0
+        current = 0
+        for number, (_, heading) in enumerate(self._sections):
+            top = heading.mapTo(page, heading.rect().topLeft()).y()
+            if top <= bar.value() + self._theme.px(64) and not at_end:
+                current = number
+        buttons = self._group.buttons()
+        if self._pressed and at_end:
+            current = self._pressed
+        elif at_end:
+            current = len(buttons) - 1
+        if current < len(buttons):
+            buttons[current].setChecked(True)
+
     def _scroll_to(self, heading: QWidget) -> None:
         bar = self._area.verticalScrollBar()
         page = self._area.widget()
         if page is None:
             return
         top = heading.mapTo(page, heading.rect().topLeft()).y()
+        self._pressed = [one for _, one in self._sections].index(heading)
         bar.setValue(top)
+        self._mark_section()
+        self._pressed = 0
 
 
 def _open_folder(path: Path) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QFocusEvent
 from PySide6.QtWidgets import (
-    QComboBox,
     QHBoxLayout,
     QLineEdit,
     QTextEdit,
@@ -22,6 +21,7 @@ from PySide6.QtWidgets import (
 from lockhouse.core.errors import UsageMistake
 from lockhouse.storage.settings import Field, Value, check, parse
 from lockhouse.ui.parts import icon_button, label
+from lockhouse.ui.picker import ChoiceButton
 from lockhouse.ui.theme import Theme, repolish
 from lockhouse.ui.widgets import SegmentedControl, Switch
 
@@ -45,6 +45,7 @@ LABELS = {
     "min_p": "Min-p",
     "repeat_penalty": "Repeat penalty",
 }
+HELP = {"text_scale": "Size of all text, and of everything around it."}
 _CHOICE_WORDS = {
     "system": "System",
     "light": "Light",
@@ -104,7 +105,7 @@ class SettingRow(QWidget):
         words = QVBoxLayout()
         words.setSpacing(px(2))
         words.addWidget(label(name, role="medium"))
-        words.addWidget(label(field.help, role="caption", ink="3", wrap=True))
+        words.addWidget(label(HELP.get(field.name, field.help), role="caption", ink="3", wrap=True))
         self._problem = label("", role="caption", ink="danger", wrap=True)
         self._problem.setObjectName(f"problem_{field.name}")
         self._problem.hide()
@@ -180,21 +181,17 @@ class SettingRow(QWidget):
         control.selected.connect(lambda key: self.changed.emit(self.field.name, key))
         return control
 
-    def _make_combo(self, options: tuple[tuple[str, str], ...]) -> QComboBox:
-        combo = QComboBox()
-        combo.setMinimumWidth(self._theme.px(200 if self._options else 96))
-        for key, words in options:
-            combo.addItem(words, key)
+    def _make_combo(self, options: tuple[tuple[str, str], ...]) -> ChoiceButton:
+        choice = ChoiceButton(self._theme, label_of(self.field), options)
+        choice.setFixedWidth(self._theme.px(200 if self._options else 104))
 
         def put(value: Value) -> None:
             key = f"{value:g}" if isinstance(value, float) else str(value)
-            if combo.findData(key) < 0:
-                combo.addItem(shown_value(self.field, value), key)
-            combo.setCurrentIndex(combo.findData(key))
+            choice.set_key(key, shown_value(self.field, value))
 
         self._put = put
-        combo.activated.connect(lambda _: self._typed(str(combo.currentData())))
-        return combo
+        choice.picked.connect(self._typed)
+        return choice
 
     def _make_line(self) -> QLineEdit:
         edit = QLineEdit()

@@ -367,6 +367,13 @@ def test_a_zipped_chatgpt_export(conversations: Conversations, tmp_path: Path, n
     check_rivers(conversations)
 
 
+def test_a_conversation_without_a_title_gets_one(
+    conversations: Conversations, tmp_path: Path
+) -> None:
+    import_file(conversations, write(tmp_path / "c.json", {**GPT, "title": None}))
+    assert [chat.title for chat in conversations.list()] == ["Which river?"]
+
+
 def webui(**wishes: Any) -> dict[str, Any]:
     messages = {
         "1": {

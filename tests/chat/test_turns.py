@@ -9,7 +9,8 @@ import pytest
 
 from lockhouse.answer.targets import Target
 from lockhouse.chat.conversations import Conversations
-from lockhouse.chat.turns import Turns, TurnStarted, title_from
+from lockhouse.chat.titles import title_from
+from lockhouse.chat.turns import Turns, TurnStarted
 from lockhouse.core.answering import (
     AnswerRequest,
     Event,

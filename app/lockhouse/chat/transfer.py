@@ -21,7 +21,8 @@ from lockhouse.chat import interchange
 from lockhouse.chat.chatgpt import read_chatgpt
 from lockhouse.chat.conversations import Conversations
 from lockhouse.chat.interchange import CarriedConversation
-from lockhouse.chat.tree_json import read_tree, write_tree
+from lockhouse.chat.titles import title_from
+from lockhouse.chat.tree_json import OWN, read_tree, write_tree
 from lockhouse.chat.written import as_html, as_jsonl, as_markdown
 from lockhouse.core.errors import InvalidInput, NotFound, UsageMistake
 
@@ -66,13 +67,13 @@ def import_file(
     left_out = 0
     for value in _values(path, max_bytes):
         carried, missing = _carried(value, f"Conversation {len(found) + 1} in {path.name}")
-        found.append(carried)
+        found.append(_titled(carried))
         left_out += missing
     brought = messages = 0
     with conversations.database.write() as database:
         for carried in found:
             title = carried.title or "Untitled"
-            if not carried.messages and not carried.origin.startswith("lockhouse:"):
+            if not carried.messages and not carried.origin.startswith(OWN):
                 skipped.append(f'"{title}" holds no messages.')
             elif interchange.already_here(database, carried):
                 skipped.append(f'"{title}" is here already.')
@@ -91,6 +92,16 @@ def _carried(value: object, where: str) -> tuple[CarriedConversation, int]:
     if isinstance(value, dict) and isinstance(value.get("chat"), dict):
         return read_tree(value, where), 0
     raise InvalidInput(f"{where} has an unknown layout.", hint=_KNOWN)
+
+
+def _titled(carried: CarriedConversation) -> CarriedConversation:
+    """Other programs leave a title out where ours takes one from the first question."""
+    own = carried.origin.startswith(OWN)
+    questions = (m.content for m in carried.messages if m.role == "user" and m.content.strip())
+    first = next(questions, "")
+    if own or carried.title.strip() or not first:
+        return carried
+    return msgspec.structs.replace(carried, title=title_from(first))
 
 
 def _values(path: Path, max_bytes: int) -> Iterator[object]:

@@ -27,6 +27,7 @@ from lockhouse.core.answering import Failed, Finished, Role
 from lockhouse.core.errors import InvalidInput
 
 FORMAT = 1
+OWN = "lockhouse:"  # how the origin of a conversation of ours begins
 
 _DETAILS = re.compile(r'\s*<details type="reasoning"[^>]*>(.*?)</details>\s*', re.DOTALL)
 _SUMMARY = re.compile(r"^\s*<summary>.*?</summary>\s*", re.DOTALL)
@@ -188,9 +189,8 @@ def read_tree(value: dict[str, Any], where: str) -> CarriedConversation:
         )
     carried = [_carried(key, message) for key, message in history.messages.items()]
     messages = parents_first(carried, order=as_written if own else by_time, where=where)
-    source = "lockhouse" if own else "open-webui"
     shared = CarriedConversation(
-        origin=f"{source}:{export.id}" if export.id else "",
+        origin=(OWN if own else "open-webui:") + export.id if export.id else "",
         key=export.id,
         title=export.title or export.chat.title,
         messages=messages,

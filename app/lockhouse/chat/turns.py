@@ -6,7 +6,6 @@ that walks away can lose what was asked or what had come of the answer.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Generator, Iterator
 from types import EllipsisType
@@ -17,6 +16,7 @@ from lockhouse.answer.directory import TargetDirectory
 from lockhouse.answer.targets import Target
 from lockhouse.chat.conversations import Conversations
 from lockhouse.chat.keeping import INTERVAL_S, Keeper
+from lockhouse.chat.titles import title_from
 from lockhouse.chat.values import Conversation, Message, Provenance, Status
 from lockhouse.core.answering import (
     AnswerRequest,
@@ -31,13 +31,8 @@ from lockhouse.core.answering import (
 from lockhouse.core.cancelling import CancelToken
 from lockhouse.core.errors import Cancelled, LockhouseError, UsageMistake
 
-TITLE_CHARACTERS = 60
-
 # A target ends within a tenth of a second of being cancelled; this is for one that does not.
 _PATIENCE_S = 2.0
-
-_LIST_MARKS = re.compile(r"^\s*(?:(?:#{1,6}|[>*+-]|\d+[.)])\s+)+")
-_EMPHASIS = re.compile(r"\*\*|`+")
 
 
 class TurnStarted(msgspec.Struct, frozen=True, tag="turn_started"):
@@ -290,24 +285,3 @@ class _Writing:
             provenance=provenance,
             error=error,
         )
-
-
-def title_from(question: str) -> str:
-    """A short title out of the first line that says something."""
-    for line in question.splitlines():
-        if line.lstrip().startswith(("```", "~~~")):
-            continue
-        words = " ".join(_EMPHASIS.sub("", _LIST_MARKS.sub("", line)).split())
-        if any(sign.isalnum() for sign in words):
-            return _shortened(words)
-    return _shortened(" ".join(question.split()))
-
-
-def _shortened(words: str) -> str:
-    if len(words) <= TITLE_CHARACTERS:
-        return words
-    cut = words[: TITLE_CHARACTERS - 1]
-    head, space, _ = cut.rpartition(" ")
-    # A language without spaces, or one endless word, is cut where it is.
-    kept = head if space and len(head) > TITLE_CHARACTERS // 2 else cut
-    return kept.rstrip(" ,;:.-") + "…"

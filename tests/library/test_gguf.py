@@ -7,8 +7,6 @@ import struct
 from pathlib import Path
 
 import pytest
-from tests.library import hostile
-from tests.library.hostile import ARRAY, F32, I32, STRING, U32, numbers, text, u32
 
 from lockhouse.core.errors import InvalidInput, NotFound, UsageMistake
 from lockhouse.library.gguf import (
@@ -21,6 +19,8 @@ from lockhouse.library.gguf import (
     shard_paths,
     weights_bytes,
 )
+from tests.library import hostile
+from tests.library.hostile import ARRAY, F32, I32, STRING, U32, numbers, text, u32
 
 MIB = 1 << 20
 

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.library.hostile import variants
 
 from lockhouse.core.errors import InvalidInput
 from lockhouse.library.gguf import check_loadable, read_header
+from tests.library.hostile import variants
 
 MEMORY_BYTES = 256 << 20
 READ_ALL = """

@@ -8,16 +8,17 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.library import hostile
 
 from lockhouse.core.cancelling import CancelToken
 from lockhouse.core.errors import Cancelled, InvalidInput, NotFound, UsageMistake
 from lockhouse.library.models import Models
 from lockhouse.storage.database import Database
+from tests.library import hostile
 
 
 @pytest.fixture
@@ -49,6 +50,11 @@ def small(starter: Path, path: Path, *, mark: bytes = b"") -> Path:
     model = hostile.small_model(starter)
     model.first_data = mark
     return model.write(path)
+
+
+def identity(path: Path) -> tuple[int, ...]:
+    found = path.stat()
+    return found.st_ino, found.st_nlink, found.st_size, found.st_mtime_ns, found.st_mode
 
 
 def everything_beneath(folder: Path) -> list[str]:
@@ -109,14 +115,28 @@ def test_a_file_that_changed_after_it_was_hashed_is_flagged(
     small(starter, path, mark=b"different weights")
     changed = models.get("changing")
     assert (changed.state, changed.sha256) == ("changed", None)
-    assert "changed after it was verified" in changed.problem
+    assert "was written to after it was verified" in changed.problem
     models.sha256(path)  # counting anew, as an answer does, does not hide it
-    assert models.get("changing").state == "changed"
+    changed = models.get("changing")
+    assert changed.state == "changed"
+    assert "content of changing.gguf changed" in changed.problem
     verified = models.verify("changing")
     assert not verified.unchanged
     assert verified.previous == before
     assert models.get("changing").state == "ready"
     assert models.verify("changing").unchanged
+
+
+def test_a_file_that_was_only_touched_is_ready_again_when_hashed(
+    models: Models, starter: Path, elsewhere: Path
+) -> None:
+    path = small(starter, elsewhere / "touched.gguf")
+    models.import_files([path])
+    models.sha256(path)
+    os.utime(path, ns=(1, 1))
+    assert models.get("touched").state == "changed"
+    models.sha256(path)
+    assert models.get("touched").state == "ready"
 
 
 def test_names_are_plain_until_they_clash(models: Models, starter: Path, elsewhere: Path) -> None:
@@ -188,13 +208,13 @@ def test_import_in_place_leaves_the_file_alone(
     models: Models, home: Path, starter: Path, elsewhere: Path
 ) -> None:
     path = small(starter, elsewhere / "here.gguf")
-    before = path.stat()
+    before = identity(path)
     (outcome,) = models.import_files([path])
     assert (outcome.action, outcome.destination) == ("registered", path)
     assert outcome.model is not None
     assert outcome.model.owner == "user"
-    assert path.stat() == before
-    assert everything_beneath(home / "models") == [] if (home / "models").exists() else True
+    assert identity(path) == before
+    assert not (home / "models").exists()
     (again,) = models.import_files([path])
     assert again.action == "already there"
     assert [model.name for model in models.list()] == ["smollm2-135m-instruct", "here"]
@@ -435,13 +455,12 @@ def test_a_killed_copy_leaves_nothing_behind(
     models: Models, database: Database, home: Path, starter: Path
 ) -> None:
     command = [sys.executable, "-c", COPY, str(home), str(starter)]
-    app = Path(__file__).parents[2] / "app"
     with subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(app)},
+        env=with_app(),
     ) as child:
         assert child.stdout is not None
         assert child.stdin is not None
@@ -457,3 +476,70 @@ def test_a_killed_copy_leaves_nothing_behind(
     assert part.exists()
     assert Models(database, home / "models", None).list() == []
     assert everything_beneath(home / "models") == []
+
+
+def test_a_copy_that_cannot_be_finished_leaves_nothing(
+    models: Models, home: Path, starter: Path
+) -> None:
+    limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)"
+    limit += "; resource.setrlimit(resource.RLIMIT_FSIZE, (16 << 20, 16 << 20))"
+    ask = "(outcome,) = models.import_files([source], mode='copy'); print(outcome.message)"
+    script = f"{limit}\n{COPY.partition('def progress')[0]}\n{ask}"
+    done = run_python(script, home, starter)
+    assert done.returncode == 0, done.stderr
+    assert "cannot be written" in done.stdout
+    assert everything_beneath(home / "models") == []
+
+
+def test_two_processes_may_import_the_same_name(
+    models: Models, home: Path, starter: Path, tmp_path: Path
+) -> None:
+    paths = []
+    for number in range(4):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        paths.append(small(starter, folder / "twin.gguf", mark=bytes([number])))
+    script = COPY.partition("def progress")[0] + "models.import_files([source])"
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(home), str(path)], env=with_app(), text=True
+        )
+        for path in paths
+    ]
+    assert [child.wait() for child in children] == [0] * 4
+    names = [model.name for model in models.list() if "twin" in model.name]
+    assert len(set(names)) == 4
+    assert "twin" in names
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="needs a second file system")
+def test_moving_to_another_disk_copies_and_then_deletes(
+    models: Models, home: Path, starter: Path
+) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        path = small(starter, Path(folder) / "far.gguf")
+        if path.stat().st_dev == home.stat().st_dev:
+            pytest.skip("the same file system")
+        content = path.read_bytes()
+        (linked,) = models.import_files([path], mode="link")
+        assert linked.action == "refused"
+        assert "another disk" in linked.message
+        (outcome,) = models.import_files([path], mode="move")
+        assert outcome.action == "moved", outcome.message
+        assert not path.exists()
+    assert (home / "models" / "far.gguf").read_bytes() == content
+    assert models.get("far").sha256 == hashlib.sha256(content).hexdigest()
+
+
+def with_app() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "app")}
+
+
+def run_python(script: str, *arguments: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=with_app(),
+        check=False,
+    )

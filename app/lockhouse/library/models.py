@@ -78,7 +78,10 @@ class Models:
                 continue
             name = entry.name if entry else _free_name(path, facts, taken)
             taken.add(name)
-            info = _described(path, facts, stamp, hashes.get(path), problem)
+            hashed = hashes.get(path)
+            if origin == "starter" and hashed is not None and hashed.stamp != stamp:
+                hashed = None  # set-up writes it anew; it is hashed again when it is next used
+            info = _described(path, facts, stamp, hashed, problem)
             models.append(
                 _with(
                     info,
@@ -335,9 +338,12 @@ def _described(
         state = "missing"
     elif problem:
         state = "missing" if stamp is None else "damaged"
-    elif hashed is not None and (not current or hashed.changed_from):
+    elif hashed is not None and current and hashed.changed_from:
         state = "changed"
-        problem = f"{shown(path)} changed after it was verified on {hashed.hashed_at[:10]}."
+        problem = f"The content of {shown(path)} changed after it was verified."
+    elif hashed is not None and not current:
+        state = "changed"
+        problem = f"{shown(path)} was written to after it was verified on {hashed.hashed_at[:10]}."
     return ModelInfo(
         name="",
         path=path,

@@ -203,6 +203,15 @@ def test_an_image_inside_the_text_stays(conversations: Conversations) -> None:
     assert images == [{"alt": "dot", "src": data}]
 
 
+def test_lines_of_the_user_stay_lines(conversations: Conversations) -> None:
+    chat = conversations.create()
+    first = conversations.add_user(chat.id, "one\ntwo", parent_id=None)
+    answer(conversations, first, "three\nfour")
+    text = export(conversations, chat.id, "html")
+    assert "one<br />\ntwo" in text
+    assert "three\nfour" in text
+
+
 @pytest.mark.parametrize("fmt", ["md", "json", "jsonl", "html"])
 def test_an_empty_conversation_can_be_exported(conversations: Conversations, fmt: str) -> None:
     assert export(conversations, conversations.create().id, fmt)

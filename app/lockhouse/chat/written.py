@@ -105,8 +105,11 @@ def _front_matter(conversation: Conversation, messages: Sequence[Message]) -> st
 def _article(message: Message, renderer: MarkdownIt) -> str:
     parts = [f"<article class='{message.role}'>", f"<h2>{html.escape(_speaker(message))}</h2>"]
     if message.reasoning.strip():
+        renderer.options["breaks"] = False
         trace = renderer.render(message.reasoning)
         parts.append(f"<details><summary>Reasoning</summary>{trace}</details>")
+    # A person's line ends where that person ended it.
+    renderer.options["breaks"] = message.role == "user"
     parts.append(renderer.render(message.content))
     if message.status in _UNFINISHED:
         parts.append(f"<p class='unfinished'>{html.escape(_why(message))}</p>")
@@ -125,7 +128,11 @@ def _origin(message: Message) -> str:
         "Tokens": f"{finished.usage.completion_tokens:,}",
         "SHA-256": _sha256(message),
         "Engine": f"{finished.engine.name} {finished.engine.version}".strip(),
-        **{name: f"{value}" for name, value in finished.parameters.items()},
+        **{
+            name: f"{value}"
+            for name, value in finished.parameters.items()
+            if value not in (None, "", [], {})
+        },
     }
     rows = "".join(
         f"<dt>{html.escape(name)}</dt><dd>{html.escape(fact)}</dd>"

@@ -41,6 +41,7 @@ from lockhouse.ui.status_bar import StatusBar
 from lockhouse.ui.surfaces import ChoiceDialog
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.window_state import load_state, save_state
+from lockhouse.ui.zoom import Zoom
 from lockhouse.workspace import Paths, Workspace, open_workspace
 
 _CLOSE_GRACE_S = 1.5
@@ -76,7 +77,9 @@ class App(QObject):
         self.models = ModelsController(workspace.models, workspace.targets, self.jobs, self)
         self.machine = Machine(workspace.engines, self.jobs, self)
         self._need: MemoryNeed | None = None
+        self._zoom = Zoom(theme)
         self.window = self._make_window()
+        self._zoom.root = self.window
         self._wire()
         self.window.restore(self._state)
 

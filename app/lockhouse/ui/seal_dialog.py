@@ -69,7 +69,7 @@ class SealDialog(QDialog):
         px = theme.px
         self.setObjectName("seal_dialog")
         self.setWindowTitle("The seal")
-        self.setMinimumWidth(px(520))
+        self.setMinimumWidth(px(640))
         column = QVBoxLayout(self)
         column.setContentsMargins(px(24), px(20), px(24), px(20))
         column.setSpacing(px(10))

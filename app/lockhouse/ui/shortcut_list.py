@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from lockhouse.ui.parts import label, push_button
 from lockhouse.ui.shortcuts import OTHER_KEYS, SHORTCUTS
@@ -29,7 +29,7 @@ class ShortcutList(QDialog):
         left, right = QVBoxLayout(), QVBoxLayout()
         groups = list(dict.fromkeys(shortcut.group for shortcut in SHORTCUTS))
         for group in groups:
-            (right if group == groups[-1] else left).addLayout(self._group(theme, group))
+            (right if group == groups[-1] else left).addWidget(self._group(theme, group))
         left.addStretch(1)
         right.addStretch(1)
         sides.addLayout(left)
@@ -43,9 +43,11 @@ class ShortcutList(QDialog):
         row.addWidget(close)
         column.addLayout(row)
 
-    def _group(self, theme: Theme, group: str) -> QGridLayout:
+    def _group(self, theme: Theme, group: str) -> QWidget:
         px = theme.px
-        grid = QGridLayout()
+        box = QWidget()
+        box.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+        grid = QGridLayout(box)
         grid.setContentsMargins(0, 0, 0, px(12))
         grid.setHorizontalSpacing(px(24))
         grid.setVerticalSpacing(px(4))
@@ -73,4 +75,4 @@ class ShortcutList(QDialog):
                 grid.addWidget(shown, row, 1, Qt.AlignmentFlag.AlignRight)
                 grid.setRowMinimumHeight(row, px(24))
                 row += 1
-        return grid
+        return box

@@ -69,6 +69,8 @@ class ThreeColumns(QWidget):
         self._veil.pressed.connect(self.close_drawer)
         self._widths = [theme.px(LIST_WIDTH), 0, theme.px(DETAILS_WIDTH)]
         self._splitter.splitterMoved.connect(lambda *_: self._remember())
+        self._scale = theme.scale
+        theme.changed.connect(self._rescale)
         list_panel.installEventFilter(self)
         details.installEventFilter(self)
         self._details.hide()
@@ -198,6 +200,12 @@ class ThreeColumns(QWidget):
         width = min(self._widths[0 if is_list else 2], self.width() - self._theme.px(48))
         left = 0 if is_list else self.width() - width
         self._drawer.setGeometry(left, 0, width, self.height())
+
+    def _rescale(self) -> None:
+        before, self._scale = self._scale, self._theme.scale
+        if before != self._scale:
+            self._widths = [round(width * self._scale / before) for width in self._widths]
+            self._arrange()
 
     def _remember(self) -> None:
         sizes = self._splitter.sizes()

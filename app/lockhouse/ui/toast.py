@@ -17,10 +17,12 @@ class Toast(QFrame):
 
     undo_wanted = Signal(str)
 
-    def __init__(self, theme: Theme, over: QWidget) -> None:
+    def __init__(self, theme: Theme, over: QWidget, *, above: QWidget | None = None) -> None:
+        """``above`` is a part at the foot that must not be covered."""
         super().__init__(over)
         self._theme = theme
         self._token = ""
+        self._above = above
         self.setObjectName("toast")
         self.setProperty("tone", "card")
         px = theme.px
@@ -40,6 +42,7 @@ class Toast(QFrame):
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.hide)
         over.installEventFilter(self)
+        theme.changed.connect(self._place)
         self.hide()
 
     def say(self, text: str, *, undo_token: str = "") -> None:
@@ -48,7 +51,6 @@ class Toast(QFrame):
         self._words.setText(text)
         self.setAccessibleName(text)
         self._undo.setVisible(bool(undo_token))
-        self.adjustSize()
         self._place()
         self.show()
         self.raise_()
@@ -63,8 +65,12 @@ class Toast(QFrame):
         over = self.parentWidget()
         if over is not None:
             self.setMaximumWidth(over.width() - self._theme.px(32))
+            self.adjustSize()
             left = (over.width() - self.width()) // 2
-            self.move(left, over.height() - self.height() - self._theme.px(44))
+            above = self._above
+            foot = above.height() if above is not None and above.isVisible() else 0
+            gap = self._theme.px(8 if foot else 24)
+            self.move(left, over.height() - foot - self.height() - gap)
 
     def enterEvent(self, _event: object) -> None:
         self._timer.stop()

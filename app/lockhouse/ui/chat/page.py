@@ -133,7 +133,7 @@ class ChatPage(QWidget):
         whole = QHBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.addWidget(self.columns)
-        self.toast = Toast(self._theme, work)
+        self.toast = Toast(self._theme, work, above=self._foot)
 
     def _follow_controllers(self) -> None:
         chat, listing, runs = self._controller, self.listing, self._controller.runs

@@ -108,7 +108,9 @@ class SettingsPage(QWidget):
         self._area.setWidgetResizable(True)
         self._area.setFrameShape(QFrame.Shape.NoFrame)
         self._area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._area.verticalScrollBar().valueChanged.connect(lambda _: self._mark_section())
+        bar = self._area.verticalScrollBar()
+        bar.valueChanged.connect(lambda _: self._mark_section())
+        bar.rangeChanged.connect(lambda *_: self._mark_section())
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
@@ -223,6 +225,7 @@ class SettingsPage(QWidget):
             widget = item.widget() if item else None
             if widget is not None:
                 self._group.removeButton(widget)  # type: ignore[arg-type]
+                widget.hide()
                 widget.deleteLater()
         for name, heading in self._sections:
             button = QPushButton(name)

@@ -250,6 +250,11 @@ def explain(step: str, output: str) -> str:
     low = output.lower()
     if "no space left" in low or "disk quota exceeded" in low:
         return f"{step}: the disk is full. Free about {NEEDED_BYTES / 1e9:.1f} GB and start again."
+    if "certificate verify failed" in low or "unknownissuer" in low:
+        return (
+            f"{step}: the certificate of a package server is not trusted here. Behind a proxy with "
+            "a certificate of its own, name its file: SSL_CERT_FILE=FILE PIP_CERT=FILE"
+        )
     signs = (
         "dns error", "name resolution", "could not resolve", "failed to resolve", "network is",
         "error sending request", "connection refused", "connection error", "connecttimeout",
@@ -378,9 +383,7 @@ def make_importable() -> None:
 # --- The whole -------------------------------------------------------------------------------
 
 
-def set_up(
-    wanted: set[str], *, portable: bool | None = None, compile_again: bool = False
-) -> None:
+def set_up(wanted: set[str], *, portable: bool | None = None, compile_again: bool = False) -> None:
     """Make everything in ``wanted`` true; costs nothing when it already is."""
     stamp = read_stamp()
     if portable is None:

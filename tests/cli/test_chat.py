@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -177,3 +178,25 @@ def test_a_conversation_is_gone_on_with(shared: Command) -> None:
     found = newest(shared)
     assert found["id"] == identity
     assert len(found["messages"]) == before + 2
+
+
+def test_an_answer_cannot_steer_the_terminal_that_shows_it(shared: Command, tmp_path: Path) -> None:
+    grammar = tmp_path / "steering.gbnf"
+    grammar.write_text('root ::= "\\x1B]0;owned\\x07seen"\n')
+    asked = ("ask", "Hi", "--grammar", str(grammar), "--no-save")
+    assert shared(*asked).out == b"\x1b]0;owned\x07seen\n"
+    master, slave = pty.openpty()
+    with subprocess.Popen(
+        shared.line(*asked), env=shared.environment, stdin=slave, stdout=slave, stderr=slave
+    ):
+        os.close(slave)
+        shown = b""
+        try:
+            while piece := os.read(master, 4096):
+                shown += piece
+        except OSError:  # the other end is closed
+            pass
+    os.close(master)
+    assert shown.endswith(b"]0;ownedseen\r\n")
+    assert b"\x1b]" not in shown
+    assert b"\x07" not in shown

@@ -120,6 +120,7 @@ def test_a_stamp_without_its_environment_counts_for_nothing(tree: Path) -> None:
         ("error: dns error: failed to lookup address information", "the network did not answer"),
         ("Temporary failure in name resolution", "the network did not answer"),
         ("Could not resolve 'deb.debian.org'", "the network did not answer"),
+        ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed", "is not trusted here"),
         ("OSError: [Errno 28] No space left on device", "the disk is full"),
         ("Hash mismatch for `x==1`", "not what the lock file expects"),
         ("g++: fatal error: killed signal terminated program cc1plus", "killed signal"),

@@ -177,6 +177,28 @@ def test_deleting_can_be_undone_until_it_is_purged(conversations: Conversations)
     assert conversations.database.problems() == []
 
 
+def test_purged_words_do_not_stay_in_the_file(conversations: Conversations, tmp_path: Path) -> None:
+    def somewhere(word: bytes) -> bool:
+        return any(word in path.read_bytes() for path in tmp_path.glob("lockhouse.db*"))
+
+    kept = conversations.create(title="Kept")
+    conversations.add_user(kept.id, "ordinary words", parent_id=None)
+    secret = conversations.create(title="Zqtitle")
+    question = conversations.add_user(secret.id, "Zqquestion " * 2000, parent_id=None)
+    begun = conversations.begin_answer(secret.id, question.id, target=TINY)
+    for length in (1, 800, 3000):
+        conversations.append_answer(begun.id, content="Zqpartial " * length, reasoning="Zqthought")
+    conversations.finish_answer(begun.id, content="Zqanswer", reasoning="", status="complete")
+    words = (b"qtitle", b"qquestion", b"qpartial", b"qthought", b"qanswer")
+    assert somewhere(b"qtitle")
+    assert somewhere(b"qquestion")
+    conversations.delete([secret.id])
+    conversations.purge_deleted(timedelta(0))
+    assert [word for word in words if somewhere(word)] == []
+    assert conversations.search("ordinary")
+    assert conversations.database.problems() == []
+
+
 def test_deleting_several_is_all_or_nothing(conversations: Conversations) -> None:
     chat = conversations.create()
     with pytest.raises(NotFound):

@@ -174,11 +174,20 @@ class Conversations:
                     raise NotFound("The conversation was deleted for good and cannot come back.")
 
     def purge_deleted(self, older_than: timedelta) -> int:
-        """Removes for good what was deleted so long ago; how many conversations that were."""
+        """Removes for good what was deleted so long ago; how many conversations that were.
+
+        Their words do not stay behind in the file, though they may in older backups.
+        """
         before = kept_time(datetime.now(UTC) - older_than)
         with self.database.write() as database:
             removed = database.execute("DELETE FROM conversations WHERE deleted_at <= ?", [before])
-            return int(removed.rowcount)
+            if removed.rowcount:
+                # The index only marks removed words as such until it is put in order.
+                for index in ("message_words", "title_words"):
+                    database.execute(f"INSERT INTO {index} ({index}) VALUES ('optimize')")  # noqa: S608
+        if removed.rowcount:
+            self.database.settle()
+        return int(removed.rowcount)
 
     # Folders
 

@@ -133,11 +133,30 @@ class Database:
 
     def problems(self) -> list[str]:
         """What SQLite finds wrong when it checks every page; empty when all is well. Slow."""
+        # A connection of its own: the check of a search index trusts what a connection
+        # remembers of the index, which another one may have put in order meanwhile.
         try:
-            rows = self.read().execute("PRAGMA integrity_check").fetchall()
+            connection = connect(self.path, self._with_way_on)
+            try:
+                rows = connection.execute("PRAGMA integrity_check").fetchall()
+            finally:
+                connection.close()
         except StorageError as error:
             return [error.message]
         return [str(row[0]) for row in rows if row[0] != "ok"]
+
+    def settle(self) -> None:
+        """Moves what the write-ahead log holds into the file and empties the log.
+
+        Left for another time when somebody is reading.
+        """
+        with self._lock:
+            self._require_open()
+            self._connection.execute("PRAGMA busy_timeout = 0")
+            try:
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            finally:
+                self._connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000:.0f}")
 
     def data_version(self) -> int:
         """A number that changes when another process has written to the file. Never waits."""
@@ -226,6 +245,8 @@ class Database:
         _switch_to_wal(connection)
         # Every commit reaches the disk: streamed text has to survive a power cut.
         connection.execute("PRAGMA synchronous = full")
+        # What is deleted for good is overwritten, not just let go.
+        connection.execute("PRAGMA secure_delete = on")
         connection.execute("BEGIN IMMEDIATE")
         try:
             if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:

@@ -40,17 +40,53 @@ def count_status(path: str) -> Counter[bytes]:
 | Bytes instead of text, 1 MiB reads | 9.3 s | 4.3× |
 """
 
+EVERYTHING = """Sure:
+
+$$\\sum_{i=1}^{n} i = \\frac{n(n+1)}{2}$$
+
+Inline \\(e^{x} \\ge 1 + x\\) too.
+
+> Quoted words stand back a little,
+> over two lines.
+
+1. First, see [the manual](https://docs.example.org/re)
+2. Then:
+   - [x] this is done
+   - [ ] this is not
+
+![A chart](https://cdn.example.net/chart.png)
+
+Emoji 😀 and 日本語.
+
+---
+
+End."""
+
 PARAGRAPHS = (
-    "The **quick** brown fox jumps over the *lazy* dog while `engine` streams tokens into the "
-    "view. It keeps running at the same pace through the long grass beside the canal, and nothing "
-    "on the other bank takes notice of it until the lock opens.",
-    "What to take along:\n\n- a first item with `code`\n- a second one with **bold** words\n"
-    "- a third, which is long enough to need more than a single line of the column it is set in, "
-    "so that it wraps\n\nand a closing remark.",
-    "### A heading\n\nA paragraph with a [link](https://example.org/page) and some more words to "
-    "make it wrap over at least two lines of text in the view.\n\n1. one\n2. two\n3. three",
-    "| model | size | speed |\n|---|--:|--:|\n| 135M | 98 MB | 120 t/s |\n| 1B | 700 MB | 30 t/s |"
-    "\n\nThe table above has three columns.",
+    """The **quick** brown fox jumps over the *lazy* dog while `engine` streams tokens into the
+view. It keeps running at the same pace through the long grass beside the canal, and nothing on
+the other bank takes notice of it until the lock opens.""",
+    """What to take along:
+
+- a first item with `code`
+- a second one with **bold** words
+- a third, which is long enough to need more than a single line of the column that it is set in
+
+and a closing remark.""",
+    """### A heading
+
+A paragraph with a [link](https://example.org/page) and some more words to make it wrap over at
+least two lines of text in the view.
+
+1. one
+2. two
+3. three""",
+    """| model | size | speed |
+|---|--:|--:|
+| 135M | 98 MB | 120 t/s |
+| 1B | 700 MB | 30 t/s |
+
+The table above has three columns.""",
 )
 CODE = '''```python
 from dataclasses import dataclass
@@ -107,10 +143,7 @@ def states() -> list[TranscriptMessage]:
         TranscriptMessage(
             id="a2",
             role="assistant",
-            text="Sure:\n\n$$\\sum_{i=1}^{n} i = \\frac{n(n+1)}{2}$$\n\nInline \\(e^{x} \\ge 1 + x\\) "
-            "too.\n\n> Quoted words stand back a little,\n> over two lines.\n\n1. First, see "
-            "[the manual](https://docs.example.org/re)\n2. Then:\n   - [x] this is done\n   - [ ] this "
-            "is not\n\n![A chart](https://cdn.example.net/chart.png)\n\nEmoji 😀 and 日本語.\n\n---\n\nEnd.",
+            text=EVERYTHING,
             stats=("96 tokens", "first token 0.2 s", "58.1 tok/s"),
             **name,
         ),
@@ -137,9 +170,7 @@ def long_conversation(count: int) -> list[TranscriptMessage]:
     messages = []
     for index in range(count):
         if index % 2 == 0:
-            text = (
-                f"Question {index}: how would I compute the distance between two points, and why?"
-            )
+            text = f"Question {index}: how far apart are two points on a plane, and why is that so?"
             messages.append(question(text, f"m{index}"))
             continue
         pieces = [PARAGRAPHS[index % 4], PARAGRAPHS[(index // 2) % 4]]

@@ -263,10 +263,22 @@ def _leaf(style: Run, token: Token) -> Run:
 
 
 def _push(runs: list[Run], run: Run) -> None:
-    if runs and replace(runs[-1], text="") == replace(run, text="") and not run.tip:
+    if runs and not run.tip and _same_style(runs[-1], run):
         runs[-1] = replace(run, text=runs[-1].text + run.text)
     elif run.text:
         runs.append(run)
+
+
+def _same_style(one: Run, other: Run) -> bool:
+    return (
+        one.bold == other.bold
+        and one.italic == other.italic
+        and one.strike == other.strike
+        and one.code == other.code
+        and one.dim == other.dim
+        and one.href == other.href
+        and one.tip == other.tip
+    )
 
 
 def host_of(address: str) -> str:

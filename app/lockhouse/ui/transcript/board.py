@@ -20,6 +20,7 @@ from lockhouse.ui.transcript.items import Item
 from lockhouse.ui.transcript.styles import Styles
 
 _AHEAD_BUDGET_S = 0.004
+_SCROLL_BUDGET_S = 0.008
 _NEAR_END = 4
 _BOTTOM_ROOM = 16
 _KEPT_BLOCKS = 300
@@ -46,6 +47,10 @@ class Board(QObject):
         self._anchor: tuple[str, int, float] = ("", -1, 0.0)
         self._busy = False
         self._parsed: dict[str, None] = {}
+        self._deadline = 0.0
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.timeout.connect(lambda: self.relayout(budget_s=_SCROLL_BUDGET_S))
         self._ahead = QTimer(self)
         self._ahead.setSingleShot(True)
         self._ahead.timeout.connect(self._prepare_ahead)
@@ -151,7 +156,7 @@ class Board(QObject):
             return
         self.follow = value >= self._area.verticalScrollBar().maximum() - _NEAR_END
         self._remember(float(value))
-        self.relayout()
+        self.relayout(budget_s=_SCROLL_BUDGET_S)
 
     def go_to(self, message_id: str, part: int = -1, offset: float = 0.0) -> None:
         """Bring a message, or a block of it, to the top of the view."""
@@ -192,11 +197,16 @@ class Board(QObject):
 
     # laying out
 
-    def relayout(self) -> None:
-        """Give every message on screen a card and every card its place."""
+    def relayout(self, budget_s: float = 10.0) -> None:
+        """Give every message on screen a card and every card its place.
+
+        With a budget, cards that cannot be made in that time come with the next frame; at least
+        the first one is there, so the reader's place is right at once.
+        """
         if self._busy:
             return
         self._busy = True
+        self._deadline = time.perf_counter() + budget_s
         column, room = self.column(), self.room()
         on_screen: set[str] = set()
         place = 0.0
@@ -223,8 +233,13 @@ class Board(QObject):
         row = self._heights.row_at(place)
         top = self._heights.top(row) - place
         while row < len(self.items) and top < room:
-            card = self._card_for(row)
-            height, _ = card.arrange(column, (-top, room - top))
+            late = on_screen and time.perf_counter() > self._deadline
+            if late and self.items[row].message.id not in self.live:
+                self._soon.start(0)
+                top += self._heights[row]
+                row += 1
+                continue
+            height, _ = self._card_for(row).arrange(column, (-top, room - top))
             settled = self._set_height(row, height) and settled
             on_screen.add(self.items[row].message.id)
             top += height
@@ -284,7 +299,7 @@ class Board(QObject):
         if card is None:
             return
         if holds_focus(card):
-            self._area.setFocus(Qt.FocusReason.OtherFocusReason)
+            self._area.setFocus(Qt.FocusReason.NoFocusReason)
         card.hide()
         card.stop_editing()
         self._spare.append(card)

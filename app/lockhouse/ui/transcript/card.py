@@ -38,6 +38,11 @@ from lockhouse.ui.transcript.styles import Styles
 from lockhouse.ui.widgets.pills import paint_pill, pill_width
 
 REASONING_PART = -1
+_KEYBOARD = (
+    Qt.FocusReason.TabFocusReason,
+    Qt.FocusReason.BacktabFocusReason,
+    Qt.FocusReason.OtherFocusReason,
+)
 
 
 class MessageCard(QWidget):
@@ -57,6 +62,7 @@ class MessageCard(QWidget):
         self._parts: dict[int, QWidget] = {}
         self._spare: list[QWidget] = []
         self._tops: list[int] = []
+        self._gaps: list[int] = []
         self._column = QRect()
         self._bubble = QRectF()
         self._newest = False
@@ -82,6 +88,7 @@ class MessageCard(QWidget):
             for index in list(self._parts):
                 self._release(index)
             self._shown = []
+            self._gaps = []
             self._hovered = False
             self._focus_within = False
         self.item, self._styles = item, styles
@@ -107,11 +114,26 @@ class MessageCard(QWidget):
         for index, block in enumerate(blocks):
             if index < len(self._shown) and self._shown[index] != block:
                 self._forget_height(index)
+        self._measure_gaps(item, blocks)
         self._shown = list(blocks)
         del item.heights[len(blocks) :]
         self._show_furniture(item, styles)
         self.setAccessibleName(self._spoken_name(item))
         self.update()
+
+    def _measure_gaps(self, item: Item, blocks: tuple[Block, ...]) -> None:
+        """Distances before blocks; those between blocks that are the same objects stay."""
+        answer, px = item.message.role == "assistant", self._theme.px
+        gaps: list[int] = []
+        for index, block in enumerate(blocks):
+            if not index or not answer:
+                gaps.append(0)
+            elif index < len(self._gaps) and index < len(self._shown):
+                same = self._shown[index] is block and self._shown[index - 1] is blocks[index - 1]
+                gaps.append(self._gaps[index] if same else px(_gap(blocks[index - 1], block)))
+            else:
+                gaps.append(px(_gap(blocks[index - 1], block)))
+        self._gaps = gaps
 
     def _forget_height(self, index: int) -> None:
         if self.item is not None and index < len(self.item.heights):
@@ -228,12 +250,9 @@ class MessageCard(QWidget):
         left, top, width = place
         made = False
         self._tops = []
-        before: Block | None = None
         for index, block in enumerate(self._shown):
             assert block is not None
-            if before is not None and item.message.role == "assistant":
-                top += self._theme.px(_gap(before, block))
-            before = block
+            top += self._gaps[index]
             known = item.heights[index]
             height = known if known is not None else self._guess(block, width)
             near = visible[0] - margin <= top + height and top <= visible[1] + margin
@@ -384,7 +403,8 @@ class MessageCard(QWidget):
             return
         answer = item.message.role == "assistant"
         wanted = self._hovered or self._focus_within or (self._newest and answer)
-        wanted = wanted and not item.streaming and self.edit_box is None
+        empty = not item.text() and item.message.version_count < 2
+        wanted = wanted and not item.streaming and not empty and self.edit_box is None
         if wanted and self._actions is None:
             self._actions = ActionRow(self._theme, self)
             self._actions.chosen.connect(self.action)
@@ -427,7 +447,7 @@ class MessageCard(QWidget):
         self._show_actions()
 
     def focusInEvent(self, event: QFocusEvent) -> None:
-        self._ring = event.reason() != Qt.FocusReason.MouseFocusReason
+        self._ring = event.reason() in _KEYBOARD
         self.update()
 
     def focusOutEvent(self, _event: QFocusEvent) -> None:
@@ -505,7 +525,7 @@ class MessageCard(QWidget):
         if self._unfold is None:
             self._unfold = QPushButton(self)
             self._unfold.setProperty("kind", "link")
-            self._unfold.setProperty("size", "compact")
+            self._unfold.setProperty("compact", "true")
             self._unfold.clicked.connect(self._unfold_text)
         return self._unfold
 

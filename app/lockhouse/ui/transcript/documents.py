@@ -31,7 +31,7 @@ from PySide6.QtGui import (
 
 from lockhouse.ui.markdown import Block, CodeBlock, Paragraph, Run, TableBlock, TextBlock
 from lockhouse.ui.markdown.blocks import runs_text
-from lockhouse.ui.transcript.highlighting import formats_for
+from lockhouse.ui.transcript.highlighting import Span, formats_for, spans_of
 from lockhouse.ui.transcript.styles import PAD, Styles
 
 MAX_CODE_LINES = 2000
@@ -69,6 +69,7 @@ class BlockDocument:
         self._indent_step = 0
         self._width = -1.0
         self._lift = 0.0
+        self._spans: list[tuple[Span, ...]] = []
 
     @property
     def styles(self) -> Styles | None:
@@ -122,6 +123,7 @@ class BlockDocument:
 
     def _reset(self, styles: Styles) -> None:
         self._code_spans = []
+        self._spans = []
         self._paragraphs = ()
         self._width = -1.0
         self.document.clear()
@@ -200,23 +202,26 @@ class BlockDocument:
             cursor = QTextCursor(self.document)
             cursor.movePosition(QTextCursor.MoveOperation.End)
             cursor.insertText(text)
-        block = self._block
-        if isinstance(block, CodeBlock) and block.closed:
-            self.highlight()
 
     def highlight(self) -> None:
         """Colour the code as it is now. Costly: at most a few times a second while it grows."""
         block, styles = self._block, self._styles
         if not isinstance(block, CodeBlock) or styles is None:
             return
-        lines = formats_for(_drawn_code(block.code), block.language, styles.theme)
+        spans = spans_of(_drawn_code(block.code), block.language)
         line = self.document.begin()
-        for ranges in lines:
+        first = last = -1
+        for number, wanted in enumerate(spans):
             if not line.isValid():
                 break
-            line.layout().setFormats(ranges)
+            if number >= len(self._spans) or self._spans[number] != wanted:
+                line.layout().setFormats(formats_for(wanted, styles.theme))
+                first = line.position() if first < 0 else first
+                last = line.position() + line.length()
             line = line.next()
-        self.document.markContentsDirty(0, self.document.characterCount())
+        self._spans = spans
+        if first >= 0:  # setting formats threw the lines away
+            self.document.markContentsDirty(first, last - first)
 
     def _fill_table(self, block: TableBlock, styles: Styles) -> None:
         px = styles.theme.px
@@ -515,7 +520,7 @@ def paint_marker(
         painter.setFont(theme.font("reading", tabular=True))
         painter.setPen(theme.color("text-2"))
         width = QFontMetricsF(painter.font()).horizontalAdvance(marker)
-        painter.drawText(QPointF(at.x() - px(6) - width, int(top + height * 0.8)), marker)
+        painter.drawText(QPointF(at.x() - px(6) - width, round(top + height * 0.8)), marker)
 
 
 def _drawn_code(code: str) -> str:

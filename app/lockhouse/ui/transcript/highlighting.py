@@ -9,9 +9,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 from pygments.lexer import Lexer
-from pygments.lexers import get_lexer_by_name
+from pygments.lexers import find_lexer_class, get_all_lexers
 from pygments.token import Token, _TokenType
-from pygments.util import ClassNotFound
 from PySide6.QtGui import QTextCharFormat, QTextLayout
 
 from lockhouse.ui.theme import Theme
@@ -38,6 +37,9 @@ _INKS: dict[_TokenType, str] = {
     Token.Generic.Deleted: "danger",
     Token.Generic.Heading: "syn-function",
 }
+
+# start, length, colour token
+Span = tuple[int, int, str]
 
 _LABELS = {
     "py": "Python",
@@ -96,29 +98,36 @@ def file_suffix(name: str) -> str:
 
 @lru_cache(maxsize=64)
 def _lexer(name: str) -> Lexer | None:
-    try:
-        return get_lexer_by_name(name, stripnl=False, ensurenl=False)
-    except ClassNotFound:
-        return None
+    known = _class_names().get(name)
+    lexer = find_lexer_class(known) if known else None
+    return lexer(stripnl=False, ensurenl=False) if lexer is not None else None
 
 
-def formats_for(code: str, language: str, theme: Theme) -> list[list[QTextLayout.FormatRange]]:
-    """Ranges to colour, line by line; empty where the language is unknown."""
-    lines: list[list[QTextLayout.FormatRange]] = [[] for _ in range(code.count("\n") + 1)]
+@lru_cache(maxsize=1)
+def _class_names() -> dict[str, str]:
+    """Lexers by alias. pygments' own search goes on to plugins on disk when it finds nothing."""
+    return {
+        alias: name for name, aliases, _, _ in get_all_lexers(plugins=False) for alias in aliases
+    }
+
+
+def spans_of(code: str, language: str) -> list[tuple[Span, ...]]:
+    """What to colour, line by line; empty where the language is unknown."""
+    lines: list[list[Span]] = [[] for _ in range(code.count("\n") + 1)]
     lexer = _lexer(language.lower()) if language else None
     if lexer is None or len(code) > MAX_CHARS:
-        return lines
+        return [() for _ in lines]
     line = column = 0
-    after_name: QTextLayout.FormatRange | None = None
+    after_name: Span | None = None
     for _, token, value in lexer.get_tokens_unprocessed(code):
         ink = _ink(token)
         for index, part in enumerate(value.split("\n")):
             if index:
                 line, column = line + 1, 0
             if part and ink:
-                lines[line].append(_range(column, len(part), ink, theme))
+                lines[line].append((column, len(part), ink))
             elif part and _is_name(token):
-                after_name = _range(column, len(part), "syn-function", theme)
+                after_name = (column, len(part), "syn-function")
                 column += len(part)
                 continue
             if after_name is not None and part.startswith("("):  # a call
@@ -126,13 +135,19 @@ def formats_for(code: str, language: str, theme: Theme) -> list[list[QTextLayout
             if part:
                 after_name = None
             column += len(part)
-    return lines
+    return [tuple(spans) for spans in lines]
+
+
+def formats_for(spans: tuple[Span, ...], theme: Theme) -> list[QTextLayout.FormatRange]:
+    """Spans of one line as ranges of formats."""
+    return [_range(*span, theme) for span in spans]
 
 
 def _is_name(token: _TokenType) -> bool:
     return token[:1] == ("Name",)
 
 
+@lru_cache(maxsize=512)
 def _ink(token: _TokenType) -> str:
     at: _TokenType | None = token
     while at is not None:

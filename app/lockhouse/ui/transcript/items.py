@@ -46,13 +46,12 @@ class Item:
         self.layout_key: tuple[object, ...] = ()
         self._blocks: tuple[Block, ...] | None = None
         self._stream: MarkdownStream | None = None
-        self._text: list[str] = []
-        self._reasoning: list[str] = []
+        self._text: list[str] | None = None
+        self._reasoning: list[str] | None = None
         self._begin()
 
     def _begin(self) -> None:
-        self._text = [self.message.text]
-        self._reasoning = [self.message.reasoning]
+        self._text = self._reasoning = None  # thousands of items hold no list of their own
         if self.streaming and self.message.role == "assistant":
             self._stream = MarkdownStream()
             self._stream.feed(self.message.text)
@@ -69,11 +68,15 @@ class Item:
         return self.streaming and self.thinking_since is not None and self.thought_for is None
 
     def text(self) -> str:
+        if self._text is None:
+            return self.message.text
         if len(self._text) > 1:
             self._text = ["".join(self._text)]
         return self._text[0]
 
     def reasoning(self) -> str:
+        if self._reasoning is None:
+            return self.message.reasoning
         if len(self._reasoning) > 1:
             self._reasoning = ["".join(self._reasoning)]
         return self._reasoning[0]
@@ -91,12 +94,12 @@ class Item:
             self.progress = None
             if self.thinking_since is None:
                 self.thinking_since = time.monotonic()
-            self._reasoning.append(reasoning)
+            self._reasoning = [self.reasoning(), reasoning]
         if text:
             self.progress = None
             if self.thinking_since is not None and self.thought_for is None:
                 self.thought_for = time.monotonic() - self.thinking_since
-            self._text.append(text)
+            self._text = [self.text(), text]
             if self._stream is not None:
                 self._stream.feed(text)
 

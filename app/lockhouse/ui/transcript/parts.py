@@ -10,7 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSaveFile, Qt, QTimer, Signal
-from PySide6.QtGui import QHelpEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QWheelEvent
+from PySide6.QtGui import (
+    QFontMetricsF,
+    QHelpEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QWheelEvent,
+)
 from PySide6.QtWidgets import (
     QApplication,
     QFileDialog,
@@ -174,7 +182,6 @@ class CodePart(QWidget):
         self._bar.hide()
         self._colour_later = QTimer(self)
         self._colour_later.setSingleShot(True)
-        self._colour_later.setInterval(_HIGHLIGHT_EVERY_MS)
         self._colour_later.timeout.connect(self._colour)
         self._copied = QTimer(self)
         self._copied.setSingleShot(True)
@@ -189,10 +196,10 @@ class CodePart(QWidget):
         self._label = language_label(block.language)
         self._save.setToolTip(f"Save as .{file_suffix(block.language)}")
         self.body.show_block(block, styles)
-        if block.closed:
-            self._colour_later.stop()
+        if block.closed:  # what was filled at once has its colours; what grew gets its last now
+            self._colour_later.start(0)
         elif not self._colour_later.isActive():
-            self._colour_later.start()
+            self._colour_later.start(_HIGHLIGHT_EVERY_MS)
         self.update()
 
     def fit(self, width: int) -> int:
@@ -238,7 +245,8 @@ class CodePart(QWidget):
         px = self._theme.px
         side = px(tokens.COMPACT_HEIGHT)
         top = (head - side) // 2 + 1
-        copy = self._copy.sizeHint().width()
+        words = QFontMetricsF(self._theme.font("caption", weight=500))
+        copy = round(words.horizontalAdvance(self._copy.text())) + px(14 + 8 + 14)
         self._copy.setGeometry(width - px(6) - copy, top, copy, side)
         left = self._copy.x() - side
         self._save.setGeometry(left, top, side, side)

@@ -1,0 +1,18 @@
+"""One theme for the window's tests: light, nothing moves by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from PySide6.QtWidgets import QApplication
+
+from lockhouse.ui.theme import Theme
+
+
+@pytest.fixture
+def theme(qapp: QApplication) -> Iterator[Theme]:
+    made = Theme(qapp, choice="light", reduce_motion="on")
+    yield made
+    made.setParent(None)
+    qapp.setStyleSheet("")

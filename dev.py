@@ -220,11 +220,12 @@ def install_packages(missing: dict[str, str]) -> None:
     say("Missing on this system: " + ", ".join(missing))
     is_root = not WINDOWS and os.geteuid() == 0
     sudo = None if is_root else shutil.which("sudo")
-    if not shutil.which("apt-get") or not (is_root or (sudo and sys.stdin.isatty())):
-        prefix = "" if is_root or not shutil.which("apt-get") else "sudo "
-        raise SetUpFailed(f"Install what is missing, then start again:\n    {prefix}{line}")
+    has_apt = shutil.which("apt-get") is not None
+    by_hand = f"sudo apt-get update && sudo {line}" if has_apt and not is_root else line
+    if not has_apt or not (is_root or (sudo and sys.stdin.isatty())):
+        raise SetUpFailed(f"Install what is missing, then start again:\n    {by_hand}")
     if sudo:
-        say(f"They can be installed with\n    sudo {line}")
+        say(f"They can be installed with\n    {by_hand}")
         if input("Do that now? [y/N] ").strip().lower() not in {"y", "yes"}:
             raise SetUpFailed("Nothing was installed. Run the line above, then start again.")
     prefix_args = [sudo] if sudo else []

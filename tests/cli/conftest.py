@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,19 +21,29 @@ def environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(APP), "COLUMNS": "100", "TERM": "dumb"}
 
 
+@pytest.fixture(scope="session")
+def checkup(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Path:
+    """The cache of a home whose engine has passed its self-test, which takes seconds."""
+    command = Command(tmp_path_factory.mktemp("checked"), environment)
+    assert command("doctor").code == 0
+    return command.home / "cache"
+
+
 @pytest.fixture(scope="module")
 def shared(
-    tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]
+    tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str], checkup: Path
 ) -> Iterator[Command]:
     """One home, and so one loaded model, for the tests of a module that only ask."""
     command = Command(tmp_path_factory.mktemp("home"), environment)
+    shutil.copytree(checkup, command.home / "cache")
     yield command
     command.end_engines()
 
 
 @pytest.fixture
-def lockhouse(tmp_path: Path, environment: dict[str, str]) -> Iterator[Command]:
+def lockhouse(tmp_path: Path, environment: dict[str, str], checkup: Path) -> Iterator[Command]:
     """A home of its own."""
     command = Command(tmp_path / "home", environment)
+    shutil.copytree(checkup, command.home / "cache")
     yield command
     command.end_engines()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +234,19 @@ def test_a_reader_that_leaves_early_is_no_error(shared: Command) -> None:
     message = last_message(shared)
     assert message["status"] == "cancelled"
     assert message["content"]
+
+
+def test_closed_streams_are_no_error(shared: Command) -> None:
+    line = shared.line("ask", "Hi", "--max-tokens", "2")
+    for closing in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
+        script = f'exec "$@" {closing}'
+        done = subprocess.run(
+            ["sh", "-c", script, "sh", *line],
+            env=shared.environment,
+            capture_output=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, b""), closing
 
 
 def test_a_model_can_be_named_by_hash_and_by_file(shared: Command) -> None:

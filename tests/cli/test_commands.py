@@ -129,10 +129,13 @@ def test_engines_are_shared_shown_and_ended(lockhouse: Command) -> None:
     assert lockhouse("engines", "list", "--json").json == []
 
 
-def test_paths_lie_beneath_the_home(lockhouse: Command) -> None:
-    places = lockhouse("paths", "--json").json
-    assert all(Path(place).is_relative_to(lockhouse.home) for place in places.values())
-    assert not lockhouse.home.exists()
+def test_paths_lie_beneath_the_home_and_asking_for_them_makes_none(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    fresh = Command(tmp_path / "fresh", environment)
+    places = fresh("paths", "--json").json
+    assert all(Path(place).is_relative_to(fresh.home) for place in places.values())
+    assert not fresh.home.exists()
 
 
 def test_nothing_is_written_outside_the_home(lockhouse: Command, tmp_path: Path) -> None:

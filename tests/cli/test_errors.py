@@ -136,7 +136,6 @@ def test_a_context_that_no_memory_holds_is_5(lockhouse: Command) -> None:
 
 
 def test_a_damaged_database_is_7_and_stays_as_it_is(lockhouse: Command) -> None:
-    lockhouse.home.mkdir()
     database = lockhouse.home / "lockhouse.db"
     database.write_bytes(b"this is no database at all" * 500)
     before = database.read_bytes()

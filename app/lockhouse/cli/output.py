@@ -25,6 +25,10 @@ _CLEAR_LINE = "\r\x1b[2K"
 
 def prepare_streams() -> None:
     """Text that the terminal cannot show is replaced, never a crash; pipes get UTF-8."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by the caller
+            nothing = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - for good
+            setattr(sys, name, nothing)
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

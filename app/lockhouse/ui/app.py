@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 from PySide6.QtCore import QEvent, QObject, QTimer, Signal
 from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
 
 import lockhouse
 from lockhouse import seal
@@ -31,11 +31,10 @@ from lockhouse.ui.jobs import Jobs, ignore
 from lockhouse.ui.machine import Machine, MachineState
 from lockhouse.ui.main_window import MainWindow
 from lockhouse.ui.models.controller import MemoryNeed, ModelsController, Shelf
-from lockhouse.ui.models.page import ModelsPage
 from lockhouse.ui.rail import app_icon_path
 from lockhouse.ui.remedies import NoRoomHelp
 from lockhouse.ui.seal_dialog import SealDialog
-from lockhouse.ui.settings.page import About, Place, SettingsPage
+from lockhouse.ui.settings.places import About, Place
 from lockhouse.ui.settings.store import SettingsStore
 from lockhouse.ui.status_bar import StatusBar
 from lockhouse.ui.surfaces import ChoiceDialog
@@ -86,10 +85,30 @@ class App(QObject):
     def _make_window(self) -> MainWindow:
         theme = self._theme
         chat_page = ChatPage(self.chat, self.listing, self.settings, theme)
-        models_page = ModelsPage(self.models, theme)
-        settings_page = SettingsPage(self.settings, theme, _places(self._workspace.paths), _about())
         status = StatusBar(theme, seal.state())
-        return MainWindow(theme, self.settings, chat_page, models_page, settings_page, status)
+        later = {"models": self._make_models_page, "settings": self._make_settings_page}
+        return MainWindow(theme, self.settings, chat_page, status, later)
+
+    def _make_models_page(self) -> QWidget:
+        from lockhouse.ui.models.page import ModelsPage
+
+        page = ModelsPage(self.models, self._theme)
+        page.import_wanted.connect(self._choose_models)
+        page.unload_wanted.connect(self.machine.stop_engines)
+        page.chat_wanted.connect(self.window.chat_with)
+        self.machine.looked.connect(page.show_machine)
+        page.show_machine(self.machine.state)
+        page.show_shelf(self.models.shelf)
+        return page
+
+    def _make_settings_page(self) -> QWidget:
+        from lockhouse.ui.settings.page import SettingsPage
+
+        page = SettingsPage(self.settings, self._theme, _places(self._workspace.paths), _about())
+        page.shortcuts_wanted.connect(self.window.show_shortcuts)
+        page.show_targets(self.models.shelf.targets)
+        self.models.listed.connect(lambda shelf: page.show_targets(shelf.targets))
+        return page
 
     def _wire(self) -> None:
         window, chat = self.window, self.window.chat
@@ -106,9 +125,9 @@ class App(QObject):
         window.seal_wanted.connect(self._show_seal)
         window.models_dropped.connect(self._import_models)
         chat.models_dropped.connect(self._import_models)
-        chat.import_wanted.connect(window.models.choose_files)
+        chat.import_wanted.connect(self._choose_models)
+        window.import_wanted.connect(self._choose_models)
         chat.no_room.connect(lambda failed: self._room.offer(failed, self.chat.target, self.window))
-        window.models.unload_wanted.connect(self.machine.stop_engines)
         window.status.unload_wanted.connect(self.machine.stop_engines)
         runs.started.connect(lambda _: self.machine.look())
         runs.progressed.connect(window.status.show_progress)
@@ -117,7 +136,7 @@ class App(QObject):
         self.machine.looked.connect(self._show_machine)
         self.models.listed.connect(self._show_shelf)
         self.models.measured.connect(self._show_need)
-        self.models.imported.connect(lambda _: self._after_import())
+        self.models.failed.connect(chat.show_error)
         self.settings.changed.connect(self._apply)
         self.settings.failed.connect(chat.show_error)
         self.listing.listed.connect(lambda _: self._ready("list"))
@@ -170,7 +189,6 @@ class App(QObject):
     def _show_shelf(self, shelf: Shelf) -> None:
         window = self.window
         window.chat.show_targets(shelf.targets)
-        window.settings_page.show_targets(shelf.targets)
         window.status.show_titles({model.name: model.title for model in shelf.models})
         self._show_cards()
         starter = next((model for model in shelf.models if model.included), None)
@@ -205,18 +223,23 @@ class App(QObject):
 
     def _show_machine(self, state: MachineState) -> None:
         self.window.status.show_machine(state)
-        self.window.models.show_machine(state)
 
     def _show_seal(self) -> None:
         dialog = SealDialog(self._theme, self.jobs, self.window)
         dialog.finished.connect(dialog.deleteLater)
         dialog.show()
 
-    def _import_models(self, paths: list[Path]) -> None:
-        self.models.import_files(paths)
+    def _choose_models(self) -> None:
+        names, _ = QFileDialog.getOpenFileNames(
+            self.window, "Import models", str(Path.home()), "GGUF models (*.gguf)"
+        )
+        if names:
+            self._import_models([Path(name) for name in names])
 
-    def _after_import(self) -> None:
+    def _import_models(self, paths: list[Path]) -> None:
+        """The page is shown first: it tells what became of each file."""
         self.window.show_page("models")
+        self.models.import_files(paths)
 
     # -- the end ----------------------------------------------------------------------------
 
@@ -312,18 +335,18 @@ def tell_storage_error(theme: Theme, error: LockhouseError) -> None:
 def run(arguments: list[str]) -> int:
     """Open the window and return when it was closed."""
     application = make_application(sys.argv[:1])
-    theme = Theme(application)
-    catcher = CrashCatcher(theme, lockhouse.__version__, application)
     try:
         workspace = open_workspace(_home_of(arguments))
     except StorageError as error:
         if "--smoke" in arguments:
             _print_json({"error": {"code": error.code, "message": error.message}})
         else:
-            tell_storage_error(theme, error)
+            tell_storage_error(Theme(application), error)
         return error.exit_code
+    theme = _theme_for(application, workspace.settings)
+    catcher = CrashCatcher(theme, lockhouse.__version__, application)
     catcher.install()
-    app = App(application, theme, workspace)
+    app = build(application, theme, workspace)
     catcher.over = app.window
     paint = _FirstPaint(app.window)
     paint.painted.connect(app.start)
@@ -335,6 +358,27 @@ def run(arguments: list[str]) -> int:
     code = application.exec()
     app.close()
     return code
+
+
+def _theme_for(application: QApplication, settings: Settings) -> Theme:
+    return Theme(
+        application,
+        choice=settings.theme,
+        scale=settings.text_scale,
+        reduce_motion=settings.reduce_motion,
+    )
+
+
+def build(application: QApplication, theme: Theme, workspace: Workspace) -> App:
+    """The window, built without the style sheet and dressed once at the end.
+
+    With it in force Qt dresses every part again each time it gets another parent: twice the time.
+    """
+    sheet = application.styleSheet()
+    application.setStyleSheet("")
+    app = App(application, theme, workspace)
+    application.setStyleSheet(sheet)
+    return app
 
 
 def _print_json(value: dict[str, object]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from PySide6.QtCore import QByteArray, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
@@ -12,13 +14,12 @@ from lockhouse.ui import shortcuts
 from lockhouse.ui.chat.composer_edit import local_files
 from lockhouse.ui.chat.page import ChatPage
 from lockhouse.ui.chat.palette import Command, Palette
-from lockhouse.ui.models.page import ModelsPage
 from lockhouse.ui.rail import Rail, RailItem
-from lockhouse.ui.settings.page import SettingsPage
 from lockhouse.ui.settings.store import SettingsStore
 from lockhouse.ui.shortcut_list import ShortcutList
 from lockhouse.ui.status_bar import StatusBar
 from lockhouse.ui.theme import Theme
+from lockhouse.ui.three_columns import ThreeColumns
 from lockhouse.ui.window_state import WindowState
 
 _ITEMS = (
@@ -31,34 +32,40 @@ _SCALES = (0.8, 2.0)
 _FIRST_SIZE = (1280, 800)
 
 
+@runtime_checkable
+class HasColumns(Protocol):
+    """A page whose side panels may lie over it."""
+
+    @property
+    def columns(self) -> ThreeColumns:
+        """Its columns."""
+        ...
+
+
 class MainWindow(QMainWindow):
     """Holds the pages; knows nothing of services."""
 
     closing = Signal()
     models_dropped = Signal(object)  # list[Path]
     seal_wanted = Signal()
+    import_wanted = Signal()  # choose a model file
 
     def __init__(
         self,
         theme: Theme,
         settings: SettingsStore,
         chat: ChatPage,
-        models: ModelsPage,
-        settings_page: SettingsPage,
         status: StatusBar,
+        later: Mapping[str, Callable[[], QWidget]],
     ) -> None:
+        """``later`` makes the pages that are not needed for the first paint."""
         super().__init__()
         self._theme = theme
         self._settings = settings
         self.chat = chat
-        self.models = models
-        self.settings_page = settings_page
         self.status = status
-        self._pages: dict[str, QWidget] = {
-            "chat": chat,
-            "models": models,
-            "settings": settings_page,
-        }
+        self._later = dict(later)
+        self._pages: dict[str, QWidget] = {"chat": chat}
         self._page = "chat"
         self.setObjectName("main_window")
         self.setWindowTitle("Lockhouse")
@@ -66,16 +73,13 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(640, 480)
         self._rail = Rail(theme, _ITEMS)
         self._stack = QStackedWidget()
-        for page in self._pages.values():
-            self._stack.addWidget(page)
+        self._stack.addWidget(chat)
         self._lay_out()
         shortcuts.bind(self, self._handlers())
         self._rail.chosen.connect(self.show_page)
         status.seal_pressed.connect(self.seal_wanted)
         chat.search_wanted.connect(self.show_palette)
         chat.models_dropped.connect(self.models_dropped)
-        settings_page.shortcuts_wanted.connect(self.show_shortcuts)
-        models.chat_wanted.connect(self._chat_with)
         chat.opened.connect(self._name_window)
         self.resize(*_FIRST_SIZE)
         self.show_page("chat")
@@ -124,9 +128,13 @@ class MainWindow(QMainWindow):
 
     def show_page(self, key: str) -> None:
         """Another page."""
+        page = self._pages.get(key)
+        if page is None:
+            page = self._pages[key] = self._later[key]()
+            self._stack.addWidget(page)
         self._page = key
         self._rail.show_page(key)
-        self._stack.setCurrentWidget(self._pages[key])
+        self._stack.setCurrentWidget(page)
 
     def close_window(self) -> None:
         """As the button of the window does."""
@@ -154,7 +162,7 @@ class MainWindow(QMainWindow):
         return (
             Command("square-pen", "New chat", keys("new_chat"), self._new_chat),
             Command("boxes", "Models", keys("page_2"), lambda: self.show_page("models")),
-            Command("file-input", "Import a model…", "", self.models.choose_files),
+            Command("file-input", "Import a model…", "", self.import_wanted.emit),
             Command("file-input", "Import chats…", "", self.chat.list_panel.import_chats),
             Command("settings-2", "Settings", keys("settings"), self._handlers()["settings"]),
             Command(
@@ -175,15 +183,16 @@ class MainWindow(QMainWindow):
         self.show_page("chat")
         self.chat.new_chat()
 
-    def _chat_with(self, name: str) -> None:
+    def chat_with(self, name: str) -> None:
+        """A new chat with that model."""
         self.show_page("chat")
         self.chat.start_chatting(name)
 
     def _escape(self) -> None:
         if self._page == "chat":
             self.chat.stop_or_close()
-        elif self._page == "models":
-            self.models.columns.close_drawer()
+        elif isinstance(page := self._pages[self._page], HasColumns):
+            page.columns.close_drawer()
 
     def _on_chat(self, action: shortcuts.Handler) -> shortcuts.Handler:
         def act() -> None:
@@ -218,7 +227,7 @@ class MainWindow(QMainWindow):
         if state.geometry_bytes:
             self.restoreGeometry(QByteArray(state.geometry_bytes))
         self.chat.columns.restore(state.columns)
-        if state.page in self._pages:
+        if state.page in self._pages or state.page in self._later:
             self.show_page(state.page)
 
     # -- drops and the end ------------------------------------------------------------------

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from PySide6.QtCore import QEvent, QModelIndex, QObject, Qt, Signal
 from PySide6.QtWidgets import (
     QAbstractItemView,
-    QFileDialog,
     QHBoxLayout,
     QHeaderView,
     QLineEdit,
@@ -59,6 +56,7 @@ class ModelsPage(QWidget):
 
     chat_wanted = Signal(str)
     unload_wanted = Signal(str)
+    import_wanted = Signal()
 
     def __init__(
         self, controller: ModelsController, theme: Theme, parent: QWidget | None = None
@@ -77,7 +75,7 @@ class ModelsPage(QWidget):
         self._make_view()
         self._lay_out()
         self.toast = Toast(theme, self)
-        controller.listed.connect(self._show_shelf)
+        controller.listed.connect(self.show_shelf)
         controller.imported.connect(self._show_imported)
         controller.measured.connect(self.details.show_need)
         controller.verified.connect(self._show_verified)
@@ -135,7 +133,7 @@ class ModelsPage(QWidget):
         )
         self._words.textChanged.connect(self._filter.set_words)
         bring = push_button(self._theme, "Import…", name="models_import", icon="file-input")
-        bring.clicked.connect(self.choose_files)
+        bring.clicked.connect(self.import_wanted)
         top = QHBoxLayout()
         top.setContentsMargins(px(16), px(12), px(16), px(8))
         top.setSpacing(px(8))
@@ -177,14 +175,6 @@ class ModelsPage(QWidget):
         self._work = work
         work.installEventFilter(self)
 
-    def choose_files(self) -> None:
-        """Choose GGUF files to use where they lie."""
-        names, _ = QFileDialog.getOpenFileNames(
-            self, "Import models", str(Path.home()), "GGUF models (*.gguf)"
-        )
-        if names:
-            self._controller.import_files([Path(name) for name in names])
-
     def show_machine(self, state: MachineState) -> None:
         """Which models are loaded."""
         self._loaded = {one.model_name: one.memory_bytes for one in state.engines}
@@ -197,7 +187,8 @@ class ModelsPage(QWidget):
         """What went wrong."""
         self.banners.say(error.message, error.hint)
 
-    def _show_shelf(self, shelf: Shelf) -> None:
+    def show_shelf(self, shelf: Shelf) -> None:
+        """The models of this machine."""
         chosen = self._current()
         self._table.show(shelf.models)
         self._stack.setCurrentIndex(0 if shelf.models else 1)

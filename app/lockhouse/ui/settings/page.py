@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QUrl, Signal
@@ -21,6 +20,7 @@ from PySide6.QtWidgets import (
 from lockhouse.answer.targets import TargetInfo
 from lockhouse.storage.settings import Field, Settings, fields
 from lockhouse.ui.parts import hairline, icon_button, label, object_name, push_button
+from lockhouse.ui.settings.places import About, Place
 from lockhouse.ui.settings.rows import SettingRow, label_of, shown_value
 from lockhouse.ui.settings.store import SettingsStore
 from lockhouse.ui.theme import Theme
@@ -28,22 +28,6 @@ from lockhouse.ui.toast import Toast
 
 _COLUMN_WIDTH = 680
 _NAV_WIDTH = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A folder or file of this home, as the page lists it."""
-
-    words: str
-    path: Path
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """What this program is."""
-
-    version: str
-    engine: str
 
 
 class SettingsPage(QWidget):

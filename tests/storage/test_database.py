@@ -58,7 +58,7 @@ def test_what_is_written_is_read_after_opening_again(opened: Open) -> None:
     database.migrate(steps(TABLE))
     with database.write() as writer:
         writer.execute("INSERT INTO things VALUES ('a')")
-        writer["things"].insert({"name": "b"})
+        writer.table("things").insert({"name": "b"})
         assert names(database) == []  # others see it when it is complete
     assert names(database) == ["a", "b"]
     database.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -198,7 +199,7 @@ def _conversation_of(row: tuple[Any, ...]) -> Conversation:
 
 
 def _message_of(row: tuple[Any, ...]) -> Message:
-    target = _value(row[8], TargetInfo)
+    target = _target(row[8])
     finished = _value(row[9], Finished)
     return Message(
         id=row[0],
@@ -215,6 +216,12 @@ def _message_of(row: tuple[Any, ...]) -> Message:
         version_count=row[12],
         target=target,
     )
+
+
+@lru_cache(maxsize=64)
+def _target(text: str | None) -> TargetInfo | None:
+    """A conversation has few targets and many answers of each."""
+    return _value(text, TargetInfo)
 
 
 def _value(text: str | None, kind: type[_Kept]) -> _Kept | None:

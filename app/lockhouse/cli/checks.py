@@ -126,7 +126,7 @@ def memory() -> Finding:
 
 def home(door: Door) -> Finding:
     """Whether the home can be written to."""
-    from lockhouse.workspace import paths_for
+    from lockhouse.places import paths_for
 
     folder = paths_for(door.home).home
     try:
@@ -143,7 +143,7 @@ def home(door: Door) -> Finding:
 
 def disk(door: Door) -> Finding:
     """Room for conversations and models."""
-    from lockhouse.workspace import paths_for
+    from lockhouse.places import paths_for
 
     folder = paths_for(door.home).home
     while not folder.exists():
@@ -170,8 +170,8 @@ def database(door: Door) -> Finding:
 
 def settings(door: Door) -> Finding:
     """Whether the settings can be read."""
+    from lockhouse.places import paths_for
     from lockhouse.storage.settings import SettingsFile
-    from lockhouse.workspace import paths_for
 
     file = SettingsFile(paths_for(door.home).settings)
     try:

@@ -13,7 +13,7 @@ from lockhouse.cli.door import Door, as_json, pass_door
 @pass_door
 def paths(door: Door, *, is_json: bool) -> None:
     """Show where everything is kept. Nothing is written anywhere else."""
-    from lockhouse.workspace import paths_for
+    from lockhouse.places import paths_for
 
     found = output.plain(paths_for(door.home))
     if is_json:

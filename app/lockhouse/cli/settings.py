@@ -88,8 +88,8 @@ def set_setting(door: Door, name: str, value: str, *, is_json: bool) -> None:
 
 
 def _file(door: Door) -> SettingsFile:
+    from lockhouse.places import paths_for
     from lockhouse.storage.settings import SettingsFile
-    from lockhouse.workspace import paths_for
 
     return SettingsFile(paths_for(door.home).settings)
 

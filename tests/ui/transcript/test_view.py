@@ -509,6 +509,13 @@ def test_hostile_messages_are_shown_bounded(
     assert card_of(view, "r").isVisible()
 
 
+def test_a_formula_tells_its_source(view: TranscriptView) -> None:
+    view.set_messages([answer("a", "It is $x^2 + y^2$ here.")])
+    part = leaf_with(view, "x² + y²")
+    assert part.tip_at(part.content.rect_of(8).center() + QPointF(2, 0)) == "x^2 + y^2"
+    assert part.tip_at(part.content.rect_of(1).center() + QPointF(2, 0)) == ""
+
+
 def test_a_long_question_is_folded_and_opens(view: TranscriptView, qtbot: QtBot) -> None:
     view.set_messages([user("q", "word " * 3000)])
     card = card_of(view, "q")

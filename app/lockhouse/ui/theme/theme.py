@@ -53,6 +53,7 @@ class Theme(QObject):
         self._scheme: Scheme = "light"
         self._colours: dict[str, QColor] = {}
         self._fonts: dict[tuple[TypeRole, int, bool], QFont] = {}
+        self._icons: dict[tuple[str, int, str, int, float], QIcon] = {}
         self._ringed: QWidget | None = None
         _load_fonts()
         app.setStyle("Fusion")
@@ -168,8 +169,15 @@ class Theme(QObject):
 
     def icon(self, name: str, size: int = 16, role: str = "text-2", *, pad_right: int = 0) -> QIcon:
         """An icon for a control: ``role`` at rest, text-1 under the pointer, text-3 disabled."""
-        lively = "text-1" if role in ("text-2", "text-3") else role
         ratio = self._app.devicePixelRatio()
+        key = (name, size, role, pad_right, ratio)
+        icon = self._icons.get(key)
+        if icon is None:
+            icon = self._icons[key] = self._make_icon(name, size, role, pad_right, ratio)
+        return icon
+
+    def _make_icon(self, name: str, size: int, role: str, pad_right: int, ratio: float) -> QIcon:
+        lively = "text-1" if role in ("text-2", "text-3") else role
         pad = self.px(pad_right)
         result = QIcon()
         for mode, token in (
@@ -214,6 +222,7 @@ class Theme(QObject):
         self._scheme = self._wanted_scheme()
         self._colours.clear()
         self._fonts.clear()
+        self._icons.clear()
         self._app.setPalette(_palette(self))
         self._app.setFont(self.font("body"))
         self._app.setStyleSheet(sheet.build(tokens.PALETTES[self._scheme], self.px))

@@ -204,6 +204,7 @@ class MessageCard(QWidget):
         top = self._arrange_head(column, answer=answer)
         if self.edit_box is not None:
             for index in list(self._parts):
+                self._parts[index].hide()
                 self._release(index)
             span = QRect(column.x(), top, column.width(), 0)
             height = self.edit_box.fit(span.width())
@@ -273,6 +274,9 @@ class MessageCard(QWidget):
                 part.setGeometry(left, top, width, height)
             self._tops.append(top)
             top += height
+        for spare in self._spare:  # only now: most are used again at once
+            if not spare.isHidden():
+                spare.hide()
         return top, made
 
     def _keep(self, part: QWidget) -> bool:
@@ -341,13 +345,12 @@ class MessageCard(QWidget):
             leaf.caret = item.streaming and index == len(self._shown) - 1
         self._parts[index] = part
         part.resize(1, 1)
-        part.show()
+        if part.isHidden():
+            part.show()
         return part
 
     def _release(self, index: int) -> None:
-        part = self._parts.pop(index)
-        part.hide()
-        self._spare.append(part)
+        self._spare.append(self._parts.pop(index))
 
     def _wrapped(self, part: CodePart) -> None:
         for index, other in self._parts.items():

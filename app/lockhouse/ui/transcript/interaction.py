@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QObject, QPoint, QPointF, Qt, QTimer
-from PySide6.QtGui import QGuiApplication, QMouseEvent
-from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QMenu
+from PySide6.QtGui import QGuiApplication, QHelpEvent, QMouseEvent
+from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QMenu, QToolTip
 
 from lockhouse.ui.markdown.reading import host_of
 from lockhouse.ui.theme import Theme
@@ -185,7 +185,18 @@ class Interaction(QObject):
         self._board.hold(held=True)
         self._extend_to(QPointF(self._pointer.x(), min(max(y, 0), height - 1)))
 
-    # links and menus
+    # tips, links and menus
+
+    def show_tip(self, event: QHelpEvent) -> bool:
+        """Say what is under the pointer, where there is something to say."""
+        viewport = self._area.viewport()
+        found = viewport.childAt(event.pos())
+        tip = ""
+        if isinstance(found, TextPart):
+            tip = found.tip_at(QPointF(found.mapFrom(viewport, event.pos())))
+        if tip:
+            QToolTip.showText(event.globalPos(), _plain_tip(tip), viewport)
+        return bool(tip)
 
     def _link_at(self, place: QPointF) -> str:
         found = self._area.viewport().childAt(place.toPoint())
@@ -242,3 +253,8 @@ class Interaction(QObject):
         if card.item is not None:
             self.selection.whole_message(card.item)
             self.draw_selection()
+
+
+def _plain_tip(text: str) -> str:
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return f"<p style='white-space:pre-wrap'>{escaped[:600]}</p>"

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSaveFile, Qt, QTimer, Signal
+from PySide6.QtCore import QPointF, QRectF, QSaveFile, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QFontMetricsF,
-    QHelpEvent,
     QMouseEvent,
     QPainter,
     QPaintEvent,
@@ -104,16 +103,10 @@ class TextPart(QLabel):
                 self.setCursor(shape)
         event.ignore()
 
-    def event(self, event: QEvent) -> bool:
-        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
-            form = self.content.format_at(QPointF(event.pos()) + QPointF(self.shift, 0))
-            tip = form.toolTip() if form is not None else ""
-            if tip:
-                QToolTip.showText(event.globalPos(), _plain_tip(tip), self)
-            else:
-                QToolTip.hideText()
-            return True
-        return super().event(event)
+    def tip_at(self, point: QPointF) -> str:
+        """What is said about the text under a point: a formula's source, a link's address."""
+        form = self.content.format_at(point + QPointF(self.shift, 0))
+        return form.toolTip() if form is not None else ""
 
     def _paint_caret(self, painter: QPainter) -> None:
         box = self.content.rect_of(self.content.length())
@@ -338,8 +331,3 @@ def leaf_of(part: QWidget) -> TextPart | None:
     if isinstance(part, CodePart):
         return part.body
     return part if isinstance(part, TextPart) else None
-
-
-def _plain_tip(text: str) -> str:
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return f"<p style='white-space:pre-wrap'>{escaped[:600]}</p>"

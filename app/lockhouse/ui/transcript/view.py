@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import cast
 
-from PySide6.QtCore import Qt, QThreadPool, QTimer, Signal
+from PySide6.QtCore import QEvent, Qt, QThreadPool, QTimer, Signal
 from PySide6.QtGui import (
     QContextMenuEvent,
     QGuiApplication,
+    QHelpEvent,
     QKeyEvent,
     QKeySequence,
     QMouseEvent,
@@ -390,6 +391,11 @@ class TranscriptView(QAbstractScrollArea):
             menu = self._mouse.message_menu(card)
             menu.aboutToHide.connect(menu.deleteLater)
             menu.popup(event.globalPos())
+
+    def viewportEvent(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
+            return self._mouse.show_tip(event)
+        return super().viewportEvent(event)
 
     def _retheme(self) -> None:
         self.verticalScrollBar().setSingleStep(self._theme.px(24))

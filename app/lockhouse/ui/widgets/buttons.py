@@ -30,6 +30,7 @@ class IconButton(QToolButton):
         self._theme = theme
         self._size = size
         self._role = role
+        self._shown = ("", "", "")
         self.setProperty("kind", "icon")
         self.setAutoRaise(True)
         self.set_icon(icon, name, shortcut=shortcut)
@@ -38,6 +39,9 @@ class IconButton(QToolButton):
         """Show another icon under another name."""
         if not name:
             raise ValueError("an icon button needs a name")
+        if (icon, name, shortcut) == self._shown:
+            return
+        self._shown = (icon, name, shortcut)
         self.setAccessibleName(name)
         self.setToolTip(f"{name}  {shortcut}" if shortcut else name)
         self._theme.bind_icon(self, icon, size=self._size, role=self._role)

@@ -100,6 +100,8 @@ def _ask(workspace: Workspace, question: str, wishes: dict[str, Any], shape: Sha
         output.write_json(result)
     if answer.reader_left:
         raise BrokenPipeError
+    if result["finish_reason"] == "length" and wishes["max_tokens"] is None:
+        output.note("note: the answer was cut, at its limit or at the end of the context.")
     if answer.was_cancelled:
         return _SIGNALLED + answer.stopped_by if answer.stopped_by else Cancelled.exit_code
     return 0

@@ -20,14 +20,10 @@ from typing import Literal
 from lockhouse import seal
 from lockhouse.cli import output
 from lockhouse.cli.door import Door
+from lockhouse.cli.status import SEAL_WORDS
 from lockhouse.core.errors import LockhouseError
 
 State = Literal["ok", "warn", "fail"]
-_SEAL_WORDS = {
-    "kernel": "no process of Lockhouse can open a connection; the kernel refuses it",
-    "python": "connections are refused in Python only; native code could still open one",
-    "none": "nothing refuses connections",
-}
 _WINDOW_LIBRARIES = (
     "libEGL.so.1", "libGL.so.1", "libglib-2.0.so.0", "libdbus-1.so.3", "libfontconfig.so.1",
     "libxkbcommon.so.0", "libxkbcommon-x11.so.0", "libxcb-cursor.so.0", "libxcb-icccm.so.4",
@@ -99,7 +95,7 @@ def sealed() -> Finding:
         )  # fmt: skip
     state: State = "ok" if level == "kernel" else "warn"
     remedy = "" if level == "kernel" else "A kernel seal needs Linux on x86-64 or ARM64."
-    return Finding("seal", state, _SEAL_WORDS[level], remedy)
+    return Finding("seal", state, SEAL_WORDS[level], remedy)
 
 
 def landlock() -> Finding:

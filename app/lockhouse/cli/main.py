@@ -8,7 +8,6 @@ from __future__ import annotations
 import difflib
 import importlib
 import os
-import signal
 import sys
 import traceback
 from pathlib import Path
@@ -149,8 +148,3 @@ def _reader_left() -> int:
     os.dup2(silence, sys.stdout.fileno())
     os.close(silence)
     return READER_LEFT
-
-
-def restore_interrupts() -> None:
-    """Ctrl-C ends the program again, after a command has used it for something milder."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -21,7 +21,6 @@ _ACTIONS = (
     ("continue", "circle-play", "Continue this answer", ""),
     ("details", "info", "Details", ""),
 )
-_VERSION_ROOM = 34
 
 
 class ActionRow(QWidget):
@@ -77,8 +76,12 @@ class ActionRow(QWidget):
             left += side
             if kind == "previous_version":
                 self._versions_at = left - self._theme.px(5)
-                left += self._theme.px(_VERSION_ROOM) - self._theme.px(10)
+                left += self._version_room() - self._theme.px(10)
         return left
+
+    def _version_room(self) -> int:
+        metrics = QFontMetricsF(self._theme.font("caption", weight=500, tabular=True))
+        return round(metrics.horizontalAdvance(self._versions)) + self._theme.px(4)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         theme, px = self._theme, self._theme.px
@@ -87,7 +90,7 @@ class ActionRow(QWidget):
         painter.setFont(font)
         painter.setPen(theme.color("text-2"))
         if self._versions:
-            room = QRectF(self._versions_at, 0, px(_VERSION_ROOM), self.height())
+            room = QRectF(self._versions_at, 0, self._version_room(), self.height())
             painter.drawText(room, Qt.AlignmentFlag.AlignCenter, self._versions)
         painter.setFont(theme.font("caption", tabular=True))
         metrics = QFontMetricsF(painter.font())

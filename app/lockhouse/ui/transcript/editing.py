@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QFontMetricsF, QKeyEvent
+from PySide6.QtGui import QFontMetricsF, QKeyEvent, QTextCursor
 from PySide6.QtWidgets import QPlainTextEdit, QPushButton, QWidget
 
 from lockhouse.ui.theme import Theme
@@ -48,15 +48,15 @@ class EditBox(QWidget):
         self.editor.cancelled.connect(self.cancelled)
         self.editor.accepted.connect(self._accept)
         self.editor.textChanged.connect(self.height_changed)
+        main = "edit-send" if self._send_first else "edit-save"
         self._cancel = self._button("Cancel", "edit-cancel")
         self._cancel.clicked.connect(self.cancelled)
-        self._save = self._button("Save", "edit-save")
+        self._save = self._button("Save", "edit-save", primary=main == "edit-save")
         self._save.clicked.connect(lambda: self._finish(send=False))
-        self._send = self._button("Save & send", "edit-send")
-        self._send.setText("Save && send")
+        self._send = self._button("Save & send", "edit-send", primary=main == "edit-send")
         self._send.setVisible(self._send_first)
         self._send.clicked.connect(lambda: self._finish(send=True))
-        (self._send if self._send_first else self._save).setProperty("kind", "primary")
+        self.editor.moveCursor(QTextCursor.MoveOperation.End)
 
     def text(self) -> str:
         return self.editor.toPlainText()
@@ -78,8 +78,10 @@ class EditBox(QWidget):
             right -= size.width() + px(8)
         return height + px(8) + self._save.sizeHint().height() + px(4)
 
-    def _button(self, label: str, name: str) -> QPushButton:
-        button = QPushButton(label, self)
+    def _button(self, label: str, name: str, *, primary: bool = False) -> QPushButton:
+        button = QPushButton(label.replace("&", "&&"), self)
+        if primary:  # before it is shown: the style sheet looks at it only then
+            button.setProperty("kind", "primary")
         button.setProperty("compact", "true")
         button.setObjectName(name)
         button.setAccessibleName(label)

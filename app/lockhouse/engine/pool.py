@@ -25,7 +25,7 @@ import psutil
 
 from lockhouse.core.answering import AnswerRequest, Event, Failed, Finished, Notice, Text
 from lockhouse.core.cancelling import CancelToken
-from lockhouse.core.errors import EngineCrashed, InvalidInput, LockhouseError, from_wire
+from lockhouse.core.errors import EngineCrashed, InvalidInput, LockhouseError, NoRoom, from_wire
 from lockhouse.engine import death, protocol
 from lockhouse.engine.protocol import (
     EngineRecord,
@@ -268,7 +268,7 @@ class EnginePool:
 
     def _start(self, spec: EngineSpec) -> EngineRecord:
         self._refuse_crash_loop(spec)
-        spec = self._plan(spec)
+        spec = self._planned(spec)
         engine_id = secrets.token_hex(4)
         self._logs.mkdir(parents=True, exist_ok=True)
         log = self._logs / f"engine-{engine_id}.log"
@@ -305,6 +305,17 @@ class EnginePool:
                 starter.kill()
             raise self._why_gone(engine_id, spec)
         return record
+
+    def _planned(self, spec: EngineSpec) -> EngineSpec:
+        """The plan for a start; models that nobody uses make room when there is too little."""
+        while True:
+            try:
+                return self._plan(spec)
+            except NoRoom:
+                idle = [status for status in self.list() if not status.clients]
+                if not idle:
+                    raise
+                self.stop(max(idle, key=lambda status: status.idle_s).id)
 
     @contextlib.contextmanager
     def _start_lock(self) -> Iterator[None]:

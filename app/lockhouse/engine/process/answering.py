@@ -237,7 +237,7 @@ class Job:
     def fail(self, error: LockhouseError) -> None:
         """Send what came and the error."""
         self.flush(now=True)
-        self.send(failure(error))
+        self.send(Failed(error.code, error.message, error.hint, error.exit_code))
         self._sampler.close()
 
     def _usage(self) -> Usage:
@@ -290,8 +290,3 @@ def common_prefix(left: list[int], right: list[int]) -> int:
         else:
             high = middle - 1
     return low
-
-
-def failure(error: LockhouseError, details: str = "") -> Failed:
-    """An expected error as the event that ends an answer."""
-    return Failed(error.code, error.message, error.hint, error.exit_code, details)

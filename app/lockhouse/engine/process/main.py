@@ -14,6 +14,7 @@ import secrets
 import signal
 import sys
 import time
+import traceback
 from pathlib import Path
 
 import msgspec
@@ -40,6 +41,9 @@ def run_engine() -> int:
         code = 70
         try:
             code = _serve(order, folder, supervisor_pid=supervisor_pid)
+        except BaseException:
+            traceback.print_exc()
+            raise
         finally:
             os._exit(code)  # native destructors of a busy library are no way to end
     with contextlib.suppress(OSError):
@@ -86,10 +90,13 @@ def _serve(order: StartOrder, folder: Path, *, supervisor_pid: int) -> int:
         os.write(order.ready_fd, b"+")
         os.close(order.ready_fd)
 
+    # Landlock binds the calling thread and what it starts: before any other thread exists.
+    confined = _confine(order, folder)
+
     from lockhouse.engine.process.service import Service
 
     try:
-        return Service(order, listener, confine=lambda: _confine(order, folder)).run()
+        return Service(order, listener, confined=confined).run()
     finally:
         clear(folder, order.id)
 
@@ -103,7 +110,7 @@ def _no_core_files() -> None:
 
 def _confine(order: StartOrder, folder: Path) -> bool:
     """Leave the engine its model, the program and the system; nothing of the user's."""
-    program = Path(__file__).resolve().parents[2]
+    program = Path(__file__).resolve().parents[3]
     system = [Path(p) for p in ("/usr", "/lib", "/lib64", "/bin", "/opt", "/nix")]
     prefixes = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent}
     return seal.confine_files(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import hashlib
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,38 +21,16 @@ from lockhouse.engine.protocol import LoadSettings
 Logits = NDArray[np.float32]
 _KV_TYPES = {"f16": 1, "q8_0": 8}  # ggml_type
 _CONTROL, _UNKNOWN = 1 << 3, 1 << 0  # llama_token_attr
-_LOAD_MMAP = 1
 _SPELLED_OUT = True
 
 
 class Model:
     """Weights and vocabulary."""
 
-    def __init__(
-        self, path: Path, settings: LoadSettings, on_progress: Callable[[float], bool]
-    ) -> None:
-        """Load. ``on_progress`` gets 0..1 and returns False to give up.
-
-        Raises InvalidInput when llama.cpp does not take the file.
-        """
-        parameters = lib.llama_model_default_params()
-        parameters.load_mode = _LOAD_MMAP
-        parameters.use_extra_bufts = settings.extra_buffers
-        parameters.check_tensors = settings.check_tensors
-
-        @lib.llama_progress_callback  # type: ignore[untyped-decorator]
-        def progress(fraction: float, _data: object) -> bool:
-            return on_progress(fraction)
-
-        parameters.progress_callback = progress
-        self._progress = progress
-        self._model: Any = lib.llama_model_load_from_file(str(path).encode(), parameters)
-        if not self._model:
-            raise InvalidInput(
-                f"llama.cpp cannot load {path.name}: {why() or 'no reason given'}.",
-                hint="The file may be damaged or too new for this engine; get it again.",
-                code="model_rejected",
-            )
+    def __init__(self, handle: Any) -> None:
+        """``handle`` as :func:`native.load_model` gives it. Raises InvalidInput for a kind of
+        model that cannot chat."""
+        self._model = handle
         self.vocabulary = Vocabulary(lib.llama_model_get_vocab(self._model))
         self.trained_context: int = lib.llama_model_n_ctx_train(self._model)
         self.window: int = lib.llama_model_n_swa(self._model)

@@ -8,19 +8,22 @@ the time. Everything above works with the typed wrappers of ``model.py``.
 from __future__ import annotations
 
 import collections
-import ctypes
 import hashlib
 import importlib.metadata
 import importlib.util
 import os
 import sys
 import types
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from lockhouse.core.answering import EngineBuild
+from lockhouse.core.errors import InvalidInput
+from lockhouse.engine.protocol import LoadSettings
 
 _LOG_LINES = 40
+_LOAD_MMAP = 1
 
 
 def _bindings() -> Any:
@@ -62,6 +65,32 @@ def start_backend() -> None:
     lib.llama_backend_init()
 
 
+def load_model(path: Path, settings: LoadSettings, on_progress: Callable[[float], bool]) -> Any:
+    """The C handle of a loaded model. ``on_progress`` gets 0..1, returns False to give up.
+
+    Apart from the typed wrappers because it needs nothing but the bindings: an engine loads its
+    model while it imports the rest. Raises InvalidInput when llama.cpp does not take the file.
+    """
+    parameters = lib.llama_model_default_params()
+    parameters.load_mode = _LOAD_MMAP
+    parameters.use_extra_bufts = settings.extra_buffers
+    parameters.check_tensors = settings.check_tensors
+
+    @lib.llama_progress_callback  # type: ignore[untyped-decorator]
+    def progress(fraction: float, _data: object) -> bool:
+        return on_progress(fraction)
+
+    parameters.progress_callback = progress
+    handle = lib.llama_model_load_from_file(str(path).encode(), parameters)
+    if not handle:
+        raise InvalidInput(
+            f"llama.cpp cannot load {path.name}: {why() or 'no reason given'}.",
+            hint="The file may be damaged or too new for this engine; get it again.",
+            code="model_rejected",
+        )
+    return handle
+
+
 def why() -> str:
     """The native lines that tell why the last call failed, shortest useful form."""
     lines = [line.strip() for line in log_tail if line.strip() not in ("", ".")]
@@ -94,6 +123,3 @@ def system_info() -> str:
 def as_c_string(text: str) -> bytes:
     """UTF-8 for a C call; a NUL would cut the string, so it becomes a replacement mark."""
     return text.replace("\0", "\ufffd").encode("utf-8", "replace")
-
-
-CInt32 = ctypes.c_int32

@@ -216,7 +216,7 @@ class Scheduler:
         if not group:
             return
         rows, shares = self._rows(group)
-        threads = self._governor.most if group[0].exact else self._governor.threads()
+        threads = self._governor.fixed if group[0].exact else self._governor.threads()
         if threads != self._threads:
             self._context.set_threads(threads)
             self._threads = threads

@@ -26,7 +26,7 @@ _TOKENS = 8
 def run_self_test(arguments: list[str]) -> int:
     """``MODEL_PATH extra|plain``: load, read a prompt, write a few tokens."""
     from lockhouse.engine.process.model import Context, Model
-    from lockhouse.engine.process.native import build, lib, start_backend, system_info
+    from lockhouse.engine.process.native import build, lib, load_model, start_backend, system_info
     from lockhouse.engine.protocol import LoadSettings
 
     path, mode = Path(arguments[0]), arguments[1]
@@ -37,7 +37,7 @@ def run_self_test(arguments: list[str]) -> int:
             return 1
     start_backend()
     settings = LoadSettings(extra_buffers=mode == "extra", parallel=1)
-    model = Model(path, settings, lambda _fraction: True)
+    model = Model(load_model(path, settings, lambda _fraction: True))
     context = Context(model, settings, context_length=256, threads=2, should_abort=lambda: False)
     tokens = model.vocabulary.tokenize("The quick brown fox jumps over the", special=False)
     written: list[int] = []

@@ -17,20 +17,22 @@ from datetime import UTC, datetime
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Connection, Listener
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import psutil
 
-from lockhouse.core.answering import AnswerRequest, Event, Failed, LoadProgress, Notice
+from lockhouse.core.answering import AnswerRequest, EngineBuild, Event, Failed, LoadProgress, Notice
 from lockhouse.core.errors import EngineCrashed, InvalidInput, LockhouseError, NoRoom
 from lockhouse.engine import protocol
-from lockhouse.engine.process.answering import Job, failure
-from lockhouse.engine.process.model import Context, Model
-from lockhouse.engine.process.native import build, start_backend
-from lockhouse.engine.process.scheduler import Scheduler
+from lockhouse.engine.process.native import build, load_model, start_backend
 from lockhouse.engine.process.templates import Prompt, PromptBuilder, Renderer
 from lockhouse.engine.process.threads import ThreadGovernor, physical_cores
 from lockhouse.engine.protocol import EngineStatus, StartOrder, TokenCount
+
+if TYPE_CHECKING:  # these need numpy, which is imported while the model loads
+    from lockhouse.engine.process.answering import Job
+    from lockhouse.engine.process.scheduler import Scheduler
 
 _DEFAULT_CONTEXT = 8192
 _MOST_SEQUENCES = 16
@@ -40,11 +42,10 @@ _FIRST_CLIENT_S = 10.0
 class Service:
     """One loaded model and everyone who uses it."""
 
-    def __init__(self, order: StartOrder, listener: Listener, *, confine: Callable[[], bool]):
+    def __init__(self, order: StartOrder, listener: Listener, *, confined: bool) -> None:
         self._order = order
         self._listener = listener
-        self._confine = confine
-        self._confined = False
+        self._confined = confined
         self._loaded = threading.Event()
         self._failure: LockhouseError | None = None
         self._fraction = 0.0
@@ -56,12 +57,12 @@ class Service:
         self._quiet = threading.Condition(self._lock)
         self._started_at = datetime.now(UTC).isoformat(timespec="seconds")
         self._render_lock = threading.Lock()
-        self._renderer = Renderer([*protocol.own_command(), "--template-renderer"])
+        self._renderer: Renderer | None = None
         self._builder: PromptBuilder | None = None
         self._scheduler: Scheduler | None = None
         self._context_length = 0
         self._threads = 0
-        self._build = msgspec.json.decode(b"{}", type=type(build()))
+        self._build = EngineBuild()
 
     def run(self) -> int:
         """Load, then compute until idle for long enough or told to stop."""
@@ -79,19 +80,24 @@ class Service:
         try:
             scheduler.run()
         finally:
-            self._renderer.close()
+            self._close_renderer()
         self._drain()
         return 0
 
     # -- loading -------------------------------------------------------------------------------
 
     def _load(self) -> Scheduler:
-        spec = self._order.spec
-        settings = spec.settings
+        settings = self._order.spec.settings
+        # Confined like this process: a template sees no file of the user's either.
+        self._renderer = Renderer([*protocol.own_command(), "--template-renderer"])
         start_backend()
+        loading = _Loading(self._order, self._on_progress)
+
+        from lockhouse.engine.process.model import Context, Model
+        from lockhouse.engine.process.scheduler import Scheduler
+
         self._build = build()
-        self._confined = self._confine()
-        model = Model(Path(spec.model_path), settings, self._on_progress)
+        model = Model(loading.result())
         wanted = settings.context_length or min(model.trained_context, _DEFAULT_CONTEXT)
         self._threads = settings.threads or physical_cores()
         governor = ThreadGovernor(self._threads)
@@ -187,7 +193,7 @@ class Service:
             self._scheduler.submit(job)
             self._follow(connection, job)
         except LockhouseError as error:
-            outbox.put(failure(error))
+            outbox.put(_failed(error))
         except (OSError, EOFError):
             if job is not None and self._scheduler is not None:
                 self._scheduler.cancel(job)
@@ -237,6 +243,8 @@ class Service:
             raise InvalidInput("There is nothing to answer.", hint="Write something first.")
         for notice in prompt.notices:
             send(notice)
+        from lockhouse.engine.process.answering import Job
+
         return Job(request, prompt, self._vocabulary, send, submitted_at=started)
 
     def _prompt(self, request: AnswerRequest) -> Prompt:
@@ -277,7 +285,7 @@ class Service:
             self._wait_loaded(lambda _event: None)
             tokens = len(self._prompt(request).tokens)
         except LockhouseError as error:
-            protocol.send(connection, failure(error))
+            protocol.send(connection, _failed(error))
             return
         protocol.send(connection, TokenCount(tokens, self._context_length))
 
@@ -338,7 +346,11 @@ class Service:
             self._quiet.wait(0.5)
             while self._clients and time.monotonic() < deadline:
                 self._quiet.wait(0.2)
-        self._renderer.close()
+        self._close_renderer()
+
+    def _close_renderer(self) -> None:
+        if self._renderer is not None:
+            self._renderer.close()
 
     def _drain(self) -> None:
         """Let the last words out before the process ends."""
@@ -346,6 +358,35 @@ class Service:
         with self._quiet:
             while self._clients and time.monotonic() < deadline:
                 self._quiet.wait(0.05)
+
+
+class _Loading:
+    """The model being loaded, in a thread that is native code nearly all the time."""
+
+    def __init__(self, order: StartOrder, on_progress: Callable[[float], bool]) -> None:
+        self._handle: Any = None
+        self._error: LockhouseError | None = None
+
+        def work() -> None:
+            try:
+                path = Path(order.spec.model_path)
+                self._handle = load_model(path, order.spec.settings, on_progress)
+            except LockhouseError as error:
+                self._error = error
+
+        self._thread = threading.Thread(target=work, name="load")
+        self._thread.start()
+
+    def result(self) -> Any:
+        """The handle; raises what went wrong."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._handle
+
+
+def _failed(error: LockhouseError) -> Failed:
+    return Failed(error.code, error.message, error.hint, error.exit_code)
 
 
 def _write_all(connection: Connection, outbox: queue.SimpleQueue[Event | None]) -> None:

@@ -19,6 +19,8 @@ OUTPUT_CEILING_CHARS = 8 << 20
 def run_renderer() -> int:
     """Serve until stdin ends."""
     _limit_memory()
+    import jinja2  # noqa: F401 - ready before the first request
+
     replies = sys.stdout
     sys.stdout = sys.stderr
     for line in sys.stdin:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from pathlib import Path
 
 import psutil
 
@@ -31,7 +32,7 @@ class ThreadGovernor:
         self._now = most
         self._cores = psutil.cpu_count() or 1
         self._process = psutil.Process()
-        self._looked_at = 0.0
+        self._looked_at = time.monotonic()
         self._busy_s, self._own_s = self._read()
 
     def threads(self) -> int:
@@ -40,11 +41,18 @@ class ThreadGovernor:
         passed = now - self._looked_at
         if self.most > 1 and passed >= _LOOK_EVERY_S:
             busy_s, own_s = self._read()
-            if passed < 10 * _LOOK_EVERY_S:  # an older look says nothing about now
+            if passed < 10 * _LOOK_EVERY_S:
                 others = (busy_s - self._busy_s - (own_s - self._own_s)) / passed
-                self._now = self._left_beside(others)
+            else:  # the engine was idle: what was measured then says nothing about now
+                others = _runnable_now()
+            self._now = self._left_beside(others)
             self._looked_at, self._busy_s, self._own_s = now, busy_s, own_s
         return self._now
+
+    @property
+    def fixed(self) -> int:
+        """Threads for an answer that must be the same again whatever else runs."""
+        return max(1, self.most - 1)
 
     def _left_beside(self, others: float) -> int:
         taken = math.ceil(max(0.0, others - _TOLERATED))
@@ -58,3 +66,11 @@ class ThreadGovernor:
         guest = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)
         own = self._process.cpu_times()
         return sum(times) - idle - guest, own.user + own.system
+
+
+def _runnable_now() -> float:
+    """How many other threads of the machine want a processor this moment."""
+    try:
+        return max(0.0, float(Path("/proc/loadavg").read_text().split()[3].split("/")[0]) - 1)
+    except (OSError, ValueError, IndexError):
+        return 0.0

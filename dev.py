@@ -290,6 +290,8 @@ def run_logged(command: list[str], step: str, *, env: dict[str, str] | None = No
             log.write(line)
             kept = [*kept[-199:], line]
             now = time.monotonic()
+            if line.lstrip().startswith("Building llama-cpp-python"):
+                say("Compiling llama.cpp for this processor: 2 to 3 minutes on two cores, once.")
             found = re.search(r"\[(\d+)/(\d+)\] ", line)
             if found and now - told >= (1 if live else 20):
                 told = now
@@ -339,8 +341,7 @@ def make_environment() -> None:
 
 def install_requirements(uv: str, *, portable: bool, rebuild: bool) -> None:
     """Install the lock, llama.cpp from its source included."""
-    say("Installing the locked packages and compiling llama.cpp for this processor.")
-    say("  The compiler takes 2 to 3 minutes on two cores; this happens once.")
+    say("Installing the locked packages ...")
     # A build for one processor must not come back from uv's cache on another one.
     mark = hashlib.sha256(processor().encode()).hexdigest()[:16]
     engine = "llama-cpp-python:cmake.define."

@@ -1,0 +1,97 @@
+"""The whole window over a real workspace, driven through its widgets."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from lockhouse.ui.app import build
+from lockhouse.ui.theme import Theme
+from lockhouse.workspace import Workspace, open_workspace
+from tests.ui.window.driving import OpenWindow, Window, close
+
+
+@pytest.fixture(scope="session")
+def checked_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The verdict on the engine, found once for all homes."""
+    from lockhouse.engine.checkup import EngineCheckup
+    from lockhouse.library.starter import starter_model
+
+    folder = tmp_path_factory.mktemp("checkup")
+    starter = starter_model()
+    assert starter is not None
+    EngineCheckup(folder).require(starter)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One home for all tests that only need answers: its engine is loaded once."""
+    home = tmp_path_factory.mktemp("home") / "shared"
+    yield home
+    workspace = open_workspace(home)
+    workspace.engines.stop()
+    workspace.close()
+
+
+@pytest.fixture
+def open_window(qtbot: QtBot, theme: Theme, checked_cache: Path) -> Iterator[OpenWindow]:
+    """Open a window on a home; several may follow each other."""
+    opened: list[Window] = []
+
+    def make(home: Path, *, prepare: Callable[[Workspace], None] | None = None) -> Window:
+        cache = home / "cache"
+        if not cache.exists():
+            shutil.copytree(checked_cache, cache)
+        workspace = open_workspace(home)
+        if prepare is not None:
+            prepare(workspace)
+        application = QApplication.instance()
+        assert isinstance(application, QApplication)
+        app = build(application, theme, workspace)
+        window = Window(app, workspace, qtbot)
+        opened.append(window)
+        app.window.show()
+        qtbot.waitExposed(app.window)
+        app.start()
+        window.until(lambda: app.is_usable)
+        window.stored()
+        return window
+
+    yield make
+    for window in opened:
+        close(window)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    """A home of the test's own. Its engine, if one was started, ends with the test."""
+    folder = tmp_path / "home"
+    yield folder
+    if (folder / "run").exists():
+        workspace = open_workspace(folder)
+        workspace.engines.stop()
+        workspace.close()
+
+
+@pytest.fixture
+def window(open_window: OpenWindow, home: Path) -> Window:
+    """A first start."""
+    return open_window(home)
+
+
+@pytest.fixture
+def answering(open_window: OpenWindow, shared_home: Path) -> Window:
+    """A window whose model is loaded already, on a new chat."""
+
+    def brief(workspace: Workspace) -> None:
+        workspace.save_settings(temperature=0.0, answer_max_tokens=24)
+
+    made = open_window(shared_home, prepare=brief)
+    made.page.new_chat()
+    return made

@@ -1,0 +1,264 @@
+"""Asking, stopping, versions, edits, branches, the queue and drafts, with a real model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication, QLabel
+
+from lockhouse.ui.transcript.values import TranscriptAction
+from tests.ui.window.driving import OpenWindow, Window, close
+
+PARIS = "What is the capital of France? Answer in one sentence."
+
+
+def act(window: Window, kind: str, message_id: str, text: str = "", *, send: bool = False) -> None:
+    """What the transcript tells when one of its actions is chosen."""
+    action = TranscriptAction(message_id, kind, text, send)  # type: ignore[arg-type]
+    window.page.transcript.action_requested.emit(action)
+
+
+def test_an_answer_streams_in_and_is_kept_with_all_that_produced_it(answering: Window) -> None:
+    answer = answering.ask(PARIS)
+    assert "Paris" in answer.text
+    assert answer.status == "complete"
+    assert answer.badge == "Local"
+    assert any("token" in part for part in answer.stats)
+    stored = answering.workspace.conversations.path(answering.app.chat.conversation_id)[-1]
+    assert stored.content == answer.text
+    assert stored.provenance is not None
+    assert answering.page.head.title.text().startswith("What is the capital of France?")
+
+
+def test_stop_keeps_what_came(answering: Window) -> None:
+    answering.app.settings.set("answer_max_tokens", 0)
+    answering.type_and_send("Write the numbers from one to five hundred in words.")
+    answering.until(lambda: len(answering.messages) == 2 and len(answering.last.text) > 20)
+    assert answering.page.composer.send_button.stops
+    answering.press("send")
+    answering.idle()
+    assert answering.last.status == "cancelled"
+    assert len(answering.last.text) > 20
+    assert not answering.page.composer.send_button.stops
+
+
+def test_escape_stops_too(answering: Window) -> None:
+    answering.app.settings.set("answer_max_tokens", 0)
+    answering.type_and_send("Write the numbers from one to five hundred in words.")
+    answering.until(lambda: len(answering.messages) == 2 and bool(answering.last.text))
+    answering.page.stop_or_close()
+    answering.idle()
+    assert answering.last.status == "cancelled"
+
+
+def test_regenerating_keeps_versions_and_they_can_be_flipped(answering: Window) -> None:
+    first = answering.ask(PARIS)
+    answering.page.regenerate()
+    answering.until(lambda: answering.last.id != first.id)
+    answering.idle()
+    second = answering.last
+    assert (second.version_index, second.version_count) == (2, 2)
+    act(answering, "previous_version", second.id)
+    answering.until(lambda: answering.last.id == first.id)
+    assert (answering.last.version_index, answering.last.version_count) == (1, 2)
+    act(answering, "next_version", first.id)
+    answering.until(lambda: answering.last.id == second.id)
+
+
+def test_an_edited_question_is_answered_again_beside_the_first(answering: Window) -> None:
+    answering.ask(PARIS)
+    question = answering.messages[0]
+    act(answering, "edit", question.id, "What is the capital of Italy?", send=True)
+    answering.until(
+        lambda: answering.messages[0].id != question.id and len(answering.messages) == 2
+    )
+    answering.idle()
+    assert answering.messages[0].text == "What is the capital of Italy?"
+    assert answering.messages[0].version_count == 2
+    assert answering.last.text
+    act(answering, "previous_version", answering.messages[0].id)
+    answering.until(lambda: answering.messages[0].text == PARIS)
+    assert "Paris" in answering.last.text
+
+
+def test_the_assistants_words_can_be_edited(answering: Window) -> None:
+    answer = answering.ask(PARIS)
+    act(answering, "edit", answer.id, "It is Paris.")
+    answering.until(lambda: answering.last.text == "It is Paris.")
+    assert answering.last.version_count == 2
+    assert len(answering.messages) == 2
+
+
+def test_a_branch_is_a_chat_of_its_own(answering: Window) -> None:
+    answer = answering.ask(PARIS)
+    original = answering.app.chat.conversation_id
+    act(answering, "branch", answer.id)
+    answering.until(lambda: answering.app.chat.conversation_id not in ("", original))
+    answering.stored()
+    assert [message.text for message in answering.messages] == [PARIS, answer.text]
+    assert answering.page.toast.isVisible()
+
+
+def test_what_is_typed_meanwhile_waits_and_can_be_taken_back(answering: Window) -> None:
+    answering.app.settings.set("answer_max_tokens", 0)
+    answering.type_and_send("Write the numbers from one to five hundred in words.")
+    answering.until(lambda: len(answering.messages) == 2 and bool(answering.last.text))
+    answering.type_and_send("And then?")
+    answering.type_and_send("And after that?")
+    chips = answering.page.composer.findChildren(QLabel)
+    assert {"And then?", "And after that?"} <= {chip.text() for chip in chips}
+    answering.press("chip_edit", answering.page.composer)
+    assert answering.page.composer.draft == "And then?"
+    answering.page.stop_or_close()
+    answering.idle()
+    # A stopped answer does not set off the next one by itself.
+    assert len(answering.messages) == 2
+
+
+def test_a_waiting_message_is_sent_when_the_answer_ends(answering: Window) -> None:
+    answering.app.settings.set("answer_max_tokens", 8)
+    answering.type_and_send(PARIS)
+    answering.until(lambda: bool(answering.app.chat.runs.all_running()))
+    answering.type_and_send("And of Italy?")
+    answering.until(lambda: len(answering.messages) == 4)
+    answering.idle()
+    assert answering.messages[2].text == "And of Italy?"
+    assert answering.last.status == "complete"
+
+
+def test_two_chats_answer_at_the_same_time(answering: Window) -> None:
+    answering.app.settings.set("answer_max_tokens", 40)
+    answering.type_and_send("Tell me about rivers.")
+    answering.until(lambda: len(answering.messages) == 2)
+    first = answering.app.chat.conversation_id
+    answering.page.new_chat()
+    answering.type_and_send("Tell me about mountains.")
+    answering.until(lambda: len(answering.messages) == 2)
+    second = answering.app.chat.conversation_id
+    answering.idle()
+    for chat in (first, second):
+        path = answering.workspace.conversations.path(chat)
+        assert path[-1].status == "complete"
+        assert path[-1].content.strip()
+
+
+def test_an_answer_is_found_again_when_its_chat_is_opened_while_it_runs(answering: Window) -> None:
+    answering.app.settings.set("answer_max_tokens", 0)
+    answering.type_and_send("Write the numbers from one to five hundred in words.")
+    answering.until(lambda: len(answering.messages) == 2 and len(answering.last.text) > 10)
+    chat = answering.workspace.conversations.get(answering.app.chat.conversation_id)
+    answering.page.new_chat()
+    assert answering.messages == []
+    answering.page.open_chat(chat.id)
+    answering.until(lambda: len(answering.messages) == 2)
+    before = answering.last.text
+    answering.until(lambda: len(answering.last.text) > len(before) + 10)
+    answering.page.stop_or_close()
+    answering.idle()
+    stored = answering.workspace.conversations.path(chat.id)[-1]
+    assert stored.content == answering.last.text
+
+
+def test_closing_in_mid_answer_keeps_the_text(open_window: OpenWindow, shared_home: Path) -> None:
+    window = open_window(shared_home)
+    window.app.settings.set("answer_max_tokens", 0)
+    window.page.new_chat()
+    window.type_and_send("Write the numbers from one to five hundred in words.")
+    window.until(lambda: len(window.messages) == 2 and len(window.last.text) > 20)
+    seen = window.last.text
+    close(window)
+    again = open_window(shared_home)
+    again.until(lambda: len(again.messages) == 2)
+    assert again.last.text.startswith(seen[:20])
+    assert len(again.last.text) >= len(seen)
+    assert again.last.status in ("cancelled", "cut")
+
+
+def test_up_recalls_the_last_question(answering: Window) -> None:
+    answering.ask(PARIS)
+    answering.qtbot.keyClick(answering.page.composer.edit, Qt.Key.Key_Up)
+    assert answering.page.composer.draft == PARIS
+
+
+def test_the_last_answer_can_be_copied(answering: Window) -> None:
+    answer = answering.ask(PARIS)
+    answering.page.copy_last_answer()
+    assert QApplication.clipboard().text() == answer.text
+
+
+def test_details_tell_how_an_answer_came_about(answering: Window) -> None:
+    answer = answering.ask(PARIS)
+    act(answering, "details", answer.id)
+    assert answering.page.columns.details_visible
+    words = " ".join(
+        label.accessibleName() or label.text()
+        for label in answering.page.details.findChildren(QLabel)
+    )
+    stored = answering.workspace.conversations.message(answer.id)
+    assert stored.provenance is not None
+    finished = stored.provenance.finished
+    assert f"Model hash: {finished.model_sha256}" in words
+    assert f"Seed: {finished.parameters['seed']}" in words
+    for name in ("Prompt", "Cached", "First token", "Template", "Threads", "Engine"):
+        assert f"{name}: " in words
+
+
+def test_instructions_and_parameters_of_a_chat_reach_the_model(answering: Window) -> None:
+    answering.page.show_panel("prompt")
+    prompt = answering.page.details.prompt
+    field = next(one for one in prompt._fields if one.parameter.name == "seed")
+    answering.qtbot.keyClicks(field.edit, "4711")
+    prompt._system.setPlainText("You are a pirate.")
+    prompt.flush()
+    answering.ask(PARIS)
+    chat = answering.workspace.conversations.get(answering.app.chat.conversation_id)
+    assert chat.system == "You are a pirate."
+    stored = answering.workspace.conversations.path(chat.id)[-1]
+    assert stored.provenance is not None
+    assert stored.provenance.finished.parameters["seed"] == 4711
+
+
+def test_a_text_file_goes_along(answering: Window, tmp_path: Path) -> None:
+    note = tmp_path / "note.md"
+    note.write_text("The meeting is on Tuesday.\n```\ncode\n```\n", encoding="utf-8")
+    picture = tmp_path / "picture.bin"
+    picture.write_bytes(b"\x00\x01\x02")
+    answering.page.composer.take_files([note, picture])
+    assert any("not a text file" in words for words in answering.page.banners.messages)
+    answering.ask("When is it?")
+    question = answering.messages[0].text
+    assert question.startswith("File note.md:\n````\n")
+    assert question.endswith("When is it?")
+
+
+def test_a_draft_waits_in_its_chat(answering: Window) -> None:
+    answering.ask(PARIS)
+    chat = answering.workspace.conversations.get(answering.app.chat.conversation_id)
+    answering.qtbot.keyClicks(answering.page.composer.edit, "half a thought")
+    answering.page.new_chat()
+    assert answering.page.composer.draft == ""
+    answering.open(chat)
+    assert answering.page.composer.draft == "half a thought"
+
+
+def test_enter_can_be_set_to_break_the_line(answering: Window) -> None:
+    edit = answering.page.composer.edit
+    answering.app.settings.set("enter_sends", value=False)
+    answering.qtbot.keyClicks(edit, "one")
+    answering.qtbot.keyClick(edit, Qt.Key.Key_Return)
+    answering.qtbot.keyClicks(edit, "two")
+    assert answering.page.composer.draft == "one\ntwo"
+    assert answering.messages == []
+    answering.app.settings.set("enter_sends", value=True)
+    answering.qtbot.keyClick(edit, Qt.Key.Key_Return, Qt.KeyboardModifier.ShiftModifier)
+    assert answering.page.composer.draft == "one\ntwo\n"
+
+
+def test_the_context_meter_counts_what_is_typed(answering: Window) -> None:
+    answering.ask(PARIS)
+    before = answering.page.composer.meter.accessibleName()
+    answering.page.composer.edit.put_text("word " * 9000)
+    after = answering.page.composer.meter.accessibleName()
+    assert before != after
+    assert "tokens too many" in after

@@ -210,7 +210,7 @@ def install_line(missing: dict[str, str]) -> str:
             f"'{what}()(64bit)'" if ".so" in what else known.get(package, "python3")
             for what, package in sorted(missing.items())
         ]
-        return "dnf install " + " ".join(names)
+        return ("" if os.geteuid() == 0 else "sudo ") + "dnf install " + " ".join(names)
     return "your package manager, for: " + ", ".join(sorted(missing))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -164,18 +165,38 @@ def test_a_database_of_a_newer_version_is_7(lockhouse: Command) -> None:
     refused(lockhouse("chats", "list", "--json"), 7)
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs a mount of its own")
-def test_a_home_that_cannot_be_written_is_told(lockhouse: Command, tmp_path: Path) -> None:
-    """Root ignores permissions, so a folder where nobody may write stands in."""
-    unwritable = Command(Path("/proc/lockhouse"), lockhouse.environment)
-    outcome = unwritable("ask", "Hi", "--json")
-    assert outcome.code in {5, 7}
-    assert outcome.json["error"]["message"]
-    report = unwritable("doctor", "--json")
+def mounted(lockhouse: Command, mount: str, *arguments: str) -> Outcome:
+    """Run a command in a mount namespace of its own, where ``mount`` was done to the home."""
+    script = f'home="$1"; shift; {mount} || exit 99; exec "$@"'
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", script, "sh", lockhouse.home, *lockhouse.line(*arguments)],
+        env=lockhouse.environment, stdin=subprocess.DEVNULL, capture_output=True, check=False,
+    )  # fmt: skip
+    if done.returncode == 99 or b"unshare: " in done.stderr:
+        pytest.skip("this test needs to mount")
+    return Outcome(done.returncode, done.stdout, done.stderr.decode())
+
+
+def test_a_home_that_cannot_be_written_is_told(lockhouse: Command) -> None:
+    lockhouse("settings", "set", "theme", "dark")
+    lockhouse("chats", "list")
+    read_only = 'mount --bind "$home" "$home" && mount -o remount,ro,bind "$home"'
+    refused(mounted(lockhouse, read_only, "ask", "Hi", "--json"), 7)
+    assert mounted(lockhouse, read_only, "settings", "get", "theme").text == "dark\n"
+    report = mounted(lockhouse, read_only, "doctor", "--json")
     assert report.code == 1
     states = {check["name"]: check["state"] for check in report.json["checks"]}
-    assert states["home"] == "fail"
-    assert states["database"] == "fail"
+    assert states["home"] == states["database"] == "fail"
+
+
+def test_a_full_home_is_told_and_works_again_with_room(lockhouse: Command) -> None:
+    full = 'mount -t tmpfs -o size=160k tmpfs "$home"'
+    outcome = mounted(lockhouse, full, "ask", "Hi", "--json")
+    assert outcome.code in {5, 7}
+    assert "full" in outcome.json["error"]["message"] + outcome.json["error"]["hint"] or (
+        "room" in outcome.json["error"]["message"]
+    )
+    assert lockhouse("ask", "Hi", "--max-tokens", "2").code == 0
 
 
 def test_errors_without_json_go_to_standard_error(lockhouse: Command) -> None:

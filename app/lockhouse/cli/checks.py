@@ -21,7 +21,7 @@ from lockhouse import seal
 from lockhouse.cli import output
 from lockhouse.cli.door import Door
 from lockhouse.cli.status import SEAL_WORDS
-from lockhouse.core.errors import LockhouseError
+from lockhouse.core.errors import LockhouseError, StorageError
 
 State = Literal["ok", "warn", "fail"]
 _WINDOW_LIBRARIES = (
@@ -189,6 +189,8 @@ def engine(door: Door) -> Finding:
                 starter_model() or workspace.models.get(workspace.targets.default().info.name).path
             )
             verdict = workspace.checkup.verdict(path, again=True)
+    except StorageError:
+        return _not_checked("engine")
     except LockhouseError as error:
         return Finding("engine", "fail", error.message, error.hint)
     if not verdict.works:
@@ -207,10 +209,16 @@ def model(door: Door) -> Finding:
     try:
         with door.workspace() as workspace:
             info = workspace.targets.default().info
+    except StorageError:
+        return _not_checked("model")
     except LockhouseError as error:
         remedy = error.hint or "Import a model: lockhouse models import FILE.gguf"
         return Finding("model", "fail", error.message, remedy)
     return Finding("model", "ok", f"{info.title or info.name} answers when none is chosen")
+
+
+def _not_checked(name: str) -> Finding:
+    return Finding(name, "warn", "not checked, because the database does not open")
 
 
 def keyring() -> Finding:

@@ -44,6 +44,7 @@ class Workspace:
         self.targets = LocalTargets(self.models, self.engines, lambda: self.settings)
         self.conversations = Conversations(self.database)
         self.turns = Turns(self.conversations, self.targets)
+        self.conversations.recover()  # answers whose writer was killed are marked as cut
 
     def save_settings(self, **changes: object) -> Settings:
         """Change settings, for this program and the next start."""

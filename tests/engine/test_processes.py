@@ -136,7 +136,7 @@ def test_a_supervisor_that_dies_takes_the_engine_along(pool: EnginePool, spec: E
 
 def test_random_kills_lose_nothing_and_hang_nobody(pool: EnginePool, spec: EngineSpec) -> None:
     chance = random.Random(3)
-    for _ in range(int(os.environ.get("LOCKHOUSE_KILLS", "8"))):
+    for _ in range(int(os.environ.get("LOCKHOUSE_KILLS", "4"))):
         timer = threading.Timer(chance.uniform(0.0, 1.2), _kill_one, [pool])
         timer.start()
         asked = request("Tell a story.", sampling=LONG, max_tokens=chance.randrange(10, 120))

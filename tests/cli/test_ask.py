@@ -236,6 +236,40 @@ def test_a_reader_that_leaves_early_is_no_error(shared: Command) -> None:
     assert message["content"]
 
 
+def test_a_killed_command_keeps_what_it_had_shown_and_marks_it_as_cut(shared: Command) -> None:
+    came = ""
+    with shared.start("ask", LONG, "--seed", "3", "--jsonl") as running:
+        assert running.stdout is not None
+        for line in running.stdout:
+            event = json.loads(line)
+            came += event["text"] if event["type"] == "text" else ""
+            # Kept within half a second: by then there is more than the first words.
+            if event["type"] == "text" and last_message(shared)["content"]:
+                running.kill()
+                break
+        running.stdout.read()
+    message = last_message(shared)
+    assert message["status"] == "cut"
+    assert message["content"]
+    assert message["content"].startswith(came) or came.startswith(message["content"])
+
+
+def test_commands_at_the_same_time_share_the_model_and_lose_nothing(lockhouse: Command) -> None:
+    first = lockhouse.start("ask", FRANCE, "--json", "--max-tokens", "20")
+    others = [
+        lockhouse.start("ask", f"Count to {n}.", "--json", "--max-tokens", "20") for n in "45"
+    ]
+    answers = []
+    for running in (first, *others):
+        with running:
+            out, err = running.communicate()
+            assert running.returncode == 0, err
+            answers.append(json.loads(out))
+    assert len(lockhouse("engines", "list", "--json").json) == 1
+    kept = {chat["id"] for chat in lockhouse("chats", "list", "--json").json}
+    assert kept == {answer["conversation_id"] for answer in answers}
+
+
 def test_closed_streams_are_no_error(shared: Command) -> None:
     line = shared.line("ask", "Hi", "--max-tokens", "2")
     for closing in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -183,3 +185,18 @@ def test_every_command_explains_itself(lockhouse: Command) -> None:
         told = lockhouse(name, "--help")
         assert told.code == 0
         assert told.text.startswith("Usage: lockhouse")
+
+
+def test_what_is_heavy_is_not_loaded_for_what_is_light(environment: dict[str, str]) -> None:
+    """Start-up is a feature: asking for a path must not load the engine's or the window's world."""
+    code = (
+        "import sys; from lockhouse.__main__ import main;"
+        "main(['--home', '/nonexistent', 'paths']);"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    heavy = {"PySide6", "llama_cpp", "numpy", "jinja2", "huggingface_hub", "sqlcipher3", "psutil",
+             "sqlite_utils", "keyring", "asyncio", "socket"}  # fmt: skip
+    assert not heavy & set(done.stderr.split())

@@ -134,16 +134,26 @@ def main() -> None:
     sent: list[str] = []
     start = time.perf_counter()
 
-    def stream(_: int) -> None:
+    def stream(_: int, message_id: str = "live") -> None:
         due = int((time.perf_counter() - start) * TOKENS_A_SECOND)
         while len(sent) < due:
             piece = pieces[len(sent) % len(pieces)]
             sent.append(piece)
-            view.feed("live", text=piece)
+            view.feed(message_id, text=piece)
 
     name = f"streaming {TOKENS_A_SECOND} tokens/s"
     rows.append((name, measure(app, beat, options.seconds, 3, stream)))
     view.end_stream(replace(answer, status="complete", text="".join(sent)))
+    settle(app)
+
+    text = "".join(pieces) * 4
+    sent.clear()
+    view.begin_stream(replace(answer, id="long", text=text))
+    settle(app)
+    start = time.perf_counter()
+    name = f"the same, {len(text) // 1000} kB answer"
+    rows.append((name, measure(app, beat, options.seconds / 2, 3, lambda n: stream(n, "long"))))
+    view.end_stream(replace(answer, id="long", status="complete", text=text + "".join(sent)))
     settle(app)
 
     def wheel(count: int) -> None:
@@ -179,7 +189,6 @@ def main() -> None:
             f"{max(gaps, default=0):8.1f}{len(gaps):9,}{percentile(waited, 0.5):9.1f}"
             f"{percentile(waited, 0.99):9.1f}{sum(gap > 16 for gap in gaps):6}"
         )
-    print(f"streamed {len(sent):,} tokens, {len(''.join(sent)):,} characters")
     view.close()
 
 

@@ -210,6 +210,20 @@ def visible_leaves(view: TranscriptView, message_id: str) -> list[TextPart]:
     return list(card_of(view, message_id).leaves().values())
 
 
+def test_an_answer_that_is_continued_grows_where_it_stands(
+    view: TranscriptView, qtbot: QtBot
+) -> None:
+    stopped = answer("a", "It began", status="cancelled")
+    view.set_messages([user("q", "hello"), stopped])
+    view.begin_stream(replace(stopped, status="streaming"))
+    stream(view, qtbot, "a", " and went on.\n\nTo the end.", "To the end.")
+    view.update_message(replace(stopped, status="streaming"))  # what is stored lags behind
+    shown = [part.content.raw_text() for part in visible_leaves(view, "a")]
+    assert shown == ["It began and went on.", "To the end."]
+    view.end_stream(answer("a", "It began and went on.\n\nTo the end."))
+    assert [part.content.raw_text() for part in visible_leaves(view, "a")] == shown
+
+
 def test_closed_blocks_are_not_filled_again(view: TranscriptView, qtbot: QtBot) -> None:
     view.begin_stream(answer("a", "", status="streaming"))
     stream(view, qtbot, "a", "First paragraph.\n\nSecond one", "Second one")

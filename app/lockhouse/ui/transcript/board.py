@@ -105,7 +105,7 @@ class Board(QObject):
         """Fonts or colours are others: everything on screen is drawn anew."""
         self.styles = Styles(self._theme)
         for item in self.items:
-            item.layout_key = ()
+            item.remake_rows()
         for message_id, card in self.live.items():
             card.bind(self.items[self.rows[message_id]], self.styles)
         self.relayout()

@@ -58,11 +58,9 @@ class MessageCard(QWidget):
         self._theme = theme
         self.item: Item | None = None
         self._styles: Styles | None = None
-        self._shown: list[Block | None] = []
         self._parts: dict[int, QWidget] = {}
         self._spare: list[QWidget] = []
-        self._tops: list[int] = []
-        self._gaps: list[int] = []
+        self._blocks_top = 0
         self._column = QRect()
         self._bubble = QRectF()
         self._newest = False
@@ -87,8 +85,6 @@ class MessageCard(QWidget):
             self.stop_editing()
             for index in list(self._parts):
                 self._release(index)
-            self._shown = []
-            self._gaps = []
             self._hovered = False
             self._focus_within = False
         self.item, self._styles = item, styles
@@ -99,45 +95,21 @@ class MessageCard(QWidget):
         item, styles = self.item, self._styles
         if item is None or styles is None:
             return
-        blocks = item.blocks()
+        first = item.look(self._gap_above, self._guess)
         final = not item.streaming
+        last = len(item.shown) - 1
         for index, part in list(self._parts.items()):
-            if index >= len(blocks) or not fits_block(part, blocks[index]):
+            if index > last or not fits_block(part, item.shown[index]):
                 self._release(index)
-            elif self._shown[index] is not blocks[index] or final:
-                if self._shown[index] != blocks[index]:
-                    self._forget_height(index)
-                fill_part(part, blocks[index], styles, final=final)
+                continue
+            if index >= first or final:
+                fill_part(part, item.shown[index], styles, final=final)
             leaf = leaf_of(part)
             if leaf is not None:
-                leaf.caret = item.streaming and index == len(blocks) - 1
-        for index, block in enumerate(blocks):
-            if index < len(self._shown) and self._shown[index] != block:
-                self._forget_height(index)
-        self._measure_gaps(item, blocks)
-        self._shown = list(blocks)
-        del item.heights[len(blocks) :]
+                leaf.caret = item.streaming and index == last
         self._show_furniture(item, styles)
         self.setAccessibleName(self._spoken_name(item))
         self.update()
-
-    def _measure_gaps(self, item: Item, blocks: tuple[Block, ...]) -> None:
-        """Distances before blocks; those between blocks that are the same objects stay."""
-        answer, px = item.message.role == "assistant", self._theme.px
-        gaps: list[int] = []
-        for index, block in enumerate(blocks):
-            if not index or not answer:
-                gaps.append(0)
-            elif index < len(self._gaps) and index < len(self._shown):
-                same = self._shown[index] is block and self._shown[index - 1] is blocks[index - 1]
-                gaps.append(self._gaps[index] if same else px(_gap(blocks[index - 1], block)))
-            else:
-                gaps.append(px(_gap(blocks[index - 1], block)))
-        self._gaps = gaps
-
-    def _forget_height(self, index: int) -> None:
-        if self.item is not None and index < len(self.item.heights):
-            self.item.heights[index] = None
 
     def _show_furniture(self, item: Item, styles: Styles) -> None:
         answer = item.message.role == "assistant"
@@ -196,11 +168,7 @@ class MessageCard(QWidget):
         self._column = column
         answer = item.message.role == "assistant"
         left, width = (column.x(), column.width()) if answer else self._bubble_span(column)
-        key = (width, self._styles)
-        if item.layout_key != key:
-            item.layout_key = key
-            item.heights = []
-        item.heights.extend([None] * (len(self._shown) - len(item.heights)))
+        item.lay_out_for((width, self._styles))
         top = self._arrange_head(column, answer=answer)
         if self.edit_box is not None:
             for index in list(self._parts):
@@ -233,7 +201,8 @@ class MessageCard(QWidget):
         px = self._theme.px
         widest = min(px(tokens.BUBBLE_WIDTH), column.width() - px(120))
         inner = widest - 2 * px(14)
-        if len(self._shown) == 1 and (text := _one_line(self._shown[0])):
+        shown = self.item.shown if self.item is not None else []
+        if len(shown) == 1 and (text := _one_line(shown[0])):
             metrics = QFontMetricsF(self._theme.font("reading"))
             inner = min(inner, int(metrics.horizontalAdvance(text)) + 2)
         return column.right() + 1 - px(14) - inner, inner
@@ -249,38 +218,38 @@ class MessageCard(QWidget):
         item = self.item
         assert item is not None
         left, top, width = place
+        self._blocks_top = top
         made = False
-        self._tops = []
-        for index, block in enumerate(self._shown):
-            assert block is not None
-            top += self._gaps[index]
-            known = item.heights[index]
-            height = known if known is not None else self._guess(block, width)
-            near = visible[0] - margin <= top + height and top <= visible[1] + margin
-            seen = visible[0] <= top + height and top <= visible[1]
+        rows = item.rows
+        index = rows.row_at(visible[0] - margin - top)
+        place_y = top + rows.top(index)
+        near: set[int] = set()
+        while index < len(rows) and place_y <= visible[1] + margin:
+            seen = visible[0] <= place_y + rows[index] and place_y <= visible[1]
             part = self._parts.get(index)
-            if part is None and (seen or (near and ahead > 0)):
-                part = self._make(index, block)
+            if part is None and (seen or ahead > 0):
+                part = self._make(index, item.shown[index])
                 if not seen:
                     ahead -= 1
                     made = True
-            if part is not None and not near and not self._keep(part):
-                self._release(index)
-                part = None
             if part is not None:
-                if known is None or part.width() != width:
-                    height = fit_part(part, width, self._theme)
-                    item.heights[index] = height
-                part.setGeometry(left, top, width, height)
-            self._tops.append(top)
-            top += height
+                if not item.measured[index] or part.width() != width:
+                    item.measure(index, fit_part(part, width, self._theme))
+                gap = item.gaps[index]
+                part.setGeometry(left, int(place_y) + gap, width, int(rows[index]) - gap)
+            near.add(index)
+            place_y += rows[index]
+            index += 1
+        self._drop_far(near)
+        return top + int(rows.total()), made
+
+    def _drop_far(self, near: set[int]) -> None:
+        for index in [at for at in self._parts if at not in near]:
+            if not holds_focus(self._parts[index]):
+                self._release(index)
         for spare in self._spare:  # only now: most are used again at once
             if not spare.isHidden():
                 spare.hide()
-        return top, made
-
-    def _keep(self, part: QWidget) -> bool:
-        return holds_focus(part)
 
     def _arrange_foot(self, column: QRect, top: int, bottom: int, *, answer: bool) -> int:
         px = self._theme.px
@@ -302,7 +271,7 @@ class MessageCard(QWidget):
             return bottom + px(8)
         if self._note is not None and not self._note.isHidden():
             height = self._note.fit(column.width())
-            gap = px(12) if self._shown else px(4)
+            gap = px(12) if self._has_blocks() else px(4)
             self._note.setGeometry(column.x(), bottom + gap, column.width(), height)
             bottom += gap + height
         bottom += px(6)
@@ -311,9 +280,17 @@ class MessageCard(QWidget):
             self._actions.setGeometry(column.x() - offset, bottom, column.width() + offset, row)
         return bottom + row + px(4)
 
-    def _guess(self, block: Block, width: int) -> int:
+    def _has_blocks(self) -> bool:
+        return self.item is not None and bool(self.item.shown)
+
+    def _gap_above(self, before: Block | None, block: Block) -> int:
+        answer = self.item is not None and self.item.message.role == "assistant"
+        return self._theme.px(_gap(before, block)) if before is not None and answer else 0
+
+    def _guess(self, block: Block) -> int:
         """The likely height of a block that has not been laid out."""
         px = self._theme.px
+        width = self._column.width() or px(tokens.TRANSCRIPT_WIDTH)
         text = block_text(block)
         lines = text.count("\n") + 1
         match block:
@@ -342,7 +319,7 @@ class MessageCard(QWidget):
         if leaf is not None:
             leaf.choose(None)
             leaf.mark(())
-            leaf.caret = item.streaming and index == len(self._shown) - 1
+            leaf.caret = item.streaming and index == len(item.shown) - 1
         self._parts[index] = part
         part.resize(1, 1)
         if part.isHidden():
@@ -354,8 +331,8 @@ class MessageCard(QWidget):
 
     def _wrapped(self, part: CodePart) -> None:
         for index, other in self._parts.items():
-            if other is part:
-                self._forget_height(index)
+            if other is part and self.item is not None:
+                self.item.measured[index] = False
         self.layout_wanted.emit()
 
     # asking
@@ -374,15 +351,15 @@ class MessageCard(QWidget):
 
     def block_at(self, place: float) -> int:
         """The block that covers a place in the card, -1 above the first."""
-        found = -1
-        for index, top in enumerate(self._tops):
-            if top > place:
-                break
-            found = index
-        return found
+        if self.item is None or place < self._blocks_top or not self.item.shown:
+            return -1
+        return self.item.rows.row_at(place - self._blocks_top)
 
-    def block_top(self, index: int) -> int:
-        return self._tops[index] if 0 <= index < len(self._tops) else 0
+    def block_top(self, index: int) -> float:
+        """Where a block, with the gap above it, starts in the card."""
+        if self.item is None or not 0 <= index < len(self.item.shown):
+            return 0
+        return self._blocks_top + self.item.rows.top(index)
 
     # actions and editing
 
@@ -412,7 +389,7 @@ class MessageCard(QWidget):
             self._actions = ActionRow(self._theme, self)
             self._actions.chosen.connect(self.action)
             self._actions.show_message(item.message)
-            if self._tops:
+            if self._blocks_top:
                 self.layout_wanted.emit()
         if self._actions is not None:
             self._actions.setVisible(wanted)

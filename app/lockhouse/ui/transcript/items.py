@@ -7,29 +7,39 @@ Markdown is read: not before a message is looked at, and while it streams only i
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from collections.abc import Callable
 
 from lockhouse.ui.markdown import Block, MarkdownStream, Paragraph, Run, TextBlock, parse
+from lockhouse.ui.transcript.heights import Heights
 from lockhouse.ui.transcript.values import Progress, TranscriptMessage
 
 FOLD_CHARS = 3000
 FOLD_LINES = 30
 _CHUNK_CHARS = 4000
+_NO_HEIGHTS = Heights()
 
 
 class Item:
-    """A message in the list. ``heights`` are those of its blocks at ``layout_key``."""
+    """A message in the list.
+
+    ``shown`` are its blocks as last looked at, ``rows`` their heights with the gap above each,
+    ``measured`` whether a height was laid out at ``layout_key`` or is a guess.
+    """
 
     __slots__ = (
         "_blocks",
         "_reasoning",
+        "_settled",
         "_stream",
         "_text",
-        "heights",
+        "gaps",
         "layout_key",
+        "measured",
         "message",
         "progress",
         "reasoning_open",
+        "rows",
+        "shown",
         "thinking_since",
         "thought_for",
         "unfolded",
@@ -42,8 +52,12 @@ class Item:
         self.progress: Progress | None = None
         self.thinking_since: float | None = None
         self.thought_for = message.reasoning_seconds
-        self.heights: list[int | None] = []
         self.layout_key: tuple[object, ...] = ()
+        self.shown: list[Block] = []
+        self.rows: Heights = _NO_HEIGHTS
+        self.gaps: list[int] = []
+        self.measured: list[bool] = []
+        self._settled = 0  # blocks at the front that are final and have been looked at
         self._blocks: tuple[Block, ...] | None = None
         self._stream: MarkdownStream | None = None
         self._text: list[str] | None = None
@@ -102,21 +116,29 @@ class Item:
             self._text = [self.text(), text]
             if self._stream is not None:
                 self._stream.feed(text)
+            else:
+                self._blocks = None
+                self._settled = 0
 
     def replace_message(self, message: TranscriptMessage) -> None:
-        """Show another state of the message; blocks that stay equal are not drawn again."""
-        same_text = message.text == self.text() and message.role == self.message.role
-        was_streaming = self.streaming
+        """Show another state of the message; blocks that stay equal are not drawn again.
+
+        A stream that goes on keeps what it has: what was stored of it may be a little behind.
+        """
+        text, reasoning = self.text(), self.reasoning()
         self.message = message
         if message.reasoning_seconds is not None:
             self.thought_for = message.reasoning_seconds
-        if self._stream is not None and same_text and not self.streaming:
-            self._blocks = self._stream.finish()
-        elif not same_text or was_streaming != self.streaming:
-            self._blocks = None
+        if self._stream is not None and self.streaming and text.startswith(message.text):
+            self._text, self._reasoning = [text], [reasoning]
+            return
         self.progress = None
-        if not (same_text and self.streaming):
-            self._begin()
+        if self._stream is not None and message.text == text and not self.streaming:
+            self._blocks = self._stream.finish()
+        elif message.text != text:
+            self._blocks = None
+            self._settled = 0
+        self._begin()
 
     def blocks(self) -> tuple[Block, ...]:
         """What there is to draw now."""
@@ -127,6 +149,42 @@ class Item:
             self._blocks = parse(self.text()) if answer else self._own_words()
         return self._blocks
 
+    def look(self, gap: Callable[[Block | None, Block], int], guess: Callable[[Block], int]) -> int:
+        """Bring ``shown`` and its heights up to date; gives the first block that may be new."""
+        blocks = self.blocks()
+        first = min(self._settled, len(self.shown), len(blocks))
+        old = [self.rows[i] - self.gaps[i] for i in range(first, len(self.shown))]
+        if self.rows is _NO_HEIGHTS:
+            self.rows = Heights()
+        self.rows.truncate(first)
+        del self.shown[first:], self.gaps[first:], self.measured[first:]
+        for index in range(first, len(blocks)):
+            block = blocks[index]
+            above = gap(blocks[index - 1] if index else None, block)
+            at = index - first
+            height = old[at] if at < len(old) else guess(block)
+            self.rows.append(above + height)
+            self.gaps.append(above)
+            self.measured.append(False)
+            self.shown.append(block)
+        self._settled = self._stream.frozen if self._stream is not None else len(blocks)
+        return first
+
+    def lay_out_for(self, key: tuple[object, ...]) -> None:
+        """Heights measured for another width or another theme are only guesses now."""
+        if key != self.layout_key:
+            self.layout_key = key
+            self.measured = [False] * len(self.shown)
+
+    def measure(self, index: int, height: int) -> None:
+        self.rows.set(index, self.gaps[index] + height)
+        self.measured[index] = True
+
+    def remake_rows(self) -> None:
+        """The zoom is another: gaps too."""
+        self._settled = 0
+        self.layout_key = ()
+
     def forget_blocks(self) -> None:
         """Give the memory of the parsed text back; it is read again when looked at."""
         if self._stream is None:
@@ -135,7 +193,7 @@ class Item:
     def unfold(self) -> None:
         self.unfolded = True
         self._blocks = None
-        self.layout_key = ()
+        self._settled = 0
 
     def folded_chars(self) -> int:
         """How many characters of a long question are not shown."""
@@ -155,11 +213,6 @@ class Item:
             text = text[:FOLD_CHARS]
         lines = 1 + text.count("\n") + len(text) // chars_a_line
         return 60.0 + lines * line
-
-
-def without_text(message: TranscriptMessage) -> TranscriptMessage:
-    """The message as it is before its first word, for a stream that starts again."""
-    return replace(message, text="", reasoning="")
 
 
 def _fold(text: str) -> str:

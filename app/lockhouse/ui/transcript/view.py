@@ -29,6 +29,7 @@ from lockhouse.ui.transcript.card import MessageCard, holds_focus
 from lockhouse.ui.transcript.finding import Finder, Match
 from lockhouse.ui.transcript.interaction import Interaction
 from lockhouse.ui.transcript.items import Item
+from lockhouse.ui.transcript.speaking import Sentences, announce
 from lockhouse.ui.transcript.values import (
     ActionKind,
     Progress,
@@ -70,6 +71,7 @@ class TranscriptView(QAbstractScrollArea):
         self._frame.setSingleShot(True)
         self._frame.timeout.connect(self._flush)
         self._rest_ms = _FRAME_MS
+        self._spoken: dict[str, Sentences] = {}
         self._seconds = QTimer(self)
         self._seconds.setInterval(1000)
         self._seconds.timeout.connect(self._tick)
@@ -96,6 +98,7 @@ class TranscriptView(QAbstractScrollArea):
     def set_messages(self, messages: Sequence[TranscriptMessage]) -> None:
         """Show another conversation, at its end."""
         self._queue.clear()
+        self._spoken.clear()
         self._mouse.selection.clear()
         self._finder = Finder()
         self._match = None
@@ -134,6 +137,7 @@ class TranscriptView(QAbstractScrollArea):
     def begin_stream(self, message: TranscriptMessage) -> None:
         """An answer starts: a new message, or a known one that grows or starts again."""
         self.append_message(message)
+        self._spoken[message.id] = Sentences(lambda words: announce(self, words))
         self._seconds.start()
 
     def feed(self, message_id: str, *, text: str = "", reasoning: str = "") -> None:
@@ -156,6 +160,11 @@ class TranscriptView(QAbstractScrollArea):
     def end_stream(self, message: TranscriptMessage) -> None:
         """The answer is finished, one way or another."""
         self.update_message(message)
+        spoken = self._spoken.pop(message.id, None)
+        if spoken is not None:
+            spoken.finish()
+        if message.status != "complete":
+            announce(self, message.error_message or "The answer was not finished.")
         if not any(item.streaming for item in self._board.items[-8:]):
             self._seconds.stop()
 
@@ -168,6 +177,8 @@ class TranscriptView(QAbstractScrollArea):
         item = self._board.item(message_id)
         if item is not None and (texts or thoughts):
             item.add("".join(texts), "".join(thoughts))
+            if message_id in self._spoken:
+                self._spoken[message_id].feed("".join(texts))
 
     def _flush(self) -> None:
         """Draw what has come since the last frame, then rest twice as long as that took."""

@@ -103,7 +103,7 @@ class MessageCard(QWidget):
                 self._release(index)
                 continue
             if index >= first or final:
-                fill_part(part, item.shown[index], styles, final=final)
+                fill_part(part, item.shown[index], styles, final=item.is_final(index))
             leaf = leaf_of(part)
             if leaf is not None:
                 leaf.caret = item.streaming and index == last
@@ -314,7 +314,7 @@ class MessageCard(QWidget):
             part = make_part(block, self._theme, self)
             if isinstance(part, CodePart):
                 part.wrap_changed.connect(lambda part=part: self._wrapped(part))
-        fill_part(part, block, styles, final=not item.streaming)
+        fill_part(part, block, styles, final=item.is_final(index))
         leaf = leaf_of(part)
         if leaf is not None:
             leaf.choose(None)

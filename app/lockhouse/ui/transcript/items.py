@@ -170,6 +170,10 @@ class Item:
         self._settled = self._stream.frozen if self._stream is not None else len(blocks)
         return first
 
+    def is_final(self, index: int) -> bool:
+        """Whether a block will never change again."""
+        return index < self._settled
+
     def lay_out_for(self, key: tuple[object, ...]) -> None:
         """Heights measured for another width or another theme are only guesses now."""
         if key != self.layout_key:

@@ -315,8 +315,8 @@ def fill_part(part: QWidget, block: Block, styles: Styles, *, final: bool) -> No
         part.show_block(block, styles)
     elif isinstance(part, TextPart):
         part.show_block(block, styles)
-    if leaf is not None and final:
-        leaf.describe(block_text(block)[:20_000])
+    if leaf is not None:
+        leaf.describe(block_text(block)[:20_000] if final else "")
 
 
 def fit_part(part: QWidget, width: int, theme: Theme) -> int:

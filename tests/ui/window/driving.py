@@ -76,9 +76,9 @@ class Window:
 
     def ask(self, text: str) -> TranscriptMessage:
         """Ask and wait for the answer."""
-        before = len(self.messages)
+        before, told = len(self.messages), self.page.banners.messages
         self.type_and_send(text)
-        self.until(lambda: len(self.messages) > before or bool(self.page.banners.messages))
+        self.until(lambda: len(self.messages) > before or self.page.banners.messages != told)
         self.idle()
         return self.last
 

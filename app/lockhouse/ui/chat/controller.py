@@ -23,6 +23,7 @@ from lockhouse.ui.chat.runs import Runs, TurnFactory
 from lockhouse.ui.chat.values import (
     AnswerEnded,
     AnswerStarted,
+    MessageChanged,
     Note,
     OpenedChat,
     PathChanged,
@@ -30,7 +31,7 @@ from lockhouse.ui.chat.values import (
     QueueState,
     Refused,
 )
-from lockhouse.ui.jobs import Jobs
+from lockhouse.ui.jobs import Jobs, ignore
 from lockhouse.ui.settings.store import SettingsStore
 
 
@@ -39,6 +40,7 @@ class ChatController(QObject):
 
     opened = Signal(object)  # OpenedChat
     path_changed = Signal(object)  # PathChanged
+    message_changed = Signal(object)  # MessageChanged
     conversation_changed = Signal(object)  # Conversation: title, target, parameters
     queue_changed = Signal(object)  # QueueState
     refused = Signal(object)  # Refused: nothing was stored, the text goes back
@@ -129,6 +131,18 @@ class ChatController(QObject):
                 self.conversation_changed.emit(result[0])
 
         self._jobs.run_in_order(read, show, self.failed.emit)
+
+    def follow(self) -> None:
+        """Somebody wrote to the database: read again if it was to the open conversation."""
+        known = self._open
+        if known is None or self.runs.running(known.id):
+            return
+
+        def compare(now: Conversation) -> None:
+            if self._open is known and now != known:
+                self.reload()
+
+        self._jobs.run_in_order(lambda: self._conversations.get(known.id), compare, ignore)
 
     # -- asking -----------------------------------------------------------------------------
 
@@ -394,8 +408,7 @@ class ChatController(QObject):
     def _answer_started(self, started: AnswerStarted) -> None:
         self._asked.pop(started.conversation_id, None)
         self.stored.emit(started.conversation_id)
-        if started.conversation_id == self.conversation_id:
-            self.reload()
+        self._read_message(started.conversation_id, started.answer.id)
 
     def _answer_ended(self, ended: AnswerEnded) -> None:
         text = self._asked.pop(ended.conversation_id, "")
@@ -403,8 +416,8 @@ class ChatController(QObject):
             self.refused.emit(Refused(ended.conversation_id, text, ended.failed))
             return
         self.stored.emit(ended.conversation_id)
-        if ended.conversation_id == self.conversation_id:
-            self.reload()
+        if ended.message_id:
+            self._read_message(ended.conversation_id, ended.message_id)
         finished = ended.finished
         queue = self._queues.get(ended.conversation_id)
         if not queue or finished is None or finished.finish_reason not in ("stop", "length"):
@@ -416,6 +429,24 @@ class ChatController(QObject):
             lambda conversation: self._ask(conversation, waiting.text),
             self.failed.emit,
         )
+
+    def _read_message(self, conversation_id: str, message_id: str) -> None:
+        """Only what an answer changed: a long conversation is not read for every answer."""
+        if conversation_id != self.conversation_id:
+            return
+
+        def read() -> MessageChanged:
+            return MessageChanged(
+                self._conversations.get(conversation_id), self._conversations.message(message_id)
+            )
+
+        def show(changed: MessageChanged) -> None:
+            if self.conversation_id == conversation_id:
+                self._open = changed.conversation
+                self.message_changed.emit(changed)
+                self.conversation_changed.emit(changed.conversation)
+
+        self._jobs.run_in_order(read, show, ignore)
 
     def _tell_queue(self) -> None:
         waiting = tuple(self._queues.get(self.conversation_id, ()))

@@ -45,6 +45,7 @@ class ListController(QObject):
 
     def start(self) -> None:
         """Read the list and keep an eye on other writers."""
+        self._look()
         self.refresh()
         self._watch.start()
 

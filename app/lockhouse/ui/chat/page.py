@@ -34,6 +34,7 @@ from lockhouse.ui.chat.values import (
     AnswerEnded,
     AnswerStarted,
     Listing,
+    MessageChanged,
     Note,
     OpenedChat,
     PathChanged,
@@ -139,6 +140,7 @@ class ChatPage(QWidget):
         chat, listing, runs = self._controller, self.listing, self._controller.runs
         chat.opened.connect(self._show_opened)
         chat.path_changed.connect(self._show_path)
+        chat.message_changed.connect(self._show_message)
         chat.conversation_changed.connect(self._show_conversation)
         chat.queue_changed.connect(self._show_queue)
         chat.refused.connect(self._show_refused)
@@ -149,7 +151,7 @@ class ChatPage(QWidget):
         listing.noticed.connect(self.show_note)
         listing.failed.connect(self.show_error)
         listing.removed.connect(self._leave_removed)
-        listing.elsewhere.connect(chat.reload)
+        listing.elsewhere.connect(chat.follow)
         runs.started.connect(self._answer_started)
         runs.grew.connect(self.thread_.grow)
         runs.progressed.connect(self._show_progress)
@@ -311,6 +313,10 @@ class ChatPage(QWidget):
 
     def _show_path(self, changed: PathChanged) -> None:
         self.thread_.sync(changed.conversation.id, changed.messages)
+        self._after_path()
+
+    def _show_message(self, changed: MessageChanged) -> None:
+        self.thread_.update(changed.message)
         self._after_path()
 
     def _after_path(self) -> None:

@@ -17,6 +17,18 @@ from lockhouse.ui.transcript import TranscriptView
 from lockhouse.ui.transcript.values import TranscriptMessage
 
 
+def _mark(message: Message) -> tuple[object, ...]:
+    """Differs when the message differs; cheap, because there may be ten thousand of them."""
+    return (
+        message.status,
+        message.version_index,
+        message.version_count,
+        len(message.content),
+        len(message.reasoning),
+        message.provenance is None,
+    )
+
+
 class Thread:
     """The open conversation's messages, as shown."""
 
@@ -50,30 +62,44 @@ class Thread:
 
     def sync(self, conversation_id: str, messages: Sequence[Message]) -> None:
         """The same conversation, as it is stored now."""
-        wanted = [to_transcript(message) for message in messages]
         same = 0
-        for old, new in zip(self._shown, wanted, strict=False):
+        for old, new in zip(self._messages, messages, strict=False):
             if old.id != new.id:
                 break
             same += 1
         if same == 0:
             self.open(conversation_id, messages)
             return
-        if same < len(self._shown):
-            self._view.truncate_after(self._shown[same - 1].id)
-        for old, new in zip(self._shown[:same], wanted[:same], strict=True):
-            if new.id == self._streaming:
-                if new.status != "streaming":
-                    self._streaming = ""
-                    self._view.end_stream(new)
-            elif old != new:
-                self._view.update_message(new)
-        for new in wanted[same:]:
-            self._view.append_message(new)
-        self._messages, self._shown = list(messages), wanted
-        if self._streaming and all(new.id != self._streaming for new in wanted):
+        self._cut(same)
+        for number, new in enumerate(messages[:same]):
+            if _mark(self._messages[number]) != _mark(new):
+                self._replace(number, new)
+        for new in messages[same:]:
+            shown = to_transcript(new)
+            self._view.append_message(shown)
+            self._messages.append(new)
+            self._shown.append(shown)
+        if self._streaming and self.message(self._streaming) is None:
             self._streaming = ""
         self._join(conversation_id)
+
+    def update(self, message: Message) -> None:
+        """One message, as it is stored now."""
+        for number in range(len(self._messages) - 1, -1, -1):
+            if self._messages[number].id == message.id:
+                self._replace(number, message)
+                return
+
+    def _replace(self, number: int, message: Message) -> None:
+        shown = to_transcript(message)
+        if message.id == self._streaming:
+            if message.status == "streaming":
+                return  # what is shown is newer than what is stored
+            self._streaming = ""
+            self._view.end_stream(shown)
+        elif shown != self._shown[number]:
+            self._view.update_message(shown)
+        self._messages[number], self._shown[number] = message, shown
 
     def start(self, started: AnswerStarted) -> None:
         """A question and its answer begin in the open conversation."""

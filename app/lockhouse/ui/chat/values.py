@@ -38,6 +38,14 @@ class PathChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageChanged:
+    """One message of the open conversation, as it is stored now."""
+
+    conversation: Conversation
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerStarted:
     """A question was stored and its answer begins."""
 

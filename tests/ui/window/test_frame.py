@@ -1,0 +1,224 @@
+"""The frame: pages, shortcuts, narrow windows, names for screen readers, what comes back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QAccessible, QDropEvent
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QApplication,
+    QComboBox,
+    QDialog,
+    QLineEdit,
+    QPlainTextEdit,
+    QTextEdit,
+    QWidget,
+)
+
+from lockhouse.library.starter import starter_model
+from lockhouse.ui import shortcuts
+from lockhouse.ui.models.page import ModelsPage
+from lockhouse.ui.window_state import WindowState, load_state, save_state
+from tests.ui.window.driving import OpenWindow, Window, close
+
+CONTROLS = (QAbstractButton, QAbstractItemView, QComboBox, QLineEdit, QPlainTextEdit, QTextEdit)
+
+
+def _unnamed(root: QWidget) -> list[str]:
+    """Controls that a test or a screen reader could not tell apart."""
+    missing = []
+    for widget in root.findChildren(QWidget):
+        if not isinstance(widget, CONTROLS) or widget.objectName().startswith("qt_"):
+            continue
+        if isinstance(widget.parent(), QAbstractItemView | QComboBox | QLineEdit):
+            continue
+        interface = QAccessible.queryAccessibleInterface(widget)
+        name = interface.text(QAccessible.Text.Name) if interface else ""
+        if not widget.objectName() or not name:
+            missing.append(f"{type(widget).__name__} {widget.objectName()!r} {name!r}")
+    return missing
+
+
+def test_every_control_has_an_object_name_and_an_accessible_name(window: Window) -> None:
+    main = window.app.window
+    for page in ("chat", "models", "settings"):
+        main.show_page(page)
+    window.page.show_panel("prompt")
+    window.page.show_panel("details")
+    window.until(lambda: bool(window.app.models.shelf.models))
+    assert _unnamed(main) == []
+    for show, name in (
+        (main.show_palette, "palette"),
+        (main.show_shortcuts, "shortcut_list"),
+        (main.seal_wanted.emit, "seal_dialog"),
+    ):
+        show()
+        dialog = window.dialog(name)
+        assert _unnamed(dialog) == []
+        dialog.close()
+
+
+def test_shortcuts_have_one_owner_each() -> None:
+    keys = [key for entry in shortcuts.SHORTCUTS for key in entry.keys]
+    assert len(keys) == len(set(keys))
+
+
+def test_a_missing_handler_is_noticed(qapp: QApplication) -> None:
+    widget = QWidget()
+    with pytest.raises(KeyError):
+        shortcuts.bind(widget, {"new_chat": lambda: None})
+
+
+def test_shortcuts_do_what_the_list_says(window: Window) -> None:
+    main = window.app.window
+    actions = {action.objectName(): action for action in main.actions()}
+    actions["action_settings"].trigger()
+    assert main.page == "settings"
+    actions["action_page_2"].trigger()
+    assert main.page == "models"
+    actions["action_new_chat"].trigger()
+    assert main.page == "chat"
+    assert window.page.composer.isVisible()
+    actions["action_sidebar"].trigger()
+    assert not window.page.columns.list_visible
+    actions["action_sidebar"].trigger()
+    assert window.page.columns.list_visible
+    actions["action_larger"].trigger()
+    assert window.app.settings.current.text_scale == pytest.approx(1.1)
+    actions["action_normal_size"].trigger()
+    assert window.app.settings.current.text_scale == 1.0
+    actions["action_shortcuts"].trigger()
+    window.dialog("shortcut_list").close()
+
+
+def test_when_it_gets_narrow_the_details_go_first_then_the_list(window: Window) -> None:
+    main, columns = window.app.window, window.page.columns
+    window.page.new_chat()
+    main.resize(1280, 800)
+    window.page.show_panel("details")
+    assert columns.list_visible
+    assert columns.details_visible
+    main.resize(1100, 800)
+    window.until(lambda: not columns.details_visible)
+    assert columns.list_visible
+    main.resize(900, 700)
+    window.until(lambda: not columns.list_visible)
+    columns.toggle_list()
+    assert columns.drawer_open
+    assert columns.list_visible
+    window.page.stop_or_close()
+    assert not columns.list_visible
+    main.resize(1280, 800)
+    window.until(lambda: columns.list_visible and columns.details_visible)
+
+
+def test_nothing_is_cut_off_at_900(window: Window) -> None:
+    window.page.new_chat()
+    window.app.window.resize(900, 700)
+    window.until(lambda: window.app.window.width() == 900)
+    composer = window.page.composer
+    for part in (composer.send_button, composer._picker, composer._attach, composer.meter):
+        if part.isVisible():
+            right = part.mapTo(composer, part.rect().topRight()).x()
+            assert right <= composer.width()
+
+
+def test_geometry_columns_and_the_open_chat_come_back(open_window: OpenWindow, home: Path) -> None:
+    first = open_window(
+        home, prepare=lambda workspace: workspace.conversations.create(title="Kept open")
+    )
+    first.open(first.workspace.conversations.list()[0])
+    first.app.window.resize(777, 666)  # the offscreen display is small
+    first.app.window.chat.columns._list_wanted = False
+    close(first)
+    second = open_window(home)
+    assert second.app.window.size().toTuple() == (777, 666)
+    assert not second.page.columns._list_wanted
+    assert second.page.head.title.text() == "Kept open"
+
+
+def test_a_deleted_chat_is_not_missed_at_the_next_start(
+    open_window: OpenWindow, home: Path
+) -> None:
+    first = open_window(
+        home, prepare=lambda workspace: workspace.conversations.create(title="Soon gone")
+    )
+    first.open(first.workspace.conversations.list()[0])
+    close(first)
+    second = open_window(
+        home,
+        prepare=lambda workspace: workspace.conversations.delete(
+            [workspace.conversations.list()[0].id]
+        ),
+    )
+    assert second.app.chat.conversation_id == ""
+    assert second.page.banners.messages == ()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"geometry": 3}', b'{"geometry": "***"}'])
+def test_a_spoilt_window_state_costs_nothing(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "window.json"
+    path.write_bytes(content)
+    assert load_state(path).geometry_bytes == b""
+
+
+def test_the_window_state_goes_round(tmp_path: Path) -> None:
+    path = tmp_path / "window.json"
+    state = WindowState(page="models", conversation_id="x", columns={"widths": [200, 0, 300]})
+    save_state(path, state)
+    assert load_state(path) == state
+    save_state(tmp_path / "missing" / "window.json", state)  # read-only homes are no error here
+
+
+def test_a_dropped_model_is_imported(window: Window, tmp_path: Path) -> None:
+    starter = starter_model()
+    assert starter is not None
+    copy = tmp_path / "Another-Model.gguf"
+    copy.write_bytes(starter.read_bytes())
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(copy))])
+    event = QDropEvent(
+        QPointF(300, 300),
+        Qt.DropAction.CopyAction,
+        mime,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    window.app.window.dropEvent(event)
+    window.until(lambda: len(window.app.models.shelf.models) == 2)
+    page = window.main.findChild(ModelsPage)
+    assert page is not None
+    assert page.isVisible()
+    assert page._filter.rowCount() == 2
+
+
+def test_a_file_that_is_no_model_is_refused_with_the_reason(window: Window, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.gguf"
+    bad.write_bytes(b"GGUF\x03\x00\x00\x00")
+    window.app._import_models([bad])
+    page = window.main.findChild(ModelsPage)
+    assert page is not None
+    window.until(lambda: bool(page.banners.messages))
+    assert len(window.app.models.shelf.models) == 1
+
+
+def test_the_seal_tells_how_and_proves_it(window: Window) -> None:
+    window.press("seal")
+    dialog = window.dialog("seal_dialog")
+    window.press("check_seal", dialog)
+    verdict = dialog.findChild(QWidget, "seal_verdict")
+    assert verdict is not None
+    window.until(verdict.isVisible)
+
+
+def test_dialogs_close_with_escape(window: Window) -> None:
+    window.app.window.show_shortcuts()
+    dialog: QDialog = window.dialog("shortcut_list")
+    dialog.activateWindow()
+    window.until(lambda: QApplication.activeWindow() is dialog)
+    window.qtbot.keyClick(dialog, Qt.Key.Key_Escape)
+    window.until(lambda: not dialog.isVisible())

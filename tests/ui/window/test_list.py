@@ -1,0 +1,190 @@
+"""The conversation list: grouping, renaming, pins, folders, deleting with undo, other writers."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QItemSelectionModel, Qt
+from PySide6.QtWidgets import QLineEdit
+
+from lockhouse.chat.conversations import Conversation, Folder
+from lockhouse.ui.chat.list_menu import fill_menu
+from lockhouse.ui.chat.list_model import rows_of
+from lockhouse.ui.chat.values import Listing, RunState
+from lockhouse.workspace import Workspace, open_workspace
+from tests.ui.window.driving import OpenWindow, Window
+
+NOW = dt.datetime(2026, 3, 18, 15, 0, tzinfo=dt.UTC)
+
+
+def _chat(title: str, days: int, **more: object) -> Conversation:
+    moment = NOW - dt.timedelta(days=days)
+    return Conversation(title, title, moment, moment, **more)  # type: ignore[arg-type]
+
+
+def test_rows_are_grouped_by_pin_folder_and_day() -> None:
+    listing = Listing(
+        (
+            _chat("kept", 40, pinned=True),
+            _chat("now", 0),
+            _chat("filed", 1, folder_id="f"),
+            _chat("then", 1),
+            _chat("long ago", 70),
+        ),
+        (Folder("f", "Work"),),
+    )
+    rows = rows_of(listing, NOW)
+    assert [(row.kind, row.title) for row in rows] == [
+        ("head", "Pinned"),
+        ("chat", "kept"),
+        ("folder", "Work"),
+        ("chat", "filed"),
+        ("head", "Today"),
+        ("chat", "now"),
+        ("head", "Yesterday"),
+        ("chat", "then"),
+        ("head", "January"),
+        ("chat", "long ago"),
+    ]
+    folded = rows_of(listing, NOW, folded=frozenset({"f"}))
+    assert "filed" not in [row.title for row in folded]
+    assert folded[2].count == 1
+
+
+def test_a_running_chat_tells_how_much_of_the_prompt_is_read() -> None:
+    run = RunState("now", "m", "reading", done=62, total=100)
+    rows = rows_of(Listing((_chat("now", 0),)), NOW, runs={"now": run})
+    assert rows[1].run == run
+    assert run.fraction == pytest.approx(0.62)
+
+
+def _three(workspace: Workspace) -> None:
+    for title in ("Alpha", "Beta", "Gamma"):
+        made = workspace.conversations.create(title=title)
+        workspace.conversations.add_user(made.id, f"About {title}", parent_id=None)
+
+
+@pytest.fixture
+def three(open_window: OpenWindow, home: Path) -> Window:
+    return open_window(home, prepare=_three)
+
+
+def _select(window: Window, *titles: str) -> None:
+    panel = window.page.list_panel
+    selection = panel._view.selectionModel()
+    selection.clearSelection()
+    for title in titles:
+        chat = _named(window, title)
+        index = panel.model.index_of(chat.id)
+        selection.select(index, QItemSelectionModel.SelectionFlag.Select)
+        selection.setCurrentIndex(index, QItemSelectionModel.SelectionFlag.NoUpdate)
+
+
+def _named(window: Window, title: str) -> Conversation:
+    return next(one for one in window.workspace.conversations.list() if one.title == title)
+
+
+def test_a_click_opens_a_chat(three: Window) -> None:
+    panel = three.page.list_panel
+    index = panel.model.index_of(_named(three, "Beta").id)
+    three.qtbot.mouseClick(
+        panel._view.viewport(),
+        Qt.MouseButton.LeftButton,
+        pos=panel._view.visualRect(index).center(),
+    )
+    three.until(lambda: [one.text for one in three.messages] == ["About Beta"])
+    assert three.page.head.title.text() == "Beta"
+
+
+def test_renaming_in_place(three: Window) -> None:
+    panel = three.page.list_panel
+    _select(three, "Beta")
+    panel._view.setFocus()
+    three.qtbot.keyClick(panel._view, Qt.Key.Key_F2)
+    editor = panel._view.findChild(QLineEdit, "rename_edit")
+    assert editor is not None
+    editor.setText("Beta two")
+    three.qtbot.keyClick(editor, Qt.Key.Key_Return)
+    three.until(lambda: "Beta two" in three.titles)
+    assert _named(three, "Beta two")
+
+
+def test_renaming_in_the_head(three: Window) -> None:
+    three.open(_named(three, "Beta"))
+    title = three.page.head.title
+    title.setFocus()
+    title.setText("A better name")
+    three.qtbot.keyClick(title, Qt.Key.Key_Return)
+    three.until(lambda: "A better name" in three.titles)
+    three.until(lambda: title.text() == "A better name")
+
+
+def test_several_are_deleted_together_and_come_back(three: Window) -> None:
+    _select(three, "Alpha", "Gamma")
+    assert "2 chats selected" in three.page.list_panel._selected_words.text()
+    three.press("delete_selected")
+    three.until(lambda: "Alpha" not in three.titles)
+    assert "Gamma" not in three.titles
+    assert three.page.toast.isVisible()
+    three.press("toast_undo")
+    three.until(lambda: {"Alpha", "Beta", "Gamma"} <= set(three.titles))
+
+
+def test_deleting_the_open_chat_leaves_an_empty_page(three: Window) -> None:
+    three.open(_named(three, "Beta"))
+    three.page.listing.delete([three.app.chat.conversation_id])
+    three.until(lambda: three.app.chat.conversation_id == "")
+    assert three.messages == []
+
+
+def test_pins_and_folders_from_the_menu(three: Window) -> None:
+    panel = three.page.list_panel
+    row = panel.model.row(panel.model.index_of(_named(three, "Beta").id).row())
+    listing = panel.model.listing
+    ids = [_named(three, "Beta").id]
+    menu = fill_menu(
+        panel, three.app._theme, three.page.listing, listing, row, ids, rename=lambda: None
+    )
+    next(action for action in menu.actions() if action.text() == "Pin").trigger()
+    three.until(lambda: three.titles[:2] == ["Pinned", "Beta"])
+    three.page.listing.create_folder("Work", [_named(three, "Alpha").id])
+    three.until(lambda: "Work" in three.titles)
+    place = three.titles.index("Work")
+    assert three.titles[place + 1] == "Alpha"
+    folder = three.workspace.conversations.folders()[0]
+    three.page.listing.delete_folder(folder.id)
+    three.until(lambda: "Work" not in three.titles)
+    assert "Alpha" in three.titles
+
+
+def test_what_another_program_writes_appears(three: Window) -> None:
+    other = open_workspace(three.workspace.paths.home)
+    other.conversations.create(title="From the terminal")
+    other.close()
+    three.until(lambda: "From the terminal" in three.titles)
+
+
+def test_chats_are_imported_and_told(three: Window, tmp_path: Path) -> None:
+    from lockhouse.chat.transfer import export
+
+    beta = _named(three, "Beta")
+    text = export(three.workspace.conversations, beta.id, "json")
+    path = tmp_path / "chats.json"
+    path.write_text(json.dumps(json.loads(text)), encoding="utf-8")
+    three.page.listing.delete([beta.id])
+    three.until(lambda: "Beta" not in three.titles)
+    three.page.listing.import_files([path])
+    three.until(lambda: "Beta" in three.titles)
+    assert "Imported 1 chat" in three.page.toast.accessibleName()
+
+
+def test_a_chat_is_saved_as_a_file(three: Window, tmp_path: Path) -> None:
+    three.open(_named(three, "Beta"))
+    path = tmp_path / "beta.md"
+    three.app.chat.export_to("md", path)
+    three.until(lambda: path.exists() and "About Beta" in path.read_text(encoding="utf-8"))
+    three.app.chat.export_to("md", tmp_path / "missing" / "beta.md")
+    three.until(lambda: any("could not be written" in m for m in three.page.banners.messages))

@@ -1,0 +1,97 @@
+"""The palette: chats, messages and commands in one place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+
+from lockhouse.ui.chat.palette import Palette
+from lockhouse.workspace import Workspace
+from tests.ui.window.driving import OpenWindow, Window
+
+
+def _two(workspace: Workspace) -> None:
+    chats = workspace.conversations
+    first = chats.create(title="Boats")
+    root = chats.add_user(first.id, "How is a lugger rigged?", parent_id=None)
+    chats.add_user(first.id, "And a schooner with a topsail?", parent_id=root.id)
+    second = chats.create(title="Gardens")
+    chats.add_user(second.id, "When are tulips planted?", parent_id=None)
+
+
+@pytest.fixture
+def window(open_window: OpenWindow, home: Path) -> Window:
+    return open_window(home, prepare=_two)
+
+
+def _palette(window: Window) -> Palette:
+    window.app.window.show_palette()
+    dialog = window.dialog("palette")
+    assert isinstance(dialog, Palette)
+    return dialog
+
+
+def test_a_word_in_a_message_leads_to_that_message(window: Window) -> None:
+    palette = _palette(window)
+    window.qtbot.keyClicks(palette.edit, "schoon")
+    window.until(lambda: any(entry.kind == "hit" for entry in palette.model.entries))
+    hit = next(entry for entry in palette.model.entries if entry.kind == "hit")
+    assert "\x02schooner\x03" in hit.snippet
+    window.qtbot.keyClick(palette.edit, Qt.Key.Key_Return)
+    window.until(lambda: len(window.messages) == 2)
+    assert window.page.head.title.text() == "Boats"
+
+
+def test_a_title_is_found_before_the_database_is_asked(window: Window) -> None:
+    palette = _palette(window)
+    palette.edit.setText("gard")
+    assert [entry.title for entry in palette.model.entries if entry.kind == "chat"] == ["Gardens"]
+    palette.close()
+
+
+def test_commands_are_found_and_done(window: Window) -> None:
+    palette = _palette(window)
+    palette.edit.setText("settings")
+    window.qtbot.keyClick(palette.edit, Qt.Key.Key_Return)
+    assert window.app.window.page == "settings"
+
+
+def test_nothing_found_says_so(window: Window) -> None:
+    palette = _palette(window)
+    window.qtbot.keyClicks(palette.edit, "zeppelin")
+    window.until(lambda: "zeppelin" in palette._none.text())
+    assert palette._none.isVisible()
+    palette.close()
+
+
+def test_hostile_words_are_just_words(window: Window) -> None:
+    palette = _palette(window)
+    for words in ('"', "a* OR", "NEAR(", "'; drop table", "\x00"):
+        palette.edit.setText(words)
+        palette._search()
+        window.stored()
+    assert window.page.banners.messages == ()
+    palette.close()
+
+
+def test_arrows_pass_over_headings(window: Window) -> None:
+    palette = _palette(window)
+    for _ in range(len(palette.model.entries) * 2):
+        window.qtbot.keyClick(palette.edit, Qt.Key.Key_Down)
+        row = palette._view.currentIndex().row()
+        assert palette.model.entries[row].kind != "head"
+    palette.close()
+
+
+def test_find_in_the_open_chat(window: Window) -> None:
+    chat = next(one for one in window.workspace.conversations.list() if one.title == "Boats")
+    window.open(chat)
+    window.page.find_in_chat()
+    window.qtbot.keyClicks(window.page.find_bar.edit, "lugger")
+    window.until(lambda: window.page.find_bar._count.text() == "1 of 1")
+    window.page.find_bar.edit.setText("nowhere")
+    window.until(lambda: window.page.find_bar._count.text() == "Not found")
+    window.page.stop_or_close()
+    assert not window.page.find_bar.isVisible()

@@ -124,7 +124,8 @@ class _Reader:
                 self.quotes -= 1
             case "fence" | "code_block":
                 language = token.info.strip().split(" ")[0][:40]
-                self._lift(CodeBlock(token.content.rstrip("\n"), language, True, len(self.lists)))  # noqa: FBT003
+                code = token.content.rstrip("\n")
+                self._lift(CodeBlock(code, language, indent=len(self.lists)))
             case "math_block" | "math_block_label":
                 self._formula(token.content)
             case "hr":
@@ -149,7 +150,7 @@ class _Reader:
             runs = (replace(runs[0], text=runs[0].text[task.end() :]), *runs[1:])
         if self.lists and kind == "text":
             kind = "item"
-        self._add(Paragraph(runs, kind, len(self.lists), self.quotes, marker, bool(marker)))
+        self._add(Paragraph(runs, kind, len(self.lists), self.quotes, marker, tight=bool(marker)))
 
     def _formula(self, source: str) -> None:
         shown = readable(source)
@@ -171,7 +172,8 @@ class _Reader:
 
     def _lift(self, block: Block) -> None:
         if self.lists and self.lists[-1].marker:  # an item that starts with code
-            self._add(Paragraph((), "item", len(self.lists), self.quotes, self._marker(), True))  # noqa: FBT003
+            marker = self._marker()
+            self._add(Paragraph((), "item", len(self.lists), self.quotes, marker, tight=True))
         self._flush()
         self.blocks.append(block)
 

@@ -22,17 +22,15 @@ from PySide6.QtGui import (
     QTextCharFormat,
     QTextCursor,
     QTextDocument,
-    QTextLength,
     QTextLine,
     QTextOption,
-    QTextTableCellFormat,
-    QTextTableFormat,
 )
 
 from lockhouse.ui.markdown import Block, CodeBlock, Paragraph, Run, TableBlock, TextBlock
-from lockhouse.ui.markdown.blocks import runs_text
 from lockhouse.ui.transcript.highlighting import Span, formats_for, spans_of
+from lockhouse.ui.transcript.markers import paint_marker
 from lockhouse.ui.transcript.styles import PAD, Styles
+from lockhouse.ui.transcript.tables import fill_table
 
 MAX_CODE_LINES = 2000
 MAX_CODE_LINE_CHARS = 4000
@@ -224,35 +222,9 @@ class BlockDocument:
             self.document.markContentsDirty(first, last - first)
 
     def _fill_table(self, block: TableBlock, styles: Styles) -> None:
-        px = styles.theme.px
-        columns = max(1, len(block.header))
-        form = QTextTableFormat()
-        form.setBorder(0)
-        form.setCellSpacing(0)
-        form.setCellPadding(0)
-        form.setWidth(QTextLength(QTextLength.Type.PercentageLength, 100))
-        form.setHeaderRowCount(1)
         cursor = QTextCursor(self.document)
         cursor.beginEditBlock()
-        extra = 1 if block.hidden_rows else 0
-        table = cursor.insertTable(1 + len(block.rows) + extra, columns, form)
-        for row, cells in enumerate((block.header, *block.rows)):
-            for column in range(columns):
-                cell = table.cellAt(row, column)
-                cell.setFormat(_cell_format(styles, row == 0, column, columns))
-                at = cell.firstCursorPosition()
-                lines = styles.fixed_lines("caption" if row == 0 else "body")
-                lines.setAlignment(_ALIGN[block.aligns[column]])
-                at.setBlockFormat(lines)
-                runs = cells[column] if column < len(cells) else ()
-                base, ink = ("caption", "text-3") if row == 0 else ("body", "text-1")
-                self._insert_runs(at, runs, styles, base, ink)
-        if extra:
-            at = table.cellAt(1 + len(block.rows), 0).firstCursorPosition()
-            words = f"{block.hidden_rows:,} more rows are not shown; copying has them all."
-            at.insertText(words, styles.char(Run(""), "caption", "text-3"))
-        form.setColumnWidthConstraints(_column_widths(block, styles, px(8)))
-        table.setFormat(form)
+        fill_table(cursor, block, styles, self._insert_runs)
         cursor.endEditBlock()
 
     # measuring
@@ -481,48 +453,6 @@ def _x(line: QTextLine, position: int) -> float:
     return cast("tuple[float, int]", line.cursorToX(position))[0]
 
 
-_ALIGN = {
-    "left": Qt.AlignmentFlag.AlignLeft,
-    "center": Qt.AlignmentFlag.AlignHCenter,
-    "right": Qt.AlignmentFlag.AlignRight,
-}
-
-
-def paint_marker(
-    painter: QPainter, styles: Styles, marker: str, at: QPointF, top: float, height: float
-) -> None:
-    """The marker of a list item left of ``at`` (x: where its text starts, y: middle of letters)."""
-    theme, px = styles.theme, styles.theme.px
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(theme.color("text-2"))
-    if marker in ("•", "◦", "▪"):
-        size = 2.5 * theme.scale
-        centre = QPointF(at.x() - px(14), at.y())
-        if marker == "▪":
-            painter.drawRect(QRectF(centre.x() - 2, centre.y() - 2, 4, 4))
-        elif marker == "•":
-            painter.drawEllipse(centre, size, size)
-        else:
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.setPen(QPen(theme.color("text-2"), 1))
-            painter.drawEllipse(centre, size, size)
-    elif marker in ("☐", "☑"):
-        box = QRectF(at.x() - px(19), at.y() - px(6.5), px(13), px(13))
-        painter.setPen(QPen(theme.color("text-3"), 1))
-        painter.setBrush(theme.color("accent" if marker == "☑" else "surface"))
-        painter.drawRoundedRect(box, 3, 3)
-        if marker == "☑":
-            ratio = painter.device().devicePixelRatio()
-            tick = theme.pixmap("check", 12, "on-accent", ratio=ratio)
-            painter.drawPixmap(box.topLeft() + QPointF(px(0.5), px(0.5)), tick)
-    else:
-        painter.setFont(theme.font("reading", tabular=True))
-        painter.setPen(theme.color("text-2"))
-        width = QFontMetricsF(painter.font()).horizontalAdvance(marker)
-        painter.drawText(QPointF(at.x() - px(6) - width, round(top + height * 0.8)), marker)
-
-
 def _drawn_code(code: str) -> str:
     """What is drawn of the code: lines and their number are bounded, copying has it all."""
     lines = code.split("\n")
@@ -538,36 +468,3 @@ def _drawn_code(code: str) -> str:
     if len(lines) > MAX_CODE_LINES:
         shown.append(f"… {len(lines) - MAX_CODE_LINES:,} more lines; copy and save have them all")
     return "\n".join(shown)
-
-
-def _cell_format(styles: Styles, head: bool, column: int, columns: int) -> QTextTableCellFormat:  # noqa: FBT001
-    px = styles.theme.px
-    form = QTextTableCellFormat()
-    form.setTopPadding(px(3) if head else px(5))
-    form.setBottomPadding(px(4) if head else px(6))
-    form.setLeftPadding(0 if column == 0 else px(8))
-    form.setRightPadding(0 if column == columns - 1 else px(8))
-    form.setBottomBorder(1)
-    form.setBottomBorderStyle(QTextTableFormat.BorderStyle.BorderStyle_Solid)
-    form.setBottomBorderBrush(styles.theme.color("border-strong" if head else "border"))
-    return form
-
-
-def _column_widths(block: TableBlock, styles: Styles, padding: int) -> list[QTextLength]:
-    """Columns as wide as their text while that fits; the first takes what is left."""
-    metrics = QFontMetricsF(styles.theme.font("body", tabular=True))
-    columns = len(block.header)
-    sample = (block.header, *block.rows[:60])
-    widths = [
-        max(
-            (metrics.horizontalAdvance(runs_text(row[i])[:80]) for row in sample if i < len(row)),
-            default=0,
-        )
-        + 2 * padding
-        + 8
-        for i in range(columns)
-    ]
-    if columns > 1 and sum(widths[1:]) < styles.theme.px(400):
-        fixed = [QTextLength(QTextLength.Type.FixedLength, width) for width in widths[1:]]
-        return [QTextLength(QTextLength.Type.VariableLength, 0), *fixed]
-    return [QTextLength(QTextLength.Type.VariableLength, 0)] * columns

@@ -82,7 +82,7 @@ def explain(return_code: int | None, log_tail: str = "") -> Death:
 def _name_of(return_code: int | None) -> str:
     if return_code is None:
         return ""
-    if return_code < 0:
+    if -1000 < return_code < 0:  # Windows' codes, taken as signed numbers, lie far below
         try:
             return signal.Signals(-return_code).name
         except ValueError:

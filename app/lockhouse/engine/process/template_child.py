@@ -7,6 +7,7 @@ off past a limit. One request a line on stdin, one reply a line on stdout, both 
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from datetime import datetime
@@ -60,6 +61,18 @@ def _reply_to(request: dict[str, Any]) -> dict[str, str]:
 
 
 def _render(source: str, variables: dict[str, Any]) -> str:
+    parts: list[str] = []
+    size = 0
+    for part in _compiled(source).generate(**variables):
+        size += len(part)
+        if size > OUTPUT_CEILING_CHARS:
+            raise ValueError("its output has no end")
+        parts.append(part)
+    return "".join(parts)
+
+
+@functools.lru_cache(maxsize=2)
+def _compiled(source: str) -> Any:
     from jinja2.ext import loopcontrols
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -69,14 +82,7 @@ def _render(source: str, variables: dict[str, Any]) -> str:
     environment.filters["tojson"] = _to_json
     environment.globals["raise_exception"] = _raise
     environment.globals["strftime_now"] = lambda form: datetime.now().astimezone().strftime(form)
-    parts: list[str] = []
-    size = 0
-    for part in environment.from_string(source).generate(**variables):
-        size += len(part)
-        if size > OUTPUT_CEILING_CHARS:
-            raise ValueError("its output has no end")
-        parts.append(part)
-    return "".join(parts)
+    return environment.from_string(source)
 
 
 def _raise(message: str) -> None:

@@ -20,7 +20,7 @@ _STRUCTURES = {
     "llama_token_data": 12,
     "llama_token_data_array": 32,
 }
-_TOKENS = 8
+_TOKENS = 4
 
 
 def run_self_test(arguments: list[str]) -> int:
@@ -38,7 +38,7 @@ def run_self_test(arguments: list[str]) -> int:
     start_backend()
     settings = LoadSettings(extra_buffers=mode == "extra", parallel=1)
     model = Model(load_model(path, settings, lambda _fraction: True))
-    context = Context(model, settings, context_length=256, threads=2, should_abort=lambda: False)
+    context = Context(model, settings, context_length=256, threads=1, should_abort=lambda: False)
     tokens = model.vocabulary.tokenize("The quick brown fox jumps over the", special=False)
     written: list[int] = []
     while len(written) < _TOKENS:

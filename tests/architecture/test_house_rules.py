@@ -21,12 +21,12 @@ def sources() -> Iterator[tuple[str, str, ast.Module]]:
 
 
 def length(function: ast.FunctionDef, source: list[str]) -> int:
-    """Lines of a function from its ``def`` on, without the empty ones and its docstring."""
-    lines = source[function.lineno - 1 : function.end_lineno]
-    docstring = ast.get_docstring(function, clean=False) or ""
-    return sum(bool(line.strip()) for line in lines) - sum(
-        bool(line.strip()) for line in docstring.splitlines()
-    )
+    """Lines of a function's body, without the empty ones and its docstring."""
+    statements = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    if not statements:
+        return 0
+    lines = source[statements[0].lineno - 1 : function.end_lineno]
+    return sum(bool(line.strip()) for line in lines)
 
 
 def test_files_and_functions_stay_short() -> None:

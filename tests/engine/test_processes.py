@@ -9,6 +9,7 @@ import signal
 import threading
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
@@ -16,7 +17,7 @@ from lockhouse.core.answering import Failed, Sampling, Text
 from lockhouse.core.cancelling import CancelToken
 from lockhouse.core.errors import InvalidInput
 from lockhouse.engine.pool import EnginePool
-from lockhouse.engine.protocol import EngineSpec, LoadSettings
+from lockhouse.engine.protocol import EngineRecord, EngineSpec, LoadSettings
 
 from .conftest import Answered, ask, request
 from .models import copy_of, with_template
@@ -285,6 +286,21 @@ def test_a_stranger_without_the_key_gets_nothing(
     assert pool.list() == []
     key.write_bytes(right)
     assert "Paris" in ask(pool, spec, request(CAPITAL)).text
+
+
+def test_a_record_left_by_a_power_cut_is_cleared(
+    pool: EnginePool, spec: EngineSpec, tmp_path: Path
+) -> None:
+    ask(pool, spec, request(CAPITAL, max_tokens=2))
+    record = next((tmp_path / "run").glob("*.json"))
+    left = record.read_bytes()
+    pool.stop()
+    forged = msgspec.json.decode(left, type=EngineRecord)
+    forged = msgspec.structs.replace(forged, pid=os.getpid(), supervisor_pid=os.getpid())
+    record.write_bytes(msgspec.json.encode(forged))  # its number now belongs to someone else
+    record.with_suffix(".sock").touch()
+    assert "Paris" in ask(pool, spec, request(CAPITAL)).text
+    assert len(pool.list()) == 1
 
 
 def _no() -> CancelToken:

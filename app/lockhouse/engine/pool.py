@@ -462,7 +462,8 @@ def _alive(record: EngineRecord) -> bool:
             return False
     try:
         process = psutil.Process(record.pid)
-        return process.status() != psutil.STATUS_ZOMBIE
+        same = abs(process.create_time() - record.process_started) < 1
+        return same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 

@@ -18,6 +18,7 @@ import traceback
 from pathlib import Path
 
 import msgspec
+import psutil
 
 from lockhouse import seal
 from lockhouse.engine import protocol
@@ -79,6 +80,7 @@ def _serve(order: StartOrder, folder: Path, *, supervisor_pid: int) -> int:
         id=order.id,
         pid=os.getpid(),
         supervisor_pid=supervisor_pid,
+        process_started=psutil.Process().create_time(),
         spec=order.spec,
         identity=protocol.identity_of(Path(order.spec.model_path)),
         log=order.log,

@@ -32,7 +32,7 @@ from lockhouse.engine.process.model import Logits, Vocabulary
 from lockhouse.engine.process.sampling import Sampler, draw_seed, json_schema_grammar
 from lockhouse.engine.process.templates import Prompt
 
-_GATHER_S = 0.012  # text goes out at most this often: each message wakes other processes
+_GATHER_S = 0.02  # text goes out at most this often: each message wakes other processes
 
 
 class Job:

@@ -73,15 +73,7 @@ class SealDialog(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(px(24), px(20), px(24), px(20))
         column.setSpacing(px(10))
-        head = QHBoxLayout()
-        head.setSpacing(px(10))
-        icon = label("")
-        closed = level == "kernel"
-        role = "accent-text" if closed else "warning"
-        icon.setPixmap(theme.pixmap("lock" if closed else "lock-open", 24, role))
-        head.addWidget(icon)
-        head.addWidget(label(_TITLES[level], role="title", name="seal_title"), 1)
-        column.addLayout(head)
+        column.addLayout(_head(theme, level))
         for sentence in (*_SENTENCES[level], file_sentence(seal.landlock_version())):
             column.addWidget(label(sentence, ink="2", wrap=True))
         column.addSpacing(px(4))
@@ -159,3 +151,15 @@ class SealDialog(QDialog):
         if self._job is not None:
             self._job.cancel()
         super().done(result)
+
+
+def _head(theme: Theme, level: SealLevel) -> QHBoxLayout:
+    head = QHBoxLayout()
+    head.setSpacing(theme.px(10))
+    icon = label("")
+    closed = level == "kernel"
+    role = "accent-text" if closed else "warning"
+    icon.setPixmap(theme.pixmap("lock" if closed else "lock-open", 24, role))
+    head.addWidget(icon)
+    head.addWidget(label(_TITLES[level], role="title", name="seal_title"), 1)
+    return head

@@ -148,12 +148,16 @@ class FirstStart(QScrollArea):
             column.addSpacing(px(12))
         column.addWidget(self._import_card())
         if ready:
-            column.addSpacing(px(24))
-            column.addWidget(label("Try one of these", role="strong"))
-            column.addSpacing(px(8))
-            column.addWidget(suggestion_row(self._theme, self.prompt_chosen.emit))
+            self._add_suggestions(column)
         column.addStretch(2)
         self.setWidget(page)
+
+    def _add_suggestions(self, column: QVBoxLayout) -> None:
+        px = self._theme.px
+        column.addSpacing(px(24))
+        column.addWidget(label("Try one of these", role="strong"))
+        column.addSpacing(px(8))
+        column.addWidget(suggestion_row(self._theme, self.prompt_chosen.emit))
 
     def _starter_card(self, starter: ModelCard) -> QFrame:
         theme, px = self._theme, self._theme.px

@@ -123,23 +123,7 @@ class ModelsPage(QWidget):
 
     def _lay_out(self) -> None:
         px = self._theme.px
-        self._words = QLineEdit()
-        self._words.setObjectName("models_filter")
-        self._words.setAccessibleName("Filter models")
-        self._words.setPlaceholderText("Filter by name, family, folder…")
-        self._words.setMaximumWidth(px(280))
-        self._words.addAction(
-            self._theme.icon("search", 16, "text-3"), QLineEdit.ActionPosition.LeadingPosition
-        )
-        self._words.textChanged.connect(self._filter.set_words)
-        bring = push_button(self._theme, "Import…", name="models_import", icon="file-input")
-        bring.clicked.connect(self.import_wanted)
-        top = QHBoxLayout()
-        top.setContentsMargins(px(16), px(12), px(16), px(8))
-        top.setSpacing(px(8))
-        top.addWidget(self._words, 1)
-        top.addStretch(1)
-        top.addWidget(bring)
+        top = self._make_top()
         self._nothing = label(
             "No models on this machine yet. Import a GGUF file, or drop one on this window.",
             ink="3",
@@ -174,6 +158,28 @@ class ModelsPage(QWidget):
         whole.addWidget(self.columns)
         self._work = work
         work.installEventFilter(self)
+
+    def _make_top(self) -> QHBoxLayout:
+        """The filter, and the way to bring in another model."""
+        px = self._theme.px
+        self._words = QLineEdit()
+        self._words.setObjectName("models_filter")
+        self._words.setAccessibleName("Filter models")
+        self._words.setPlaceholderText("Filter by name, family, folder…")
+        self._words.setMaximumWidth(px(280))
+        self._words.addAction(
+            self._theme.icon("search", 16, "text-3"), QLineEdit.ActionPosition.LeadingPosition
+        )
+        self._words.textChanged.connect(self._filter.set_words)
+        bring = push_button(self._theme, "Import…", name="models_import", icon="file-input")
+        bring.clicked.connect(self.import_wanted)
+        top = QHBoxLayout()
+        top.setContentsMargins(px(16), px(12), px(16), px(8))
+        top.setSpacing(px(8))
+        top.addWidget(self._words, 1)
+        top.addStretch(1)
+        top.addWidget(bring)
+        return top
 
     def show_machine(self, state: MachineState) -> None:
         """Which models are loaded."""

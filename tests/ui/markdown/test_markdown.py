@@ -20,7 +20,7 @@ from lockhouse.ui.markdown import (
     plain_text,
 )
 from lockhouse.ui.markdown.mathtext import readable
-from lockhouse.ui.markdown.reading import host_of
+from lockhouse.ui.markdown.reading import host_of, read_segment
 
 ANSWER = """## Two costs dominate
 
@@ -277,7 +277,27 @@ def test_a_long_table_is_cut_into_tables_with_the_same_head() -> None:
 
 
 def test_a_long_numbered_list_keeps_its_numbers() -> None:
-    blocks = parse("\n".join(f"{i}. item number {i} with some words" for i in range(1, 400)))
+    items = (f"{i}. item {i} with words\n     - and a second line" for i in range(1, 400))
+    blocks = parse("\n".join(items))
     markers = [p.marker for b in blocks if isinstance(b, TextBlock) for p in b.paragraphs]
     assert len(blocks) > 1
-    assert markers == [f"{i}." for i in range(1, 400)]
+    assert [m for m in markers if m != "◦"] == [f"{i}." for i in range(1, 400)]
+    assert markers.count("◦") == 399
+
+
+@given(
+    st.lists(
+        st.sampled_from(["| 1 | 2 |", "| `a|b` | c", "plain", "> quote", "", "- item", "|", "# h"]),
+        max_size=8,
+    )
+)
+@settings(max_examples=150, deadline=None)
+def test_a_table_read_row_by_row_is_the_table_read_at_once(rows: list[str]) -> None:
+    text = "\n".join(["| a | b |", "|---|--:|", *rows])
+    stream = MarkdownStream()
+    for start in range(0, len(text), 3):
+        stream.feed(text[start : start + 3])
+        stream.blocks()
+    assert stream.finish() == parse(text)
+    whole = read_segment(text.split("\n\n")[0].rstrip("\n"))
+    assert parse(text.split("\n\n")[0])[0] == whole[0]

@@ -13,6 +13,13 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 MAX_SEGMENT_CHARS: Final = 4000
+# Tables and lists are read and laid out as a whole whenever a line is added, and can be cut
+# without a trace, so their pieces are smaller.
+MAX_TABLE_CHARS: Final = 2500
+MAX_TABLE_LINES: Final = 52
+MAX_LIST_CHARS: Final = 1500
+
+_ITEM = re.compile(r"(?:[-*+]|\d{1,9}[.)])[ \t]")
 
 SegmentKind = Literal["markdown", "code"]
 
@@ -105,8 +112,17 @@ class Splitter:
     def _append(self, line: str) -> None:
         self._lines.append(line)
         self._size += len(line) + 1
-        while self._size > MAX_SEGMENT_CHARS:
-            self._cut_lines()
+        if self._size > MAX_LIST_CHARS or len(self._lines) > MAX_TABLE_LINES:
+            while self._is_too_long():
+                self._cut_lines()
+
+    def _is_too_long(self) -> bool:
+        if self._size > MAX_SEGMENT_CHARS:
+            return True
+        if _ITEM.match(self._lines[0]):  # between items only
+            return self._size > MAX_LIST_CHARS and bool(_ITEM.match(self._lines[-1]))
+        long = self._size > MAX_TABLE_CHARS or len(self._lines) > MAX_TABLE_LINES
+        return long and bool(self.table_head(self._lines))
 
     def _watch_math(self, line: str) -> None:
         stripped = line.strip()
@@ -119,7 +135,7 @@ class Splitter:
 
     def _cut_lines(self) -> None:
         """The open segment is too long: close all but what starts a new item, row or word."""
-        head = self._table_head()
+        head = self.table_head(self._lines)
         at = next(
             (
                 i
@@ -152,8 +168,9 @@ class Splitter:
             self._pending = self._pending[cut:].lstrip(" ")
             self._close()
 
-    def _table_head(self) -> list[str]:
-        lines = self._lines
+    @staticmethod
+    def table_head(lines: list[str]) -> list[str]:
+        """The two lines that begin a table with rows; none when the lines are something else."""
         if len(lines) > 2 and "|" in lines[0] and _TABLE_RULE.fullmatch(lines[1]):
             return lines[:2]
         return []

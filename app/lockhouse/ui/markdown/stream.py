@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from lockhouse.ui.markdown.blocks import Block, CodeBlock
+from dataclasses import replace
+
+from lockhouse.ui.markdown.blocks import Block, CodeBlock, TableBlock
 from lockhouse.ui.markdown.reading import read_segment
 from lockhouse.ui.markdown.splitting import Segment, Splitter
 
@@ -25,11 +27,12 @@ class MarkdownStream:
         self._splitter = Splitter()
         self._closed: list[Block] = []
         self._tail: tuple[Segment | None, tuple[Block, ...]] = (None, ())
+        self._rows = _TableRows()
 
     def feed(self, text: str) -> None:
         self._splitter.feed(text)
         for segment in self._splitter.take_closed():
-            self._closed.extend(_read(segment))
+            self._closed.extend(self._read(segment))
 
     @property
     def frozen(self) -> int:
@@ -41,7 +44,7 @@ class MarkdownStream:
         if segment is None:
             return tuple(self._closed)
         if segment != self._tail[0]:
-            self._tail = (segment, _read(segment))
+            self._tail = (segment, self._read(segment))
         return (*self._closed, *self._tail[1])
 
     def open_blocks(self) -> tuple[Block, ...]:
@@ -52,11 +55,47 @@ class MarkdownStream:
         """No more text comes."""
         self._splitter.finish()
         for segment in self._splitter.take_closed():
-            self._closed.extend(_read(segment))
+            self._closed.extend(self._read(segment))
         return tuple(self._closed)
 
+    def _read(self, segment: Segment) -> tuple[Block, ...]:
+        if segment.kind == "code":
+            return (CodeBlock(segment.text, segment.language, closed=segment.closed),)
+        lines = segment.text.split("\n")
+        if Splitter.table_head(lines):
+            table = self._rows.read(lines)
+            if table is not None:
+                return (table,)
+        return read_segment(segment.text)
 
-def _read(segment: Segment) -> tuple[Block, ...]:
-    if segment.kind == "code":
-        return (CodeBlock(segment.text, segment.language, closed=segment.closed),)
-    return read_segment(segment.text)
+
+class _TableRows:
+    """Reads a table that grows: rows that were read are not read again.
+
+    A row means the same whatever stands around it, as long as every line so far is a row.
+    """
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []  # the lines that were read, head and rule included
+        self._table: TableBlock | None = None
+
+    def read(self, lines: list[str]) -> TableBlock | None:
+        """The table these lines are; None when they are not one table and nothing else."""
+        if not lines[-1].strip():
+            lines = lines[:-1]
+        known = len(self._lines)
+        table = self._table
+        if table is None or lines[:known] != self._lines:
+            self._lines, self._table = [], None
+            table, known = None, 2
+        rows = table.rows if table is not None else ()
+        for line in lines[known:]:
+            read = read_segment("\n".join((*lines[:2], line)))
+            if len(read) != 1 or not isinstance(read[0], TableBlock) or len(read[0].rows) != 1:
+                return None
+            rows = (*rows, read[0].rows[0])
+            table = replace(read[0], rows=rows)
+        if len(lines) > 3:  # the last line may still grow
+            self._lines = lines[:-1]
+            self._table = replace(table, rows=rows[:-1]) if table is not None else None
+        return table

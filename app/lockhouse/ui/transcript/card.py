@@ -528,13 +528,18 @@ def holds_focus(widget: QWidget) -> bool:
 
 def _gap(before: Block, block: Block) -> int:
     """Pixels between two blocks."""
-    if _is_heading(before):
+    if _is_heading(before) or (_is_list(before) and _is_list(block)):
         return 4
     if _is_heading(block):
         return 16
     if isinstance(before, (CodeBlock, TableBlock)) or isinstance(block, (CodeBlock, TableBlock)):
         return 12
     return 10
+
+
+def _is_list(block: Block) -> bool:
+    """Items on both sides of a cut belong to one list."""
+    return isinstance(block, TextBlock) and all(each.indent for each in block.paragraphs)
 
 
 def _is_heading(block: Block) -> bool:

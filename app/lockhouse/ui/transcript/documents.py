@@ -30,7 +30,7 @@ from lockhouse.ui.markdown import Block, CodeBlock, Paragraph, Run, TableBlock, 
 from lockhouse.ui.transcript.highlighting import Span, formats_for, spans_of
 from lockhouse.ui.transcript.markers import paint_marker
 from lockhouse.ui.transcript.styles import PAD, Styles
-from lockhouse.ui.transcript.tables import fill_table
+from lockhouse.ui.transcript.tables import TableWriter
 
 MAX_CODE_LINES = 2000
 MAX_CODE_LINE_CHARS = 4000
@@ -61,6 +61,7 @@ class BlockDocument:
         self.document.setDocumentMargin(0)
         self._styles: Styles | None = None
         self._block: Block | None = None
+        self._table: TableWriter | None = None
         self._code_spans: list[tuple[int, int]] = []
         self._code_rects: list[QRectF] | None = None
         self._paragraphs: tuple[Paragraph, ...] = ()
@@ -76,14 +77,23 @@ class BlockDocument:
     # filling
 
     def show(self, block: Block, styles: Styles, *, ink: str = "text-1") -> None:
-        """Fill with a block. Code that only grew at its end is only appended to."""
+        """Fill with a block. Code and tables that only grew are only added to."""
         if block == self._block and styles is self._styles:
             return
         grown = self._grown_code(block, styles)
+        grows = (
+            self._table is not None
+            and styles is self._styles
+            and isinstance(block, TableBlock)
+            and self._table.can_grow_to(block)
+        )
         self._block, self._styles = block, styles
         self._code_rects = None
         if grown is not None:
             self._append_code(grown)
+            return
+        if grows and isinstance(block, TableBlock):
+            self._grow_table(block)
             return
         self._reset(styles)
         match block:
@@ -121,6 +131,7 @@ class BlockDocument:
 
     def _reset(self, styles: Styles) -> None:
         self._code_spans = []
+        self._table = None
         self._spans = []
         self._paragraphs = ()
         self._width = -1.0
@@ -224,7 +235,17 @@ class BlockDocument:
     def _fill_table(self, block: TableBlock, styles: Styles) -> None:
         cursor = QTextCursor(self.document)
         cursor.beginEditBlock()
-        fill_table(cursor, block, styles, self._insert_runs)
+        self._table = TableWriter(cursor, block, styles, self._insert_runs)
+        cursor.endEditBlock()
+
+    def _grow_table(self, block: TableBlock) -> None:
+        assert self._table is not None
+        cursor = QTextCursor(self.document)
+        cursor.beginEditBlock()
+        kept = list(self._code_spans)
+        first = self._table.grow_to(block)
+        added = self._code_spans[len(kept) :]
+        self._code_spans = [span for span in kept if span[0] < first] + added
         cursor.endEditBlock()
 
     # measuring

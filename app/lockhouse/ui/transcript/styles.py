@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QFont, QTextBlockFormat, QTextCharFormat
+from PySide6.QtGui import QFont, QFontMetricsF, QTextBlockFormat, QTextCharFormat
 
 from lockhouse.ui.markdown import Paragraph, Run
 from lockhouse.ui.theme import Theme
@@ -21,6 +21,7 @@ class Styles:
     def __init__(self, theme: Theme) -> None:
         self.theme = theme
         self._chars: dict[tuple[object, ...], QTextCharFormat] = {}
+        self._metrics: dict[tuple[object, ...], QFontMetricsF] = {}
         self._blocks: dict[tuple[object, ...], QTextBlockFormat] = {}
         self.fonts: dict[TypeRole, QFont] = {
             role: theme.font(role) for role in ("reading", "body", "caption", "code")
@@ -65,6 +66,14 @@ class Styles:
         made.setForeground(self.theme.color(colour))
         if run.href:
             made.setFontUnderline(False)
+        return made
+
+    def metrics(self, run: Run, base: str) -> QFontMetricsF:
+        """How wide text of a run is."""
+        key = (run.bold, run.italic, run.code, base)
+        made = self._metrics.get(key)
+        if made is None:
+            made = self._metrics[key] = QFontMetricsF(self.char(run, base, "text-1").font())
         return made
 
     def block(self, paragraph: Paragraph, *, first: bool, step: int) -> QTextBlockFormat:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import (
-    QFontMetricsF,
     QTextCursor,
     QTextLength,
     QTextTableCellFormat,
@@ -18,8 +17,7 @@ from PySide6.QtGui import (
 )
 
 from lockhouse.ui.markdown import Run, TableBlock
-from lockhouse.ui.markdown.blocks import runs_text
-from lockhouse.ui.transcript.styles import Styles
+from lockhouse.ui.transcript.styles import PAD, Styles
 
 InsertRuns = Callable[[QTextCursor, Sequence[Run], Styles, str, str], None]
 
@@ -30,37 +28,118 @@ _ALIGN = {
 }
 
 
-def fill_table(
-    cursor: QTextCursor, block: TableBlock, styles: Styles, insert_runs: InsertRuns
-) -> None:
-    """Insert the table at the cursor; ``insert_runs`` writes the runs of one cell."""
-    px = styles.theme.px
-    columns = max(1, len(block.header))
+class TableWriter:
+    """Writes a table into a document, and further rows into the table that is there."""
+
+    def __init__(
+        self, cursor: QTextCursor, block: TableBlock, styles: Styles, insert_runs: InsertRuns
+    ) -> None:
+        """Insert the table at the cursor; ``insert_runs`` writes the runs of one cell."""
+        self._styles = styles
+        self._insert_runs = insert_runs
+        self._columns = max(1, len(block.header))
+        self._widths = [0.0] * self._columns
+        self._settled = [0.0] * self._columns
+        self.block = block
+        self._table = cursor.insertTable(1 + len(block.rows), self._columns, _table_format())
+        self._write(0, block.header)
+        for row, cells in enumerate(block.rows, start=1):
+            self._write(row, cells)
+        if block.hidden_rows:
+            self._table.appendRows(1)
+            at = self._table.cellAt(1 + len(block.rows), 0).firstCursorPosition()
+            words = f"{block.hidden_rows:,} more rows are not shown; copying the answer has them."
+            at.insertText(words, styles.char(Run(""), "caption", "text-3"))
+        self._fit_columns((block.header, *block.rows))
+
+    def can_grow_to(self, block: TableBlock) -> bool:
+        """Whether the other table is this one with more at its end."""
+        old = self.block
+        return (
+            block.header == old.header
+            and block.aligns == old.aligns
+            and not block.hidden_rows
+            and not old.hidden_rows
+            and len(block.rows) >= len(old.rows) > 0
+            and block.rows[: len(old.rows) - 1] == old.rows[:-1]
+        )
+
+    def grow_to(self, block: TableBlock) -> int:
+        """Write what is new; gives the first character that is written anew."""
+        known = len(self.block.rows)
+        first = self._table.lastCursorPosition().position() + 1
+        if block.rows[known - 1] != self.block.rows[-1]:
+            first = self._table.cellAt(known, 0).firstCursorPosition().position()
+            self._write(known, block.rows[known - 1])
+        if len(block.rows) > known:
+            self._table.appendRows(len(block.rows) - known)
+        for row in range(known, len(block.rows)):
+            self._write(row + 1, block.rows[row])
+        self.block = block
+        self._fit_columns(block.rows[known - 1 :])
+        return first
+
+    def _write(self, row: int, cells: Sequence[Sequence[Run]]) -> None:
+        head = row == 0
+        base, ink = ("caption", "text-3") if head else ("body", "text-1")
+        for column in range(self._columns):
+            cell = self._table.cellAt(row, column)
+            cell.setFormat(_cell_format(self._styles, column, self._columns, head=head))
+            at = cell.firstCursorPosition()
+            end = cell.lastCursorPosition().position()
+            if end > at.position():
+                at.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
+                at.removeSelectedText()
+            lines = self._styles.fixed_lines("caption" if head else "body")
+            lines.setAlignment(_ALIGN[self.block.aligns[column]])
+            at.setBlockFormat(lines)
+            runs = cells[column] if column < len(cells) else ()
+            self._insert_runs(at, runs, self._styles, base, ink)
+
+    def _fit_columns(self, rows: Sequence[Sequence[Sequence[Run]]]) -> None:
+        """Columns as wide as their text while that fits; the first takes what is left.
+
+        The last row may still grow or shrink, so what it needs is not remembered.
+        """
+        for row in rows[:-1]:
+            self._settled = self._wider(self._settled, row)
+        wider = self._wider(self._settled, rows[-1])
+        if wider == self._widths:
+            return
+        self._widths = wider
+        flexible = QTextLength(QTextLength.Type.VariableLength, 0)
+        lengths = [flexible] * self._columns
+        if self._columns > 1 and sum(wider[1:]) < self._styles.theme.px(400):
+            fixed = QTextLength.Type.FixedLength
+            lengths = [flexible, *(QTextLength(fixed, width) for width in wider[1:])]
+        form = _table_format()
+        form.setColumnWidthConstraints(lengths)
+        self._table.setFormat(form)
+
+    def _wider(self, widths: list[float], row: Sequence[Sequence[Run]]) -> list[float]:
+        room = 2 * self._styles.theme.px(8) + 4
+        return [
+            max(width, self._width_of(row[column]) + room if column < len(row) else 0.0)
+            for column, width in enumerate(widths)
+        ]
+
+    def _width_of(self, runs: Sequence[Run]) -> float:
+        width = 0.0
+        for run in runs:
+            metrics = self._styles.metrics(run, "body")
+            text = f"{PAD}{run.text}{PAD}" if run.code else run.text
+            width += metrics.horizontalAdvance(text[:80])
+        return width
+
+
+def _table_format() -> QTextTableFormat:
     form = QTextTableFormat()
     form.setBorder(0)
     form.setCellSpacing(0)
     form.setCellPadding(0)
     form.setWidth(QTextLength(QTextLength.Type.PercentageLength, 100))
     form.setHeaderRowCount(1)
-    extra = 1 if block.hidden_rows else 0
-    table = cursor.insertTable(1 + len(block.rows) + extra, columns, form)
-    for row, cells in enumerate((block.header, *block.rows)):
-        for column in range(columns):
-            cell = table.cellAt(row, column)
-            cell.setFormat(_cell_format(styles, column, columns, head=row == 0))
-            at = cell.firstCursorPosition()
-            lines = styles.fixed_lines("caption" if row == 0 else "body")
-            lines.setAlignment(_ALIGN[block.aligns[column]])
-            at.setBlockFormat(lines)
-            runs = cells[column] if column < len(cells) else ()
-            base, ink = ("caption", "text-3") if row == 0 else ("body", "text-1")
-            insert_runs(at, runs, styles, base, ink)
-    if extra:
-        at = table.cellAt(1 + len(block.rows), 0).firstCursorPosition()
-        words = f"{block.hidden_rows:,} more rows are not shown; copying the answer has them all."
-        at.insertText(words, styles.char(Run(""), "caption", "text-3"))
-    form.setColumnWidthConstraints(_column_widths(block, styles, px(8)))
-    table.setFormat(form)
+    return form
 
 
 def _cell_format(styles: Styles, column: int, columns: int, *, head: bool) -> QTextTableCellFormat:
@@ -74,23 +153,3 @@ def _cell_format(styles: Styles, column: int, columns: int, *, head: bool) -> QT
     form.setBottomBorderStyle(QTextTableFormat.BorderStyle.BorderStyle_Solid)
     form.setBottomBorderBrush(styles.theme.color("border-strong" if head else "border"))
     return form
-
-
-def _column_widths(block: TableBlock, styles: Styles, padding: int) -> list[QTextLength]:
-    """Columns as wide as their text while that fits; the first takes what is left."""
-    metrics = QFontMetricsF(styles.theme.font("body", tabular=True))
-    columns = len(block.header)
-    sample = (block.header, *block.rows[:60])
-    widths = [
-        max(
-            (metrics.horizontalAdvance(runs_text(row[i])[:80]) for row in sample if i < len(row)),
-            default=0,
-        )
-        + 2 * padding
-        + 8
-        for i in range(columns)
-    ]
-    if columns > 1 and sum(widths[1:]) < styles.theme.px(400):
-        fixed = [QTextLength(QTextLength.Type.FixedLength, width) for width in widths[1:]]
-        return [QTextLength(QTextLength.Type.VariableLength, 0), *fixed]
-    return [QTextLength(QTextLength.Type.VariableLength, 0)] * columns

@@ -81,6 +81,18 @@ WINDOW_LIBRARIES = {
     "libwayland-cursor.so.0": "libwayland-cursor0",
 }
 TEST_PROGRAMS = {"Xvfb": "xvfb", "xauth": "xauth"}
+# For the tests that use the window as a person would and watch what it asks of the kernel; they
+# are skipped where these cannot be installed.
+JOURNEY_PROGRAMS = {
+    "/usr/bin/dbus-run-session": "dbus-daemon",
+    "/usr/bin/dbus-send": "dbus-bin",
+    "/usr/bin/import": "imagemagick",
+    "/usr/bin/openbox": "openbox",
+    "/usr/bin/strace": "strace",
+    "/usr/bin/xdotool": "xdotool",
+    "/usr/lib/python3/dist-packages/pyatspi": "python3-pyatspi",
+    "/usr/libexec/at-spi-bus-launcher": "at-spi2-core",
+}
 # What a native build may use of a processor; the rest of its flags does not matter here.
 INSTRUCTION_SETS = re.compile(
     r"(sse|ssse|avx|amx|fma|f16c|bmi|abm|aes|vaes|gfni|popcnt|vpclmul|sha|movbe|"
@@ -195,7 +207,20 @@ def missing_packages(wanted: set[str]) -> dict[str, str]:
             missing.update(lacking)
         if "tests" in wanted:
             missing.update({n: p for n, p in TEST_PROGRAMS.items() if not shutil.which(n)})
+            missing.update(missing_for_journeys() if may_install() else {})
     return missing
+
+
+def missing_for_journeys() -> dict[str, str]:
+    """What some tests would like to have."""
+    if not shutil.which("apt-get"):
+        return {}
+    return {name: p for name, p in JOURNEY_PROGRAMS.items() if not os.path.exists(name)}
+
+
+def may_install() -> bool:
+    """Whether packages can be installed here without asking."""
+    return not WINDOWS and os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 
 def install_line(missing: dict[str, str]) -> str:
@@ -402,6 +427,9 @@ def set_up(wanted: set[str], *, portable: bool | None = None, compile_again: boo
         packages = missing_packages(wanted)
         if packages:
             install_packages(packages)
+        skipped = missing_for_journeys() if "tests" in wanted else {}
+        if skipped:
+            say("Some tests will be skipped without: " + " ".join(sorted(skipped.values())))
         if stamp.get("key") != key or compile_again:
             started = time.monotonic()
             free_bytes = shutil.disk_usage(ROOT).free

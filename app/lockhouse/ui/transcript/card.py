@@ -449,7 +449,7 @@ class MessageCard(QWidget):
                 )
         else:
             self._paint_header(painter, item)
-        if self._ring:
+        if self._ring and self.hasFocus():
             painter.setPen(QPen(theme.color("focus"), 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             box = QRectF(self._column.x(), px(8), self._column.width(), self.height() - px(10))

@@ -10,7 +10,7 @@ import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QGuiApplication, QTextDocument, QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication, QPushButton, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QPushButton, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from lockhouse.ui.theme import Theme
@@ -429,6 +429,35 @@ def test_arrows_walk_from_message_to_message(view: TranscriptView, qtbot: QtBot)
     assert view.selected_text().endswith("The end of answer 27.")
 
 
+def test_tab_goes_through_what_is_on_screen_in_reading_order(theme: Theme, qtbot: QtBot) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    before, view, after = QPushButton("before"), TranscriptView(theme), QPushButton("after")
+    column = QVBoxLayout(window)
+    for widget in (before, view, after):
+        column.addWidget(widget)
+    window.resize(900, 700)
+    view.set_messages([user("q", "hi"), answer("a", "Hello\n\n```\ncode\n```")])
+    with qtbot.waitActive(window):
+        window.show()
+        window.activateWindow()
+    before.setFocus()
+    names = []
+    for _ in range(20):
+        focus = QApplication.focusWidget()
+        names.append(focus.accessibleName() or focus.text())  # type: ignore[attr-defined]
+        if focus is after:
+            break
+        QTest.keyClick(focus, Qt.Key.Key_Tab)
+    assert names[:2] == ["before", "Conversation"]
+    assert names[-1] == "after"
+    inside = names[2:-1]
+    assert inside[:2] == ["You: hi", "Copy message"]
+    assert inside.index("Copy code") < inside.index("Copy answer") < inside.index("Details")
+    QTest.keyClick(after, Qt.Key.Key_Backtab)
+    assert QApplication.focusWidget() is not after
+
+
 def test_finished_text_is_readable_by_a_screen_reader(view: TranscriptView) -> None:
     view.set_messages([answer("a", "A sentence. Another.\n\n- point\n\n```py\nx = 1\n```")])
     names = [p.accessibleName() for p in view.findChildren(TextPart) if p.isVisible()]
@@ -534,6 +563,9 @@ def test_a_long_question_is_folded_and_opens(view: TranscriptView, qtbot: QtBot)
     view.set_messages([user("q", "word " * 3000)])
     card = card_of(view, "q")
     more = next(b for b in card.findChildren(QPushButton) if b.text().startswith("Show 12,000"))
+    view.setFocus()
+    QTest.keyClick(view, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
+    assert view.selected_text() == "word " * 3000
     before = card.height()
     qtbot.mouseClick(more, Qt.MouseButton.LeftButton)
     assert card_of(view, "q").height() > 2 * before

@@ -112,14 +112,17 @@ class Interaction(QObject):
     def release(self, event: QMouseEvent) -> None:
         if event.button() != Qt.MouseButton.LeftButton:
             return
-        self._edge.stop()
-        self._board.hold(held=False)
+        self._let_go()
         clipboard = QGuiApplication.clipboard()
         if self.selection.span() is not None and clipboard.supportsSelection():
             clipboard.setText(self.selected_text(), clipboard.Mode.Selection)
         link = self._link_at(event.position())
         if link and link == self._pressed_link and self.selection.span() is None:
             self._show_link(link, event.globalPosition().toPoint())
+
+    def _let_go(self) -> None:
+        self._edge.stop()
+        self._board.hold(held=False)
 
     def selected_text(self) -> str:
         return self.selection.text(self._board.items, self._board.styles)
@@ -176,6 +179,9 @@ class Interaction(QObject):
         return card.leaves().get(spot.part) if card is not None else None
 
     def _scroll_at_edge(self) -> None:
+        if not QGuiApplication.mouseButtons() & Qt.MouseButton.LeftButton:
+            self._let_go()  # released where nobody told us
+            return
         height = self._area.viewport().height()
         y = self._pointer.y()
         beyond = y if y < 0 else max(0.0, y - height)

@@ -93,6 +93,9 @@ class Selection:
         pieces: list[str] = []
         span = self.span()
         assert span is not None
+        whole = span[0] <= (row, 0, 0) and span[1] >= (row, _LAST, 0)
+        if whole and item.folded_chars():  # all of it, not only what is unfolded
+            return item.text()
         if span[0][:2] <= (row, REASONING_PART) <= span[1][:2] and item.reasoning_open:
             scratch = BlockDocument()
             scratch.show_plain(item.reasoning().strip(), styles, role="body", ink="text-2")

@@ -19,6 +19,8 @@ from PySide6.QtGui import (
 from lockhouse.ui.markdown import Run, TableBlock
 from lockhouse.ui.transcript.styles import PAD, Styles
 
+_SIDE = 16  # left and right of a cell
+
 InsertRuns = Callable[[QTextCursor, Sequence[Run], Styles, str, str], None]
 
 _ALIGN = {
@@ -109,7 +111,7 @@ class TableWriter:
         self._widths = wider
         flexible = QTextLength(QTextLength.Type.VariableLength, 0)
         lengths = [flexible] * self._columns
-        if self._columns > 1 and sum(wider[1:]) < self._styles.theme.px(400):
+        if self._columns > 1 and sum(wider[1:]) < self._styles.theme.px(460):
             fixed = QTextLength.Type.FixedLength
             lengths = [flexible, *(QTextLength(fixed, width) for width in wider[1:])]
         form = _table_format()
@@ -117,7 +119,7 @@ class TableWriter:
         self._table.setFormat(form)
 
     def _wider(self, widths: list[float], row: Sequence[Sequence[Run]]) -> list[float]:
-        room = 2 * self._styles.theme.px(8) + 4
+        room = 2 * self._styles.theme.px(_SIDE) + 4
         return [
             max(width, self._width_of(row[column]) + room if column < len(row) else 0.0)
             for column, width in enumerate(widths)
@@ -147,8 +149,8 @@ def _cell_format(styles: Styles, column: int, columns: int, *, head: bool) -> QT
     form = QTextTableCellFormat()
     form.setTopPadding(px(3) if head else px(5))
     form.setBottomPadding(px(4) if head else px(6))
-    form.setLeftPadding(0 if column == 0 else px(8))
-    form.setRightPadding(0 if column == columns - 1 else px(8))
+    form.setLeftPadding(0 if column == 0 else px(_SIDE))
+    form.setRightPadding(0 if column == columns - 1 else px(_SIDE))
     form.setBottomBorder(1)
     form.setBottomBorderStyle(QTextTableFormat.BorderStyle.BorderStyle_Solid)
     form.setBottomBorderBrush(styles.theme.color("border-strong" if head else "border"))

@@ -30,6 +30,7 @@ from lockhouse.ui.transcript.finding import Finder, Match
 from lockhouse.ui.transcript.interaction import Interaction
 from lockhouse.ui.transcript.items import Item
 from lockhouse.ui.transcript.speaking import Sentences, announce
+from lockhouse.ui.transcript.tabbing import beyond, stops
 from lockhouse.ui.transcript.values import (
     ActionKind,
     Progress,
@@ -365,6 +366,23 @@ class TranscriptView(QAbstractScrollArea):
         card = self._board.live.get(message_id)
         if card is not None:
             card.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def focusNextPrevChild(self, forward: bool) -> bool:  # noqa: FBT001 - as Qt calls it
+        """Tab goes down what is on screen, then out; Shift+Tab the other way."""
+        reason = Qt.FocusReason.TabFocusReason if forward else Qt.FocusReason.BacktabFocusReason
+        order = stops(self.viewport(), list(self._board.live.values()))
+        focus = QApplication.focusWidget()
+        if focus is self:
+            at = -1 if forward else 0
+        else:
+            at = order.index(focus) if focus in order else -1
+        wanted = at + (1 if forward else -1)
+        target = order[wanted] if 0 <= wanted < len(order) else beyond(self, forward=forward)
+        if target is None:
+            return super().focusNextPrevChild(forward)
+        target.window().setAttribute(Qt.WidgetAttribute.WA_KeyboardFocusChange)
+        target.setFocus(reason)
+        return True
 
     def _focus_moved(self, _old: QWidget | None, now: QWidget | None) -> None:
         inside = now is not None and self.viewport().isAncestorOf(now)

@@ -19,7 +19,7 @@ from PySide6.QtGui import (
 from lockhouse.ui.markdown import Run, TableBlock
 from lockhouse.ui.transcript.styles import PAD, Styles
 
-_SIDE = 16  # left and right of a cell
+_SIDE = 12  # left and right of a cell
 
 InsertRuns = Callable[[QTextCursor, Sequence[Run], Styles, str, str], None]
 

@@ -190,6 +190,7 @@ class App(QObject):
         window = self.window
         window.chat.show_targets(shelf.targets)
         window.status.show_titles({model.name: model.title for model in shelf.models})
+        window.status.show_machine(self.machine.state)
         self._show_cards()
         starter = next((model for model in shelf.models if model.included), None)
         if starter is not None and self._need is None:

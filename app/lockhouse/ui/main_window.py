@@ -80,7 +80,7 @@ class MainWindow(QMainWindow):
         status.seal_pressed.connect(self.seal_wanted)
         chat.search_wanted.connect(self.show_palette)
         chat.models_dropped.connect(self.models_dropped)
-        chat.opened.connect(self._name_window)
+        chat.titled.connect(self._name_window)
         self.resize(*_FIRST_SIZE)
         self.show_page("chat")
 
@@ -103,6 +103,7 @@ class MainWindow(QMainWindow):
             "new_chat": self._new_chat,
             "search": self.show_palette,
             "sidebar": self._on_chat(chat.columns.toggle_list),
+            "rename": self._on_chat(chat.rename_chat),
             "find": self._on_chat(chat.find_in_chat),
             "stop": self._escape,
             "regenerate": self._on_chat(chat.regenerate),
@@ -206,8 +207,7 @@ class MainWindow(QMainWindow):
         wanted = round(min(high, max(low, self._settings.current.text_scale + step)), 2)
         self._settings.set("text_scale", wanted)
 
-    def _name_window(self, _conversation_id: str) -> None:
-        title = self.chat.head.title.text()
+    def _name_window(self, title: str) -> None:
         self.setWindowTitle(f"{title} – Lockhouse" if title else "Lockhouse")
 
     # -- what is found again ----------------------------------------------------------------

@@ -37,6 +37,7 @@ SHORTCUTS: tuple[Shortcut, ...] = (
     Shortcut("new_chat", "Chats", "New chat", ("Ctrl+N", "Ctrl+Shift+O")),
     Shortcut("search", "Chats", "Search all chats", ("Ctrl+K",)),
     Shortcut("sidebar", "Chats", "Show or hide the list", ("Ctrl+B",)),
+    Shortcut("rename", "Chats", "Rename the chat", ("F2",)),
     Shortcut("find", "Chats", "Find in this chat", ("Ctrl+F",)),
     Shortcut("stop", "Answers", "Stop the answer, or close what is open", ("Esc",)),
     Shortcut("regenerate", "Answers", "Answer again", ("Ctrl+R",)),
@@ -55,7 +56,6 @@ SHORTCUTS: tuple[Shortcut, ...] = (
 
 OTHER_KEYS: tuple[Keys, ...] = (
     Keys("Answers", "Recall the last question", "Up, in an empty box"),
-    Keys("Chats", "Rename the chat", "F2, in the list"),
     Keys("Chats", "Delete the chat", "Del, in the list"),
 )
 

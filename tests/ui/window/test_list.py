@@ -103,7 +103,7 @@ def test_renaming_in_place(three: Window) -> None:
     panel = three.page.list_panel
     _select(three, "Beta")
     panel._view.setFocus()
-    three.qtbot.keyClick(panel._view, Qt.Key.Key_F2)
+    three.page.rename_chat()
     editor = panel._view.findChild(QLineEdit, "rename_edit")
     assert editor is not None
     editor.setText("Beta two")

@@ -119,6 +119,10 @@ class Composer(QFrame):
         self._queue = QueueState("")
         self._rebuild_chips()
 
+    def tab_order(self) -> tuple[QWidget, ...]:
+        """Its parts in the order in which Tab visits them."""
+        return (self.edit, self._attach, self._picker, self._tune, self.send_button)
+
     @property
     def draft(self) -> str:
         """What is typed and not sent."""

@@ -95,6 +95,7 @@ class ListPanel(QFrame):
         new.clicked.connect(self.new_chat_wanted)
         row.addWidget(folder)
         row.addWidget(new)
+        self._new_folder_button, self._new_chat_button = folder, new
         return head
 
     def _make_search(self) -> QWidget:
@@ -107,6 +108,7 @@ class ListPanel(QFrame):
         search.setAccessibleName("Search all chats")
         search.clicked.connect(self.search_wanted)
         row.addWidget(search)
+        self._search = search
         return box
 
     def _make_view(self) -> QListView:
@@ -116,7 +118,7 @@ class ListPanel(QFrame):
         view.setModel(self.model)
         view.setItemDelegate(self._delegate)
         view.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        view.setEditTriggers(QAbstractItemView.EditTrigger.EditKeyPressed)
+        view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
@@ -233,9 +235,17 @@ class ListPanel(QFrame):
             ids = [row.conversation.id] if row and row.conversation else []
         self._controller.delete(ids)
 
-    def focus_list(self) -> None:
-        """Give the keyboard to the list."""
-        self._view.setFocus(Qt.FocusReason.ShortcutFocusReason)
+    def rename_current(self) -> bool:
+        """Edit the title of the current row, when the list has the keyboard."""
+        index = self._view.currentIndex()
+        if self._view.hasFocus() and index.isValid():
+            self._view.edit(index)
+            return True
+        return False
+
+    def tab_order(self) -> tuple[QWidget, ...]:
+        """Its parts in the order in which Tab visits them."""
+        return (self._new_folder_button, self._new_chat_button, self._search, self._view)
 
     # -- inside -----------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 from PySide6.QtCore import QTimer, Signal
@@ -61,7 +62,7 @@ class ChatPage(QWidget):
     import_wanted = Signal()  # choose a model file
     models_dropped = Signal(object)  # list[Path]
     no_room = Signal(object)  # Failed: a smaller choice has to be found
-    opened = Signal(str)  # conversation id, "" for a new one
+    titled = Signal(str)  # what the page is about now
 
     def __init__(
         self,
@@ -135,6 +136,14 @@ class ChatPage(QWidget):
         whole.setContentsMargins(0, 0, 0, 0)
         whole.addWidget(self.columns)
         self.toast = Toast(self._theme, work, above=self._foot)
+        order = (
+            *self.list_panel.tab_order(),
+            *self.head.tab_order(),
+            self.transcript,
+            *self.composer.tab_order(),
+        )
+        for before, after in pairwise(order):
+            self.setTabOrder(before, after)
 
     def _follow_controllers(self) -> None:
         chat, listing, runs = self._controller, self.listing, self._controller.runs
@@ -219,6 +228,11 @@ class ChatPage(QWidget):
         """Find in the open chat."""
         if self._stack.currentIndex() == _THREAD:
             self.find_bar.open()
+
+    def rename_chat(self) -> None:
+        """In the list where it has the keyboard, else in the head."""
+        if not self.list_panel.rename_current():
+            self.head.title.setFocus()
 
     def stop_or_close(self) -> None:
         """Esc: close what lies on top, or else stop the answer."""
@@ -305,11 +319,11 @@ class ChatPage(QWidget):
         self._show_conversation(conversation)
         self._show_running()
         self._after_path()
+        self.composer.edit.setFocus()
         if opened.scroll_to:
             self.transcript.scroll_to(opened.scroll_to, highlight=opened.highlight)
         elif opened.highlight and self.transcript.find(opened.highlight):
             self.transcript.find_next()
-        self.opened.emit(conversation_id)
 
     def _show_path(self, changed: PathChanged) -> None:
         self.thread_.sync(changed.conversation.id, changed.messages)
@@ -329,9 +343,11 @@ class ChatPage(QWidget):
     def _show_conversation(self, conversation: Conversation | None) -> None:
         if conversation is None:
             self.head.show_chat("New chat", exists=False, pinned=False)
+            self.titled.emit("")
         else:
             title = conversation.title or "New chat"
             self.head.show_chat(title, exists=True, pinned=conversation.pinned)
+            self.titled.emit(title)
         self.composer.set_targets(self._targets, self._controller.target)
         self._show_prompt_panel()
 

@@ -130,6 +130,10 @@ class PageHead(QFrame):
         self._share.setVisible(exists)
         self._more.setVisible(exists)
 
+    def tab_order(self) -> tuple[QWidget, ...]:
+        """Its parts in the order in which Tab visits them."""
+        return (self._list, self.title, self._share, self._more, self._details)
+
     def show_panels(self, *, list_shown: bool, details_shown: bool) -> None:
         """Which side panels are open."""
         self._list.setVisible(not list_shown)

@@ -102,12 +102,12 @@ def _facts(model: ModelInfo) -> dict[str, object]:
     return {
         name.replace("_", " "): _in_words(value)
         for name, value in output.plain(model).items()
-        if value not in (None, "", [], {})
+        if value not in (None, "", (), [], {})
     }
 
 
 def _in_words(value: object) -> object:
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return ", ".join(str(item) for item in value)
     if isinstance(value, dict):
         return ", ".join(f"{key} {item}" for key, item in value.items() if item)

@@ -11,13 +11,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlsplit
-
-from markdown_it import MarkdownIt
-from markdown_it.rules_inline import StateInline
-from markdown_it.token import Token
-from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from lockhouse.ui.markdown.blocks import (
     Align,
@@ -32,6 +27,11 @@ from lockhouse.ui.markdown.blocks import (
 )
 from lockhouse.ui.markdown.mathtext import readable
 
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.rules_inline import StateInline
+    from markdown_it.token import Token
+
 _MAX_NESTING: Final = 20
 _MAX_ROWS: Final = 400
 _MAX_COLUMNS: Final = 40
@@ -43,6 +43,10 @@ _HEADINGS: Final[dict[str, ParagraphKind]] = {"h1": "h1", "h2": "h2", "h3": "h3"
 
 @cache
 def _parser() -> MarkdownIt:
+    # imported here: the window is on screen before there is an answer to read
+    from markdown_it import MarkdownIt
+    from mdit_py_plugins.dollarmath import dollarmath_plugin
+
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": _MAX_NESTING})
     parser.enable(["table", "strikethrough"])
     parser.use(dollarmath_plugin, allow_space=False, allow_digits=False, double_inline=True)
@@ -63,6 +67,11 @@ def _bracket_math(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 - t
         token.content = state.src[state.pos + 2 : end]
     state.pos = end + 2
     return True
+
+
+def warm_up() -> None:
+    """Load the parser, so that the first answer does not wait for it."""
+    _parser()
 
 
 def read_segment(text: str) -> tuple[Block, ...]:

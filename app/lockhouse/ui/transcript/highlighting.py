@@ -7,35 +7,40 @@ stays uncoloured; a lexer is loaded when its language is first seen).
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from pygments.lexer import Lexer
 from pygments.lexers import find_lexer_class, get_all_lexers
-from pygments.token import Token, _TokenType
+from pygments.token import _TokenType
 from PySide6.QtGui import QTextCharFormat, QTextLayout
 
 from lockhouse.ui.theme import Theme
 
+if TYPE_CHECKING:
+    from pygments.lexer import Lexer
+    from pygments.token import _TokenType
+
 MAX_CHARS = 60_000
 
-_INKS: dict[_TokenType, str] = {
-    Token.Keyword: "syn-keyword",
-    Token.Keyword.Type: "syn-type",
-    Token.Operator.Word: "syn-keyword",
-    Token.Name.Builtin.Pseudo: "syn-keyword",
-    Token.Name.Builtin: "syn-type",
-    Token.Name.Class: "syn-type",
-    Token.Name.Exception: "syn-type",
-    Token.Name.Decorator: "syn-type",
-    Token.Name.Function: "syn-function",
-    Token.Name.Tag: "syn-function",
-    Token.Name.Attribute: "syn-type",
-    Token.Literal.String: "syn-string",
-    Token.Literal.Number: "syn-number",
-    Token.Comment: "syn-comment",
-    Token.Comment.Preproc: "syn-keyword",
-    Token.Generic.Inserted: "success",
-    Token.Generic.Deleted: "danger",
-    Token.Generic.Heading: "syn-function",
+_INKS: dict[tuple[str, ...], str] = {
+    ("Keyword",): "syn-keyword",
+    ("Keyword", "Type"): "syn-type",
+    ("Operator", "Word"): "syn-keyword",
+    ("Name", "Builtin", "Pseudo"): "syn-keyword",
+    ("Name", "Builtin"): "syn-type",
+    ("Name", "Class"): "syn-type",
+    ("Name", "Exception"): "syn-type",
+    ("Name", "Decorator"): "syn-type",
+    ("Name", "Function"): "syn-function",
+    ("Name", "Tag"): "syn-function",
+    ("Name", "Attribute"): "syn-type",
+    ("Literal", "String"): "syn-string",
+    ("Literal", "Number"): "syn-number",
+    ("Comment",): "syn-comment",
+    ("Comment", "Preproc"): "syn-keyword",
+    ("Generic", "Inserted"): "success",
+    ("Generic", "Deleted"): "danger",
+    ("Generic", "Heading"): "syn-function",
 }
 
 # start, length, colour token
@@ -98,6 +103,7 @@ def file_suffix(name: str) -> str:
 
 @lru_cache(maxsize=64)
 def _lexer(name: str) -> Lexer | None:
+
     known = _class_names().get(name)
     lexer = find_lexer_class(known) if known else None
     return lexer(stripnl=False, ensurenl=False) if lexer is not None else None
@@ -149,11 +155,11 @@ def _is_name(token: _TokenType) -> bool:
 
 @lru_cache(maxsize=512)
 def _ink(token: _TokenType) -> str:
-    at: _TokenType | None = token
-    while at is not None:
-        if at in _INKS:
-            return _INKS[at]
-        at = at.parent
+    """The colour of a kind of token, or of the wider kind it belongs to."""
+    for length in range(len(token), 0, -1):
+        ink = _INKS.get(tuple(token[:length]))
+        if ink is not None:
+            return ink
     return ""
 
 

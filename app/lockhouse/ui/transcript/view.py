@@ -22,6 +22,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QPushButton, QWidget
 
+from lockhouse.ui.markdown import reading
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.transcript import highlighting
 from lockhouse.ui.transcript.board import Board
@@ -41,6 +42,14 @@ from lockhouse.ui.transcript.values import (
 
 _FRAME_MS = 16
 _SLOWEST_FRAME_MS = 120
+_WARM_UP_AFTER_MS = 1500
+
+
+def _warm_up() -> None:
+    """Load parser and lexers beside the window, when it has been on screen for a while."""
+    pool = QThreadPool.globalInstance()
+    pool.start(reading.warm_up)
+    pool.start(highlighting.warm_up)
 
 
 class TranscriptView(QAbstractScrollArea):
@@ -78,7 +87,7 @@ class TranscriptView(QAbstractScrollArea):
         self._seconds.timeout.connect(self._tick)
         theme.changed.connect(self._retheme)
         cast("QApplication", QApplication.instance()).focusChanged.connect(self._focus_moved)
-        QThreadPool.globalInstance().start(highlighting.warm_up)
+        QTimer.singleShot(_WARM_UP_AFTER_MS, self, _warm_up)
 
     def _dress(self) -> None:
         self.setObjectName("transcript")

@@ -9,9 +9,6 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from pygments.lexer import Lexer
-from pygments.lexers import find_lexer_class, get_all_lexers
-from pygments.token import _TokenType
 from PySide6.QtGui import QTextCharFormat, QTextLayout
 
 from lockhouse.ui.theme import Theme

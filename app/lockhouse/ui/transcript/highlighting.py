@@ -101,6 +101,8 @@ def file_suffix(name: str) -> str:
 @lru_cache(maxsize=64)
 def _lexer(name: str) -> Lexer | None:
 
+    from pygments.lexers import find_lexer_class
+
     known = _class_names().get(name)
     lexer = find_lexer_class(known) if known else None
     return lexer(stripnl=False, ensurenl=False) if lexer is not None else None
@@ -109,9 +111,10 @@ def _lexer(name: str) -> Lexer | None:
 @lru_cache(maxsize=1)
 def _class_names() -> dict[str, str]:
     """Lexers by alias. pygments' own search goes on to plugins on disk when it finds nothing."""
-    return {
-        alias: name for name, aliases, _, _ in get_all_lexers(plugins=False) for alias in aliases
-    }
+    from pygments.lexers import get_all_lexers
+
+    known = get_all_lexers(plugins=False)
+    return {alias: name for name, aliases, _, _ in known for alias in aliases}
 
 
 def spans_of(code: str, language: str) -> list[tuple[Span, ...]]:

@@ -32,6 +32,7 @@ from lockhouse.engine.process.model import Logits, Vocabulary
 from lockhouse.engine.process.sampling import Sampler, draw_seed, json_schema_grammar
 from lockhouse.engine.process.templates import Prompt
 
+_COUNT_S = 0.25  # between counts of tokens for whoever shows a rate
 _GATHER_S = 0.02  # text goes out at most this often: each message wakes other processes
 
 
@@ -76,7 +77,7 @@ class Job:
         self._reasoning_tokens = 0
         self._text: list[str] = []
         self._trace: list[str] = []
-        self._sent_at = 0.0
+        self._sent_at = self._counted_at = 0.0
         self._submitted_at = submitted_at
         self._reading_since = 0.0
         self._first_token_at = 0.0
@@ -148,6 +149,9 @@ class Job:
             self._text.clear()
             if text:
                 self.send(Text(text))
+            if clock - self._counted_at >= _COUNT_S:
+                self._counted_at = clock
+                self.send(self._usage())
 
     def _write(self, token: int) -> None:
         piece = self._vocabulary.piece(token)

@@ -23,6 +23,7 @@ from lockhouse.core.answering import (
     PromptProgress,
     Reasoning,
     Text,
+    TextWasReasoning,
     Usage,
 )
 from lockhouse.core.cancelling import CancelToken
@@ -57,16 +58,14 @@ class _Run:
     phase: Phase = "loading"
     done: int = 0
     total: int = 0
-    pieces: int = 0
     counted: int = 0
     first_at: float = 0.0
     finished: Finished | None = None
     failed: Failed | None = None
 
     def state(self) -> RunState:
-        tokens = self.counted or self.pieces
         elapsed = time.monotonic() - self.first_at if self.first_at else 0.0
-        rate = tokens / elapsed if elapsed > _RATE_AFTER_S else 0.0
+        rate = self.counted / elapsed if elapsed > _RATE_AFTER_S else 0.0
         return RunState(
             self.conversation_id, self.message_id, self.phase, self.done, self.total, rate
         )
@@ -136,18 +135,25 @@ class Runs(QObject):
                 text.append(event.text)
             elif isinstance(event, Reasoning):
                 reasoning.append(event.text)
+            elif isinstance(event, TextWasReasoning):
+                run.reasoning += [*reasoning, *run.text, *text]
+                run.text, text, reasoning = [], [], []
+                self._show_from_start(run)
             else:
                 self._take_other(run, event)
         run.text += text
         run.reasoning += reasoning
         if text or reasoning:
             run.first_at = run.first_at or time.monotonic()
-            run.pieces += len(text) + len(reasoning)
             run.phase = "answering" if run.text else "thinking"
             self.grew.emit(
                 AnswerGrew(run.conversation_id, run.message_id, "".join(text), "".join(reasoning))
             )
         self.progressed.emit(run.state())
+
+    def _show_from_start(self, run: _Run) -> None:
+        trace = "".join(run.reasoning)
+        self.grew.emit(AnswerGrew(run.conversation_id, run.message_id, "", trace, from_start=True))
 
     def _take_other(self, run: _Run, event: TurnEvent) -> None:
         if isinstance(event, TurnStarted):

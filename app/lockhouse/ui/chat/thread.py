@@ -8,6 +8,7 @@ changed, so that reading, selecting and scrolling are not disturbed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from lockhouse.chat.conversations import Message
 from lockhouse.ui.chat.reading import to_transcript
@@ -124,6 +125,9 @@ class Thread:
     def grow(self, grew: AnswerGrew) -> None:
         """A piece of the answer."""
         if grew.message_id == self._streaming:
+            if grew.from_start:
+                answer = next(one for one in self._shown if one.id == grew.message_id)
+                self._view.begin_stream(replace(answer, text="", reasoning=""))
             self._view.feed(grew.message_id, text=grew.text, reasoning=grew.reasoning)
 
     def progress(self, run: RunState) -> None:

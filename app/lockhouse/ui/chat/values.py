@@ -56,12 +56,13 @@ class AnswerStarted:
 
 @dataclass(frozen=True, slots=True)
 class AnswerGrew:
-    """A piece of an answer."""
+    """A piece of an answer. ``from_start``: it replaces what came before."""
 
     conversation_id: str
     message_id: str
     text: str
     reasoning: str
+    from_start: bool = False
 
 
 @dataclass(frozen=True, slots=True)

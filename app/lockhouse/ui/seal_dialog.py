@@ -69,7 +69,7 @@ class SealDialog(QDialog):
         px = theme.px
         self.setObjectName("seal_dialog")
         self.setWindowTitle("The seal")
-        self.setMinimumWidth(px(640))
+        self.setMinimumWidth(px(680))
         column = QVBoxLayout(self)
         column.setContentsMargins(px(24), px(20), px(24), px(20))
         column.setSpacing(px(10))
@@ -97,7 +97,7 @@ class SealDialog(QDialog):
         self._verdict = label("", wrap=True, name="seal_verdict", role="medium")
         self._verdict.hide()
         column.addWidget(self._verdict)
-        column.addSpacing(px(4))
+        column.addStretch(1)
         row = QHBoxLayout()
         row.addStretch(1)
         close = push_button(theme, "Close", name="seal_close")
@@ -118,6 +118,7 @@ class SealDialog(QDialog):
             item = self._results.takeAt(0)
             widget = item.widget() if item else None
             if widget is not None:
+                widget.hide()
                 widget.deleteLater()
         for row, probe in enumerate(probes):
             self._results.addWidget(label(probe.attempt), row, 0)

@@ -125,6 +125,7 @@ class ChoiceDialog(QDialog):
         if details:
             column.addWidget(details_box(details, "dialog_details"))
         column.addSpacing(px(12))
+        column.addStretch(1)  # takes what is left, so that sentences stay close together
         row = QHBoxLayout()
         row.setSpacing(px(8))
         row.addStretch(1)

@@ -21,6 +21,7 @@ class ListDelegate(QStyledItemDelegate):
     """One delegate for headings, folders and conversations."""
 
     renamed = Signal(object, str)  # Row, new title
+    editing = Signal()
 
     def __init__(self, theme: Theme, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -137,6 +138,7 @@ class ListDelegate(QStyledItemDelegate):
         editor.setObjectName("rename_edit")
         editor.setAccessibleName("New title")
         editor.setProperty("compact", "true")
+        self.editing.emit()
         return editor
 
     def setEditorData(self, editor: QWidget, index: Index) -> None:

@@ -96,6 +96,13 @@ class ListModel(QAbstractListModel):
         self._rows: list[Row] = []
         self._folded: frozenset[str] = frozenset()
         self._runs: dict[str, RunState] = {}
+        self._held = False
+
+    def hold(self, *, held: bool) -> None:
+        """Keep the rows as they are while one of them is edited."""
+        self._held = held
+        if not held:
+            self._rebuild()
 
     @property
     def listing(self) -> Listing:
@@ -163,6 +170,8 @@ class ListModel(QAbstractListModel):
         return None
 
     def _rebuild(self) -> None:
+        if self._held:
+            return
         rows = rows_of(self._listing, wording.local_now(), folded=self._folded, runs=self._runs)
         if rows == self._rows:
             return

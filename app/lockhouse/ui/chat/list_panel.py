@@ -52,6 +52,11 @@ class ListPanel(QFrame):
         self.model = ListModel(self)
         self._delegate = ListDelegate(theme, self)
         self._delegate.renamed.connect(self._renamed)
+        self._delegate.editing.connect(lambda: self.model.hold(held=True))
+        # The editor is still being put away when this is told.
+        self._delegate.closeEditor.connect(
+            lambda *_: QTimer.singleShot(0, self, lambda: self.model.hold(held=False))
+        )
         self._view = self._make_view()
         self._stack = QStackedWidget()
         self._stack.addWidget(self._view)

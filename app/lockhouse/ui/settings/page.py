@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QUrl, Signal
+from PySide6.QtCore import Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
     QApplication,
@@ -81,9 +81,10 @@ class SettingsPage(QWidget):
         nav.setProperty("line", "right")
         nav.setFixedWidth(px(_NAV_WIDTH))
         column = QVBoxLayout(nav)
-        column.setContentsMargins(px(8), px(12), px(8), px(8))
+        column.setContentsMargins(px(8), 0, px(8), px(8))
         title = label("Settings", role="page-title")
-        title.setContentsMargins(px(8), 0, 0, px(8))
+        title.setContentsMargins(px(8), 0, 0, 0)
+        title.setFixedHeight(px(48))
         column.addWidget(title)
         self._nav.setSpacing(px(2))
         column.addLayout(self._nav)
@@ -94,7 +95,8 @@ class SettingsPage(QWidget):
         self._area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         bar = self._area.verticalScrollBar()
         bar.valueChanged.connect(lambda _: self._mark_section())
-        bar.rangeChanged.connect(lambda *_: self._mark_section())
+        # The headings get their places only after the range is known.
+        bar.rangeChanged.connect(lambda *_: QTimer.singleShot(0, self, self._mark_section))
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)

@@ -46,6 +46,11 @@ LABELS = {
     "repeat_penalty": "Repeat penalty",
 }
 HELP = {"text_scale": "Size of all text, and of everything around it."}
+_ZERO_WORDS = {
+    "context_length": "automatic",
+    "threads": "automatic",
+    "answer_max_tokens": "no limit",
+}
 _CHOICE_WORDS = {
     "system": "System",
     "light": "Light",
@@ -69,6 +74,8 @@ def shown_value(field: Field, value: Value) -> str:
     """A value in words."""
     if isinstance(value, bool):
         return "on" if value else "off"
+    if value == 0 and field.name in _ZERO_WORDS:
+        return _ZERO_WORDS[field.name]
     if field.name == "text_scale":
         return f"{float(value) * 100:.0f} %"
     if isinstance(value, float):
@@ -201,9 +208,13 @@ class SettingRow(QWidget):
         else:
             edit.setMinimumWidth(self._theme.px(200))
 
+        zero = _ZERO_WORDS.get(self.field.name, "")
+        edit.setPlaceholderText(zero)
+
         def put(value: Value) -> None:
             if not edit.hasFocus() or not edit.isModified():
-                edit.setText(f"{value:g}" if isinstance(value, float) else str(value))
+                shown = f"{value:g}" if isinstance(value, float) else str(value)
+                edit.setText("" if zero and value == 0 else shown)
 
         def typed() -> None:
             if edit.isModified():
@@ -230,6 +241,8 @@ class SettingRow(QWidget):
         return edit
 
     def _typed(self, text: str) -> None:
+        if not text.strip() and self.field.name in _ZERO_WORDS:
+            text = "0"
         try:
             value = parse(self.field.name, text)
         except UsageMistake as mistake:
@@ -242,7 +255,8 @@ class SettingRow(QWidget):
     def _look_at(self, edit: QLineEdit) -> None:
         """Say what is wrong while it is typed, keep only what is right."""
         try:
-            check(self.field, parse(self.field.name, edit.text()))
+            if edit.text() or self.field.name not in _ZERO_WORDS:
+                check(self.field, parse(self.field.name, edit.text()))
         except UsageMistake as mistake:
             self._say_problem(mistake.message if edit.text() else "")
             edit.setProperty("invalid", bool(edit.text()))

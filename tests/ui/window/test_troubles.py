@@ -1,0 +1,165 @@
+"""What goes wrong: told where it happened, with a way on, and nothing typed is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication, QLabel, QPlainTextEdit
+from pytestqt.qtbot import QtBot
+
+from lockhouse.core.errors import StorageError
+from lockhouse.ui.app import run, tell_storage_error
+from lockhouse.ui.crash_window import CrashCatcher
+from lockhouse.ui.surfaces import BannerStack, ChoiceDialog
+from lockhouse.ui.theme import Theme
+from lockhouse.ui.transcript.values import TranscriptAction
+from tests.ui.window.driving import OpenWindow, Window
+
+LONG = "Tell me a very long story about a river."
+
+
+def test_a_target_that_is_gone_gives_the_question_back(window: Window) -> None:
+    window.page.new_chat()
+    window.app.settings.set("default_target", "not-there")
+    window.stored()
+    window.type_and_send("Is anybody there?")
+    window.until(lambda: bool(window.page.banners.messages))
+    assert window.page.composer.draft == "Is anybody there?"
+    assert not window.app.chat.runs.all_running()
+    # With a model that is there, the same question goes through.
+    window.app.settings.set("default_target", "")
+    window.app.settings.set("answer_max_tokens", 6)
+    window.stored()
+    window.press("send")
+    window.until(lambda: len(window.messages) == 2)
+    window.idle()
+    assert window.last.status == "complete"
+
+
+def test_a_crash_is_a_sentence_and_the_answer_can_be_tried_more_safely(
+    open_window: OpenWindow, home: Path
+) -> None:
+    window = open_window(home, prepare=lambda workspace: workspace.save_settings(temperature=0.0))
+    window.page.new_chat()
+    window.type_and_send(LONG)
+    window.until(lambda: len(window.messages) == 2 and len(window.last.text) > 20)
+    seen = window.last.text
+    os.kill(window.workspace.engines.list()[0].pid, signal.SIGKILL)
+    window.idle()
+    failed = window.last
+    assert failed.status == "failed"
+    assert failed.text.startswith(seen[:20])
+    assert failed.error_message
+    assert failed.retry_safer
+    window.app.settings.set("answer_max_tokens", 8)
+    window.stored()
+    action = TranscriptAction(failed.id, "retry_safer")
+    window.page.transcript.action_requested.emit(action)
+    window.until(lambda: window.last.id != failed.id)
+    window.idle()
+    assert window.last.status == "complete"
+    assert window.last.text.strip()
+    assert window.last.version_count == 2
+
+
+def test_what_does_not_fit_offers_the_context_that_would(
+    open_window: OpenWindow, home: Path
+) -> None:
+    window = open_window(
+        home,
+        prepare=lambda workspace: workspace.save_settings(
+            context_length=16_000_000, answer_max_tokens=6
+        ),
+    )
+    window.page.new_chat()
+    window.type_and_send("Hello")
+    dialog = window.dialog("choice_dialog")
+    window.press("dialog_smaller", dialog)
+    window.until(lambda: window.last.status == "complete")
+    assert 512 <= window.app.settings.current.context_length <= 8192
+    assert window.last.text.strip()
+
+
+def test_a_damaged_database_is_told_and_nothing_opens(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], qapp: QApplication
+) -> None:
+    (tmp_path / "lockhouse.db").write_bytes(b"this is not a database" * 500)
+    assert run(["--home", str(tmp_path), "--smoke"]) == StorageError.exit_code
+    told = json.loads(capsys.readouterr().out)
+    assert told["error"]["code"].startswith("database_")
+
+
+def test_the_dialog_for_a_database_names_file_and_way_on(theme: Theme, qtbot: QtBot) -> None:
+    error = StorageError(
+        "The database /home/someone/lockhouse.db is damaged.",
+        hint="The newest backup is /home/someone/backups/one.db.",
+        code="database_damaged",
+    )
+    words: list[str] = []
+
+    def read_and_close() -> None:
+        for widget in QApplication.topLevelWidgets():
+            if isinstance(widget, ChoiceDialog) and widget.objectName() == "storage_dialog":
+                words.extend(label.text() for label in widget.findChildren(QLabel))
+                widget.reject()
+
+    QTimer.singleShot(0, read_and_close)
+    tell_storage_error(theme, error)
+    assert "The database is damaged" in words
+    assert error.message in words
+    assert error.hint in words
+
+
+def test_a_bug_opens_the_crash_window_once_with_a_report_to_copy(
+    theme: Theme, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[type] = []
+    monkeypatch.setattr(sys, "__excepthook__", lambda kind, *_: written.append(kind))
+    catcher = CrashCatcher(theme, "1.2.3")
+    for _ in range(3):
+        try:
+            raise ZeroDivisionError("a slip")
+        except ZeroDivisionError as error:
+            catcher._hook(type(error), error, error.__traceback__)
+    window = catcher._window
+    assert window is not None
+    qtbot.addWidget(window)
+    box = window.findChild(QPlainTextEdit)
+    assert box is not None
+    assert "ZeroDivisionError: a slip" in box.toPlainText()
+    assert "Lockhouse 1.2.3" in box.toPlainText()
+    window._copy()
+    assert QApplication.clipboard().text() == window.text
+    assert any("Nothing is sent" in label.text() for label in window.findChildren(QLabel))
+    window.accept()
+    assert catcher._window is None
+    assert written == [ZeroDivisionError] * 3
+
+
+def test_banners_say_each_thing_once_and_at_most_three(theme: Theme, qtbot: QtBot) -> None:
+    stack = BannerStack(theme)
+    qtbot.addWidget(stack)
+    stack.show()
+    for words in ("one", "one", "two", "three", "four"):
+        stack.say(words)
+    assert stack.messages == ("two", "three", "four")
+    stack.clear()
+    assert stack.messages == ()
+    assert not stack.isVisible()
+
+
+def test_the_action_of_a_banner_is_done_and_the_banner_goes(theme: Theme, qtbot: QtBot) -> None:
+    stack = BannerStack(theme)
+    qtbot.addWidget(stack)
+    done: list[str] = []
+    stack.say("No model", actions=[("import", "Import…", lambda: done.append("import"))])
+    banner = stack._shown["No model"]
+    banner.action_chosen.emit("import")
+    assert done == ["import"]
+    assert stack.messages == ()

@@ -102,7 +102,9 @@ def landlock() -> Finding:
     """Whether engines can be confined to their model file."""
     version = seal.landlock_version()
     if version:
-        return Finding("landlock", "ok", f"version {version}; engines see nothing of yours but their model")
+        return Finding(
+            "landlock", "ok", f"version {version}; engines see nothing of yours but their model"
+        )
     return Finding(
         "landlock", "warn", "not available; engines can read what you can read",
         "Linux 5.13 or newer with Landlock switched on confines them.",

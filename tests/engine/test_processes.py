@@ -15,7 +15,7 @@ import pytest
 
 from lockhouse.core.answering import Failed, Sampling, Text
 from lockhouse.core.cancelling import CancelToken
-from lockhouse.core.errors import InvalidInput
+from lockhouse.core.errors import InvalidInput, NoRoom
 from lockhouse.engine.pool import EnginePool
 from lockhouse.engine.protocol import EngineRecord, EngineSpec, LoadSettings
 
@@ -74,6 +74,36 @@ def test_ends_after_its_idle_time(tmp_path: Path, spec: EngineSpec) -> None:
     assert gone(pids[0])
     assert list((tmp_path / "run").glob("*.sock")) == []
     assert list((tmp_path / "run").glob("*.exit")) == []
+
+
+def test_a_window_keeps_what_answered_last(tmp_path: Path, spec: EngineSpec) -> None:
+    window = EnginePool(tmp_path / "run", tmp_path / "logs", idle_s=0)
+    window.keep_loaded = True
+    ask(window, spec, request(CAPITAL, max_tokens=2))
+    status = window.list()[0]
+    ask(window, spec, request(CAPITAL, max_tokens=2))
+    assert [other.pid for other in window.list()] == [status.pid]
+    window.close()
+    assert gone(status.pid)
+
+
+def test_idle_models_make_room(tmp_path: Path, spec: EngineSpec, starter: Path) -> None:
+    room = {"free": True}
+
+    def plan(wanted: EngineSpec) -> EngineSpec:
+        if not room["free"] and pool.list():
+            raise NoRoom("full", hint="x")
+        return wanted
+
+    pool = EnginePool(tmp_path / "run", tmp_path / "logs", idle_s=60, plan=plan)
+    pool.keep_loaded = True
+    ask(pool, spec, request(CAPITAL, max_tokens=2))
+    first = pool.list()[0].pid
+    room["free"] = False
+    other = EngineSpec(str(copy_of(starter, tmp_path / "b.gguf")), "b", spec.settings)
+    assert ask(pool, other, request(CAPITAL, max_tokens=2)).finished
+    assert gone(first)
+    pool.stop()
 
 
 def test_a_killed_engine_is_told_and_started_again(pool: EnginePool, spec: EngineSpec) -> None:

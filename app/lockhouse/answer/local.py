@@ -108,10 +108,6 @@ class LocalTarget:
         """Prompt tokens of the request. Loads the model if need be."""
         return self._engines.count_tokens(self._spec_for(request), request)
 
-    def hold(self) -> None:
-        """Keep the model loaded while this program runs."""
-        self._engines.hold(self.spec)
-
     def _spec_for(self, request: AnswerRequest) -> EngineSpec:
         if request.context_length is None:
             return self.spec

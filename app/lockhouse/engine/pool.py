@@ -65,6 +65,7 @@ class EnginePool:
         self._logs = logs
         self._plan = plan
         self.idle_s = idle_s
+        self.keep_loaded = False  # the model that answered last stays until this pool closes
         self._holds: dict[str, Connection] = {}
 
     # -- answering -----------------------------------------------------------------------------
@@ -113,6 +114,8 @@ class EnginePool:
             try:
                 protocol.send(connection, protocol.Answer(request))
                 yield from self._events(connection, cancel)
+                if self.keep_loaded:
+                    self._keep(engine_id)
             except _UNREACHABLE as error:
                 raise self._why_gone(engine_id, spec) from error
 
@@ -154,14 +157,14 @@ class EnginePool:
         assert isinstance(reply, TokenCount)
         return reply.tokens
 
-    def hold(self, spec: EngineSpec) -> None:
-        """Keep this model loaded for as long as this pool lives; loads it if need be."""
-        engine_id, connection = self._connect(spec)
+    def _keep(self, engine_id: str) -> None:
+        """Be a client of this engine, and of no other, until closed."""
         if engine_id in self._holds:
-            connection.close()
             return
         with contextlib.suppress(*_UNREACHABLE):
+            connection = protocol.connect(self._folder, engine_id)
             protocol.send(connection, protocol.Hold())
+            self.close()
             self._holds[engine_id] = connection
 
     def close(self) -> None:
@@ -312,6 +315,7 @@ class EnginePool:
             try:
                 return self._plan(spec)
             except NoRoom:
+                self.close()  # what this pool keeps loaded may go too
                 idle = [status for status in self.list() if not status.clients]
                 if not idle:
                     raise

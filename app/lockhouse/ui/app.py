@@ -74,6 +74,7 @@ class App(QObject):
             self,
         )
         self.models = ModelsController(workspace.models, workspace.targets, self.jobs, self)
+        workspace.engines.keep_loaded = True  # reading for ten minutes must not cost a reload
         self.machine = Machine(workspace.engines, self.jobs, self)
         self._need: MemoryNeed | None = None
         self._zoom = Zoom(theme)

@@ -269,8 +269,10 @@ def _probe(name: str, attempt: object) -> Probe:
     except PermissionError as error:
         by, detail = level, error.strerror or str(error)
     except socket.gaierror as error:
-        # The resolver hides why; without a socket it can only fail.
-        by, detail = level, error.strerror or str(error)
+        # Without a socket no name server answers. "Unknown name" is an answer: some systems
+        # ask a resolver of their own over a local socket, which the seal leaves open.
+        by = "none" if error.errno == socket.EAI_NONAME else level
+        detail = error.strerror or str(error)
     except OSError as error:
         if error.errno == errno.ENOSYS:
             by, detail = "kernel", "not available on this system"

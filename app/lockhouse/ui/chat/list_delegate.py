@@ -70,6 +70,8 @@ class ListDelegate(QStyledItemDelegate):
             self._paint_folder(painter, inner, row)
             return
         right = self._paint_right(painter, inner, row)
+        if row.in_folder:
+            inner.setLeft(inner.left() + px(16))
         painter.setFont(theme.font("body", weight=500 if is_current else 400))
         painter.setPen(theme.color("text-1"))
         inner.setRight(right - px(8))

@@ -32,6 +32,7 @@ class Row:
     folded: bool = False
     when: str = ""
     run: RunState | None = None
+    in_folder: bool = False
 
     @property
     def key(self) -> tuple[str, str]:
@@ -51,9 +52,15 @@ def rows_of(
     """Pinned first, then folders, then the days."""
     running = runs or {}
 
-    def chat(one: Conversation) -> Row:
-        when = wording.short_time(one.updated_at, now)
-        return Row("chat", one.title or "New chat", one, when=when, run=running.get(one.id))
+    def chat(one: Conversation, *, in_folder: bool = False) -> Row:
+        return Row(
+            "chat",
+            one.title or "New chat",
+            one,
+            when=wording.short_time(one.updated_at, now),
+            run=running.get(one.id),
+            in_folder=in_folder,
+        )
 
     rows: list[Row] = []
     pinned = [one for one in listing.conversations if one.pinned]
@@ -74,7 +81,7 @@ def rows_of(
             )
         )
         if not is_folded:
-            rows += map(chat, inside)
+            rows += [chat(one, in_folder=True) for one in inside]
     group = ""
     for one in rest:
         if one.folder_id in known:

@@ -192,7 +192,7 @@ class ModelDetails(QFrame):
             ("Licence", model.license, False),
             ("Source", (model.source.repo or model.source.url) if model.source else "", False),
             ("Hash", wording.short_hash(model.sha256 or ""), True),
-            ("Folder", f"{folder_words(model)}: {_home_relative(model.path.parent)}", False),
+            ("Folder", _folder(model), False),
             ("File", model.path.name, False),
         ]
         grid = QGridLayout()
@@ -244,6 +244,12 @@ class ModelDetails(QFrame):
             self.verify_wanted.emit(model.name)
         else:
             self.forget_wanted.emit(model.name)
+
+
+def _folder(model: ModelInfo) -> str:
+    if model.included:
+        return "Comes with Lockhouse"
+    return f"{folder_words(model)}: {_home_relative(model.path.parent)}"
 
 
 def _parameters(count: int) -> str:

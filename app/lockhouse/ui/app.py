@@ -26,6 +26,7 @@ from lockhouse.ui.chat.controller import ChatController
 from lockhouse.ui.chat.first_start import ModelCard
 from lockhouse.ui.chat.listing import ListController
 from lockhouse.ui.chat.page import ChatPage
+from lockhouse.ui.chat.values import AnswerEnded
 from lockhouse.ui.crash_window import CrashCatcher
 from lockhouse.ui.jobs import Jobs, ignore
 from lockhouse.ui.machine import Machine, MachineState
@@ -133,7 +134,7 @@ class App(QObject):
         runs.started.connect(lambda _: self.machine.look())
         runs.progressed.connect(window.status.show_progress)
         runs.ended.connect(window.status.show_end)
-        runs.ended.connect(lambda _: self.machine.look())
+        runs.ended.connect(self._after_answer)
         self.machine.looked.connect(self._show_machine)
         self.models.listed.connect(self._show_shelf)
         self.models.measured.connect(self._show_need)
@@ -225,6 +226,13 @@ class App(QObject):
 
     def _show_machine(self, state: MachineState) -> None:
         self.window.status.show_machine(state)
+
+    def _after_answer(self, ended: AnswerEnded) -> None:
+        """A first answer also finds out the hash of its model."""
+        self.machine.look()
+        found = ended.finished.model_sha256 if ended.finished else None
+        if found and all(model.sha256 != found for model in self.models.shelf.models):
+            self.models.refresh()
 
     def _show_seal(self) -> None:
         dialog = SealDialog(self._theme, self.jobs, self.window)

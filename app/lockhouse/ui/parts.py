@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from lockhouse.ui.paragraph import Paragraph, ratio_of
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import IconButton
 
@@ -33,14 +34,11 @@ def label(
     text: str, *, role: str = "body", ink: str = "", wrap: bool = False, name: str = ""
 ) -> QLabel:
     """Plain text in a role of the type scale. Never rich text: it may show what a model wrote."""
-    made = QLabel(text)
+    made = Paragraph(text, ratio_of(role)) if wrap else QLabel(text)
     made.setTextFormat(Qt.TextFormat.PlainText)
     made.setProperty("role", role)
     if ink:
         made.setProperty("ink", ink)
-    if wrap:
-        made.setWordWrap(True)
-        made.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
     if name:
         made.setObjectName(name)
     return made

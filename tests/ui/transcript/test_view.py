@@ -8,9 +8,16 @@ from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QGuiApplication, QTextDocument, QWheelEvent
+from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QTextDocument, QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QMenu,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from lockhouse.ui.theme import Theme
@@ -525,6 +532,35 @@ def test_a_link_first_shows_where_it_leads(theme: Theme, qtbot: QtBot) -> None:
     assert opened == ["https://evil.example/login"]
     labels["Copy link"].trigger()
     assert QGuiApplication.clipboard().text() == "https://evil.example/login"
+    menu.close()
+
+
+@pytest.mark.qt_log_ignore("This plugin does not support")
+def test_a_message_has_a_menu(view: TranscriptView, qtbot: QtBot) -> None:
+    view.set_messages([user("q", "hi there"), answer("a", "Hello")])
+    part = leaf_with(view, "hi there")
+    place = part.rect().center()
+    event = QContextMenuEvent(
+        QContextMenuEvent.Reason.Mouse, place, part.mapToGlobal(place), Qt.KeyboardModifier(0)
+    )
+    QApplication.sendEvent(part, event)
+    menu = QApplication.activePopupWidget()
+    assert isinstance(menu, QMenu)
+    labels = {action.text(): action for action in menu.actions() if action.text()}
+    assert list(labels) == [
+        "Copy selection",
+        "Copy message",
+        "Select message",
+        "Edit",
+        "New chat from here",
+        "Delete from here on",
+    ]
+    assert not labels["Copy selection"].isEnabled()
+    labels["Select message"].trigger()
+    assert view.selected_text() == "hi there"
+    with qtbot.waitSignal(view.action_requested) as asked:
+        labels["Delete from here on"].trigger()
+    assert asked.args == [TranscriptAction("q", "delete")]
     menu.close()
 
 

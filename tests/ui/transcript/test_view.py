@@ -292,6 +292,8 @@ def test_actions_of_the_newest_answer_are_shown_and_asked_for(
         assert asked.args == [TranscriptAction("a", kind)]  # type: ignore[arg-type]
     qtbot.mouseClick(button(card, "action-copy"), Qt.MouseButton.LeftButton)
     assert QGuiApplication.clipboard().text() == "**Hello**"
+    assert button(card, "action-copy").accessibleName() == "Copied"
+    qtbot.waitUntil(lambda: button(card, "action-copy").accessibleName() == "Copy answer")
     assert all(b.accessibleName() for b in card.findChildren(QAbstractButton))
 
 

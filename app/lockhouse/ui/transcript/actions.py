@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QFontMetricsF, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
@@ -21,6 +21,7 @@ _ACTIONS = (
     ("continue", "circle-play", "Continue this answer", ""),
     ("details", "info", "Details", ""),
 )
+_DONE_MS = 1500
 
 
 class ActionRow(QWidget):
@@ -33,6 +34,7 @@ class ActionRow(QWidget):
         self._theme = theme
         self._versions = ""
         self._versions_at = 0
+        self._mine = False
         self._stats: tuple[str, ...] = ()
         self._buttons: dict[str, IconButton] = {}
         for kind, icon, name, _ in _ACTIONS:
@@ -42,28 +44,33 @@ class ActionRow(QWidget):
             self._buttons[kind] = button
 
     def show_message(self, message: TranscriptMessage) -> None:
-        mine = message.role != "assistant"
+        self._mine = mine = message.role != "assistant"
         several = message.version_count > 1
         self._versions = f"{message.version_index} / {message.version_count}" if several else ""
         self._stats = () if mine else message.stats
-        for kind, icon, for_answer, for_mine in _ACTIONS:
-            button = self._buttons[kind]
+        for kind, _, for_answer, for_mine in _ACTIONS:
             name = for_mine if mine else for_answer
             shown = bool(name) and (several or not kind.endswith("version"))
-            button.setVisible(shown)
-            if shown:
-                button.set_icon(icon, name)
+            self._buttons[kind].setVisible(shown)
+        self._show_names()
         self._buttons["previous_version"].setEnabled(message.version_index > 1)
         self._buttons["next_version"].setEnabled(message.version_index < message.version_count)
         self._place()
         self.update()
 
+    def _show_names(self) -> None:
+        for kind, icon, for_answer, for_mine in _ACTIONS:
+            name = for_mine if self._mine else for_answer
+            if name:
+                self._buttons[kind].set_icon(icon, name)
+
     def sizeHint(self) -> QSize:
         return QSize(self._place(), self._theme.px(tokens.COMPACT_HEIGHT))
 
     def show_done(self, kind: str) -> None:
-        """A tick on the button for what has just been done."""
+        """A tick on the button for what has just been done, for a moment."""
         self._buttons[kind].set_icon("check", "Copied")
+        QTimer.singleShot(_DONE_MS, self, self._show_names)
 
     def _place(self) -> int:
         side = self._theme.px(tokens.COMPACT_HEIGHT)

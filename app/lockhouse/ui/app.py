@@ -152,6 +152,7 @@ class App(QObject):
         self.jobs.run_in_order(work.recover, lambda _: None, self.window.chat.show_error)
         self.listing.start()
         self.models.refresh()
+        self.chat.restore_new_draft(self._state.draft)
         if self._state.conversation_id:
             self._open_last(self._state.conversation_id)
         elif self._state.was_used:
@@ -259,7 +260,9 @@ class App(QObject):
             return
         self._closed = True
         self.window.chat.keep_draft()
-        save_state(self._state_path, self.window.state(self.chat.conversation_id))
+        self.chat.keep_queues()
+        state = self.window.state(self.chat.conversation_id, self.chat.new_draft)
+        save_state(self._state_path, state)
         self.jobs.close(grace_s=_CLOSE_GRACE_S)
         self._workspace.close()
 

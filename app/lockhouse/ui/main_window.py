@@ -212,7 +212,7 @@ class MainWindow(QMainWindow):
 
     # -- what is found again ----------------------------------------------------------------
 
-    def state(self, conversation_id: str) -> WindowState:
+    def state(self, conversation_id: str, draft: str) -> WindowState:
         """What is to be found again after a restart."""
         return WindowState(
             geometry=self.saveGeometry().toBase64().toStdString(),
@@ -220,6 +220,7 @@ class MainWindow(QMainWindow):
             conversation_id=conversation_id,
             columns=self.chat.columns.state(),
             was_used=True,
+            draft=draft,
         )
 
     def restore(self, state: WindowState) -> None:

@@ -23,6 +23,7 @@ class WindowState(msgspec.Struct, frozen=True):
     conversation_id: str = ""
     columns: dict[str, object] = {}
     was_used: bool = False
+    draft: str = ""  # typed in a chat that does not exist yet
 
     @property
     def geometry_bytes(self) -> bytes:

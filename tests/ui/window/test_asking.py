@@ -262,3 +262,28 @@ def test_the_context_meter_counts_what_is_typed(answering: Window) -> None:
     after = answering.page.composer.meter.accessibleName()
     assert before != after
     assert "tokens too many" in after
+
+
+def test_what_still_waits_at_the_end_is_a_draft_the_next_time(
+    open_window: OpenWindow, shared_home: Path
+) -> None:
+    window = open_window(shared_home)
+    window.app.settings.set("answer_max_tokens", 0)
+    window.page.new_chat()
+    window.type_and_send("Tell me a very long story about a river.")
+    window.until(lambda: len(window.messages) == 2 and bool(window.last.text))
+    window.type_and_send("And then?")
+    window.qtbot.keyClicks(window.page.composer.edit, "half a thought")
+    close(window)
+    again = open_window(shared_home)
+    again.until(lambda: len(again.messages) == 2)
+    assert again.page.composer.draft == "half a thought\n\nAnd then?"
+
+
+def test_a_new_chats_draft_outlives_the_window(open_window: OpenWindow, home: Path) -> None:
+    window = open_window(home)
+    window.page.new_chat()
+    window.qtbot.keyClicks(window.page.composer.edit, "not yet sent")
+    close(window)
+    again = open_window(home)
+    assert again.page.composer.draft == "not yet sent"

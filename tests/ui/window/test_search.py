@@ -95,3 +95,18 @@ def test_find_in_the_open_chat(window: Window) -> None:
     window.until(lambda: window.page.find_bar._count.text() == "Not found")
     window.page.stop_or_close()
     assert not window.page.find_bar.isVisible()
+
+
+def test_a_hit_in_another_branch_turns_to_it(window: Window) -> None:
+    chats = window.workspace.conversations
+    boats = next(one for one in chats.list() if one.title == "Boats")
+    root = chats.path(boats.id)[0]
+    chats.edit(root.id, "What is a catamaran?")
+    window.open(boats)
+    assert [message.text for message in window.messages] == ["What is a catamaran?"]
+    hit = next(one for one in chats.search("schooner") if one.message_id)
+    assert hit.message_id is not None
+    window.page.open_chat(boats.id, hit.message_id, "schooner")
+    window.until(lambda: len(window.messages) == 2)
+    # What is asked next belongs below what is shown.
+    assert chats.get(boats.id).active_leaf_id == hit.message_id

@@ -98,12 +98,17 @@ class ChatController(QObject):
     def open(self, conversation_id: str, *, scroll_to: str = "", highlight: str = "") -> None:
         """Show a conversation, at a message when one is named."""
         self._wanted = conversation_id
+        running = self.runs.running(conversation_id) is not None
 
         def read() -> tuple[Conversation, list[Message]]:
             found = self._conversations.get(conversation_id)
             path = self._conversations.path(found.id)
             if scroll_to and all(message.id != scroll_to for message in path):
-                path = self._conversations.path(found.id, scroll_to)
+                if running:  # the answer goes on below what is shown now
+                    return found, self._conversations.path(found.id, scroll_to)
+                self._conversations.select_version(scroll_to, 0)
+                found = self._conversations.get(conversation_id)
+                path = self._conversations.path(found.id)
             return found, path
 
         def show(result: tuple[Conversation, list[Message]]) -> None:
@@ -299,6 +304,28 @@ class ChatController(QObject):
     def new_draft(self) -> str:
         """What was typed in a new chat."""
         return self._new_draft
+
+    def restore_new_draft(self, text: str) -> None:
+        """What was typed in a new chat before the last window was closed."""
+        self._new_draft = text
+
+    def keep_queues(self) -> None:
+        """Messages that still wait become part of their chat's draft: the window closes."""
+
+        def keep(conversation_id: str, waiting: str) -> None:
+            draft = self._conversations.get(conversation_id).draft
+            both = f"{draft}\n\n{waiting}".strip()
+            self._conversations.save_draft(conversation_id, both)
+
+        for conversation_id, queue in self._queues.items():
+            if queue:
+                waiting = "\n\n".join(entry.text for entry in queue)
+                self._jobs.run_in_order(
+                    lambda key=conversation_id, text=waiting: keep(key, text),  # type: ignore[misc]
+                    lambda _: None,
+                    ignore,
+                )
+        self._queues.clear()
 
     def export(self, fmt: str, take: Callable[[str], None]) -> None:
         """The open conversation as text."""

@@ -82,6 +82,7 @@ class ChatPage(QWidget):
         self._was_started = False
         self._facts_of = ""
         self._loaded_id: str | None = None
+        self._kept_draft = ""
         self.setObjectName("chat_page")
         self._make_parts()
         self._lay_out()
@@ -274,8 +275,10 @@ class ChatPage(QWidget):
         """Store what is typed and not sent."""
         self._draft_pause.stop()
         self.details.prompt.flush()
-        if self._loaded_id is not None:
-            self._controller.save_draft(self._loaded_id, self.composer.draft)
+        draft = self.composer.draft
+        if self._loaded_id is not None and draft != self._kept_draft:
+            self._kept_draft = draft
+            self._controller.save_draft(self._loaded_id, draft)
 
     def show_targets(self, targets: tuple[TargetInfo, ...]) -> None:
         """Who can answer."""
@@ -314,7 +317,8 @@ class ChatPage(QWidget):
         self._facts_of = ""
         self.thread_.open(conversation_id, opened.messages)
         self._loaded_id = conversation_id
-        self.composer.load(conversation.draft if conversation else self._controller.new_draft)
+        self._kept_draft = conversation.draft if conversation else self._controller.new_draft
+        self.composer.load(self._kept_draft)
         self.list_panel.set_current(conversation_id)
         self._show_conversation(conversation)
         self._show_running()

@@ -53,7 +53,7 @@ class CrashWindow(QDialog):
                 wrap=True,
             )
         )
-        column.addWidget(details_box(text, "crash_report"))
+        column.addWidget(details_box(theme, text, "crash_report"))
         row = QHBoxLayout()
         row.setSpacing(px(8))
         copy = push_button(theme, "Copy report", name="crash_copy", icon="copy")
@@ -70,6 +70,7 @@ class CrashWindow(QDialog):
         row.addWidget(on)
         column.addSpacing(px(8))
         column.addLayout(row)
+        on.setFocus()
 
     def _copy(self) -> None:
         QApplication.clipboard().setText(self.text)

@@ -123,7 +123,7 @@ class ChoiceDialog(QDialog):
         if hint:
             column.addWidget(label(hint, ink="2", wrap=True, name="dialog_hint"))
         if details:
-            column.addWidget(details_box(details, "dialog_details"))
+            column.addWidget(details_box(theme, details, "dialog_details"))
         column.addSpacing(px(12))
         column.addStretch(1)  # takes what is left, so that sentences stay close together
         row = QHBoxLayout()
@@ -148,12 +148,13 @@ class ChoiceDialog(QDialog):
         self.accept()
 
 
-def details_box(text: str, name: str) -> QPlainTextEdit:
+def details_box(theme: Theme, text: str, name: str) -> QPlainTextEdit:
     """Lines to read and copy."""
     box = QPlainTextEdit(text)
     box.setObjectName(name)
     box.setAccessibleName("Details")
     box.setReadOnly(True)
+    box.setFont(theme.font("code-small"))
     box.setTabChangesFocus(True)
     box.setMinimumHeight(120)
     box.setMaximumHeight(260)

@@ -46,14 +46,17 @@ def test_a_first_hour_with_the_window(tmp_path: Path) -> None:
     screen = ["xvfb-run", "-a", "-s", "-screen 0 1400x940x24 -nolisten tcp"]
     session = ["dbus-run-session", "--", *screen, str(HERE / "window_session.sh")]
     journey = [SYSTEM_PYTHON, str(HERE / "window_journey.py"), str(shots), str(tmp_path / "home")]
+    program = [sys.executable, "-m", "lockhouse"]
     done = subprocess.run(
-        [*session, *journey, sys.executable, "-m", "lockhouse"],
+        [*session, *journey, *program],
         env=environment,
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
     )
+    stop = [*program, "--home", str(tmp_path / "home"), "engines", "stop"]
+    subprocess.run(stop, env=environment, cwd=tmp_path, capture_output=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr[-4000:]
     assert "reopened and found it" in done.stdout
     pictures = sorted(shots.glob("*.png"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QWidget
 
 from lockhouse.seal import SealLevel
@@ -15,6 +15,7 @@ from lockhouse.ui.parts import label, make_menu
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Meter
 
+_SPEED_REST_MS = 300
 SEAL_WORDS: Mapping[SealLevel, str] = {
     "kernel": "Sealed: nothing can leave",
     "python": "Sealed by the program only",
@@ -47,6 +48,9 @@ class StatusBar(QFrame):
         self._theme = theme
         self._titles: dict[str, str] = {}
         self._rates: dict[str, float] = {}
+        self._speed_rest = QTimer(self)
+        self._speed_rest.setSingleShot(True)
+        self._speed_rest.setInterval(_SPEED_REST_MS)
         self.setObjectName("status")
         self.setAccessibleName("Status")
         self.setFixedHeight(theme.px(28))
@@ -122,7 +126,9 @@ class StatusBar(QFrame):
         """How fast an answer comes."""
         if run.tokens_per_s > 0:
             self._rates[run.conversation_id] = run.tokens_per_s
-        self._show_speed()
+            if not self._speed_rest.isActive():  # figures that change faster cannot be read
+                self._speed_rest.start()
+                self._show_speed()
 
     def show_end(self, ended: AnswerEnded) -> None:
         """An answer is over."""

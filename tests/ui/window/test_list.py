@@ -188,3 +188,20 @@ def test_a_chat_is_saved_as_a_file(three: Window, tmp_path: Path) -> None:
     three.until(lambda: path.exists() and "About Beta" in path.read_text(encoding="utf-8"))
     three.app.chat.export_to("md", tmp_path / "missing" / "beta.md")
     three.until(lambda: any("could not be written" in m for m in three.page.banners.messages))
+
+
+def test_progress_changes_only_its_own_row(three: Window) -> None:
+    panel = three.page.list_panel
+    beta = _named(three, "Beta")
+    changed: list[int] = []
+    resets: list[bool] = []
+    panel.model.dataChanged.connect(lambda first, _last: changed.append(first.row()))
+    panel.model.modelReset.connect(lambda: resets.append(True))
+    for done in range(0, 100, 5):
+        panel.model.show_run(beta.id, RunState(beta.id, "m", "reading", done=done, total=10_000))
+    row = panel.model.index_of(beta.id).row()
+    assert changed == [row, row]  # 0 % and 1 %, whatever the number of tokens
+    assert panel.model.row(row).run is not None
+    panel.model.show_run(beta.id, None)
+    assert panel.model.row(row).run is None
+    assert not resets

@@ -130,8 +130,9 @@ class Composer(QFrame):
 
     def set_running(self, *, running: bool) -> None:
         """Whether the conversation is being answered."""
-        self._running = running
-        self._update_button()
+        if running != self._running:
+            self._running = running
+            self._update_button()
 
     def set_recall(self, text: str) -> None:
         """What Up brings back."""

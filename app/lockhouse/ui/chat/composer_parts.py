@@ -37,9 +37,10 @@ class SendButton(QAbstractButton):
 
     def show_stop(self, *, stops: bool) -> None:
         """Choose between sending and stopping."""
-        self._stops = stops
-        self._say()
-        self.update()
+        if stops != self._stops:
+            self._stops = stops
+            self._say()
+            self.update()
 
     def _say(self) -> None:
         words = "Stop the answer" if self._stops else "Send"

@@ -7,7 +7,7 @@ they differ, so that a title that grows while answering does not lose the select
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, Qt
@@ -122,12 +122,19 @@ class ListModel(QAbstractListModel):
         self._rebuild()
 
     def show_run(self, conversation_id: str, run: RunState | None) -> None:
-        """Mark a conversation as answering, or as done."""
+        """Mark a conversation as answering, or as done. Called many times a second."""
+        before = self._runs.get(conversation_id)
         if run is None:
             self._runs.pop(conversation_id, None)
         else:
             self._runs[conversation_id] = run
-        self._rebuild()
+        if _shown_of(before) == _shown_of(run):
+            return
+        index = self.index_of(conversation_id)
+        if index.isValid():
+            number = index.row()
+            self._rows[number] = replace(self._rows[number], run=run)
+            self.dataChanged.emit(index, index)
 
     def toggle_folder(self, folder_id: str) -> None:
         """Fold or unfold a folder."""
@@ -191,6 +198,14 @@ class ListModel(QAbstractListModel):
         self.beginResetModel()
         self._rows = rows
         self.endResetModel()
+
+
+def _shown_of(run: RunState | None) -> str:
+    """What of a run can be seen in its row."""
+    if run is None:
+        return ""
+    fraction = run.fraction
+    return "running" if fraction is None else wording.percent(fraction)
 
 
 def _spoken(row: Row) -> str:

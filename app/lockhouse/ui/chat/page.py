@@ -117,10 +117,11 @@ class ChatPage(QWidget):
             self._stack.addWidget(page)
         self._foot = QWidget()
         foot = QHBoxLayout(self._foot)
-        foot.setContentsMargins(px(30), px(8), px(30), px(16))
+        foot.setContentsMargins(px(24), px(8), px(24), px(16))
+        self.transcript.verticalScrollBar().rangeChanged.connect(lambda *_: self._fit_foot())
         self.composer.setMaximumWidth(px(COLUMN_WIDTH))
         foot.addStretch(1)
-        foot.addWidget(self.composer, 1000)
+        foot.addWidget(self.composer, 100_000)
         foot.addStretch(1)
         work = QWidget()
         work.setObjectName("chat_work")
@@ -145,6 +146,15 @@ class ChatPage(QWidget):
         )
         for before, after in pairwise(order):
             self.setTabOrder(before, after)
+
+    def _fit_foot(self) -> None:
+        """The composer stands exactly below the column of text, with and without a scroll bar."""
+        bar = self.transcript.verticalScrollBar()
+        px = self._theme.px
+        side = px(24) + (bar.sizeHint().width() // 2 if bar.maximum() > bar.minimum() else 0)
+        layout = self._foot.layout()
+        if layout is not None and layout.contentsMargins().left() != side:
+            layout.setContentsMargins(side, px(8), side, px(16))
 
     def _follow_controllers(self) -> None:
         chat, listing, runs = self._controller, self.listing, self._controller.runs

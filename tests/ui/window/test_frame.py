@@ -222,3 +222,17 @@ def test_dialogs_close_with_escape(window: Window) -> None:
     window.until(lambda: QApplication.activeWindow() is dialog)
     window.qtbot.keyClick(dialog, Qt.Key.Key_Escape)
     window.until(lambda: not dialog.isVisible())
+
+
+def test_tab_goes_through_the_page_as_it_is_read(window: Window) -> None:
+    window.page.new_chat()
+    page = window.page
+    order = [*page.list_panel.tab_order(), *page.head.tab_order(), page.transcript]
+    order += page.composer.tab_order()
+    chain: list[QWidget] = []
+    step = order[0]
+    while step is not None and (not chain or step is not order[0]) and len(chain) < 2000:
+        chain.append(step)
+        step = step.nextInFocusChain()
+    places = [chain.index(widget) for widget in order]
+    assert places == sorted(places)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
 
 from PySide6.QtCore import QAbstractListModel, QEvent, QModelIndex, QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
@@ -23,36 +21,12 @@ from lockhouse.ui import wording
 from lockhouse.ui.chat.list_model import Index
 from lockhouse.ui.chat.listing import ListController
 from lockhouse.ui.chat.palette_delegate import PaletteDelegate
+from lockhouse.ui.chat.palette_values import ENTRY, Command, Entry
 from lockhouse.ui.parts import label
 from lockhouse.ui.theme import Theme
 
-ENTRY = Qt.ItemDataRole.UserRole + 1
 _PAUSE_MS = 120
 _RECENT = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """Something the window can do."""
-
-    icon: str
-    words: str
-    keys: str
-    run: Callable[[], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of the palette."""
-
-    kind: Literal["head", "chat", "hit", "command"]
-    icon: str
-    title: str
-    right: str = ""
-    snippet: str = ""
-    conversation_id: str = ""
-    message_id: str = ""
-    command: Command | None = None
 
 
 class EntryModel(QAbstractListModel):

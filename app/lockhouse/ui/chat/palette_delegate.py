@@ -9,10 +9,10 @@ from PySide6.QtGui import QFontMetricsF, QPainter
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from lockhouse.ui.chat.list_model import Index
+from lockhouse.ui.chat.palette_values import ENTRY, Entry
 from lockhouse.ui.theme import Theme
 
 _MARKS = re.compile("(\x02[^\x03]*\x03?)")
-_ENTRY = Qt.ItemDataRole.UserRole + 1
 
 
 class PaletteDelegate(QStyledItemDelegate):
@@ -23,13 +23,13 @@ class PaletteDelegate(QStyledItemDelegate):
         self._theme = theme
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
-        entry = index.data(_ENTRY)
+        entry: Entry = index.data(ENTRY)
         height = 28 if entry.kind == "head" else 52 if entry.snippet else 36
         return QSize(200, self._theme.px(height))
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         theme, px = self._theme, self._theme.px
-        entry = index.data(_ENTRY)
+        entry: Entry = index.data(ENTRY)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         box = option.rect.adjusted(0, 0, -px(4), 0)
@@ -57,19 +57,18 @@ class PaletteDelegate(QStyledItemDelegate):
             self._paint_snippet(painter, QRectF(below), entry.snippet)
         painter.restore()
 
-    def _paint_line(self, painter: QPainter, area: QRect, entry: object) -> None:
+    def _paint_line(self, painter: QPainter, area: QRect, entry: Entry) -> None:
         theme, px = self._theme, self._theme.px
-        right = str(getattr(entry, "right", ""))
         painter.setFont(theme.font("caption", tabular=True))
         painter.setPen(theme.color("text-3"))
         flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
-        painter.drawText(area, flags, right)
-        wide = int(QFontMetricsF(painter.font()).horizontalAdvance(right))
+        painter.drawText(area, flags, entry.right)
+        wide = int(QFontMetricsF(painter.font()).horizontalAdvance(entry.right))
         painter.setFont(theme.font("body", weight=500))
         painter.setPen(theme.color("text-1"))
         room = area.width() - wide - px(12)
         title = QFontMetricsF(painter.font()).elidedText(
-            str(getattr(entry, "title", "")), Qt.TextElideMode.ElideRight, room
+            entry.title, Qt.TextElideMode.ElideRight, room
         )
         painter.drawText(area, Qt.AlignmentFlag.AlignVCenter, title)
 

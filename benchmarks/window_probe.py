@@ -27,7 +27,7 @@ def main() -> None:
     seal.seal_network()
     from PySide6.QtCore import QEvent, QObject, QTimer
 
-    from lockhouse.ui.app import App, make_application
+    from lockhouse.ui.app import build, make_application
     from lockhouse.ui.theme import Theme
     from lockhouse.workspace import open_workspace
 
@@ -45,7 +45,7 @@ def main() -> None:
             return False
 
     application = make_application(sys.argv[:1])
-    app = App(application, Theme(application), open_workspace())
+    app = build(application, Theme(application), open_workspace())
     filters: list[QObject] = []
 
     def watch_paint(moment: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QItemSelectionModel, Qt
-from PySide6.QtWidgets import QLineEdit
+from PySide6.QtWidgets import QApplication, QLineEdit, QMenu
 
 from lockhouse.chat.conversations import Conversation, Folder
 from lockhouse.ui.chat.list_menu import fill_menu
@@ -205,3 +205,48 @@ def test_progress_changes_only_its_own_row(three: Window) -> None:
     panel.model.show_run(beta.id, None)
     assert panel.model.row(row).run is None
     assert not resets
+
+
+# The offscreen platform has no window manager and no keyboard to grab.
+offscreen_menus = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
+
+
+def _click(window: Window, words: str) -> None:
+    """Choose an entry of the menu that is open."""
+    window.until(lambda: bool(_menus()))
+    menu = _menus()[-1]
+    action = next(one for one in menu.actions() if one.text().startswith(words))
+    place = menu.actionGeometry(action).center()
+    window.qtbot.mouseMove(menu, place)
+    window.qtbot.mouseClick(menu, Qt.MouseButton.LeftButton, pos=place)
+
+
+def _menus() -> list[QMenu]:
+    return [
+        widget
+        for widget in QApplication.topLevelWidgets()
+        if isinstance(widget, QMenu) and widget.isVisible()
+    ]
+
+
+@offscreen_menus
+def test_the_menus_of_the_head_do_what_they_say(three: Window) -> None:
+    three.open(_named(three, "Beta"))
+    three.press("more")
+    _click(three, "Pin")
+    three.until(lambda: three.titles[:2] == ["Pinned", "Beta"])
+    three.press("share")
+    _click(three, "Copy as Markdown")
+    three.until(lambda: "About Beta" in QApplication.clipboard().text())
+    three.press("more")
+    _click(three, "Delete")
+    three.until(lambda: "Beta" not in three.titles)
+    assert three.app.chat.conversation_id == ""
+
+
+@offscreen_menus
+def test_the_target_picker_sets_who_answers(three: Window) -> None:
+    three.open(_named(three, "Beta"))
+    three.press("target_picker")
+    _click(three, "SmolLM2")
+    three.until(lambda: _named(three, "Beta").target == "smollm2-135m-instruct")

@@ -1,4 +1,4 @@
-"""The way on when a model does not fit: the smaller choice that would."""
+"""The way on when a model or a prompt does not fit: the choice that would."""
 
 from __future__ import annotations
 
@@ -19,14 +19,22 @@ from lockhouse.ui.theme import Theme
 
 _MARGIN_BYTES = 512 << 20
 _SMALLEST_CONTEXT = 512
+_USUAL_CONTEXT = 8192
 
 
 @dataclass(frozen=True, slots=True)
 class SmallerChoice:
-    """A context that would fit; 0 when none does."""
+    """The largest context that would fit; 0 when none does."""
 
     context_length: int
     halved_cache: bool = False
+
+
+_TITLES = {
+    "out_of_memory": "This does not fit into memory",
+    "context_too_large": "This does not fit into memory",
+    "prompt_too_long": "This is longer than the context",
+}
 
 
 def smaller_choice(path: Path, kv_type: str) -> SmallerChoice:
@@ -76,13 +84,18 @@ class NoRoomHelp:
 
     def _show(self, failed: Failed, choice: SmallerChoice, over: QWidget) -> None:
         choices: list[tuple[str, str]] = []
-        if choice.context_length:
-            words = f"Use a context of {choice.context_length:,} tokens"
-            choices.append(("smaller", words))
-        choices.append(("models", "Choose another model"))
+        words = f"Use a context of {choice.context_length:,} tokens"
+        if failed.code == "prompt_too_long":
+            choices.append(("cut", "Leave out the oldest messages"))
+            if choice.context_length > (self._settings.current.context_length or _USUAL_CONTEXT):
+                choices.append(("context", words))
+        elif failed.code in _TITLES:
+            if choice.context_length:
+                choices.append(("context", words))
+            choices.append(("models", "Choose another model"))
         dialog = ChoiceDialog(
             self._theme,
-            "This does not fit into memory",
+            _TITLES.get(failed.code, "There is no room"),
             failed.message,
             hint=failed.hint,
             choices=choices,
@@ -98,8 +111,11 @@ class NoRoomHelp:
         if key == "models":
             self._show_models()
             return
-        if choice.halved_cache:
-            self._settings.set("kv_type", "q8_0")
-        self._settings.set("context_length", choice.context_length)
+        if key == "cut":
+            self._settings.set("when_full", "cut_oldest")
+        else:
+            if choice.halved_cache:
+                self._settings.set("kv_type", "q8_0")
+            self._settings.set("context_length", choice.context_length)
         # After the setting is stored, because the target reads it when it is asked.
         self._jobs.run_in_order(lambda: None, lambda _: self._again(), ignore)

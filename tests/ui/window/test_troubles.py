@@ -13,12 +13,14 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication, QLabel, QPlainTextEdit
 from pytestqt.qtbot import QtBot
 
+from lockhouse.answer.targets import TargetInfo
 from lockhouse.core.errors import StorageError
 from lockhouse.ui.app import run, tell_storage_error
 from lockhouse.ui.crash_window import CrashCatcher
 from lockhouse.ui.surfaces import BannerStack, ChoiceDialog
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.transcript.values import TranscriptAction
+from lockhouse.workspace import Workspace
 from tests.ui.window.driving import OpenWindow, Window
 
 LONG = "Tell me a very long story about a river."
@@ -80,10 +82,38 @@ def test_what_does_not_fit_offers_the_context_that_would(
     window.page.new_chat()
     window.type_and_send("Hello")
     dialog = window.dialog("choice_dialog")
-    window.press("dialog_smaller", dialog)
+    window.press("dialog_context", dialog)
     window.until(lambda: window.last.status == "complete")
     assert 512 <= window.app.settings.current.context_length <= 8192
     assert window.last.text.strip()
+
+
+def test_a_chat_longer_than_the_context_can_go_on_without_its_oldest_messages(
+    open_window: OpenWindow, home: Path
+) -> None:
+    def long_chat(workspace: Workspace) -> None:
+        workspace.save_settings(context_length=512, answer_max_tokens=6)
+        chat = workspace.conversations.create(title="Long")
+        parent = None
+        for number in range(12):
+            words = f"Message {number}. " + "All work and no play makes a dull day. " * 6
+            parent = workspace.conversations.add_user(chat.id, words, parent_id=parent).id
+            parent = workspace.conversations.begin_answer(
+                chat.id, parent, target=TargetInfo("smollm2-135m-instruct", "local")
+            ).id
+            workspace.conversations.finish_answer(
+                parent, content="Indeed.", reasoning="", status="complete"
+            )
+
+    window = open_window(home, prepare=long_chat)
+    window.open(window.workspace.conversations.list()[0])
+    window.type_and_send("And now?")
+    dialog = window.dialog("choice_dialog")
+    assert "512" in dialog.findChild(QLabel, "dialog_message").text()  # type: ignore[union-attr]
+    window.press("dialog_cut", dialog)
+    window.until(lambda: window.last.role == "assistant" and window.last.status == "complete")
+    assert window.app.settings.current.when_full == "cut_oldest"
+    assert any("left out" in words or "cut" in words for words in window.page.banners.messages)
 
 
 def test_a_damaged_database_is_told_and_nothing_opens(

@@ -164,6 +164,7 @@ class EnginePool:
         with contextlib.suppress(*_UNREACHABLE):
             connection = protocol.connect(self._folder, engine_id)
             protocol.send(connection, protocol.Hold())
+            protocol.receive_reply(connection)  # from here on it counts
             self.close()
             self._holds[engine_id] = connection
 
@@ -450,20 +451,27 @@ class EnginePool:
 
 
 _OUTSIDE = (-9, -15)  # killed from outside: says nothing about the model or the settings
-_starters: list[subprocess.Popen[bytes]] = []
+_children: set[int] = set()
 
 
 def _reap_later(starter: subprocess.Popen[bytes]) -> None:
-    """Keep the handle: engines outlive their starter, and ended ones must not stay zombies."""
-    _starters[:] = [other for other in _starters if other.poll() is None]
-    _starters.append(starter)
+    """Let go of the handle: engines outlive their starter, and nobody waits for them."""
+    _children.add(starter.pid)
+    starter.returncode = 0  # or Popen complains when it is dropped
+
+
+def _reap() -> None:
+    """Engines that this process started and that have ended must not stay zombies."""
+    for pid in list(_children):
+        with contextlib.suppress(ChildProcessError):
+            if os.waitpid(pid, os.WNOHANG) == (0, 0):
+                continue
+        _children.discard(pid)
 
 
 def _alive(record: EngineRecord) -> bool:
     """Whether the engine's process is still there."""
-    for starter in _starters:
-        if starter.pid == record.supervisor_pid and starter.poll() is not None:
-            return False
+    _reap()
     try:
         process = psutil.Process(record.pid)
         same = abs(process.create_time() - record.process_started) < 1

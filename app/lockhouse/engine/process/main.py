@@ -143,9 +143,13 @@ def clear(folder: Path, engine_id: str) -> None:
 
 
 def _write_exit(order: StartOrder, folder: Path, return_code: int) -> None:
+    """Leave word of a bad end, before the record that others look for disappears."""
+    if return_code != 0:
+        _leave_word(order, folder, return_code)
     clear(folder, order.id)
-    if return_code == 0:
-        return
+
+
+def _leave_word(order: StartOrder, folder: Path, return_code: int) -> None:
     try:
         with Path(order.log).open("rb") as log:
             log.seek(0, os.SEEK_END)

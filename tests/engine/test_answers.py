@@ -22,6 +22,7 @@ from lockhouse.engine.protocol import EngineSpec, LoadSettings
 
 from .conftest import Answered, ask, request
 
+_NO_END = Sampling(temperature=0, logit_bias={"0": -100.0, "2": -100.0})
 CAPITAL = "What is the capital of France? Answer in one sentence."
 
 
@@ -194,15 +195,14 @@ def test_oldest_turns_are_cut_and_the_user_is_told(
 
 def test_a_full_context_stops_and_says_so(pool: EnginePool, starter: Path) -> None:
     small = EngineSpec(str(starter), "small", LoadSettings(context_length=256, parallel=1))
-    endless = Sampling(temperature=0, logit_bias={"0": -100.0, "2": -100.0})  # no end of text
-    asked = request("Count from one to one thousand in words.", max_tokens=None, sampling=endless)
+    asked = request("Count from one to one thousand in words.", max_tokens=900, sampling=_NO_END)
     answered = ask(pool, small, asked)
     assert answered.finished.finish_reason == "length"
     assert "context_full" in answered.notices()
     turns = tuple(Turn("user", f"Remember the number {n}.") for n in range(4))
     rolling = AnswerRequest(
         (*turns, Turn("user", "Count from one to one thousand in words.")),
-        endless,
+        _NO_END,
         max_tokens=400,
         when_full="cut_oldest",
     )
@@ -282,3 +282,13 @@ def test_every_sampler_answers(
     assert answered.text
     if sampling.logit_bias:
         assert " Paris" not in answered.text
+
+
+def test_an_answer_that_repeats_itself_is_stopped(
+    shared_pool: EnginePool, spec: EngineSpec
+) -> None:
+    endless = request("Go.", grammar='root ::= ("la " )+', max_tokens=None, sampling=_NO_END)
+    answered = ask(shared_pool, spec, endless)
+    assert answered.finished.finish_reason == "length"
+    assert "repeats" in answered.notices()
+    assert answered.finished.usage.completion_tokens < 400

@@ -25,6 +25,7 @@ from lockhouse.core.answering import (
     Reasoning,
     Text,
     Timing,
+    Turn,
 )
 from lockhouse.core.cancelling import CancelToken
 from lockhouse.core.errors import LockhouseError, NoRoom, NotFound
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 _USABLE = ("ready", "changed")
 _USUAL_CONTEXT = 8192
+_STARTER_INSTRUCTIONS = "You are a helpful assistant."
 _SMALLEST_CONTEXT = 512
 _MEMORY_MARGIN_BYTES = 256 << 20  # for the process itself and for everyone else
 
@@ -88,6 +90,7 @@ class LocalTarget:
     def answer(self, request: AnswerRequest, cancel: CancelToken) -> Iterator[Event]:
         """Events of the answer; see :class:`Target`."""
         started = time.perf_counter()
+        request = self._with_instructions(request)
         digest = self._hash_meanwhile(cancel)
         loaded_s = first_s = 0.0
         for event in self._engines.answer(self._spec_for(request), request, cancel):
@@ -106,7 +109,16 @@ class LocalTarget:
 
     def count_tokens(self, request: AnswerRequest) -> int:
         """Prompt tokens of the request. Loads the model if need be."""
-        return self._engines.count_tokens(self._spec_for(request), request)
+        asked = self._with_instructions(request)
+        return self._engines.count_tokens(self._spec_for(asked), asked)
+
+    def _with_instructions(self, request: AnswerRequest) -> AnswerRequest:
+        """The starter model answers far better than with its template's own instructions."""
+        if not self._model.included or any(turn.role == "system" for turn in request.turns):
+            return request
+        return msgspec.structs.replace(
+            request, turns=(Turn("system", _STARTER_INSTRUCTIONS), *request.turns)
+        )
 
     def _spec_for(self, request: AnswerRequest) -> EngineSpec:
         if request.context_length is None:

@@ -125,7 +125,7 @@ class Notice(msgspec.Struct, frozen=True, tag="notice"):
     """Something the user should know: turns cut, template replaced, safer settings used.
 
     ``code`` is one of ``turns_cut``, ``template_fallback``, ``engine_restarted``,
-    ``safer_settings``, ``reasoning_ended``.
+    ``safer_settings``, ``reasoning_ended``, ``context_full``, ``repeats``.
     """
 
     code: str

@@ -33,6 +33,7 @@ from lockhouse.engine.process.sampling import Sampler, draw_seed, json_schema_gr
 from lockhouse.engine.process.templates import Prompt
 
 _COUNT_S = 0.25  # between counts of tokens for whoever shows a rate
+_LOOP_TOKENS, _LONGEST_PERIOD = 320, 81  # at least four rounds before it counts as a loop
 _GATHER_S = 0.02  # text goes out at most this often: each message wakes other processes
 
 
@@ -115,6 +116,16 @@ class Job:
             return
         self.tokens.append(token)
         self._completion_tokens += 1
+        if self.request.max_tokens is None and self._repeats():
+            self.ended = "length"
+            self.send(
+                Notice(
+                    "repeats",
+                    "The model had begun to repeat itself without end, so the answer was stopped. "
+                    "Ask in other words, or raise the repeat penalty.",
+                )
+            )
+            return
         if self._splitter.inside:
             self._reasoning_tokens += 1
         self._write(token)
@@ -152,6 +163,13 @@ class Job:
             if clock - self._counted_at >= _COUNT_S:
                 self._counted_at = clock
                 self.send(self._usage())
+
+    def _repeats(self) -> bool:
+        """Whether nothing new has come for long: the same few tokens over and over."""
+        if self._completion_tokens < _LOOP_TOKENS or self._completion_tokens % 32:
+            return False
+        recent = self.tokens[-_LOOP_TOKENS:]
+        return any(recent[:-period] == recent[period:] for period in range(1, _LONGEST_PERIOD))
 
     def _write(self, token: int) -> None:
         piece = self._vocabulary.piece(token)

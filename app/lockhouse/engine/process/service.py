@@ -61,6 +61,7 @@ class Service:
         self._builder: PromptBuilder | None = None
         self._scheduler: Scheduler | None = None
         self._context_length = 0
+        self._trained_context = 0
         self._threads = 0
         self._build = EngineBuild()
 
@@ -98,6 +99,7 @@ class Service:
 
         self._build = build()
         model = Model(loading.result())
+        self._trained_context = model.trained_context
         wanted = settings.context_length or min(model.trained_context, _DEFAULT_CONTEXT)
         self._threads = settings.threads or physical_cores()
         governor = ThreadGovernor(self._threads)
@@ -236,7 +238,7 @@ class Service:
             raise NoRoom(
                 f"The prompt takes {len(prompt.tokens):,} tokens, and the context holds "
                 f"{self._context_length:,}.",
-                hint="Shorten it, choose a larger context length, or let the oldest turns be cut.",
+                hint=self._way_out(request),
                 code="prompt_too_long",
             )
         if not prompt.tokens:
@@ -246,6 +248,18 @@ class Service:
         from lockhouse.engine.process.answering import Job
 
         return Job(request, prompt, self._vocabulary, send, submitted_at=started)
+
+    def _way_out(self, request: AnswerRequest) -> str:
+        """What can help when a prompt is too long here."""
+        ways = ["shorten it"]
+        if self._context_length < self._trained_context:
+            ways.append(f"choose a context length of up to {self._trained_context:,} tokens")
+        if len(request.turns) > 2 and request.when_full == "stop":
+            ways.append("let the oldest turns be left out")
+        if len(ways) == 1:
+            ways.append("ask a model with a larger context")
+        sentence = ", ".join(ways[:-1]) + " or " + ways[-1]
+        return sentence[0].upper() + sentence[1:] + "."
 
     def _prompt(self, request: AnswerRequest) -> Prompt:
         assert self._builder is not None

@@ -29,7 +29,9 @@ for name in sys.stdin.read().splitlines():
     except InvalidInput:
         pass
     used = max(used, resource.getrusage(resource.RUSAGE_SELF).ru_utime - before)
-print(used, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+# Not ru_maxrss: that begins with what the parent had when it started this process.
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(used, peak.split()[1])
 """
 LOAD_ALL = """
 import ctypes, sys

@@ -87,6 +87,36 @@ def test_a_mistake_in_usage_is_2(inside: Inside, arguments: tuple[str, ...]) -> 
     assert not inside.database.exists()
 
 
+@pytest.mark.parametrize("group", ["chats", "engines", "settings", "models"])
+def test_a_group_named_alone_shows_its_help_and_no_error(inside: Inside, group: str) -> None:
+    outcome = inside(group)
+    assert outcome.code == 0
+    assert outcome.text.startswith(f"Usage: lockhouse {group} ")
+    assert outcome.err == ""
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--temperature", "hot", "--temperature has to be a number from 0 to 10, not hot."),
+        ("--temperature", "nan", "--temperature has to be a number from 0 to 10, not nan."),
+        ("--repeat-penalty", "0", "--repeat-penalty has to be a number above 0 to 10, not 0."),
+        ("--seed", "x", "--seed has to be a whole number from 0 to 4,294,967,295, not x."),
+        ("--max-tokens", "0", "--max-tokens has to be a whole number from 1 upwards, not 0."),
+    ],
+)
+def test_a_number_out_of_range_is_told_in_plain_words(
+    inside: Inside, option: str, value: str, said: str
+) -> None:
+    assert refused(inside("ask", "Hi", option, value, "--json"), 2)["message"] == said
+
+
+def test_words_without_quotes_are_told_to_be_quoted(inside: Inside) -> None:
+    assert "in quotes" in refused(inside("ask", "why", "is", "it", "--json"), 2)["hint"]
+    assert "in quotes" in inside("chats", "rename", "0000", "two", "words").err
+    assert "in quotes" not in inside("chats", "list", "two").err
+
+
 def test_what_does_not_exist_is_3(inside: Inside) -> None:
     for arguments in (
         ("ask", "Hi", "-m", "no-such-model"),

@@ -10,7 +10,7 @@ import click
 
 from lockhouse.cli import output
 from lockhouse.cli.door import Door, as_json, pass_door
-from lockhouse.cli.options import target_option
+from lockhouse.cli.options import WholeNumber, target_option
 from lockhouse.core.errors import Cancelled, LockhouseError, from_wire
 
 if TYPE_CHECKING:
@@ -23,9 +23,11 @@ _TOKENS_PER_SENTENCE = 16
 
 @click.command(short_help="Measure how fast this machine answers.")
 @target_option
-@click.option("--prompt-tokens", type=click.IntRange(16, 100_000), default=512, show_default=True)
-@click.option("--tokens", type=click.IntRange(2, 100_000), default=128, show_default=True)
-@click.option("--runs", type=click.IntRange(1, 100), default=3, show_default=True)
+@click.option(
+    "--prompt-tokens", type=WholeNumber(16, 100_000), metavar="N", default=512, show_default=True
+)
+@click.option("--tokens", type=WholeNumber(2, 100_000), metavar="N", default=128, show_default=True)
+@click.option("--runs", type=WholeNumber(1, 100), metavar="N", default=3, show_default=True)
 @as_json
 @pass_door
 def bench(

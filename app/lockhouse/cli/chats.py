@@ -10,7 +10,7 @@ import click
 
 from lockhouse.cli import output
 from lockhouse.cli.door import Door, as_json, pass_door
-from lockhouse.cli.options import require_text
+from lockhouse.cli.options import WholeNumber, require_text
 from lockhouse.core.errors import InvalidInput, NotFound, UsageMistake
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def show(door: Door, chat_id: str, *, is_whole: bool, is_json: bool) -> None:
 
 @chats.command()
 @click.argument("words", nargs=-1, required=True)
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@click.option("--limit", type=WholeNumber(1, 10_000), metavar="N", default=50, show_default=True)
 @as_json
 @pass_door
 def search(door: Door, words: tuple[str, ...], *, limit: int, is_json: bool) -> None:

@@ -23,6 +23,7 @@ from lockhouse.core.errors import Cancelled, InvalidInput, LockhouseError, NoRoo
 BUG = 70
 READER_LEFT = 141  # as a shell reports a program that wrote to a closed pipe
 _ISSUES = "Please report it with the lines above; they hold no prompt and no answer."
+_QUOTING = 'Put words that belong together in quotes: "like these". '
 
 # name: (module, attribute, what it does)
 _COMMANDS = {
@@ -100,6 +101,9 @@ def main(argv: list[str]) -> int:
         code = Cancelled.exit_code
     except LockhouseError as error:
         code = _tell(error, shape)
+    except click.exceptions.NoArgsIsHelpError as nothing_asked:
+        output.write_line(nothing_asked.format_message())
+        code = 0
     except click.ClickException as error:
         code = _tell(_from_click(error), shape)
     except MemoryError:
@@ -122,8 +126,16 @@ def _error_shape(argv: list[str]) -> Literal["text", "json", "jsonl"]:
 def _from_click(error: click.ClickException) -> LockhouseError:
     if isinstance(error, click.UsageError):
         path = error.ctx.command_path if error.ctx is not None else "lockhouse"
-        return UsageMistake(error.format_message(), hint=f"See: {path} --help")
+        quoting = _QUOTING if _looks_unquoted(error) else ""
+        return UsageMistake(error.format_message(), hint=f"{quoting}See: {path} --help")
     return InvalidInput(error.format_message())
+
+
+def _looks_unquoted(error: click.UsageError) -> bool:
+    """Whether a command that takes a text was handed its words one by one."""
+    if error.ctx is None or not error.message.startswith("Got unexpected extra argument"):
+        return False
+    return any(isinstance(param, click.Argument) for param in error.ctx.command.params)
 
 
 def _tell(error: LockhouseError, shape: Literal["text", "json", "jsonl"]) -> int:

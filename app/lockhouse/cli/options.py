@@ -26,16 +26,48 @@ _LARGEST_SEED = 2**32 - 1
 _ATTACHMENT_LIMIT_BYTES = 16 * 1024 * 1024
 
 
-class _Finite(click.FloatRange):
-    """A number within bounds; ``nan`` is within none."""
+class Number(click.FloatRange):
+    """A number within bounds, refused in the words of the settings; ``nan`` is within none."""
+
+    name = "number"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        number = float(super().convert(value, param, ctx))
+        try:
+            number = float(super().convert(value, param, ctx))
+        except click.BadParameter as error:
+            raise _not_within(self, value, param, ctx) from error
         if not math.isfinite(number):
-            self.fail(f"{value!r} is not a number to calculate with.", param, ctx)
+            raise _not_within(self, value, param, ctx)
         return number
+
+
+class WholeNumber(click.IntRange):
+    """A whole number within bounds, refused in the same words."""
+
+    name = "whole number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            return int(super().convert(value, param, ctx))
+        except click.BadParameter as error:
+            raise _not_within(self, value, param, ctx) from error
+
+
+def _not_within(
+    kind: Number | WholeNumber,
+    value: object,
+    param: click.Parameter | None,
+    ctx: click.Context | None,
+) -> UsageMistake:
+    name = param.opts[0] if param is not None else "It"
+    path = ctx.command_path if ctx is not None else "lockhouse"
+    low = f"{'above' if kind.min_open else 'from'} {kind.min or 0:,.10g}"
+    bounds = f"{low} upwards" if kind.max is None else f"{low} to {kind.max:,.10g}"
+    return UsageMistake(
+        f"{name} has to be a {kind.name} {bounds}, not {value}.", hint=f"See: {path} --help"
+    )
 
 
 def target_option(command: _Command) -> _Command:
@@ -48,22 +80,22 @@ def target_option(command: _Command) -> _Command:
 
 def sampling_options(command: _Command) -> _Command:
     """Every option that shapes an answer."""
-    probability = _Finite(0, 1)
+    probability = Number(0, 1)
     options = (
-        click.option("--seed", type=click.IntRange(0, _LARGEST_SEED), metavar="N",
+        click.option("--seed", type=WholeNumber(0, _LARGEST_SEED), metavar="N",
                      help="Draw the same answer again."),
-        click.option("--temperature", type=_Finite(0, 10), metavar="T",
+        click.option("--temperature", type=Number(0, 10), metavar="T",
                      help="0 always takes the likeliest token."),
         click.option("--top-p", type=probability, metavar="P", help="1 is off."),
-        click.option("--top-k", type=click.IntRange(0), metavar="N", help="0 is off."),
+        click.option("--top-k", type=WholeNumber(0), metavar="N", help="0 is off."),
         click.option("--min-p", type=probability, metavar="P", help="0 is off."),
-        click.option("--repeat-penalty", type=_Finite(0, 10, min_open=True), metavar="R",
+        click.option("--repeat-penalty", type=Number(0, 10, min_open=True), metavar="R",
                      help="1 is off."),
-        click.option("--max-tokens", type=click.IntRange(1), metavar="N",
+        click.option("--max-tokens", type=WholeNumber(1), metavar="N",
                      help="End the answer after N tokens."),
         click.option("--stop", multiple=True, metavar="TEXT",
                      help="End the answer before TEXT. Can be repeated."),
-        click.option("--ctx", type=click.IntRange(1), metavar="N",
+        click.option("--ctx", type=WholeNumber(1), metavar="N",
                      help="Context length in tokens."),
         click.option("--schema", type=click.Path(path_type=Path), metavar="FILE",
                      help="Answer in JSON that fits this JSON schema."),

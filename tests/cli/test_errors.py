@@ -174,6 +174,23 @@ def test_a_broken_grammar_is_told(shared: Command, tmp_path: Path) -> None:
     assert shared("ask", "Hi", "--max-tokens", "2").code == 0
 
 
+def test_a_question_that_failed_at_once_leaves_no_chat_behind(
+    lockhouse: Command, tmp_path: Path
+) -> None:
+    grammar = tmp_path / "broken.gbnf"
+    grammar.write_text("root ::= (((")
+    failing = ("ask", "hi", "--grammar", grammar, "--json")
+    failed = lockhouse(*failing)
+    assert failed.code == 3
+    assert failed.json["conversation_id"] is None
+    assert lockhouse("chats", "list", "--json").json == []
+    chat = lockhouse("ask", "Hi", "--max-tokens", "2", "--json").json["conversation_id"]
+    again = lockhouse(*failing, "--chat", chat)
+    assert again.json["conversation_id"] == chat
+    shown = lockhouse("chats", "show", chat).text
+    assert f"\nassistant, failed:\n({again.json['error']['message']})\n" in shown
+
+
 def test_a_prompt_of_a_megabyte_is_refused_and_the_next_question_answered(shared: Command) -> None:
     prompt = b"All work and no play makes a dull day. " * 27_000
     outcome = shared("ask", "-", "--json", stdin=prompt)

@@ -94,7 +94,13 @@ def _ask(workspace: Workspace, question: str, wishes: dict[str, Any], shape: Sha
     if answer.failed is not None:
         failed = answer.failed
         cause = from_wire(failed.code, failed.exit_code, failed.message, failed.hint)
-        kept = {key: result[key] for key in ("text", "conversation_id", "message_id")}
+        if not wishes["chat_id"]:
+            _forget_without_answer(workspace, answer)
+        kept = {
+            "text": result["text"],
+            "conversation_id": answer.conversation_id,
+            "message_id": answer.message_id,
+        }
         raise AnswerFailed(cause, kept, was_told=True)
     if shape == "json" and not answer.reader_left:
         output.write_json(result)
@@ -105,6 +111,14 @@ def _ask(workspace: Workspace, question: str, wishes: dict[str, Any], shape: Sha
     if answer.was_cancelled:
         return _SIGNALLED + answer.stopped_by if answer.stopped_by else Cancelled.exit_code
     return 0
+
+
+def _forget_without_answer(workspace: Workspace, answer: Answer) -> None:
+    """A question that got no word of an answer leaves no conversation in the list."""
+    if answer.conversation_id is None or answer.text or answer.reasoning:
+        return
+    workspace.conversations.delete([answer.conversation_id])
+    answer.conversation_id = answer.message_id = None
 
 
 def _start(

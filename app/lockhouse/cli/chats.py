@@ -73,7 +73,7 @@ def show(door: Door, chat_id: str, *, is_whole: bool, is_json: bool) -> None:
     if conversation.system:
         output.write_line(f"\nsystem:\n{conversation.system}")
     for message in messages:
-        output.write_line(f"\n{_heading(message)}:\n{message.content}")
+        output.write_line(f"\n{_heading(message)}:\n{_said(message)}")
 
 
 @chats.command()
@@ -224,6 +224,15 @@ def _heading(message: Message) -> str:
     if message.status in _STATUS_WORDS:
         parts.append(_STATUS_WORDS[message.status])
     return ", ".join(parts)
+
+
+def _said(message: Message) -> str:
+    """The words of a message, and why there are no more of them."""
+    parts = [message.content] if message.content or message.error is None else []
+    if message.error is not None:
+        parts.append(f"({message.error.message})")
+        parts += [f"({message.error.hint})"] if message.error.hint else []
+    return "\n".join(parts)
 
 
 def _unmarked(snippet: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QMenu, QWidget
 
 from lockhouse.ui import shortcuts
+from lockhouse.ui.keys import claims_escape
 from lockhouse.ui.parts import icon_button, make_menu
 from lockhouse.ui.theme import Theme
 
@@ -51,6 +52,9 @@ class TitleEdit(QLineEdit):
         else:
             self.setText(self._kept)
         self.setCursorPosition(0)
+
+    def event(self, event: QEvent) -> bool:
+        return claims_escape(event) or super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape:

@@ -59,8 +59,10 @@ class Board(QObject):
 
     def show(self, items: Iterable[Item]) -> None:
         """Other messages, at their end."""
+        self._busy = True  # putting a card away may ask for a layout of what is going
         for message_id in list(self.live):
             self._recycle(message_id)
+        self._busy = False
         self.items = list(items)
         self._number()
         self._heights = Heights(self._estimate(item) for item in self.items)

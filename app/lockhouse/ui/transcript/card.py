@@ -89,6 +89,8 @@ class MessageCard(QWidget):
             self._focus_within = False
         self.item, self._styles = item, styles
         self.refresh()
+        if item.edit_text is not None and self.edit_box is None:
+            self._open_editor(item)
 
     def refresh(self) -> None:
         """The message has changed or grown: look at everything again but blocks that are equal."""
@@ -398,15 +400,25 @@ class MessageCard(QWidget):
         item = self.item
         if item is None or self.edit_box is not None:
             return
-        box = EditBox(self._theme, item.message.role, item.text(), self)
+        item.edit_text = item.text()
+        box = self._open_editor(item)
+        box.editor.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _open_editor(self, item: Item) -> EditBox:
+        box = EditBox(self._theme, item.message.role, item.edit_text or "", self)
+
+        def keep() -> None:
+            item.edit_text = box.text()
+            self.layout_wanted.emit()
+
         box.saved.connect(self.edited)
         box.cancelled.connect(self.edit_cancelled)
-        box.height_changed.connect(self.layout_wanted)
+        box.height_changed.connect(keep)
         self.edit_box = box
         box.show()
-        box.editor.setFocus(Qt.FocusReason.OtherFocusReason)
         self._show_actions()
         self.update()
+        return box
 
     def stop_editing(self) -> None:
         if self.edit_box is not None:

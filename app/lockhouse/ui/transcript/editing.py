@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QFontMetricsF, QKeyEvent, QTextCursor
-from PySide6.QtWidgets import QPlainTextEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QLabel, QPlainTextEdit, QPushButton, QWidget
 
+from lockhouse.ui.keys import claims_escape
+from lockhouse.ui.parts import label
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.transcript.values import MessageRole
 
@@ -15,6 +17,9 @@ _MAX_LINES = 16
 class _Editor(QPlainTextEdit):
     cancelled = Signal()
     accepted = Signal()
+
+    def event(self, event: QEvent) -> bool:
+        return claims_escape(event) or super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         control = event.modifiers() & Qt.KeyboardModifier.ControlModifier
@@ -56,6 +61,12 @@ class EditBox(QWidget):
         self._send = self._button("Save & send", "edit-send", primary=main == "edit-send")
         self._send.setVisible(self._send_first)
         self._send.clicked.connect(lambda: self._finish(send=True))
+        done = "sends" if self._send_first else "saves"
+        self._keys: QLabel = label(
+            f"Ctrl+Enter {done}, Enter breaks the line", role="caption", ink="3"
+        )
+        self._keys.setObjectName("edit-keys")
+        self._keys.setParent(self)
         self.editor.moveCursor(QTextCursor.MoveOperation.End)
 
     def text(self) -> str:
@@ -70,13 +81,17 @@ class EditBox(QWidget):
         height = round(shown * line) + px(24)
         self.editor.setGeometry(0, 0, width, height)
         right = width
+        row = self._save.sizeHint().height()
         for button in (self._send, self._save, self._cancel):
             if button.isHidden():
                 continue
             size = button.sizeHint()
             button.setGeometry(right - size.width(), height + px(8), size.width(), size.height())
             right -= size.width() + px(8)
-        return height + px(8) + self._save.sizeHint().height() + px(4)
+        wide = self._keys.sizeHint().width()
+        self._keys.setGeometry(0, height + px(8), wide, row)
+        self._keys.setVisible(wide <= right)
+        return height + px(8) + row + px(4)
 
     def _button(self, label: str, name: str, *, primary: bool = False) -> QPushButton:
         button = QPushButton(label.replace("&", "&&"), self)

@@ -32,6 +32,7 @@ class Item:
         "_settled",
         "_stream",
         "_text",
+        "edit_text",
         "gaps",
         "layout_key",
         "measured",
@@ -48,6 +49,7 @@ class Item:
     def __init__(self, message: TranscriptMessage) -> None:
         self.message = message
         self.reasoning_open = False
+        self.edit_text: str | None = None  # what stands in the editor while it is edited
         self.unfolded = False
         self.progress: Progress | None = None
         self.thinking_since: float | None = None

@@ -22,6 +22,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QPushButton, QWidget
 
+from lockhouse.ui.keys import claims_escape
 from lockhouse.ui.markdown import reading
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.transcript import highlighting
@@ -57,6 +58,7 @@ class TranscriptView(QAbstractScrollArea):
 
     action_requested = Signal(TranscriptAction)
     find_moved = Signal(int, int)
+    _is_made = False  # Qt sends events while the parts are still being made
 
     def __init__(
         self,
@@ -71,6 +73,7 @@ class TranscriptView(QAbstractScrollArea):
         self._finder = Finder()
         self._match: tuple[str, int, int] | None = None
         self._focus_id = ""
+        self._edits: dict[str, str] = {}  # begun and not ended, in whichever conversation
         self._jump = QPushButton("Jump to latest", self)
         self._dress()
         self._board = Board(theme, self)
@@ -88,6 +91,7 @@ class TranscriptView(QAbstractScrollArea):
         theme.changed.connect(self._retheme)
         cast("QApplication", QApplication.instance()).focusChanged.connect(self._focus_moved)
         QTimer.singleShot(_WARM_UP_AFTER_MS, self, _warm_up)
+        self._is_made = True
 
     def _dress(self) -> None:
         self.setObjectName("transcript")
@@ -112,7 +116,21 @@ class TranscriptView(QAbstractScrollArea):
         self._mouse.selection.clear()
         self._finder = Finder()
         self._match = None
-        self._board.show([Item(message) for message in messages])
+        self._keep_edits()
+        items = [Item(message) for message in messages]
+        edited = ""
+        for item in items:
+            item.edit_text = self._edits.get(item.message.id)
+            edited = item.message.id if item.edit_text is not None else edited
+        self._board.show(items)
+        if edited:
+            self._board.go_to(edited)
+
+    def _keep_edits(self) -> None:
+        """Another conversation comes: what is being edited waits like a draft."""
+        for item in self._board.items:
+            if item.edit_text is not None:
+                self._edits[item.message.id] = item.edit_text
 
     def messages(self) -> list[TranscriptMessage]:
         return [item.message for item in self._board.items]
@@ -322,6 +340,9 @@ class TranscriptView(QAbstractScrollArea):
             self.action_requested.emit(action)
 
     def _leave_edit(self, card: MessageCard) -> None:
+        if card.item is not None:
+            card.item.edit_text = None
+            self._edits.pop(card.item.message.id, None)
         card.stop_editing()
         card.setFocus(Qt.FocusReason.OtherFocusReason)
         self._board.relayout()
@@ -402,6 +423,11 @@ class TranscriptView(QAbstractScrollArea):
                 self._focus_id = message_id
 
     # events
+
+    def event(self, event: QEvent) -> bool:
+        if self._is_made and self._mouse.selection.span() is not None and claims_escape(event):
+            return True
+        return super().event(event)
 
     def scrollContentsBy(self, _dx: int, _dy: int) -> None:
         self._board.scrolled_to(self.verticalScrollBar().value())

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 _USABLE = ("ready", "changed")
 _USUAL_CONTEXT = 8192
-_STARTER_INSTRUCTIONS = "You are a helpful assistant."
+_STARTER_INSTRUCTIONS = "You are a helpful AI assistant. Answer in plain English."
 _SMALLEST_CONTEXT = 512
 _MEMORY_MARGIN_BYTES = 256 << 20  # for the process itself and for everyone else
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import Command
+from tests.library.hostile import small_model
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +85,41 @@ def test_a_model_is_imported_where_it_lies(lockhouse: Command, tmp_path: Path) -
     refused = lockhouse("models", "import", broken, "--json")
     assert refused.code == 3
     assert refused.json[0]["action"] == "refused"
+
+
+def test_a_folder_of_good_and_bad_files_ends_with_a_summary(
+    lockhouse: Command, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    starter = Path(lockhouse("models", "list", "--json").json[0]["path"])
+    small_model(starter).write(folder / "good.gguf")
+    (folder / "shortcut.gguf").symlink_to(starter)
+    (folder / "broken.gguf").write_bytes(b"GGUF")
+    outcome = lockhouse("models", "import", folder)
+    assert outcome.code == 0
+    assert outcome.text.splitlines()[-1] == "1 imported, 1 already here, 1 refused"
+    assert "shortcut.gguf: already here as smollm2-135m-instruct" in outcome.text
+    (refusal,) = outcome.err.splitlines()
+    assert refusal.startswith(f"refused: {folder / 'broken.gguf'}: ")
+    assert lockhouse("models", "import", folder, folder / "broken.gguf").code == 3
+    for path in folder.iterdir():
+        if path.name != "broken.gguf":
+            path.unlink()
+    nothing = lockhouse("models", "import", folder)
+    assert (nothing.code, nothing.text) == (3, "0 imported, 1 refused\n")
+
+
+def test_a_model_that_is_gone_is_marked_in_the_list(lockhouse: Command, tmp_path: Path) -> None:
+    assert "STATE" not in lockhouse("models", "list").text
+    starter = Path(lockhouse("models", "list", "--json").json[0]["path"])
+    path = small_model(starter).write(tmp_path / "gone.gguf")
+    lockhouse("models", "import", path)
+    path.unlink()
+    listed = lockhouse("models", "list")
+    assert "STATE" in listed.text.splitlines()[0]
+    assert any(line.split()[:2] == ["gone", "missing"] for line in listed.text.splitlines())
+    assert "no longer there" in listed.err
 
 
 def test_models_and_targets_have_the_keys_of_the_contract(shared: Command) -> None:

@@ -140,14 +140,15 @@ def test_a_file_that_was_only_touched_is_ready_again_when_hashed(
 
 
 def test_names_are_plain_until_they_clash(models: Models, starter: Path, elsewhere: Path) -> None:
-    for name in (
+    names = (
         "Qwen3-0.6B-Q8_0.gguf",
         "Qwen3-0.6B-UD-Q4_K_XL.gguf",
         "sha256-0123456789abcdef0123456789abcdef.gguf",
         "deadbeef.gguf",
         "Mein Modell (neu).gguf",
-    ):
-        small(starter, elsewhere / name)
+    )
+    for number, name in enumerate(names):
+        small(starter, elsewhere / name, mark=bytes([number]))
     models.import_files([elsewhere])
     by_file = {model.path.name: model.name for model in models.list()}
     assert by_file["Qwen3-0.6B-Q8_0.gguf"] == "qwen3-0.6b"
@@ -289,6 +290,52 @@ def test_a_folder_is_imported_and_bad_files_are_refused_one_by_one(
     assert "projector" in outcomes["mmproj-good.gguf"].message
     (none,) = models.import_files([elsewhere / "nothing"])
     assert (none.action, none.code) == ("refused", "not_found")
+
+
+def test_the_same_model_in_two_places_is_noticed(
+    models: Models, home: Path, starter: Path, elsewhere: Path
+) -> None:
+    small(starter, elsewhere / "first.gguf")
+    small(starter, elsewhere / "other.gguf", mark=b"2")
+    models.import_files([elsewhere])
+    for name in ("a-twin.gguf", "b-twin.gguf"):
+        small(starter, elsewhere / name, mark=b"3")
+    small(starter, elsewhere / "second.gguf")
+    (elsewhere / "shortcut.gguf").symlink_to(starter)
+    outcomes = {each.source.name: each for each in models.import_files([elsewhere])}
+    known_as = {name: each.model.name for name, each in outcomes.items() if each.model}
+    assert outcomes["a-twin.gguf"].action == "registered"
+    for name, place in {
+        "b-twin.gguf": "a-twin",
+        "second.gguf": "first",
+        "shortcut.gguf": "smollm2-135m-instruct",
+    }.items():
+        assert (outcomes[name].action, known_as[name]) == ("already there", place)
+    assert len(models.list()) == 4
+    # A model that lies elsewhere can still be brought home, once.
+    (brought,) = models.import_files([elsewhere / "second.gguf"], mode="copy")
+    (again,) = models.import_files([elsewhere / "second.gguf"], mode="move")
+    assert (brought.action, again.action) == ("copied", "already there")
+    assert (elsewhere / "second.gguf").exists()
+    assert everything_beneath(home / "models") == ["second.gguf"]
+
+
+def test_a_twin_of_a_missing_model_is_imported(
+    models: Models, starter: Path, elsewhere: Path
+) -> None:
+    models.import_files([small(starter, elsewhere / "gone.gguf")])
+    (elsewhere / "gone.gguf").unlink()
+    (outcome,) = models.import_files([small(starter, elsewhere / "back.gguf")])
+    assert outcome.action == "registered"
+
+
+def test_what_is_missing_is_not_proposed(models: Models, starter: Path, elsewhere: Path) -> None:
+    models.import_files([small(starter, elsewhere / "gone.gguf")])
+    (elsewhere / "gone.gguf").unlink()
+    with pytest.raises(NotFound) as caught:
+        models.get("gome")
+    assert "gone" not in caught.value.hint
+    assert "smollm2" in caught.value.hint
 
 
 def test_a_split_model_is_one_model(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,20 +34,31 @@ def list_models(door: Door, *, is_json: bool) -> None:
     if not found:
         output.note("There are no models. Import one: lockhouse models import FILE.gguf")
         return
-    output.write_table(
-        ("NAME", "QUALITY", "QUANT", "SIZE", "CONTEXT", "OWNER"),
+    _write_models(found)
+
+
+def _write_models(found: Sequence[ModelInfo]) -> None:
+    """The models as a table; their state only where one is not as it should be."""
+    troubled = [model for model in found if model.state != "ready"]
+    headings = ["NAME", "QUALITY", "QUANT", "SIZE", "CONTEXT", "OWNER"]
+    rows = [
         [
-            (
-                model.name,
-                model.quality,
-                model.quantization,
-                output.size(model.size_bytes),
-                model.context_length,
-                model.owner,
-            )
-            for model in found
-        ],
-    )
+            model.name,
+            model.quality,
+            model.quantization,
+            output.size(model.size_bytes),
+            model.context_length,
+            model.owner,
+        ]
+        for model in found
+    ]
+    if troubled:
+        headings.insert(1, "STATE")
+        for row, model in zip(rows, found, strict=True):
+            row.insert(1, model.state)
+    output.write_table(headings, rows)
+    for model in troubled:
+        output.note(f"{model.name}: {model.problem}")
 
 
 @models.command()
@@ -80,21 +93,43 @@ def import_models(
     if is_json:
         output.write_json(outcomes)
     else:
-        for outcome in outcomes:
-            _tell(outcome)
+        _tell(outcomes, dry_run=dry_run)
+        if len(outcomes) > 1 or any(path.is_dir() for path in paths):
+            output.write_line(_summary(outcomes, dry_run=dry_run))
+    return _exit_code(paths, outcomes)
+
+
+def _exit_code(paths: Sequence[Path], outcomes: Sequence[ImportOutcome]) -> int:
+    """A folder may hold what is no model; a file that was named, or nothing at all, may not."""
+    named = {Path(os.path.abspath(path.expanduser())) for path in paths}  # noqa: PTH100
     refused = [outcome for outcome in outcomes if outcome.action == "refused"]
+    if len(refused) < len(outcomes):
+        refused = [outcome for outcome in refused if outcome.source in named]
     return max((outcome.exit_code for outcome in refused), default=0)
 
 
-def _tell(outcome: ImportOutcome) -> None:
-    if outcome.action == "refused":
-        output.note(f"refused: {outcome.source}\n  {outcome.message}")
-        if outcome.hint:
-            output.note(f"  {outcome.hint}")
-        return
-    name = outcome.model.name if outcome.model else ""
-    size = output.size(outcome.size_bytes)
-    output.write_line(f"{outcome.action}: {name or outcome.source} ({size})")
+def _tell(outcomes: Sequence[ImportOutcome], *, dry_run: bool) -> None:
+    """A line for each, refusals last."""
+    for outcome in outcomes:
+        name = outcome.model.name if outcome.model else ""
+        if outcome.action == "already there":
+            output.write_line(f"{outcome.source}: already here as {name or outcome.destination}")
+        elif outcome.action != "refused":
+            done = f"would be {outcome.action}" if dry_run else outcome.action
+            size = output.size(outcome.size_bytes)
+            output.write_line(f"{done}: {name or outcome.source} ({size})")
+    for outcome in outcomes:
+        if outcome.action == "refused":
+            output.note(f"refused: {outcome.source}: {outcome.message} {outcome.hint}".rstrip())
+
+
+def _summary(outcomes: Sequence[ImportOutcome], *, dry_run: bool) -> str:
+    refused = sum(outcome.action == "refused" for outcome in outcomes)
+    already = sum(outcome.action == "already there" for outcome in outcomes)
+    parts = [f"{len(outcomes) - refused - already} {'to import' if dry_run else 'imported'}"]
+    parts += [f"{already} already here"] if already else []
+    parts += [f"{refused} refused"] if refused else []
+    return ", ".join(parts)
 
 
 def _facts(model: ModelInfo) -> dict[str, object]:

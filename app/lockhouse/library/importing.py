@@ -12,7 +12,16 @@ import msgspec
 
 from lockhouse.core.cancelling import CancelToken
 from lockhouse.core.errors import InvalidInput, LockhouseError, NotFound, UsageMistake
-from lockhouse.library.bringing import Meter, Progress, check_room, copy_in, link_in, move_in, told
+from lockhouse.library.bringing import (
+    Meter,
+    Progress,
+    check_room,
+    copy_in,
+    link_in,
+    move_in,
+    same_content,
+    told,
+)
 from lockhouse.library.gguf import GgufHeader, check_loadable, read_header, shard_paths
 from lockhouse.library.gguf.layout import shown
 from lockhouse.library.inventory import Inventory
@@ -81,8 +90,12 @@ class Importer:
                     continue
                 try:
                     plan = self._plan(file, taken, included)
+                    same = None if file in by_path else self._same(plan, known, plans, cancel)
                 except LockhouseError as error:
                     outcomes.append(_refused(file, error))
+                    continue
+                if same is not None:
+                    outcomes.append(_outcome(file, "already there", destination=same))
                     continue
                 taken.add(plan.name)
                 plans.append(plan)
@@ -125,6 +138,32 @@ class Importer:
                 check_room(_existing(self._own_folder), self._planned_bytes + size_bytes)
                 self._planned_bytes += size_bytes
         return _Plan(file, files, folder, name, size_bytes)
+
+    def _same(
+        self,
+        plan: _Plan,
+        known: Sequence[ModelInfo],
+        plans: Sequence[_Plan],
+        cancel: CancelToken | None,
+    ) -> Path | None:
+        """Where the same model is, or will be after this run; None when it is a new one.
+
+        What is to come into our own folder may lie elsewhere already: it is to be safe there.
+        """
+        others = [
+            (model.files, model.path)
+            for model in known
+            if model.state in ("ready", "changed")
+            and (self._mode == "in-place" or model.owner == OWN)
+        ]
+        others += [(other.files, other.destination) for other in plans]
+        for files, path in others:
+            if len(files) == len(plan.files) and all(
+                same_content(mine, theirs, cancel=cancel)
+                for mine, theirs in zip(plan.files, files, strict=True)
+            ):
+                return path
+        return None
 
     def _carry_out(self, plan: _Plan, meter: Meter) -> ImportOutcome:
         action = _DONE[self._mode]

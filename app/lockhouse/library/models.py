@@ -395,10 +395,13 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _no_model(name: str, models: Sequence[ModelInfo]) -> NotFound:
-    names = [each for model in models for each in (model.name, *model.aliases)]
+    usable = [model for model in models if model.state == "ready"]
+    names = [each for model in usable for each in (model.name, *model.aliases)]
     near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5) or names
     if near:
         hint = f"There is {_listed(near)}. See all with: lockhouse models list"
+    elif models:
+        hint = "None of the models is ready. See what is wrong with: lockhouse models list"
     else:
         hint = "No model is installed. Import one with: lockhouse models import FILE.gguf"
     return NotFound(f'There is no model "{name}".', hint=hint)

@@ -178,7 +178,7 @@ def test_a_dropped_model_is_imported(window: Window, tmp_path: Path) -> None:
     starter = starter_model()
     assert starter is not None
     copy = tmp_path / "Another-Model.gguf"
-    copy.write_bytes(starter.read_bytes())
+    copy.write_bytes(starter.read_bytes() + b"\0")  # one of its own, not the same once more
     mime = QMimeData()
     mime.setUrls([QUrl.fromLocalFile(str(copy))])
     event = QDropEvent(

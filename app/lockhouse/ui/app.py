@@ -5,6 +5,7 @@ What can wait until after the first paint does: models, engines, other conversat
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -46,6 +47,9 @@ from lockhouse.workspace import Paths, Workspace, open_workspace
 
 _CLOSE_GRACE_S = 1.5
 _KEEP_DELETED = timedelta(days=30)
+_BACKUP_AFTER = timedelta(days=1)
+_SAVE_STATE_MS = 700
+_TIDY_AFTER_MS = 400
 _ICON_SIZES = (16, 24, 32, 48, 64, 128, 256)
 
 
@@ -81,8 +85,14 @@ class App(QObject):
         self._zoom = Zoom(theme)
         self.window = self._make_window()
         self._zoom.root = self.window
+        self._was_opened = not self._state.conversation_id
+        self._state_pause = QTimer(self)
+        self._state_pause.setSingleShot(True)
+        self._state_pause.setInterval(_SAVE_STATE_MS)
+        self._state_pause.timeout.connect(self._save_state)
         self._wire()
         self.window.restore(self._state)
+        self._follow_state()
 
     def _make_window(self) -> MainWindow:
         theme = self._theme
@@ -144,12 +154,37 @@ class App(QObject):
         self.listing.listed.connect(lambda _: self._ready("list"))
         self._apply(self.settings.current)
 
+    def _follow_state(self) -> None:
+        """What is found again is kept as it changes: a killed window finds it again too."""
+        page = self.window.chat
+        self.chat.opened.connect(lambda _: self._note_opened())
+        for changed in (
+            self.window.reshaped,
+            page.columns.widened,
+            page.columns.list_shown,
+            page.columns.details_shown,
+            page.composer.draft_changed,
+        ):
+            changed.connect(lambda *_: self._state_pause.start())
+
+    def _note_opened(self) -> None:
+        self._was_opened = True
+        self._state_pause.start()
+
+    def _save_state(self) -> None:
+        if self._was_opened and not self._closed:
+            state = self.window.state(self.chat.conversation_id, self.chat.new_draft)
+            save_state(self._state_path, state)
+
     # -- the start --------------------------------------------------------------------------
 
     def start(self) -> None:
         """After the first paint: everything that takes time."""
         work = self._workspace.conversations
         self.jobs.run_in_order(work.recover, lambda _: None, self.window.chat.show_error)
+        self.jobs.run(self._back_up, lambda _: None, self.window.chat.show_error)
+        if self._state.conversation_id:
+            self.window.chat.expect_chat()
         self.listing.start()
         self.models.refresh()
         self.chat.restore_new_draft(self._state.draft)
@@ -161,6 +196,9 @@ class App(QObject):
         self.jobs.run_in_order(lambda: work.purge_deleted(_KEEP_DELETED), lambda _: None, ignore)
         if problem := self._workspace.settings_file.problem:
             self.window.chat.banners.say(problem, tone="warning")
+
+    def _back_up(self) -> Path | None:
+        return self._workspace.database.backup_when_due(_BACKUP_AFTER)
 
     def _open_last(self, conversation_id: str) -> None:
         """The conversation of last time, unless it was deleted meanwhile."""
@@ -259,12 +297,19 @@ class App(QObject):
         if self._closed:
             return
         self._closed = True
+        self._state_pause.stop()
         self.window.chat.keep_draft()
         self.chat.keep_queues()
         state = self.window.state(self.chat.conversation_id, self.chat.new_draft)
         save_state(self._state_path, state)
         self.jobs.close(grace_s=_CLOSE_GRACE_S)
         self._workspace.close()
+
+
+def _tidy() -> None:
+    """What was made at the start stays: looking through it all again would halt the window."""
+    gc.collect()
+    gc.freeze()
 
 
 class _FirstPaint(QObject):
@@ -363,6 +408,7 @@ def run(arguments: list[str]) -> int:
     catcher.over = app.window
     paint = _FirstPaint(app.window)
     paint.painted.connect(app.start)
+    app.usable.connect(lambda: QTimer.singleShot(_TIDY_AFTER_MS, app, _tidy))
     if "--smoke" in arguments:
         _report_smoke(app, paint)
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -6,9 +6,23 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from PySide6.QtCore import QByteArray, Signal
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtCore import QByteArray, QMargins, QTimer, Signal
+from PySide6.QtGui import (
+    QCloseEvent,
+    QDragEnterEvent,
+    QDropEvent,
+    QMoveEvent,
+    QResizeEvent,
+    QShowEvent,
+)
+from PySide6.QtWidgets import (
+    QApplication,
+    QHBoxLayout,
+    QMainWindow,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from lockhouse.ui import shortcuts
 from lockhouse.ui.chat.composer_edit import local_files
@@ -16,6 +30,7 @@ from lockhouse.ui.chat.page import ChatPage
 from lockhouse.ui.chat.palette import Palette
 from lockhouse.ui.chat.palette_values import Command
 from lockhouse.ui.rail import Rail, RailItem
+from lockhouse.ui.screen_fit import fitted
 from lockhouse.ui.settings.store import SettingsStore
 from lockhouse.ui.shortcut_list import ShortcutList
 from lockhouse.ui.status_bar import StatusBar
@@ -31,6 +46,8 @@ _ITEMS = (
 _SCALE_STEP = 0.1
 _SCALES = (0.8, 2.0)
 _FIRST_SIZE = (1280, 800)
+_LIKELY_FRAME = QMargins(1, 36, 1, 1)  # until the desktop has put its own around the window
+_FRAMED_AFTER_MS = 250
 
 
 @runtime_checkable
@@ -50,6 +67,7 @@ class MainWindow(QMainWindow):
     models_dropped = Signal(object)  # list[Path]
     seal_wanted = Signal()
     import_wanted = Signal()  # choose a model file
+    reshaped = Signal()  # place, size or page
 
     def __init__(
         self,
@@ -68,6 +86,7 @@ class MainWindow(QMainWindow):
         self._later = dict(later)
         self._pages: dict[str, QWidget] = {"chat": chat}
         self._page = "chat"
+        self._was_shown = False
         self.setObjectName("main_window")
         self.setWindowTitle("Lockhouse")
         self.setAcceptDrops(True)
@@ -137,6 +156,7 @@ class MainWindow(QMainWindow):
         self._page = key
         self._rail.show_page(key)
         self._stack.setCurrentWidget(page)
+        self.reshaped.emit()
 
     def close_window(self) -> None:
         """As the button of the window does."""
@@ -228,9 +248,46 @@ class MainWindow(QMainWindow):
         """Take up where the last window ended."""
         if state.geometry_bytes:
             self.restoreGeometry(QByteArray(state.geometry_bytes))
+        self._fit_screen(_LIKELY_FRAME)
         self.chat.columns.restore(state.columns)
         if state.page in self._pages or state.page in self._later:
             self.show_page(state.page)
+
+    def _fit_screen(self, frame: QMargins) -> None:
+        screen = self.screen()
+        if QApplication.platformName() == "offscreen" or screen is None:
+            return  # nobody looks, and the screen is a made-up one
+        if self.isMaximized() or self.isFullScreen():
+            return
+        here = self.geometry()
+        wanted = fitted(here, frame, screen.availableGeometry())
+        if wanted.size() != here.size() or (self._was_shown and wanted != here):
+            self.setGeometry(wanted)
+
+    def _fit_frame(self) -> None:
+        inner, outer = self.geometry(), self.frameGeometry()
+        self._fit_screen(
+            QMargins(
+                inner.left() - outer.left(),
+                inner.top() - outer.top(),
+                outer.right() - inner.right(),
+                outer.bottom() - inner.bottom(),
+            )
+        )
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if not self._was_shown:
+            self._was_shown = True
+            QTimer.singleShot(_FRAMED_AFTER_MS, self, self._fit_frame)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.reshaped.emit()
+
+    def moveEvent(self, event: QMoveEvent) -> None:
+        super().moveEvent(event)
+        self.reshaped.emit()
 
     # -- drops and the end ------------------------------------------------------------------
 

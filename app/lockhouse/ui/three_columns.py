@@ -37,6 +37,7 @@ class ThreeColumns(QWidget):
 
     list_shown = Signal(bool)
     details_shown = Signal(bool)
+    widened = Signal()  # a column was given another width
 
     def __init__(
         self,
@@ -214,6 +215,7 @@ class ThreeColumns(QWidget):
                 self._widths[0] = sizes[0]
             if sizes[2] > 0:
                 self._widths[2] = sizes[2]
+            self.widened.emit()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

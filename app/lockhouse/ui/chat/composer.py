@@ -67,6 +67,7 @@ class Composer(QFrame):
         self._attach = icon_button(theme, "paperclip", "Attach a text file", name="attach")
         self._picker = PickerButton(theme, "box")
         self._picker.setObjectName("target_picker")
+        self._picker.hide()  # until it is known who can answer
         self._tune = icon_button(
             theme, "sliders-horizontal", "Instructions and parameters of this chat", name="tune"
         )
@@ -143,6 +144,7 @@ class Composer(QFrame):
         self._targets = targets
         self._target = chosen
         self._say_target()
+        self._picker.show()
 
     def set_context(self, used: int, total: int, *, cut_oldest: bool) -> None:
         """What the conversation takes already, without what is typed."""

@@ -61,6 +61,7 @@ class ListPanel(QFrame):
         self._stack = QStackedWidget()
         self._stack.addWidget(self._view)
         self._stack.addWidget(self._make_empty())
+        self._stack.addWidget(QWidget())  # nothing is known yet, which is not none
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -80,7 +81,7 @@ class ListPanel(QFrame):
         clock.start()
         controller.listed.connect(self._show)
         theme.changed.connect(self._retheme)
-        self._stack.setCurrentIndex(1)
+        self._stack.setCurrentIndex(2)
 
     # -- parts ------------------------------------------------------------------------------
 

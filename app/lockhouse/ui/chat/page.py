@@ -52,7 +52,7 @@ from lockhouse.ui.transcript import TranscriptView
 from lockhouse.ui.transcript.values import TranscriptAction
 
 _DRAFT_PAUSE_MS = 400
-_FIRST, _EMPTY, _THREAD = range(3)
+_FIRST, _EMPTY, _THREAD, _NOTHING = range(4)
 
 
 class ChatPage(QWidget):
@@ -78,7 +78,9 @@ class ChatPage(QWidget):
         self._settings = settings
         self._theme = theme
         self._targets: tuple[TargetInfo, ...] = ()
-        self._has_chats: bool | None = None
+        self._has_chats: bool | None = None  # None: not known yet
+        self._knows_models = False
+        self._is_opening = False  # a chat is on its way to the page
         self._was_started = False
         self._facts_of = ""
         self._loaded_id: str | None = None
@@ -113,7 +115,7 @@ class ChatPage(QWidget):
     def _lay_out(self) -> None:
         px = self._theme.px
         self._stack = QStackedWidget()
-        for page in (self.first_start, self.empty, self.transcript):
+        for page in (self.first_start, self.empty, self.transcript, QWidget()):
             self._stack.addWidget(page)
         self._foot = QWidget()
         foot = QHBoxLayout(self._foot)
@@ -229,6 +231,12 @@ class ChatPage(QWidget):
         self._controller.new_chat()
         self.composer.edit.setFocus()
 
+    def expect_chat(self) -> None:
+        """The chat of last time is about to come: nothing else is shown until then."""
+        self._is_opening = True
+        self._was_started = True
+        self._show_empty()
+
     def open_chat(self, conversation_id: str, scroll_to: str = "", highlight: str = "") -> None:
         """Show a conversation, at a place when one is named."""
         self.keep_draft()
@@ -293,8 +301,10 @@ class ChatPage(QWidget):
     def show_targets(self, targets: tuple[TargetInfo, ...]) -> None:
         """Who can answer."""
         self._targets = targets
-        self.composer.set_targets(targets, self._controller.target)
+        self._knows_models = True
+        self._show_choice()
         self._show_context()
+        self._show_empty()
 
     def apply_settings(self, settings: Settings) -> None:
         """What of the settings concerns this page."""
@@ -307,8 +317,12 @@ class ChatPage(QWidget):
         self.first_start.show_models(starter, others)
 
     def show_error(self, error: LockhouseError) -> None:
-        """What went wrong, in a banner."""
+        """What went wrong, in a banner. What did not come is not waited for."""
         self.banners.say(error.message, error.hint)
+        self._knows_models = True
+        self._has_chats = bool(self._has_chats)
+        self._is_opening = False
+        self._show_empty()
 
     def show_note(self, note: Note) -> None:
         """Something in passing."""
@@ -327,6 +341,7 @@ class ChatPage(QWidget):
         self._facts_of = ""
         self.thread_.open(conversation_id, opened.messages)
         self._loaded_id = conversation_id
+        self._is_opening = False
         self._kept_draft = conversation.draft if conversation else self._controller.new_draft
         self.composer.load(self._kept_draft)
         self.list_panel.set_current(conversation_id)
@@ -362,8 +377,12 @@ class ChatPage(QWidget):
             title = conversation.title or "New chat"
             self.head.show_chat(title, exists=True, pinned=conversation.pinned)
             self.titled.emit(title)
-        self.composer.set_targets(self._targets, self._controller.target)
+        self._show_choice()
         self._show_prompt_panel()
+
+    def _show_choice(self) -> None:
+        if self._knows_models:
+            self.composer.set_targets(self._targets, self._controller.target)
 
     def _show_listing(self, listing: Listing) -> None:
         self._has_chats = bool(listing.conversations)
@@ -372,10 +391,12 @@ class ChatPage(QWidget):
     def _show_empty(self) -> None:
         has_messages = bool(self.thread_.messages) or self._running() is not None
         is_first = not self._has_chats and not self._was_started
-        page = _THREAD if has_messages else _FIRST if is_first else _EMPTY
+        unknown = self._has_chats is None or not self._knows_models or self._is_opening
+        page = _THREAD if has_messages else _NOTHING if unknown else _FIRST if is_first else _EMPTY
         self._stack.setCurrentIndex(page)
-        self._foot.setVisible(page != _FIRST)
-        self.head.setVisible(page != _FIRST)
+        has_head = page != _FIRST and (page != _NOTHING or self._was_started)
+        self._foot.setVisible(has_head)
+        self.head.setVisible(has_head)
 
     def _answer_started(self, started: AnswerStarted) -> None:
         if started.conversation_id == self._controller.conversation_id:

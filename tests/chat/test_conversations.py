@@ -129,6 +129,20 @@ def test_an_edit_is_a_version_and_the_original_stays(conversations: Conversation
     assert conversations.path(chat.id, reply.id)[-1].content == "Reply"
 
 
+def test_turning_a_version_leaves_the_chat_where_it_is_in_the_list(
+    conversations: Conversations,
+) -> None:
+    older = conversations.create(title="Older").id
+    first = conversations.add_user(older, "One", parent_id=None)
+    conversations.edit(first.id, "Two")
+    newer = conversations.create(title="Newer").id
+    before = conversations.get(older)
+    conversations.select_version(first.id, 0)
+    after = conversations.get(older)
+    assert (after.active_leaf_id, after.updated_at) == (first.id, before.updated_at)
+    assert [chat.id for chat in conversations.list()] == [newer, older]
+
+
 def test_a_branch_is_a_conversation_of_its_own(conversations: Conversations) -> None:
     folder = conversations.create_folder("F")
     chat = conversations.create(title="T", target="tiny", system="S", folder_id=folder.id)

@@ -253,7 +253,10 @@ class Conversations:
             return rows.message(database, added)
 
     def select_version(self, message_id: str, offset: int) -> Message:
-        """Turns to the version that many places on, and to the latest message below it."""
+        """Turns to the version that many places on, and to the latest message below it.
+
+        That is reading: the conversation keeps its time and its place in the list.
+        """
         with self.database.write() as database:
             message = rows.message(database, message_id)
             versions = database.execute(
@@ -264,7 +267,7 @@ class Conversations:
             place = min(max(message.version_index + offset, 0), len(versions) - 1)
             chosen = versions[place][0]
             leaf = rows.latest_leaf(database, chosen)
-            rows.activate(database, message.conversation_id, leaf)
+            rows.turn_to(database, message.conversation_id, leaf)
             return rows.message(database, chosen)
 
     def branch(self, message_id: str) -> Conversation:

@@ -135,10 +135,15 @@ def add(
 
 
 def activate(database: sqlite_utils.Database, conversation_id: str, leaf_id: str | None) -> None:
-    """Makes the path to that message the one that is shown."""
+    """Makes the path to that message the one that is shown, because something was written."""
+    turn_to(database, conversation_id, leaf_id)
+    touch(database, conversation_id)
+
+
+def turn_to(database: sqlite_utils.Database, conversation_id: str, leaf_id: str | None) -> None:
+    """Makes that path the one that is shown. Reading changes no place in the list."""
     database.execute(
-        "UPDATE conversations SET active_leaf_id = ?, updated_at = ? WHERE id = ?",
-        [leaf_id, now(), conversation_id],
+        "UPDATE conversations SET active_leaf_id = ? WHERE id = ?", [leaf_id, conversation_id]
     )
 
 

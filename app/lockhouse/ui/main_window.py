@@ -199,6 +199,7 @@ class MainWindow(QMainWindow):
 
     def _open(self, conversation_id: str, message_id: str, words: str) -> None:
         self.show_page("chat")
+        self.chat.composer.edit.setFocus()
         self.chat.open_chat(conversation_id, message_id, words)
 
     def _new_chat(self) -> None:

@@ -57,6 +57,7 @@ SHORTCUTS: tuple[Shortcut, ...] = (
 OTHER_KEYS: tuple[Keys, ...] = (
     Keys("Answers", "Recall the last question", "Up, in an empty box"),
     Keys("Chats", "Delete the chat", "Del, in the list"),
+    Keys("Chats", "Take a deletion back", "Ctrl+Z, while it is offered"),
 )
 
 

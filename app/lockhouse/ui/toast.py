@@ -56,10 +56,18 @@ class Toast(QFrame):
         self.raise_()
         self._timer.start(_SHOWN_WITH_UNDO_MS if undo_token else _SHOWN_MS)
 
+    def undo(self) -> bool:
+        """Take the step back, as the button does; false when none is offered now."""
+        if not self.isVisible() or not self._token:
+            return False
+        self._take_back()
+        return True
+
     def _take_back(self) -> None:
         self.hide()
-        if self._token:
-            self.undo_wanted.emit(self._token)
+        token, self._token = self._token, ""
+        if token:
+            self.undo_wanted.emit(token)
 
     def _place(self) -> None:
         over = self.parentWidget()

@@ -250,3 +250,41 @@ def test_the_target_picker_sets_who_answers(three: Window) -> None:
     three.press("target_picker")
     _click(three, "SmolLM2")
     three.until(lambda: _named(three, "Beta").target == "smollm2-135m-instruct")
+
+
+def _click_chat(window: Window, title: str) -> None:
+    panel = window.page.list_panel
+    place = panel._view.visualRect(panel.model.index_of(_named(window, title).id)).center()
+    window.qtbot.mouseClick(panel._view.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    window.until(lambda: [one.text for one in window.messages] == [f"About {title}"])
+    window.stored()
+
+
+def test_del_deletes_the_chat_that_was_just_clicked_and_ctrl_z_brings_it_back(
+    three: Window,
+) -> None:
+    _click_chat(three, "Beta")
+    three.qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Delete)
+    three.until(lambda: "Beta" not in three.titles)
+    three.stored()
+    three.qtbot.keyClick(
+        QApplication.focusWidget(), Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier
+    )
+    three.until(lambda: "Beta" in three.titles)
+    assert not three.page.toast.isVisible()
+
+
+def test_ctrl_z_in_an_empty_message_box_brings_a_deleted_chat_back(three: Window) -> None:
+    three.app.listing.delete([_named(three, "Beta").id])
+    three.until(lambda: "Beta" not in three.titles)
+    edit = three.page.composer.edit
+    edit.setFocus()
+    three.qtbot.keyClick(edit, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    three.until(lambda: "Beta" in three.titles)
+
+
+def test_typing_after_a_click_in_the_list_goes_to_the_message_box(three: Window) -> None:
+    _click_chat(three, "Beta")
+    for letter in "hello there":
+        three.qtbot.keyClicks(QApplication.focusWidget(), letter)
+    assert three.page.composer.draft == "hello there"

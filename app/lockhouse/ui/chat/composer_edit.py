@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QMimeData, QSize, Qt, Signal
@@ -11,6 +12,7 @@ from PySide6.QtGui import (
     QDropEvent,
     QFocusEvent,
     QKeyEvent,
+    QKeySequence,
     QResizeEvent,
     QTextCursor,
     QTextOption,
@@ -39,6 +41,7 @@ class ComposerEdit(QTextEdit):
         super().__init__(parent)
         self._theme = theme
         self._enter_sends = True
+        self.undo_elsewhere: Callable[[], bool] | None = None  # for an empty box
         self.setObjectName("message")
         self.setAccessibleName("Message")
         self.setAcceptRichText(False)
@@ -75,6 +78,9 @@ class ComposerEdit(QTextEdit):
             return
         if event.key() == Qt.Key.Key_Up and not self.toPlainText():
             self.recall_wanted.emit()
+            return
+        undoes = event.matches(QKeySequence.StandardKey.Undo) and not self.toPlainText()
+        if undoes and self.undo_elsewhere is not None and self.undo_elsewhere():
             return
         super().keyPressEvent(event)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QModelIndex, QObject, QPoint, Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QKeyEvent, QKeySequence
 from PySide6.QtWidgets import (
     QAbstractItemView,
+    QApplication,
     QFileDialog,
     QFrame,
     QHBoxLayout,
@@ -38,6 +39,7 @@ class ListPanel(QFrame):
     open_wanted = Signal(str)  # conversation id
     new_chat_wanted = Signal()
     search_wanted = Signal()
+    typed = Signal(str)  # words that were meant for the message box
 
     def __init__(
         self, controller: ListController, theme: Theme, parent: QWidget | None = None
@@ -249,6 +251,11 @@ class ListPanel(QFrame):
             return True
         return False
 
+    @property
+    def has_keyboard(self) -> bool:
+        """Whether the list was used last."""
+        return self._view.hasFocus()
+
     def tab_order(self) -> tuple[QWidget, ...]:
         """Its parts in the order in which Tab visits them."""
         return (self._new_folder_button, self._new_chat_button, self._search, self._view)
@@ -340,4 +347,18 @@ class ListPanel(QFrame):
                 else:
                     self._activated(self._view.currentIndex())
                 return True
+            if event.type() == QEvent.Type.KeyPress and (words := _typed(event)):
+                self.typed.emit(words)
+                return True
         return super().eventFilter(watched, event)
+
+
+def _typed(event: QKeyEvent) -> str:
+    """What a key writes, "" for one that means something to the list."""
+    if event.matches(QKeySequence.StandardKey.Paste):
+        return QApplication.clipboard().text()
+    held = event.modifiers() & ~(
+        Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.KeypadModifier
+    )
+    text = event.text()
+    return text if not held and text.strip() and text.isprintable() else ""

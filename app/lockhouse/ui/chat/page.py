@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from PySide6.QtCore import QTimer, Signal
+from PySide6.QtGui import QKeyEvent, QKeySequence
 from PySide6.QtWidgets import (
     QApplication,
     QFileDialog,
@@ -186,6 +187,8 @@ class ChatPage(QWidget):
         panel.open_wanted.connect(self.open_chat)
         panel.new_chat_wanted.connect(self.new_chat)
         panel.search_wanted.connect(self.search_wanted)
+        panel.typed.connect(self._type)
+        composer.edit.undo_elsewhere = self.toast.undo
         head.renamed.connect(chat.rename)
         head.list_wanted.connect(self.columns.toggle_list)
         head.details_toggled.connect(self.toggle_details)
@@ -348,7 +351,8 @@ class ChatPage(QWidget):
         self._show_conversation(conversation)
         self._show_running()
         self._after_path()
-        self.composer.edit.setFocus()
+        if not self.list_panel.has_keyboard:  # there Del and the arrows go on working
+            self.composer.edit.setFocus()
         if opened.scroll_to:
             self.transcript.scroll_to(opened.scroll_to, highlight=opened.highlight)
         elif opened.highlight and self.transcript.find(opened.highlight):
@@ -513,6 +517,14 @@ class ChatPage(QWidget):
         self.new_chat()
         if target:
             self._choose_target(target)
+
+    def _type(self, words: str) -> None:
+        self.composer.edit.setFocus()
+        self.composer.edit.insertPlainText(words)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if not (event.matches(QKeySequence.StandardKey.Undo) and self.toast.undo()):
+            super().keyPressEvent(event)
 
     def _edit_queued(self, queued_id: str) -> None:
         text = self._controller.unqueue(queued_id)

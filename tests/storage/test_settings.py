@@ -120,7 +120,7 @@ def test_a_pipe_in_place_of_the_file_does_not_hang(file: SettingsFile) -> None:
 def test_a_variable_that_does_not_fit_names_itself(file: SettingsFile) -> None:
     with pytest.raises(UsageMistake) as told:
         file.load(environment={"LOCKHOUSE_THREADS": "many"})
-    assert told.value.message == 'threads has to be a whole number from 0 to 1024, not "many".'
+    assert told.value.message == 'threads has to be a whole number from 0 to 1,024, not "many".'
     assert "LOCKHOUSE_THREADS" in told.value.hint
 
 
@@ -158,6 +158,19 @@ def test_text_is_taken_as_the_setting_needs_it(name: str, text: str, value: obje
 def test_text_that_does_not_fit_is_refused(name: str, text: str) -> None:
     with pytest.raises(UsageMistake):
         parse(name, text)
+
+
+def test_a_context_too_small_to_talk_in_is_refused(file: SettingsFile) -> None:
+    assert [parse("context_length", text) for text in ("0", "256")] == [0, 256]
+    for text in ("1", "100", "255"):
+        with pytest.raises(UsageMistake) as told:
+            parse("context_length", text)
+        assert told.value.message == (
+            f"context_length has to be 0 or a whole number from 256 to 16,777,216, not {text}."
+        )
+    file.path.write_text('{"context_length": 100}')
+    assert file.load(environment={}).context_length == 0
+    assert "context_length" in file.problem
 
 
 @pytest.mark.parametrize(("name", "value"), [("top_k", True), ("threads", 1.5), ("theme", None)])

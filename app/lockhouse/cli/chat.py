@@ -36,7 +36,7 @@ _HELP = """\
 /model [NAME]   show who can answer, or choose
 /system TEXT    what the model should know beforehand
 /title TEXT     name the conversation
-/exit           leave; so does Ctrl-D
+/exit, /quit    leave; so does Ctrl-D
 A backslash at the end of a line goes on in the next; \"\"\" begins and ends a longer text.
 Ctrl-C stops an answer and keeps what came. Two slashes begin a message with one."""
 

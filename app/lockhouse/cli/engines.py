@@ -87,3 +87,4 @@ def write_engines(running: Sequence[EngineStatus]) -> None:
             for engine in running
         ],
     )
+    output.note("CLIENTS: programs that use it now; an open window counts, and keeps it loaded.")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _LARGEST_SEED = 2**32 - 1
+_SMALLEST_CONTEXT = 256  # as in the settings; llama.cpp makes none smaller
 _ATTACHMENT_LIMIT_BYTES = 16 * 1024 * 1024
 
 
@@ -95,7 +96,7 @@ def sampling_options(command: _Command) -> _Command:
                      help="End the answer after N tokens."),
         click.option("--stop", multiple=True, metavar="TEXT",
                      help="End the answer before TEXT. Can be repeated."),
-        click.option("--ctx", type=WholeNumber(1), metavar="N",
+        click.option("--ctx", type=WholeNumber(_SMALLEST_CONTEXT), metavar="N",
                      help="Context length in tokens."),
         click.option("--schema", type=click.Path(path_type=Path), metavar="FILE",
                      help="Answer in JSON that fits this JSON schema."),

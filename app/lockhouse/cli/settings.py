@@ -73,7 +73,7 @@ def get_setting(door: Door, name: str, *, is_json: bool) -> None:
 @pass_door
 def set_setting(door: Door, name: str, value: str, *, is_json: bool) -> None:
     """Change one setting."""
-    from lockhouse.storage.settings import parse
+    from lockhouse.storage.settings import field_named, parse
 
     chosen = parse(name, value)
     file = _file(door)
@@ -85,6 +85,8 @@ def set_setting(door: Door, name: str, value: str, *, is_json: bool) -> None:
         output.write_json({"name": name, "value": chosen})
     else:
         output.note(f"{name} is {_shown(chosen)} now.")
+        if field_named(name).at_load:
+            output.note("It takes effect when a model is next loaded.")
 
 
 def _file(door: Door) -> SettingsFile:

@@ -29,7 +29,11 @@ _FALSE = frozenset({"false", "no", "off", "0"})
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What a person needs to know to set one setting."""
+    """What a person needs to know to set one setting.
+
+    ``least_chosen`` is the smallest number other than 0, where 0 leaves the choice to the
+    program. ``at_load``: a model that is loaded already goes on as it was loaded.
+    """
 
     name: str
     type: type[Value]
@@ -41,6 +45,8 @@ class Field:
     maximum: float | None = None
     unit: str = ""
     long_text: bool = False
+    least_chosen: float | None = None
+    at_load: bool = False
 
     @property
     def variable(self) -> str:
@@ -57,6 +63,8 @@ def _set(
     between: tuple[float | None, float | None] = (None, None),
     unit: str = "",
     long_text: bool = False,
+    least_chosen: float | None = None,
+    at_load: bool = False,
 ) -> Any:
     metadata = {
         "help": description,
@@ -66,6 +74,8 @@ def _set(
         "maximum": between[1],
         "unit": unit,
         "long_text": long_text,
+        "least_chosen": least_chosen,
+        "at_load": at_load,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -117,6 +127,8 @@ class Settings:
         " for this machine and model.",
         between=(0, 16_777_216),
         unit="tokens",
+        least_chosen=256,
+        at_load=True,
     )
     when_full: Literal["stop", "cut_oldest"] = _set(
         "stop",
@@ -131,6 +143,7 @@ class Settings:
         "Processor threads a model may use. 0 is chosen for this machine, and adapts while"
         " other programs are busy.",
         between=(0, 1024),
+        at_load=True,
     )
     kv_type: Literal["f16", "q8_0"] = _set(
         "f16",
@@ -138,12 +151,14 @@ class Settings:
         "How the conversation is held in memory. q8_0 takes half the memory of f16, for a"
         " barely noticeable loss of quality.",
         choices=("f16", "q8_0"),
+        at_load=True,
     )
     parallel_answers: int = _set(
         4,
         "Models",
         "How many answers one loaded model may write at the same time. They share its context.",
         between=(1, 64),
+        at_load=True,
     )
     engine_idle_s: int = _set(
         300,
@@ -151,6 +166,7 @@ class Settings:
         "How long a model stays in memory after its last use. 0 frees the memory at once.",
         between=(0, 604_800),
         unit="seconds",
+        at_load=True,
     )
     answer_max_tokens: int = _set(
         0,
@@ -255,6 +271,8 @@ def _within(field: Field, value: object) -> bool:
         return True
     if not math.isfinite(value):
         return False
+    if field.least_chosen is not None and 0 < value < field.least_chosen:
+        return False
     low = -math.inf if field.minimum is None else field.minimum
     high = math.inf if field.maximum is None else field.maximum
     return low <= value <= high
@@ -268,7 +286,9 @@ def _expected(field: Field) -> str:
     if field.type is str:
         return "a text"
     kind = "a whole number" if field.type is int else "a number"
-    return f"{kind} from {field.minimum:g} to {field.maximum:g}"
+    low = field.minimum if field.least_chosen is None else field.least_chosen
+    bounds = f"{kind} from {low:,.10g} to {field.maximum:,.10g}"
+    return bounds if field.least_chosen is None else f"0 or {bounds}"
 
 
 def _shown(value: object) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from lockhouse.chat.attached import attached
+
 TITLE_CHARACTERS = 60
 
 _LIST_MARKS = re.compile(r"^\s*(?:(?:#{1,6}|[>*+-]|\d+[.)])\s+)+")
@@ -11,7 +13,11 @@ _EMPHASIS = re.compile(r"\*\*|`+")
 
 
 def title_from(question: str) -> str:
-    """A short title out of the first line that says something."""
+    """A short title out of the first line that says something; files only when nothing else is."""
+    files, start = attached(question)
+    question = question[start:]
+    if not question.strip() and files:
+        return _shortened(", ".join(file.name for file in files))
     for line in question.splitlines():
         if line.lstrip().startswith(("```", "~~~")):
             continue

@@ -1,30 +1,16 @@
 """Text files that go along with a question.
 
-Hides reading, the limits, and how a file is written into the prompt so that the model can tell
-it from the question.
+Hides reading and the limits; how they stand in the question is told in ``chat.attached``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from lockhouse.chat.attached import Attachment
 from lockhouse.core.errors import InvalidInput
 
 MAX_FILE_BYTES = 400_000
-
-
-@dataclass(frozen=True, slots=True)
-class Attachment:
-    """A file as it was when it was attached."""
-
-    name: str
-    text: str
-
-    @property
-    def size_bytes(self) -> int:
-        """What it adds to the prompt."""
-        return len(self.text.encode())
 
 
 def read_attachment(path: Path) -> Attachment:
@@ -49,17 +35,3 @@ def read_attachment(path: Path) -> Attachment:
     except UnicodeDecodeError:
         text = data.decode("cp1252", errors="replace")
     return Attachment(path.name, text)
-
-
-def with_attachments(question: str, attachments: list[Attachment]) -> str:
-    """The question as it is sent: files first, each in a fence that its text cannot close."""
-    parts = []
-    for file in attachments:
-        longest = 2
-        run = 0
-        for sign in file.text:
-            run = run + 1 if sign == "`" else 0
-            longest = max(longest, run)
-        fence = "`" * (longest + 1)
-        parts.append(f"File {file.name}:\n{fence}\n{file.text.rstrip()}\n{fence}")
-    return "\n\n".join([*parts, question]) if question.strip() else "\n\n".join(parts)

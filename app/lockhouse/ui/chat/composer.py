@@ -10,8 +10,9 @@ from PySide6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QVBoxLayout, QWi
 
 from lockhouse import seal
 from lockhouse.answer.targets import TargetInfo
+from lockhouse.chat.attached import Attachment, attached, with_attachments
 from lockhouse.core.errors import InvalidInput, LockhouseError
-from lockhouse.ui.chat.attachments import Attachment, read_attachment, with_attachments
+from lockhouse.ui.chat.attachments import read_attachment
 from lockhouse.ui.chat.composer_edit import ComposerEdit
 from lockhouse.ui.chat.composer_parts import Chip, ContextMeter, SendButton
 from lockhouse.ui.chat.values import QueueState
@@ -136,8 +137,17 @@ class Composer(QFrame):
             self._update_button()
 
     def set_recall(self, text: str) -> None:
-        """What Up brings back."""
-        self._recall = text
+        """What Up brings back: the words, not the files that went along."""
+        self._recall = text[attached(text)[1] :]
+
+    def take_back(self, text: str) -> None:
+        """A message that was not sent, with its files, before what is typed now."""
+        files, start = attached(text)
+        self._attachments += files
+        typed, words = self.draft, text[start:]
+        self.edit.put_text(f"{typed}\n{words}" if typed.strip() else words)
+        self._rebuild_chips()
+        self._show_meter()
 
     def set_targets(self, targets: tuple[TargetInfo, ...], chosen: str) -> None:
         """Who can answer, and who will. "" is the first, the default."""
@@ -257,7 +267,10 @@ class Composer(QFrame):
     def _rebuild_chips(self) -> None:
         self._chip_row.clear()
         for entry in self._queue.waiting:
-            chip = Chip(self._theme, "clock", entry.text, editable=True)
+            files, start = attached(entry.text)
+            names = ", ".join(file.name for file in files)
+            words = entry.text[start:] if start < len(entry.text) else names
+            chip = Chip(self._theme, "clock", words, editable=True)
             chip.edit_wanted.connect(lambda key=entry.id: self.queued_edit_wanted.emit(key))
             chip.remove_wanted.connect(lambda key=entry.id: self.queued_drop_wanted.emit(key))
             self._chip_row.addWidget(chip)

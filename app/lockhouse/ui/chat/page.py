@@ -433,7 +433,7 @@ class ChatPage(QWidget):
         if refused.conversation_id == self._controller.conversation_id:
             self.composer.set_running(running=False)
             if not self.composer.draft:
-                self.composer.edit.put_text(refused.text)
+                self.composer.take_back(refused.text)
         failed: Failed = refused.failed
         actions = ()
         if failed.code == "no_model":
@@ -527,9 +527,7 @@ class ChatPage(QWidget):
             super().keyPressEvent(event)
 
     def _edit_queued(self, queued_id: str) -> None:
-        text = self._controller.unqueue(queued_id)
-        typed = self.composer.draft
-        self.composer.edit.put_text(f"{typed}\n{text}" if typed.strip() else text)
+        self.composer.take_back(self._controller.unqueue(queued_id))
         self.composer.edit.setFocus()
 
     def _toggle_pin(self) -> None:

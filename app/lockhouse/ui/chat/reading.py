@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lockhouse.chat.attached import attached
 from lockhouse.chat.conversations import Message
 from lockhouse.core.answering import Finished
 from lockhouse.core.errors import EngineCrashed
 from lockhouse.ui import wording
-from lockhouse.ui.transcript.values import TranscriptMessage
+from lockhouse.ui.transcript.values import AttachedFile, TranscriptMessage
 
 _FINISH_WORDS = {
     "stop": "The model ended its answer",
@@ -49,6 +50,7 @@ def to_transcript(message: Message, *, target_fallback: str = "") -> TranscriptM
     error = message.error
     crashed = error is not None and error.exit_code == EngineCrashed.exit_code
     name = (info.title or info.name) if info else target_fallback
+    files, start = attached(message.content) if message.role == "user" else ((), 0)
     return TranscriptMessage(
         id=message.id,
         role=message.role,
@@ -65,6 +67,10 @@ def to_transcript(message: Message, *, target_fallback: str = "") -> TranscriptM
         error_hint=error.hint if error else "",
         created_at=message.created_at,
         retry_safer=crashed,
+        files=tuple(
+            AttachedFile(file.name, wording.size(file.size_bytes), file.text) for file in files
+        ),
+        words_from=start,
     )
 
 

@@ -22,6 +22,7 @@ from lockhouse.ui.markdown.blocks import block_text
 from lockhouse.ui.theme import Theme, tokens
 from lockhouse.ui.transcript.actions import ActionRow
 from lockhouse.ui.transcript.editing import EditBox
+from lockhouse.ui.transcript.files import FileMarks
 from lockhouse.ui.transcript.items import Item
 from lockhouse.ui.transcript.notes import StatusNote, WaitingRow
 from lockhouse.ui.transcript.parts import (
@@ -61,6 +62,7 @@ class MessageCard(QWidget):
         self._parts: dict[int, QWidget] = {}
         self._spare: list[QWidget] = []
         self._blocks_top = 0
+        self._bubble_top = 0
         self._column = QRect()
         self._bubble = QRectF()
         self._newest = False
@@ -72,6 +74,7 @@ class MessageCard(QWidget):
         self._note: StatusNote | None = None
         self._waiting: WaitingRow | None = None
         self._unfold: QPushButton | None = None
+        self._files: FileMarks | None = None
         self.edit_box: EditBox | None = None
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setMouseTracking(True)
@@ -139,6 +142,12 @@ class MessageCard(QWidget):
             row.show()
         elif self._waiting is not None:
             self._waiting.hide()
+        if item.message.files:
+            marks = self._file_marks()
+            marks.show_files(item.message.files, item.open_files)
+            marks.show()
+        elif self._files is not None:
+            self._files.hide()
         hidden = item.folded_chars()
         if hidden:
             self._unfold_button().setText(f"Show {hidden:,} more characters")
@@ -152,7 +161,9 @@ class MessageCard(QWidget):
     def _spoken_name(self, item: Item) -> str:
         who = item.message.header_name or "the model"
         speaker = f"Answer from {who}" if item.message.role == "assistant" else "You"
-        return f"{speaker}: {item.text()[:160]}"
+        files = ", ".join(file.name for file in item.message.files)
+        along = f" (with {files})" if files else ""
+        return f"{speaker}{along}: {item.words()[:160]}"
 
     # layout
 
@@ -187,7 +198,13 @@ class MessageCard(QWidget):
         """Header, waiting row and reasoning; gives where the blocks begin."""
         px = self._theme.px
         if not answer:
-            return px(16) + px(8)
+            top = self._bubble_top = px(16) + px(8)
+            if self._files is not None and not self._files.isHidden():
+                left, width = self._bubble_span(column)
+                height = self._files.fit(width)
+                self._files.setGeometry(left, top, width, height)
+                top += height + (px(8) if self._has_blocks() else 0)
+            return top
         top = px(18) + px(20)
         for widget in (self._reasoning, self._waiting):
             if widget is not None and not widget.isHidden():
@@ -206,7 +223,9 @@ class MessageCard(QWidget):
         shown = self.item.shown if self.item is not None else []
         if len(shown) == 1 and (text := _one_line(shown[0])):
             metrics = QFontMetricsF(self._theme.font("reading"))
-            inner = min(inner, int(metrics.horizontalAdvance(text)) + 2)
+            inner = min(inner, max(int(metrics.horizontalAdvance(text)) + 2, self._files_width()))
+        elif not shown and self._files_width():
+            inner = min(inner, self._files_width())
         return column.right() + 1 - px(14) - inner, inner
 
     def _arrange_blocks(
@@ -264,12 +283,15 @@ class MessageCard(QWidget):
                 bottom += px(4) + size.height()
             left, width = self._bubble_span(column)
             self._bubble = QRectF(
-                left - px(14), top - px(8), width + 2 * px(14), bottom - top + 2 * px(8)
+                left - px(14),
+                self._bubble_top - px(8),
+                width + 2 * px(14),
+                bottom - self._bubble_top + 2 * px(8),
             )
             if self._actions is not None:
                 wide = self._actions.sizeHint().width()
                 beside = int(self._bubble.left()) - px(8) - wide
-                self._actions.setGeometry(beside, top - px(4), wide, row)
+                self._actions.setGeometry(beside, self._bubble_top - px(4), wide, row)
             return bottom + px(8)
         if self._note is not None and not self._note.isHidden():
             height = self._note.fit(column.width())
@@ -287,7 +309,8 @@ class MessageCard(QWidget):
 
     def _gap_above(self, before: Block | None, block: Block) -> int:
         answer = self.item is not None and self.item.message.role == "assistant"
-        return self._theme.px(_gap(before, block)) if before is not None and answer else 0
+        wanted = answer or isinstance(before, CodeBlock) or isinstance(block, CodeBlock)
+        return self._theme.px(_gap(before, block)) if before is not None and wanted else 0
 
     def _guess(self, block: Block) -> int:
         """The likely height of a block that has not been laid out."""
@@ -400,7 +423,7 @@ class MessageCard(QWidget):
         item = self.item
         if item is None or self.edit_box is not None:
             return
-        item.edit_text = item.text()
+        item.edit_text = item.words()
         box = self._open_editor(item)
         box.editor.setFocus(Qt.FocusReason.OtherFocusReason)
 
@@ -512,6 +535,22 @@ class MessageCard(QWidget):
         if self._waiting is None:
             self._waiting = WaitingRow(self._theme, self)
         return self._waiting
+
+    def _file_marks(self) -> FileMarks:
+        if self._files is None:
+            self._files = FileMarks(self._theme, self)
+            self._files.toggled.connect(self._toggle_file)
+        return self._files
+
+    def _files_width(self) -> int:
+        hidden = self._files is None or self._files.isHidden()
+        return 0 if hidden or self._files is None else self._files.wide()
+
+    def _toggle_file(self, number: int) -> None:
+        if self.item is not None:
+            self.item.toggle_file(number)
+            self.refresh()
+            self.layout_wanted.emit()
 
     def _unfold_button(self) -> QPushButton:
         if self._unfold is None:

@@ -33,7 +33,7 @@ class Finder:
         self.current = -1
         if self.words:
             for item in items:
-                count = item.text().casefold().count(self.words)
+                count = item.searched().casefold().count(self.words)
                 self.matches += [Match(item.message.id, nth) for nth in range(count)]
         return len(self.matches)
 

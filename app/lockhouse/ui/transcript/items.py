@@ -9,13 +9,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from lockhouse.ui.markdown import Block, MarkdownStream, Paragraph, Run, TextBlock, parse
+from lockhouse.ui.markdown import (
+    Block,
+    CodeBlock,
+    MarkdownStream,
+    Paragraph,
+    Run,
+    TextBlock,
+    parse,
+)
+from lockhouse.ui.markdown.blocks import plain_text
 from lockhouse.ui.transcript.heights import Heights
 from lockhouse.ui.transcript.values import Progress, TranscriptMessage
 
 FOLD_CHARS = 3000
 FOLD_LINES = 30
 _CHUNK_CHARS = 4000
+_FILE_CHARS = 6000
+_FILE_LINES = 120
+_FILE_ROW = 32  # about the height of a file's mark
 _NO_HEIGHTS = Heights()
 
 
@@ -37,6 +49,7 @@ class Item:
         "layout_key",
         "measured",
         "message",
+        "open_files",
         "progress",
         "reasoning_open",
         "rows",
@@ -51,6 +64,7 @@ class Item:
         self.reasoning_open = False
         self.edit_text: str | None = None  # what stands in the editor while it is edited
         self.unfolded = False
+        self.open_files: frozenset[int] = frozenset()
         self.progress: Progress | None = None
         self.thinking_since: float | None = None
         self.thought_for = message.reasoning_seconds
@@ -89,6 +103,21 @@ class Item:
         if len(self._text) > 1:
             self._text = ["".join(self._text)]
         return self._text[0]
+
+    def words(self) -> str:
+        """The text without the files in front of it."""
+        start = self.message.words_from
+        return self.text()[start:] if start else self.text()
+
+    def searched(self) -> str:
+        """The text in which words are looked for: what can be shown as it stands."""
+        return plain_text(self.blocks()) if self.message.files else self.text()
+
+    def toggle_file(self, number: int) -> None:
+        """Show or hide what is in a file that went along."""
+        self.open_files = self.open_files ^ {number}
+        self._blocks = None
+        self._settled = 0
 
     def reasoning(self) -> str:
         if self._reasoning is None:
@@ -205,20 +234,36 @@ class Item:
         """How many characters of a long question are not shown."""
         if self.unfolded or self.message.role == "assistant":
             return 0
-        text = self.text()
+        text = self.words()
         return len(text) - len(_fold(text))
 
     def _own_words(self) -> tuple[Block, ...]:
-        text = self.text() if self.unfolded else _fold(self.text())
-        return tuple(TextBlock((Paragraph((Run(chunk),)),)) for chunk in _chunks(text))
+        blocks: list[Block] = []
+        for number, file in enumerate(self.message.files):
+            if number in self.open_files:
+                blocks += _file_blocks(file.text)
+        text = self.words() if self.unfolded else _fold(self.words())
+        if text or not self.message.files:
+            blocks += [TextBlock((Paragraph((Run(chunk),)),)) for chunk in _chunks(text)]
+        return tuple(blocks)
 
     def estimated_height(self, chars_a_line: int, line: int) -> float:
         """A first guess from the length of the text, before anything is laid out."""
-        text = self.text()
+        text = self.words()
         if self.message.role != "assistant":
             text = text[:FOLD_CHARS]
         lines = 1 + text.count("\n") + len(text) // chars_a_line
-        return 60.0 + lines * line
+        return 60.0 + lines * line + len(self.message.files) * _FILE_ROW
+
+
+def _file_blocks(text: str) -> list[Block]:
+    """The beginning of a file; all of it may be more than anybody reads here."""
+    shown = "\n".join(text[:_FILE_CHARS].split("\n")[:_FILE_LINES])
+    blocks: list[Block] = [CodeBlock(shown)]
+    if rest := len(text) - len(shown):
+        more = Run(f"and {rest:,} more characters", dim=True)
+        blocks.append(TextBlock((Paragraph((more,)),)))
+    return blocks
 
 
 def _fold(text: str) -> str:

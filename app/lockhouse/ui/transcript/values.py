@@ -30,13 +30,23 @@ ActionKind = Literal[
 
 
 @dataclass(frozen=True, slots=True)
+class AttachedFile:
+    """A file that went along with a question; ``size`` in words."""
+
+    name: str
+    size: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class TranscriptMessage:
     """One turn as it is shown.
 
     ``version_index`` counts from 1. ``stats`` are short parts shown at the right under an
     answer, for example ``("412 tokens", "first token 0.9 s", "11.8 tok/s")``. ``badge`` is the
     word beside the name ("Local"), ``header_detail`` the quantization ("Balanced, Q4_K_M").
-    ``retry_safer`` offers "Try again with safer settings" under a failed answer.
+    ``retry_safer`` offers "Try again with safer settings" under a failed answer. ``files`` stand in
+    the text up to ``words_from``, where the reader's own words begin.
     """
 
     id: str
@@ -55,6 +65,8 @@ class TranscriptMessage:
     reasoning_seconds: float | None = None
     created_at: datetime | None = None
     retry_safer: bool = False
+    files: tuple[AttachedFile, ...] = ()
+    words_from: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -335,7 +335,8 @@ class TranscriptView(QAbstractScrollArea):
     def _save_edit(self, card: MessageCard, text: str, *, send: bool) -> None:
         item = card.item
         self._leave_edit(card)
-        if item is not None and text.strip() and (send or text != item.text()):
+        if item is not None and text.strip() and (send or text != item.words()):
+            text = item.text()[: item.message.words_from] + text
             action = TranscriptAction(item.message.id, "edit", text, send)
             self.action_requested.emit(action)
 

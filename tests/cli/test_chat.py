@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import re
 import select
 import signal
 import subprocess
+import termios
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,7 @@ class Terminal:
             stdout=slave,
             stderr=slave,
             start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
         )
         os.close(slave)
         self._seen = b""
@@ -55,6 +58,13 @@ class Terminal:
     @property
     def screen(self) -> str:
         return re.sub(r"\x1b\[[?0-9;]*[a-zA-Z]", "", self._seen.decode(errors="replace"))
+
+    @property
+    def shows_typing(self) -> bool:
+        return bool(termios.tcgetattr(self._master)[3] & termios.ECHO)
+
+    def send(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
 
     def interrupt(self) -> None:
         self._process.send_signal(signal.SIGINT)
@@ -135,6 +145,42 @@ def test_an_interrupt_stops_the_answer_and_not_the_program(shared: Command) -> N
     answer = newest(shared)["messages"][-1]
     assert answer["status"] == "cancelled"
     assert len(answer["content"]) >= 30
+
+
+def test_typing_while_it_answers_stays_out_of_the_answer(shared: Command) -> None:
+    terminal = Terminal(shared, "--seed", "3")
+    try:
+        terminal.wait_for("> $")
+        terminal.type(LONG + "\n")
+        terminal.wait_for(r"detail\.\r\n.{30}")
+        terminal.type("/quit")
+        answered = terminal.wait_for(".{30}")
+        terminal.type("\x03")
+        answered += terminal.wait_for(r"\(stopped\)[^>]*> $")
+        assert "/quit" not in answered
+        assert "^C" not in answered
+        terminal.type("/quit\n")
+        assert terminal.ends_with() == 0
+        assert terminal.shows_typing
+    finally:
+        terminal.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
+def test_a_chat_that_is_ended_in_mid_answer_leaves_a_terminal_that_shows_typing(
+    shared: Command, number: signal.Signals
+) -> None:
+    terminal = Terminal(shared, "--seed", "3")
+    try:
+        terminal.wait_for("> $")
+        terminal.type(LONG + "\n")
+        terminal.wait_for(r"detail\.\r\n.{30}")
+        assert not terminal.shows_typing
+        terminal.send(number)
+        assert terminal.ends_with() in (-number, 128 + number)
+        assert terminal.shows_typing
+    finally:
+        terminal.close()
 
 
 def test_a_terminal_that_closes_in_mid_answer_loses_nothing(shared: Command) -> None:

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Literal
 
 from lockhouse.cli import output
+from lockhouse.cli.keyboard import unseen_typing
 from lockhouse.core.answering import (
     Failed,
     Finished,
@@ -85,7 +86,7 @@ class Follower:
 
     def follow(self, events: Iterable[object]) -> Answer:
         """Read the events to their end. Only then is the answer stored."""
-        with signals_stop(self._cancel, self.answer):
+        with signals_stop(self._cancel, self.answer), unseen_typing():
             try:
                 for event in events:
                     self._take(event)

@@ -22,12 +22,22 @@ from lockhouse.engine.process.threads import ThreadGovernor, physical_cores
     ],
 )
 def test_keeps_to_the_cores_that_are_left(most: int, cores: int, others: float, left: int) -> None:
-    governor = ThreadGovernor(most)
-    governor._cores = cores
+    governor = ThreadGovernor()
+    governor.most, governor._cores = most, cores
     assert governor._left_beside(others) == left
 
 
 def test_exact_answers_use_the_same_number_whatever_runs() -> None:
-    assert ThreadGovernor(8).fixed == 7
-    assert ThreadGovernor(1).fixed == 1
+    governor = ThreadGovernor()
+    governor.most = 8
+    assert governor.fixed == 7
+    governor.most = 1
+    assert governor.fixed == 1
+
+
+def test_a_chosen_number_is_kept() -> None:
+    governor = ThreadGovernor(5)
+    assert governor.fixed == 5
+    governor._looked_at = 0.0  # long ago: it would look again if it adapted
+    assert governor.threads() == 5
     assert physical_cores() >= 1

@@ -172,7 +172,7 @@ class Context:
         self.sequences = settings.parallel
 
     def set_threads(self, threads: int) -> None:
-        """From the next decode on."""
+        """From the next decode on, for one token and for many alike."""
         lib.llama_set_n_threads(self._context, threads, threads)
 
     def decode(self, rows: Sequence[tuple[int, int, int, bool]]) -> int:

@@ -25,6 +25,7 @@ from lockhouse.engine.process.threads import ThreadGovernor
 
 _WORTH_KEEPING = 0.5  # share of a sequence that must match before it is cut back
 _WORTH_COPYING = 16  # tokens
+_MANY_ROWS = 32
 _NO_ROOM, _ABORTED = 1, 2  # llama_decode
 
 Shorten = Callable[[Job, int], Prompt | None]
@@ -216,7 +217,7 @@ class Scheduler:
         if not group:
             return
         rows, shares = self._rows(group)
-        threads = self._governor.fixed if group[0].exact else self._governor.threads()
+        threads = self._threads_for(group, len(rows))
         if threads != self._threads:
             self._context.set_threads(threads)
             self._threads = threads
@@ -239,6 +240,12 @@ class Scheduler:
         for job, count, row in shares:
             job.threads = threads
             self._after(job, count, row)
+
+    def _threads_for(self, group: list[Job], rows: int) -> int:
+        """A prompt has so much work between two meetings of the threads that it bears company."""
+        if group[0].exact:
+            return self._governor.fixed
+        return self._governor.most if rows >= _MANY_ROWS else self._governor.threads()
 
     def _rows(
         self, group: list[Job]

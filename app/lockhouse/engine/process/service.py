@@ -27,7 +27,7 @@ from lockhouse.core.errors import EngineCrashed, InvalidInput, LockhouseError, N
 from lockhouse.engine import protocol
 from lockhouse.engine.process.native import build, load_model, start_backend
 from lockhouse.engine.process.templates import Prompt, PromptBuilder, Renderer
-from lockhouse.engine.process.threads import ThreadGovernor, physical_cores
+from lockhouse.engine.process.threads import ThreadGovernor
 from lockhouse.engine.protocol import EngineStatus, StartOrder, TokenCount
 
 if TYPE_CHECKING:  # these need numpy, which is imported while the model loads
@@ -101,8 +101,8 @@ class Service:
         model = Model(loading.result())
         self._trained_context = model.trained_context
         wanted = settings.context_length or min(model.trained_context, _DEFAULT_CONTEXT)
-        self._threads = settings.threads or physical_cores()
-        governor = ThreadGovernor(self._threads)
+        governor = ThreadGovernor(settings.threads)
+        self._threads = governor.most
         parallel = max(1, min(settings.parallel, _MOST_SEQUENCES))
         settings = msgspec.structs.replace(settings, parallel=parallel)
         context = Context(

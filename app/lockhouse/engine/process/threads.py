@@ -27,9 +27,11 @@ def physical_cores() -> int:
 class ThreadGovernor:
     """Ask :meth:`threads` before each decode; it costs a clock reading most of the time."""
 
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self._now = most
+    def __init__(self, chosen: int = 0) -> None:
+        """``chosen`` threads, whatever else runs; 0 adapts to what others leave."""
+        self.most = chosen or physical_cores()
+        self._adapts = not chosen
+        self._now = self.most
         self._cores = psutil.cpu_count() or 1
         self._process = psutil.Process()
         self._looked_at = time.monotonic()
@@ -39,7 +41,7 @@ class ThreadGovernor:
         """Threads to use now."""
         now = time.monotonic()
         passed = now - self._looked_at
-        if self.most > 1 and passed >= _LOOK_EVERY_S:
+        if self._adapts and self.most > 1 and passed >= _LOOK_EVERY_S:
             busy_s, own_s = self._read()
             if passed < 10 * _LOOK_EVERY_S:
                 others = (busy_s - self._busy_s - (own_s - self._own_s)) / passed
@@ -52,7 +54,7 @@ class ThreadGovernor:
     @property
     def fixed(self) -> int:
         """Threads for an answer that must be the same again whatever else runs."""
-        return max(1, self.most - 1)
+        return max(1, self.most - 1) if self._adapts else self.most
 
     def _left_beside(self, others: float) -> int:
         taken = math.ceil(max(0.0, others - _TOLERATED))

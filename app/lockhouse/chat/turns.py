@@ -215,7 +215,7 @@ class _Writing:
                 if self._ended:
                     return
         except Cancelled:
-            self._finish("cancelled")
+            self._finish(self._stopped())
         except LockhouseError as error:
             self._cancel.cancel()
             if self._ended:
@@ -233,7 +233,11 @@ class _Writing:
             self._drain()
         finally:
             if not self._ended:
-                self._finish(status)
+                self._finish("cut" if self._cancel.left else status)
+
+    def _stopped(self) -> Status:
+        """An answer that nobody stopped was cut off with the program."""
+        return "cut" if self._cancel.left else "cancelled"
 
     def _drain(self) -> None:
         """Waits for the target's own end, which tells how the answer came about."""
@@ -260,7 +264,7 @@ class _Writing:
             case TextWasReasoning():
                 self._keeper.text_was_reasoning()
             case Finished():
-                statuses: dict[str, Status] = {"cancelled": "cancelled", "error": "failed"}
+                statuses: dict[str, Status] = {"cancelled": self._stopped(), "error": "failed"}
                 status = statuses.get(event.finish_reason, "complete")
                 self._finish(status, provenance=Provenance(self._target.info, event))
             case Failed():

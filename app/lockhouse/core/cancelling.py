@@ -11,6 +11,7 @@ class CancelToken:
     def __init__(self) -> None:
         self._cancelled = threading.Event()
         self._answer_now = threading.Event()
+        self._left = threading.Event()
 
     def cancel(self) -> None:
         """Stop as soon as possible; what came is kept."""
@@ -20,6 +21,16 @@ class CancelToken:
     def cancelled(self) -> bool:
         """Whether :meth:`cancel` was called."""
         return self._cancelled.is_set()
+
+    def leave(self) -> None:
+        """Stop because the program ends, not because somebody wanted the answer to."""
+        self._left.set()
+        self._cancelled.set()
+
+    @property
+    def left(self) -> bool:
+        """Whether it was :meth:`leave` that stopped it."""
+        return self._left.is_set()
 
     def answer_now(self) -> None:
         """End the reasoning trace and answer."""

@@ -302,6 +302,7 @@ class App(QObject):
         self.chat.keep_queues()
         state = self.window.state(self.chat.conversation_id, self.chat.new_draft)
         save_state(self._state_path, state)
+        self.chat.runs.leave_all()
         self.jobs.close(grace_s=_CLOSE_GRACE_S)
         self._workspace.close()
 

@@ -473,6 +473,17 @@ def test_finished_text_is_readable_by_a_screen_reader(view: TranscriptView) -> N
     assert names == ["A sentence. Another.", "• point", "x = 1"]
 
 
+def test_an_answer_stopped_before_its_first_word_does_not_claim_to_have_kept_any(
+    view: TranscriptView,
+) -> None:
+    view.set_messages([user("q", "hello"), answer("a", "", status="cancelled")])
+    note = card_of(view, "a")._note
+    assert note is not None
+    assert "kept" not in note.accessibleName()
+    shown = [each.objectName() for each in note.findChildren(QPushButton) if each.isVisible()]
+    assert shown == ["note-regenerate"]
+
+
 # finding
 
 

@@ -172,7 +172,7 @@ def test_closing_in_mid_answer_keeps_the_text(open_window: OpenWindow, shared_ho
     again.until(lambda: len(again.messages) == 2)
     assert again.last.text.startswith(seen[:20])
     assert len(again.last.text) >= len(seen)
-    assert again.last.status in ("cancelled", "cut")
+    assert again.last.status == "cut"  # nobody stopped it
 
 
 def test_up_recalls_the_last_question(answering: Window) -> None:
@@ -287,3 +287,15 @@ def test_a_new_chats_draft_outlives_the_window(open_window: OpenWindow, home: Pa
     close(window)
     again = open_window(home)
     assert again.page.composer.draft == "not yet sent"
+
+
+def test_an_answer_that_reached_its_limit_says_so_and_goes_on(answering: Window) -> None:
+    answering.app.settings.set("answer_max_tokens", 6)
+    answering.ask("Write the numbers from one to five hundred in words.")
+    assert answering.last.status == "complete"
+    assert "limit of 6 tokens" in answering.last.limit.replace("\u00a0", " ")
+    short = answering.last.text
+    answering.press("note-continue", answering.page.transcript)
+    answering.until(lambda: len(answering.last.text) > len(short))
+    answering.idle()
+    assert answering.last.text.startswith(short)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QAccessible, QDropEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -21,8 +21,10 @@ from PySide6.QtWidgets import (
 
 from lockhouse.library.starter import starter_model
 from lockhouse.ui import shortcuts
+from lockhouse.ui.chat.cards import CardButton
 from lockhouse.ui.models.page import ModelsPage
 from lockhouse.ui.window_state import WindowState, load_state, save_state
+from lockhouse.workspace import Workspace
 from tests.ui.window.driving import OpenWindow, Window, close
 
 CONTROLS = (QAbstractButton, QAbstractItemView, QComboBox, QLineEdit, QPlainTextEdit, QTextEdit)
@@ -236,3 +238,34 @@ def test_tab_goes_through_the_page_as_it_is_read(window: Window) -> None:
         step = step.nextInFocusChain()
     places = [chain.index(widget) for widget in order]
     assert places == sorted(places)
+
+
+def test_the_composer_stands_below_the_text_whatever_is_open(
+    open_window: OpenWindow, home: Path
+) -> None:
+    def long_chat(workspace: Workspace) -> None:
+        made = workspace.conversations.create(title="Long")
+        workspace.conversations.add_user(made.id, "And then?\n" * 500, parent_id=None)
+
+    window = open_window(home, prepare=long_chat)
+    page = window.page
+    window.open(window.workspace.conversations.list()[0])
+    window.until(page.transcript.isVisible)
+    for width in (1280, 1600, 900):
+        window.main.resize(width, 800)
+        for shown in (True, False):
+            page.columns.show_details(shown=shown)
+            QApplication.processEvents()
+            column = page.transcript.column()
+            left = page.transcript.mapTo(page, QPoint(column.left(), 0)).x()
+            composer = page.composer.mapTo(page, QPoint(0, 0)).x()
+            assert (composer, page.composer.width()) == (left, column.width())
+
+
+def test_suggestions_are_never_cut(window: Window) -> None:
+    window.page.new_chat()
+    for width in (1600, 1000, 700):
+        window.main.resize(width, 800)
+        QApplication.processEvents()
+        for card in window.page.empty.findChildren(CardButton):
+            assert card.width() >= card.whole_width()

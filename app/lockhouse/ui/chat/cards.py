@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
+from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtWidgets import QAbstractButton, QBoxLayout, QSizePolicy, QWidget
 
 from lockhouse.ui.theme import Theme
 
@@ -38,6 +40,14 @@ class CardButton(QAbstractButton):
 
     def minimumSizeHint(self) -> QSize:
         return QSize(self._theme.px(120), self._theme.px(62))
+
+    def whole_width(self) -> int:
+        """How wide it has to be for nothing in it to be cut."""
+        theme, px = self._theme, self._theme.px
+        title = QFontMetrics(theme.font("body", weight=500)).horizontalAdvance(self.text())
+        line = QFontMetrics(theme.font("caption")).horizontalAdvance(self._line)
+        around = px(48 + 34) if self._chevron else px(42 + 12)
+        return max(title, line) + around + 2
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         theme, px = self._theme, self._theme.px
@@ -84,6 +94,39 @@ class CardButton(QAbstractButton):
 
     def leaveEvent(self, _event: object) -> None:
         self.update()
+
+
+class CardRow(QWidget):
+    """Cards side by side, one below the other where their words would be cut."""
+
+    def __init__(
+        self, theme: Theme, cards: Sequence[CardButton], parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._cards = tuple(cards)
+        self._box = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._box.setContentsMargins(0, 0, 0, 0)
+        self._box.setSpacing(theme.px(12))
+        for card in cards:
+            self._box.addWidget(card, 1)
+
+    def minimumSizeHint(self) -> QSize:
+        narrowest = max(card.minimumSizeHint().width() for card in self._cards)
+        return QSize(narrowest, super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        count = len(self._cards)
+        each = (self.width() - (count - 1) * self._theme.px(12)) // count
+        is_wide = all(card.whole_width() <= each for card in self._cards)
+        direction = (
+            QBoxLayout.Direction.LeftToRight if is_wide else QBoxLayout.Direction.TopToBottom
+        )
+        if direction != self._box.direction():
+            self._box.setDirection(direction)
+            self._box.setSpacing(self._theme.px(12 if is_wide else 8))
+            self.updateGeometry()
 
 
 class IconTile(QWidget):

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWi
 
 from lockhouse import seal
 from lockhouse.ui import wording
-from lockhouse.ui.chat.cards import CardButton, IconTile
+from lockhouse.ui.chat.cards import CardButton, CardRow, IconTile
 from lockhouse.ui.parts import hairline, label, push_button
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Pill
@@ -62,18 +62,15 @@ SUGGESTIONS = (
 
 
 def suggestion_row(theme: Theme, chosen: object) -> QWidget:
-    """The three suggestions side by side; ``chosen`` is called with the prompt."""
+    """The three suggestions; ``chosen`` is called with the prompt of one."""
     assert callable(chosen)
-    box = QWidget()
-    row = QHBoxLayout(box)
-    row.setContentsMargins(0, 0, 0, 0)
-    row.setSpacing(theme.px(12))
+    cards = []
     for number, suggestion in enumerate(SUGGESTIONS, start=1):
         card = CardButton(theme, suggestion.icon, suggestion.title, suggestion.line)
         card.setObjectName(f"suggestion_{number}")
         card.clicked.connect(lambda _checked=False, text=suggestion.prompt: chosen(text))
-        row.addWidget(card, 1)
-    return box
+        cards.append(card)
+    return CardRow(theme, cards)
 
 
 class FirstStart(QScrollArea):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import QMargins, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QKeySequence
 from PySide6.QtWidgets import (
     QApplication,
@@ -121,7 +121,7 @@ class ChatPage(QWidget):
         self._foot = QWidget()
         foot = QHBoxLayout(self._foot)
         foot.setContentsMargins(px(24), px(8), px(24), px(16))
-        self.transcript.verticalScrollBar().rangeChanged.connect(lambda *_: self._fit_foot())
+        self.transcript.arranged.connect(self._fit_foot)
         self.composer.setMaximumWidth(px(COLUMN_WIDTH))
         foot.addStretch(1)
         foot.addWidget(self.composer, 100_000)
@@ -152,12 +152,15 @@ class ChatPage(QWidget):
 
     def _fit_foot(self) -> None:
         """The composer stands exactly below the column of text, with and without a scroll bar."""
-        bar = self.transcript.verticalScrollBar()
         px = self._theme.px
-        side = px(24) + (bar.sizeHint().width() // 2 if bar.maximum() > bar.minimum() else 0)
+        left = right = px(24)
+        if self._stack.currentIndex() == _THREAD:
+            column = self.transcript.column()
+            left, right = column.left(), self.transcript.width() - column.right() - 1
+        wanted = QMargins(left, px(8), right, px(16))
         layout = self._foot.layout()
-        if layout is not None and layout.contentsMargins().left() != side:
-            layout.setContentsMargins(side, px(8), side, px(16))
+        if layout is not None and layout.contentsMargins() != wanted:
+            layout.setContentsMargins(wanted)
 
     def _follow_controllers(self) -> None:
         chat, listing, runs = self._controller, self.listing, self._controller.runs
@@ -390,6 +393,9 @@ class ChatPage(QWidget):
 
     def _show_listing(self, listing: Listing) -> None:
         self._has_chats = bool(listing.conversations)
+        untouched = self._loaded_id is None and not self._is_opening
+        if self._has_chats and untouched and not self._was_started:
+            self.new_chat()  # a home that was only used from the command line until now
         self._show_empty()
 
     def _show_empty(self) -> None:
@@ -398,6 +404,7 @@ class ChatPage(QWidget):
         unknown = self._has_chats is None or not self._knows_models or self._is_opening
         page = _THREAD if has_messages else _NOTHING if unknown else _FIRST if is_first else _EMPTY
         self._stack.setCurrentIndex(page)
+        self._fit_foot()
         has_head = page != _FIRST and (page != _NOTHING or self._was_started)
         self._foot.setVisible(has_head)
         self.head.setVisible(has_head)

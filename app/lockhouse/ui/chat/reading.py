@@ -67,11 +67,23 @@ def to_transcript(message: Message, *, target_fallback: str = "") -> TranscriptM
         error_hint=error.hint if error else "",
         created_at=message.created_at,
         retry_safer=crashed,
+        limit=_limit(message),
         files=tuple(
             AttachedFile(file.name, wording.size(file.size_bytes), file.text) for file in files
         ),
         words_from=start,
     )
+
+
+def _limit(message: Message) -> str:
+    finished = message.provenance.finished if message.provenance else None
+    if message.status != "complete" or finished is None or finished.finish_reason != "length":
+        return ""
+    used = finished.usage.prompt_tokens + finished.usage.completion_tokens
+    if finished.context_length and used >= finished.context_length:
+        return "The context is full, so the answer ends here."
+    counted = wording.counted(finished.usage.completion_tokens, "token")
+    return f"The answer ends here because it reached its limit of {counted}."
 
 
 def _badge(message: Message) -> str:
@@ -114,7 +126,7 @@ def _answer_facts(message: Message) -> tuple[Fact, ...]:
     if message.version_count > 1:
         number = message.version_index + 1
         facts.append(Fact("Version", f"{number} of {message.version_count}"))
-    if message.provenance is not None:
+    if message.provenance is not None and message.status != "cut":
         reason = message.provenance.finished.finish_reason
         facts.append(Fact("Ended", _FINISH_WORDS[reason]))
     elif message.status in _STATUS_WORDS:

@@ -106,6 +106,11 @@ class Runs(QObject):
         if run := self._runs.get(conversation_id):
             run.cancel.cancel()
 
+    def leave_all(self) -> None:
+        """The window closes: end every answer, as cut off and not as stopped by the reader."""
+        for run in self._runs.values():
+            run.cancel.leave()
+
     def answer_now(self, conversation_id: str) -> None:
         """End the reasoning and answer."""
         if run := self._runs.get(conversation_id):

@@ -130,7 +130,7 @@ class MessageCard(QWidget):
             box.show()
         elif self._reasoning is not None:
             self._reasoning.hide()
-        if answer and item.message.status in ("cut", "cancelled", "failed"):
+        if answer and (item.message.status in ("cut", "cancelled", "failed") or item.message.limit):
             note = self._status_note()
             note.show_message(item.message)
             note.show()

@@ -65,7 +65,8 @@ class FileMarks(QWidget):
 
     def _wanted(self, file: AttachedFile) -> int:
         font = self._marks[0].font() if self._marks else self.font()
-        return QFontMetrics(font).horizontalAdvance(f"{file.name}, {file.size}") + self._around()
+        words = QFontMetrics(font).horizontalAdvance(f"{file.name}, {file.size}")
+        return words + self._around() + 2  # two pieces may be wider than the whole
 
     def _make(self, number: int) -> QPushButton:
         mark = QPushButton(self)

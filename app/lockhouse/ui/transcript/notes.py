@@ -13,10 +13,13 @@ from lockhouse.ui.transcript.values import Progress, TranscriptMessage
 from lockhouse.ui.widgets import Spinner, ThinBar
 
 _WORDS = {
-    "cut": ("Cut off when the program ended. What had come is kept.", ""),
-    "cancelled": ("You stopped this answer. What had come is kept.", ""),
+    "cut": ("Cut off when the program ended.", ""),
+    "cancelled": ("You stopped this answer.", ""),
     "failed": ("The answer failed.", "Try again."),
+    "complete": ("", ""),  # only with a limit, which has words of its own
 }
+_KEPT = " What had come is kept."
+_NOTHING = " Nothing had come yet."
 
 
 class StatusNote(QWidget):
@@ -40,12 +43,16 @@ class StatusNote(QWidget):
     def show_message(self, message: TranscriptMessage) -> None:
         words, hint = _WORDS[message.status]
         self._failed = message.status == "failed"
-        self._words = message.error_message or words
+        has_any = bool(message.text or message.reasoning)
+        if message.status in ("cut", "cancelled"):
+            words += _KEPT if has_any else _NOTHING
+        self._words = message.error_message or message.limit or words
         self._hint = message.error_hint or (hint if not message.error_message else "")
         ways: list[tuple[str, str]] = []
-        if message.status != "failed" or message.text:
+        if message.text or (message.status != "failed" and has_any):
             ways.append(("continue", "Continue"))
-        ways.append(("regenerate", "Try again"))
+        if not message.limit:
+            ways.append(("regenerate", "Try again"))
         if message.retry_safer:
             ways.append(("retry_safer", "Try again with safer settings"))
         self._kinds = tuple(kind for kind, _ in ways)

@@ -46,7 +46,8 @@ class TranscriptMessage:
     answer, for example ``("412 tokens", "first token 0.9 s", "11.8 tok/s")``. ``badge`` is the
     word beside the name ("Local"), ``header_detail`` the quantization ("Balanced, Q4_K_M").
     ``retry_safer`` offers "Try again with safer settings" under a failed answer. ``files`` stand in
-    the text up to ``words_from``, where the reader's own words begin.
+    the text up to ``words_from``, where the reader's own words begin. ``limit`` says which limit
+    ended a complete answer before the model did.
     """
 
     id: str
@@ -65,6 +66,7 @@ class TranscriptMessage:
     reasoning_seconds: float | None = None
     created_at: datetime | None = None
     retry_safer: bool = False
+    limit: str = ""
     files: tuple[AttachedFile, ...] = ()
     words_from: int = 0
 

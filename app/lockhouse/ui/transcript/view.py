@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import cast
 
-from PySide6.QtCore import QEvent, Qt, QThreadPool, QTimer, Signal
+from PySide6.QtCore import QEvent, QRect, Qt, QThreadPool, QTimer, Signal
 from PySide6.QtGui import (
     QContextMenuEvent,
     QGuiApplication,
@@ -58,6 +58,7 @@ class TranscriptView(QAbstractScrollArea):
 
     action_requested = Signal(TranscriptAction)
     find_moved = Signal(int, int)
+    arranged = Signal()  # the column of text may stand elsewhere
     _is_made = False  # Qt sends events while the parts are still being made
 
     def __init__(
@@ -296,7 +297,12 @@ class TranscriptView(QAbstractScrollArea):
     def copy_selection(self) -> bool:
         return self._mouse.copy()
 
+    def column(self) -> QRect:
+        """Where the text stands, left to right."""
+        return self._board.column()
+
     def _after_layout(self) -> None:
+        self.arranged.emit()
         if self._finder.words:
             self._mark_found()
         px = self._theme.px

@@ -62,3 +62,8 @@ def test_counts_take_the_right_noun() -> None:
     assert wording.counted(1, "chat") == "1 chat"
     assert wording.counted(1024, "token") == "1,024 tokens"
     assert wording.counted(2, "reply", "replies") == "2 replies"
+
+
+def test_models_of_the_same_title_are_told_apart_by_their_names() -> None:
+    told = wording.told_apart([("a-q4", "SmolLM2"), ("a-q8", "SmolLM2"), ("b", "Qwen"), ("c", "")])
+    assert told == {"a-q4": "SmolLM2 (a-q4)", "a-q8": "SmolLM2 (a-q8)", "b": "Qwen", "c": "c"}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
+from collections.abc import Sequence
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -115,3 +117,12 @@ def percent(fraction: float) -> str:
 def short_hash(digest: str) -> str:
     """The two ends of a digest, enough to compare by eye."""
     return digest if len(digest) <= 16 else f"{digest[:8]}…{digest[-6:]}"
+
+
+def told_apart(titles: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """What to call things of a name and a title: the title, with the name where it is shared."""
+    shared = Counter(title for _, title in titles)
+    return {
+        name: (f"{title} ({name})" if shared[title] > 1 else title) if title else name
+        for name, title in titles
+    }

@@ -20,7 +20,7 @@ from lockhouse.ui.crash_window import CrashCatcher
 from lockhouse.ui.surfaces import BannerStack, ChoiceDialog
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.transcript.values import TranscriptAction
-from lockhouse.workspace import Workspace
+from lockhouse.workspace import Workspace, open_workspace
 from tests.ui.window.driving import OpenWindow, Window
 
 LONG = "Tell me a very long story about a river."
@@ -193,3 +193,52 @@ def test_the_action_of_a_banner_is_done_and_the_banner_goes(theme: Theme, qtbot:
     banner.action_chosen.emit("import")
     assert done == ["import"]
     assert stack.messages == ()
+
+
+def _one_chat(workspace: Workspace) -> None:
+    made = workspace.conversations.create(title="Alpha")
+    workspace.conversations.add_user(made.id, "About Alpha", parent_id=None)
+
+
+@pytest.fixture
+def deleted_elsewhere(open_window: OpenWindow, home: Path) -> Window:
+    """A window on a chat that a command has deleted."""
+    window = open_window(home, prepare=_one_chat)
+    chat = window.workspace.conversations.list()[0]
+    window.open(chat)
+    other = open_workspace(home)
+    other.conversations.delete([chat.id])
+    other.close()
+    return window
+
+
+GONE = "This chat was deleted elsewhere."
+
+
+def test_a_chat_deleted_elsewhere_can_be_restored(deleted_elsewhere: Window) -> None:
+    window = deleted_elsewhere
+    window.until(lambda: GONE in window.page.banners.messages)
+    window.press("banner-restore")
+    window.until(lambda: "Alpha" in window.titles)
+    assert [one.text for one in window.messages] == ["About Alpha"]
+    assert GONE not in window.page.banners.messages
+
+
+def test_a_chat_deleted_elsewhere_can_be_kept_as_a_new_one(deleted_elsewhere: Window) -> None:
+    window = deleted_elsewhere
+    before = window.app.chat.conversation_id
+    window.until(lambda: GONE in window.page.banners.messages)
+    window.press("banner-keep")
+    window.until(lambda: window.app.chat.conversation_id != before)
+    window.until(lambda: [one.text for one in window.messages] == ["About Alpha"])
+
+
+def test_asking_in_a_chat_deleted_elsewhere_gives_the_words_back(
+    deleted_elsewhere: Window,
+) -> None:
+    window = deleted_elsewhere
+    window.type_and_send("And Beta?")
+    window.until(lambda: GONE in window.page.banners.messages)
+    window.until(lambda: window.page.composer.draft == "And Beta?")
+    window.idle()
+    assert window.page.banners.messages == (GONE,)

@@ -6,6 +6,7 @@ follows from the signals, never from what a method returns.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from lockhouse.answer.local import LocalTargets
 from lockhouse.chat.conversations import Conversation, Conversations, Message
 from lockhouse.chat.turns import Turns
 from lockhouse.core.answering import AnswerRequest
-from lockhouse.core.errors import LockhouseError
+from lockhouse.core.errors import LockhouseError, NotFound
 from lockhouse.ui.chat.asking import request_for
 from lockhouse.ui.chat.runs import Runs, TurnFactory
 from lockhouse.ui.chat.values import (
@@ -46,6 +47,7 @@ class ChatController(QObject):
     refused = Signal(object)  # Refused: nothing was stored, the text goes back
     noticed = Signal(object)  # Note
     failed = Signal(object)  # LockhouseError
+    gone = Signal(object)  # Conversation: deleted by somebody else while it is open
     stored = Signal(str)  # id of a conversation that was written: lists follow it
 
     def __init__(
@@ -118,7 +120,13 @@ class ChatController(QObject):
             self.opened.emit(OpenedChat(result[0], tuple(result[1]), scroll_to, highlight))
             self._tell_queue()
 
-        self._jobs.run_in_order(read, show, self.failed.emit)
+        def fail(error: LockhouseError) -> None:
+            if isinstance(error, NotFound):
+                self.stored.emit(conversation_id)  # the list that offered it is behind
+                error = LockhouseError("This chat is not there any more. It was deleted elsewhere.")
+            self.failed.emit(error)
+
+        self._jobs.run_in_order(read, show, fail)
 
     def reload(self) -> None:
         """Read the open conversation again."""
@@ -135,7 +143,7 @@ class ChatController(QObject):
                 self.path_changed.emit(PathChanged(result[0], tuple(result[1])))
                 self.conversation_changed.emit(result[0])
 
-        self._jobs.run_in_order(read, show, self.failed.emit)
+        self._jobs.run_in_order(read, show, self._fail)
 
     def follow(self) -> None:
         """Somebody wrote to the database: read again if it was to the open conversation."""
@@ -147,7 +155,9 @@ class ChatController(QObject):
             if self._open is known and now != known:
                 self.reload()
 
-        self._jobs.run_in_order(lambda: self._conversations.get(known.id), compare, ignore)
+        self._jobs.run_in_order(
+            lambda: self._conversations.get(known.id), compare, lambda _: self._tell_gone(known)
+        )
 
     # -- asking -----------------------------------------------------------------------------
 
@@ -236,9 +246,7 @@ class ChatController(QObject):
             self.open(created.id)
             self.noticed.emit(Note(f"Branched into “{created.title}”", "success"))
 
-        self._jobs.run_in_order(
-            lambda: self._conversations.branch(message_id), show, self.failed.emit
-        )
+        self._jobs.run_in_order(lambda: self._conversations.branch(message_id), show, self._fail)
 
     # -- what belongs to the conversation ---------------------------------------------------
 
@@ -297,7 +305,7 @@ class ChatController(QObject):
             self._jobs.run_in_order(
                 lambda: self._conversations.save_draft(conversation_id, text),
                 lambda _: None,
-                self.failed.emit,
+                self._fail,
             )
 
     @property
@@ -337,7 +345,7 @@ class ChatController(QObject):
             return export(self._conversations, wanted, fmt)
 
         if wanted:
-            self._jobs.run_in_order(write, take, self.failed.emit)
+            self._jobs.run_in_order(write, take, self._fail)
 
     def export_to(self, fmt: str, path: Path) -> None:
         """The open conversation as a file."""
@@ -355,7 +363,7 @@ class ChatController(QObject):
             self._jobs.run(
                 save,
                 lambda _: self.noticed.emit(Note(f"Saved {path.name}", "success")),
-                self.failed.emit,
+                self._fail,
             )
 
         self.export(fmt, write)
@@ -391,7 +399,7 @@ class ChatController(QObject):
             self.opened.emit(OpenedChat(created))
             self._ask(created, text)
 
-        self._jobs.run_in_order(create, begin, self.failed.emit)
+        self._jobs.run_in_order(create, begin, self._fail)
 
     def _ask(
         self,
@@ -430,7 +438,7 @@ class ChatController(QObject):
             if self.conversation_id == wanted:
                 self.reload()
 
-        self._jobs.run_in_order(work, then, self.failed.emit)
+        self._jobs.run_in_order(work, then, self._fail)
 
     def _answer_started(self, started: AnswerStarted) -> None:
         self._asked.pop(started.conversation_id, None)
@@ -440,7 +448,7 @@ class ChatController(QObject):
     def _answer_ended(self, ended: AnswerEnded) -> None:
         text = self._asked.pop(ended.conversation_id, "")
         if ended.failed is not None and not ended.message_id:
-            self.refused.emit(Refused(ended.conversation_id, text, ended.failed))
+            self._refuse(Refused(ended.conversation_id, text, ended.failed))
             return
         self.stored.emit(ended.conversation_id)
         if ended.message_id:
@@ -454,7 +462,7 @@ class ChatController(QObject):
         self._jobs.run_in_order(
             lambda: self._conversations.get(ended.conversation_id),
             lambda conversation: self._ask(conversation, waiting.text),
-            self.failed.emit,
+            self._fail,
         )
 
     def _read_message(self, conversation_id: str, message_id: str) -> None:
@@ -478,3 +486,37 @@ class ChatController(QObject):
     def _tell_queue(self) -> None:
         waiting = tuple(self._queues.get(self.conversation_id, ()))
         self.queue_changed.emit(QueueState(self.conversation_id, waiting))
+
+    # -- what somebody else deleted ---------------------------------------------------------
+
+    def _fail(self, error: LockhouseError) -> None:
+        """Tell what failed; in a chat that was deleted elsewhere, that instead."""
+        known = self._open
+        if known is None or not isinstance(error, NotFound):
+            self.failed.emit(error)
+            return
+        self._jobs.run_in_order(
+            lambda: self._conversations.get(known.id),
+            lambda _: self.failed.emit(error),
+            lambda _: self._tell_gone(known),
+        )
+
+    def _refuse(self, refused: Refused) -> None:
+        known = self._open
+        if known is None or refused.failed.exit_code != NotFound.exit_code:
+            self.refused.emit(refused)
+            return
+
+        def tell_gone(_error: LockhouseError) -> None:
+            self.refused.emit(dataclasses.replace(refused, is_gone=True))
+            self._tell_gone(known)
+
+        self._jobs.run_in_order(
+            lambda: self._conversations.get(refused.conversation_id),
+            lambda _: self.refused.emit(refused),
+            tell_gone,
+        )
+
+    def _tell_gone(self, known: Conversation) -> None:
+        if self.conversation_id == known.id:
+            self.gone.emit(known)

@@ -171,6 +171,7 @@ class ChatPage(QWidget):
         chat.queue_changed.connect(self._show_queue)
         chat.refused.connect(self._show_refused)
         chat.failed.connect(self.show_error)
+        chat.gone.connect(self._show_gone)
         chat.noticed.connect(self.show_note)
         chat.stored.connect(lambda _: listing.refresh())
         listing.listed.connect(self._show_listing)
@@ -441,6 +442,8 @@ class ChatPage(QWidget):
             self.composer.set_running(running=False)
             if not self.composer.draft:
                 self.composer.take_back(refused.text)
+        if refused.is_gone:
+            return  # told by itself
         failed: Failed = refused.failed
         actions = ()
         if failed.code == "no_model":
@@ -451,6 +454,17 @@ class ChatPage(QWidget):
             )
             return
         self.banners.say(failed.message, failed.hint, actions=actions)
+
+    def _show_gone(self, gone: Conversation) -> None:
+        def restore() -> None:
+            self.listing.restore(gone.id)
+            self._controller.reload()
+
+        ways = [("restore", "Restore", restore)]
+        if self.thread_.messages:
+            last = self.thread_.messages[-1].id
+            ways.append(("keep", "Keep as new chat", lambda: self._controller.branch(last)))
+        self.banners.say("This chat was deleted elsewhere.", tone="warning", actions=ways)
 
     def _leave_removed(self, ids: tuple[str, ...]) -> None:
         if self._controller.conversation_id in ids:

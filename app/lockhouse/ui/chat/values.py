@@ -126,3 +126,4 @@ class Refused:
     conversation_id: str
     text: str
     failed: Failed
+    is_gone: bool = False  # because its chat was deleted elsewhere

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 from PySide6.QtCore import QObject, Signal
 
 from lockhouse.answer.local import LocalTargets
@@ -14,6 +15,7 @@ from lockhouse.core.errors import LockhouseError
 from lockhouse.library.gguf import estimate_memory, read_header
 from lockhouse.library.model_info import ImportOutcome, ModelInfo, Verification
 from lockhouse.library.models import Models
+from lockhouse.ui import wording
 from lockhouse.ui.jobs import Jobs
 
 _CARD_CONTEXT = 4096
@@ -25,6 +27,17 @@ class Shelf:
 
     models: tuple[ModelInfo, ...] = ()
     targets: tuple[TargetInfo, ...] = ()
+
+
+def told_apart(shelf: Shelf) -> Shelf:
+    """The same, with a name of its own for each: a title that several share is not one."""
+    models = wording.told_apart([(one.name, one.title) for one in shelf.models])
+    targets = wording.told_apart([(one.name, one.title) for one in shelf.targets])
+    replace = msgspec.structs.replace
+    return Shelf(
+        tuple(replace(one, title=models[one.name]) for one in shelf.models),
+        tuple(replace(one, title=targets[one.name]) for one in shelf.targets),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +78,7 @@ class ModelsController(QObject):
         """Look at the library again."""
 
         def read() -> Shelf:
-            return Shelf(tuple(self._models.list()), tuple(self._targets.list()))
+            return told_apart(Shelf(tuple(self._models.list()), tuple(self._targets.list())))
 
         self._jobs.run(read, self._show, self._tell)
 

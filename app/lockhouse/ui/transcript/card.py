@@ -35,6 +35,7 @@ from lockhouse.ui.transcript.parts import (
     make_part,
 )
 from lockhouse.ui.transcript.reasoning import ReasoningBox
+from lockhouse.ui.transcript.spacing import gap, one_line
 from lockhouse.ui.transcript.styles import Styles
 from lockhouse.ui.widgets.pills import paint_pill, pill_width
 
@@ -221,7 +222,7 @@ class MessageCard(QWidget):
         widest = min(px(tokens.BUBBLE_WIDTH), column.width() - px(120))
         inner = widest - 2 * px(14)
         shown = self.item.shown if self.item is not None else []
-        if len(shown) == 1 and (text := _one_line(shown[0])):
+        if len(shown) == 1 and (text := one_line(shown[0])):
             metrics = QFontMetricsF(self._theme.font("reading"))
             inner = min(inner, max(int(metrics.horizontalAdvance(text)) + 2, self._files_width()))
         elif not shown and self._files_width():
@@ -310,7 +311,7 @@ class MessageCard(QWidget):
     def _gap_above(self, before: Block | None, block: Block) -> int:
         answer = self.item is not None and self.item.message.role == "assistant"
         wanted = answer or isinstance(before, CodeBlock) or isinstance(block, CodeBlock)
-        return self._theme.px(_gap(before, block)) if before is not None and wanted else 0
+        return self._theme.px(gap(before, block)) if before is not None and wanted else 0
 
     def _guess(self, block: Block) -> int:
         """The likely height of a block that has not been laid out."""
@@ -575,32 +576,3 @@ def holds_focus(widget: QWidget) -> bool:
     """Whether the keyboard is in this widget or in something inside it."""
     focus = _focused()
     return focus is not None and (focus is widget or widget.isAncestorOf(focus))
-
-
-def _gap(before: Block, block: Block) -> int:
-    """Pixels between two blocks."""
-    if _is_heading(before) or (_is_list(before) and _is_list(block)):
-        return 4
-    if _is_heading(block):
-        return 16
-    if isinstance(before, (CodeBlock, TableBlock)) or isinstance(block, (CodeBlock, TableBlock)):
-        return 12
-    return 10
-
-
-def _is_list(block: Block) -> bool:
-    """Items on both sides of a cut belong to one list."""
-    return isinstance(block, TextBlock) and all(each.indent for each in block.paragraphs)
-
-
-def _is_heading(block: Block) -> bool:
-    return isinstance(block, TextBlock) and block.paragraphs[-1].kind in ("h1", "h2", "h3", "h4")
-
-
-def _one_line(block: Block | None) -> str:
-    """The text of a short single line, "" for anything longer."""
-    if isinstance(block, TextBlock):
-        text = "".join(run.text for run in block.paragraphs[0].runs)
-        if len(text) < 160 and "\n" not in text and text:
-            return text
-    return ""

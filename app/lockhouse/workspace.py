@@ -29,6 +29,7 @@ class Workspace:
     def __init__(self, paths: Paths, overrides: Mapping[str, str | int | float | bool]) -> None:
         """Raises StorageError when the database cannot be used."""
         self.paths = paths
+        self._overrides = dict(overrides)
         self.settings_file = SettingsFile(paths.settings)
         self.settings: Settings = self.settings_file.load(overrides=overrides)
         self.database = Database(paths.database, backups=paths.backups)
@@ -53,6 +54,12 @@ class Workspace:
         self.settings = settings
         self.engines.idle_s = settings.engine_idle_s
         return settings
+
+    def reload_settings(self) -> Settings:
+        """Take up what another program wrote to the settings."""
+        self.settings = self.settings_file.load(overrides=self._overrides)
+        self.engines.idle_s = self.settings.engine_idle_s
+        return self.settings
 
     def close(self) -> None:
         """Let go of engines and the database."""

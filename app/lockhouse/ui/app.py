@@ -38,6 +38,7 @@ from lockhouse.ui.remedies import NoRoomHelp
 from lockhouse.ui.seal_dialog import SealDialog
 from lockhouse.ui.settings.places import About, Place
 from lockhouse.ui.settings.store import SettingsStore
+from lockhouse.ui.settings.watch import SettingsWatch
 from lockhouse.ui.status_bar import StatusBar
 from lockhouse.ui.surfaces import ChoiceDialog
 from lockhouse.ui.theme import Theme
@@ -151,6 +152,8 @@ class App(QObject):
         self.models.failed.connect(chat.show_error)
         self.settings.changed.connect(self._apply)
         self.settings.failed.connect(chat.show_error)
+        self._watch = SettingsWatch(self._workspace.paths.settings, self)
+        self._watch.written.connect(self.settings.reload)
         self.listing.listed.connect(lambda _: self._ready("list"))
         self._apply(self.settings.current)
 

@@ -110,3 +110,21 @@ def test_a_settings_file_that_cannot_be_written_is_told_and_taken_back(window: W
     window.app.settings.set("temperature", 1.9)
     window.until(lambda: bool(window.page.banners.messages))
     assert window.app.settings.current.temperature == 0.7
+
+
+def test_a_setting_changed_by_a_command_reaches_an_open_window(window: Window, home: Path) -> None:
+    for wanted in ("dark", "light"):  # the file is new the first time and replaced the second
+        other = open_workspace(home)
+        other.save_settings(theme=wanted)
+        other.close()
+        window.until(lambda wanted=wanted: window.app.settings.current.theme == wanted)  # type: ignore[misc]
+        assert window.app._theme.is_dark == (wanted == "dark")
+    assert window.workspace.settings.theme == "light"
+
+
+def test_a_half_written_settings_file_is_left_alone(window: Window, home: Path) -> None:
+    path = home / "settings.json"
+    path.write_text('{"theme": "da', encoding="utf-8")
+    path.write_text('{"theme": "dark"}', encoding="utf-8")
+    window.until(lambda: window.app.settings.current.theme == "dark")
+    assert [each.name for each in home.glob("settings*")] == ["settings.json"]

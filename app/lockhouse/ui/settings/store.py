@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, Signal
 
 from lockhouse.core.errors import LockhouseError
 from lockhouse.storage.settings import Settings, SettingsFile
-from lockhouse.ui.jobs import Jobs
+from lockhouse.ui.jobs import Jobs, ignore
 
 
 class SettingsKeeper(Protocol):
@@ -23,6 +23,10 @@ class SettingsKeeper(Protocol):
 
     def save_settings(self, **changes: object) -> Settings:
         """Change and keep. Raises a LockhouseError when that is not possible."""
+        ...
+
+    def reload_settings(self) -> Settings:
+        """Read the file again. Raises a LockhouseError when that is not possible."""
         ...
 
 
@@ -37,6 +41,7 @@ class SettingsStore(QObject):
         self._keeper = keeper
         self._jobs = jobs
         self._current = keeper.settings
+        self._unsaved = 0
 
     @property
     def current(self) -> Settings:
@@ -50,10 +55,26 @@ class SettingsStore(QObject):
         self._current = dataclasses.replace(self._current, **{name: value})  # type: ignore[arg-type]
         self.changed.emit(self._current)
         self._jobs.run_in_order(
-            lambda: self._keeper.save_settings(**{name: value}), lambda _: None, self._revert
+            lambda: self._keeper.save_settings(**{name: value}),
+            lambda _: self._saved(),
+            self._revert,
         )
+        self._unsaved += 1
+
+    def reload(self) -> None:
+        """Somebody else wrote the file: what it says now is in force."""
+        self._jobs.run_in_order(self._keeper.reload_settings, self._take, ignore)
+
+    def _take(self, settings: Settings) -> None:
+        if not self._unsaved and settings != self._current:  # what waits to be saved is newer
+            self._current = settings
+            self.changed.emit(settings)
+
+    def _saved(self) -> None:
+        self._unsaved -= 1
 
     def _revert(self, error: LockhouseError) -> None:
+        self._unsaved -= 1
         self._current = self._keeper.settings
         self.changed.emit(self._current)
         self.failed.emit(error)

@@ -244,3 +244,19 @@ def test_what_is_heavy_is_not_loaded_for_what_is_light(environment: dict[str, st
     heavy = {"PySide6", "llama_cpp", "numpy", "jinja2", "huggingface_hub", "sqlcipher3", "psutil",
              "sqlite_utils", "keyring", "asyncio", "socket"}  # fmt: skip
     assert not heavy & set(done.stderr.split())
+
+
+def test_the_list_of_chats_does_not_wait_for_the_engine(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    code = (
+        "import sys; from lockhouse.cli.main import main;"
+        f"main(['--home', {str(tmp_path / 'home')!r}, 'chats', 'list']);"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    heavy = {"lockhouse.engine.pool", "lockhouse.library.models", "numpy", "psutil", "asyncio",
+             "multiprocessing"}  # fmt: skip
+    assert not heavy & set(done.stderr.split())

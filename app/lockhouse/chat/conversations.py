@@ -17,7 +17,6 @@ import msgspec
 
 from lockhouse.answer.targets import TargetInfo
 from lockhouse.chat import rows
-from lockhouse.chat import search as full_text
 from lockhouse.chat.identity import kept_time, new_id, now, storable
 from lockhouse.chat.schema import conversation_migrations
 from lockhouse.chat.values import (
@@ -386,6 +385,8 @@ class Conversations:
 
     def search(self, words: str, *, limit: int = 50) -> _HitList:
         """Where the words occur: titles first, then messages, the best first."""
+        from lockhouse.chat import search as full_text  # its patterns take time to make
+
         return full_text.search(self.database.read(), words, limit=limit)
 
     def data_version(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from datetime import UTC, datetime
 
@@ -14,14 +14,17 @@ ID_LENGTH = _TIME_DIGITS + _RANDOM_DIGITS
 
 def new_id() -> str:
     """A short unique text; later ones sort after earlier ones (to the millisecond)."""
-    rest = time.time_ns() // 1_000_000
+    moment = _in_digits(time.time_ns() // 1_000_000, _TIME_DIGITS)
+    return moment + _in_digits(int.from_bytes(os.urandom(16), "big"), _RANDOM_DIGITS)
+
+
+def _in_digits(number: int, count: int) -> str:
+    """The last ``count`` digits of a number."""
     digits = []
-    for _ in range(_TIME_DIGITS):
-        rest, digit = divmod(rest, len(_DIGITS))
+    for _ in range(count):
+        number, digit = divmod(number, len(_DIGITS))
         digits.append(_DIGITS[digit])
-    return "".join(reversed(digits)) + "".join(
-        secrets.choice(_DIGITS) for _ in range(_RANDOM_DIGITS)
-    )
+    return "".join(reversed(digits))
 
 
 def is_id(text: object) -> bool:

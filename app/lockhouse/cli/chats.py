@@ -30,10 +30,10 @@ def chats() -> None:
 @pass_door
 def list_chats(door: Door, *, deleted: bool, is_json: bool) -> None:
     """List conversations, pinned ones first, then the newest."""
-    with door.workspace() as workspace:
+    with door.conversations() as conversations:
         found = [
             conversation
-            for conversation in workspace.conversations.list(include_deleted=deleted)
+            for conversation in conversations.list(include_deleted=deleted)
             if conversation.deleted == deleted
         ]
     if is_json:
@@ -58,8 +58,7 @@ def list_chats(door: Door, *, deleted: bool, is_json: bool) -> None:
 @pass_door
 def show(door: Door, chat_id: str, *, is_whole: bool, is_json: bool) -> None:
     """Show a conversation. ID may be shortened as long as it is unique."""
-    with door.workspace() as workspace:
-        conversations = workspace.conversations
+    with door.conversations() as conversations:
         conversation = conversations.get(chat_id)
         messages = (
             conversations.messages(conversation.id)
@@ -84,8 +83,8 @@ def show(door: Door, chat_id: str, *, is_whole: bool, is_json: bool) -> None:
 def search(door: Door, words: tuple[str, ...], *, limit: int, is_json: bool) -> None:
     """Find messages and titles with all of WORDS."""
     wanted = require_text(" ".join(words), "The search")
-    with door.workspace() as workspace:
-        hits = workspace.conversations.search(wanted, limit=limit)
+    with door.conversations() as conversations:
+        hits = conversations.search(wanted, limit=limit)
     if is_json:
         marked = [
             {**output.plain(hit), "snippet": _unmarked(hit.snippet), "marked": hit.snippet}
@@ -118,9 +117,9 @@ def export(
     """Write a conversation in an open format."""
     from lockhouse.chat import transfer
 
-    with door.workspace() as workspace:
-        conversation = workspace.conversations.get(chat_id)
-        text = transfer.export(workspace.conversations, conversation.id, fmt)
+    with door.conversations() as conversations:
+        conversation = conversations.get(chat_id)
+        text = transfer.export(conversations, conversation.id, fmt)
     if file is None:
         sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
         return
@@ -139,8 +138,8 @@ def import_chats(door: Door, file: Path, *, is_json: bool) -> None:
     """Import conversations: our own JSON, or a ChatGPT or Open WebUI export."""
     from lockhouse.chat import transfer
 
-    with door.workspace() as workspace:
-        report = transfer.import_file(workspace.conversations, file)
+    with door.conversations() as conversations:
+        report = transfer.import_file(conversations, file)
     if is_json:
         output.write_json(report)
         return
@@ -155,9 +154,9 @@ def import_chats(door: Door, file: Path, *, is_json: bool) -> None:
 @pass_door
 def delete(door: Door, chat_ids: tuple[str, ...], *, is_json: bool) -> None:
     """Delete conversations. ``chats restore`` brings them back."""
-    with door.workspace() as workspace:
-        ids = [workspace.conversations.get(chat_id).id for chat_id in chat_ids]
-        workspace.conversations.delete(ids)
+    with door.conversations() as conversations:
+        ids = [conversations.get(chat_id).id for chat_id in chat_ids]
+        conversations.delete(ids)
     if is_json:
         output.write_json({"deleted": ids})
     else:
@@ -170,9 +169,9 @@ def delete(door: Door, chat_ids: tuple[str, ...], *, is_json: bool) -> None:
 @pass_door
 def restore(door: Door, chat_ids: tuple[str, ...], *, is_json: bool) -> None:
     """Bring deleted conversations back as they were."""
-    with door.workspace() as workspace:
-        ids = [_deleted(workspace.conversations, chat_id).id for chat_id in chat_ids]
-        workspace.conversations.restore(ids)
+    with door.conversations() as conversations:
+        ids = [_deleted(conversations, chat_id).id for chat_id in chat_ids]
+        conversations.restore(ids)
     if is_json:
         output.write_json({"restored": ids})
     else:
@@ -188,10 +187,10 @@ def rename(door: Door, chat_id: str, title: str, *, is_json: bool) -> None:
     """Give a conversation another title."""
     if not require_text(title, "The title").strip():
         raise UsageMistake("The title is empty.")
-    with door.workspace() as workspace:
-        conversation = workspace.conversations.get(chat_id)
-        workspace.conversations.rename(conversation.id, title)
-        renamed = workspace.conversations.get(conversation.id)
+    with door.conversations() as conversations:
+        conversation = conversations.get(chat_id)
+        conversations.rename(conversation.id, title)
+        renamed = conversations.get(conversation.id)
     if is_json:
         output.write_json(renamed)
     else:

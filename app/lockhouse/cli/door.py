@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from lockhouse.chat.conversations import Conversations
+    from lockhouse.library.models import Models
+    from lockhouse.storage.database import Database
     from lockhouse.workspace import Workspace
 
 
@@ -30,6 +33,38 @@ class Door:
             yield workspace
         finally:
             workspace.close()
+
+    @contextmanager
+    def conversations(self) -> Iterator[Conversations]:
+        """The conversations alone: without the engine's world they open in half the time."""
+        from lockhouse.chat.conversations import Conversations
+
+        with self._database() as database:
+            conversations = Conversations(database)
+            conversations.recover()
+            yield conversations
+
+    @contextmanager
+    def models(self) -> Iterator[Models]:
+        """The models alone, likewise."""
+        from lockhouse.library.models import Models
+        from lockhouse.library.starter import starter_model
+        from lockhouse.places import paths_for
+
+        with self._database() as database:
+            yield Models(database, paths_for(self.home).models, starter_model())
+
+    @contextmanager
+    def _database(self) -> Iterator[Database]:
+        from lockhouse.places import paths_for
+        from lockhouse.storage.database import Database
+
+        paths = paths_for(self.home)
+        database = Database(paths.database, backups=paths.backups)
+        try:
+            yield database
+        finally:
+            database.close()
 
 
 pass_door = click.make_pass_decorator(Door)

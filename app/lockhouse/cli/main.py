@@ -5,11 +5,9 @@ Commands are found by name and imported only when they are used.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import os
 import sys
-import traceback
 from pathlib import Path
 from typing import Any, Literal
 
@@ -63,6 +61,8 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            import difflib
+
             near = difflib.get_close_matches(args[0], _COMMANDS, n=1)
             hint = f"Did you mean: lockhouse {near[0]}" if near else "See: lockhouse --help"
             raise UsageMistake(f"There is no command {args[0]!r}.", hint=hint)
@@ -109,6 +109,8 @@ def main(argv: list[str]) -> int:
     except MemoryError:
         code = _tell(NoRoom("The memory of this machine is used up.", code="out_of_memory"), shape)
     except Exception as error:  # noqa: BLE001 - the last resort: a bug, told as one
+        import traceback
+
         traceback.print_exc()
         bug = LockhouseError(f"This is a bug: {type(error).__name__}.", hint=_ISSUES, code="bug")
         code = _tell(bug, shape)

@@ -26,8 +26,8 @@ def models() -> None:
 @pass_door
 def list_models(door: Door, *, is_json: bool) -> None:
     """List models."""
-    with door.workspace() as workspace:
-        found = workspace.models.list()
+    with door.models() as library:
+        found = library.list()
     if is_json:
         output.write_json(found)
         return
@@ -67,8 +67,8 @@ def _write_models(found: Sequence[ModelInfo]) -> None:
 @pass_door
 def show(door: Door, model: str, *, is_json: bool) -> None:
     """Show what is known of MODEL: a name, an alias, a hash prefix or a file."""
-    with door.workspace() as workspace:
-        found = workspace.models.get(model)
+    with door.models() as library:
+        found = library.get(model)
     if is_json:
         output.write_json(found)
     else:
@@ -88,8 +88,8 @@ def import_models(
     door: Door, paths: tuple[Path, ...], mode: ImportMode, *, dry_run: bool, is_json: bool
 ) -> int:
     """Make GGUF files known. They stay where they are unless told otherwise."""
-    with door.workspace() as workspace:
-        outcomes = workspace.models.import_files(list(paths), mode=mode, dry_run=dry_run)
+    with door.models() as library:
+        outcomes = library.import_files(list(paths), mode=mode, dry_run=dry_run)
     if is_json:
         output.write_json(outcomes)
     else:

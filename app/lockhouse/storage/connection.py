@@ -7,7 +7,6 @@ pragmas every connection needs, and the cost of importing sqlite-utils.
 from __future__ import annotations
 
 import importlib
-import importlib.abc
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -147,7 +146,7 @@ def damaged(database: sqlite_utils.Database) -> StorageError:
     return connection.explain(_damage(connection.path))
 
 
-class _WithoutDataFrames(importlib.abc.MetaPathFinder):
+class _WithoutDataFrames:
     """Lets one thread import as if numpy and pandas were not installed."""
 
     def __init__(self) -> None:

@@ -75,6 +75,7 @@ def window(home: Path, label: str, figures: Figures) -> None:
     """The window until it was asked and has answered."""
     command = [sys.executable, str(PROBE), QUESTION]
     environment = {**os.environ, "LOCKHOUSE_HOME": str(home)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # users do not start from source each time
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         environment.setdefault("QT_QPA_PLATFORM", "offscreen")
     with subprocess.Popen(

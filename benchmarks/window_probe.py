@@ -9,18 +9,13 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 
-import psutil
-
-from lockhouse import seal
-
-STARTED = psutil.Process().create_time()
+from lockhouse import processes, seal
 
 
 def tell(moment: str) -> None:
     """When something happened, in seconds since the process was created."""
-    print(json.dumps({"moment": moment, "at_s": round(time.time() - STARTED, 3)}), flush=True)
+    print(json.dumps({"moment": moment, "at_s": round(processes.age_s(), 3)}), flush=True)
 
 
 def main() -> None:

@@ -27,9 +27,9 @@ from lockhouse.chat.values import (
     SearchHit,
     Status,
 )
-from lockhouse.chat.writers import is_alive, this_process
 from lockhouse.core.answering import Failed
 from lockhouse.core.errors import NotFound, UsageMistake
+from lockhouse.processes import is_alive, mine
 from lockhouse.storage.database import Database
 
 if TYPE_CHECKING:
@@ -310,7 +310,7 @@ class Conversations:
 
         It is marked as being written by this process until :meth:`finish_answer`.
         """
-        pid, started = this_process()
+        pid, started = mine()
         with self.database.write() as database:
             added = rows.add(
                 database, conversation_id, parent_id, "assistant", prefill, status="streaming"

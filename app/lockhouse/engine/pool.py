@@ -23,6 +23,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from lockhouse import processes
 from lockhouse.core.answering import AnswerRequest, Event, Failed, Finished, Notice, Text
 from lockhouse.core.cancelling import CancelToken
 from lockhouse.core.errors import EngineCrashed, InvalidInput, LockhouseError, NoRoom, from_wire
@@ -472,12 +473,7 @@ def _reap() -> None:
 def _alive(record: EngineRecord) -> bool:
     """Whether the engine's process is still there."""
     _reap()
-    try:
-        process = psutil.Process(record.pid)
-        same = abs(process.create_time() - record.process_started) < 1
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    return processes.is_alive(record.pid, record.birth)
 
 
 if sys.platform == "win32":

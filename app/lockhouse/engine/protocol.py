@@ -145,7 +145,7 @@ class EngineRecord(msgspec.Struct, frozen=True):
     id: str
     pid: int
     supervisor_pid: int
-    process_started: float  # seconds since the epoch: tells the process from a later namesake
+    birth: float  # see lockhouse.processes
     spec: EngineSpec
     identity: str
     log: str

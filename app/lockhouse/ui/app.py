@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 import signal
 import sys
-import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,7 +18,7 @@ from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
 
 import lockhouse
-from lockhouse import seal
+from lockhouse import processes, seal
 from lockhouse.core.errors import LockhouseError, StorageError
 from lockhouse.storage.settings import Settings
 from lockhouse.ui.chat.controller import ChatController
@@ -450,15 +448,13 @@ def _print_json(value: dict[str, object]) -> None:
 
 
 def _report_smoke(app: App, paint: _FirstPaint) -> None:
-    process = psutil.Process(os.getpid())
-    started = process.create_time()
     times: dict[str, float] = {}
-    paint.painted.connect(lambda: times.setdefault("first_paint_s", time.time() - started))
+    paint.painted.connect(lambda: times.setdefault("first_paint_s", processes.age_s()))
 
     def tell() -> None:
-        times["usable_s"] = time.time() - started
+        times["usable_s"] = processes.age_s()
         shown = {name: round(value, 3) for name, value in times.items()}
-        memory = process.memory_info().rss
+        memory = psutil.Process().memory_info().rss
         _print_json({**shown, "rss_bytes": memory, "seal": seal.state()})
         app.window.close()
 

@@ -18,9 +18,8 @@ import traceback
 from pathlib import Path
 
 import msgspec
-import psutil
 
-from lockhouse import seal
+from lockhouse import processes, seal
 from lockhouse.engine import protocol
 from lockhouse.engine.protocol import EngineRecord, ExitRecord, StartOrder
 
@@ -78,9 +77,9 @@ def _serve(order: StartOrder, folder: Path, *, supervisor_pid: int) -> int:
     listener = protocol.listen(folder, order.id, key)
     record = EngineRecord(
         id=order.id,
-        pid=os.getpid(),
+        pid=processes.mine()[0],
         supervisor_pid=supervisor_pid,
-        process_started=psutil.Process().create_time(),
+        birth=processes.mine()[1],
         spec=order.spec,
         identity=protocol.identity_of(Path(order.spec.model_path)),
         log=order.log,

@@ -201,7 +201,8 @@ class MessageCard(QWidget):
         if not answer:
             top = self._bubble_top = px(16) + px(8)
             if self._files is not None and not self._files.isHidden():
-                left, width = self._bubble_span(column)
+                editing = self.edit_box is not None  # over the whole column
+                left, width = (column.x(), column.width()) if editing else self._bubble_span(column)
                 height = self._files.fit(width)
                 self._files.setGeometry(left, top, width, height)
                 top += height + (px(8) if self._has_blocks() else 0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Literal
 
+import shiboken6
 from PySide6.QtCore import QObject, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QPalette, QPixmap
 from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QStyle, QWidget
@@ -230,17 +231,13 @@ class Theme(QObject):
 
     def _move_ring(self, _old: QWidget | None, now: QWidget | None) -> None:
         before, self._ringed = self._ringed, None
-        if before is not None:
+        if before is not None and shiboken6.isValid(before):
             _set_ring(before, shown=False)
         if not isinstance(now, (QAbstractButton, QComboBox)):
             return
         if now.window().testAttribute(Qt.WidgetAttribute.WA_KeyboardFocusChange):
             self._ringed = now
-            now.destroyed.connect(self._forget_ring)
             _set_ring(now, shown=True)
-
-    def _forget_ring(self) -> None:
-        self._ringed = None
 
 
 class _IconBinding(QObject):

@@ -173,9 +173,9 @@ class App(QObject):
         self._state_pause.start()
 
     def _save_state(self) -> None:
-        if self._was_opened and not self._closed:
-            state = self.window.state(self.chat.conversation_id, self.chat.new_draft)
-            save_state(self._state_path, state)
+        # Until the chat of last time has come, it is still the one to be found again.
+        chat = self.chat.conversation_id if self._was_opened else self._state.conversation_id
+        save_state(self._state_path, self.window.state(chat, self.chat.new_draft))
 
     # -- the start --------------------------------------------------------------------------
 
@@ -301,8 +301,7 @@ class App(QObject):
         self._state_pause.stop()
         self.window.chat.keep_draft()
         self.chat.keep_queues()
-        state = self.window.state(self.chat.conversation_id, self.chat.new_draft)
-        save_state(self._state_path, state)
+        self._save_state()
         self.chat.runs.leave_all()
         self.jobs.close(grace_s=_CLOSE_GRACE_S)
         self._workspace.close()

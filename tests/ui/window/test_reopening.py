@@ -86,3 +86,17 @@ def test_a_start_makes_a_backup_when_one_is_due(open_window: OpenWindow, home: P
     window = open_window(home, prepare=_two)
     folder = window.workspace.paths.backups
     window.until(lambda: folder.exists() and any(folder.iterdir()))
+
+
+def test_a_window_closed_before_its_chat_came_finds_it_the_next_time(
+    open_window: OpenWindow, home: Path
+) -> None:
+    window = open_window(home, prepare=_two)
+    _open(window, "Alpha")
+    theme, alpha = window.app._theme, window.app.chat.conversation_id
+    close(window)
+    workspace = open_workspace(home)
+    instance = QApplication.instance()
+    assert isinstance(instance, QApplication)
+    close(Window(build(instance, theme, workspace), workspace, window.qtbot))
+    assert _kept(home)["conversation_id"] == alpha

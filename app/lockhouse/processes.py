@@ -33,6 +33,11 @@ def is_alive(pid: int, birth: float) -> bool:
     return found is not None and abs(found - birth) <= _TOLERANCE_S
 
 
+def exists(pid: int) -> bool:
+    """Whether any living process has this number."""
+    return _birth(pid) is not None
+
+
 def age_s() -> float:
     """Seconds since this process was created."""
     if _ON_LINUX:

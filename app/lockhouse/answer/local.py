@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-import psutil
 
 from lockhouse.answer.targets import Target, TargetInfo
 from lockhouse.core.answering import (
@@ -220,6 +219,8 @@ class LoadPlanner:
         Raises InvalidInput for a file llama.cpp must not see, NoRoom when not even the smallest
         context fits, EngineCrashed when the engine does not work on this machine.
         """
+        import psutil  # for a start only, and slow to import
+
         path = Path(spec.model_path)
         header = read_header(path)
         check_loadable(header)

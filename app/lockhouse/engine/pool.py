@@ -21,7 +21,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import msgspec
-import psutil
 
 from lockhouse import processes
 from lockhouse.core.answering import AnswerRequest, Event, Failed, Finished, Notice, Text
@@ -367,6 +366,8 @@ class EnginePool:
         if not _alive(record):
             self._clear(record.id)
             return 0
+        import psutil  # rarely needed here, and slow to import
+
         self._tell(record.id, protocol.Stop())
         with contextlib.suppress(psutil.NoSuchProcess):
             process = psutil.Process(record.pid)
@@ -404,7 +405,7 @@ class EnginePool:
             with contextlib.suppress(OSError, msgspec.DecodeError):
                 return msgspec.json.decode(path.read_bytes(), type=ExitRecord)
             record = self._record(engine_id)
-            if record is None or not psutil.pid_exists(record.supervisor_pid):
+            if record is None or not processes.exists(record.supervisor_pid):
                 break
             time.sleep(0.02)
         with contextlib.suppress(OSError, msgspec.DecodeError):

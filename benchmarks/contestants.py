@@ -62,7 +62,7 @@ class Ours:
         bias = self._endings if endless else {}
         request = AnswerRequest(
             turns=tuple(Turn(role, content) for role, content in messages),  # type: ignore[arg-type]
-            sampling=Sampling(temperature=0.7 if endless else 0.0, logit_bias=bias),
+            sampling=Sampling(temperature=0.0, logit_bias=bias),
             max_tokens=max_tokens,
         )
         started = time.perf_counter()
@@ -134,7 +134,7 @@ class Server:
         body = {
             "messages": [{"role": role, "content": content} for role, content in messages],
             "max_tokens": max_tokens,
-            "temperature": 0.7 if endless else 0.0,
+            "temperature": 0.0,
             "ignore_eos": endless,
             "stream": True,
             "stream_options": {"include_usage": True},

@@ -95,6 +95,9 @@ class ReasoningSplitter:
 
     def feed(self, piece: str, *, special: bool = False) -> Iterator[tuple[Kind, str]]:
         """Split one more piece. ``special``: the model wrote it as one token of its own."""
+        if not self._pending and "<" not in piece:  # no mark begins here: nearly every piece
+            yield from self._emit(piece)
+            return
         if special and self._pending and not self._could_extend(piece):
             yield from self._emit(self._take_pending())
         self._pending += piece

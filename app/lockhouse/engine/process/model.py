@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -125,6 +126,30 @@ class Vocabulary:
         return list(buffer[: max(count, 0)])
 
 
+class AbortFlag:
+    """A wish to abort that native code can read by itself.
+
+    llama.cpp asks some 500 times a token; a Python callback would take the interpreter's lock
+    each time. Its question ``bool ask(void *data)`` is answered by the C library's own ``atoi``
+    over a string that is "0" or "1".
+    """
+
+    def __init__(self) -> None:
+        self._text = ctypes.create_string_buffer(b"0")
+        atoi = ctypes.CDLL("msvcrt" if sys.platform == "win32" else None).atoi
+        self.callback = ctypes.cast(atoi, lib.ggml_abort_callback)
+        self.data = ctypes.cast(self._text, ctypes.c_void_p)
+
+    def set(self, *, wanted: bool) -> None:
+        """From any thread."""
+        self._text[0] = b"1" if wanted else b"0"
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the computation is to end."""
+        return bool(self._text[0] == b"1")
+
+
 class Context:
     """The KV cache and the computation over it, for several sequences at once."""
 
@@ -135,7 +160,7 @@ class Context:
         *,
         context_length: int,
         threads: int,
-        should_abort: Callable[[], bool],
+        abort: AbortFlag,
     ) -> None:
         """Raises NoRoom when llama.cpp cannot allocate it."""
         self._model = model
@@ -152,12 +177,9 @@ class Context:
         parameters.type_k = parameters.type_v = _KV_TYPES[settings.kv_type]
         parameters.no_perf = True
 
-        @lib.ggml_abort_callback  # type: ignore[untyped-decorator]
-        def abort(_data: object) -> bool:
-            return should_abort()
-
-        self._abort = abort
-        parameters.abort_callback = abort
+        self.abort = abort  # kept alive as long as native code may look at it
+        parameters.abort_callback = abort.callback
+        parameters.abort_callback_data = abort.data
         self._context: Any = lib.llama_init_from_model(model.handle, parameters)
         if not self._context:
             raise NoRoom(
@@ -170,6 +192,7 @@ class Context:
         self._memory = lib.llama_get_memory(self._context)
         self._batch = lib.llama_batch_init(self.batch_size, 0, 1)
         self.sequences = settings.parallel
+        self._views: dict[int, Logits] = {}  # making one costs as much as choosing a token
 
     def set_threads(self, threads: int) -> None:
         """From the next decode on, for one token and for many alike."""
@@ -196,7 +219,11 @@ class Context:
     def logits(self, index: int) -> Logits:
         """The logits of row ``index`` of the last decode: valid until the next one."""
         pointer = lib.llama_get_logits_ith(self._context, index)
-        return np.ctypeslib.as_array(pointer, (self.vocabulary_size,))
+        address = ctypes.addressof(pointer.contents)
+        view = self._views.get(address)
+        if view is None:
+            view = self._views[address] = np.ctypeslib.as_array(pointer, (self.vocabulary_size,))
+        return view
 
     def forget(self, sequence: int, start: int = 0) -> bool:
         """Drop a sequence's cache from a position on. False where the model cannot rewind."""

@@ -150,8 +150,7 @@ class Sampler:
         """The next token, already accepted by every sampler."""
         if self._bias is not None:
             ids, amounts = self._bias
-            logits = logits.copy()
-            logits[ids] += amounts
+            logits[ids] += amounts  # in place: the next decode writes them anew
         token = self._pick_freely(logits)
         constrained = self._grammar is not None and self.grammar_applies
         if constrained and not self._grammar_allows(token):

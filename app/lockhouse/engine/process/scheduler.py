@@ -66,7 +66,6 @@ class Scheduler:
         self._active: list[Job] = []
         self._sequences = [_Sequence(number) for number in range(context.sequences)]
         self._threads = 0
-        self._abort = False
 
     # -- from other threads ----------------------------------------------------------------
 
@@ -77,7 +76,7 @@ class Scheduler:
     def cancel(self, job: Job) -> None:
         """Stop it now; what came is kept."""
         job.cancelled = True
-        self._abort = True
+        self._context.abort.set(wanted=True)
         self._orders.put(lambda: None)
 
     def answer_now(self, job: Job) -> None:
@@ -86,12 +85,8 @@ class Scheduler:
 
     def close(self) -> None:
         """End the loop; running answers end as cancelled."""
-        self._abort = True
+        self._context.abort.set(wanted=True)
         self._orders.put(None)
-
-    def should_abort(self) -> bool:
-        """Asked by llama.cpp between graph nodes."""
-        return self._abort
 
     @property
     def running(self) -> int:
@@ -117,7 +112,7 @@ class Scheduler:
             order = self._orders.get()
             if order is None:
                 return False
-            self._abort = False
+            self._context.abort.set(wanted=False)
             order()
             idle = False
         return True

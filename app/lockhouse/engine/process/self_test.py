@@ -25,7 +25,7 @@ _TOKENS = 4
 
 def run_self_test(arguments: list[str]) -> int:
     """``MODEL_PATH extra|plain``: load, read a prompt, write a few tokens."""
-    from lockhouse.engine.process.model import Context, Model
+    from lockhouse.engine.process.model import AbortFlag, Context, Model
     from lockhouse.engine.process.native import build, lib, load_model, start_backend, system_info
     from lockhouse.engine.protocol import LoadSettings
 
@@ -38,7 +38,7 @@ def run_self_test(arguments: list[str]) -> int:
     start_backend()
     settings = LoadSettings(extra_buffers=mode == "extra", parallel=1)
     model = Model(load_model(path, settings, lambda _fraction: True))
-    context = Context(model, settings, context_length=256, threads=1, should_abort=lambda: False)
+    context = Context(model, settings, context_length=256, threads=1, abort=AbortFlag())
     tokens = model.vocabulary.tokenize("The quick brown fox jumps over the", special=False)
     written: list[int] = []
     while len(written) < _TOKENS:

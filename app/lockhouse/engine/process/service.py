@@ -94,7 +94,7 @@ class Service:
         start_backend()
         loading = _Loading(self._order, self._on_progress)
 
-        from lockhouse.engine.process.model import Context, Model
+        from lockhouse.engine.process.model import AbortFlag, Context, Model
         from lockhouse.engine.process.scheduler import Scheduler
 
         self._build = build()
@@ -110,7 +110,7 @@ class Service:
             settings,
             context_length=max(256, wanted),
             threads=self._threads,
-            should_abort=lambda: self._scheduler is not None and self._scheduler.should_abort(),
+            abort=AbortFlag(),
         )
         self._context_length = context.length
         self._builder = PromptBuilder(model.vocabulary, model.chat_template, self._renderer)

@@ -25,7 +25,7 @@ from lockhouse.engine.process.threads import ThreadGovernor
 
 _WORTH_KEEPING = 0.5  # share of a sequence that must match before it is cut back
 _WORTH_COPYING = 16  # tokens
-_MANY_ROWS = 32
+_MANY_ROWS = 8
 _NO_ROOM, _ABORTED = 1, 2  # llama_decode
 
 Shorten = Callable[[Job, int], Prompt | None]

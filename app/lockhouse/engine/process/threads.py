@@ -71,8 +71,8 @@ class ThreadGovernor:
 
 
 def _runnable_now() -> float:
-    """How many other threads of the machine want a processor this moment."""
+    """How many threads want a processor this moment, without this one and whoever just asked."""
     try:
-        return max(0.0, float(Path("/proc/loadavg").read_text().split()[3].split("/")[0]) - 1)
+        return max(0.0, float(Path("/proc/loadavg").read_text().split()[3].split("/")[0]) - 2)
     except (OSError, ValueError, IndexError):
         return 0.0

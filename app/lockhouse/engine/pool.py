@@ -38,6 +38,7 @@ from lockhouse.engine.protocol import (
 
 _START_LIMIT_S = 30.0
 _POLL_S = 0.05
+_REACH_LIMIT_S = 5.0
 _CANCEL_PATIENCE_S = 2.0
 _LOOP_CRASHES, _LOOP_WINDOW_S = 3, 120.0
 _KEEP_EXITS_S = 24 * 3600.0
@@ -208,7 +209,8 @@ class EnginePool:
 
     def _connect(self, spec: EngineSpec) -> tuple[str, Connection]:
         """A connection to an engine for this spec, started if there is none."""
-        for _ in range(3):
+        give_up_at = time.monotonic() + _REACH_LIMIT_S
+        while time.monotonic() < give_up_at:
             record = self._matching(spec)
             if record is None:
                 with self._start_lock():
@@ -221,7 +223,9 @@ class EnginePool:
                         "An engine runs but does not accept this program's key.",
                         hint="Stop it: lockhouse engines stop",
                     ) from error
-                if not _alive(record):
+                if _alive(record):
+                    time.sleep(_POLL_S)  # it is dying: its socket goes before its process
+                else:
                     self._clear(record.id)
         raise EngineCrashed(
             "The engine cannot be reached.", hint="Stop it and ask again: lockhouse engines stop"

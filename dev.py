@@ -289,7 +289,8 @@ def explain(step: str, output: str) -> str:
     if any(sign in low for sign in signs):
         return (
             f"{step}: the network did not answer. The first set-up needs it once, for Debian's "
-            "package server and pypi.org; start again when it is there. What was fetched is kept."
+            "package server and the Python Package Index; start again when it is there. "
+            "What was fetched is kept."
         )
     if "hash mismatch" in low or "do not match the hashes" in low:
         return f"{step}: a download is not what the lock file expects. Nothing of it was used."

@@ -32,6 +32,7 @@ def test_the_starter_model_answers_when_nothing_is_chosen(workspace: Workspace) 
     starter = starter_model()
     assert starter is not None
     assert finished.model_sha256 == hashlib.sha256(starter.read_bytes()).hexdigest()
+    assert finished.parameters["instructions"]  # what the program added is on record
     assert finished.timing.load_s > 0
     assert finished.timing.total_s >= finished.timing.first_token_s >= finished.timing.load_s
     again = list(target.answer(ASKED, CancelToken()))[-1]

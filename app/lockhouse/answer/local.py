@@ -89,7 +89,8 @@ class LocalTarget:
     def answer(self, request: AnswerRequest, cancel: CancelToken) -> Iterator[Event]:
         """Events of the answer; see :class:`Target`."""
         started = time.perf_counter()
-        request = self._with_instructions(request)
+        asked, request = request, self._with_instructions(request)
+        added = {} if asked is request else {"instructions": _STARTER_INSTRUCTIONS}
         digest = self._hash_meanwhile(cancel)
         loaded_s = first_s = 0.0
         for event in self._engines.answer(self._spec_for(request), request, cancel):
@@ -103,6 +104,7 @@ class LocalTarget:
                     event,
                     timing=_timing(event.timing, loaded_s, first_s, passed_s),
                     model_sha256=digest.result(),
+                    parameters={**event.parameters, **added},
                 )
             yield event
 

@@ -39,7 +39,7 @@ def test_a_first_hour_with_the_window(tmp_path: Path) -> None:
     shots = Path(os.environ.get("LOCKHOUSE_SHOTS", tmp_path / "shots"))
     environment = {
         **os.environ,
-        "PYTHONPATH": f"{ROOT / 'app'}",
+        "LOCKHOUSE_TEMPERATURE": "0",  # the long story is long every time
         "PATH": f"/usr/bin:/bin:{os.environ['PATH']}",
     }
     environment.pop("QT_QPA_PLATFORM", None)

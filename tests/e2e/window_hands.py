@@ -209,6 +209,12 @@ class Hands:
         self.run("xdotool", "key", keys)
         self.pause()
 
+    def wheel_up(self, node: Any) -> None:
+        """A few turns of the wheel over something, towards the start."""
+        self.hover(node)
+        self.run("xdotool", "click", "--repeat", "10", "4")
+        self.pause()
+
     def run(self, *command: str) -> str:
         """A tool of the desktop."""
         done = subprocess.run(command, capture_output=True, text=True, check=False)

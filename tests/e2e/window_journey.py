@@ -138,7 +138,8 @@ def first_hour(hands: Hands, command: list[str], home: Path) -> None:
 
     hands.start(command, home=home)
     hands.wait(lambda: answer_start(hands) != "", "the answer of last time")
-    assert answer_start(hands)[:60] == seen[:60], "another text than before closing"
+    kept = seen[:60]
+    hands.wait(lambda: still_there(hands, kept), f"the text from before closing, “{kept}”,")
     assert answer_length(hands) >= 100, "the text was not kept"
     hands.shot("reopened")
     hands.quit()
@@ -158,6 +159,15 @@ def answer_length(hands: Hands) -> int:
 def answer_start(hands: Hands) -> str:
     answers = _answers(hands)
     return re.sub(r"\s+", " ", answers[-1])[:100] if answers else ""
+
+
+def still_there(hands: Hands, text: str) -> bool:
+    """Whether the last answer has these words; only what shows is read, so a long one is scrolled."""
+    answers = _answers(hands)
+    if answers and text in re.sub(r"\s+", " ", answers[-1]):
+        return True
+    hands.wheel_up(hands.last("Conversation"))
+    return False
 
 
 def enabled(hands: Hands, name: str) -> bool:

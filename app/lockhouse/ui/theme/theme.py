@@ -10,7 +10,7 @@ from functools import cache
 from typing import Literal
 
 import shiboken6
-from PySide6.QtCore import QObject, QSize, Qt, Signal
+from PySide6.QtCore import QObject, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QPalette, QPixmap
 from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QStyle, QWidget
 
@@ -209,6 +209,7 @@ class Theme(QObject):
 
     # applying it
 
+    @Slot()
     def _follow_system(self) -> None:
         if self._choice == "system":
             self._apply()
@@ -229,6 +230,7 @@ class Theme(QObject):
         self._app.setStyleSheet(sheet.build(tokens.PALETTES[self._scheme], self.px))
         self.changed.emit()
 
+    @Slot(QWidget, QWidget)
     def _move_ring(self, _old: QWidget | None, now: QWidget | None) -> None:
         before, self._ringed = self._ringed, None
         if before is not None and shiboken6.isValid(before):

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import cast
 
-from PySide6.QtCore import QEvent, QRect, Qt, QThreadPool, QTimer, Signal
+from PySide6.QtCore import QEvent, QRect, Qt, QThreadPool, QTimer, Signal, Slot
 from PySide6.QtGui import (
     QContextMenuEvent,
     QGuiApplication,
@@ -421,6 +421,7 @@ class TranscriptView(QAbstractScrollArea):
         target.setFocus(reason)
         return True
 
+    @Slot(QWidget, QWidget)
     def _focus_moved(self, _old: QWidget | None, now: QWidget | None) -> None:
         inside = now is not None and self.viewport().isAncestorOf(now)
         for message_id, card in self._board.live.items():

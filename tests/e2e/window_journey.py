@@ -162,7 +162,7 @@ def answer_start(hands: Hands) -> str:
 
 
 def still_there(hands: Hands, text: str) -> bool:
-    """Whether the last answer has these words; only what shows is read, so a long one is scrolled."""
+    """Whether the last answer has these words. Only what shows is read: a long one is scrolled."""
     answers = _answers(hands)
     if answers and text in re.sub(r"\s+", " ", answers[-1]):
         return True

@@ -187,8 +187,11 @@ class ReasoningSplitter:
         if not piece:
             return
         self._trim = False
-        for character in piece:
-            self._line, self._fence = _advance(self._line, self._fence, character)
+        if "\n" not in piece:
+            self._line += piece
+        else:
+            for character in piece:
+                self._line, self._fence = _advance(self._line, self._fence, character)
         if self._family is None:
             self._any_text = True
         yield ("reasoning" if self._family is not None else "text"), piece

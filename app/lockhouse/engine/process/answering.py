@@ -34,7 +34,7 @@ from lockhouse.engine.process.templates import Prompt
 
 _COUNT_S = 0.25  # between counts of tokens for whoever shows a rate
 _LOOP_TOKENS, _LONGEST_PERIOD = 320, 81  # at least four rounds before it counts as a loop
-_GATHER_S = 0.02  # text goes out at most this often: each message wakes other processes
+_GATHER_S = 0.04  # text goes out at most this often: each message wakes other processes
 
 
 class Job:
@@ -172,6 +172,10 @@ class Job:
         return any(recent[:-period] == recent[period:] for period in range(1, _LONGEST_PERIOD))
 
     def _write(self, token: int) -> None:
+        plain = self._vocabulary.plain(token)
+        if plain and plain not in MARKS and not self._utf8.getstate()[0]:
+            self._route(plain)
+            return
         piece = self._vocabulary.piece(token)
         special = self._vocabulary.is_control(token)
         if special and piece.decode("utf-8", "replace") not in MARKS:

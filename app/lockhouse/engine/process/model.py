@@ -70,6 +70,7 @@ class Vocabulary:
         self.eos: int = lib.llama_vocab_eos(handle)
         self.adds_bos: bool = bool(lib.llama_vocab_get_add_bos(handle))
         self._pieces: dict[int, bytes] = {}
+        self._plain: dict[int, str] = {}
         self._buffer = ctypes.create_string_buffer(512)
         self._control: dict[int, str] = {
             token: self.text_of(token)
@@ -111,6 +112,15 @@ class Vocabulary:
         self._pieces[token] = piece
         return piece
 
+    def plain(self, token: int) -> str:
+        """The text of a token that is ASCII and no control token; "" for every other."""
+        known = self._plain.get(token)
+        if known is None:
+            piece = self.piece(token)
+            known = piece.decode() if piece.isascii() and not self.is_control(token) else ""
+            self._plain[token] = known
+        return known
+
     def tokenize(self, text: str, *, special: bool, with_bos: bool = False) -> list[int]:
         """Tokens of a text; ``special`` lets it spell control tokens."""
         data = as_c_string(text)
@@ -148,6 +158,38 @@ class AbortFlag:
     def wanted(self) -> bool:
         """Whether the computation is to end."""
         return bool(self._text[0] == b"1")
+
+
+class _FirstRow:
+    """The first row of a batch, for the batch of one that every token of a lone answer is."""
+
+    def __init__(self, batch: Any) -> None:
+        self._fields = [
+            kind.from_address(ctypes.addressof(pointer.contents))
+            for kind, pointer in (
+                (ctypes.c_int32, batch.token),
+                (ctypes.c_int32, batch.pos),
+                (ctypes.c_int32, batch.n_seq_id),
+                (ctypes.c_int32, batch.seq_id[0]),
+                (ctypes.c_int8, batch.logits),
+            )
+        ]
+
+    def set(self, token: int, position: int, sequence: int, wanted: bool) -> None:  # noqa: FBT001
+        """Fill it."""
+        fields = self._fields
+        fields[0].value, fields[1].value, fields[2].value = token, position, 1
+        fields[3].value, fields[4].value = sequence, wanted
+
+
+def _address_of_logits() -> Any:
+    """llama_get_logits_ith giving a plain address: a typed pointer costs ten times as much."""
+    found = lib._lib["llama_get_logits_ith"]  # noqa: SLF001 - a function object of our own
+    found.argtypes, found.restype = (ctypes.c_void_p, ctypes.c_int32), ctypes.c_void_p
+    return found
+
+
+_logits_address = _address_of_logits()
 
 
 class Context:
@@ -193,6 +235,7 @@ class Context:
         self._batch = lib.llama_batch_init(self.batch_size, 0, 1)
         self.sequences = settings.parallel
         self._views: dict[int, Logits] = {}  # making one costs as much as choosing a token
+        self._row = _FirstRow(self._batch)
 
     def set_threads(self, threads: int) -> None:
         """From the next decode on, for one token and for many alike."""
@@ -205,6 +248,10 @@ class Context:
         """
         assert 0 < len(rows) <= self.batch_size
         batch = self._batch
+        if len(rows) == 1:
+            self._row.set(*rows[0])
+            batch.n_tokens = 1
+            return int(lib.llama_decode(self._context, batch))
         tokens, positions, outputs = batch.token, batch.pos, batch.logits
         counts, sequences = batch.n_seq_id, batch.seq_id
         for index, (token, position, sequence, wanted) in enumerate(rows):
@@ -218,11 +265,11 @@ class Context:
 
     def logits(self, index: int) -> Logits:
         """The logits of row ``index`` of the last decode: valid until the next one."""
-        pointer = lib.llama_get_logits_ith(self._context, index)
-        address = ctypes.addressof(pointer.contents)
+        address = _logits_address(self._context, index)
         view = self._views.get(address)
         if view is None:
-            view = self._views[address] = np.ctypeslib.as_array(pointer, (self.vocabulary_size,))
+            values = (ctypes.c_float * self.vocabulary_size).from_address(address)
+            view = self._views[address] = np.ctypeslib.as_array(values)
         return view
 
     def forget(self, sequence: int, start: int = 0) -> bool:

@@ -71,21 +71,21 @@ def json_schema_grammar(schema: str) -> str:
         ) from error
 
 
-def largest(logits: Logits, count: int) -> NDArray[np.int64]:
-    """Places of the ``count`` largest values, in order of place (ties as in a stable sort).
+def contenders(logits: Logits, count: int) -> NDArray[np.int64]:
+    """Places of the ``count`` largest values and of few others, in order of place.
 
     The vocabulary is dealt into groups. The ``count``-th largest of their maxima is a bound that
-    at least ``count`` values reach, and few more: only those are sorted. Ten times as fast as
-    partitioning 50,000 values.
+    at least ``count`` values reach, and few more. Ten times as fast as partitioning 50,000 values.
     """
     rows = len(logits) // _GROUPS
+    if not rows:
+        return np.arange(len(logits))
     maxima = logits[: rows * _GROUPS].reshape(rows, _GROUPS).max(axis=0)
-    candidates = np.flatnonzero(logits >= np.partition(maxima, -count)[-count])
-    if len(candidates) < count:  # not numbers: let the native samplers see them
-        candidates = np.arange(len(logits))
-    best = candidates[np.argpartition(logits[candidates], -count)[-count:]]
-    best.sort()
-    return best
+    maxima.partition(_GROUPS - count)
+    places: NDArray[np.int64] = (logits >= maxima[_GROUPS - count]).nonzero()[0]
+    if len(places) < count:  # not numbers: let the native samplers see them
+        return np.arange(len(logits))
+    return places
 
 
 def _refuse_long_repeats(schema: object) -> None:
@@ -131,7 +131,9 @@ class Sampler:
         )
         self._shortlist = self._shortlist_size()
         self._candidates = np.zeros(vocabulary.size, _DTYPE)
-        self._candidates_pointer = self._candidates.ctypes.data_as(lib.llama_token_data_p)
+        self._ids, self._values = self._candidates["id"], self._candidates["logit"]
+        pointer = self._candidates.ctypes.data_as(lib.llama_token_data_p)
+        self._data = lib.llama_token_data_array(pointer, 0, -1, _UNSORTED)
         self._all_ids = np.arange(vocabulary.size, dtype=np.int32)
         self.grammar_applies = True  # not while a reasoning trace is being written
 
@@ -226,22 +228,22 @@ class Sampler:
         return self._apply(self._chain, size)
 
     def _fill(self, logits: Logits) -> int:
-        size = self._shortlist
-        if size:
-            best = largest(logits, size)
-            self._candidates["id"][:size] = best
-            self._candidates["logit"][:size] = logits[best]
+        if self._shortlist:
+            places = contenders(logits, self._shortlist)
+            size = len(places)
+            self._ids[:size] = places
+            self._values[:size] = logits[places]
             return size
-        self._candidates["id"] = self._all_ids
-        self._candidates["logit"] = logits
+        self._ids[:] = self._all_ids
+        self._values[:] = logits
         return self._vocabulary.size
 
     def _apply(self, sampler: Any, size: int) -> int:
-        data = lib.llama_token_data_array(self._candidates_pointer, size, -1, _UNSORTED)
+        data = self._data
+        data.size, data.selected, data.sorted = size, -1, _UNSORTED
         lib.llama_sampler_apply(sampler, ctypes.byref(data))
-        if not 0 <= data.selected < data.size:
-            return int(data.data[0].id)
-        return int(data.data[data.selected].id)
+        chosen = data.selected
+        return int(data.data[chosen if 0 <= chosen < data.size else 0].id)
 
     def _grammar_allows(self, token: int) -> bool:
         one = lib.llama_token_data(token, 1.0, 0.0)
@@ -250,12 +252,12 @@ class Sampler:
         return bool(data.data[0].logit != float("-inf"))
 
     def _pick_by_grammar(self, logits: Logits) -> int:
-        self._candidates["id"] = self._all_ids
-        self._candidates["logit"] = logits
-        size = self._vocabulary.size
-        data = lib.llama_token_data_array(self._candidates_pointer, size, -1, _UNSORTED)
+        self._ids[:] = self._all_ids
+        self._values[:] = logits
+        data = self._data
+        data.size, data.selected, data.sorted = self._vocabulary.size, -1, _UNSORTED
         lib.llama_sampler_apply(self._grammar, ctypes.byref(data))
-        allowed = self._candidates[np.isfinite(self._candidates["logit"])]
+        allowed = self._candidates[np.isfinite(self._values)]
         if not len(allowed):
             raise InvalidInput(
                 "The grammar allows no further token.",

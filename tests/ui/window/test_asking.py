@@ -242,6 +242,20 @@ def test_a_draft_waits_in_its_chat(answering: Window) -> None:
     assert answering.page.composer.draft == "half a thought"
 
 
+def test_an_attached_file_waits_in_its_chat_too(answering: Window, tmp_path: Path) -> None:
+    note = tmp_path / "note.md"
+    note.write_text("The meeting is on Tuesday.\n", encoding="utf-8")
+    answering.ask(PARIS)
+    chat = answering.workspace.conversations.get(answering.app.chat.conversation_id)
+    answering.page.composer.take_files([note])
+    answering.qtbot.keyClicks(answering.page.composer.edit, "When is it?")
+    answering.page.new_chat()
+    assert answering.page.composer.draft == ""
+    answering.open(chat)
+    assert answering.page.composer.edit.toPlainText() == "When is it?"
+    assert answering.page.composer.draft.startswith("File note.md:\n```\n")
+
+
 def test_enter_can_be_set_to_break_the_line(answering: Window) -> None:
     edit = answering.page.composer.edit
     answering.app.settings.set("enter_sends", value=False)

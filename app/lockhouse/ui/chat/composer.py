@@ -30,7 +30,7 @@ class Composer(QFrame):
     sent = Signal(str)
     stop_wanted = Signal()
     target_chosen = Signal(str)
-    draft_changed = Signal(str)
+    draft_changed = Signal()
     queued_edit_wanted = Signal(str)  # id of a waiting message
     queued_drop_wanted = Signal(str)
     settings_wanted = Signal()
@@ -114,8 +114,9 @@ class Composer(QFrame):
     def load(self, draft: str) -> None:
         """Begin writing into another conversation, from its draft."""
         self._is_loading = True
-        self._attachments.clear()
-        self.edit.setPlainText(draft)
+        files, start = attached(draft)
+        self._attachments[:] = files
+        self.edit.setPlainText(draft[start:])
         self.edit.moveCursor(self.edit.textCursor().MoveOperation.End)
         self._is_loading = False
         self._queue = QueueState("")
@@ -127,8 +128,8 @@ class Composer(QFrame):
 
     @property
     def draft(self) -> str:
-        """What is typed and not sent."""
-        return self.edit.toPlainText()
+        """What is typed or attached and not sent, in the form in which it would be sent."""
+        return with_attachments(self.edit.toPlainText(), self._attachments)
 
     def set_running(self, *, running: bool) -> None:
         """Whether the conversation is being answered."""
@@ -144,7 +145,7 @@ class Composer(QFrame):
         """A message that was not sent, with its files, before what is typed now."""
         files, start = attached(text)
         self._attachments += files
-        typed, words = self.draft, text[start:]
+        typed, words = self.edit.toPlainText(), text[start:]
         self.edit.put_text(f"{typed}\n{words}" if typed.strip() else words)
         self._rebuild_chips()
         self._show_meter()
@@ -180,6 +181,7 @@ class Composer(QFrame):
                 self._tell(error)
         self._rebuild_chips()
         self._show_meter()
+        self.draft_changed.emit()
 
     # -- inside -----------------------------------------------------------------------------
 
@@ -208,7 +210,7 @@ class Composer(QFrame):
         self._update_button()
         self._show_meter()
         if not self._is_loading:
-            self.draft_changed.emit(self.edit.toPlainText())
+            self.draft_changed.emit()
 
     def _update_button(self) -> None:
         has_text = bool(self.edit.toPlainText().strip() or self._attachments)
@@ -286,6 +288,7 @@ class Composer(QFrame):
             self._attachments.remove(file)
         self._rebuild_chips()
         self._show_meter()
+        self.draft_changed.emit()
 
     def _show_focus(self) -> None:
         self.setProperty("active", self.edit.hasFocus())

@@ -207,7 +207,7 @@ class ChatPage(QWidget):
         composer.sent.connect(chat.send)
         composer.stop_wanted.connect(chat.stop)
         composer.target_chosen.connect(self._choose_target)
-        composer.draft_changed.connect(lambda _: self._draft_pause.start())
+        composer.draft_changed.connect(self._draft_pause.start)
         composer.queued_edit_wanted.connect(self._edit_queued)
         composer.queued_drop_wanted.connect(chat.unqueue)
         composer.settings_wanted.connect(lambda: self.show_panel("prompt"))

@@ -90,6 +90,16 @@ def test_the_assistants_words_can_be_edited(answering: Window) -> None:
     assert len(answering.messages) == 2
 
 
+def test_an_edit_says_where_the_later_messages_went(answering: Window) -> None:
+    answer = answering.ask(PARIS)
+    answering.ask("And of Italy?")
+    act(answering, "edit", answer.id, "It is Paris.")
+    answering.until(lambda: answering.last.text == "It is Paris.")
+    assert "The 2 messages after it stay" in answering.page.toast.accessibleName()
+    act(answering, "previous_version", answering.last.id)
+    answering.until(lambda: len(answering.messages) == 4)
+
+
 def test_a_branch_is_a_chat_of_its_own(answering: Window) -> None:
     answer = answering.ask(PARIS)
     original = answering.app.chat.conversation_id

@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Callable
 from pathlib import Path
 from types import EllipsisType
+from typing import TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
@@ -34,6 +35,8 @@ from lockhouse.ui.chat.values import (
 )
 from lockhouse.ui.jobs import Jobs, ignore
 from lockhouse.ui.settings.store import SettingsStore
+
+_Result = TypeVar("_Result")
 
 
 class ChatController(QObject):
@@ -224,12 +227,27 @@ class ChatController(QObject):
         if opened is None or not text.strip() or (text == message.content and not send):
             return
         if message.role != "user" or not send:
-            self._change(lambda: self._conversations.edit(message.id, text))
+            self._edit_only(message, text)
             return
         if self.runs.running(opened.id):
             self.noticed.emit(Note("Stop the answer first, then edit the question.", "warning"))
             return
         self._ask(opened, text, parent_id=message.parent_id)
+
+    def _edit_only(self, message: Message, text: str) -> None:
+        def work() -> int:
+            path = [one.id for one in self._conversations.path(message.conversation_id)]
+            later = len(path) - 1 - path.index(message.id) if message.id in path else 0
+            self._conversations.edit(message.id, text)
+            return later
+
+        def told(later: int) -> None:
+            if later:
+                what = "message after it stays" if later == 1 else "messages after it stay"
+                words = f"Edited. The {later} {what} with the version before: ‹ under it goes back."
+                self.noticed.emit(Note(words))
+
+        self._change(work, told)
 
     def select_version(self, message_id: str, offset: int) -> None:
         """The version before (-1) or after (+1)."""
@@ -430,10 +448,14 @@ class ChatController(QObject):
         if not self.runs.start(opened.id, turn):
             self.noticed.emit(Note("Stop the running answer first.", "warning"))
 
-    def _change(self, work: Callable[[], object]) -> None:
+    def _change(
+        self, work: Callable[[], _Result], tell: Callable[[_Result], None] | None = None
+    ) -> None:
         wanted = self.conversation_id
 
-        def then(_result: object) -> None:
+        def then(result: _Result) -> None:
+            if tell is not None:
+                tell(result)
             self.stored.emit(wanted)
             if self.conversation_id == wanted:
                 self.reload()

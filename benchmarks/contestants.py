@@ -87,6 +87,11 @@ class Ours:
                 )
         raise SystemExit("Lockhouse: the answer has no end")
 
+    def renew(self) -> None:
+        """Another process with the model loaded: where memory lies differs between them."""
+        self._pool.stop()
+        self.ask([("user", "Are you there?")], max_tokens=16)
+
     def close(self) -> None:
         """End the engine."""
         self._pool.stop()

@@ -88,7 +88,12 @@ def steady_steps(arena: Arena, threads: int, tokens: int, prompt_words: int) -> 
         )
 
     def decode(who: Ours | Server) -> Callable[[], float]:
-        return lambda: who.ask(STORY, max_tokens=tokens, endless=True).decode_per_s
+        def afresh() -> float:
+            if isinstance(who, Ours):  # as llama-bench, which is started anew each time
+                who.renew()
+            return who.ask(STORY, max_tokens=tokens, endless=True).decode_per_s
+
+        return afresh
 
     def prompt(who: Ours | Server) -> Callable[[], float]:
         return lambda: who.ask([("user", passage(prompt_words))], max_tokens=1).prompt_per_s
@@ -240,7 +245,8 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--native", type=Path, help="folder with llama-bench and llama-server")
     parser.add_argument("--model", type=Path, default=starter_model())
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--tokens", type=int, default=128)
+    parser.add_argument("--tokens", type=int, default=256)
+    parser.add_argument("--decode-only", action="store_true", help="leave the rest out")
     parser.add_argument("--prompt-words", type=int, default=300)
     parser.add_argument("--json", type=Path, help="write every single measurement to this file")
     return parser.parse_args()
@@ -260,9 +266,12 @@ def main() -> None:
         try:
             for threads in counts[1:]:
                 steps = steady_steps(arena, threads, options.tokens, options.prompt_words)
+                steps = steps[:2] if options.decode_only else steps
                 run_rounds(results, steps, options.rounds, f"{threads} thread(s)")
-            run_rounds(results, second_turn_steps(arena, results), options.rounds, "second turn")
-            run_rounds(results, busy_steps(arena, options.tokens), options.rounds, "busy")
+            if not options.decode_only:
+                second = second_turn_steps(arena, results)
+                run_rounds(results, second, options.rounds, "second turn")
+                run_rounds(results, busy_steps(arena, options.tokens), options.rounds, "busy")
         finally:
             arena.close()
     results.notes["load_average_at_end"] = os.getloadavg()

@@ -29,4 +29,4 @@ def fit_of(needed_bytes: int) -> Fit:
     share = needed_bytes / max(1, psutil.virtual_memory().total)
     if share <= _COMFORTABLE:
         return "fits"
-    return "tight" if share <= _POSSIBLE else "too large"
+    return "may be slow" if share <= _POSSIBLE else "won't fit"

@@ -28,8 +28,8 @@ COLUMNS = ("Name", "Family", "Size", "Quantization", "Fit", "Folder", "Verified"
 NAME, FAMILY, SIZE, QUANTIZATION, FIT, FOLDER, VERIFIED = range(7)
 _FIT_WORDS: dict[str, tuple[str, str, PillTone]] = {
     "fits": ("Fits", "check", "success"),
-    "tight": ("May be slow", "gauge", "warning"),
-    "too large": ("Won’t fit", "x", "danger"),
+    "may be slow": ("May be slow", "gauge", "warning"),
+    "won't fit": ("Won’t fit", "x", "danger"),
 }
 
 

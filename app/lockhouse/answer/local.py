@@ -249,7 +249,7 @@ class LoadPlanner:
 def _refuse_too_large(
     header: GgufHeader, context_length: int, settings: LoadSettings, room_bytes: int
 ) -> None:
-    needed = estimate_memory(header, context_length, settings.kv_type, settings.batch)
+    needed = estimate_memory(header, context_length, settings.kv_type, batch=settings.batch)
     if needed.total_bytes <= room_bytes:
         return
     most = largest_context(header, room_bytes, settings.kv_type)

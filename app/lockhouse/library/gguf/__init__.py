@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from lockhouse.library.gguf.header import GgufHeader, read_header
-from lockhouse.library.gguf.layout import TensorInfo, Unread, Vocabulary
+from lockhouse.library.gguf.header import GgufHeader, read_header, read_header_start
+from lockhouse.library.gguf.layout import NeedMore, TensorInfo, Unread, Vocabulary
 from lockhouse.library.gguf.loadable import check_loadable, shard_paths
 from lockhouse.library.gguf.memory import (
     MemoryEstimate,
     estimate_memory,
     kv_cache_bytes,
     largest_context,
-    weights_bytes,
 )
+from lockhouse.library.gguf.shape import Shape, weights_bytes
 
 __all__ = [
     "GgufHeader",
     "MemoryEstimate",
+    "NeedMore",
+    "Shape",
     "TensorInfo",
     "Unread",
     "Vocabulary",
@@ -24,6 +26,7 @@ __all__ = [
     "kv_cache_bytes",
     "largest_context",
     "read_header",
+    "read_header_start",
     "shard_paths",
     "weights_bytes",
 ]

@@ -11,11 +11,13 @@ import msgspec
 
 from lockhouse.library.gguf.layout import (
     Layout,
+    NeedMore,
     TensorInfo,
     Unread,
     Value,
     Vocabulary,
     read_layout,
+    read_layout_start,
 )
 from lockhouse.library.gguf.types import FILE_TYPES
 
@@ -94,7 +96,20 @@ def read_header(path: Path) -> GgufHeader:
     Takes milliseconds and a few megabytes whatever the file claims. Raises NotFound when there
     is no such file, InvalidInput with the place and the reason when it cannot be used.
     """
-    layout = read_layout(path)
+    return _interpret(read_layout(path))
+
+
+def read_header_start(data: bytes, total_bytes: int, path: Path = Path("model.gguf")) -> GgufHeader:
+    """The header of a file that is not here, from its first bytes.
+
+    ``total_bytes`` is how long the whole file is said to be, ``path`` what to call it in errors.
+    Raises NeedMore, with how many of the first bytes to bring, when the header is longer than
+    ``data``; InvalidInput as :func:`read_header` does.
+    """
+    return _interpret(read_layout_start(data, total_bytes, path))
+
+
+def _interpret(layout: Layout) -> GgufHeader:
     values = layout.key_values
     architecture = _text(values, "general.architecture")
     elements = sum(tensor.elements for tensor in layout.tensors)
@@ -102,7 +117,7 @@ def read_header(path: Path) -> GgufHeader:
     template = _text(values, "tokenizer.chat_template")
     kind = _kind(layout, architecture)
     return GgufHeader(
-        path=path,
+        path=layout.path,
         size_bytes=layout.size_bytes,
         version=layout.version,
         key_values=values,
@@ -196,4 +211,13 @@ def _capabilities(
     return tuple(found)
 
 
-__all__ = ["GgufHeader", "TensorInfo", "Unread", "Value", "Vocabulary", "read_header"]
+__all__ = [
+    "GgufHeader",
+    "NeedMore",
+    "TensorInfo",
+    "Unread",
+    "Value",
+    "Vocabulary",
+    "read_header",
+    "read_header_start",
+]

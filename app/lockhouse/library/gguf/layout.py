@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import stat
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -129,11 +130,24 @@ def _refuse_special(path: Path, status: os.stat_result) -> None:
         )
 
 
+class NeedMore(Exception):
+    """The header is longer than the bytes at hand; ``size_bytes`` of it would carry on."""
+
+    def __init__(self, size_bytes: int) -> None:
+        super().__init__(f"the first {size_bytes} bytes are needed")
+        self.size_bytes = size_bytes
+
+
 def read_layout(path: Path) -> Layout:
     """The header of the file, or InvalidInput saying where it stops making sense."""
     descriptor = open_regular(path)
+
+    def read_at(offset: int, count: int) -> bytes:
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        return os.read(descriptor, count)
+
     try:
-        return _Reader(path, descriptor, os.fstat(descriptor).st_size).read()
+        return _Reader(path, read_at, os.fstat(descriptor).st_size).read()
     except OSError as error:
         raise InvalidInput(
             f"{shown(path)} cannot be read: {error.strerror}.",
@@ -143,12 +157,27 @@ def read_layout(path: Path) -> Layout:
         os.close(descriptor)
 
 
+def read_layout_start(data: bytes, total_bytes: int, path: Path) -> Layout:
+    """The header of a file of which only the first bytes are here; NeedMore when too few are.
+
+    ``path`` is a name to call it by. The file itself is held to be ``total_bytes`` long.
+    """
+
+    def read_at(offset: int, count: int) -> bytes:
+        piece = data[offset : offset + count]
+        if not piece and offset < total_bytes:
+            raise NeedMore(min(total_bytes, max(offset + count, 2 * len(data))))
+        return piece
+
+    return _Reader(path, read_at, total_bytes).read()
+
+
 class _Reader:
     """A cursor over the file, and the grammar of a header."""
 
-    def __init__(self, path: Path, descriptor: int, size_bytes: int) -> None:
+    def __init__(self, path: Path, read_at: Callable[[int, int], bytes], size_bytes: int) -> None:
         self._path = path
-        self._descriptor = descriptor
+        self._read_at = read_at
         self._size = size_bytes
         self._window = b""
         self._window_start = 0
@@ -196,25 +225,23 @@ class _Reader:
             )
         index = self._at - self._window_start
         if index < 0 or index + count > len(self._window):
-            os.lseek(self._descriptor, self._at, os.SEEK_SET)
-            self._window = self._read_fully(max(count, _WINDOW_BYTES))
+            self._window = self._read_fully(max(count, _WINDOW_BYTES), count)
             self._window_start = self._at
             index = 0
             if len(self._window) < count:
                 self._refuse(f"the file became shorter while {what} was read")
         return index
 
-    def _read_fully(self, count: int) -> bytes:
+    def _read_fully(self, count: int, least: int) -> bytes:
+        """Up to ``count`` bytes from the cursor, and ``least`` unless the file has shrunk."""
         wanted = min(count, self._size - self._at)
-        first = os.read(self._descriptor, wanted)
-        if len(first) == wanted or not first:
-            return first
-        pieces = [first]
-        have = len(first)
-        while have < wanted and (piece := os.read(self._descriptor, wanted - have)):
-            pieces.append(piece)
-            have += len(piece)
-        return b"".join(pieces)
+        window = self._read_at(self._at, wanted)
+        while len(window) < least:
+            piece = self._read_at(self._at + len(window), least - len(window))
+            if not piece:
+                break
+            window += piece
+        return window
 
     def _take(self, count: int, what: str) -> bytes:
         index = self._ensure(count, what)

@@ -100,8 +100,8 @@ class ModelsController(QObject):
                 model.name,
                 wanted,
                 need.weights_bytes,
-                need.kv_bytes,
-                need.compute_bytes + need.process_bytes,
+                need.cache_bytes,
+                need.working_bytes,
             )
 
         self._jobs.run(read, self.measured.emit, self._tell)

@@ -58,8 +58,13 @@ VIOLATIONS = [
     Violation("Only the broker can open a connection", "gate/planted.py", "import httpx"),
     Violation("Only the broker can open a connection", "answer/planted.py", "import http.client"),
     Violation(
-        "Sockets are for the channel to an engine and for the broker",
+        "Sockets are for the channels to engines and to the broker, and for the broker",
         "answer/planted.py",
+        "import socket",
+    ),
+    Violation(
+        "Sockets are for the channels to engines and to the broker, and for the broker",
+        "gate/planted.py",
         "import socket",
     ),
 ]

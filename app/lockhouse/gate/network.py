@@ -1,0 +1,276 @@
+"""What may leave this home: the state of the network, kept in ``network.json``.
+
+Sealed is the state of a new home, of a missing file and of a damaged one; a damaged file is
+reported, never guessed at. The launcher reads it before it seals itself, so this is standard
+library only and small.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from lockhouse.core.errors import StorageError, UsageMistake
+
+Mode = Literal["sealed", "open"]
+
+HUB_ENDPOINT = "https://huggingface.co"
+_HUB_HOSTS = ("huggingface.co:443", "*.huggingface.co:443", "*.hf.co:443")
+_VERSION = 1
+_MOST_BYTES = 1 << 16
+_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkState:
+    """What may leave. ``hosts`` are ``host:port``, exact or ``*.suffix:port``.
+
+    ``lan``: only addresses of this machine and of private networks, whatever a name resolves
+    to. ``endpoint``: the hub or its mirror. ``proxy``: the only way out, when one is named.
+    ``problem``: why the file could not be used; the state is sealed then.
+    """
+
+    mode: Mode = "sealed"
+    hosts: tuple[str, ...] = ()
+    since: str = ""
+    lan: bool = False
+    endpoint: str = ""
+    proxy: str = ""
+    problem: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything may leave at all."""
+        return self.mode == "open"
+
+
+class Network:
+    """The file of one home. Cheap to ask again: it is read only when it changed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._seen: tuple[int, int, int] | None = None
+        self._state = NetworkState()
+
+    def state(self) -> NetworkState:
+        """What is in force for programs that start now."""
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            self._seen, self._state = None, NetworkState()
+            return self._state
+        except OSError as error:
+            return NetworkState(problem=f"{self.path} cannot be read: {error.strerror}")
+        signature = (found.st_ino, found.st_size, found.st_mtime_ns)
+        if signature != self._seen:
+            self._state = self._read()
+            self._seen = signature
+        return self._state
+
+    def seal(self) -> NetworkState:
+        """Nothing may leave any more. Ends no broker that runs: see ``gate.brokers``."""
+        before = self.state()
+        return self._write(replace(before, mode="sealed", hosts=(), lan=False, problem=""))
+
+    def open(
+        self, hosts: Iterable[str], *, lan: bool = False, endpoint: str = "", proxy: str = ""
+    ) -> NetworkState:
+        """Let programs that start from now on reach these hosts, and no others."""
+        listed = tuple(dict.fromkeys(host_pattern(host) for host in hosts))
+        if not listed:
+            raise UsageMistake("No host was named, so there is nothing to open.")
+        return self._write(
+            NetworkState("open", listed, lan=lan, endpoint=endpoint, proxy=proxy_url(proxy))
+        )
+
+    def _read(self) -> NetworkState:
+        try:
+            with self.path.open("rb") as file:
+                data = file.read(_MOST_BYTES + 1)
+            return _decoded(data)
+        except OSError as error:
+            return NetworkState(problem=f"{self.path} cannot be read: {error.strerror}")
+        except (ValueError, TypeError, KeyError, RecursionError, UsageMistake) as error:
+            return NetworkState(problem=f"{self.path} is damaged ({error})")
+
+    def _write(self, state: NetworkState) -> NetworkState:
+        state = replace(state, since=datetime.now(UTC).isoformat(timespec="seconds"))
+        told = {"version": _VERSION, **asdict(state)}
+        del told["problem"]
+        temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open("w", encoding="utf-8") as file:
+                json.dump(told, file, indent=2)
+                file.write("\n")
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self.path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise StorageError(
+                f"The state of the network could not be written to {self.path}: {error.strerror}.",
+                hint="Check that its folder is there, writable and not on a full disk.",
+                code="network_not_written",
+            ) from error
+        self._seen = None
+        return self.state()
+
+
+def _decoded(data: bytes) -> NetworkState:
+    if len(data) > _MOST_BYTES:
+        raise ValueError("it is far too long")
+    told = json.loads(data)
+    if not isinstance(told, dict) or told.get("version") != _VERSION:
+        raise ValueError("it is not of this version")
+    mode, hosts, lan = told["mode"], told["hosts"], told["lan"]
+    words = {name: told.get(name, "") for name in ("since", "endpoint", "proxy")}
+    if mode not in ("sealed", "open") or not isinstance(lan, bool):
+        raise ValueError("its mode is unknown")
+    if not isinstance(hosts, list) or not all(isinstance(host, str) for host in hosts):
+        raise ValueError("its hosts are no list of names")
+    if not all(isinstance(word, str) for word in words.values()):
+        raise ValueError("one of its texts is none")
+    listed = tuple(host_pattern(host) for host in hosts)
+    if mode == "open" and not listed:
+        raise ValueError("it is open, and names no host")
+    proxy_url(words["proxy"])
+    return NetworkState(mode, listed, words["since"], lan, words["endpoint"], words["proxy"])
+
+
+# --- hosts ---------------------------------------------------------------------------------
+
+
+def hub_hosts(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Where models are downloaded from: the hub and where it redirects to, or its mirror.
+
+    A mirror named by HF_ENDPOINT stands in the hub's place; the hub's own hosts are not opened
+    beside it.
+    """
+    endpoint = hub_endpoint(environment)
+    if not endpoint:
+        return _HUB_HOSTS
+    parts = urlsplit(endpoint)
+    return (host_pattern(_netloc(parts.hostname or "", _port_of(endpoint))),)
+
+
+def hub_endpoint(environment: Mapping[str, str]) -> str:
+    """The mirror named by HF_ENDPOINT; empty for the hub itself. Raises UsageMistake."""
+    endpoint = environment.get("HF_ENDPOINT", "").strip().rstrip("/")
+    if not endpoint or endpoint == HUB_ENDPOINT:
+        return ""
+    parts = urlsplit(endpoint)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        raise UsageMistake(
+            f"HF_ENDPOINT is {endpoint!r}, which is no address of a hub.",
+            hint="Give it as https://HOST or http://HOST:PORT, without a name or password.",
+        )
+    return endpoint
+
+
+def proxy_url(text: str) -> str:
+    """A proxy as it is kept, or UsageMistake. Empty for none."""
+    if not text:
+        return ""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageMistake(f"{text!r} is no proxy.", hint="Give it as http://HOST:PORT.")
+    if parts.username or parts.password:
+        raise UsageMistake(
+            "A proxy's password does not belong in network.json.",
+            hint="Use a proxy that knows this machine by its address.",
+        )
+    return f"{parts.scheme}://{_netloc(parts.hostname, _port_of(text))}"
+
+
+def host_pattern(text: str, *, port: int = 443) -> str:
+    """``HOST[:PORT]`` as it is kept: lower case, with its port. Raises UsageMistake."""
+    name, given = _split(text.strip().lower())
+    if given:
+        if not given.isascii() or not given.isdecimal() or not 0 < int(given) < 65536:
+            raise _no_host(text)
+        port = int(given)
+    return _netloc(_checked_name(name, text), port)
+
+
+def allows(hosts: Iterable[str], host: str, port: int) -> bool:
+    """Whether a connection to ``host`` at ``port`` is on the list."""
+    name = host.lower().rstrip(".")
+    if ":" in name:
+        with contextlib.suppress(ValueError):
+            name = str(ipaddress.ip_address(name.strip("[]")))
+    for listed in hosts:
+        pattern, listed_port = _split(listed)
+        if int(listed_port) != port:
+            continue
+        if pattern == name or (pattern.startswith("*.") and name.endswith(pattern[1:])):
+            return True
+    return False
+
+
+def ports(hosts: Iterable[str]) -> tuple[int, ...]:
+    """Every port on the list."""
+    return tuple(sorted({int(_split(host)[1]) for host in hosts}))
+
+
+def split_host(listed: str) -> tuple[str, int]:
+    """Name and port of a host as it is kept."""
+    name, port = _split(listed)
+    return name, int(port)
+
+
+def _split(text: str) -> tuple[str, str]:
+    if text.startswith("["):
+        name, _, rest = text[1:].partition("]")
+        return name, rest.removeprefix(":")
+    if text.count(":") > 1:  # an IPv6 address without brackets
+        return text, ""
+    name, _, port = text.partition(":")
+    return name, port
+
+
+def _checked_name(name: str, text: str) -> str:
+    with contextlib.suppress(ValueError):
+        return str(ipaddress.ip_address(name))
+    wild, bare = name.startswith("*."), name.removeprefix("*.").rstrip(".")
+    try:
+        bare = bare.encode("idna").decode("ascii") if not bare.isascii() else bare
+    except UnicodeError as error:
+        raise _no_host(text) from error
+    labels = bare.split(".")
+    if len(bare) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+        raise _no_host(text)
+    if wild and (len(labels) < 2 or labels[-1].isdecimal()):
+        raise UsageMistake(
+            f"{text!r} would open a whole top-level domain.",
+            hint="Name at least two parts after the star: *.example.org",
+        )
+    return f"*.{bare}" if wild else bare
+
+
+def _no_host(text: str) -> UsageMistake:
+    return UsageMistake(
+        f"{text!r} is no host.", hint="Give HOST or HOST:PORT, such as example.org:8080."
+    )
+
+
+def _netloc(name: str, port: int) -> str:
+    return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
+
+
+def _port_of(url: str) -> int:
+    parts = urlsplit(url)
+    try:
+        return parts.port or (80 if parts.scheme == "http" else 443)
+    except ValueError as error:
+        raise UsageMistake(f"{url!r} has a port that is none.") from error

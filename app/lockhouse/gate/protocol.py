@@ -1,0 +1,144 @@
+"""What a door and its broker say to each other: one connection an operation.
+
+The door hands the broker one end of a fresh socket pair, and with it the files that the broker
+may write. On that connection it sends one call and reads frames until the reply or the failure;
+closing it, or sending anything more, takes the operation back. Frames are JSON in frames of
+``multiprocessing.connection``, their kind in the first byte, never pickle.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from lockhouse.core.errors import LockhouseError, NetworkRefused, from_wire
+
+VERSION = 1
+MOST_FILES = 16  # handed over with one operation
+FRAME_BYTES = 64 << 20
+
+RecordKind = Literal["allowed", "refused", "transfer", "sealed", "unsealed"]
+
+# The first byte of each frame that a broker sends.
+EVENT, REPLY, FAILURE, ATTEMPT = b"E", b"R", b"F", b"A"
+
+
+class Record(msgspec.Struct, frozen=True):
+    """One attempt to reach a host, or a change of the seal. Never holds what was said.
+
+    ``outcome``: ``ok``, an HTTP status, or the code of an error.
+    """
+
+    at: str
+    kind: RecordKind
+    host: str = ""
+    purpose: str = ""
+    bytes_out: int = 0
+    bytes_in: int = 0
+    outcome: str = ""
+    duration_s: float = 0.0
+
+
+class Call(msgspec.Struct, frozen=True):
+    """The first frame of an operation. ``request`` is the JSON of the type named.
+
+    ``hosts`` and ``lan`` are what the door finds allowed; the broker takes what both allow.
+    """
+
+    version: int
+    name: str
+    purpose: str
+    hosts: tuple[str, ...]
+    lan: bool
+    request: msgspec.Raw
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """An error on its way to the door."""
+
+    code: str
+    exit_code: int
+    message: str
+    hint: str
+    status: int = 0
+    retry_after_s: float = 0.0
+
+
+class RemoteFailure(NetworkRefused):
+    """A host answered with an error. ``status`` is HTTP's; 0 where none came."""
+
+    default_code = "remote_failed"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        code: str = "",
+        status: int = 0,
+        retry_after_s: float = 0.0,
+    ) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.status = status
+        self.retry_after_s = retry_after_s
+
+
+def failure_of(error: LockhouseError) -> Failure:
+    """The error as it crosses to the door."""
+    status, retry_after_s = 0, 0.0
+    if isinstance(error, RemoteFailure):
+        status, retry_after_s = error.status, error.retry_after_s
+    return Failure(error.code, error.exit_code, error.message, error.hint, status, retry_after_s)
+
+
+def error_of(failure: Failure) -> LockhouseError:
+    """The error that the broker described."""
+    if failure.exit_code == NetworkRefused.exit_code:
+        return RemoteFailure(
+            failure.message,
+            hint=failure.hint,
+            code=failure.code,
+            status=failure.status,
+            retry_after_s=failure.retry_after_s,
+        )
+    return from_wire(failure.code, failure.exit_code, failure.message, failure.hint)
+
+
+# --- requests every broker knows ------------------------------------------------------------
+
+
+class Reach(msgspec.Struct, frozen=True):
+    """Ask one address and read its answer; into the first file handed over, where there is one.
+
+    Followed by :class:`Progress` and a :class:`Reached`.
+    """
+
+    url: str
+    most_bytes: int = 1 << 20
+    range_start: int = 0
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How much has come so far."""
+
+    done_bytes: int
+
+
+class Reached(msgspec.Struct, frozen=True):
+    """Reply to Reach."""
+
+    status: int
+    size_bytes: int
+    duration_s: float
+
+
+class UseKey(msgspec.Struct, frozen=True):
+    """Keep a key in the broker's memory for as long as it lives; empty forgets it."""
+
+    provider: str
+    key: str
+
+
+class Done(msgspec.Struct, frozen=True):
+    """Reply where there is nothing to say."""

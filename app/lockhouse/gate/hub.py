@@ -6,12 +6,11 @@ gate raises, NetworkRefused while the network is sealed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
-
-import msgspec
+from collections.abc import Callable
+from typing import Any
 
 from lockhouse.core.cancelling import CancelToken
+from lockhouse.gate.door import Gate
 from lockhouse.gate.hub_requests import (
     Capability,
     CardRead,
@@ -36,29 +35,11 @@ from lockhouse.gate.references import Reference, parse_reference
 
 __all__ = ["Hub", "HubFile", "HubModel", "HubRepo", "Reference", "parse_reference"]
 
-_Reply = TypeVar("_Reply", bound=msgspec.Struct)
-
-
-class Asks(Protocol):
-    """The way to the broker."""
-
-    def ask(
-        self,
-        request: msgspec.Struct,
-        *,
-        reply_type: type[_Reply],
-        files: Sequence[int] = (),
-        events: Callable[[msgspec.Struct], None] | None = None,
-        cancel: CancelToken | None = None,
-    ) -> _Reply:
-        """Send a request and wait for its reply."""
-        ...
-
 
 class Hub:
     """The hub that the environment names. Usable from several threads."""
 
-    def __init__(self, gate: Asks) -> None:
+    def __init__(self, gate: Gate) -> None:
         self._gate = gate
 
     def search(
@@ -74,7 +55,11 @@ class Hub:
     ) -> list[HubModel]:
         """Repositories with GGUF files whose name holds the words."""
         request = SearchHub(words, limit, license, capability, language, sort)
-        return list(self._gate.ask(request, reply_type=SearchResults, cancel=cancel).models)
+        return list(
+            self._gate.ask(
+                request, reply_type=SearchResults, cancel=cancel, purpose="search"
+            ).models
+        )
 
     def repo(
         self, name: str, revision: str = "main", *, cancel: CancelToken | None = None
@@ -84,7 +69,7 @@ class Hub:
         Raises NotFound when there is none, NetworkRefused "gated" when its owner asks for more.
         """
         request = ReadRepo(name, revision or "main")
-        return self._gate.ask(request, reply_type=RepoRead, cancel=cancel).repo
+        return self._gate.ask(request, reply_type=RepoRead, cancel=cancel, purpose="model").repo
 
     def card(self, repo: str, revision: str, *, cancel: CancelToken | None = None) -> str:
         """The model card as Markdown, at most a quarter of a megabyte; empty when there is none."""
@@ -101,7 +86,7 @@ class Hub:
     ) -> bytes:
         """The first bytes of a file."""
         request = ReadStart(repo, file, revision, count)
-        return self._gate.ask(request, reply_type=StartRead, cancel=cancel).data
+        return self._gate.ask(request, reply_type=StartRead, cancel=cancel, purpose="header").data
 
     def fetch(
         self,
@@ -113,12 +98,17 @@ class Hub:
     ) -> Fetched:
         """Let the broker write a part of a file. Tells how many bytes it has written so far."""
 
-        def tell(event: msgspec.Struct) -> None:
-            if isinstance(event, FetchProgress):
-                progress(event.written_bytes)
+        def tell(event: Any) -> None:
+            progress(event.written_bytes)
 
         return self._gate.ask(
-            request, reply_type=Fetched, files=(descriptor,), events=tell, cancel=cancel
+            request,
+            reply_type=Fetched,
+            files=(descriptor,),
+            events=tell,
+            event_type=FetchProgress,
+            cancel=cancel,
+            purpose="download",
         )
 
     def limit_speed(self, bytes_per_s: int) -> None:

@@ -1,0 +1,402 @@
+"""The broker's answers about a hub of models, by way of huggingface_hub.
+
+Hides that library: its types, its errors, its habit of waiting minutes for a busy server, and
+what it would tell the hub about this machine.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Generator, Iterable
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from lockhouse.core.errors import NotFound
+from lockhouse.gate.hub_requests import (
+    CardRead,
+    Gated,
+    HubFile,
+    HubModel,
+    HubRepo,
+    ReadCard,
+    ReadRepo,
+    ReadStart,
+    RepoRead,
+    SearchHub,
+    SearchResults,
+    StartRead,
+)
+from lockhouse.gate.protocol import RemoteFailure
+from lockhouse.gate.references import is_repo, is_safe_file
+
+if TYPE_CHECKING:
+    import httpx2
+    from huggingface_hub import HfApi
+
+    from lockhouse.gate.broker.service import BrokerContext
+
+_CARD_BYTES: Final = 256 << 10
+_START_BYTES: Final = 48 << 20
+_MOST_FOUND: Final = 200
+_MOST_FILES: Final = 4000
+_LISTED: Final = ("author", "downloads", "gated", "gguf", "lastModified", "likes", "tags")
+_SORTS: Final = {"updated": "last_modified", "created": "created_at", "trending": "trending_score"}
+_TASKS: Final = {"vision": "image-text-to-text", "embedding": "feature-extraction"}
+_TAGS: Final = {"reasoning": "reasoning", "tools": "tool-use", "chat": "conversational"}
+_SHARD: Final = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$", re.IGNORECASE)
+_FORM: Final = re.compile(
+    r"(?:^|[-._/])((?:UD-)?(?:I?Q\d(?:_\d|_K)?(?:_(?:X?X?[SML]|XL|NL|XXS))*(?:_\d+)*|TQ\d_\d"
+    r"|MXFP4(?:_MOE)?|NVFP4|BF16|F16|FP16|F32|FP32))(?=$|[-._/])",
+    re.IGNORECASE,
+)
+_FRONT_MATTER: Final = re.compile(r"\A---\s*\n.*?\n---\s*\n", re.DOTALL)
+_NO_TELLING: Final = {
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_UPDATE_CHECK": "1",
+    "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1",
+    "HF_HUB_DISABLE_XET": "1",
+    "DO_NOT_TRACK": "1",
+}
+_Found = TypeVar("_Found")
+
+Answering = Generator[msgspec.Struct, None, Any]
+
+
+def search(request: SearchHub, context: BrokerContext) -> Answering:
+    """Repositories with GGUF files."""
+    filters = ["gguf"]
+    filters += [f"license:{request.license}"] if request.license else []
+    filters += [request.language] if request.language else []
+    filters += [_TAGS[request.capability]] if request.capability in _TAGS else []
+    limit = max(1, min(request.limit, _MOST_FOUND))
+
+    def ask(api: HfApi) -> list[Any]:
+        found = api.list_models(
+            search=request.words.strip() or None,
+            filter=filters,
+            pipeline_tag=_TASKS.get(request.capability),
+            sort=_SORTS.get(request.sort, request.sort),  # type: ignore[arg-type] # its own words
+            limit=limit,
+            expand=list(_LISTED),
+        )
+        return list(found)
+
+    models = tuple(_model(found) for found in _asked(context, ask) if is_repo(found.id))
+    yield from ()
+    return SearchResults(models)
+
+
+def read_repo(request: ReadRepo, context: BrokerContext) -> Answering:
+    """A repository with its GGUF files."""
+    _require_repo(request.repo)
+
+    def ask(api: HfApi) -> Any:
+        return api.model_info(request.repo, revision=request.revision, files_metadata=True)
+
+    info = _asked(context, ask)
+    yield from ()
+    return RepoRead(_repo(info, context.endpoint))
+
+
+def read_card(request: ReadCard, context: BrokerContext) -> Answering:
+    """The model card."""
+    _require_repo(request.repo)
+    context.limit(body_bytes=_CARD_BYTES * 4)
+    address = file_address(context.endpoint, request.repo, request.revision, "README.md")
+    yield from ()
+    with context.client.stream(
+        "GET", address, headers=file_headers(context), follow_redirects=True
+    ) as response:
+        if response.status_code == 404:
+            return CardRead("")
+        require_file(response, request.repo, "README.md")
+        text = _first(response, _CARD_BYTES).decode("utf-8", "replace")
+    return CardRead(_FRONT_MATTER.sub("", text, count=1).strip())
+
+
+def read_start(request: ReadStart, context: BrokerContext) -> Answering:
+    """The first bytes of a file; the server may ignore that only those are wanted."""
+    _require_repo(request.repo)
+    count = max(1, min(request.count, _START_BYTES))
+    address = file_address(context.endpoint, request.repo, request.revision, request.file)
+    headers = {**file_headers(context), "Range": f"bytes=0-{count - 1}"}
+    context.limit(body_bytes=1 << 50)  # it is not read further than asked for
+    yield from ()
+    with context.client.stream("GET", address, headers=headers, follow_redirects=True) as response:
+        require_file(response, request.repo, request.file)
+        return StartRead(_first(response, count))
+
+
+# What files have in common
+
+
+def file_address(endpoint: str, repo: str, revision: str, file: str) -> str:
+    """Where the hub serves a file."""
+    if not is_safe_file(file):
+        raise NotFound(f"{file!r} is no name of a file.")
+    return f"{endpoint}/{repo}/resolve/{quote(revision, safe='')}/{quote(file)}"
+
+
+def file_headers(context: BrokerContext) -> dict[str, str]:
+    """As it is, and with the user's token where there is one."""
+    headers = {"Accept-Encoding": "identity"}
+    if token := context.token():
+        headers["Authorization"] = f"Bearer {token}"
+    return headers
+
+
+def require_file(response: httpx2.Response, repo: str, file: str) -> None:
+    """Raise what an answer other than the file means."""
+    status = response.status_code
+    if status < 400:
+        return
+    code = response.headers.get("X-Error-Code", "")
+    if code == "GatedRepo":
+        raise gated(repo, status)
+    if code == "RevisionNotFound":
+        raise NotFound(f"{repo} has no such revision.", hint="Leave @revision out for the newest.")
+    if status in (401, 403):
+        raise _no_repo(repo)
+    if status in (404, 410):
+        raise NotFound(
+            f"{repo} has no file {file} at this revision.", hint=f"See: lockhouse models get {repo}"
+        )
+    raise refused(status, _seconds(response.headers.get("Retry-After", "")))
+
+
+def refused(status: int, retry_after_s: float) -> RemoteFailure:
+    """The hub answers, but not what was asked."""
+    when = f"in {retry_after_s:.0f} s" if retry_after_s else "in a while"
+    if status == 429:
+        return RemoteFailure(
+            "The hub asks to wait: too many requests came from here.",
+            hint=f"Try again {when}.",
+            code="rate_limited",
+            status=status,
+            retry_after_s=retry_after_s,
+        )
+    return RemoteFailure(
+        f"The hub answered with an error ({status}).",
+        hint=f"Try again {when}.",
+        code="hub_failed",
+        status=status,
+        retry_after_s=retry_after_s,
+    )
+
+
+def gated(repo: str, status: int) -> RemoteFailure:
+    """The repository's owner wants to know who takes it."""
+    if status == 403:
+        return RemoteFailure(
+            f"{repo} is given to people its owner has approved, and your account is not yet.",
+            hint=f"Ask for access on the page of {repo}, then try again.",
+            code="gated",
+            status=status,
+        )
+    return RemoteFailure(
+        f"{repo} is given only to people who have accepted its terms.",
+        hint=f"Accept them on the page of {repo}, make a token that can read, and store it with:"
+        " lockhouse keys set huggingface",
+        code="gated",
+        status=status,
+    )
+
+
+def _no_repo(repo: str) -> NotFound:
+    return NotFound(
+        f"The hub has no model {repo}, or it is private.",
+        hint=f'Check the spelling, or search: lockhouse models search "{repo.partition("/")[2]}"',
+    )
+
+
+def _require_repo(repo: str) -> None:
+    if not is_repo(repo):
+        raise NotFound(f"{repo!r} is no name of a repository.", hint="Write it as org/repo.")
+
+
+def _first(response: httpx2.Response, count: int) -> bytes:
+    data = bytearray()
+    for piece in response.iter_bytes():
+        data += piece
+        if len(data) >= count:
+            break
+    return bytes(data[:count])
+
+
+def _seconds(text: str) -> float:
+    return float(text) if text.isdecimal() and len(text) < 7 else 0.0
+
+
+# huggingface_hub
+
+
+def _asked(context: BrokerContext, ask: Callable[[HfApi], _Found]) -> _Found:
+    """What the library brings, or the error that its own means."""
+    os.environ.update(_NO_TELLING)  # read when it is imported
+    from huggingface_hub import HfApi, set_client_factory
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    set_client_factory(lambda: _impatient(context.client))
+    api = HfApi(endpoint=context.endpoint, token=context.token() or False)
+    try:
+        return ask(api)
+    except GatedRepoError as error:
+        raise gated(_repo_of(error), error.response.status_code) from error
+    except RevisionNotFoundError as error:
+        raise NotFound(
+            f"{_repo_of(error)} has no such revision.", hint="Leave @revision out for the newest."
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise _no_repo(_repo_of(error)) from error
+    except HFValidationError as error:
+        raise NotFound("The hub cannot have a model of that name.") from error
+    except HfHubHTTPError as error:
+        headers = error.response.headers
+        wait_s = _seconds(headers.get("Retry-After", ""))
+        raise refused(error.response.status_code, wait_s) from error
+
+
+def _impatient(client: httpx2.Client) -> httpx2.Client:
+    """A client with which the library never waits by itself: a person is waiting already."""
+
+    def tell(response: httpx2.Response) -> None:
+        status = response.status_code
+        if (status == 429 or status >= 500) and "/api/" in response.url.path:
+            raise refused(status, _seconds(response.headers.get("Retry-After", "")))
+
+    hooks = client.event_hooks
+    client.event_hooks = {**hooks, "response": [*hooks.get("response", []), tell]}
+    return client
+
+
+def _repo_of(error: Any) -> str:
+    return str(getattr(error, "repo_id", "") or "that name")
+
+
+def _gated(value: object) -> Gated:
+    if value == "manual":
+        return "manual"
+    return "auto" if value else ""
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) and 0 < value < 1 << 60 else 0
+
+
+def _text(value: object, limit: int = 300) -> str:
+    """Text from the hub, harmless to show in one line."""
+    if isinstance(value, list):
+        value = ", ".join(str(item) for item in value[:8])
+    if not isinstance(value, str):
+        return ""
+    return "".join(char for char in value if char.isprintable())[:limit]
+
+
+def _model(found: Any) -> HubModel:
+    gguf = found.gguf if isinstance(found.gguf, dict) else {}
+    tags = tuple(_text(tag) for tag in (found.tags or ())[:100])
+    return HubModel(
+        repo=found.id,
+        author=_text(found.author) or found.id.split("/")[0],
+        title=found.id.split("/")[-1],
+        downloads=_number(found.downloads),
+        likes=_number(found.likes),
+        license=_license(tags, {}),
+        tags=tags,
+        updated_at=found.last_modified.isoformat() if found.last_modified else "",
+        gated=_gated(found.gated),
+        parameters=_number(gguf.get("total")),
+        architecture=_text(gguf.get("architecture")),
+        context_length=_number(gguf.get("context_length")),
+    )
+
+
+def _repo(info: Any, endpoint: str) -> HubRepo:
+    gguf = info.gguf if isinstance(info.gguf, dict) else {}
+    card = info.card_data.to_dict() if info.card_data is not None else {}
+    tags = tuple(_text(tag) for tag in (info.tags or ())[:200])
+    bases = card.get("base_model")
+    languages = card.get("language") or ()
+    if isinstance(languages, str):
+        languages = (languages,)
+    return HubRepo(
+        repo=info.id,
+        revision=str(info.sha or ""),
+        license=_license(tags, card),
+        gated=_gated(info.gated),
+        files=_files(info.siblings or ()),
+        parameters=_number(gguf.get("total")),
+        architecture=_text(gguf.get("architecture")),
+        context_length=_number(gguf.get("context_length")),
+        base_model=_text(bases[0] if isinstance(bases, list) and bases else bases),
+        languages=tuple(_text(language, 40) for language in languages[:50]),
+        capabilities=_capabilities(info, tags, str(gguf.get("chat_template") or "")),
+        updated_at=info.last_modified.isoformat() if info.last_modified else "",
+        license_url=_text(card.get("license_link")),
+        url=f"{endpoint}/{info.id}",
+    )
+
+
+def _license(tags: Iterable[str], card: dict[str, Any]) -> str:
+    tagged = next((tag.partition(":")[2] for tag in tags if tag.startswith("license:")), "")
+    named = _text(card.get("license_name"))
+    stated = _text(card.get("license")) or tagged
+    return named if stated == "other" and named else stated
+
+
+def _files(siblings: Iterable[Any]) -> tuple[HubFile, ...]:
+    files = []
+    for sibling in siblings:
+        name = str(sibling.rfilename)
+        if not name.lower().endswith(".gguf") or not is_safe_file(name):
+            continue
+        shard = _SHARD.search(name)
+        large = sibling.lfs
+        size = large.size if large is not None else sibling.size
+        files.append(
+            HubFile(
+                name=name,
+                size_bytes=_number(size),
+                sha256=large.sha256 if large is not None else "",
+                quantization=quantization_of(name),
+                shard_index=int(shard[1]) - 1 if shard else 0,
+                shard_count=max(1, int(shard[2])) if shard else 1,
+                is_projector="mmproj" in name.lower(),
+                blob_id=str(sibling.blob_id or ""),
+            )
+        )
+        if len(files) >= _MOST_FILES:
+            break
+    return tuple(files)
+
+
+def quantization_of(name: str) -> str:
+    """The form that a file's name states; empty when it states none."""
+    found = _FORM.findall(_SHARD.sub("", name).removesuffix(".gguf"))
+    form = str(found[-1]).upper() if found else ""
+    return {"FP16": "F16", "FP32": "F32"}.get(form, form)
+
+
+def _capabilities(info: Any, tags: tuple[str, ...], template: str) -> tuple[str, ...]:
+    found = []
+    if info.pipeline_tag in ("feature-extraction", "sentence-similarity"):
+        return ("embedding",)
+    if template or "conversational" in tags or info.pipeline_tag == "text-generation":
+        found.append("chat")
+    if "reasoning" in tags or re.search(r"<think|enable_thinking|reasoning_content", template):
+        found.append("reasoning")
+    names = [str(sibling.rfilename).lower() for sibling in info.siblings or ()]
+    if info.pipeline_tag == "image-text-to-text" or any("mmproj" in name for name in names):
+        found.append("vision")
+    if "tool-use" in tags or re.search(r"\btools\b", template):
+        found.append("tools")
+    return tuple(found)

@@ -1,23 +1,37 @@
 """The launcher and its doors: seal first, then start the one that was asked for.
 
-No argument opens the window, anything else is the command line; the arguments in
-``_PRIVATE_DOORS`` start the processes that Lockhouse starts for itself. A packaged program has
-no ``python -m``, so they all come through here.
+No argument opens the window, anything else is the command line; private arguments start the
+processes that Lockhouse starts for itself. A packaged program has no ``python -m``, so they all
+come through here. Every one of them seals itself, the broker alone excepted; it is started here,
+before the seal, and only where the home says that the network is open.
 """
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from lockhouse import seal
 
 _WINDOW_OPTIONS = ("--smoke",)
+_PRIVATE = ("--engine", "--template-renderer", "--engine-self-test", "--prove")
+# Commands that ask nobody for anything; all others may.
+_WITHOUT_BROKER = (
+    "bench", "chats", "doctor", "engines", "keys", "paths", "seal", "settings", "status", "unseal",
+)  # fmt: skip
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one door and return its exit code."""
     arguments = sys.argv[1:] if argv is None else argv
+    door = arguments[0] if arguments else ""
+    if door == "--broker":
+        from lockhouse.gate.broker.process import run_broker
+
+        return run_broker(arguments[1:])
     try:
+        if not door.startswith(_PRIVATE):
+            _start_broker(arguments)
         seal.seal_network()
     except OSError as error:
         print(
@@ -26,7 +40,6 @@ def main(argv: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 4
-    door = arguments[0] if arguments else ""
     if door == "--engine":
         from lockhouse.engine.process.main import run_engine
 
@@ -48,16 +61,40 @@ def main(argv: list[str] | None = None) -> int:
     return command_line(arguments)
 
 
+def _start_broker(arguments: list[str]) -> None:
+    """The process that may connect, where the home is open and this door may need it."""
+    home, rest = _home_and_rest(arguments)
+    if rest and (rest[0] in _WITHOUT_BROKER or not {"-h", "--help"}.isdisjoint(rest)):
+        return
+    from lockhouse.places import paths_for
+
+    paths = paths_for(Path(home) if home else None)
+    if paths.network.exists():
+        from lockhouse.gate.launching import start_broker
+
+        start_broker(paths.network, paths.run, paths.logs)
+
+
 def _wants_window(arguments: list[str]) -> bool:
     """No command named: only ``--home DIR`` and the window's own options."""
-    rest = list(arguments)
+    return all(word in _WINDOW_OPTIONS for word in _home_and_rest(arguments)[1])
+
+
+def _home_and_rest(arguments: list[str]) -> tuple[str, list[str]]:
+    """What ``--home`` before the command names, and the arguments without it."""
+    home, rest = "", list(arguments)
+    words = []
     while rest:
         word = rest.pop(0)
         if word == "--home" and rest:
-            rest.pop(0)
-        elif word not in _WINDOW_OPTIONS and not word.startswith("--home="):
-            return False
-    return True
+            home = rest.pop(0)
+        elif word.startswith("--home="):
+            home = word.removeprefix("--home=")
+        else:
+            words.append(word)
+            if not word.startswith("-"):
+                break
+    return home, [*words, *rest]
 
 
 if __name__ == "__main__":

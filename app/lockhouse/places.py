@@ -19,6 +19,7 @@ class Paths:
     logs: Path
     run: Path
     backups: Path
+    network: Path
 
 
 def paths_for(home: Path | None) -> Paths:
@@ -43,4 +44,5 @@ def paths_for(home: Path | None) -> Paths:
         logs=logs,
         run=run,
         backups=data / "backups",
+        network=data / "network.json",
     )

@@ -110,7 +110,10 @@ def _refuse_in_python(event: str, args: tuple[object, ...]) -> None:
 
 # --- files ---------------------------------------------------------------------------------
 
-_READ_FILE, _READ_DIR, _EXECUTE, _WRITE_FILE = 1 << 2, 1 << 3, 1 << 0, 1 << 1
+_READ_FILE, _READ_DIR, _EXECUTE, _WRITE_FILE, _REMOVE_FILE = 1 << 2, 1 << 3, 1, 1 << 1, 1 << 5
+_CONNECT_TCP, _BIND_TCP = 1 << 1, 1 << 0
+_NO_ABSTRACT_SOCKETS, _NO_SIGNALS = 1 << 0, 1 << 1
+_BENEATH_PATH, _AT_PORT = 1, 2  # kinds of rules
 _RIGHTS_BY_ABI = {1: 13, 2: 14, 3: 15, 4: 15}  # how many of the fs rights each version knows
 
 
@@ -128,6 +131,10 @@ class _PathBeneath(ctypes.Structure):
     _fields_ = (("allowed_access", ctypes.c_uint64), ("parent_fd", ctypes.c_int32))
 
 
+class _NetPort(ctypes.Structure):
+    _fields_ = (("allowed_access", ctypes.c_uint64), ("port", ctypes.c_uint64))
+
+
 def landlock_version() -> int:
     """The Landlock ABI of this kernel; 0 where there is none."""
     if sys.platform != "linux":
@@ -136,19 +143,28 @@ def landlock_version() -> int:
 
 
 def confine_files(
-    *, read: Iterable[Path], run: Iterable[Path] = (), write: Iterable[Path] = ()
+    *,
+    read: Iterable[Path],
+    run: Iterable[Path] = (),
+    write: Iterable[Path] = (),
+    remove: Iterable[Path] = (),
+    connect_ports: Sequence[int] = (),
 ) -> bool:
     """Let this process reach only these files and folders, and no TCP. False without Landlock.
 
     ``read`` may be read, ``run`` read and executed, ``write`` read and written (existing files
-    only). Paths that do not exist are passed over. Cannot be taken back.
+    only), from ``remove`` files may be removed. Paths that do not exist are passed over.
+    ``connect_ports`` is for the broker: TCP to these ports, and local sockets without a file,
+    which some desktops use for the keyring. Cannot be taken back.
     """
     version = landlock_version()
     if not version:
         return False
     libc = _libc()
     handled = (1 << _RIGHTS_BY_ABI.get(version, 16)) - 1
-    ruleset = _Ruleset(handled, 3 if version >= 4 else 0, 3 if version >= 6 else 0)
+    scoped = _NO_SIGNALS if connect_ports else _NO_SIGNALS | _NO_ABSTRACT_SOCKETS
+    tcp = _BIND_TCP | _CONNECT_TCP
+    ruleset = _Ruleset(handled, tcp if version >= 4 else 0, scoped if version >= 6 else 0)
     size = 24 if version >= 6 else 16 if version >= 4 else 8
     ruleset_fd = libc.syscall(_LANDLOCK_CREATE, ctypes.byref(ruleset), size, 0)
     if ruleset_fd < 0:
@@ -158,9 +174,13 @@ def confine_files(
             (read, _READ_FILE | _READ_DIR),
             (run, _READ_FILE | _READ_DIR | _EXECUTE),
             (write, _READ_FILE | _WRITE_FILE),
+            (remove, _REMOVE_FILE),
         ):
             for path in paths:
                 _allow(libc, ruleset_fd, path, rights)
+        for port in connect_ports if version >= 4 else ():
+            at_port = _NetPort(_CONNECT_TCP, port)
+            libc.syscall(_LANDLOCK_ADD, ruleset_fd, _AT_PORT, ctypes.byref(at_port), 0)
         _forbid_new_privileges(libc)
         return int(libc.syscall(_LANDLOCK_RESTRICT, ruleset_fd, 0)) == 0
     finally:
@@ -176,7 +196,7 @@ def _allow(libc: ctypes.CDLL, ruleset_fd: int, path: Path, rights: int) -> None:
         if not path.is_dir():
             rights &= ~_READ_DIR
         rule = _PathBeneath(rights, fd)
-        libc.syscall(_LANDLOCK_ADD, ruleset_fd, 1, ctypes.byref(rule), 0)
+        libc.syscall(_LANDLOCK_ADD, ruleset_fd, _BENEATH_PATH, ctypes.byref(rule), 0)
     finally:
         os.close(fd)
 

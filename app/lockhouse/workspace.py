@@ -14,6 +14,9 @@ from lockhouse.chat.conversations import Conversations
 from lockhouse.chat.turns import Turns
 from lockhouse.engine.checkup import EngineCheckup
 from lockhouse.engine.pool import EnginePool
+from lockhouse.gate.door import Gate
+from lockhouse.gate.launching import inherited_channel
+from lockhouse.gate.network import Network
 from lockhouse.library.models import Models
 from lockhouse.library.starter import starter_model
 from lockhouse.places import Paths, paths_for
@@ -33,6 +36,7 @@ class Workspace:
         self.settings_file = SettingsFile(paths.settings)
         self.settings: Settings = self.settings_file.load(overrides=overrides)
         self.database = Database(paths.database, backups=paths.backups)
+        self.gate = Gate(Network(paths.network), self.database, inherited_channel())
         starter = starter_model()
         self.models = Models(self.database, paths.models, starter)
         self.checkup = EngineCheckup(paths.cache)

@@ -7,19 +7,48 @@ says so.
 
 from __future__ import annotations
 
+import contextlib
+import os
+import threading
+import time
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from multiprocessing.connection import Connection
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from lockhouse.core.cancelling import CancelToken
-from lockhouse.core.errors import LockhouseError, NetworkRefused
+from lockhouse.core.errors import Cancelled, LockhouseError, NetworkRefused, StorageError
+from lockhouse.gate import protocol as wire
 from lockhouse.gate.channel import Channel
 from lockhouse.gate.network import Network, NetworkState
 from lockhouse.gate.protocol import Record
+from lockhouse.gate.records import Records
 from lockhouse.storage.database import Database
 
 ReplyT = TypeVar("ReplyT", bound=msgspec.Struct)
+Way = Literal["open", "sealed", "sealed_meanwhile", "start_anew", "broker_gone", "damaged"]
+
+_POLL_S = 0.05
+_CANCEL_PATIENCE_S = 1.0
+
+
+class GateStatus(msgspec.Struct, frozen=True):
+    """The gate of this program in words, for a window or a listing.
+
+    ``way``: ``open``; ``sealed``; ``sealed_meanwhile`` (somebody sealed while this runs);
+    ``start_anew`` (opened since this program started, which cannot use it); ``broker_gone``;
+    ``damaged`` (network.json is, so everything is sealed).
+    """
+
+    way: Way
+    title: str
+    explanation: str
+    what_to_do: str  # empty when it is open
+    hosts: tuple[str, ...]
+    since: str
+    lan: bool
+    bytes_out: int  # by this program
 
 
 class Gate:
@@ -27,23 +56,37 @@ class Gate:
 
     def __init__(self, network: Network, database: Database, channel: Channel | None) -> None:
         self._network = network
-        self._database = database
         self._channel = channel
+        self._records = Records(database)
+        self._lock = threading.Lock()
         self.bytes_out = 0  # of this session
 
     @property
     def state(self) -> NetworkState:
-        """What network.json says now, for programs that start now."""
+        """What network.json says now, for programs that start now. Costs one look at the file."""
         return self._network.state()
 
     @property
     def is_open(self) -> bool:
-        """Whether this program can reach a listed host, now."""
-        raise NotImplementedError
+        """Whether this program can reach a listed host, now. Cheap enough for a timer."""
+        return self._way(self.state) == "open"
+
+    def status(self) -> GateStatus:
+        """The gate in words. Compare two of these to see a change; cheap enough for a timer."""
+        state = self.state
+        way = self._way(state)
+        title, explanation, what_to_do = _words(way, state)
+        hosts = state.hosts if way == "open" else ()
+        return GateStatus(
+            way, title, explanation, what_to_do, hosts, state.since, state.lan, self.bytes_out
+        )
 
     def why_closed(self) -> LockhouseError:
         """What to tell someone who asked for something from the network."""
-        return NetworkRefused("The network is sealed.", hint="Open it: lockhouse unseal")
+        status = self.status()
+        return NetworkRefused(
+            f"{status.title}. {status.explanation}", hint=status.what_to_do, code="sealed"
+        )
 
     def ask(
         self,
@@ -64,8 +107,160 @@ class Gate:
         ``purpose`` is the word in the records. Raises Cancelled when ``cancel`` was called, and
         LockhouseError: sealed, a host that is not allowed, what the network or the host said.
         """
-        raise NotImplementedError
+        purpose = purpose or type(request).__name__
+        connection = self._begin(files, purpose)
+        state = self.state
+        call = wire.Call(
+            wire.VERSION,
+            type(request).__name__,
+            purpose,
+            state.hosts,
+            state.lan,
+            msgspec.Raw(msgspec.json.encode(request)),
+        )
+        with contextlib.closing(connection):
+            try:
+                connection.send_bytes(msgspec.json.encode(call))
+                reply = self._follow(connection, cancel, events, event_type)
+            except (EOFError, OSError) as error:
+                raise self._why_gone(purpose) from error
+        return msgspec.json.decode(reply, type=reply_type)
+
+    def use_key(self, provider: str, key: str) -> None:
+        """Give the broker a key for as long as this program runs; empty forgets it."""
+        self.ask(wire.UseKey(provider, key), reply_type=wire.Done)
 
     def records(self, *, limit: int = 1000) -> list[Record]:
         """Every attempt to leave, newest first."""
-        raise NotImplementedError
+        return self._records.list(limit=limit)
+
+    def close(self) -> None:
+        """Let the broker end."""
+        if self._channel is not None:
+            self._channel.close()
+            self._reap()
+
+    # -- the broker --------------------------------------------------------------------------------
+
+    def _way(self, state: NetworkState) -> Way:
+        if state.problem:
+            return "damaged"
+        if self._channel is None:
+            return "start_anew" if state.is_open else "sealed"
+        if not state.is_open:
+            return "sealed_meanwhile"
+        return "open" if self._channel.is_alive else "broker_gone"
+
+    def _begin(self, files: Sequence[int], purpose: str) -> Connection:
+        if self._channel is None or not self.is_open:
+            self._note_refusal(purpose, "sealed")
+            raise self.why_closed()
+        try:
+            with self._lock:
+                return self._channel.begin(files)
+        except OSError as error:
+            raise self._why_gone(purpose) from error
+
+    def _follow(
+        self,
+        connection: Connection,
+        cancel: CancelToken | None,
+        events: Callable[[Any], None] | None,
+        event_type: Any,
+    ) -> bytes:
+        """Read frames until the reply; its bytes."""
+        give_up_at = 0.0
+        while True:
+            if cancel is not None and cancel.cancelled and not give_up_at:
+                give_up_at = time.monotonic() + _CANCEL_PATIENCE_S
+                connection.send_bytes(b"-")
+            if not connection.poll(_POLL_S if cancel is not None else None):
+                if give_up_at and time.monotonic() > give_up_at:
+                    raise Cancelled  # a look-up of a name cannot be called off: leave it behind
+                continue
+            frame = connection.recv_bytes(wire.FRAME_BYTES)
+            kind, body = frame[:1], frame[1:]
+            if kind == wire.REPLY:
+                return body
+            if kind == wire.FAILURE:
+                raise _error(body)
+            if kind == wire.ATTEMPT:
+                self._keep(msgspec.json.decode(body, type=Record))
+            elif kind == wire.EVENT and events is not None and not give_up_at:
+                events(msgspec.json.decode(body, type=event_type or Any))
+
+    def _keep(self, record: Record) -> None:
+        with self._lock:
+            self.bytes_out += record.bytes_out
+        self._records.add(record)
+
+    def _note_refusal(self, purpose: str, outcome: str) -> None:
+        with contextlib.suppress(StorageError):  # the refusal itself is what must be told
+            self._records.note("refused", purpose=purpose, outcome=outcome)
+
+    def _why_gone(self, purpose: str) -> LockhouseError:
+        self._reap()
+        self._note_refusal(purpose, "sealed" if not self.state.is_open else "broker_gone")
+        return self.why_closed()
+
+    def _reap(self) -> None:
+        """A broker that was ended is this program's child: let it go from the process list."""
+        if self._channel is not None and self._channel.broker_pid:
+            with contextlib.suppress(OSError):
+                os.waitpid(self._channel.broker_pid, os.WNOHANG)
+
+
+def _error(body: bytes) -> Exception:
+    failure = msgspec.json.decode(body, type=wire.Failure)
+    return Cancelled() if failure.code == "cancelled" else wire.error_of(failure)
+
+
+_UNSEAL = "Open it for model downloads: lockhouse unseal"
+_ONLY_BROKER = (
+    "One process, the broker, can reach the hosts on the list and nothing else. Every other "
+    "process, the models included, stays sealed."
+)
+_THEN_ANEW = "A running window must then be started anew: a process that began sealed stays sealed."
+_ANEW = "Close this program and start it again."
+
+
+def _words(way: Way, state: NetworkState) -> tuple[str, str, str]:
+    """Title, explanation, what to do."""
+    if way == "open":
+        reach = "addresses of the local network" if state.lan else "listed hosts"
+        words = (
+            "The network is open for " + reach,
+            _ONLY_BROKER,
+            "",
+        )
+    elif way == "sealed":
+        words = (
+            "The network is sealed",
+            "Nothing can leave this machine through Lockhouse.",
+            f"{_UNSEAL}. {_THEN_ANEW}",
+        )
+    elif way == "sealed_meanwhile":
+        words = (
+            "The network was sealed while this program runs",
+            "Its broker has ended, and with it every connection.",
+            f"{_UNSEAL}, then: {_ANEW}",
+        )
+    elif way == "start_anew":
+        words = (
+            "This program started sealed",
+            "The network has been opened since, but a process that began sealed stays sealed.",
+            _ANEW,
+        )
+    elif way == "broker_gone":
+        words = (
+            "The broker has ended",
+            "The process that holds every connection is gone, so nothing can be reached.",
+            _ANEW,
+        )
+    else:
+        words = (
+            "The network is sealed, because its state cannot be read",
+            f"{state.problem}.",
+            "Write it anew: lockhouse seal, or lockhouse unseal",
+        )
+    return words

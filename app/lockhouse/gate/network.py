@@ -183,7 +183,7 @@ def proxy_url(text: str) -> str:
     if not text:
         return ""
     parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme != "http" or not parts.hostname:
         raise UsageMistake(f"{text!r} is no proxy.", hint="Give it as http://HOST:PORT.")
     if parts.username or parts.password:
         raise UsageMistake(

@@ -6,13 +6,40 @@ asked costs nothing but a waiting process.
 
 from __future__ import annotations
 
+import contextlib
+import os
+import threading
+import time
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from multiprocessing.connection import Connection
+from typing import Any
 
+import httpx2
 import msgspec
 
-if TYPE_CHECKING:
-    import httpx2
+from lockhouse.core.errors import Cancelled, LockhouseError, UsageMistake
+from lockhouse.gate import keys
+from lockhouse.gate import protocol as wire
+from lockhouse.gate.broker import failures
+from lockhouse.gate.broker import operation as operations
+from lockhouse.gate.broker.guard import Guard
+from lockhouse.gate.broker.operation import Operation
+from lockhouse.gate.broker.transport import GuardedTransport, make_client
+from lockhouse.gate.network import HUB_ENDPOINT
+
+_PROGRESS_S = 0.1
+_CHUNK_BYTES = 1 << 18
+
+_CANCELLED = wire.Failure("cancelled", Cancelled.exit_code, "", "")
+_BUG = wire.Failure(
+    "bug",
+    LockhouseError.exit_code,
+    "This is a bug in the broker.",
+    "Please report it with the end of logs/broker.log.",
+)
+
+_session_keys: dict[str, str] = {}
 
 
 class BrokerContext:
@@ -23,19 +50,24 @@ class BrokerContext:
     operation and can reach nothing.
     """
 
-    client: httpx2.Client  # this operation's way out; huggingface_hub is given the same kind
-    fds: tuple[int, ...]  # files handed over; closed by the broker after the operation
-    endpoint: str  # the hub, or its mirror, without a slash at the end
-    purpose: str  # the word in the records
+    def __init__(
+        self, operation: Operation, transport: GuardedTransport, fds: tuple[int, ...]
+    ) -> None:
+        self._operation = operation
+        self.client = make_client(transport)
+        self.make_client = lambda: make_client(transport)  # the factory for huggingface_hub
+        self.fds = fds  # files handed over; closed by the broker after the operation
+        self.endpoint = (operation.guard.state.endpoint or HUB_ENDPOINT).rstrip("/")
+        self.purpose = operation.purpose
 
     @property
     def cancelled(self) -> bool:
         """Whether the door took the operation back. The client raises Cancelled by itself."""
-        raise NotImplementedError
+        return self._operation.cancelled
 
     def token(self, provider: str = "huggingface") -> str | None:
-        """The key from the keyring, or the one given for this session."""
-        raise NotImplementedError
+        """The key given for this session, or the one from the keyring."""
+        return _session_keys.get(provider) or keys.read(provider)
 
     def limit(
         self,
@@ -48,15 +80,157 @@ class BrokerContext:
 
         Before: 64 MiB an answer, 120 s a request, 30 s without a byte.
         """
-        raise NotImplementedError
+        limits = self._operation.limits
+        limits.body_bytes = limits.body_bytes if body_bytes is None else body_bytes
+        limits.total_s = limits.total_s if total_s is None else total_s
+        limits.idle_s = limits.idle_s if idle_s is None else idle_s
 
     def check(self, response: httpx2.Response) -> httpx2.Response:
         """The same response when its status is below 400; raises RemoteFailure otherwise."""
-        raise NotImplementedError
+        if response.status_code < 400:
+            return response
+        raise failures.for_status(response.status_code, response.headers, response.url.host)
 
 
 Handler = Callable[[Any, BrokerContext], Generator[msgspec.Struct, None, msgspec.Struct]]
 
+
+def reach(
+    request: wire.Reach, context: BrokerContext
+) -> Generator[msgspec.Struct, None, wire.Reached]:
+    """Ask one address; its answer goes into the first file handed over."""
+    began, done_bytes, told_at = time.monotonic(), 0, 0.0
+    context.limit(body_bytes=request.most_bytes, total_s=24 * 3600.0)
+    headers = {"range": f"bytes={request.range_start}-"} if request.range_start else {}
+    with context.client.stream("GET", request.url, headers=headers) as response:
+        context.check(response)
+        for chunk in response.iter_raw():
+            if context.fds:
+                os.pwrite(context.fds[0], chunk, request.range_start + done_bytes)
+            done_bytes += len(chunk)
+            if time.monotonic() - told_at > _PROGRESS_S:
+                told_at = time.monotonic()
+                yield wire.Progress(done_bytes)
+    return wire.Reached(response.status_code, done_bytes, time.monotonic() - began)
+
+
+def use_key(
+    request: wire.UseKey, _context: BrokerContext
+) -> Generator[msgspec.Struct, None, wire.Done]:
+    """Keep a key for this session."""
+    if request.key:
+        _session_keys[request.provider] = request.key
+    else:
+        _session_keys.pop(request.provider, None)
+    yield from ()
+    return wire.Done()
+
+
 # A handler yields its events and RETURNS its reply. What it raises is mapped once, in
 # gate.broker.failures. The request's class name is its name on the wire.
-HANDLERS: dict[type[msgspec.Struct], Handler] = {}
+HANDLERS: dict[type[msgspec.Struct], Handler] = {wire.Reach: reach, wire.UseKey: use_key}
+
+
+# --- serving -------------------------------------------------------------------------------
+
+
+@cache
+def _named() -> dict[str, tuple[type[msgspec.Struct], Handler]]:
+    return {kind.__name__: (kind, handler) for kind, handler in HANDLERS.items()}
+
+
+_one_at_a_time = threading.Lock()
+_transport_for = cache(GuardedTransport)
+
+
+def serve(connection: Connection, files: list[int], guard: Guard) -> None:
+    """Carry out the operation at the other end of ``connection``, then wait until it is closed.
+
+    Runs in a thread of its own; a second one carries the operation out, while this one listens
+    for the door to take it back.
+    """
+    try:
+        call = msgspec.json.decode(connection.recv_bytes(wire.FRAME_BYTES), type=wire.Call)
+    except (EOFError, OSError, msgspec.DecodeError):
+        connection.close()
+        _close(files)
+        return
+    outlet = _Outlet(connection)
+    with _one_at_a_time:
+        transport = _transport_for(guard)
+    operation = Operation(guard.narrowed(call.hosts, lan=call.lan), call.purpose, outlet.record)
+    context = BrokerContext(operation, transport, tuple(files))
+    worker = threading.Thread(
+        target=_carry_out, args=(call, operation, context, outlet), name="request", daemon=True
+    )
+    worker.start()
+    with contextlib.suppress(EOFError, OSError):
+        connection.recv_bytes(1024)  # anything more that the door says takes it back
+    operation.cancel()
+    worker.join()
+    connection.close()
+
+
+class _Outlet:
+    """The way back to the door. A door that is gone is noticed by the one who listens."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def send(self, kind: bytes, message: msgspec.Struct) -> None:
+        with contextlib.suppress(OSError):
+            self._connection.send_bytes(kind + msgspec.json.encode(message))
+
+    def record(self, record: wire.Record) -> None:
+        self.send(wire.ATTEMPT, record)
+
+
+def _carry_out(
+    call: wire.Call, operation: Operation, context: BrokerContext, outlet: _Outlet
+) -> None:
+    failure: wire.Failure | None = _BUG
+    try:
+        with operations.carrying_out(operation):
+            outlet.send(wire.REPLY, _handle(call, operation, context, outlet))
+        failure = None
+    except Cancelled:
+        failure = _CANCELLED
+    except failures.KNOWN as error:
+        known = failures.told(error)
+        if operation.cancelled:  # what a connection that was cut looks like
+            failure = _CANCELLED
+        elif known is None:
+            raise
+        else:
+            failure = wire.failure_of(known)
+    finally:  # an error that is a bug goes on to the log, but the door is told
+        _close(list(context.fds))
+        if failure is not None:
+            outlet.send(wire.FAILURE, failure)
+
+
+def _handle(
+    call: wire.Call, operation: Operation, context: BrokerContext, outlet: _Outlet
+) -> msgspec.Struct:
+    if call.version != wire.VERSION or call.name not in _named():
+        raise UsageMistake(
+            f"The broker does not know the request {call.name}.",
+            hint="Two versions of Lockhouse met. Close every window and start again.",
+        )
+    kind, handler = _named()[call.name]
+    events = handler(msgspec.json.decode(call.request, type=kind), context)
+    with contextlib.closing(events):
+        while True:
+            try:
+                event = next(events)
+            except StopIteration as end:
+                reply: msgspec.Struct = end.value
+                return reply
+            outlet.send(wire.EVENT, event)
+            operation.check()
+
+
+def _close(files: list[int]) -> None:
+    for fd in files:
+        with contextlib.suppress(OSError):
+            os.close(fd)

@@ -1,0 +1,143 @@
+"""What may be connected to: asked before every request, before every connection, and by a hook.
+
+Three looks at the same list. The transport asks :meth:`Guard.check` for every request and every
+redirect; :meth:`Guard.connect` looks the name up and makes the connection; and the audit hook
+refuses any other connection or look-up that Python code of this process tries, whoever wrote it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import ipaddress
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+
+from lockhouse.core.errors import NetworkRefused
+from lockhouse.gate.network import NetworkState, allows, split_host
+
+_STARTS_A_PROCESS = ("os.exec", "os.fork", "os.posix_spawn", "os.system", "subprocess.Popen")
+_LOOKS_UP = ("socket.gethostbyname", "socket.gethostbyaddr", "socket.getnameinfo")
+
+Address = tuple[int, str, int]  # family, number, port
+
+
+class Guard:
+    """The list that was in force when this broker started; it can only become shorter."""
+
+    def __init__(self, state: NetworkState) -> None:
+        self.state = state
+        self._going = threading.local()
+
+    def narrowed(self, hosts: tuple[str, ...], *, lan: bool) -> Guard:
+        """What both this broker and the door find allowed."""
+        both = tuple(host for host in self.state.hosts if host in hosts)
+        narrower = Guard(replace(self.state, hosts=both, lan=self.state.lan or lan))
+        narrower._going = self._going  # one hook watches all
+        return narrower
+
+    @property
+    def proxy_address(self) -> tuple[str, int] | None:
+        """Host and port of the policy's proxy."""
+        return split_host(self.state.proxy.removeprefix("http://")) if self.state.proxy else None
+
+    def check(self, scheme: str, host: str, port: int, *, has_key: bool) -> None:
+        """Refuse a request that may not be made. Raises NetworkRefused."""
+        if scheme not in ("http", "https"):
+            raise NetworkRefused(f"{scheme}: is no way for this program.", code="host_not_allowed")
+        if not allows(self.state.hosts, host, port):
+            raise self._not_listed(host, port)
+        if scheme == "http" and has_key and not (self.state.lan or _is_near(host)):
+            raise NetworkRefused(
+                f"A key would travel to {host} unencrypted, so nothing was sent.",
+                hint="Use the address that begins with https.",
+                code="key_unencrypted",
+            )
+
+    def look_up(self, host: str, port: int) -> list[Address]:
+        """The addresses of a listed host, or of the proxy. Raises NetworkRefused, gaierror."""
+        proxy = self.proxy_address
+        if (host, port) != proxy and (proxy or not allows(self.state.hosts, host, port)):
+            raise self._not_listed(host, port)
+        with self._towards(host, port):
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = list(dict.fromkeys((int(one[0]), str(one[4][0]), port) for one in found))
+        if self.state.lan:
+            far = [number for _, number, _ in addresses if not _is_near(number)]
+            if far:
+                raise NetworkRefused(
+                    f"{host} is {far[0]}, which is outside the local network.",
+                    hint="The network is open for local addresses only (unseal --lan).",
+                    code="host_not_allowed",
+                )
+        return addresses
+
+    def connect(self, sock: socket.socket, address: Address) -> None:
+        """Connect to an address that :meth:`look_up` gave. Raises OSError."""
+        _, number, port = address
+        with self._towards(number, port):
+            sock.connect((number, port))
+
+    def audit(self, event: str, args: tuple[object, ...]) -> None:
+        """The hook: refuses what did not come through here."""
+        if event == "socket.connect":
+            self._audit_connect(args)
+        elif event == "socket.getaddrinfo":
+            if args[0] is not None and args[:1] != self._goal()[:1]:
+                raise _refusal("a look-up that no listed host asked for")
+        elif event in ("socket.bind", "socket.sendto"):
+            if _is_internet(args[0]):
+                raise _refusal("only connections to listed hosts are made here")
+        elif event in _LOOKS_UP:
+            raise _refusal("a look-up that no listed host asked for")
+        elif event in _STARTS_A_PROCESS:
+            raise _refusal("the broker starts no programs")
+
+    def _audit_connect(self, args: tuple[object, ...]) -> None:
+        sock, address = args[0], args[1]
+        if not _is_internet(sock):
+            return
+        if not isinstance(address, tuple) or tuple(address[:2]) != self._goal():
+            raise _refusal("a connection to a host that is not listed")
+
+    def _goal(self) -> tuple[str, int] | tuple[()]:
+        goal: tuple[str, int] | tuple[()] = getattr(self._going, "goal", ())
+        return goal
+
+    @contextlib.contextmanager
+    def _towards(self, host: str, port: int) -> Iterator[None]:
+        self._going.goal = (host, port)
+        try:
+            yield
+        finally:
+            self._going.goal = ()
+
+    def _not_listed(self, host: str, port: int) -> NetworkRefused:
+        name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return NetworkRefused(
+            f"{name} is not on the list of allowed hosts, so nothing was sent to it.",
+            hint=f"If you trust it, add it and start again: lockhouse unseal --add --host {name}",
+            code="host_not_allowed",
+        )
+
+
+def _is_internet(sock: object) -> bool:
+    return isinstance(sock, socket.socket) and sock.family != socket.AF_UNIX
+
+
+def _refusal(what: str) -> PermissionError:
+    return PermissionError(errno.EPERM, f"{os.strerror(errno.EPERM)}: {what}")
+
+
+def _is_near(host: str) -> bool:
+    """This machine or a private network."""
+    if host == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host.strip("[]").partition("%")[0])
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_private or address.is_link_local

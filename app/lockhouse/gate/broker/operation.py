@@ -1,0 +1,160 @@
+"""One operation of a door: what it may use, how much it has moved, and how it is taken back.
+
+An operation is carried out by one thread. Every socket that the thread waits on is known here
+while it waits, so that taking the operation back ends the wait at once: the socket is shut down.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from lockhouse.core.errors import Cancelled, NetworkRefused
+from lockhouse.gate.broker.guard import Guard
+from lockhouse.gate.protocol import Record, RecordKind, RemoteFailure
+
+_current = threading.local()
+
+
+@dataclass(slots=True)
+class Limits:
+    """Bounds of one request."""
+
+    body_bytes: int = 64 << 20
+    total_s: float = 120.0
+    idle_s: float = 30.0
+    connect_s: float = 15.0
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request and its answer, as it will stand in the records."""
+
+    host: str
+    began: float
+    out_before: int
+    in_before: int
+    is_over: bool = False
+
+
+class Operation:
+    """Cancelled from any thread, used by one."""
+
+    def __init__(self, guard: Guard, purpose: str, record: Callable[[Record], None]) -> None:
+        self.guard = guard
+        self.purpose = purpose
+        self.limits = Limits()
+        self.bytes_out = 0
+        self.bytes_in = 0
+        self._record = record
+        self._cancelled = False
+        self._waiting: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._told: set[str] = set()
+        self._ends_at = 0.0
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the door took it back."""
+        return self._cancelled
+
+    def cancel(self) -> None:
+        """End it now, whatever it waits for."""
+        with self._lock:
+            self._cancelled = True
+            for sock in self._waiting:
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
+
+    def check(self) -> None:
+        """Raises Cancelled when the door took it back."""
+        if self._cancelled:
+            raise Cancelled
+
+    def wait_for(self, sock: socket.socket) -> None:
+        """This thread is about to wait for ``sock``: cancelling shuts it down until :meth:`go_on`.
+
+        Raises Cancelled.
+        """
+        with self._lock:
+            self.check()
+            self._waiting.add(sock)
+
+    def go_on(self, sock: socket.socket) -> None:
+        """The wait is over. Raises Cancelled when that is why."""
+        with self._lock:
+            self._waiting.discard(sock)
+        self.check()
+
+    def patience_s(self, wanted: float) -> float:
+        """How long the next step may take. Raises RemoteFailure when the time is used up."""
+        left = self._ends_at - time.monotonic()
+        if left <= 0:
+            raise RemoteFailure(
+                f"It took longer than {self.limits.total_s:g} seconds.",
+                hint="The host or the network is slow; try again later.",
+                code="timed_out",
+            )
+        return min(wanted, left)
+
+    # -- records ---------------------------------------------------------------------------------
+
+    def begin(self, host: str) -> Exchange:
+        """A request is about to be made."""
+        now = time.monotonic()
+        self._ends_at = now + self.limits.total_s
+        if host not in self._told:
+            self._told.add(host)
+            self.tell("allowed", host)
+        return Exchange(host, now, self.bytes_out, self.bytes_in)
+
+    def end(self, exchange: Exchange, outcome: str) -> None:
+        """The answer has come, or will not come. Safe to call twice."""
+        if exchange.is_over:
+            return
+        exchange.is_over = True
+        self.tell(
+            "transfer",
+            exchange.host,
+            outcome=outcome,
+            bytes_out=self.bytes_out - exchange.out_before,
+            bytes_in=self.bytes_in - exchange.in_before,
+            duration_s=round(time.monotonic() - exchange.began, 4),
+        )
+
+    def tell(
+        self,
+        kind: RecordKind,
+        host: str,
+        *,
+        outcome: str = "",
+        bytes_out: int = 0,
+        bytes_in: int = 0,
+        duration_s: float = 0.0,
+    ) -> None:
+        """Hand the door something to keep in its records."""
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self._record(Record(at, kind, host, self.purpose, bytes_out, bytes_in, outcome, duration_s))
+
+
+def current() -> Operation:
+    """The operation that this thread carries out. Raises NetworkRefused where there is none."""
+    operation: Operation | None = getattr(_current, "operation", None)
+    if operation is None:
+        raise NetworkRefused("Nobody asked for this connection.", code="host_not_allowed")
+    return operation
+
+
+@contextlib.contextmanager
+def carrying_out(operation: Operation) -> Iterator[None]:
+    """Make it this thread's operation."""
+    _current.operation = operation
+    try:
+        yield
+    finally:
+        _current.operation = None

@@ -1,0 +1,124 @@
+"""The broker's process: the only one of the program that may open a connection.
+
+Started by the launcher before it seals itself. It leaves word of itself, reads the state of the
+network once, gives up every file it does not need, and waits; what speaks HTTP is imported at
+the first request. It ends with its launcher, or when somebody seals.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lockhouse import processes, seal
+from lockhouse.gate.broker.guard import Guard
+from lockhouse.gate.brokers import Broker, Brokers
+from lockhouse.gate.channel import Channel
+from lockhouse.gate.network import Network, ports
+
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
+_MOST_LOG_BYTES = 1 << 20
+_DNS_PORT = 53  # an answer too long for UDP is asked for again by TCP
+
+
+def run_broker(arguments: list[str]) -> int:
+    """``FD NETWORK_FILE RUN_FOLDER``: serve the door at the other end of FD until it is gone."""
+    fd, network_file, run = int(arguments[0]), Path(arguments[1]), Path(arguments[2])
+    os.set_inheritable(fd, False)  # noqa: FBT003 - the call's own shape
+    _keep_to_ourselves()
+    with contextlib.suppress(OSError):
+        if os.fstat(2).st_size > _MOST_LOG_BYTES:
+            os.ftruncate(2, 0)
+    # Word first, then the look at the file: whoever seals writes the file first and looks for
+    # brokers then, so that one of the two sees the other.
+    brokers = Brokers(run)
+    pid, birth = processes.mine()
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    broker = Broker(pid, birth, os.getppid(), since, confined=seal.landlock_version() > 0)
+    record = brokers.write(broker)
+    try:
+        state = Network(network_file).state()
+        if not state.is_open:
+            return 0
+        endpoint = state.endpoint or os.environ.get("HF_ENDPOINT", "")
+        guard = Guard(replace(state, endpoint=endpoint))
+        _prepare_libraries()
+        _confine(guard, record.parent)
+        sys.addaudithook(guard.audit)
+        _serve(Channel.of_fd(fd), guard)
+    finally:
+        with contextlib.suppress(OSError):
+            record.unlink()
+    os._exit(0)  # operations that still run end with their connections
+
+
+def _serve(channel: Channel, guard: Guard) -> None:
+    while True:
+        try:
+            connection, files = channel.take()
+        except (EOFError, OSError):
+            return
+
+        def carry_out(connection: object = connection, files: list[int] = files) -> None:
+            from lockhouse.gate.broker.service import serve
+
+            serve(connection, files, guard)  # type: ignore[arg-type] # bound early, typed late
+
+        threading.Thread(target=carry_out, name="operation", daemon=True).start()
+
+
+def _keep_to_ourselves() -> None:
+    """End with the launcher; no debugger, no memory image: keys pass through here."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None)
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        libc.prctl(_PR_SET_DUMPABLE, 0)
+
+
+def _prepare_libraries() -> None:
+    """Switch off what libraries would do on their own, before they are imported."""
+    os.environ.update(
+        HF_HUB_DISABLE_TELEMETRY="1",
+        HF_HUB_DISABLE_UPDATE_CHECK="1",
+        HF_HUB_DISABLE_IMPLICIT_TOKEN="1",  # noqa: S106 - no password
+        HF_HUB_DISABLE_PROGRESS_BARS="1",
+        HF_HUB_DISABLE_XET="1",  # native code with connections of its own
+        HF_HUB_DISABLE_EXPERIMENTAL_WARNING="1",
+        HF_HOME="/nonexistent",  # nothing is cached, no token is read from a file
+        DO_NOT_TRACK="1",
+    )
+    sys.modules["hf_xet"] = None  # type: ignore[assignment] # refuses the import
+
+
+def _confine(guard: Guard, records: Path) -> bool:
+    """Libraries, certificates and name look-up to read; nothing to write but what is handed over.
+
+    The record may be removed. TCP goes to the listed ports only.
+    """
+    program = Path(__file__).resolve().parents[3]
+    system = [Path(p) for p in ("/usr", "/lib", "/lib64", "/opt", "/nix")]
+    prefixes = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent}
+    config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    # Where resolv.conf and the certificates may lie, and the name of the session's bus.
+    places = ("/etc", "/proc", "/sys/devices/system/cpu", "/run", "/var/lib/ca-certificates")
+    proxy = guard.proxy_address
+    reached = (proxy[1],) if proxy else ports(guard.state.hosts)
+    return seal.confine_files(
+        read=[*(Path(place) for place in places), config / "python_keyring"],
+        run=[*system, *prefixes, program],
+        write=[Path("/dev/null"), Path("/dev/urandom")],
+        remove=[records],
+        connect_ports=(_DNS_PORT, *reached),
+    )

@@ -1,0 +1,162 @@
+"""Connections as the HTTP library sees them: looked up, made, limited and counted by the guard.
+
+Written against httpcore's public seam for networks. Everything that leaves or comes passes
+through :class:`Stream`, so its counts are what the records say.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import ssl
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import httpcore2
+
+from lockhouse.gate.broker import operation as operations
+
+_CONNECT_S = 15.0
+_IDLE_S = 30.0
+
+
+class Stream(httpcore2.NetworkStream):
+    """One connection. ``handle`` is a second hold on it that TLS does not take over."""
+
+    def __init__(self, sock: socket.socket, handle: socket.socket) -> None:
+        self._sock = sock
+        self._handle = handle
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """What has come; empty at the end."""
+        operation = operations.current()
+        self._sock.settimeout(operation.patience_s(timeout or _IDLE_S))
+        operation.wait_for(self._handle)
+        try:
+            data = self._sock.recv(max_bytes)
+        except TimeoutError as error:
+            raise httpcore2.ReadTimeout(str(error)) from error
+        except OSError as error:
+            raise httpcore2.ReadError(str(error)) from error
+        finally:
+            operation.go_on(self._handle)
+        operation.bytes_in += len(data)
+        return data
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send it all."""
+        operation = operations.current()
+        view = memoryview(buffer)
+        while view:
+            self._sock.settimeout(operation.patience_s(timeout or _IDLE_S))
+            operation.wait_for(self._handle)
+            try:
+                sent = self._sock.send(view)
+            except TimeoutError as error:
+                raise httpcore2.WriteTimeout(str(error)) from error
+            except OSError as error:
+                raise httpcore2.WriteError(str(error)) from error
+            finally:
+                operation.go_on(self._handle)
+            operation.bytes_out += sent
+            view = view[sent:]
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore2.NetworkStream:
+        """The same connection, encrypted."""
+        operation = operations.current()
+        with _connecting():
+            self._sock.settimeout(operation.patience_s(timeout or _CONNECT_S))
+            operation.wait_for(self._handle)
+            try:
+                wrapped = ssl_context.wrap_socket(self._sock, server_hostname=server_hostname)
+            except BaseException:
+                self.close()
+                raise
+            finally:
+                operation.go_on(self._handle)
+        return Stream(wrapped, self._handle)
+
+    def close(self) -> None:
+        """Let go of it."""
+        with contextlib.suppress(OSError):
+            self._sock.close()
+        self._handle.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        """What httpcore asks of a connection."""
+        if info == "ssl_object":
+            return self._sock if isinstance(self._sock, ssl.SSLSocket) else None
+        if info == "socket":
+            return self._sock
+        if info == "is_readable":
+            return self._sock.fileno() < 0 or bool(select.select([self._sock], [], [], 0)[0])
+        return None
+
+
+class Network(httpcore2.NetworkBackend):
+    """Makes connections, to listed hosts only."""
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.NetworkStream:
+        """Look the host up and connect to the first of its addresses that answers."""
+        operation = operations.current()
+        with _connecting():
+            addresses = operation.guard.look_up(host, port)
+            operation.check()
+            for number, address in enumerate(addresses, start=1):
+                try:
+                    return self._connect(operation, address, timeout or _CONNECT_S)
+                except OSError:
+                    if number == len(addresses):
+                        raise
+        raise httpcore2.ConnectError(f"{host} has no address")
+
+    def _connect(
+        self, operation: operations.Operation, address: tuple[int, str, int], timeout: float
+    ) -> Stream:
+        sock = socket.socket(address[0], socket.SOCK_STREAM)
+        handle = sock.dup()
+        try:
+            sock.settimeout(operation.patience_s(timeout))
+            operation.wait_for(handle)
+            try:
+                operation.guard.connect(sock, address)
+            finally:
+                operation.go_on(handle)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except BaseException:
+            sock.close()
+            handle.close()
+            raise
+        return Stream(sock, handle)
+
+    def connect_unix_socket(
+        self,
+        path: str,
+        timeout: float | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.NetworkStream:
+        """Never."""
+        raise httpcore2.ConnectError("local sockets are not for requests")
+
+
+@contextlib.contextmanager
+def _connecting() -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError as error:
+        raise httpcore2.ConnectTimeout(str(error)) from error
+    except OSError as error:  # ssl's and the resolver's errors are of this kind
+        raise httpcore2.ConnectError(str(error)) from error

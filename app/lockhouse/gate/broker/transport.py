@@ -1,0 +1,177 @@
+"""The one HTTP client: every request and every redirect is held against the list of hosts.
+
+Hides httpcore's pool. The environment's proxies, netrc, certificates and cookies have no say;
+what is sent beside the request itself is the same for everyone. Errors leave here as
+LockhouseErrors, or as Cancelled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpcore2
+import httpx2
+
+from lockhouse.core.errors import Cancelled, LockhouseError
+from lockhouse.gate.broker import failures
+from lockhouse.gate.broker import operation as operations
+from lockhouse.gate.broker.guard import Guard
+from lockhouse.gate.broker.operation import Exchange, Operation
+from lockhouse.gate.broker.streams import Network
+from lockhouse.gate.protocol import RemoteFailure
+
+USER_AGENT = "lockhouse"
+_NOT_SENT = ("cookie", "x-amzn-trace-id", "x-hf-download-counter")
+_MOST_CONNECTIONS = 32
+_MOST_REDIRECTS = 8
+_FOREIGN = (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.ProxyError,
+            httpcore2.TimeoutException, httpcore2.UnsupportedProtocol)  # fmt: skip
+
+
+class GuardedTransport(httpx2.BaseTransport):
+    """One pool of connections for the whole broker."""
+
+    def __init__(self, guard: Guard) -> None:
+        context = httpcore2.default_ssl_context(_trust_env=False)
+        if guard.state.proxy:
+            self._pool: httpcore2.ConnectionPool = httpcore2.HTTPProxy(
+                guard.state.proxy,
+                ssl_context=context,
+                max_connections=_MOST_CONNECTIONS,
+                keepalive_expiry=10.0,
+                network_backend=Network(),
+            )
+        else:
+            self._pool = httpcore2.ConnectionPool(
+                ssl_context=context,
+                max_connections=_MOST_CONNECTIONS,
+                keepalive_expiry=10.0,
+                network_backend=Network(),
+            )
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """One request, no redirect: the client comes here again for each."""
+        operation = operations.current()
+        operation.check()
+        host, port = request.url.host, request.url.port or _port_of(request.url.scheme)
+        name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        has_key = "authorization" in request.headers
+        try:
+            operation.guard.check(request.url.scheme, host, port, has_key=has_key)
+        except LockhouseError as error:
+            operation.tell("refused", name, outcome=error.code)
+            raise
+        exchange = operation.begin(name)
+        try:
+            answer = self._pool.handle_request(_prepared(request, operation))
+        except BaseException as error:
+            mapped = _mapped(error, name)
+            operation.end(exchange, _outcome(mapped))
+            if mapped is error:
+                raise
+            raise mapped from error
+        headers = httpx2.Headers(answer.headers)
+        if headers.get("content-encoding", "identity").lower() != "identity":
+            answer.close()
+            operation.end(exchange, "remote_failed")
+            raise RemoteFailure(f"{name} answered in an encoding that nobody asked for.")
+        headers.pop("set-cookie", None)
+        return httpx2.Response(
+            status_code=answer.status,
+            headers=headers,
+            stream=_Body(answer, operation, exchange),
+            extensions={"http_version": answer.extensions.get("http_version", b"HTTP/1.1")},
+        )
+
+    def close(self) -> None:
+        """Clients come and go; the pool stays as long as the broker."""
+
+
+class _Body(httpx2.SyncByteStream):
+    """The answer's bytes, counted and limited."""
+
+    def __init__(
+        self, answer: httpcore2.Response, operation: Operation, exchange: Exchange
+    ) -> None:
+        self._answer = answer
+        self._operation = operation
+        self._exchange = exchange
+
+    def __iter__(self) -> Iterator[bytes]:
+        came = 0
+        try:
+            for chunk in self._answer.iter_stream():
+                came += len(chunk)
+                self._refuse_more_than_asked(came)
+                yield chunk
+        except BaseException as error:
+            mapped = _mapped(error, self._exchange.host)
+            self._operation.end(self._exchange, _outcome(mapped))
+            if mapped is error:
+                raise
+            raise mapped from error
+
+    def _refuse_more_than_asked(self, came_bytes: int) -> None:
+        if came_bytes > self._operation.limits.body_bytes:
+            raise RemoteFailure(
+                f"{self._exchange.host} sends more than was asked for.",
+                hint="Nothing more was read from it.",
+                code="too_large",
+            )
+
+    def close(self) -> None:
+        self._answer.close()
+        self._operation.end(self._exchange, str(self._answer.status))
+
+
+def make_client(transport: GuardedTransport) -> httpx2.Client:
+    """A client over the one transport; also what huggingface_hub is given."""
+    return httpx2.Client(
+        transport=transport,
+        trust_env=False,
+        follow_redirects=True,
+        max_redirects=_MOST_REDIRECTS,
+        headers={"user-agent": USER_AGENT, "accept-encoding": "identity"},
+    )
+
+
+def _prepared(request: httpx2.Request, operation: Operation) -> httpcore2.Request:
+    for header in _NOT_SENT:
+        request.headers.pop(header, None)
+    request.headers["user-agent"] = USER_AGENT
+    request.headers["accept-encoding"] = "identity"
+    limits = operation.limits
+    timeout = {
+        "connect": limits.connect_s,
+        "read": limits.idle_s,
+        "write": limits.idle_s,
+        "pool": limits.idle_s,
+    }
+    return httpcore2.Request(
+        method=request.method,
+        url=httpcore2.URL(
+            scheme=request.url.raw_scheme,
+            host=request.url.raw_host,
+            port=request.url.port,
+            target=request.url.raw_path,
+        ),
+        headers=request.headers.raw,
+        content=request.stream,
+        extensions={"timeout": timeout},
+    )
+
+
+def _mapped(error: BaseException, host: str) -> BaseException:
+    if isinstance(error, _FOREIGN):
+        return failures.told(error, host) or error
+    return error
+
+
+def _outcome(error: BaseException) -> str:
+    if isinstance(error, LockhouseError):
+        return error.code
+    return "cancelled" if isinstance(error, Cancelled | GeneratorExit) else "bug"
+
+
+def _port_of(scheme: str) -> int:
+    return 80 if scheme == "http" else 443

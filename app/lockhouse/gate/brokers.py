@@ -1,0 +1,93 @@
+"""The brokers that run for a home: each leaves a record in ``run/brokers``, and can be ended.
+
+Every program that started while the network was open has a broker of its own. Sealing ends them
+all, those of running windows too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from lockhouse import processes
+
+_POLL_S = 0.005
+_PATIENCE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """One running broker and the program it belongs to."""
+
+    pid: int
+    birth: float
+    launcher_pid: int
+    since: str
+    confined: bool = False
+
+
+class Brokers:
+    """The records of one home."""
+
+    def __init__(self, run: Path) -> None:
+        self.folder = run / "brokers"
+
+    def list(self) -> list[Broker]:
+        """Those that run, oldest first. Records of others are cleared away."""
+        found = []
+        for path in sorted(self.folder.glob("*.json")) if self.folder.is_dir() else []:
+            broker = _read(path)
+            if broker is not None and processes.is_alive(broker.pid, broker.birth):
+                found.append(broker)
+            elif broker is not None or not processes.exists(_pid_of(path)):
+                with contextlib.suppress(OSError):
+                    path.unlink()
+        return sorted(found, key=lambda broker: broker.since)
+
+    def end_all(self) -> int:
+        """End every broker at once, its connections with it; how many there were.
+
+        What is written by then stays: a broker keeps nothing that would need an orderly end.
+        """
+        brokers = self.list()
+        for broker in brokers:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(broker.pid, signal.SIGKILL)
+        give_up_at = time.monotonic() + _PATIENCE_S
+        for broker in brokers:
+            while processes.is_alive(broker.pid, broker.birth) and time.monotonic() < give_up_at:
+                time.sleep(_POLL_S)
+        self.list()
+        return len(brokers)
+
+    def write(self, broker: Broker) -> Path:
+        """Leave word of a broker, for those who seal."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = self.folder / f"{broker.pid}.json"
+        temporary = path.with_suffix(".new")
+        temporary.write_text(json.dumps(asdict(broker)))
+        temporary.replace(path)
+        return path
+
+
+def _pid_of(path: Path) -> int:
+    return int(path.stem) if path.stem.isdecimal() else 0
+
+
+def _read(path: Path) -> Broker | None:
+    try:
+        told = json.loads(path.read_bytes())
+        return Broker(
+            int(told["pid"]),
+            float(told["birth"]),
+            int(told["launcher_pid"]),
+            str(told["since"]),
+            bool(told["confined"]),
+        )
+    except (OSError, ValueError, TypeError, KeyError):
+        return None

@@ -1,0 +1,85 @@
+"""Starting a broker before the launcher seals itself, when the network of its home is open.
+
+Loaded before the seal, so it imports next to nothing; what a sealed home costs is one look for
+a file. The broker is a process of its own with few of the launcher's variables: no proxy
+settings, no keys.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lockhouse.gate.network import Network
+
+if TYPE_CHECKING:
+    import socket
+
+    from lockhouse.gate.channel import Channel
+
+# What a broker needs to find its libraries, the keyring and the mirror of the hub.
+_VARIABLES = (
+    "APPDATA", "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "HF_ENDPOINT", "HOME", "LANG", "LANGUAGE",
+    "LD_LIBRARY_PATH", "LOCALAPPDATA", "LOGNAME", "PATH", "SYSTEMROOT", "TMPDIR", "TZ", "USER",
+    "VIRTUAL_ENV", "WAYLAND_DISPLAY",
+)  # fmt: skip
+_PREFIXES = ("LC_", "PYTHON", "XDG_")
+
+_started: list[tuple[socket.socket, int]] = []
+
+
+def start_broker(network_file: Path, run: Path, logs: Path) -> bool:
+    """Start a broker for this program if the network is open. Raises OSError."""
+    if sys.platform == "win32" or not Network(network_file).state().is_open:
+        return False
+    import socket
+
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    logs.mkdir(parents=True, exist_ok=True)
+    with theirs:
+        os.set_inheritable(theirs.fileno(), True)  # noqa: FBT003 - the call's own shape
+        pid = os.posix_spawn(
+            sys.executable,
+            [*_own_command(), "--broker", str(theirs.fileno()), str(network_file), str(run)],
+            _environment(),
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+                (
+                    os.POSIX_SPAWN_OPEN,
+                    2,
+                    str(logs / "broker.log"),
+                    os.O_WRONLY | os.O_CREAT | os.O_APPEND,
+                    0o600,
+                ),
+            ],
+            setsid=True,  # Ctrl-C in a terminal is for the door
+        )
+    _started.append((ours, pid))
+    return True
+
+
+def inherited_channel() -> Channel | None:
+    """This program's way to its broker; None when it started sealed."""
+    if not _started:
+        return None
+    from lockhouse.gate.channel import Channel
+
+    sock, pid = _started[0]
+    return Channel(sock, broker_pid=pid)
+
+
+def _own_command() -> list[str]:
+    if getattr(sys, "frozen", False):
+        return [sys.executable]
+    return [sys.executable, "-m", "lockhouse"]
+
+
+def _environment() -> dict[str, str]:
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in _VARIABLES or name.startswith(_PREFIXES)
+    }

@@ -17,6 +17,7 @@ from lockhouse.engine.pool import EnginePool
 from lockhouse.gate.door import Gate
 from lockhouse.gate.launching import inherited_channel
 from lockhouse.gate.network import Network
+from lockhouse.library.fit import machine_now
 from lockhouse.library.models import Models
 from lockhouse.library.starter import starter_model
 from lockhouse.places import Paths, paths_for
@@ -44,7 +45,7 @@ class Workspace:
             paths.run,
             paths.logs,
             idle_s=self.settings.engine_idle_s,
-            plan=LoadPlanner(self.checkup, starter),
+            plan=LoadPlanner(self.checkup, starter, lambda: machine_now(self.engines)),
         )
         self.targets = LocalTargets(self.models, self.engines, lambda: self.settings)
         self.conversations = Conversations(self.database)

@@ -31,11 +31,18 @@ from lockhouse.core.errors import LockhouseError, NoRoom, NotFound
 from lockhouse.engine.checkup import EngineCheckup
 from lockhouse.engine.pool import EnginePool
 from lockhouse.engine.protocol import EngineSpec, LoadSettings
+from lockhouse.library.fit import (
+    MARGIN_BYTES,
+    SMALLEST_CONTEXT,
+    Machine,
+    choose_context,
+    machine_now,
+)
 from lockhouse.library.gguf import (
-    GgufHeader,
+    LoadShape,
+    Shape,
     check_loadable,
     estimate_memory,
-    largest_context,
     read_header,
 )
 from lockhouse.library.model_info import ModelInfo
@@ -45,10 +52,7 @@ if TYPE_CHECKING:
     from lockhouse.storage.settings import Settings
 
 _USABLE = ("ready", "changed")
-_USUAL_CONTEXT = 8192
 _STARTER_INSTRUCTIONS = "You are a helpful AI assistant. Answer in plain English."
-_SMALLEST_CONTEXT = 512
-_MEMORY_MARGIN_BYTES = 256 << 20  # for the process itself and for everyone else
 
 
 class LocalTarget:
@@ -211,9 +215,16 @@ class LocalTargets:
 class LoadPlanner:
     """What an engine is started with: called by the pool before it starts one."""
 
-    def __init__(self, checkup: EngineCheckup, starter: Path | None) -> None:
+    def __init__(
+        self,
+        checkup: EngineCheckup,
+        starter: Path | None,
+        machine: Callable[[], Machine] = machine_now,
+    ) -> None:
+        """``machine`` tells what is free now."""
         self._checkup = checkup
         self._starter = starter
+        self._machine = machine
 
     def __call__(self, spec: EngineSpec) -> EngineSpec:
         """Check the file and choose what was left open.
@@ -221,21 +232,18 @@ class LoadPlanner:
         Raises InvalidInput for a file llama.cpp must not see, NoRoom when not even the smallest
         context fits, EngineCrashed when the engine does not work on this machine.
         """
-        import psutil  # for a start only, and slow to import
-
         path = Path(spec.model_path)
         header = read_header(path)
         check_loadable(header)
         verdict = self._checkup.require(self._starter or path)
         settings = spec.settings
-        context_length = settings.context_length or min(
-            header.context_length or _USUAL_CONTEXT, _USUAL_CONTEXT
-        )
-        room = psutil.virtual_memory().available - _MEMORY_MARGIN_BYTES
-        if not settings.context_length:
-            most = largest_context(header, room, settings.kv_type)
-            context_length = max(_SMALLEST_CONTEXT, min(context_length, most))
-        _refuse_too_large(header, context_length, settings, room)
+        shape, load, machine = Shape.of(header), load_shape(settings), self._machine()
+        choice = choose_context(shape, machine, load)
+        context_length = settings.context_length or choice.context_length
+        room = machine.memory_free_bytes - MARGIN_BYTES
+        needed = estimate_memory(shape, context_length, load).total_bytes
+        if needed > room:
+            raise _no_room(needed, room, context_length, choice.largest_context)
         return msgspec.structs.replace(
             spec,
             settings=msgspec.structs.replace(
@@ -246,20 +254,24 @@ class LoadPlanner:
         )
 
 
-def _refuse_too_large(
-    header: GgufHeader, context_length: int, settings: LoadSettings, room_bytes: int
-) -> None:
-    needed = estimate_memory(header, context_length, settings.kv_type, batch=settings.batch)
-    if needed.total_bytes <= room_bytes:
-        return
-    most = largest_context(header, room_bytes, settings.kv_type)
-    if most >= _SMALLEST_CONTEXT:
-        hint = f"Choose a context length of at most {most // 256 * 256:,} tokens."
+def load_shape(settings: LoadSettings) -> LoadShape:
+    """What of the load settings decides about memory."""
+    return LoadShape(
+        kv_type=settings.kv_type,
+        batch=settings.batch,
+        parallel=settings.parallel,
+        flash_attention=settings.flash_attention,
+    )
+
+
+def _no_room(needed: int, room: int, context_length: int, largest: int) -> NoRoom:
+    if largest >= SMALLEST_CONTEXT:
+        hint = f"Choose a context length of at most {largest:,} tokens."
     else:
         hint = "Close other programs, or choose a smaller model."
-    raise NoRoom(
-        f"This needs {needed.total_bytes / 1e9:.1f} GB of memory with a context of "
-        f"{context_length:,} tokens, and {max(room_bytes, 0) / 1e9:.1f} GB are free.",
+    return NoRoom(
+        f"This needs {needed / 1e9:.1f} GB of memory with a context of "
+        f"{context_length:,} tokens, and {max(room, 0) / 1e9:.1f} GB are free.",
         hint=hint,
         code="out_of_memory",
     )

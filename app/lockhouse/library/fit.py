@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from lockhouse.library.gguf.header import GgufHeader
-from lockhouse.library.gguf.memory import MemoryEstimate, estimate_memory, largest_context
+from lockhouse.library.gguf.memory import (
+    LoadShape,
+    MemoryEstimate,
+    estimate_memory,
+    largest_context,
+)
 from lockhouse.library.gguf.shape import Shape
 from lockhouse.library.model_info import Fit, Quality
 
@@ -23,9 +28,12 @@ if TYPE_CHECKING:
 _UNQUANTIZED: Final = ("F32", "F16", "BF16")
 _LARGE_BITS: Final = 6.5
 _BALANCED_BITS: Final = 4.2
-_MARGIN_BYTES: Final = 256 << 20  # for everyone else
+MARGIN_BYTES: Final = 256 << 20  # for everyone else
 _POSSIBLE: Final = 0.9  # of all memory, when everything else gives way
-_USUAL_CONTEXT: Final = 8192
+_COMFORTABLE: Final = 0.5  # of what the weights leave, for a context nobody asked for
+_MOST_UNASKED: Final = 32_768  # tokens; more takes memory and seconds that few chats use
+_LEAST_UNASKED: Final = 4096
+_STEP_UNASKED: Final = 1024
 SMALLEST_CONTEXT: Final = 512
 
 
@@ -85,59 +93,129 @@ def machine_now(engines: EnginePool | None = None) -> Machine:
     return Machine(memory.total, max(0, free_bytes), loaded=tuple(loaded))
 
 
+class ContextChoice(msgspec.Struct, frozen=True):
+    """The context a model gets when nobody asks for one, and the longest it could have."""
+
+    context_length: int  # never below the smallest, whether that fits or not
+    largest_context: int  # 0 when not even the smallest fits
+    reason: str
+
+
+def choose_context(
+    model: GgufHeader | Shape,
+    machine: Machine,
+    load: LoadShape | None = None,
+    *,
+    projector_bytes: int = 0,
+) -> ContextChoice:
+    """The longest context that leaves others room.
+
+    A cache is memory that is taken whole when the model is loaded, so the choice stops at half
+    of what the weights leave free, and at 32,768 tokens; a short one is stretched to 4,096 where
+    that fits at all. Whoever wants more asks for it, up to the largest.
+    """
+    shape, load = _shape(model), load or LoadShape()
+    trained = shape.context_length or _LEAST_UNASKED
+    room = _room(machine)
+    largest = largest_context(shape, room, load, projector_bytes=projector_bytes)
+    if largest < SMALLEST_CONTEXT:
+        return ContextChoice(SMALLEST_CONTEXT, 0, "Not even a short context fits.")
+    least = estimate_memory(shape, SMALLEST_CONTEXT, load, projector_bytes=projector_bytes)
+    spare = room - least.total_bytes
+    comfortable = largest_context(
+        shape,
+        least.total_bytes + int(spare * _COMFORTABLE),
+        load,
+        projector_bytes=projector_bytes,
+    )
+    wanted = min(trained, _MOST_UNASKED, max(comfortable, _LEAST_UNASKED))
+    chosen = min(wanted, largest)
+    if chosen >= trained:
+        return ContextChoice(trained, largest, f"All {trained:,} tokens it was trained for.")
+    if chosen > _STEP_UNASKED:
+        chosen = chosen // _STEP_UNASKED * _STEP_UNASKED
+    if chosen == _MOST_UNASKED:
+        why = "enough for most chats"
+    elif largest < _LEAST_UNASKED:
+        why = "all that fits"
+    else:
+        why = "leaves half of the free memory to others"
+    more = f"; up to {largest:,} fit" if largest > chosen else ""
+    return ContextChoice(chosen, largest, f"{chosen:,} tokens: {why}{more}.")
+
+
 def fit(
     model: GgufHeader | Shape,
     machine: Machine,
     *,
     context_length: int | None = None,
     kv_type: str = "f16",
+    load: LoadShape | None = None,
     projector_bytes: int = 0,
     planned: MemoryEstimate | None = None,
 ) -> FitReport:
-    """Whether the model runs on this machine, at the context asked for or the usual one.
+    """Whether the model runs on this machine, at the context asked for or a sensible one.
 
+    ``load`` has all that matters of the load settings, where ``kv_type`` is not enough;
     ``planned`` is what llama.cpp planned for that context, where it was asked.
     """
-    shape = model if isinstance(model, Shape) else Shape.of(model)
-    wanted = context_length or min(shape.context_length or _USUAL_CONTEXT, _USUAL_CONTEXT)
-    needed = planned or estimate_memory(shape, wanted, kv_type, projector_bytes=projector_bytes)
-    room = max(0, machine.memory_free_bytes - _MARGIN_BYTES)
-    largest = largest_context(shape, room, kv_type, projector_bytes=projector_bytes)
+    shape, load = _shape(model), load or LoadShape(kv_type=kv_type)
+    choice = choose_context(shape, machine, load, projector_bytes=projector_bytes)
+    wanted = context_length or choice.context_length
+    needed = planned or estimate_memory(shape, wanted, load, projector_bytes=projector_bytes)
+    room = _room(machine)
     word: Fit = "fits"
     if needed.total_bytes > room:
-        possible = needed.total_bytes <= machine.memory_total_bytes * _POSSIBLE
-        word = "may be slow" if possible else "won't fit"
+        word = "may be slow" if needed.total_bytes <= _most(machine) else "won't fit"
     return FitReport(
         word=word,
         needed=needed,
         available_bytes=room,
         context_length=wanted,
-        largest_context=largest if largest >= SMALLEST_CONTEXT else 0,
+        largest_context=choice.largest_context,
         reason=_reason(word, needed, room, machine, wanted),
         guessed=shape.guessed,
     )
 
 
+def _shape(model: GgufHeader | Shape) -> Shape:
+    return model if isinstance(model, Shape) else Shape.of(model)
+
+
+def _room(machine: Machine) -> int:
+    """What may be taken: free memory but for a margin, and what graphics processors have free."""
+    gpus = sum(gpu.free_bytes for gpu in machine.gpus)
+    return max(0, machine.memory_free_bytes - MARGIN_BYTES) + gpus
+
+
 def _reason(word: Fit, needed: MemoryEstimate, room: int, machine: Machine, context: int) -> str:
-    takes = f"It takes {_gb(needed.total_bytes)} with a context of {context:,} tokens"
+    about = "" if needed.exact else "about "
+    takes = f"It takes {about}{_gb(needed.total_bytes)} with a context of {context:,} tokens"
+    gpus = sum(gpu.free_bytes for gpu in machine.gpus)
+    free = f"{_gb(room)} are free" + (f", {_gb(gpus)} of it on the GPU" if gpus else "")
     if word == "fits":
-        return f"{takes}, and {_gb(room)} are free."
+        return f"{takes}, and {free}."
     if word == "won't fit":
         return f"{takes}, and this machine has {_gb(machine.memory_total_bytes)} of memory."
     held = sum(size for _, size in machine.loaded)
-    told = f", {_gb(held)} are held by loaded models" if held else ""
-    return f"{takes}; {_gb(room)} are free{told}."
+    if held and needed.total_bytes <= room + held:
+        return f"{takes}; {free}, and loaded models hold {_gb(held)} that they would have to give."
+    return f"{takes}; {free}, so others must give way or the disk is read again and again."
 
 
 def _gb(size_bytes: int) -> str:
     return f"{size_bytes / 1e9:.1f} GB"
 
 
-def fit_of(needed_bytes: int) -> Fit:
-    """Whether a model that takes so much memory runs on this machine, others set aside."""
-    import psutil  # only where models are listed
-
-    share = needed_bytes / max(1, psutil.virtual_memory().total)
-    if share <= 0.6:
+def fit_of(needed_bytes: int, machine: Machine | None = None) -> Fit:
+    """The word for a model that takes so much memory."""
+    machine = machine or machine_now()
+    if needed_bytes <= _room(machine):
         return "fits"
-    return "may be slow" if share <= _POSSIBLE else "won't fit"
+    return "may be slow" if needed_bytes <= _most(machine) else "won't fit"
+
+
+def _most(machine: Machine) -> int:
+    """What there would be if everything else gave way."""
+    gpus = sum(gpu.total_bytes for gpu in machine.gpus)
+    return int(machine.memory_total_bytes * _POSSIBLE) + gpus

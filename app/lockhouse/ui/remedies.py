@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QWidget
 
 from lockhouse.answer.local import LocalTargets
 from lockhouse.core.answering import Failed
-from lockhouse.library.gguf import largest_context, read_header
+from lockhouse.library.gguf import LoadShape, largest_context, read_header
 from lockhouse.ui.jobs import Jobs, ignore
 from lockhouse.ui.settings.store import SettingsStore
 from lockhouse.ui.surfaces import ChoiceDialog
@@ -41,9 +41,9 @@ def smaller_choice(path: Path, kv_type: str) -> SmallerChoice:
     """What of this model fits into the memory that is free now."""
     header = read_header(path)
     room = psutil.virtual_memory().available - _MARGIN_BYTES
-    most = largest_context(header, room, kv_type) // 256 * 256
+    most = largest_context(header, room, LoadShape(kv_type=kv_type)) // 256 * 256
     if most < _SMALLEST_CONTEXT and kv_type == "f16":
-        halved = largest_context(header, room, "q8_0") // 256 * 256
+        halved = largest_context(header, room, LoadShape(kv_type="q8_0")) // 256 * 256
         if halved >= _SMALLEST_CONTEXT:
             return SmallerChoice(halved, halved_cache=True)
     return SmallerChoice(most if most >= _SMALLEST_CONTEXT else 0)

@@ -214,6 +214,7 @@ class Context:
         parameters.n_seq_max = settings.parallel
         parameters.n_outputs_max = settings.parallel
         parameters.kv_unified = True
+        parameters.swa_full = False  # layers with a window keep the window, not all
         parameters.n_threads = parameters.n_threads_batch = threads
         parameters.flash_attn_type = -1 if settings.flash_attention else 0
         parameters.type_k = parameters.type_v = _KV_TYPES[settings.kv_type]

@@ -6,6 +6,7 @@ from lockhouse.library.gguf.header import GgufHeader, read_header, read_header_s
 from lockhouse.library.gguf.layout import NeedMore, TensorInfo, Unread, Vocabulary
 from lockhouse.library.gguf.loadable import check_loadable, shard_paths
 from lockhouse.library.gguf.memory import (
+    LoadShape,
     MemoryEstimate,
     estimate_memory,
     kv_cache_bytes,
@@ -15,6 +16,7 @@ from lockhouse.library.gguf.shape import Shape, weights_bytes
 
 __all__ = [
     "GgufHeader",
+    "LoadShape",
     "MemoryEstimate",
     "NeedMore",
     "Shape",

@@ -17,6 +17,8 @@ from lockhouse.library.gguf.types import KV_TYPES
 
 CONTEXT_STEP: Final = 256  # llama.cpp rounds the cache up to this
 _PROCESS_BYTES: Final = 70 << 20  # interpreter, libraries, vocabulary
+_SMALLEST_BATCH: Final = 32  # of the engine
+_FLOAT, _HALF = 4, 2  # bytes
 
 
 class MemoryEstimate(msgspec.Struct, frozen=True):
@@ -47,53 +49,97 @@ class MemoryEstimate(msgspec.Struct, frozen=True):
         return self.weights_bytes + self.cache_bytes + self.working_bytes + self.projector_bytes
 
 
-def kv_cache_bytes(model: GgufHeader | Shape, context_length: int, kv_type: str = "f16") -> int:
+class LoadShape(msgspec.Struct, frozen=True):
+    """How the engine would be started, as far as memory goes."""
+
+    kv_type: str = "f16"
+    batch: int = 512
+    parallel: int = 4
+    flash_attention: bool = True
+
+
+_USUAL_LOAD: Final = LoadShape()
+
+
+def kv_cache_bytes(
+    model: GgufHeader | Shape, context_length: int, load: LoadShape = _USUAL_LOAD
+) -> int:
     """Bytes of the cache for a context of that many tokens."""
-    if kv_type not in KV_TYPES:
+    if load.kv_type not in KV_TYPES:
         known = ", ".join(KV_TYPES)
-        raise UsageMistake(f"Unknown cache type {kv_type}.", hint=f"Choose one of: {known}.")
+        raise UsageMistake(f"Unknown cache type {load.kv_type}.", hint=f"Choose one of: {known}.")
     shape = model if isinstance(model, Shape) else Shape.of(model)
-    elements, block_bytes = KV_TYPES[kv_type]
-    cells = -(-max(context_length, 1) // CONTEXT_STEP) * CONTEXT_STEP
-    per_cell = sum(shape.kv_heads) * (shape.key_length + shape.value_length)
-    return cells * per_cell * block_bytes // elements
+    elements, block_bytes = KV_TYPES[load.kv_type]
+    values = _cells(context_length) * shape.cache_width
+    values += _window_cells(shape, context_length, load) * shape.window_width
+    return values * block_bytes // elements
 
 
 def estimate_memory(
     model: GgufHeader | Shape,
     context_length: int,
-    kv_type: str = "f16",
+    load: LoadShape = _USUAL_LOAD,
     *,
-    batch: int = 512,
     projector_bytes: int = 0,
 ) -> MemoryEstimate:
     """What running the model takes."""
     shape = model if isinstance(model, Shape) else Shape.of(model)
-    mask_bytes = 2 * context_length * batch
-    layer_bytes = 4 * batch * 12 * shape.embedding_length
     return MemoryEstimate(
         weights_bytes=shape.weights_bytes,
-        kv_bytes=kv_cache_bytes(shape, context_length, kv_type),
-        compute_bytes=layer_bytes + mask_bytes,
+        kv_bytes=kv_cache_bytes(shape, context_length, load),
+        recurrent_bytes=_FLOAT * shape.state_width * load.parallel,
+        compute_bytes=_compute_bytes(shape, context_length, load),
+        output_bytes=_FLOAT * shape.vocabulary_size * load.parallel,
         projector_bytes=projector_bytes,
     )
+
+
+def _cells(context_length: int) -> int:
+    return -(-max(context_length, 1) // CONTEXT_STEP) * CONTEXT_STEP
+
+
+def _window_cells(shape: Shape, context_length: int, load: LoadShape) -> int:
+    """Cells of layers with a window: one for each conversation, and a batch."""
+    cells = _cells(context_length)
+    return min(cells, _cells(shape.window * load.parallel + min(load.batch, cells)))
+
+
+def _compute_bytes(shape: Shape, context_length: int, load: LoadShape) -> int:
+    """The working buffer: the most that is alive at once, for a full batch."""
+    cells = _cells(context_length)
+    batch = min(load.batch, max(context_length, _SMALLEST_BATCH))
+    width = shape.embedding_length
+    dense = 3 * shape.inner_width + 3 * width
+    if shape.inner_width >= 2 * width:
+        dense += max(width, shape.query_width)
+    experts = shape.experts_used * max(
+        2 * width + shape.expert_width, width + 3 * shape.expert_width
+    )
+    if experts:
+        experts += 3 * width + shape.inner_width
+    scan = 6 * shape.scan_width + width if shape.scan_width else 0
+    alive = _FLOAT * batch * max(dense, experts, scan, 5 * width)
+    mask_cells = cells + (_window_cells(shape, context_length, load) if shape.window_width else 0)
+    if not shape.cache_width + shape.window_width:
+        mask_cells = 0
+    if load.flash_attention:
+        return alive + _HALF * batch * mask_cells
+    scores = _FLOAT * batch * cells * shape.query_heads if shape.cache_width else 0
+    return max(alive, scores) + _FLOAT * batch * mask_cells + _FLOAT * batch * 3 * width
 
 
 def largest_context(
     model: GgufHeader | Shape,
     available_bytes: int,
-    kv_type: str = "f16",
+    load: LoadShape = _USUAL_LOAD,
     *,
-    batch: int = 512,
     projector_bytes: int = 0,
 ) -> int:
     """The longest context that fits, a multiple of 256 up to the trained one; 0 when none does."""
     shape = model if isinstance(model, Shape) else Shape.of(model)
 
     def fits(context_length: int) -> bool:
-        estimate = estimate_memory(
-            shape, context_length, kv_type, batch=batch, projector_bytes=projector_bytes
-        )
+        estimate = estimate_memory(shape, context_length, load, projector_bytes=projector_bytes)
         return estimate.total_bytes <= available_bytes
 
     trained = max(shape.context_length, CONTEXT_STEP)
@@ -111,6 +157,7 @@ def largest_context(
 
 __all__ = [
     "CONTEXT_STEP",
+    "LoadShape",
     "MemoryEstimate",
     "estimate_memory",
     "kv_cache_bytes",

@@ -10,10 +10,12 @@ import contextlib
 import os
 import socket
 from collections.abc import Sequence
-from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
 
-from lockhouse.gate.protocol import MOST_FILES
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
+MOST_FILES = 16  # handed over with one operation
 _OPERATION = b"+"
 
 
@@ -25,6 +27,17 @@ class Channel:
         self.broker_pid = broker_pid
 
     @classmethod
+    def pair(cls) -> tuple[Channel, Channel]:
+        """The door's end and the broker's."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        return cls(ours), cls(theirs)
+
+    def inherited_fd(self) -> int:
+        """The number of this end for a process that is about to be started with it."""
+        self._socket.set_inheritable(True)
+        return self._socket.fileno()
+
+    @classmethod
     def of_fd(cls, fd: int) -> Channel:
         """The end that this process inherited as ``fd``."""
         return cls(socket.socket(fileno=fd))
@@ -33,6 +46,8 @@ class Channel:
         """A connection for one operation. Raises OSError when the broker is gone."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with theirs:
+            from multiprocessing.connection import Connection  # not before the seal
+
             try:
                 socket.send_fds(self._socket, [_OPERATION], [theirs.fileno(), *files])
             except OSError:
@@ -42,6 +57,8 @@ class Channel:
 
     def take(self) -> tuple[Connection, list[int]]:
         """The next operation that the door begins. Raises EOFError when the door is gone."""
+        from multiprocessing.connection import Connection
+
         while True:
             message, fds, _, _ = socket.recv_fds(self._socket, 1, MOST_FILES + 1)
             if not message:

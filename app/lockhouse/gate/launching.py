@@ -7,6 +7,7 @@ settings, no keys.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -15,8 +16,6 @@ from typing import TYPE_CHECKING
 from lockhouse.gate.network import Network
 
 if TYPE_CHECKING:
-    import socket
-
     from lockhouse.gate.channel import Channel
 
 # What a broker needs to find its libraries, the keyring and the mirror of the hub.
@@ -27,22 +26,21 @@ _VARIABLES = (
 )  # fmt: skip
 _PREFIXES = ("LC_", "PYTHON", "XDG_")
 
-_started: list[tuple[socket.socket, int]] = []
+_started: list[Channel] = []
 
 
 def start_broker(network_file: Path, run: Path, logs: Path) -> bool:
     """Start a broker for this program if the network is open. Raises OSError."""
     if sys.platform == "win32" or not Network(network_file).state().is_open:
         return False
-    import socket
+    from lockhouse.gate.channel import Channel
 
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    ours, theirs = Channel.pair()
     logs.mkdir(parents=True, exist_ok=True)
-    with theirs:
-        os.set_inheritable(theirs.fileno(), True)  # noqa: FBT003 - the call's own shape
+    with contextlib.closing(theirs):
         pid = os.posix_spawn(
             sys.executable,
-            [*_own_command(), "--broker", str(theirs.fileno()), str(network_file), str(run)],
+            [*_own_command(), "--broker", str(theirs.inherited_fd()), str(network_file), str(run)],
             _environment(),
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -57,18 +55,14 @@ def start_broker(network_file: Path, run: Path, logs: Path) -> bool:
             ],
             setsid=True,  # Ctrl-C in a terminal is for the door
         )
-    _started.append((ours, pid))
+    ours.broker_pid = pid
+    _started.append(ours)
     return True
 
 
 def inherited_channel() -> Channel | None:
     """This program's way to its broker; None when it started sealed."""
-    if not _started:
-        return None
-    from lockhouse.gate.channel import Channel
-
-    sock, pid = _started[0]
-    return Channel(sock, broker_pid=pid)
+    return _started[0] if _started else None
 
 
 def _own_command() -> list[str]:

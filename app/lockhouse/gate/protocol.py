@@ -15,7 +15,6 @@ import msgspec
 from lockhouse.core.errors import LockhouseError, NetworkRefused, from_wire
 
 VERSION = 1
-MOST_FILES = 16  # handed over with one operation
 FRAME_BYTES = 64 << 20
 
 RecordKind = Literal["allowed", "refused", "transfer", "sealed", "unsealed"]

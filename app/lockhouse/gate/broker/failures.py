@@ -14,29 +14,19 @@ import ssl
 import time
 from collections.abc import Mapping
 
-import httpcore2
 import httpx2
 
 from lockhouse.core.errors import LockhouseError, NoRoom
 from lockhouse.gate.protocol import RemoteFailure
 
 # What the libraries of the broker raise when they mean it; anything else is a bug.
-KNOWN = (
-    LockhouseError,
-    OSError,
-    httpcore2.NetworkError,
-    httpcore2.ProtocolError,
-    httpcore2.ProxyError,
-    httpcore2.TimeoutException,
-    httpx2.HTTPError,
-    httpx2.InvalidURL,
-)
+KNOWN = (LockhouseError, OSError, httpx2.HTTPError, httpx2.InvalidURL)
 
 _LATER = "Try again in a while."
 _UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
 
 
-def told(error: BaseException, host: str = "") -> LockhouseError | None:
+def told(error: BaseException) -> LockhouseError | None:
     """The error in the user's words; None for what is a bug."""
     if isinstance(error, LockhouseError):
         return error
@@ -45,27 +35,23 @@ def told(error: BaseException, host: str = "") -> LockhouseError | None:
         return for_status(
             response.status_code, response.headers, response.url.host, type(error).__name__
         )
-    where = host or "the host"
-    if isinstance(error, httpcore2.TimeoutException | httpx2.TimeoutException | TimeoutError):
+    where = _host_of(error)
+    if isinstance(error, httpx2.TimeoutException | TimeoutError):
         return RemoteFailure(
             f"{where} did not answer in time.",
             hint="The host or the network is slow or down. " + _LATER,
             code="timed_out",
         )
-    if isinstance(error, httpcore2.ConnectError | httpx2.ConnectError):
-        return _not_connected(error.__cause__ or error.__context__, where)
-    if isinstance(
-        error,
-        httpcore2.NetworkError
-        | httpcore2.ProtocolError
-        | httpcore2.ProxyError
-        | httpx2.TransportError,
-    ):
+    if isinstance(error, httpx2.ConnectError):
+        return _not_connected(_first_cause(error), where)
+    if isinstance(error, httpx2.TransportError | ConnectionError | ssl.SSLError):
         return RemoteFailure(
             f"The connection to {where} was lost: {str(error) or type(error).__name__}.",
             hint="What came so far is kept where it can be. Try again.",
             code="connection_lost",
         )
+    if isinstance(error, httpx2.TooManyRedirects):
+        return RemoteFailure(f"{where} sends from one address to the next without end.")
     if isinstance(error, httpx2.HTTPError | httpx2.InvalidURL):
         return RemoteFailure(f"{where} could not be asked: {error}.", code="remote_failed")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -73,7 +59,19 @@ def told(error: BaseException, host: str = "") -> LockhouseError | None:
     return None
 
 
-def _not_connected(cause: BaseException | None, where: str) -> LockhouseError:
+def _host_of(error: BaseException) -> str:
+    # httpx raises when an error that was never sent is asked for its request
+    request = getattr(error, "_request", None)
+    return request.url.host if isinstance(request, httpx2.Request) else "the host"
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def _not_connected(cause: BaseException, where: str) -> LockhouseError:
     if isinstance(cause, socket.gaierror):
         return RemoteFailure(
             f"The address of {where} could not be found.",
@@ -100,7 +98,7 @@ def _not_connected(cause: BaseException | None, where: str) -> LockhouseError:
             hint="Check that this machine is connected.",
             code="network_unreachable",
         )
-    return RemoteFailure(f"No connection to {where}: {cause or 'it was refused'}.", hint=_LATER)
+    return RemoteFailure(f"No connection to {where}: {cause}.", hint=_LATER)
 
 
 def for_status(status: int, headers: Mapping[str, str], host: str, name: str = "") -> RemoteFailure:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import ssl
 import threading
 import time
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from lockhouse.core.errors import Cancelled, InvalidInput, NoRoom
 from lockhouse.gate.broker.hub import file_address, file_headers, require_file
+from lockhouse.gate.broker.streams import Stream
 from lockhouse.gate.hub_requests import (
     Fetched,
     FetchEnd,
@@ -206,7 +206,7 @@ def _bytes_to_disk(
     buffer = memoryview(bytearray(_BUFFER_BYTES))
     while left:
         wanted = _LIMIT.piece(min(left, _BUFFER_BYTES))
-        count = _receive(direct, buffer[:wanted], request.idle_timeout_s, context)
+        count = direct.receive(buffer[:wanted], idle_s=request.idle_timeout_s)
         if not count:
             return
         _write(descriptor, buffer[:count], position)
@@ -215,7 +215,7 @@ def _bytes_to_disk(
         _hold_back(count, context)
 
 
-def _connection(response: httpx2.Response) -> socket.socket | None:
+def _connection(response: httpx2.Response) -> Stream | None:
     """The connection that the body comes by, where it comes plainly from its beginning to end."""
     headers = response.headers
     if response.http_version != "HTTP/1.1" or "Transfer-Encoding" in headers:
@@ -223,29 +223,7 @@ def _connection(response: httpx2.Response) -> socket.socket | None:
     if "Content-Length" not in headers:
         return None
     stream = response.extensions.get("network_stream")
-    if stream is None:
-        return None
-    found = stream.get_extra_info("socket")
-    secured = stream.get_extra_info("ssl_object")
-    if secured is not None and secured is not found:
-        return None  # TLS within TLS: the socket holds what only the stream can read
-    return found if isinstance(found, socket.socket) else None
-
-
-def _receive(
-    connection: socket.socket, buffer: memoryview, idle_s: float, context: BrokerContext
-) -> int:
-    """The next bytes, 0 at the end. Raises TimeoutError when none come, Cancelled when asked."""
-    patience_s = time.monotonic() + idle_s
-    while True:
-        if context.cancelled:
-            raise Cancelled
-        connection.settimeout(min(_LOOK_S, idle_s))
-        try:
-            return connection.recv_into(buffer)
-        except TimeoutError:
-            if time.monotonic() >= patience_s:
-                raise
+    return stream if isinstance(stream, Stream) else None
 
 
 def _hold_back(count: int, context: BrokerContext) -> None:

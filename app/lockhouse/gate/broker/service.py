@@ -19,9 +19,9 @@ import httpx2
 import msgspec
 
 from lockhouse.core.errors import Cancelled, LockhouseError, UsageMistake
-from lockhouse.gate import keys
+from lockhouse.gate import hub_requests, keys
 from lockhouse.gate import protocol as wire
-from lockhouse.gate.broker import failures
+from lockhouse.gate.broker import failures, fetching, hub
 from lockhouse.gate.broker import operation as operations
 from lockhouse.gate.broker.guard import Guard
 from lockhouse.gate.broker.operation import Operation
@@ -128,7 +128,16 @@ def use_key(
 
 # A handler yields its events and RETURNS its reply. What it raises is mapped once, in
 # gate.broker.failures. The request's class name is its name on the wire.
-HANDLERS: dict[type[msgspec.Struct], Handler] = {wire.Reach: reach, wire.UseKey: use_key}
+HANDLERS: dict[type[msgspec.Struct], Handler] = {
+    wire.Reach: reach,
+    wire.UseKey: use_key,
+    hub_requests.SearchHub: hub.search,
+    hub_requests.ReadRepo: hub.read_repo,
+    hub_requests.ReadCard: hub.read_card,
+    hub_requests.ReadStart: hub.read_start,
+    hub_requests.FetchFile: fetching.fetch,
+    hub_requests.LimitSpeed: fetching.limit_speed,
+}
 
 
 # --- serving -------------------------------------------------------------------------------

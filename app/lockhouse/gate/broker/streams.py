@@ -44,6 +44,21 @@ class Stream(httpcore2.NetworkStream):
         operation.bytes_in += len(data)
         return data
 
+    def receive(self, buffer: memoryview, *, idle_s: float) -> int:
+        """Read straight into ``buffer``; how much, 0 at the end. For bodies that come plainly.
+
+        Raises TimeoutError, OSError, Cancelled.
+        """
+        operation = operations.current()
+        self._sock.settimeout(operation.patience_s(idle_s))
+        operation.wait_for(self._handle)
+        try:
+            count = self._sock.recv_into(buffer)
+        finally:
+            operation.go_on(self._handle)
+        operation.bytes_in += count
+        return count
+
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send it all."""
         operation = operations.current()

@@ -1,8 +1,9 @@
 """The one HTTP client: every request and every redirect is held against the list of hosts.
 
 Hides httpcore's pool. The environment's proxies, netrc, certificates and cookies have no say;
-what is sent beside the request itself is the same for everyone. Errors leave here as
-LockhouseErrors, or as Cancelled.
+what is sent beside the request itself is the same for everyone. What the list forbids is raised
+as LockhouseError, a wish to stop as Cancelled, and what the network does as httpx's own errors,
+which huggingface_hub expects too; they are told in words once, in ``failures``.
 """
 
 from __future__ import annotations
@@ -24,8 +25,20 @@ USER_AGENT = "lockhouse"
 _NOT_SENT = ("cookie", "x-amzn-trace-id", "x-hf-download-counter")
 _MOST_CONNECTIONS = 32
 _MOST_REDIRECTS = 8
-_FOREIGN = (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.ProxyError,
-            httpcore2.TimeoutException, httpcore2.UnsupportedProtocol)  # fmt: skip
+# httpcore's errors and httpx's of the same meaning, the most particular first.
+_SAME = (
+    (httpcore2.ConnectTimeout, httpx2.ConnectTimeout),
+    (httpcore2.ReadTimeout, httpx2.ReadTimeout),
+    (httpcore2.WriteTimeout, httpx2.WriteTimeout),
+    (httpcore2.PoolTimeout, httpx2.PoolTimeout),
+    (httpcore2.ConnectError, httpx2.ConnectError),
+    (httpcore2.ReadError, httpx2.ReadError),
+    (httpcore2.WriteError, httpx2.WriteError),
+    (httpcore2.ProxyError, httpx2.ProxyError),
+    (httpcore2.RemoteProtocolError, httpx2.RemoteProtocolError),
+    (httpcore2.LocalProtocolError, httpx2.LocalProtocolError),
+    (httpcore2.UnsupportedProtocol, httpx2.UnsupportedProtocol),
+)
 
 
 class GuardedTransport(httpx2.BaseTransport):
@@ -65,11 +78,11 @@ class GuardedTransport(httpx2.BaseTransport):
         try:
             answer = self._pool.handle_request(_prepared(request, operation))
         except BaseException as error:
-            mapped = _mapped(error, name)
-            operation.end(exchange, _outcome(mapped))
-            if mapped is error:
+            same = _same(error, request)
+            operation.end(exchange, _outcome(same))
+            if same is error:
                 raise
-            raise mapped from error
+            raise same from error
         headers = httpx2.Headers(answer.headers)
         if headers.get("content-encoding", "identity").lower() != "identity":
             answer.close()
@@ -79,8 +92,8 @@ class GuardedTransport(httpx2.BaseTransport):
         return httpx2.Response(
             status_code=answer.status,
             headers=headers,
-            stream=_Body(answer, operation, exchange),
-            extensions={"http_version": answer.extensions.get("http_version", b"HTTP/1.1")},
+            stream=_Body(answer, operation, exchange, request),
+            extensions=answer.extensions,
         )
 
     def close(self) -> None:
@@ -91,9 +104,14 @@ class _Body(httpx2.SyncByteStream):
     """The answer's bytes, counted and limited."""
 
     def __init__(
-        self, answer: httpcore2.Response, operation: Operation, exchange: Exchange
+        self,
+        answer: httpcore2.Response,
+        operation: Operation,
+        exchange: Exchange,
+        request: httpx2.Request,
     ) -> None:
         self._answer = answer
+        self._request = request
         self._operation = operation
         self._exchange = exchange
 
@@ -105,11 +123,11 @@ class _Body(httpx2.SyncByteStream):
                 self._refuse_more_than_asked(came)
                 yield chunk
         except BaseException as error:
-            mapped = _mapped(error, self._exchange.host)
-            self._operation.end(self._exchange, _outcome(mapped))
-            if mapped is error:
+            same = _same(error, self._request)
+            self._operation.end(self._exchange, _outcome(same))
+            if same is error:
                 raise
-            raise mapped from error
+            raise same from error
 
     def _refuse_more_than_asked(self, came_bytes: int) -> None:
         if came_bytes > self._operation.limits.body_bytes:
@@ -161,16 +179,18 @@ def _prepared(request: httpx2.Request, operation: Operation) -> httpcore2.Reques
     )
 
 
-def _mapped(error: BaseException, host: str) -> BaseException:
-    if isinstance(error, _FOREIGN):
-        return failures.told(error, host) or error
+def _same(error: BaseException, request: httpx2.Request) -> BaseException:
+    for theirs, ours in _SAME:
+        if isinstance(error, theirs):
+            return ours(str(error), request=request)
     return error
 
 
 def _outcome(error: BaseException) -> str:
-    if isinstance(error, LockhouseError):
-        return error.code
-    return "cancelled" if isinstance(error, Cancelled | GeneratorExit) else "bug"
+    if isinstance(error, Cancelled | GeneratorExit):
+        return "cancelled"
+    known = failures.told(error)
+    return known.code if known is not None else "bug"
 
 
 def _port_of(scheme: str) -> int:

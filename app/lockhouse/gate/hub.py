@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.errors import LockhouseError
 from lockhouse.gate.door import Gate
 from lockhouse.gate.hub_requests import (
     Capability,
@@ -41,6 +42,15 @@ class Hub:
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the hub may be asked."""
+        return self._gate.is_open
+
+    def why_closed(self) -> LockhouseError:
+        """What to tell someone who wants something from it."""
+        return self._gate.why_closed()
 
     def search(
         self,

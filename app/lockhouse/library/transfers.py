@@ -1,19 +1,38 @@
-"""Downloads: a queue that survives restarts and kills, and what becomes of each file."""
+"""Downloads: a queue that survives restarts and kills, and what becomes of each file.
+
+The queue is in the database, so that every program of a home sees the same one; each transfer
+is worked on by one thread of one process, and the others tell it their wishes by its row.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.errors import Cancelled, LockhouseError, NetworkRefused, UsageMistake
 from lockhouse.gate.hub import Hub, HubFile, HubRepo
+from lockhouse.library.carrying import Carrier
+from lockhouse.library.downloading import Patience
 from lockhouse.library.models import Models
+from lockhouse.library.transfer_rows import ACTIVE, Row, State, TransferRows, Wish
 from lockhouse.storage.database import Database
 
-TransferState = Literal["waiting", "downloading", "checking", "paused", "failed", "done"]
+TransferState = State
+_LOOK_S: Final = 0.2
+_TELL_S: Final = 1.0  # how often the row is written while bytes come
+_SPEED_OVER_S: Final = 3.0
+_SEALED: Final = frozenset({"sealed", "broker_gone"})
 
 
 class Transfer(msgspec.Struct, frozen=True):
@@ -43,13 +62,56 @@ class Transfer(msgspec.Struct, frozen=True):
     added_at: str = ""
     finished_at: str = ""
     license: str = ""
+    is_running: bool = False
 
 
 _TransferList = list[Transfer]  # the class has a method named list
+_Reason = Literal["", "pause", "close", "cancel"]
+
+
+@dataclass(slots=True)
+class _Running:
+    """A transfer that a thread of this process works on."""
+
+    cancel: CancelToken = field(default_factory=CancelToken)
+    reason: _Reason = ""
+    thread: threading.Thread | None = None
+    done_bytes: int = 0
+    checked_bytes: int = 0
+    checking: bool = False
+    told_at: float = 0.0
+    told_checking: bool = False
+    marks: deque[tuple[float, int]] = field(default_factory=deque)
+
+    def stop(self, reason: _Reason) -> None:
+        """The first reason counts, unless it is to be forgotten altogether."""
+        if not self.reason or reason == "cancel":
+            self.reason = reason
+        self.cancel.cancel()
+
+    def note(self, done: int, checked: int, *, checking: bool) -> None:
+        """How far it is."""
+        self.done_bytes, self.checked_bytes, self.checking = done, checked, checking
+        now = time.monotonic()
+        if checking:
+            self.marks.clear()
+            return
+        if not self.marks or now - self.marks[-1][0] >= 0.1:
+            self.marks.append((now, done))
+        while self.marks and now - self.marks[0][0] > _SPEED_OVER_S:
+            self.marks.popleft()
+
+    @property
+    def speed_bytes_per_s(self) -> float:
+        """Over the last seconds."""
+        if len(self.marks) < 2:
+            return 0.0
+        (then, before), (now, done) = self.marks[0], self.marks[-1]
+        return max(0.0, (done - before) / max(0.001, now - then))
 
 
 class Transfers:
-    """The downloads of one home, whichever process does the work."""
+    """The downloads of one home, whichever process does the work. Usable from any thread."""
 
     def __init__(
         self,
@@ -59,52 +121,115 @@ class Transfers:
         folder: Path,
         *,
         simultaneous: int = 2,
+        patience: Patience | None = None,
     ) -> None:
         self.simultaneous = simultaneous
-        raise NotImplementedError
+        self._hub = hub
+        self._rows = TransferRows(database)
+        self._carrier = Carrier(self._rows, hub, models, folder, patience or Patience())
+        self._running: dict[str, _Running] = {}
+        self._lock = threading.RLock()
+        self._wake = threading.Event()
+        self._closing = False
+        self._pump: threading.Thread | None = None
+        self._limit_sent = 0
+
+    # Which there are
 
     def add(self, repo: HubRepo, files: Sequence[HubFile], *, label: str = "") -> Transfer:
         """Put a model at the end of the queue; the one that is there already is given back."""
-        raise NotImplementedError
+        if not files:
+            raise UsageMistake("No file was chosen.")
+        names = [file.name for file in files]
+        for row in self._rows.all():
+            same = row.repo.repo == repo.repo and row.repo.revision == repo.revision
+            if same and row.state != "done" and [file.name for file in row.files] == names:
+                return self._told(row)
+        chosen = uuid.uuid4().hex[:12]
+        self._rows.add(chosen, repo, files, label or files[0].quantization)
+        self._wake.set()
+        return self.get(chosen)
 
     def list(self) -> _TransferList:
         """Those under way in their order, then the finished ones, newest first."""
-        raise NotImplementedError
+        rows = self._rows.all()
+        order = {row.id: place for place, row in enumerate(rows) if row.state != "done"}
+        return [self._told(row, order.get(row.id, 0)) for row in rows]
 
     def get(self, id: str) -> Transfer:  # noqa: A002 - the field's own name
         """The transfer of that id, or of ids that begin so."""
-        raise NotImplementedError
+        return self._told(self._rows.get(id))
+
+    # What becomes of them
 
     def pause(self, id: str) -> Transfer:  # noqa: A002
         """Stop it for now; what came is kept."""
-        raise NotImplementedError
+        row = self._rows.get(id)
+        if row.state == "done":
+            return self._told(row)
+        if not self._wish(row, "pause"):
+            self._rows.update(row.id, state="paused")
+        return self.get(row.id)
 
     def resume(self, id: str) -> Transfer:  # noqa: A002
         """Let it wait for its turn again, paused or failed."""
-        raise NotImplementedError
+        row = self._rows.get(id)
+        if row.is_held:
+            self._rows.update(row.id, wish="")
+        elif row.state != "done":
+            self._rows.update(row.id, state="waiting", wish="", problem="", hint="", code="")
+        self._wake.set()
+        return self.get(row.id)
 
     retry = resume
 
     def cancel(self, id: str) -> None:  # noqa: A002
         """Forget it and delete what came of it; a finished one is only taken off the list."""
-        raise NotImplementedError
+        row = self._rows.get(id)
+        if not self._wish(row, "cancel"):
+            self._carrier.forget(row)
+            self._rows.delete(row.id)
 
     def move(self, id: str, position: int) -> None:  # noqa: A002
         """Give it another place in the order."""
-        raise NotImplementedError
+        self._rows.move(self._rows.get(id).id, position)
+        self._wake.set()
+
+    def _wish(self, row: Row, wish: Literal["pause", "cancel"]) -> bool:
+        """Tell whoever works on it; False when nobody does."""
+        if not row.is_held:
+            return False
+        self._rows.update(row.id, wish=wish)
+        with self._lock:
+            running = self._running.get(row.id)
+        if running is not None:
+            running.stop(wish)
+        return True
 
     @property
     def speed_limit_bytes_per_s(self) -> int:
         """All downloads together take no more; 0 is no limit."""
-        raise NotImplementedError
+        return self._rows.limit_bytes_per_s
 
     @speed_limit_bytes_per_s.setter
     def speed_limit_bytes_per_s(self, limit: int) -> None:
-        raise NotImplementedError
+        self._rows.limit_bytes_per_s = limit
+        self._wake.set()
+
+    # Work
 
     def start(self) -> None:
         """Work on the queue in the background until :meth:`close`."""
-        raise NotImplementedError
+        if self._pump is None:
+            self._rows.join_workers()
+            self._carrier.sweep({row.id for row in self._rows.all()})
+            self._pump = threading.Thread(target=self._pump_all, name="transfers", daemon=True)
+            self._pump.start()
+
+    @property
+    def is_worked_on_elsewhere(self) -> bool:
+        """Whether another program works on whatever waits, an open window as a rule."""
+        return self._rows.has_other_worker()
 
     def run(
         self,
@@ -113,9 +238,184 @@ class Transfers:
         progress: Callable[[_TransferList], None] | None = None,
         cancel: CancelToken | None = None,
     ) -> _TransferList:
-        """Work on these until each is done, paused or failed."""
-        raise NotImplementedError
+        """Work on these until each is done, paused or failed; cancelled, they are paused.
+
+        What another program works on is only watched. Raises NetworkRefused while sealed.
+        """
+        wanted = set(ids)
+        while True:
+            rows = [row for row in self._rows.all() if row.id in wanted]
+            self._work_on(rows)
+            if progress is not None:
+                progress([self._told(row) for row in rows])
+            if all(row.state in ("paused", "failed", "done") for row in rows):
+                self._join(wanted)
+                return [self._told(row) for row in self._rows.all() if row.id in wanted]
+            if cancel is not None and cancel.cancelled:
+                for row in rows:
+                    if row.state not in ("failed", "done") and not self._is_elsewhere(row):
+                        self.pause(row.id)
+                self._join(wanted)
+                return [self._told(row) for row in self._rows.all() if row.id in wanted]
+            self._wake.wait(_LOOK_S)
+            self._wake.clear()
 
     def close(self) -> None:
         """Stop working; what was under way goes on at the next start."""
-        raise NotImplementedError
+        with self._lock:
+            self._closing = True
+            for running in self._running.values():
+                running.stop("close")
+        self._wake.set()
+        self._join(None)
+        if self._pump is not None:
+            self._pump.join()
+            self._rows.leave_workers()
+            self._pump = None
+
+    def _is_elsewhere(self, row: Row) -> bool:
+        with self._lock:
+            return row.is_held and row.id not in self._running
+
+    def _pump_all(self) -> None:
+        while not self._closing:
+            with suppress(LockhouseError):  # a busy database: another time
+                if self._hub.is_open:
+                    self._work_on(self._rows.all())
+            self._wake.wait(_LOOK_S)
+            self._wake.clear()
+
+    def _work_on(self, rows: Sequence[Row]) -> None:
+        """Begin what waits, as much as may run at the same time."""
+        for row in rows:
+            with self._lock:
+                if self._closing or len(self._running) >= self.simultaneous:
+                    break
+                waits = row.state == "waiting" or (row.state in ACTIVE and not row.is_held)
+                if not waits or row.id in self._running or not self._rows.claim(row.id):
+                    continue
+                running = _Running()
+                self._running[row.id] = running
+                running.thread = threading.Thread(
+                    target=self._work, args=(row.id, running), name="transfer", daemon=True
+                )
+                running.thread.start()
+        self._send_limit()
+
+    def _send_limit(self) -> None:
+        limit = self._rows.limit_bytes_per_s
+        if self._running and limit != self._limit_sent:
+            self._hub.limit_speed(limit)
+            self._limit_sent = limit
+
+    def _join(self, ids: Collection[str] | None) -> None:
+        with self._lock:
+            threads = [
+                running.thread
+                for id_, running in self._running.items()
+                if running.thread is not None and (ids is None or id_ in ids)
+            ]
+        for thread in threads:
+            thread.join()
+
+    def _work(self, id: str, running: _Running) -> None:  # noqa: A002
+        row = self._rows.get(id)
+
+        def report(done_bytes: int, checked_bytes: int, *, checking: bool) -> None:
+            running.note(done_bytes, checked_bytes, checking=checking)
+            self._tell_row(id, running)
+
+        ended = False
+        try:
+            self._carrier.carry(row, report, running.cancel)
+            self._rows.release(id, "done", finished_at=datetime.now(UTC).isoformat())
+            ended = True
+        except Cancelled:
+            self._stopped(row, running)
+            ended = True
+        except LockhouseError as error:
+            sealed = isinstance(error, NetworkRefused) and error.code in _SEALED
+            self._rows.release(
+                id,
+                "paused" if sealed else "failed",
+                problem=error.message,
+                hint=error.hint,
+                code=error.code,
+            )
+            ended = True
+        finally:
+            with self._lock:
+                del self._running[id]
+            if not ended:  # a bug, which is told by whoever watches threads
+                self._rows.release(id, "failed", problem="The program made a mistake.", code="bug")
+            self._wake.set()
+
+    def _stopped(self, row: Row, running: _Running) -> None:
+        wish = self._rows.wish_of(row.id)
+        if running.reason == "cancel" or wish in ("cancel", None):
+            self._carrier.forget(row)
+            self._rows.delete(row.id)
+        elif running.reason == "pause" and wish == "pause":
+            self._rows.release(row.id, "paused")
+        else:
+            self._rows.release(row.id, "waiting")
+
+    def _tell_row(self, id: str, running: _Running) -> None:  # noqa: A002
+        """Now and then: write how far it is, and read what others want."""
+        now = time.monotonic()
+        if now - running.told_at < _TELL_S and running.checking == running.told_checking:
+            return
+        running.told_at, running.told_checking = now, running.checking
+        wish: Wish | None = self._rows.wish_of(id)
+        if wish is None or wish:
+            running.stop(wish or "cancel")
+            return
+        self._rows.update(
+            id,
+            state="checking" if running.checking else "downloading",
+            checked_bytes=running.checked_bytes,
+            speed_bytes_per_s=running.speed_bytes_per_s,
+        )
+
+    def _told(self, row: Row, position: int | None = None) -> Transfer:
+        with self._lock:
+            running = self._running.get(row.id)
+        state, held = row.state, row.is_held
+        done, checked, speed = self._carrier.done_bytes(row), row.checked_bytes, 0.0
+        if running is not None:
+            done, checked = max(running.done_bytes, 0), running.checked_bytes
+            state = "checking" if running.checking else "downloading"
+            speed = running.speed_bytes_per_s
+        elif held:
+            speed = row.speed_bytes_per_s
+        elif state in ACTIVE:
+            state = "waiting"  # whoever worked on it is gone
+        if row.wish == "pause" and held:
+            state = "paused"
+        if state == "done":
+            checked = row.size_bytes
+        left = max(0, row.size_bytes - done)
+        main = row.files[0]
+        return Transfer(
+            id=row.id,
+            repo=row.repo.repo,
+            revision=row.repo.revision,
+            title=row.repo.repo.partition("/")[2],
+            label=row.label,
+            files=row.files,
+            state=state,
+            done_bytes=done,
+            checked_bytes=checked,
+            size_bytes=row.size_bytes,
+            speed_bytes_per_s=speed if state == "downloading" else 0.0,
+            left_s=left / speed if speed > 1 and state == "downloading" else 0.0,
+            position=row.position if position is None else position,
+            problem=row.problem,
+            hint=row.hint,
+            code=row.code,
+            destination=row.destination / main.name if row.destination else None,
+            added_at=row.added_at,
+            finished_at=row.finished_at,
+            license=row.repo.license,
+            is_running=held,
+        )

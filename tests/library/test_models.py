@@ -284,10 +284,12 @@ def test_a_folder_is_imported_and_bad_files_are_refused_one_by_one(
         "good.gguf": "registered",
         "also.gguf": "registered",
         "broken.gguf": "refused",
-        "mmproj-good.gguf": "refused",
     }
     assert outcomes["broken.gguf"].exit_code == 3
-    assert "projector" in outcomes["mmproj-good.gguf"].message
+    assert models.get("good").projector == elsewhere / "mmproj-good.gguf"
+    (alone,) = models.import_files([elsewhere / "mmproj-good.gguf"])
+    assert alone.action == "refused"
+    assert "projector" in alone.message
     (none,) = models.import_files([elsewhere / "nothing"])
     assert (none.action, none.code) == ("refused", "not_found")
 

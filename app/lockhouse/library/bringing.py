@@ -30,6 +30,7 @@ Progress = Callable[[int, int], None]
 """Called about ten times a second with the bytes done and the bytes in all."""
 
 _CHUNK_BYTES: Final = 4 << 20
+_HASH_CHUNK_BYTES: Final = 256 << 10  # stays in the processor's cache between read and hash
 _SPARE_BYTES: Final = 64 << 20  # a disk is never filled to its last byte
 _PART_SUFFIX: Final = ".part"
 _PROGRESS_INTERVAL_S: Final = 0.1
@@ -65,14 +66,22 @@ def hash_file(
     path: Path, *, progress: Progress | None = None, cancel: CancelToken | None = None
 ) -> tuple[Stamp, str]:
     """The sha256 of a file, with the stamp of the state that it is of."""
-    with _reading(path) as descriptor:
+    size_bytes = path.stat().st_size if progress is not None and path.is_file() else 0
+    return hash_metered(path, Meter(size_bytes, progress, cancel))
+
+
+def hash_metered(path: Path, meter: Meter) -> tuple[Stamp, str]:
+    """The same for one of several files that are counted together."""
+    buffer = memoryview(bytearray(_HASH_CHUNK_BYTES))
+    with _reading(path) as descriptor, open(descriptor, "rb", buffering=0, closefd=False) as file:
         before = Stamp.of(os.fstat(descriptor))
+        if sys.platform == "linux":
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
         digest = hashlib.sha256()
-        meter = Meter(before.size_bytes, progress, cancel)
         meter.add(0)
-        while chunk := os.read(descriptor, _CHUNK_BYTES):
-            digest.update(chunk)
-            meter.add(len(chunk))
+        while count := file.readinto(buffer):
+            digest.update(buffer[:count])
+            meter.add(count)
         _require_same(path, before, Stamp.of(os.fstat(descriptor)))
     return before, digest.hexdigest()
 

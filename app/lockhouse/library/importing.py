@@ -22,14 +22,17 @@ from lockhouse.library.bringing import (
     same_content,
     told,
 )
+from lockhouse.library.folders import Folders
 from lockhouse.library.gguf import GgufHeader, check_loadable, read_header, shard_paths
 from lockhouse.library.gguf.layout import shown
 from lockhouse.library.inventory import Inventory
 from lockhouse.library.model_info import OWN, ImportAction, ImportMode, ImportOutcome, ModelInfo
 from lockhouse.library.naming import plain_name, unique_name
+from lockhouse.library.others import LATER_SHARD
 from lockhouse.library.owners import owner_of
+from lockhouse.library.projectors import beside
 
-_LATER_SHARD: Final = re.compile(r"-(?!00001)\d{5}-of-\d{5}\.gguf$")
+_MEANT_FOR_OTHERS: Final = re.compile(r"mmproj|incomplete-", re.IGNORECASE)
 _DONE: Final[dict[ImportMode, ImportAction]] = {
     "in-place": "registered",
     "copy": "copied",
@@ -46,6 +49,12 @@ class _Plan(msgspec.Struct, frozen=True):
     folder: Path | None  # None: left in place
     name: str
     size_bytes: int
+    projector: Path | None = None  # one of the files
+
+    @property
+    def weights(self) -> tuple[Path, ...]:
+        """The model's own files."""
+        return tuple(path for path in self.files if path != self.projector)
 
     @property
     def destination(self) -> Path:
@@ -57,14 +66,16 @@ class Importer:
     """One run of an import."""
 
     def __init__(
-        self, inventory: Inventory, own_folder: Path, *, mode: ImportMode, dry_run: bool
+        self, inventory: Inventory, folders: Folders, *, mode: ImportMode, dry_run: bool
     ) -> None:
         if mode not in _DONE:
             raise UsageMistake(
                 f'There is no import mode "{mode}".', hint=f"Choose one of: {', '.join(_DONE)}."
             )
         self._inventory = inventory
-        self._own_folder = own_folder
+        self._own_folder = folders.main
+        self._is_own = folders.ownership()
+        self._found = folders.found()
         self._mode = mode
         self._dry_run = dry_run
         self._planned_bytes = 0
@@ -81,7 +92,7 @@ class Importer:
         outcomes: list[ImportOutcome] = []
         plans: list[_Plan] = []
         taken = {model.name for model in known}
-        by_path = {model.path: model for model in known}
+        by_path = {place.path: model for model in known for place in model.places}
         included = {_real(model.path) for model in known if model.included}
         for path in dict.fromkeys(_absolute(path) for path in paths):
             for file in self._models_at(path, outcomes):
@@ -111,7 +122,9 @@ class Importer:
         for folder, folders, names in os.walk(path):
             folders.sort()
             for name in sorted(names):
-                if name.lower().endswith(".gguf") and not _LATER_SHARD.search(name):
+                if name.lower().endswith(".gguf") and not LATER_SHARD.search(name):
+                    if _MEANT_FOR_OTHERS.match(name):
+                        continue
                     found = True
                     yield Path(folder, name)
         if not found:
@@ -123,13 +136,16 @@ class Importer:
     def _plan(self, file: Path, taken: set[str], included: set[Path]) -> _Plan:
         header = read_header(file)
         _require_model(header)
-        if self._mode == "move" and (file.is_symlink() or _real(file) in included):
+        theirs = any(_real(file).is_relative_to(_real(each.path)) for each in self._found)
+        if self._mode == "move" and (file.is_symlink() or theirs or _real(file) in included):
             raise UsageMistake(
                 f"{shown(file)} is part of another installation and is not moved.",
                 hint="Copy it (--copy), or leave it where it is (--in-place).",
             )
         files = shard_paths(header)
+        projector = beside(file, header) if self._mode != "in-place" else None
         name = unique_name(plain_name(file.stem, header.name), header.quantization, taken)
+        files = (*files, projector) if projector is not None else files
         size_bytes = sum(each.stat().st_size for each in files)
         folder = None
         if self._mode != "in-place":
@@ -137,7 +153,7 @@ class Importer:
             if self._mode == "copy":
                 check_room(_existing(self._own_folder), self._planned_bytes + size_bytes)
                 self._planned_bytes += size_bytes
-        return _Plan(file, files, folder, name, size_bytes)
+        return _Plan(file, files, folder, name, size_bytes, projector)
 
     def _same(
         self,
@@ -151,16 +167,16 @@ class Importer:
         What is to come into our own folder may lie elsewhere already: it is to be safe there.
         """
         others = [
-            (model.files, model.path)
+            (tuple(path for path in model.files if path != model.projector), model.path)
             for model in known
             if model.state in ("ready", "changed")
             and (self._mode == "in-place" or model.owner == OWN)
         ]
-        others += [(other.files, other.destination) for other in plans]
+        others += [(other.weights, other.destination) for other in plans]
         for files, path in others:
-            if len(files) == len(plan.files) and all(
+            if len(files) == len(plan.weights) and all(
                 same_content(mine, theirs, cancel=cancel)
-                for mine, theirs in zip(plan.files, files, strict=True)
+                for mine, theirs in zip(plan.weights, files, strict=True)
             ):
                 return path
         return None
@@ -196,7 +212,7 @@ class Importer:
             except OSError as error:
                 raise told(error, plan.folder) from error
             self._bring_files(plan, plan.folder, meter)
-        owner = OWN if plan.folder is not None else owner_of(plan.source)
+        owner = OWN if plan.folder is not None else owner_of(plan.source, self._found)
         self._inventory.register(plan.destination, name=plan.name, owner=owner)
         if self._mode == "move":
             self._inventory.forget(plan.source)
@@ -207,7 +223,7 @@ class Importer:
             for source in plan.files:
                 target = folder / source.name
                 hashed = None
-                if self._mode == "copy":
+                if self._mode == "copy" or (self._mode == "move" and source == plan.projector):
                     hashed = copy_in(source, target, meter)
                 elif self._mode == "move":
                     hashed = move_in(source, target, meter)
@@ -225,9 +241,6 @@ class Importer:
                 else:
                     target.unlink(missing_ok=True)
             raise
-
-    def _is_own(self, path: Path) -> bool:
-        return _real(path).is_relative_to(_real(self._own_folder))
 
 
 def _require_model(header: GgufHeader) -> None:

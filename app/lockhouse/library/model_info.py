@@ -110,7 +110,13 @@ class Facts(msgspec.Struct, frozen=True):
     source_url: str = ""
     part: int = 0  # from 0
     parts: tuple[str, ...] = ()  # names of all files, where the model is split
-    memory_bytes: int = 0  # at 4,096 tokens of context, or the trained length where shorter
+    memory_bytes: int = 0  # at 8,192 tokens of context, or the trained length where shorter
+    family: str = ""
+    license_url: str = ""
+    base_model: str = ""
+    tensor_types: tuple[tuple[str, float], ...] = ()
+    embedding_length: int = 0
+    projection_length: int = 0  # of a projector: what it hands to the model it belongs to
 
 
 class ImportOutcome(msgspec.Struct, frozen=True):
@@ -136,16 +142,20 @@ class Removal(msgspec.Struct, frozen=True):
 
 
 class Verification(msgspec.Struct, frozen=True):
-    """What :meth:`Models.verify` found. ``previous`` None: nothing was known before."""
+    """What :meth:`Models.verify` found. ``previous`` None: nothing was known before.
+
+    ``changed`` are the files, copies at other places included, that are not what they were.
+    """
 
     name: str
     sha256: str
     previous: str | None = None
+    changed: tuple[Path, ...] = ()
 
     @property
     def unchanged(self) -> bool:
-        """Whether the content is what it was."""
-        return self.previous is None or self.previous == self.sha256
+        """Whether the content is what it was, as far as that is known."""
+        return not self.changed
 
 
 class FolderUse(msgspec.Struct, frozen=True):

@@ -1,98 +1,99 @@
-"""The models of this machine: the starter model, our own folder, and files left in place.
+"""The models of this machine: the starter model, our own folders, and other programs'.
 
-Which there are is found by looking, so that a file put into the folder by hand is a model and
+Which there are is found by looking, so that a file put into a folder by hand is a model and
 one that another program deleted is shown as missing. What is remembered in the database is
-what cannot be seen: imports, names, aliases, pins and hashes.
+what cannot be seen: imports, names, aliases, pins, hashes, profiles, revisions and uses.
 """
 
 from __future__ import annotations
 
+import builtins
 import difflib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
 from lockhouse.core.cancelling import CancelToken
-from lockhouse.core.errors import InvalidInput, LockhouseError, NotFound, UsageMistake
-from lockhouse.library.bringing import Progress, hash_file, sweep
-from lockhouse.library.fit import fit_of, quality_of
-from lockhouse.library.gguf import GgufHeader, estimate_memory, read_header, shard_paths
-from lockhouse.library.gguf.layout import shown
+from lockhouse.core.errors import InvalidInput, NotFound, UsageMistake
+from lockhouse.library.bringing import Meter, Progress, hash_file, hash_metered, sweep
+from lockhouse.library.differences import differences
+from lockhouse.library.equal import hash_some, uncompared
+from lockhouse.library.folders import Finder, Folders
+from lockhouse.library.gguf import read_header
 from lockhouse.library.importing import Importer
-from lockhouse.library.inventory import Hashed, Inventory, Registered, Stamp
+from lockhouse.library.inventory import Inventory, Stamp
+from lockhouse.library.listing import Listed, Listing
 from lockhouse.library.model_info import (
-    OWN,
-    Facts,
+    Difference,
+    FolderUse,
+    FoundFolder,
     ImportMode,
     ImportOutcome,
     ModelInfo,
+    Profile,
+    Relocation,
     Removal,
+    Revision,
     Source,
-    State,
     Verification,
 )
-from lockhouse.library.naming import plain_name, plain_title, slug, unique_name
-from lockhouse.library.owners import owner_of
+from lockhouse.library.naming import slug
+from lockhouse.library.owners import found_folders
+from lockhouse.library.profiles import Profiles
+from lockhouse.library.relocation import Relocator
+from lockhouse.library.removal import Remover
+from lockhouse.library.revisions import RevisionRow, Revisions, named, shown_as
 from lockhouse.storage.database import Database
 
 _MIN_PREFIX: Final = 6
 _PREFIX: Final = re.compile(rf"[0-9a-f]{{{_MIN_PREFIX},64}}")
-_LATER_SHARD: Final = re.compile(r"-(?!00001)\d{5}-of-\d{5}\.gguf$")
-_ORDINARY_CONTEXT: Final = 4096
 _MAX_CANDIDATES: Final = 8
-_NOT_MODELS: Final = ("mmproj", "adapter", "imatrix", "vocab")
 
-Origin = Literal["starter", "own", "in place", "not imported"]
 _ModelList = list[ModelInfo]  # the class has a method named list
 _OutcomeList = list[ImportOutcome]
-_PathList = list[Path]
+
+
+def _found_here() -> list[FoundFolder]:
+    return found_folders(os.environ, Path.home())
 
 
 class Models:
     """All models of one home. Usable from several threads and processes at once."""
 
-    def __init__(self, database: Database, own_folder: Path, starter: Path | None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        own_folder: Path,
+        starter: Path | None,
+        *,
+        others: Finder = _found_here,
+    ) -> None:
         self._inventory = Inventory(database)
-        self._own_folder = own_folder
-        self._starter = starter
-        sweep(own_folder)
+        self._folders = Folders(database, own_folder, others)
+        self._profiles = Profiles(database)
+        self._revisions = Revisions(database)
+        self._listing = Listing(
+            self._inventory, self._folders, self._revisions, self._profiles, starter
+        )
+        self._relocator = Relocator(
+            self._inventory, self._folders, database.path.with_name("relocation.lock")
+        )
+        for folder in self._folders.own():
+            sweep(folder)
 
     # Which there are
 
     def list(self) -> _ModelList:
-        """The starter model, those in our folder by name, then those left in place by age."""
-        registered = {entry.path: entry for entry in self._inventory.registered()}
-        cached = self._inventory.facts()
-        hashes = self._inventory.hashes()
-        aliases = self._inventory.aliases()
-        models: _ModelList = []
-        taken = {entry.name for entry in registered.values()}
-        for path, origin in self._paths(registered):
-            entry = registered.get(path)
-            stamp, facts, problem = self._look(path, cached.get(path))
-            if facts is not None and facts.kind in _NOT_MODELS and entry is None:
-                continue
-            name = entry.name if entry else _free_name(path, facts, taken)
-            taken.add(name)
-            hashed = hashes.get(path)
-            if origin == "starter" and hashed is not None and hashed.stamp != stamp:
-                hashed = None  # set-up writes it anew; it is hashed again when it is next used
-            info = _described(path, facts, stamp, hashed, problem)
-            models.append(
-                _with(
-                    info,
-                    name=name,
-                    aliases=tuple(alias for alias, target in aliases.items() if target == path),
-                    owner=_owner(origin, entry),
-                    pinned=entry is not None and entry.pinned,
-                    included=origin == "starter",
-                )
-            )
-        return models
+        """The starter model, ours by name, other programs', then those left in place by age.
+
+        Equal files are one model with several places, as far as their hashes are known; see
+        :meth:`recognise`.
+        """
+        return [each.info for each in self._listing.models()]
 
     def get(self, name: str) -> ModelInfo:
         """The model of that name or alias, of a sha256 that begins so, or the file at that path.
@@ -100,92 +101,38 @@ class Models:
         Raises NotFound with what is near, InvalidInput when several are meant or when the file
         cannot be used.
         """
-        models = self.list()
-        for model in models:
-            if name == model.name or name in model.aliases:
-                return model
+        return self._find(name).info
+
+    def _find(self, name: str) -> Listed:
+        listed = self._listing.models()
+        for each in listed:
+            if name in each.names or name in each.info.aliases:
+                return each
         if _is_path(name):
-            return self._at_path(Path(name).expanduser(), models)
-        wanted = name.lower()
-        by_name = [model for model in models if wanted in (model.name, model.path.name.lower())]
-        if not by_name and _PREFIX.fullmatch(wanted):
-            by_name = [model for model in models if (model.sha256 or "").startswith(wanted)]
-        if not by_name and wanted:
-            by_name = [model for model in models if model.name.startswith(wanted)]
-        same_content = bool(by_name) and by_name[0].sha256 is not None
-        same_content &= len({model.sha256 for model in by_name}) == 1
-        if len(by_name) == 1 or same_content:
-            return by_name[0]
-        if by_name:
+            return self._at_path(Path(name).expanduser(), listed)
+        found = _matching(name.lower(), listed)
+        if len(found) == 1:
+            return found[0]
+        if found:
             raise InvalidInput(
-                f'"{name}" could mean {len(by_name)} models.',
-                hint=f"Name one of them: {_listed([model.name for model in by_name])}.",
+                f'"{name}" could mean {len(found)} models.',
+                hint=f"Name one of them: {_named([each.info.name for each in found])}.",
                 code="ambiguous",
             )
-        raise _no_model(name, models)
+        raise _no_model(name, [each.info for each in listed])
 
-    def _paths(self, registered: dict[Path, Registered]) -> Iterator[tuple[Path, Origin]]:
-        seen = set()
-        if self._starter is not None:
-            seen.add(self._starter)
-            yield self._starter, "starter"
-        for path in self._own_files():
-            if path not in seen:
-                seen.add(path)
-                yield path, "own"
-        for path in registered:
-            if path not in seen:
-                yield path, "own" if self._is_own(path) else "in place"
-
-    def _own_files(self) -> _PathList:
-        found = []
-        for folder, folders, names in os.walk(self._own_folder):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in sorted(names):
-                if name.startswith(".") or not name.lower().endswith(".gguf"):
-                    continue
-                if not _LATER_SHARD.search(name):
-                    found.append(Path(folder, name))
-        return found
-
-    def _is_own(self, path: Path) -> bool:
-        """Whether the file itself, not only a link to it, lies beneath our folder."""
-        try:
-            inside = path.parent.resolve().relative_to(self._own_folder.resolve())
-        except (ValueError, OSError, RuntimeError):
-            return False
-        return ".." not in inside.parts
-
-    def _at_path(self, path: Path, models: _ModelList) -> ModelInfo:
+    def _at_path(self, path: Path, listed: Sequence[Listed]) -> Listed:
         absolute = Path(os.path.abspath(path))  # noqa: PTH100 - links are kept as they are
-        for model in models:
-            if model.path == absolute:
-                return model
-        header = read_header(path)
-        facts = _facts(header)
-        status = absolute.stat()
-        info = _described(absolute, facts, Stamp.of(status), self._inventory.hash_of(absolute), "")
-        taken = {model.name for model in models}
-        return _with(info, name=_free_name(absolute, facts, taken), owner=owner_of(absolute))
+        for each in listed:
+            if any(place.path == absolute for place in each.info.places):
+                return each
+        taken = {name for each in listed for name in each.names}
+        return Listed(self._listing.at_path(absolute, taken), ())
 
-    def _look(
-        self, path: Path, cached: tuple[Stamp, Facts] | None
-    ) -> tuple[Stamp | None, Facts | None, str]:
-        """Stamp and facts of a file, and what is wrong with it."""
-        try:
-            stamp = Stamp.of(path.stat())
-        except FileNotFoundError:
-            return None, cached[1] if cached else None, f"{shown(path)} is no longer there."
-        except OSError as error:
-            return None, None, f"{shown(path)} cannot be read: {error.strerror}."
-        if cached is not None and cached[0] == stamp:
-            return stamp, cached[1], ""
-        try:
-            facts = _facts(read_header(path))
-        except LockhouseError as error:
-            return stamp, None, error.message
-        self._inventory.keep_facts(path, stamp, facts)
-        return stamp, facts, ""
+    def rescan(self) -> _ModelList:
+        """Read every header again, whatever is remembered of it."""
+        self._inventory.forget_looks()
+        return self.list()
 
     # Content
 
@@ -207,13 +154,41 @@ class Models:
     def verify(
         self, name: str, *, progress: Progress | None = None, cancel: CancelToken | None = None
     ) -> Verification:
-        """Read the whole file again, tell whether it changed, and take it as it is now."""
-        model = self.get(name)
-        known = self._inventory.hash_of(model.path)
-        stamp, digest = hash_file(model.path, progress=progress, cancel=cancel)
-        self._inventory.keep_hash(model.path, stamp, digest)
-        previous = (known.changed_from or known.sha256) if known else None
-        return Verification(model.name, digest, previous)
+        """Read all files again, at every place, tell what changed, and take them as they are."""
+        model = self._find(name)
+        files = list(dict.fromkeys((*_every_file(model), *model.info.files)))
+        meter = Meter(sum(_size(path) for path in files), progress, cancel)
+        claims = {copy.info.path: copy.seen.sha256 for copy in model.copies}
+        digests: dict[Path, str] = {}
+        before: dict[Path, str] = {}
+        for path in files:
+            known = self._inventory.hash_of(path)
+            stamp, digest = hash_metered(path, meter)
+            self._inventory.keep_hash(path, stamp, digest)
+            digests[path] = digest
+            expected = (known.changed_from or known.sha256) if known else claims.get(path, "")
+            if expected:
+                before[path] = expected
+        first = model.info.path
+        changed = tuple(path for path in files if before.get(path, digests[path]) != digests[path])
+        return Verification(model.info.name, digests[first], before.get(first), changed)
+
+    def recognise(
+        self,
+        *,
+        limit_bytes: int | None = None,
+        progress: Progress | None = None,
+        cancel: CancelToken | None = None,
+    ) -> int:
+        """Hash the files that may be equal to others, so that equal ones are listed as one.
+
+        With a limit no more than that is read, the smallest files first. Gives the bytes that
+        are left to read; what was counted is kept, whenever it ends.
+        """
+        found = uncompared(self._listing.models(), self._inventory)
+        total = min(found.size_bytes, limit_bytes or found.size_bytes)
+        meter = Meter(total, progress, cancel)
+        return hash_some(found, self._inventory, meter, limit_bytes)
 
     # Changes
 
@@ -230,9 +205,9 @@ class Models:
 
         Nothing is ever overwritten, and nothing half-written stays, whatever happens.
         """
-        importer = Importer(self._inventory, self._own_folder, mode=mode, dry_run=dry_run)
+        importer = Importer(self._inventory, self._folders, mode=mode, dry_run=dry_run)
         outcomes = importer.run(paths, known=self.list(), progress=progress, cancel=cancel)
-        models = {model.path: model for model in self.list()}
+        models = {place.path: model for model in self.list() for place in model.places}
         return [_with_model(outcome, models) for outcome in outcomes]
 
     def set_alias(self, alias: str, name: str | None) -> None:
@@ -246,52 +221,197 @@ class Models:
             self._inventory.set_alias(alias, None)
             return
         model = self.get(name)
-        if any(alias == other.name for other in self.list()):
+        if any(alias in other.names for other in self._listing.models()):
             raise UsageMistake(f'"{alias}" is the name of a model.', hint="Choose another alias.")
         self._inventory.set_alias(alias, model.path)
 
     def set_pinned(self, name: str, *, pinned: bool) -> ModelInfo:
         """Pin a model, or release it."""
-        model = self.get(name)
-        self._inventory.set_pinned(model.path, name=model.name, owner=model.owner, pinned=pinned)
-        return self.get(model.name)
+        model = self._find(name)
+        for each in model.copies or (None,):
+            path = each.info.path if each is not None else model.info.path
+            if pinned and path != model.info.path:
+                continue
+            self._inventory.set_pinned(
+                path, name=model.info.name, owner=model.info.owner, pinned=pinned
+            )
+        return self.get(model.info.name)
 
     def remove(self, name: str, *, delete_file: bool = False) -> Removal:
         """Forget a model that lies elsewhere; delete one of our own when the caller says so.
 
-        A file outside our own folder is never deleted.
+        A file outside our own folders is never deleted, one of another program not even
+        forgotten: it would be found again.
         """
+        return self.remove_many([name], delete_files=delete_file)[0]
+
+    def remove_many(self, names: Sequence[str], *, delete_files: bool) -> builtins.list[Removal]:
+        """The same for several. When one of them cannot be removed, none is."""
+        remover = Remover(self._inventory, self._folders, self._revisions, self._listing.models())
+        return remover.remove([self._find(name) for name in names], delete_files=delete_files)
+
+    def would_free(self, names: Sequence[str]) -> int:
+        """The bytes that removing these models gives back. Files with another link give none."""
+        remover = Remover(self._inventory, self._folders, self._revisions, self._listing.models())
+        return remover.would_free([self._find(name) for name in names])
+
+    def note_use(self, path: Path, tokens_per_s: float, prompt_tokens_per_s: float) -> None:
+        """A model has answered, that fast. Never fails: an answer does not depend on it."""
+        self._inventory.keep_use(path, tokens_per_s, prompt_tokens_per_s)
+
+    # Folders
+
+    @property
+    def main_folder(self) -> Path:
+        """Where new models come to."""
+        return self._folders.main
+
+    def folders(self) -> builtins.list[FolderUse]:
+        """Every folder with models, ours first: what is in it, and what its disk has left."""
+        return self._folders.uses(self.list())
+
+    def add_folder(self, path: Path) -> FolderUse:
+        """Take a folder as one of our own; what lies in it is listed from now on."""
+        folder = self._folders.add(path)
+        return next(use for use in self.folders() if use.path == folder)
+
+    def forget_folder(self, path: Path) -> None:
+        """Let go of a folder; its files stay as they are."""
+        self._folders.forget(path)
+
+    def relocate(
+        self,
+        folder: Path,
+        to: Path,
+        progress: Progress | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Relocation:
+        """Move a folder of ours with all its files. Interrupted, it goes on when called again."""
+        return self._relocator.run(folder, to, progress=progress, cancel=cancel)
+
+    # Profiles
+
+    def profiles(self, name: str) -> builtins.list[Profile]:
+        """The profiles of a model, by name."""
+        return self._profiles.of(_places(self._find(name)))
+
+    def profile_in_force(self, model: ModelInfo) -> Profile | None:
+        """The profile that answers are given with, for a model that was just listed."""
+        if not model.active_profile:
+            return None
+        found = self._profiles.of([place.path for place in model.places])
+        return next((each for each in found if each.name == model.active_profile), None)
+
+    def save_profile(self, name: str, profile: Profile) -> None:
+        """Keep a profile for a model; the one of that name is replaced."""
+        self._profiles.save(self.get(name).path, profile)
+
+    def delete_profile(self, name: str, profile: str) -> None:
+        """Forget a profile of a model."""
+        self._profiles.delete(_places(self._find(name)), profile)
+
+    def use_profile(self, name: str, profile: str | None) -> None:
+        """Let a profile be in force for a model, or none: then the settings are."""
+        self._profiles.use(_places(self._find(name)), profile)
+
+    # Revisions
+
+    def register_download(
+        self,
+        paths: Sequence[Path],
+        *,
+        source: Source,
+        license: str,  # noqa: A002 - the word of every other value here
+        sha256s: Mapping[str, str],
+    ) -> ModelInfo:
+        """Make files known that were fetched and checked, with where they came from.
+
+        ``sha256s`` by file name. A new revision takes the place of the one before, unless that
+        one is pinned: then it is kept beside it.
+        """
+        first = paths[0]
+        for path in paths:
+            if path.name in sha256s:
+                self._inventory.keep_hash(path, Stamp.of(path.stat()), sha256s[path.name])
+        pinned = {entry.path for entry in self._inventory.registered() if entry.pinned}
+        self._revisions.record(
+            first,
+            source,
+            license_name=license,
+            sha256=sha256s.get(first.name, ""),
+            keeping=pinned,
+        )
+        return self._at_path(first, self._listing.models()).info
+
+    def note_newer(self, name: str, revision: str) -> None:
+        """The hub was seen to have that revision of a model."""
+        self._revisions.note_newer(self.get(name).path, revision)
+
+    def revisions(self, name: str) -> builtins.list[Revision]:
+        """The revisions of a model that are here, the oldest first. None: it was not fetched."""
+        return [shown_as(row) for row in self._revisions.line_of(self.get(name).path)]
+
+    def compare_revisions(self, name: str, a: str, b: str) -> builtins.list[Difference]:
+        """In what two revisions of a model differ. An empty one is the one in force."""
         model = self.get(name)
-        if model.included:
-            raise UsageMistake(
-                f"{model.name} comes with Lockhouse and cannot be removed.",
-                hint="It takes no room beyond the installation.",
+        rows = self._rows(model)
+        one, other = (named(rows, wanted, model.name) for wanted in (a, b))
+        return differences(
+            read_header(one.path),
+            read_header(other.path),
+            sha256_before=one.sha256,
+            sha256_after=other.sha256,
+        )
+
+    def use_revision(self, name: str, revision: str) -> ModelInfo:
+        """Put another revision in force: name, aliases, pin and profiles go over to it."""
+        model = self.get(name)
+        rows = self._rows(model)
+        wanted, current = named(rows, revision, model.name), named(rows, "", model.name)
+        read_header(wanted.path)  # a revision that cannot be used is not put in force
+        if wanted.path != current.path:
+            self._revisions.change(current.path, wanted.path)
+        return self._at_path(wanted.path, self._listing.models()).info
+
+    def _rows(self, model: ModelInfo) -> builtins.list[RevisionRow]:
+        rows = self._revisions.line_of(model.path)
+        if not rows:
+            raise NotFound(
+                f"{model.name} has one revision only: it was not fetched by Lockhouse.",
+                hint="Revisions are kept of models that come by: lockhouse models get",
             )
-        if not self._is_own(model.path) or model.state == "missing":
-            self._inventory.forget(model.path)
-            return Removal(model.name)
-        if not delete_file:
-            raise UsageMistake(
-                f"{model.name} lies in Lockhouse's own folder; removing it deletes"
-                f" {model.size_bytes >> 20} MB.",
-                hint="Confirm it (--yes on the command line).",
-                code="needs_confirmation",
-            )
-        files = tuple(path for path in model.files if self._is_own(path))
-        for path in files:
-            try:
-                path.unlink(missing_ok=True)
-            except OSError as error:
-                raise InvalidInput(
-                    f"{path} cannot be deleted: {error.strerror}.",
-                    hint="Check who owns the folder.",
-                ) from error
-        self._inventory.forget(model.path)
-        return Removal(model.name, files, model.size_bytes)
+        return rows
 
 
-def _owner(origin: Origin, entry: Registered | None) -> str:
-    return entry.owner if origin == "in place" and entry is not None else OWN
+def _places(model: Listed) -> list[Path]:
+    return [place.path for place in model.info.places] or [model.info.path]
+
+
+def _every_file(model: Listed) -> list[Path]:
+    """The files of every copy, those that are the same file by another name once."""
+    files: dict[tuple[int, int], Path] = {}
+    for copy in model.copies:
+        for path in copy.info.files:
+            if path.exists():
+                status = path.stat()
+                files.setdefault((status.st_dev, status.st_ino), path)
+    return list(files.values())
+
+
+def _matching(wanted: str, listed: Sequence[Listed]) -> list[Listed]:
+    """What a name in other letters, a hash prefix, or a name's beginning may mean."""
+    plain = slug(wanted)
+    found = [
+        each
+        for each in listed
+        if wanted == each.info.path.name.lower() or wanted in each.names or plain in each.names
+    ]
+    if not found and _PREFIX.fullmatch(wanted):
+        found = [each for each in listed if (each.info.sha256 or "").startswith(wanted)]
+    if not found and wanted:
+        found = [each for each in listed if each.info.name.startswith(wanted)]
+    hashes = {each.info.sha256 for each in found}
+    return found[:1] if len(hashes) == 1 and None not in hashes else found
 
 
 def _stamp(path: Path) -> Stamp | None:
@@ -301,85 +421,15 @@ def _stamp(path: Path) -> Stamp | None:
         return None
 
 
-def _facts(header: GgufHeader) -> Facts:
-    parts = shard_paths(header)
-    headers = [header] + [read_header(path) for path in parts[1:] if path.is_file()]
-    parameters = sum(each.parameter_count for each in headers)
-    weights_bytes = sum(each.weights_bytes for each in headers)
-    context_length = min(_ORDINARY_CONTEXT, header.context_length or _ORDINARY_CONTEXT)
-    estimate = estimate_memory(header, context_length)
-    return Facts(
-        kind=header.kind,
-        title=header.name,
-        architecture=header.architecture,
-        parameters=parameters,
-        quantization=header.quantization or next((h.quantization for h in headers[1:]), ""),
-        bits_per_weight=round(weights_bytes * 8 / parameters, 3) if parameters else 0.0,
-        context_length=header.context_length,
-        capabilities=header.capabilities,
-        license=header.license,
-        source_url=header.source_url,
-        part=header.split_index,
-        parts=tuple(path.name for path in parts) if len(parts) > 1 else (),
-        memory_bytes=estimate.total_bytes,
-    )
-
-
-def _described(
-    path: Path, facts: Facts | None, stamp: Stamp | None, hashed: Hashed | None, problem: str
-) -> ModelInfo:
-    known = facts or Facts()
-    files = tuple(path.with_name(name) for name in known.parts) or (path,)
-    stamps = [_stamp(each) for each in files]
-    current = hashed is not None and hashed.stamp == stamp
-    state: State = "ready"
-    if not problem and None in stamps:
-        problem = f"{stamps.count(None)} of its {len(files)} parts are no longer there."
-        state = "missing"
-    elif problem:
-        state = "missing" if stamp is None else "damaged"
-    elif hashed is not None and current and hashed.changed_from:
-        state = "changed"
-        problem = f"The content of {shown(path)} changed after it was verified."
-    elif hashed is not None and not current:
-        state = "changed"
-        problem = f"{shown(path)} was written to after it was verified on {hashed.hashed_at[:10]}."
-    return ModelInfo(
-        name="",
-        path=path,
-        files=files,
-        size_bytes=sum(each.size_bytes for each in stamps if each is not None),
-        sha256=hashed.sha256 if hashed is not None and current else None,
-        verified_at=hashed.hashed_at if hashed is not None and current else None,
-        architecture=known.architecture,
-        parameters=known.parameters,
-        quantization=known.quantization,
-        bits_per_weight=known.bits_per_weight,
-        context_length=known.context_length,
-        capabilities=known.capabilities,
-        license=known.license,
-        source=Source(url=known.source_url) if known.source_url else None,
-        fit=fit_of(known.memory_bytes) if facts is not None else None,
-        title=plain_title(path.stem, known.title),
-        quality=quality_of(known.quantization, known.bits_per_weight),
-        state=state,
-        problem=problem,
-    )
-
-
-def _with(info: ModelInfo, **changes: object) -> ModelInfo:
-    return msgspec.structs.replace(info, **changes)
+def _size(path: Path) -> int:
+    stamp = _stamp(path)
+    return stamp.size_bytes if stamp is not None else 0
 
 
 def _with_model(outcome: ImportOutcome, models: dict[Path, ModelInfo]) -> ImportOutcome:
     if outcome.destination is None or outcome.action == "refused":
         return outcome
     return msgspec.structs.replace(outcome, model=models.get(outcome.destination))
-
-
-def _free_name(path: Path, facts: Facts | None, taken: set[str]) -> str:
-    known = facts or Facts()
-    return unique_name(plain_name(path.stem, known.title), known.quantization, taken)
 
 
 def _is_path(name: str) -> bool:
@@ -389,7 +439,7 @@ def _is_path(name: str) -> bool:
     return name.lower().endswith(".gguf") and os.path.lexists(name)
 
 
-def _listed(names: Sequence[str]) -> str:
+def _named(names: Sequence[str]) -> str:
     more = len(names) - _MAX_CANDIDATES
     return ", ".join(names[:_MAX_CANDIDATES]) + (f" and {more} more" if more > 0 else "")
 
@@ -399,7 +449,7 @@ def _no_model(name: str, models: Sequence[ModelInfo]) -> NotFound:
     names = [each for model in usable for each in (model.name, *model.aliases)]
     near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5) or names
     if near:
-        hint = f"There is {_listed(near)}. See all with: lockhouse models list"
+        hint = f"There is {_named(near)}. See all with: lockhouse models list"
     elif models:
         hint = "None of the models is ready. See what is wrong with: lockhouse models list"
     else:

@@ -24,6 +24,21 @@ _SPEECHLESS: Final = re.compile(
 )
 _UNTYPABLE: Final = re.compile(r"[^a-z0-9._]+")
 _MAX_LENGTH: Final = 64
+_FAMILIES: Final = (
+    ("smollm", "SmolLM"), ("smolvlm", "SmolVLM"), ("deepseek", "DeepSeek"), ("mixtral", "Mixtral"),
+    ("ministral", "Mistral"), ("mistral", "Mistral"), ("devstral", "Mistral"),
+    ("codestral", "Mistral"), ("magistral", "Mistral"), ("qwq", "Qwen"), ("qwen", "Qwen"),
+    ("codegemma", "Gemma"), ("embeddinggemma", "Gemma"), ("gemma", "Gemma"),
+    ("granite", "Granite"), ("olmo", "OLMo"), ("gpt-oss", "gpt-oss"), ("glm", "GLM"),
+    ("command-r", "Command"), ("cohere", "Command"), ("aya", "Aya"), ("falcon", "Falcon"),
+    ("starcoder", "StarCoder"), ("nomic", "Nomic"), ("bge", "BGE"), ("internlm", "InternLM"),
+    ("minicpm", "MiniCPM"), ("exaone", "EXAONE"), ("nemotron", "Nemotron"), ("phi", "Phi"),
+    ("tinyllama", "Llama"), ("llava", "LLaVA"), ("llama", "Llama"), ("yi", "Yi"),
+    ("lfm", "LFM"), ("jamba", "Jamba"), ("mamba", "Mamba"), ("rwkv", "RWKV"), ("gpt2", "GPT-2"),
+    ("stablelm", "StableLM"), ("hunyuan", "Hunyuan"), ("ernie", "ERNIE"), ("kimi", "Kimi"),
+    ("bert", "BERT"),
+)  # fmt: skip
+_FAMILY: Final = re.compile(rf"(?<![a-z])({'|'.join(re.escape(mark) for mark, _ in _FAMILIES)})")
 
 
 def plain_name(stem: str, title: str) -> str:
@@ -61,3 +76,37 @@ def unique_name(plain: str, quantization: str, taken: Collection[str]) -> str:
         candidate = f"{longer}-{number}"
         number += 1
     return candidate
+
+
+def family_of(title: str, architecture: str) -> str:
+    """The plain word for a model's kin, from its name or else from its architecture.
+
+    The name comes first: many families share an architecture.
+    """
+    for words in (title.lower(), architecture.lower()):
+        match = _FAMILY.search(words)
+        if match is not None:
+            return dict(_FAMILIES)[match[1]]
+    return architecture
+
+
+class Names:
+    """Names given out one after the other, each once."""
+
+    def __init__(self, taken: Collection[str]) -> None:
+        self._taken = set(taken)
+        self._numbers: dict[str, int] = {}
+
+    def give(self, plain: str, quantization: str) -> str:
+        """As :func:`unique_name`, without counting from the start each time."""
+        name = plain
+        if name in self._taken:
+            longer = f"{plain}-{quantization.lower()}" if quantization else plain
+            number = self._numbers.get(longer, 1)
+            name = longer
+            while name in self._taken:
+                number += 1
+                name = f"{longer}-{number}"
+            self._numbers[longer] = number
+        self._taken.add(name)
+        return name

@@ -1,0 +1,165 @@
+"""Load settings and sampling defaults of a model: several under names, one of them in force.
+
+What a profile leaves open is taken from the settings; what is asked for with a request wins
+over both. Hides the table and what may stand in a profile.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from lockhouse.core.answering import Sampling
+from lockhouse.core.errors import NotFound, UsageMistake
+from lockhouse.library.gguf.types import KV_TYPES
+from lockhouse.library.inventory import key_of
+from lockhouse.library.model_info import LoadChoice, Profile
+from lockhouse.library.naming import slug
+from lockhouse.storage.database import Database
+
+if TYPE_CHECKING:
+    import sqlite_utils
+
+_NOT_DEFAULTS: Final = ("seed", "logit_bias")
+_MAX_TOKENS: Final = "max_tokens"
+_WHOLE: Final = ("top_k", "repeat_last_n", "dry_allowed_length", "dry_penalty_last_n", "mirostat")
+_LEAST: Final = {"repeat_last_n": -1, "dry_penalty_last_n": -1, "max_tokens": 1}
+_MOST: Final = {
+    "top_p": 1.0,
+    "min_p": 1.0,
+    "typical_p": 1.0,
+    "mirostat": 2,
+    "temperature": 10.0,
+    "repeat_penalty": 10.0,
+}
+SAMPLING_NAMES: Final = (
+    *(field for field in Sampling.__struct_fields__ if field not in _NOT_DEFAULTS),
+    _MAX_TOKENS,
+)
+
+
+class Profiles:
+    """Profiles by the file of their model."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of(self, paths: Sequence[Path]) -> list[Profile]:
+        """The profiles of a model, wherever its copies lie, by name."""
+        found: dict[str, Profile] = {}
+        for path in paths:
+            rows = self._database.read().execute(
+                "SELECT name, load, sampling, active FROM model_profiles WHERE path = ?"
+                " ORDER BY name",
+                [key_of(path)],
+            )
+            for name, load, sampling, active in rows.fetchall():
+                found.setdefault(
+                    name,
+                    Profile(
+                        name,
+                        msgspec.json.decode(load, type=LoadChoice),
+                        msgspec.json.decode(sampling, type=dict[str, float | int]),
+                        active=bool(active),
+                    ),
+                )
+        return sorted(found.values(), key=lambda profile: profile.name)
+
+    def active(self) -> dict[Path, str]:
+        """The name of the profile in force, for every model that has one."""
+        rows = self._database.read().execute(
+            "SELECT path, name FROM model_profiles WHERE active = 1"
+        )
+        return {Path(os.fsdecode(path)): name for path, name in rows.fetchall()}
+
+    def save(self, path: Path, profile: Profile) -> None:
+        """Keep a profile; the one of that name is replaced."""
+        check(profile)
+        with self._database.write() as database:
+            database.execute(
+                "INSERT INTO model_profiles (path, name, load, sampling, active)"
+                " VALUES (?, ?, ?, ?, 0) ON CONFLICT (path, name) DO UPDATE SET"
+                " load = excluded.load, sampling = excluded.sampling",
+                [
+                    key_of(path),
+                    profile.name,
+                    msgspec.json.encode(profile.load).decode(),
+                    msgspec.json.encode(dict(profile.sampling)).decode(),
+                ],
+            )
+            if profile.active:
+                _activate(database, [path], profile.name)
+
+    def use(self, paths: Sequence[Path], name: str | None) -> None:
+        """Let one profile be in force, or none."""
+        self._require(paths, name)
+        with self._database.write() as database:
+            _activate(database, paths, name or "")
+
+    def delete(self, paths: Sequence[Path], name: str) -> None:
+        """Forget a profile."""
+        self._require(paths, name)
+        with self._database.write() as database:
+            for path in paths:
+                database.execute(
+                    "DELETE FROM model_profiles WHERE path = ? AND name = ?", [key_of(path), name]
+                )
+
+    def _require(self, paths: Sequence[Path], name: str | None) -> None:
+        if name is None:
+            return
+        there = [profile.name for profile in self.of(paths)]
+        if name in there:
+            return
+        hint = f"There is {', '.join(there)}." if there else "It has no profile yet."
+        raise NotFound(f'The model has no profile "{name}".', hint=hint)
+
+
+def _activate(database: sqlite_utils.Database, paths: Sequence[Path], name: str) -> None:
+    for path in paths:
+        database.execute(
+            "UPDATE model_profiles SET active = (name = ?) WHERE path = ?", [name, key_of(path)]
+        )
+
+
+def check(profile: Profile) -> None:
+    """Raise UsageMistake for a profile that could not be followed."""
+    if not profile.name or slug(profile.name) != profile.name:
+        raise UsageMistake(
+            f'"{profile.name}" cannot be the name of a profile.',
+            hint=f'Use small letters, digits, dots and hyphens: "{slug(profile.name) or "fast"}".',
+        )
+    load = profile.load
+    if load.kv_type and load.kv_type not in KV_TYPES:
+        raise UsageMistake(
+            f"There is no cache type {load.kv_type}.", hint=f"Choose one of: {', '.join(KV_TYPES)}."
+        )
+    for name in ("context_length", "threads", "parallel"):
+        if getattr(load, name) < 0:
+            raise UsageMistake(f"{name} cannot be negative.", hint="0 leaves it to the settings.")
+    for name, value in profile.sampling.items():
+        _check_value(name, value)
+
+
+def _check_value(name: str, value: float) -> None:
+    if name not in SAMPLING_NAMES:
+        raise UsageMistake(
+            f'There is no sampling value "{name}".', hint=f"There are: {', '.join(SAMPLING_NAMES)}."
+        )
+    least, most = _LEAST.get(name, -2.0 if name.endswith("_penalty") else 0), _MOST.get(name)
+    is_whole = name in _WHOLE or name == _MAX_TOKENS
+    if (
+        isinstance(value, bool)
+        or not math.isfinite(value)
+        or value < least
+        or (most is not None and value > most)
+        or (is_whole and value != int(value))
+    ):
+        bounds = f"from {least:g}" + (f" to {most:g}" if most is not None else " upwards")
+        kind = "whole number" if is_whole else "number"
+        raise UsageMistake(f"{name} has to be a {kind} {bounds}, not {value:g}.")

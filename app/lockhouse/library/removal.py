@@ -1,0 +1,143 @@
+"""Removing models: what may be deleted, what it frees, and what is only forgotten.
+
+Only files in our own folders are ever deleted. A projector goes with the last model that uses
+it. Everything is checked before the first file goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from lockhouse.core.errors import InvalidInput, UsageMistake
+from lockhouse.library.folders import Folders
+from lockhouse.library.inventory import Inventory
+from lockhouse.library.listing import Listed
+from lockhouse.library.model_info import Removal
+from lockhouse.library.revisions import Revisions
+
+_GB = 1e9
+
+
+class Remover:
+    """One removal of one or several models."""
+
+    def __init__(
+        self,
+        inventory: Inventory,
+        folders: Folders,
+        revisions: Revisions,
+        listed: Sequence[Listed],
+    ) -> None:
+        self._inventory = inventory
+        self._folders = folders
+        self._revisions = revisions
+        self._listed = listed
+        self._is_own = folders.ownership()
+
+    def remove(self, models: Sequence[Listed], *, delete_files: bool) -> list[Removal]:
+        """Delete what is ours, forget what is the user's. Raises before anything is done."""
+        files = {model.info.name: self._own_files(model, models) for model in models}
+        for model in models:
+            self._refuse_if_not_ours(model, files[model.info.name])
+        doomed = [path for each in files.values() for path in each]
+        if doomed and not delete_files:
+            self._ask_first(models, doomed)
+        return [self._remove_one(model, files[model.info.name]) for model in models]
+
+    def would_free(self, models: Sequence[Listed]) -> int:
+        """The bytes that removing them gives back."""
+        doomed = {path for model in models for path in self._own_files(model, models)}
+        return sum(_freed(path) for path in doomed)
+
+    def _own_files(self, model: Listed, going: Sequence[Listed]) -> list[Path]:
+        """Every file of ours that goes with a model: copies, older revisions, its projector."""
+        if model.info.included and not any(copy.seen.origin == "own" for copy in model.copies):
+            return []
+        own = [copy for copy in model.copies if copy.seen.origin == "own"]
+        files = [path for copy in own for path in copy.weights]
+        files += [row.path for copy in own for row in self._revisions.line_of(copy.info.path)]
+        staying = [each for each in self._listed if not any(_same(each, one) for one in going)]
+        used = {copy.info.projector for each in staying for copy in each.copies}
+        files += [
+            copy.info.projector
+            for copy in own
+            if copy.info.projector is not None and copy.info.projector not in used
+        ]
+        return [path for path in dict.fromkeys(files) if self._is_own(path) and path.exists()]
+
+    def _refuse_if_not_ours(self, model: Listed, own_files: Sequence[Path]) -> None:
+        if own_files:
+            return
+        info = model.info
+        if info.included:
+            raise UsageMistake(
+                f"{info.name} comes with Lockhouse and cannot be removed.",
+                hint="It takes no room beyond the installation.",
+            )
+        found = [copy.seen for copy in model.copies if copy.seen.origin == "found"]
+        if found and len(found) == len(model.copies):
+            owner = found[0].owner
+            raise UsageMistake(
+                f"{info.name} lies in the folder of {owner} and is left alone.",
+                hint=f"Remove it with {owner}; it then goes from the list here as well.",
+                code="not_ours",
+            )
+
+    def _ask_first(self, models: Sequence[Listed], doomed: Sequence[Path]) -> None:
+        size_bytes = sum(_size(path) for path in dict.fromkeys(doomed))
+        if len(models) == 1:
+            said = f"{models[0].info.name} lies in Lockhouse's own folder; removing it deletes"
+        else:
+            said = f"Removing these {len(models)} models deletes"
+        amount = f"{size_bytes / _GB:.1f} GB" if size_bytes >= _GB else f"{size_bytes >> 20} MB"
+        raise UsageMistake(
+            f"{said} {amount}.",
+            hint="Confirm it (--yes on the command line).",
+            code="needs_confirmation",
+        )
+
+    def _remove_one(self, model: Listed, files: Sequence[Path]) -> Removal:
+        freed_bytes = 0
+        for path in files:
+            size_bytes = _freed(path)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise InvalidInput(
+                    f"{path} cannot be deleted: {error.strerror}.",
+                    hint="Check who owns the folder.",
+                ) from error
+            freed_bytes += size_bytes
+            self._inventory.forget(path)
+            self._remove_empty(path.parent)
+        for copy in model.copies:
+            if copy.seen.origin in ("own", "in place"):
+                self._inventory.forget(copy.info.path)
+        return Removal(model.info.name, tuple(files), freed_bytes)
+
+    def _remove_empty(self, folder: Path) -> None:
+        if folder not in self._folders.own():
+            with suppress(OSError):  # it holds other things
+                folder.rmdir()
+
+
+def _same(one: Listed, other: Listed) -> bool:
+    return one.info.path == other.info.path
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except OSError:
+        return 0
+
+
+def _freed(path: Path) -> int:
+    """A file that has another name, or that is a link itself, frees nothing."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return 0
+    return 0 if status.st_nlink > 1 or path.is_symlink() else status.st_size

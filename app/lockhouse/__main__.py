@@ -52,6 +52,10 @@ def main(argv: list[str] | None = None) -> int:
         from lockhouse.engine.process.self_test import run_self_test
 
         return run_self_test(arguments[1:])
+    if door == "--prove":
+        from lockhouse.engine.process.self_test import run_proof
+
+        return run_proof()
     if _wants_window(arguments):
         from lockhouse.ui.app import run
 

@@ -45,6 +45,13 @@ def age_s() -> float:
     return time.time() - mine()[1]
 
 
+def own_command() -> list[str]:
+    """How to start this program again, private arguments to follow: frozen ones have no ``-m``."""
+    if getattr(sys, "frozen", False):
+        return [sys.executable]
+    return [sys.executable, "-m", "lockhouse"]
+
+
 def _birth(pid: int) -> float | None:
     """Seconds since boot on Linux, since the epoch elsewhere; None when there is no such
     process, or only its remains."""

@@ -187,6 +187,13 @@ def confine_files(
         os.close(ruleset_fd)
 
 
+def program_files() -> list[Path]:
+    """What a process of this program must be able to run: the program, Python, the system."""
+    system = [Path(path) for path in ("/usr", "/lib", "/lib64", "/bin", "/opt", "/nix")]
+    prefixes = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent}
+    return [*system, *prefixes, Path(__file__).resolve().parents[1]]
+
+
 def _allow(libc: ctypes.CDLL, ruleset_fd: int, path: Path, rights: int) -> None:
     try:
         fd = os.open(path, os.O_PATH | os.O_CLOEXEC)

@@ -13,6 +13,7 @@ import click
 if TYPE_CHECKING:
     from lockhouse.chat.conversations import Conversations
     from lockhouse.library.models import Models
+    from lockhouse.places import Paths
     from lockhouse.storage.database import Database
     from lockhouse.workspace import Workspace
 
@@ -53,6 +54,18 @@ class Door:
 
         with self._database() as database:
             yield Models(database, paths_for(self.home).models, starter_model())
+
+    def paths(self) -> Paths:
+        """Where this home keeps its things."""
+        from lockhouse.places import paths_for
+
+        return paths_for(self.home)
+
+    @contextmanager
+    def database(self) -> Iterator[Database]:
+        """The database alone."""
+        with self._database() as database:
+            yield database
 
     @contextmanager
     def _database(self) -> Iterator[Database]:

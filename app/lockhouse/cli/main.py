@@ -31,11 +31,14 @@ _COMMANDS = {
     "chats": ("lockhouse.cli.chats", "chats", "List, search, export and import conversations."),
     "doctor": ("lockhouse.cli.doctor", "doctor", "Check what works here, with the remedy."),
     "engines": ("lockhouse.cli.engines", "engines", "Show and end loaded models."),
+    "keys": ("lockhouse.cli.gate", "keys", "Keep keys in the system's keyring."),
     "models": ("lockhouse.cli.models", "models", "Show and import models."),
     "paths": ("lockhouse.cli.paths", "paths", "Show where everything is kept."),
+    "seal": ("lockhouse.cli.gate", "seal", "Seal the network: nothing leaves."),
     "settings": ("lockhouse.cli.settings", "settings", "Show and change settings."),
     "status": ("lockhouse.cli.status", "status", "Show the seal, loaded models and memory."),
     "targets": ("lockhouse.cli.targets", "targets", "List everything that can answer."),
+    "unseal": ("lockhouse.cli.gate", "unseal", "Open the network for listed hosts."),
 }
 
 
@@ -72,7 +75,7 @@ class _Commands(click.Group):
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Without a command the window opens. Nothing here uses the network.",
+    epilog="Without a command the window opens. The network is sealed unless you open it.",
 )
 @click.option(
     "--home",

@@ -2,53 +2,138 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+
 import click
+import msgspec
 
 from lockhouse import seal
 from lockhouse.cli import output
 from lockhouse.cli.door import Door, as_json, pass_door
+from lockhouse.cli.gate import describe as describe_network
+from lockhouse.gate.brokers import Brokers
+from lockhouse.gate.network import Network, NetworkState
+from lockhouse.processes import own_command
+from lockhouse.seal import Probe
 
 SEAL_WORDS = {
-    "kernel": "sealed by the kernel: no process of Lockhouse can open a connection",
+    "kernel": "sealed by the kernel: this process can open no connection, nor can the models",
     "python": "sealed in Python only: this system offers nothing stronger",
     "none": "not sealed",
 }
+_PROVE_LIMIT_S = 60.0
 
 
 @click.command(short_help="Show the seal, loaded models and memory.")
+@click.option("--prove", is_flag=True, help="Try to get out, in every way, in every process.")
 @as_json
 @pass_door
-def status(door: Door, *, is_json: bool) -> None:
+def status(door: Door, *, prove: bool, is_json: bool) -> None:
     """Show whether anything could leave this machine, what is loaded, and the memory."""
     import psutil
 
     from lockhouse.cli.engines import describe, write_engines
 
     level = seal.state()
+    network = Network(door.paths().network).state()
+    brokers = Brokers(door.paths().run).list()
+    proof = _proof() if prove else {}
     with door.workspace() as workspace:
         running = workspace.engines.list()
         home = workspace.paths.home
     memory = psutil.virtual_memory()
+    through = [probe for probes in proof.values() for probe in probes if not probe.stopped]
     if is_json:
-        output.write_json(
+        told = {
+            "sealed": level != "none" and not network.is_open,
+            "seal": level,
+            "network": {
+                **describe_network(network),
+                "brokers": [
+                    {
+                        "pid": broker.pid,
+                        "program_pid": broker.launcher_pid,
+                        "since": broker.since,
+                        "confined": broker.confined,
+                    }
+                    for broker in brokers
+                ],
+            },
+            "engines": [describe(engine) for engine in running],
+            "memory": {
+                "total_bytes": memory.total,
+                "available_bytes": memory.available,
+                "engines_bytes": sum(engine.memory_bytes for engine in running),
+            },
+            "home": home,
+        }
+        if prove:
+            told["proof"] = {name: msgspec.to_builtins(found) for name, found in proof.items()}
+        output.write_json(told)
+    else:
+        output.write_facts(
             {
-                "sealed": level != "none",
-                "seal": level,
-                "engines": [describe(engine) for engine in running],
-                "memory": {
-                    "total_bytes": memory.total,
-                    "available_bytes": memory.available,
-                    "engines_bytes": sum(engine.memory_bytes for engine in running),
-                },
+                "network": network_words(network),
+                "this process": SEAL_WORDS[level],
+                "brokers": _broker_words([broker.launcher_pid for broker in brokers]),
+                "memory": (
+                    f"{output.size(memory.available)} of {output.size(memory.total)} available"
+                ),
                 "home": home,
             }
         )
-        return
-    output.write_facts(
-        {
-            "network": SEAL_WORDS[level],
-            "memory": f"{output.size(memory.available)} of {output.size(memory.total)} available",
-            "home": home,
-        }
+        write_engines(running)
+        _write_proof(proof)
+    if through:
+        raise click.exceptions.Exit(4)
+
+
+def network_words(state: NetworkState) -> str:
+    """What may leave, in a line."""
+    if state.problem:
+        return f"sealed, because {state.problem}; write it anew: lockhouse seal"
+    if not state.is_open:
+        return "sealed: there is no process that could connect to anything"
+    near = ", local addresses only" if state.lan else ""
+    through = f", through {state.proxy}" if state.proxy else ""
+    return f"open for {', '.join(state.hosts)}{near}{through}"
+
+
+def _broker_words(program_pids: list[int]) -> str:
+    if not program_pids:
+        return "none"
+    return ", ".join(f"one for the program {pid}" for pid in program_pids)
+
+
+def _proof() -> dict[str, list[Probe]]:
+    """The self-test in this process, and in one that is confined like an engine."""
+    found = {"this command": seal.self_test()}
+    run = subprocess.run(
+        [*own_command(), "--prove"],
+        capture_output=True,
+        timeout=_PROVE_LIMIT_S,
+        check=False,
+        env=dict(os.environ),
     )
-    write_engines(running)
+    probes = json.loads(run.stdout) if run.returncode == 0 else []
+    found["a process confined like an engine"] = [Probe(**probe) for probe in probes]
+    return found
+
+
+def _write_proof(proof: dict[str, list[Probe]]) -> None:
+    for name, probes in proof.items():
+        output.write_line()
+        output.write_line(f"Attempts to get out of {name}:")
+        rows = [
+            (
+                probe.attempt,
+                f"stopped ({probe.by})" if probe.stopped else "NOT STOPPED",
+                probe.detail,
+            )
+            for probe in probes
+        ]
+        output.write_table(("ATTEMPT", "RESULT", "DETAIL"), rows)
+        if not probes:
+            output.write_line("  the check itself did not run")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from lockhouse import processes
 from lockhouse.core.errors import EngineCrashed
 from lockhouse.engine import death, protocol
 
@@ -71,7 +72,7 @@ class EngineCheckup:
     def _test(self, key: str, model_path: Path) -> Verdict:
         problem = ""
         for mode in ("extra", "plain"):
-            command = [*protocol.own_command(), "--engine-self-test", str(model_path), mode]
+            command = [*processes.own_command(), "--engine-self-test", str(model_path), mode]
             try:
                 run = subprocess.run(
                     command, capture_output=True, timeout=_TIME_LIMIT_S, check=False

@@ -287,7 +287,7 @@ class EnginePool:
         try:
             with log.open("wb") as log_file:
                 starter = subprocess.Popen(
-                    [*protocol.own_command(), "--engine"],
+                    [*processes.own_command(), "--engine"],
                     stdin=subprocess.PIPE,
                     stdout=log_file,
                     stderr=log_file,

@@ -223,10 +223,3 @@ def connect(folder: Path, engine_id: str) -> Connection:
     key = (folder / f"{engine_id}.key").read_bytes()
     with _address(folder, engine_id) as address:
         return Client(address, authkey=key)
-
-
-def own_command() -> list[str]:
-    """How to start this program again, private arguments to follow: frozen ones have no ``-m``."""
-    if getattr(sys, "frozen", False):
-        return [sys.executable]
-    return [sys.executable, "-m", "lockhouse"]

@@ -77,6 +77,11 @@ def checked(key: str) -> str:
     return key
 
 
+def require_provider(provider: str) -> None:
+    """Raises NotFound for a name that stands for nobody."""
+    _known(provider)
+
+
 def _known(provider: str) -> str:
     if provider not in PROVIDERS:
         raise NotFound(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockhouse.gate.network import Network
+from lockhouse.processes import own_command
 
 if TYPE_CHECKING:
     from lockhouse.gate.channel import Channel
@@ -40,7 +41,7 @@ def start_broker(network_file: Path, run: Path, logs: Path) -> bool:
     with contextlib.closing(theirs):
         pid = os.posix_spawn(
             sys.executable,
-            [*_own_command(), "--broker", str(theirs.inherited_fd()), str(network_file), str(run)],
+            [*own_command(), "--broker", str(theirs.inherited_fd()), str(network_file), str(run)],
             _environment(),
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -63,12 +64,6 @@ def start_broker(network_file: Path, run: Path, logs: Path) -> bool:
 def inherited_channel() -> Channel | None:
     """This program's way to its broker; None when it started sealed."""
     return _started[0] if _started else None
-
-
-def _own_command() -> list[str]:
-    if getattr(sys, "frozen", False):
-        return [sys.executable]
-    return [sys.executable, "-m", "lockhouse"]
 
 
 def _environment() -> dict[str, str]:

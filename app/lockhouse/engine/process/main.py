@@ -111,9 +111,6 @@ def _no_core_files() -> None:
 
 def _confine(order: StartOrder, folder: Path) -> bool:
     """Leave the engine its model, the program and the system; nothing of the user's."""
-    program = Path(__file__).resolve().parents[3]
-    system = [Path(p) for p in ("/usr", "/lib", "/lib64", "/bin", "/opt", "/nix")]
-    prefixes = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent}
     return seal.confine_files(
         read=[
             *_model_files(Path(order.spec.model_path)),
@@ -121,7 +118,7 @@ def _confine(order: StartOrder, folder: Path) -> bool:
             Path("/sys"),
             Path("/etc"),
         ],
-        run=[*system, *prefixes, program],
+        run=seal.program_files(),
         write=[Path("/dev/null"), Path("/dev/urandom"), folder / f"{order.id}.json"],
     )
 

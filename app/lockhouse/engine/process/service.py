@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import psutil
 
+from lockhouse import processes
 from lockhouse.core.answering import AnswerRequest, EngineBuild, Event, Failed, LoadProgress, Notice
 from lockhouse.core.errors import EngineCrashed, InvalidInput, LockhouseError, NoRoom
 from lockhouse.engine import protocol
@@ -90,7 +91,7 @@ class Service:
     def _load(self) -> Scheduler:
         settings = self._order.spec.settings
         # Confined like this process: a template sees no file of the user's either.
-        self._renderer = Renderer([*protocol.own_command(), "--template-renderer"])
+        self._renderer = Renderer([*processes.own_command(), "--template-renderer"])
         start_backend()
         loading = _Loading(self._order, self._on_progress)
 

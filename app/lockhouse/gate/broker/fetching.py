@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import re
-import ssl
 import threading
 import time
 from collections.abc import Generator, Iterator
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 
 _BUFFER_BYTES: Final = 1 << 20
 _PROGRESS_S: Final = 0.1
-_LOOK_S: Final = 0.25  # how often a wish to stop is looked for while nothing comes
+_LOOK_S: Final = 0.1  # how often a wish to stop is looked for while it holds back
 _RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _FOREVER_S: Final = 30 * 24 * 3600.0
 _Events = Generator[FetchProgress, None, Fetched]
@@ -175,7 +174,7 @@ def _written(response: httpx2.Response, request: FetchFile, context: BrokerConte
                 yield FetchProgress(written)
     except (TimeoutError, httpx2.TimeoutException):
         end, detail = "stalled", f"Nothing came for {request.idle_timeout_s:.0f} s."
-    except (httpx2.TransportError, ConnectionError, ssl.SSLError) as error:
+    except (httpx2.TransportError, OSError) as error:
         end, detail = "cut", _plain(error)
     if end == "complete" and written < total:
         end, detail = "cut", "The connection ended too early."
@@ -220,10 +219,8 @@ def _connection(response: httpx2.Response) -> Stream | None:
     headers = response.headers
     if response.http_version != "HTTP/1.1" or "Transfer-Encoding" in headers:
         return None
-    if "Content-Length" not in headers:
-        return None
     stream = response.extensions.get("network_stream")
-    return stream if isinstance(stream, Stream) else None
+    return stream if isinstance(stream, Stream) and "Content-Length" in headers else None
 
 
 def _hold_back(count: int, context: BrokerContext) -> None:

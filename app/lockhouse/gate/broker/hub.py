@@ -6,8 +6,8 @@ what it would tell the hub about this machine.
 
 from __future__ import annotations
 
-import os
 import re
+import threading
 from collections.abc import Callable, Generator, Iterable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from lockhouse.gate.broker.service import BrokerContext
 
-_CARD_BYTES: Final = 256 << 10
+_MOST_CARD_BYTES: Final = 256 << 10
 _START_BYTES: Final = 48 << 20
 _MOST_FOUND: Final = 200
 _MOST_FILES: Final = 4000
@@ -53,13 +53,8 @@ _FORM: Final = re.compile(
     re.IGNORECASE,
 )
 _FRONT_MATTER: Final = re.compile(r"\A---\s*\n.*?\n---\s*\n", re.DOTALL)
-_NO_TELLING: Final = {
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "HF_HUB_DISABLE_UPDATE_CHECK": "1",
-    "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1",
-    "HF_HUB_DISABLE_XET": "1",
-    "DO_NOT_TRACK": "1",
-}
+_preparing = threading.Lock()
+_prepared: list[bool] = []
 _Found = TypeVar("_Found")
 
 Answering = Generator[msgspec.Struct, None, Any]
@@ -104,7 +99,7 @@ def read_repo(request: ReadRepo, context: BrokerContext) -> Answering:
 def read_card(request: ReadCard, context: BrokerContext) -> Answering:
     """The model card."""
     _require_repo(request.repo)
-    context.limit(body_bytes=_CARD_BYTES * 4)
+    context.limit(body_bytes=_MOST_CARD_BYTES * 4)
     address = file_address(context.endpoint, request.repo, request.revision, "README.md")
     yield from ()
     with context.client.stream(
@@ -113,7 +108,7 @@ def read_card(request: ReadCard, context: BrokerContext) -> Answering:
         if response.status_code == 404:
             return CardRead("")
         require_file(response, request.repo, "README.md")
-        text = _first(response, _CARD_BYTES).decode("utf-8", "replace")
+        text = _first(response, _MOST_CARD_BYTES).decode("utf-8", "replace")
     return CardRead(_FRONT_MATTER.sub("", text, count=1).strip())
 
 
@@ -235,8 +230,7 @@ def _seconds(text: str) -> float:
 
 def _asked(context: BrokerContext, ask: Callable[[HfApi], _Found]) -> _Found:
     """What the library brings, or the error that its own means."""
-    os.environ.update(_NO_TELLING)  # read when it is imported
-    from huggingface_hub import HfApi, set_client_factory
+    from huggingface_hub import HfApi
     from huggingface_hub.errors import (
         GatedRepoError,
         HfHubHTTPError,
@@ -245,7 +239,7 @@ def _asked(context: BrokerContext, ask: Callable[[HfApi], _Found]) -> _Found:
         RevisionNotFoundError,
     )
 
-    set_client_factory(lambda: _impatient(context.client))
+    _prepare(context.make_client)
     api = HfApi(endpoint=context.endpoint, token=context.token() or False)
     try:
         return ask(api)
@@ -263,6 +257,16 @@ def _asked(context: BrokerContext, ask: Callable[[HfApi], _Found]) -> _Found:
         headers = error.response.headers
         wait_s = _seconds(headers.get("Retry-After", ""))
         raise refused(error.response.status_code, wait_s) from error
+
+
+def _prepare(make_client: Callable[[], httpx2.Client]) -> None:
+    """Give the library the guarded way out, once; it keeps its client for all threads."""
+    from huggingface_hub import set_client_factory
+
+    with _preparing:
+        if not _prepared:
+            set_client_factory(lambda: _impatient(make_client()))
+            _prepared.append(True)
 
 
 def _impatient(client: httpx2.Client) -> httpx2.Client:

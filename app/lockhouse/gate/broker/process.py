@@ -107,9 +107,6 @@ def _confine(guard: Guard, records: Path) -> bool:
 
     The record may be removed. TCP goes to the listed ports only.
     """
-    program = Path(__file__).resolve().parents[3]
-    system = [Path(p) for p in ("/usr", "/lib", "/lib64", "/opt", "/nix")]
-    prefixes = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent}
     config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     # Where resolv.conf and the certificates may lie, and the name of the session's bus.
     places = ("/etc", "/proc", "/sys/devices/system/cpu", "/run", "/var/lib/ca-certificates")
@@ -117,7 +114,7 @@ def _confine(guard: Guard, records: Path) -> bool:
     reached = (proxy[1],) if proxy else ports(guard.state.hosts)
     return seal.confine_files(
         read=[*(Path(place) for place in places), config / "python_keyring"],
-        run=[*system, *prefixes, program],
+        run=seal.program_files(),
         write=[Path("/dev/null"), Path("/dev/urandom")],
         remove=[records],
         connect_ports=(_DNS_PORT, *reached),

@@ -92,7 +92,7 @@ class BrokerContext:
         raise failures.for_status(response.status_code, response.headers, response.url.host)
 
 
-Handler = Callable[[Any, BrokerContext], Generator[msgspec.Struct, None, msgspec.Struct]]
+Handler = Callable[[Any, BrokerContext], Generator[msgspec.Struct | None, None, msgspec.Struct]]
 
 
 def reach(
@@ -235,7 +235,8 @@ def _handle(
             except StopIteration as end:
                 reply: msgspec.Struct = end.value
                 return reply
-            outlet.send(wire.EVENT, event)
+            if event is not None:
+                outlet.send(wire.EVENT, event)
             operation.check()
 
 

@@ -1,0 +1,202 @@
+"""``lockhouse seal``, ``unseal`` and ``keys``: what may leave, and the keys it may take along."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lockhouse.cli import output
+from lockhouse.cli.door import Door, as_json, pass_door
+from lockhouse.core.errors import LockhouseError, UsageMistake
+from lockhouse.gate import keys as keyring_keys
+from lockhouse.gate.brokers import Brokers
+from lockhouse.gate.network import Network, NetworkState, hub_endpoint, hub_hosts
+
+if TYPE_CHECKING:
+    from lockhouse.gate.protocol import RecordKind
+
+
+@click.command(short_help="Seal the network: nothing leaves.")
+@as_json
+@pass_door
+def seal(door: Door, *, is_json: bool) -> None:
+    """Seal the network, at once, for running windows and commands too."""
+    paths = door.paths()
+    brokers = Brokers(paths.run)
+    try:
+        state = Network(paths.network).seal()
+    finally:  # whatever becomes of the file, the connections end
+        ended = brokers.end_all()
+    _record(door, "sealed", outcome=f"ended {ended}" if ended else "")
+    if is_json:
+        output.write_json({**describe(state), "brokers_ended": ended})
+        return
+    output.note("Sealed: nothing leaves this machine through Lockhouse.")
+    if ended:
+        programs = "one running program" if ended == 1 else f"{ended} running programs"
+        output.note(f"The connections of {programs} were ended.")
+
+
+@click.command(short_help="Open the network for listed hosts.")
+@click.option(
+    "--host",
+    "hosts",
+    multiple=True,
+    metavar="HOST[:PORT]",
+    help="Open this host instead of the model hub's (port 443 unless given; *.example.org works).",
+)
+@click.option("--add", is_flag=True, help="Keep what is open already.")
+@click.option("--lan", is_flag=True, help="Only addresses of the local network, by any name.")
+@click.option("--proxy", default="", metavar="URL", help="The only way out: http://HOST:PORT.")
+@as_json
+@pass_door
+def unseal(
+    door: Door, *, hosts: tuple[str, ...], add: bool, lan: bool, proxy: str, is_json: bool
+) -> None:
+    """Open the network for listed hosts, and for nothing else.
+
+    Without --host: the model hub, so that models can be downloaded, or the mirror that
+    HF_ENDPOINT names. A process that started sealed stays sealed: a running window must be
+    started anew.
+    """
+    paths = door.paths()
+    network = Network(paths.network)
+    before = network.state()
+    endpoint = hub_endpoint(os.environ)
+    if lan and not hosts:
+        raise UsageMistake(
+            "--lan opens no host by itself.", hint="Name one: unseal --lan --host 192.168.1.20:8080"
+        )
+    if lan and proxy:
+        raise UsageMistake("--lan and --proxy exclude each other: a proxy looks names up itself.")
+    wanted = hosts or hub_hosts(os.environ)
+    if add and before.is_open:
+        wanted = (*before.hosts, *wanted)
+        endpoint, proxy = endpoint or before.endpoint, proxy or before.proxy
+        lan = lan or before.lan
+    state = network.open(wanted, lan=lan, endpoint=endpoint, proxy=proxy)
+    ended = 0
+    if _is_narrower(before, state):  # what is no longer allowed ends now, not later
+        ended = Brokers(paths.run).end_all()
+    _record(door, "unsealed", outcome=" ".join(state.hosts))
+    if is_json:
+        output.write_json({**describe(state), "brokers_ended": ended})
+        return
+    _tell_opened(state, ended)
+
+
+def _tell_opened(state: NetworkState, ended: int) -> None:
+    output.note("Open: one process, the broker, may now connect to")
+    for host in state.hosts:
+        output.note(f"  {host}")
+    if state.lan:
+        output.note("and only where these are addresses of the local network.")
+    if state.proxy:
+        output.note(f"through the proxy {state.proxy}, and in no other way.")
+    output.note(
+        "Nothing else may be reached, and every other process stays sealed. Commands that start"
+        " from now on can use it; a window that is open must be closed and started anew."
+    )
+    if ended:
+        output.note("What ran under the earlier list was ended.")
+    output.note("Close it again: lockhouse seal")
+
+
+def _is_narrower(before: NetworkState, after: NetworkState) -> bool:
+    if not before.is_open:
+        return False
+    removed = set(before.hosts) - set(after.hosts)
+    changed = (before.proxy, before.endpoint) != (after.proxy, after.endpoint)
+    return bool(removed) or changed or (after.lan and not before.lan)
+
+
+def describe(state: NetworkState) -> dict[str, Any]:
+    """The state of the network as JSON."""
+    return {
+        "mode": state.mode,
+        "hosts": list(state.hosts),
+        "since": state.since or None,
+        "lan": state.lan,
+        "endpoint": state.endpoint or None,
+        "proxy": state.proxy or None,
+        "problem": state.problem or None,
+    }
+
+
+def _record(door: Door, kind: RecordKind, *, outcome: str) -> None:
+    """Keep it in the records. A database that is unusable must not stand in the way of sealing."""
+    from lockhouse.gate.records import Records
+
+    try:
+        with door.database() as database:
+            Records(database).note(kind, purpose="command", outcome=outcome)
+    except LockhouseError as error:
+        output.note(f"note: this could not be recorded: {error.message}")
+
+
+# --- keys ----------------------------------------------------------------------------------
+
+
+@click.group(short_help="Keep keys in the system's keyring.")
+def keys() -> None:
+    """Keys of model hubs, kept in the system's keyring and nowhere else."""
+
+
+@keys.command("set")
+@click.argument("provider")
+@as_json
+def set_key(provider: str, *, is_json: bool) -> None:
+    """Keep a key, read from a prompt or from standard input; never given as an argument."""
+    keyring_keys.require_provider(provider)
+    if sys.stdin.isatty():
+        key = str(click.prompt("Key", hide_input=True, err=True))
+    else:
+        key = sys.stdin.readline(8192)
+    keyring_keys.write(provider, key)
+    if is_json:
+        output.write_json({"provider": provider, "keyring": keyring_keys.backend_name()})
+    else:
+        output.note(f"The key for {provider} is in the keyring ({keyring_keys.backend_name()}).")
+
+
+@keys.command("list")
+@as_json
+def list_keys(*, is_json: bool) -> None:
+    """Show for which providers there is a key. Keys themselves are never shown."""
+    backend = keyring_keys.backend_name()
+    found = {
+        provider: backend != "" and keyring_keys.read(provider) is not None
+        for provider in keyring_keys.PROVIDERS
+    }
+    if is_json:
+        output.write_json(
+            [
+                {"provider": name, "set": is_set, "keyring": backend or None}
+                for name, is_set in found.items()
+            ]
+        )
+        return
+    output.write_table(
+        ("PROVIDER", "KEY", "FOR"),
+        [
+            (name, "set" if is_set else "none", keyring_keys.PROVIDERS[name])
+            for name, is_set in found.items()
+        ],
+    )
+    if not backend:
+        output.note("This system has no keyring that keeps keys safely, so none can be kept.")
+
+
+@keys.command("remove")
+@click.argument("provider")
+@as_json
+def remove_key(provider: str, *, is_json: bool) -> None:
+    """Remove a key from the keyring."""
+    keyring_keys.remove(provider)
+    if is_json:
+        output.write_json({"provider": provider, "removed": True})
+    else:
+        output.note(f"The key for {provider} was removed.")

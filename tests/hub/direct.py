@@ -46,7 +46,11 @@ class DirectContext:
         self.purpose = ""
         self._token = token
         self._cancel = cancel
-        self.client = httpx2.Client(timeout=5, trust_env=False, headers={"User-Agent": "lockhouse"})
+        self.client = self.make_client()
+
+    @staticmethod
+    def make_client() -> httpx2.Client:
+        return httpx2.Client(timeout=5, trust_env=False, headers={"User-Agent": "lockhouse"})
 
     @property
     def cancelled(self) -> bool:

@@ -98,7 +98,8 @@ def fetch(request: FetchFile, context: BrokerContext) -> _Events:
             refusal = _refusal(response, request)
             if refusal is not None:
                 return refusal
-            return (yield from _written(response, request, context))
+            pieces = response.iter_raw()  # held until the response is closed, which ends it
+            return (yield from _written(response, pieces, request, context))
     except httpx2.TimeoutException:
         return Fetched("stalled", 0, detail="The hub does not answer.")
     except httpx2.TransportError as error:
@@ -159,14 +160,16 @@ def _changed(response: httpx2.Response, request: FetchFile, etag: str) -> str | 
     return None
 
 
-def _written(response: httpx2.Response, request: FetchFile, context: BrokerContext) -> _Events:
+def _written(
+    response: httpx2.Response, pieces: Iterator[bytes], request: FetchFile, context: BrokerContext
+) -> _Events:
     """Write the body, and tell how far it is."""
     import httpx2
 
     etag, total = _etag(response), request.end - request.start
     written, told_at, end, detail = 0, time.monotonic(), "complete", ""
     try:
-        for count in _bytes_to_disk(response, request, context):
+        for count in _bytes_to_disk(_connection(response), pieces, request, context):
             written += count
             now = time.monotonic()
             if now - told_at >= _PROGRESS_S:
@@ -183,13 +186,11 @@ def _written(response: httpx2.Response, request: FetchFile, context: BrokerConte
 
 
 def _bytes_to_disk(
-    response: httpx2.Response, request: FetchFile, context: BrokerContext
+    direct: Stream | None, pieces: Iterator[bytes], request: FetchFile, context: BrokerContext
 ) -> Iterator[int]:
     """Receive and write pieces; gives the size of each."""
     left, position = request.end - request.start, request.write_at
     descriptor = context.fds[0]
-    pieces = response.iter_raw()
-    direct = _connection(response)
     for piece in pieces:
         taken = memoryview(piece)[:left]
         _write(descriptor, taken, position)

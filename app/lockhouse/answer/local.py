@@ -45,12 +45,14 @@ from lockhouse.library.gguf import (
     estimate_memory,
     read_header,
 )
-from lockhouse.library.model_info import ModelInfo
+from lockhouse.library.model_info import ModelInfo, Profile
 from lockhouse.library.models import Models
+from lockhouse.library.profiles import filled
 
 if TYPE_CHECKING:
     from lockhouse.storage.settings import Settings
 
+_MEASURED_TOKENS = 16
 _USABLE = ("ready", "changed")
 _STARTER_INSTRUCTIONS = "You are a helpful AI assistant. Answer in plain English."
 
@@ -59,12 +61,18 @@ class LocalTarget:
     """One model file, with the settings it is loaded with."""
 
     def __init__(
-        self, model: ModelInfo, models: Models, engines: EnginePool, settings: LoadSettings
+        self,
+        model: ModelInfo,
+        models: Models,
+        engines: EnginePool,
+        settings: LoadSettings,
+        profile: Profile | None = None,
     ) -> None:
         self._model = model
         self._models = models
         self._engines = engines
         self._settings = settings
+        self._profile = profile
 
     @property
     def info(self) -> TargetInfo:
@@ -88,12 +96,14 @@ class LocalTarget:
 
     def safer(self) -> Target:
         """The same model with the load settings least likely to fail."""
-        return LocalTarget(self._model, self._models, self._engines, self._settings.safer())
+        safer = self._settings.safer()
+        return LocalTarget(self._model, self._models, self._engines, safer, self._profile)
 
     def answer(self, request: AnswerRequest, cancel: CancelToken) -> Iterator[Event]:
         """Events of the answer; see :class:`Target`."""
         started = time.perf_counter()
-        asked, request = request, self._with_instructions(request)
+        asked = filled(request, self._profile)
+        request = self._with_instructions(asked)
         added = {} if asked is request else {"instructions": _STARTER_INSTRUCTIONS}
         digest = self._hash_meanwhile(cancel)
         loaded_s = first_s = 0.0
@@ -110,11 +120,12 @@ class LocalTarget:
                     model_sha256=digest.result(),
                     parameters={**event.parameters, **added},
                 )
+                self._note_use(event)
             yield event
 
     def count_tokens(self, request: AnswerRequest) -> int:
         """Prompt tokens of the request. Loads the model if need be."""
-        asked = self._with_instructions(request)
+        asked = self._with_instructions(filled(request, self._profile))
         return self._engines.count_tokens(self._spec_for(asked), asked)
 
     def _with_instructions(self, request: AnswerRequest) -> AnswerRequest:
@@ -131,10 +142,20 @@ class LocalTarget:
         settings = msgspec.structs.replace(self._settings, context_length=request.context_length)
         return msgspec.structs.replace(self.spec, settings=settings)
 
+    def _note_use(self, end: Finished) -> None:
+        """When it was used, and how fast it was, if it said enough to tell."""
+        timing, usage = end.timing, end.usage
+        measured = usage.completion_tokens >= _MEASURED_TOKENS
+        self._models.note_use(
+            self._model.path,
+            timing.tokens_per_s if measured else 0.0,
+            timing.prompt_tokens_per_s if measured else 0.0,
+        )
+
     def _hash_meanwhile(self, cancel: CancelToken) -> Future[str | None]:
         """The file's sha256, computed beside the answer and waited for at its end."""
         future: Future[str | None] = Future()
-        if self._model.sha256:
+        if self._model.sha256 and self._model.verified_at:  # counted here, not said by others
             future.set_result(self._model.sha256)
             return future
 
@@ -195,8 +216,11 @@ class LocalTargets:
             for model in self._models.list()
             if "chat" in model.capabilities and model.state in _USABLE
         ]
+        chosen = self._settings().default_target
+        if not chosen:
+            return found  # the first one is the default
         try:
-            first = self.default().info.name
+            first = self._models.get(chosen).name
         except LockhouseError:
             return found
         return sorted(found, key=lambda info: info.name != first)
@@ -209,7 +233,11 @@ class LocalTargets:
             threads=settings.threads,
             parallel=settings.parallel_answers,
         )
-        return LocalTarget(model, self._models, self._engines, load)
+        profile = self._models.profile_in_force(model)
+        if profile is not None:
+            choice = msgspec.structs.asdict(profile.load)
+            load = msgspec.structs.replace(load, **{k: v for k, v in choice.items() if v})
+        return LocalTarget(model, self._models, self._engines, load, profile)
 
 
 class LoadPlanner:

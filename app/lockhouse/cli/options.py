@@ -127,7 +127,9 @@ def read_wishes(wishes: dict[str, Any]) -> dict[str, Any]:
 
 def build_request(settings: Settings, wishes: dict[str, Any]) -> AnswerRequest:
     """The request without its turns: what was asked for, and the settings for the rest."""
-    from lockhouse.core.answering import AnswerRequest, Sampling
+    from lockhouse.core.answering import AnswerRequest, Sampling, left_open
+
+    given = {**wishes, "context_length": wishes.get("ctx")}
 
     def chosen(name: str) -> Any:
         given = wishes.get(name)
@@ -149,6 +151,7 @@ def build_request(settings: Settings, wishes: dict[str, Any]) -> AnswerRequest:
         grammar=wishes.get("grammar"),
         when_full=settings.when_full,
         context_length=wishes.get("ctx") or settings.context_length or None,
+        left_open=left_open(name for name, value in given.items() if value is not None),
     )
 
 

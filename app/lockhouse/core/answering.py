@@ -6,6 +6,7 @@ A request goes to a target; a target gives back a stream of events that ends wit
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -58,6 +59,8 @@ class AnswerRequest(msgspec.Struct, frozen=True):
     ``max_tokens`` None means until the model stops or the context is full. ``grammar`` is GBNF,
     ``json_schema`` the text of a JSON schema; at most one of the two. ``prefill`` is text the
     answer must begin with ("continue"). ``reasoning_budget`` counts tokens, None is no limit.
+    ``left_open`` names what nobody chose for this request (fields of Sampling,
+    "context_length", "max_tokens"): there a target's own defaults win over what stands here.
     """
 
     turns: tuple[Turn, ...]
@@ -70,6 +73,14 @@ class AnswerRequest(msgspec.Struct, frozen=True):
     reasoning_budget: int | None = None
     when_full: ContextPolicy = "stop"
     context_length: int | None = None
+    left_open: tuple[str, ...] = ()
+
+
+def left_open(chosen: Iterable[str]) -> tuple[str, ...]:
+    """What may be left to a target's own defaults, when these names were chosen."""
+    kept = {*chosen, "seed", "logit_bias"}
+    names = (*Sampling.__struct_fields__, "context_length", "max_tokens")
+    return tuple(name for name in names if name not in kept)
 
 
 class Usage(msgspec.Struct, frozen=True, tag="usage"):

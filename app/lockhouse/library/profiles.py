@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from lockhouse.core.answering import Sampling
+from lockhouse.core.answering import AnswerRequest, Sampling
 from lockhouse.core.errors import NotFound, UsageMistake
-from lockhouse.library.gguf.types import KV_TYPES
 from lockhouse.library.inventory import key_of
 from lockhouse.library.model_info import LoadChoice, Profile
 from lockhouse.library.naming import slug
 from lockhouse.storage.database import Database
+from lockhouse.storage.settings import field_named
 
 if TYPE_CHECKING:
     import sqlite_utils
@@ -120,6 +120,23 @@ class Profiles:
         raise NotFound(f'The model has no profile "{name}".', hint=hint)
 
 
+def filled(request: AnswerRequest, profile: Profile | None) -> AnswerRequest:
+    """The request with a profile's values where nobody chose any for it."""
+    if profile is None:
+        return request
+    values = {
+        name: int(value) if name in _WHOLE else value
+        for name, value in profile.sampling.items()
+        if name in request.left_open and name != _MAX_TOKENS
+    }
+    changes: dict[str, object] = {"sampling": msgspec.structs.replace(request.sampling, **values)}
+    if _MAX_TOKENS in profile.sampling and _MAX_TOKENS in request.left_open:
+        changes["max_tokens"] = int(profile.sampling[_MAX_TOKENS])
+    if profile.load.context_length and "context_length" in request.left_open:
+        changes["context_length"] = None  # the model is loaded with the profile's own
+    return msgspec.structs.replace(request, **changes)
+
+
 def _activate(database: sqlite_utils.Database, paths: Sequence[Path], name: str) -> None:
     for path in paths:
         database.execute(
@@ -135,9 +152,10 @@ def check(profile: Profile) -> None:
             hint=f'Use small letters, digits, dots and hyphens: "{slug(profile.name) or "fast"}".',
         )
     load = profile.load
-    if load.kv_type and load.kv_type not in KV_TYPES:
+    known = field_named("kv_type").choices
+    if load.kv_type and load.kv_type not in known:
         raise UsageMistake(
-            f"There is no cache type {load.kv_type}.", hint=f"Choose one of: {', '.join(KV_TYPES)}."
+            f"There is no cache type {load.kv_type}.", hint=f"Choose one of: {', '.join(known)}."
         )
     for name in ("context_length", "threads", "parallel"):
         if getattr(load, name) < 0:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from lockhouse.chat.conversations import Conversation
-from lockhouse.core.answering import AnswerRequest, Sampling
+from lockhouse.core.answering import AnswerRequest, Sampling, left_open
 from lockhouse.storage.settings import Settings
 
 
@@ -78,4 +78,5 @@ def request_for(settings: Settings, conversation: Conversation) -> AnswerRequest
         max_tokens=limit or None,
         when_full=settings.when_full,
         context_length=settings.context_length or None,
+        left_open=left_open("max_tokens" if name == "answer_max_tokens" else name for name in own),
     )

@@ -14,7 +14,9 @@ from pathlib import Path
 from lockhouse import seal
 
 _WINDOW_OPTIONS = ("--smoke",)
-_PRIVATE = ("--engine", "--template-renderer", "--engine-self-test", "--prove")
+_PRIVATE = (
+    "--engine", "--engine-planner", "--engine-self-test", "--template-renderer", "--prove",
+)  # fmt: skip
 # Commands that ask nobody for anything; all others may.
 _WITHOUT_BROKER = (
     "bench", "chats", "doctor", "engines", "keys", "paths", "seal", "settings", "status", "unseal",
@@ -29,9 +31,9 @@ def main(argv: list[str] | None = None) -> int:
         from lockhouse.gate.broker.process import run_broker
 
         return run_broker(arguments[1:])
+    if door not in _PRIVATE:
+        start_broker(arguments)
     try:
-        if not door.startswith(_PRIVATE):
-            _start_broker(arguments)
         seal.seal_network()
     except OSError as error:
         print(
@@ -52,6 +54,10 @@ def main(argv: list[str] | None = None) -> int:
         from lockhouse.engine.process.self_test import run_self_test
 
         return run_self_test(arguments[1:])
+    if door == "--engine-planner":
+        from lockhouse.engine.process.planner import run_planner
+
+        return run_planner(arguments[1:])
     if door == "--prove":
         from lockhouse.engine.process.self_test import run_proof
 
@@ -65,7 +71,7 @@ def main(argv: list[str] | None = None) -> int:
     return command_line(arguments)
 
 
-def _start_broker(arguments: list[str]) -> None:
+def start_broker(arguments: list[str]) -> None:
     """The process that may connect, where the home is open and this door may need it."""
     home, rest = _home_and_rest(arguments)
     if rest and (rest[0] in _WITHOUT_BROKER or not {"-h", "--help"}.isdisjoint(rest)):
@@ -73,10 +79,17 @@ def _start_broker(arguments: list[str]) -> None:
     from lockhouse.places import paths_for
 
     paths = paths_for(Path(home) if home else None)
-    if paths.network.exists():
-        from lockhouse.gate.launching import start_broker
+    try:
+        if paths.network.exists():
+            from lockhouse.gate import launching
 
-        start_broker(paths.network, paths.run, paths.logs)
+            launching.start_broker(paths.network, paths.run, paths.logs)
+    except OSError as error:
+        print(
+            f"lockhouse: the network is open, but its broker could not be started ({error}), so "
+            "this program runs sealed.",
+            file=sys.stderr,
+        )
 
 
 def _wants_window(arguments: list[str]) -> bool:

@@ -265,7 +265,7 @@ class LoadPlanner:
         check_loadable(header)
         verdict = self._checkup.require(self._starter or path)
         settings = spec.settings
-        shape, load, machine = Shape.of(header), load_shape(settings), self._machine()
+        shape, load, machine = Shape.of(header), LoadShape.of(settings), self._machine()
         choice = choose_context(shape, machine, load)
         context_length = settings.context_length or choice.context_length
         room = machine.memory_free_bytes - MARGIN_BYTES
@@ -280,16 +280,6 @@ class LoadPlanner:
                 extra_buffers=settings.extra_buffers and verdict.extra_buffers,
             ),
         )
-
-
-def load_shape(settings: LoadSettings) -> LoadShape:
-    """What of the load settings decides about memory."""
-    return LoadShape(
-        kv_type=settings.kv_type,
-        batch=settings.batch,
-        parallel=settings.parallel,
-        flash_attention=settings.flash_attention,
-    )
 
 
 def _no_room(needed: int, room: int, context_length: int, largest: int) -> NoRoom:

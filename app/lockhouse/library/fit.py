@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from lockhouse.core.errors import LockhouseError
 from lockhouse.library.gguf.header import GgufHeader
+from lockhouse.library.gguf.loadable import check_loadable
 from lockhouse.library.gguf.memory import (
     LoadShape,
     MemoryEstimate,
@@ -23,7 +25,9 @@ from lockhouse.library.gguf.shape import Shape
 from lockhouse.library.model_info import Fit, Quality
 
 if TYPE_CHECKING:
+    from lockhouse.engine.planning import Planner
     from lockhouse.engine.pool import EnginePool
+    from lockhouse.engine.protocol import LoadSettings
 
 _UNQUANTIZED: Final = ("F32", "F16", "BF16")
 _LARGE_BITS: Final = 6.5
@@ -205,6 +209,37 @@ def _reason(word: Fit, needed: MemoryEstimate, room: int, machine: Machine, cont
 
 def _gb(size_bytes: int) -> str:
     return f"{size_bytes / 1e9:.1f} GB"
+
+
+def planned_memory(
+    planner: Planner,
+    header: GgufHeader,
+    context_length: int,
+    settings: LoadSettings,
+    *,
+    projector_bytes: int = 0,
+) -> MemoryEstimate:
+    """What loading this file takes: llama.cpp's own figure, or the estimate where it has none.
+
+    Raises InvalidInput for a file that native code must not see.
+    """
+    from lockhouse.engine.planning import PlanRequest  # a listing needs none of the engine
+
+    check_loadable(header)
+    try:
+        plan = planner.plan(PlanRequest.of(header.path, context_length, settings))
+    except LockhouseError:
+        load = LoadShape.of(settings)
+        return estimate_memory(header, context_length, load, projector_bytes=projector_bytes)
+    return MemoryEstimate(
+        weights_bytes=plan.weights_bytes,
+        kv_bytes=plan.kv_bytes,
+        recurrent_bytes=plan.recurrent_bytes,
+        compute_bytes=plan.compute_bytes,
+        output_bytes=plan.output_bytes,
+        projector_bytes=projector_bytes,
+        exact=True,
+    )
 
 
 def fit_of(needed_bytes: int, machine: Machine | None = None) -> Fit:

@@ -113,7 +113,7 @@ def _confine(order: StartOrder, folder: Path) -> bool:
     """Leave the engine its model, the program and the system; nothing of the user's."""
     return seal.confine_files(
         read=[
-            *_model_files(Path(order.spec.model_path)),
+            *model_files(Path(order.spec.model_path)),
             Path("/proc"),
             Path("/sys"),
             Path("/etc"),
@@ -123,8 +123,8 @@ def _confine(order: StartOrder, folder: Path) -> bool:
     )
 
 
-def _model_files(path: Path) -> list[Path]:
-    """The file, and its other parts when it is split."""
+def model_files(path: Path) -> list[Path]:
+    """A model's file, and its other parts when it is split."""
     stem, _, count = path.stem.rpartition("-of-")
     if not count.isdecimal() or not stem[-5:].isdecimal():
         return [path]

@@ -16,11 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lockhouse.core.errors import InvalidInput, NoRoom
-from lockhouse.engine.process.native import as_c_string, lib, why
+from lockhouse.engine.process.native import as_c_string, context_parameters, lib, why
 from lockhouse.engine.protocol import LoadSettings
 
 Logits = NDArray[np.float32]
-_KV_TYPES = {"f16": 1, "q8_0": 8}  # ggml_type
 _CONTROL, _UNKNOWN = 1 << 3, 1 << 0  # llama_token_attr
 _SPELLED_OUT = True
 
@@ -207,19 +206,7 @@ class Context:
         """Raises NoRoom when llama.cpp cannot allocate it."""
         self._model = model
         self.vocabulary_size = model.vocabulary.size
-        parameters = lib.llama_context_default_params()
-        parameters.n_ctx = context_length
-        parameters.n_ubatch = max(32, min(settings.batch, context_length))
-        parameters.n_batch = parameters.n_ubatch
-        parameters.n_seq_max = settings.parallel
-        parameters.n_outputs_max = settings.parallel
-        parameters.kv_unified = True
-        parameters.swa_full = False  # layers with a window keep the window, not all
-        parameters.n_threads = parameters.n_threads_batch = threads
-        parameters.flash_attn_type = -1 if settings.flash_attention else 0
-        parameters.type_k = parameters.type_v = _KV_TYPES[settings.kv_type]
-        parameters.no_perf = True
-
+        parameters = context_parameters(settings, context_length, threads=threads)
         self.abort = abort  # kept alive as long as native code may look at it
         parameters.abort_callback = abort.callback
         parameters.abort_callback_data = abort.data

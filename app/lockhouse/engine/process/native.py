@@ -8,6 +8,7 @@ the time. Everything above works with the typed wrappers of ``model.py``.
 from __future__ import annotations
 
 import collections
+import ctypes
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -24,6 +25,7 @@ from lockhouse.engine.protocol import LoadSettings
 
 _LOG_LINES = 40
 _LOAD_MMAP = 1
+_KV_TYPES = {"f16": 1, "q8_0": 8}  # ggml_type
 
 
 def _bindings() -> Any:
@@ -89,6 +91,71 @@ def load_model(path: Path, settings: LoadSettings, on_progress: Callable[[float]
             code="model_rejected",
         )
     return handle
+
+
+def context_parameters(settings: LoadSettings, context_length: int, *, threads: int) -> Any:
+    """What a context is made with; a plan that is to be true is made with the same."""
+    parameters = lib.llama_context_default_params()
+    parameters.n_ctx = context_length
+    parameters.n_ubatch = max(32, min(settings.batch, context_length))
+    parameters.n_batch = parameters.n_ubatch
+    parameters.n_seq_max = settings.parallel
+    parameters.n_outputs_max = settings.parallel
+    parameters.kv_unified = True
+    parameters.swa_full = False  # layers with a window keep the window, not all
+    parameters.n_threads = parameters.n_threads_batch = threads
+    parameters.flash_attn_type = -1 if settings.flash_attention else 0
+    parameters.type_k = parameters.type_v = _KV_TYPES[settings.kv_type]
+    parameters.no_perf = True
+    return parameters
+
+
+class _Breakdown(ctypes.Structure):
+    """A ``std::map`` from buffer type to sizes, as libstdc++ lays it out."""
+
+    _fields_ = (
+        ("compare", ctypes.c_void_p),
+        ("color", ctypes.c_size_t),
+        ("root", ctypes.c_void_p),
+        ("leftmost", ctypes.c_void_p),
+        ("rightmost", ctypes.c_void_p),
+        ("count", ctypes.c_size_t),
+    )
+
+
+class _BreakdownNode(ctypes.Structure):
+    _fields_ = (
+        ("color", ctypes.c_size_t),
+        ("parent", ctypes.c_void_p),
+        ("left", ctypes.c_void_p),
+        ("right", ctypes.c_void_p),
+        ("buffer_type", ctypes.c_void_p),
+        ("model", ctypes.c_size_t),
+        ("context", ctypes.c_size_t),
+        ("compute", ctypes.c_size_t),
+    )
+
+
+def planned_weights(context: Any) -> int:
+    """Bytes of the weights in all buffers of a planned model; 0 where this cannot be asked.
+
+    The function has no C interface yet (llama-ext.h says it is to get one): it is looked up by
+    its C++ name, and only where that library's map is known to look like this.
+    """
+    name = "_Z26llama_get_memory_breakdownPK13llama_context"
+    if sys.platform != "linux" or not hasattr(lib._lib, name):  # noqa: SLF001 - its own handle
+        return 0
+    function = lib._lib[name]  # noqa: SLF001
+    function.argtypes, function.restype = (ctypes.c_void_p,), _Breakdown
+    found = function(context)
+    nodes, total = [found.root], 0
+    while nodes:
+        address = nodes.pop()
+        if address:
+            node = _BreakdownNode.from_address(address)
+            total += node.model
+            nodes += [node.left, node.right]
+    return total
 
 
 def why() -> str:

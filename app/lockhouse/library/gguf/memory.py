@@ -6,7 +6,7 @@ held against what llama.cpp reports for models of several kinds.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -14,6 +14,9 @@ from lockhouse.core.errors import UsageMistake
 from lockhouse.library.gguf.header import GgufHeader
 from lockhouse.library.gguf.shape import Shape, weights_bytes
 from lockhouse.library.gguf.types import KV_TYPES
+
+if TYPE_CHECKING:
+    from lockhouse.engine.protocol import LoadSettings
 
 CONTEXT_STEP: Final = 256  # llama.cpp rounds the cache up to this
 _PROCESS_BYTES: Final = 70 << 20  # interpreter, libraries, vocabulary
@@ -56,6 +59,16 @@ class LoadShape(msgspec.Struct, frozen=True):
     batch: int = 512
     parallel: int = 4
     flash_attention: bool = True
+
+    @classmethod
+    def of(cls, settings: LoadSettings) -> LoadShape:
+        """What of the load settings decides about memory."""
+        return cls(
+            kv_type=settings.kv_type,
+            batch=settings.batch,
+            parallel=settings.parallel,
+            flash_attention=settings.flash_attention,
+        )
 
 
 _USUAL_LOAD: Final = LoadShape()

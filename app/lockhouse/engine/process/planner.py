@@ -1,0 +1,183 @@
+"""The planning process: llama.cpp with its allocations switched off, for one model's file.
+
+The first question decides which file this process may see; then it confines itself. The
+figures are those that llama.cpp's own log reports, so they are what a real load would show.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from lockhouse import seal
+from lockhouse.core.errors import InvalidInput, LockhouseError, NoRoom
+from lockhouse.engine import planning
+from lockhouse.engine.planning import (
+    DeviceReport,
+    LookForDevices,
+    MemoryPlan,
+    PlanFailed,
+    PlanRequest,
+)
+
+_DEVICE_FILES = (Path("/dev"),)  # drivers of graphics processors are talked to through these
+_MIB = 1 << 20
+_KEPT_LINES = 4000
+_SIZE = r" *([0-9.]+) MiB"
+_KV = re.compile(r"llama_kv_cache\w*: size =" + _SIZE)
+_RECURRENT = re.compile(r"llama_memory_recurrent: size =" + _SIZE)
+_COMPUTE = re.compile(r"compute buffer size =" + _SIZE)
+_OUTPUT = re.compile(r"output buffer size =" + _SIZE)
+
+
+def run_planner(arguments: list[str]) -> int:
+    """``FD SECONDS``: answer on that channel until nobody asks for so long."""
+    channel, kept_s = Connection(int(arguments[0])), float(arguments[1])
+    _no_core_files()
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        question = planning.receive(channel)
+        _confine(question)
+        answerer = _Answerer()
+        while True:
+            planning.reply(channel, answerer.answer(question))
+            if not channel.poll(kept_s):
+                break
+            question = planning.receive(channel)
+    sys.stdout.flush()
+    os._exit(0)  # native destructors are no way to end
+
+
+def _no_core_files() -> None:
+    if sys.platform != "win32":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _confine(question: PlanRequest | LookForDevices) -> None:
+    from lockhouse.engine.process.main import model_files
+
+    is_plan = isinstance(question, PlanRequest)
+    seal.confine_files(
+        read=[
+            *(model_files(Path(question.model_path)) if isinstance(question, PlanRequest) else ()),
+            Path("/proc"),
+            Path("/sys"),
+            Path("/etc"),
+        ],
+        run=seal.program_files(),
+        write=[Path("/dev/null"), Path("/dev/urandom"), *(() if is_plan else _DEVICE_FILES)],
+    )
+
+
+class _Answerer:
+    """Keeps the metadata of the one model."""
+
+    def __init__(self) -> None:
+        self._log = _Log()
+        self._models: dict[bool, Any] = {}  # by whether weights may be repacked
+
+    def answer(self, question: PlanRequest | LookForDevices) -> planning.Answer:
+        """Expected errors become answers; anything else ends the process."""
+        try:
+            if isinstance(question, LookForDevices):
+                return self._devices()
+            return self._plan(question)
+        except LockhouseError as error:
+            return PlanFailed(error.code, error.exit_code, error.message, error.hint)
+
+    def _devices(self) -> DeviceReport:
+        from lockhouse.engine.process.devices import look
+
+        return look()
+
+    def _plan(self, request: PlanRequest) -> MemoryPlan:
+        from lockhouse.engine.process.native import context_parameters, lib
+
+        model = self._model(request)
+        parameters = context_parameters(request.settings(), request.context_length, threads=1)
+        self._log.clear()
+        context = lib.llama_init_from_model(model, parameters)
+        if not context:
+            raise NoRoom(
+                f"A context of {request.context_length:,} tokens cannot be made: "
+                f"{self._log.reason()}.",
+                hint="Choose a smaller context length.",
+                code="context_too_large",
+            )
+        try:
+            log = self._log.text()
+            return MemoryPlan(
+                weights_bytes=self._weights(model, context),
+                kv_bytes=_sum_of(_KV, log),
+                recurrent_bytes=_sum_of(_RECURRENT, log),
+                compute_bytes=_sum_of(_COMPUTE, log),
+                output_bytes=_sum_of(_OUTPUT, log),
+            )
+        finally:
+            lib.llama_free(context)
+
+    def _model(self, request: PlanRequest) -> Any:
+        from lockhouse.engine.process.native import lib
+
+        found = self._models.get(request.extra_buffers)
+        if found is None:
+            parameters = lib.llama_model_default_params()
+            parameters.no_alloc = True
+            parameters.load_mode = 0  # nothing of the weights is mapped or read
+            parameters.use_extra_bufts = request.extra_buffers
+            self._log.clear()
+            found = lib.llama_model_load_from_file(request.model_path.encode(), parameters)
+            if not found:
+                raise InvalidInput(
+                    f"llama.cpp cannot load {Path(request.model_path).name}: "
+                    f"{self._log.reason() or 'no reason given'}.",
+                    hint="The file may be damaged or too new for this engine; get it again.",
+                    code="model_rejected",
+                )
+            self._models[request.extra_buffers] = found
+        return found
+
+    def _weights(self, model: Any, context: Any) -> int:
+        """All tensors, and once more those that are kept in two forms."""
+        from lockhouse.engine.process.native import lib, planned_weights
+
+        return planned_weights(context) or int(lib.llama_model_size(model))
+
+
+class _Log:
+    """llama.cpp's own words since the last question."""
+
+    def __init__(self) -> None:
+        from lockhouse.engine.process.native import lib, start_backend
+
+        self._lines: list[str] = []
+        start_backend()
+
+        @lib.llama_log_callback  # type: ignore[untyped-decorator]
+        def keep(_level: int, text: bytes, _data: object) -> None:
+            if len(self._lines) < _KEPT_LINES:
+                self._lines.append(text.decode("utf-8", "replace"))
+
+        self._callback = keep  # native code holds only its address
+        lib.llama_log_set(keep, None)
+
+    def clear(self) -> None:
+        self._lines.clear()
+
+    def text(self) -> str:
+        return "".join(self._lines)
+
+    def reason(self) -> str:
+        """What the last lines say, short."""
+        lines = [line.strip() for line in self.text().splitlines() if line.strip(" .")]
+        return "; ".join(lines[-2:])[:400]
+
+
+def _sum_of(pattern: re.Pattern[str], log: str) -> int:
+    return round(sum(float(size) for size in pattern.findall(log)) * _MIB)

@@ -15,11 +15,13 @@ from lockhouse.chat.turns import Turns
 from lockhouse.engine.checkup import EngineCheckup
 from lockhouse.engine.pool import EnginePool
 from lockhouse.gate.door import Gate
+from lockhouse.gate.hub import Hub
 from lockhouse.gate.launching import inherited_channel
 from lockhouse.gate.network import Network
 from lockhouse.library.fit import machine_now
 from lockhouse.library.models import Models
 from lockhouse.library.starter import starter_model
+from lockhouse.library.transfers import Transfers
 from lockhouse.places import Paths, paths_for
 from lockhouse.storage.database import Database
 from lockhouse.storage.settings import Settings, SettingsFile
@@ -40,6 +42,8 @@ class Workspace:
         self.gate = Gate(Network(paths.network), self.database, inherited_channel())
         starter = starter_model()
         self.models = Models(self.database, paths.models, starter)
+        self.hub = Hub(self.gate)
+        self.transfers = Transfers(self.database, self.hub, self.models, paths.models)
         self.checkup = EngineCheckup(paths.cache)
         self.engines = EnginePool(
             paths.run,
@@ -68,6 +72,7 @@ class Workspace:
 
     def close(self) -> None:
         """Let go of engines and the database."""
+        self.transfers.close()
         self.engines.close()
         self.database.close()
 

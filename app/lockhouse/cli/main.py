@@ -38,6 +38,7 @@ _COMMANDS = {
     "settings": ("lockhouse.cli.settings", "settings", "Show and change settings."),
     "status": ("lockhouse.cli.status", "status", "Show the seal, loaded models and memory."),
     "targets": ("lockhouse.cli.targets", "targets", "List everything that can answer."),
+    "transfers": ("lockhouse.cli.getting", "transfers", "Show and steer downloads."),
     "unseal": ("lockhouse.cli.gate", "unseal", "Open the network for listed hosts."),
 }
 

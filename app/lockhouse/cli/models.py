@@ -12,6 +12,7 @@ import click
 
 from lockhouse.cli import output
 from lockhouse.cli.door import Door, as_json, pass_door
+from lockhouse.cli.getting import get, search
 from lockhouse.cli.progress import counting
 from lockhouse.core.errors import InvalidInput, UsageMistake
 
@@ -47,6 +48,10 @@ class _Models(click.Group):
 @click.group(cls=_Models, short_help="Show, bring and keep models.")
 def models() -> None:
     """Models on this machine."""
+
+
+models.add_command(search)
+models.add_command(get)
 
 
 @models.command("list")

@@ -24,8 +24,10 @@ _ELSEWHERE: Final = {
     "catalogue": ("lockhouse.cli.library_catalogue", "catalogue"),
     "diff": ("lockhouse.cli.library_revisions", "diff"),
     "folders": ("lockhouse.cli.library_folders", "folders"),
+    "get": ("lockhouse.cli.getting", "get"),
     "profile": ("lockhouse.cli.library_profiles", "profile"),
     "revisions": ("lockhouse.cli.library_revisions", "revisions"),
+    "search": ("lockhouse.cli.getting", "search"),
     "use": ("lockhouse.cli.library_revisions", "use"),
 }
 

@@ -103,8 +103,8 @@ class Models:
         """
         return self._find(name).info
 
-    def _find(self, name: str) -> Listed:
-        listed = self._listing.models()
+    def _find(self, name: str, among: Sequence[Listed] | None = None) -> Listed:
+        listed = self._listing.models() if among is None else among
         for each in listed:
             if name in each.names or name in each.info.aliases:
                 return each
@@ -185,10 +185,25 @@ class Models:
         With a limit no more than that is read, the smallest files first. Gives the bytes that
         are left to read; what was counted is kept, whenever it ends.
         """
-        found = uncompared(self._listing.models(), self._inventory)
-        total = min(found.size_bytes, limit_bytes or found.size_bytes)
-        meter = Meter(total, progress, cancel)
-        return hash_some(found, self._inventory, meter, limit_bytes)
+        return self.list_recognised(limit_bytes=limit_bytes, progress=progress, cancel=cancel)[1]
+
+    def list_recognised(
+        self,
+        *,
+        limit_bytes: int | None = None,
+        progress: Progress | None = None,
+        cancel: CancelToken | None = None,
+    ) -> tuple[_ModelList, int]:
+        """:meth:`recognise` and :meth:`list` in one look."""
+        listed = self._listing.models()
+        found = uncompared(listed, self._inventory)
+        left = found.size_bytes
+        if found.paths:
+            total = left if limit_bytes is None else min(left, limit_bytes)
+            left = hash_some(found, self._inventory, Meter(total, progress, cancel), limit_bytes)
+        if left != found.size_bytes:
+            listed = self._listing.models()
+        return [each.info for each in listed], left
 
     # Changes
 
@@ -245,15 +260,23 @@ class Models:
         """
         return self.remove_many([name], delete_files=delete_file)[0]
 
-    def remove_many(self, names: Sequence[str], *, delete_files: bool) -> builtins.list[Removal]:
+    def remove_many(
+        self, names: Sequence[str], *, delete_files: bool, dry_run: bool = False
+    ) -> builtins.list[Removal]:
         """The same for several. When one of them cannot be removed, none is."""
-        remover = Remover(self._inventory, self._folders, self._revisions, self._listing.models())
-        return remover.remove([self._find(name) for name in names], delete_files=delete_files)
+        remover, chosen = self._remover(names)
+        return remover.remove(chosen, delete_files=delete_files, dry_run=dry_run)
 
     def would_free(self, names: Sequence[str]) -> int:
         """The bytes that removing these models gives back. Files with another link give none."""
-        remover = Remover(self._inventory, self._folders, self._revisions, self._listing.models())
-        return remover.would_free([self._find(name) for name in names])
+        remover, chosen = self._remover(names)
+        return remover.would_free(chosen)
+
+    def _remover(self, names: Sequence[str]) -> tuple[Remover, builtins.list[Listed]]:
+        listed = self._listing.models()
+        found = {each.info.path: each for each in (self._find(name, listed) for name in names)}
+        remover = Remover(self._inventory, self._folders, self._revisions, listed)
+        return remover, [*found.values()]
 
     def note_use(self, path: Path, tokens_per_s: float, prompt_tokens_per_s: float) -> None:
         """A model has answered, that fast. Never fails: an answer does not depend on it."""

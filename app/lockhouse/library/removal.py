@@ -36,11 +36,18 @@ class Remover:
         self._listed = listed
         self._is_own = folders.ownership()
 
-    def remove(self, models: Sequence[Listed], *, delete_files: bool) -> list[Removal]:
+    def remove(
+        self, models: Sequence[Listed], *, delete_files: bool, dry_run: bool = False
+    ) -> list[Removal]:
         """Delete what is ours, forget what is the user's. Raises before anything is done."""
         files = {model.info.name: self._own_files(model, models) for model in models}
         for model in models:
             self._refuse_if_not_ours(model, files[model.info.name])
+        if dry_run:
+            return [
+                Removal(name, tuple(paths), sum(map(_freed, paths)))
+                for name, paths in files.items()
+            ]
         doomed = [path for each in files.values() for path in each]
         if doomed and not delete_files:
             self._ask_first(models, doomed)

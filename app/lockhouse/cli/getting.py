@@ -134,7 +134,11 @@ def get(door: Door, reference: str, *, dry_run: bool, yes: bool, is_json: bool) 
             _show_plan(repo, found, wanted, is_json=is_json)
             return 0
         chosen = _chosen(found, wanted, yes=yes, is_json=is_json)
+        if chosen.here and not yes:
+            return _tell_here(workspace, chosen, is_json=is_json)
         transfer = workspace.transfers.add(repo, chosen.files, label=chosen.label)
+        if transfer.state in ("paused", "failed"):
+            workspace.transfers.resume(transfer.id)
         ended = _follow(workspace, [transfer.id], how_to_go_on=f"models get {reference}")[0]
         if ended.state != "done" or ended.destination is None:
             raise _as_error(ended)
@@ -144,6 +148,17 @@ def get(door: Door, reference: str, *, dry_run: bool, yes: bool, is_json: bool) 
     else:
         output.write_line(f"{model.name}: {output.size(ended.size_bytes)}, hash verified")
         output.note(f'Ask it: lockhouse ask -m {model.name} "..."')
+    return 0
+
+
+def _tell_here(workspace: Workspace, chosen: FileChoice, *, is_json: bool) -> int:
+    """The very same bytes are on this machine; nothing has to come."""
+    model = next(each for each in workspace.models.list() if each.sha256 == chosen.files[0].sha256)
+    if is_json:
+        output.write_json(model)
+    else:
+        output.write_line(f"{model.name}: here already, {model.path}")
+        output.note("To have it in Lockhouse's own folder too, add --yes.")
     return 0
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
@@ -23,7 +24,6 @@ from lockhouse.library.model_info import Quality
 Loss = Literal["high", "noticeable", "slight", "very slight", "negligible", "none"]
 
 _LOSSES: Final[tuple[tuple[float, Loss], ...]] = (
-    (15.5, "none"),
     (7.9, "negligible"),
     (6.3, "very slight"),
     (4.6, "slight"),
@@ -118,7 +118,7 @@ def remote_header(
     while True:
         data = hub.start(repo.repo, file.name, repo.revision, count=count, cancel=cancel)
         try:
-            return read_header_start(data, file.size_bytes)
+            return read_header_start(data, file.size_bytes, Path(file.name))
         except NeedMore as more:
             if len(data) < count or count >= _MOST_BYTES:
                 raise InvalidInput(f"The header of {file.name} has no end.") from more
@@ -183,9 +183,15 @@ def _choice(
         bits_per_weight=round(bits, 2),
         size_bytes=size + extra,
         fit=fit(known, machine, projector_bytes=extra),
-        loss=next((loss for least, loss in _LOSSES if bits >= least), "high"),
+        loss=_loss(label, bits),
         here=bool(parts[0].sha256) and all(file.sha256 in here for file in parts),
     )
+
+
+def _loss(label: str, bits: float) -> Loss:
+    if label in ("F32", "F16", "BF16"):
+        return "none"
+    return next((loss for least, loss in _LOSSES if bits >= least), "high")
 
 
 def _nominal_bits(label: str) -> float:
@@ -237,7 +243,7 @@ def _reason(best: FileChoice, machine: Machine) -> str:
     )
     room = best.fit.available_bytes / 1e9
     small = best.fit.needed.weights_bytes <= machine.memory_free_bytes * _NOTHING_TO_SAVE
-    why = "the model is small enough to keep all of its quality" if small else "the usual balance"
+    why = "small as it is, there is no need to save more" if small else "the usual balance"
     if best.bits_per_weight < _LEAST_BITS:
         why = "the best that fits"
     return f"{why[0].upper()}{why[1:]}: {loss}; it fits into the {room:.1f} GB free{context}."

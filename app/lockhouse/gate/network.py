@@ -195,6 +195,8 @@ def proxy_url(text: str) -> str:
 
 def host_pattern(text: str, *, port: int = 443) -> str:
     """``HOST[:PORT]`` as it is kept: lower case, with its port. Raises UsageMistake."""
+    if text.count("[") != text.count("]"):
+        raise _no_host(text)
     name, given = _split(text.strip().lower())
     if given:
         if not given.isascii() or not given.isdecimal() or not 0 < int(given) < 65536:

@@ -66,8 +66,9 @@ def _host_of(error: BaseException) -> str:
 
 
 def _first_cause(error: BaseException) -> BaseException:
-    while error.__cause__ is not None:
-        error = error.__cause__
+    # httpcore's pool raises "from None", which hides a cause and leaves the context
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
     return error
 
 

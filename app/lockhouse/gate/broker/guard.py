@@ -22,6 +22,14 @@ from lockhouse.gate.network import NetworkState, allows, split_host
 _STARTS_A_PROCESS = ("os.exec", "os.fork", "os.posix_spawn", "os.system", "subprocess.Popen")
 _LOOKS_UP = ("socket.gethostbyname", "socket.gethostbyaddr", "socket.getnameinfo")
 
+_NEAR = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16",
+        "::1/128", "fc00::/7", "fe80::/10",
+    )
+)  # fmt: skip
+
 Address = tuple[int, str, int]  # family, number, port
 
 
@@ -140,4 +148,4 @@ def _is_near(host: str) -> bool:
         address = ipaddress.ip_address(host.strip("[]").partition("%")[0])
     except ValueError:
         return False
-    return address.is_loopback or address.is_private or address.is_link_local
+    return any(address in network for network in _NEAR)

@@ -1,0 +1,142 @@
+"""Doors, brokers and web servers: real processes and real connections on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lockhouse.gate.brokers import Broker, Brokers
+from lockhouse.gate.network import Network
+from tests.gate.web import Web
+
+ROOT = Path(__file__).parents[2]
+
+
+class Door:
+    """A running door program of one home."""
+
+    def __init__(self, home: Path, environment: dict[str, str]) -> None:
+        self.home = home
+        self.process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("door_program.py"))],
+            env={**environment, "LOCKHOUSE_HOME": str(home)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.way = self.hear()["way"]
+
+    def tell(self, do: str, **more: Any) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps({"do": do, **more}) + "\n")
+        self.process.stdin.flush()
+
+    def hear(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, "the door has ended"
+        heard: dict[str, Any] = json.loads(line)
+        return heard
+
+    def hear_end(self) -> dict[str, Any]:
+        """The next that is no progress."""
+        while True:
+            heard = self.hear()
+            if "event" not in heard:
+                return heard
+
+    def reach(self, url: str, **more: Any) -> dict[str, Any]:
+        self.tell("reach", id="one", url=url, **more)
+        return self.hear_end()
+
+    def ask(self, do: str) -> dict[str, Any]:
+        self.tell(do)
+        return self.hear()
+
+    def broker(self) -> Broker:
+        """This door's own; it may still be starting."""
+        while True:
+            for broker in Brokers(self.home / "run").list():
+                if broker.launcher_pid == self.process.pid:
+                    return broker
+            assert self.process.poll() is None
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    with Web() as server:
+        yield server
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Web]:
+    """Another server, which nobody has allowed."""
+    with Web() as server:
+        yield server
+
+
+@pytest.fixture
+def environment() -> dict[str, str]:
+    """Without the settings and the keyring of whoever runs the tests."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("LOCKHOUSE_")}
+    kept.pop("HF_ENDPOINT", None)
+    return {
+        **kept,
+        "PYTHONPATH": os.pathsep.join((str(ROOT / "app"), str(ROOT))),
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+    }
+
+
+@pytest.fixture
+def home(tmp_path: Path, web: Web) -> Path:
+    """A home that is open for the web server, and for nothing else."""
+    folder = tmp_path / "home"
+    Network(folder / "network.json").open([web.host])
+    return folder
+
+
+@pytest.fixture
+def start(home: Path, environment: dict[str, str]) -> Iterator[Callable[..., Door]]:
+    """Start a door of the home."""
+    doors: list[Door] = []
+
+    def begin(**variables: str) -> Door:
+        doors.append(Door(home, {**environment, **variables}))
+        return doors[-1]
+
+    yield begin
+    for door in doors:
+        door.close()
+
+
+@pytest.fixture
+def lockhouse(
+    home: Path, environment: dict[str, str]
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a command on the home."""
+
+    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "lockhouse", "--home", str(home), *arguments],
+            env={**environment, **variables},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run

@@ -1,0 +1,99 @@
+"""A door that does what it is told, a line at a time: started and sealed as the launcher does it.
+
+Standard input has one JSON object a line, standard output one for each that is done.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from lockhouse import __main__ as launcher
+from lockhouse import seal
+
+launcher.start_broker(["models"])
+seal.seal_network()
+
+from lockhouse.core.cancelling import CancelToken  # noqa: E402 - the seal comes first
+from lockhouse.core.errors import Cancelled, LockhouseError  # noqa: E402
+from lockhouse.gate.protocol import Progress, Reach, Reached  # noqa: E402
+from lockhouse.workspace import open_workspace  # noqa: E402
+
+_said = threading.Lock()
+
+
+def say(**what: Any) -> None:
+    with _said:
+        print(json.dumps(what), flush=True)
+
+
+def reach(gate: Any, order: dict[str, Any], cancel: CancelToken) -> None:
+    files = [os.open(order["to"], os.O_RDWR | os.O_CREAT)] if "to" in order else []
+    told = []
+
+    def event(progress: Progress) -> None:
+        if not told:
+            told.append(progress)
+            say(event="progress", id=order["id"])
+
+    request = Reach(order["url"], most_bytes=order.get("most_bytes", 1 << 30))
+    try:
+        reply = gate.ask(
+            request,
+            reply_type=Reached,
+            files=files,
+            events=event,
+            event_type=Progress,
+            cancel=cancel,
+            purpose="test",
+        )
+        say(id=order["id"], status=reply.status, size_bytes=reply.size_bytes)
+    except Cancelled:
+        say(id=order["id"], cancelled=True, at=time.monotonic())
+    except LockhouseError as error:
+        say(
+            id=order["id"],
+            code=error.code,
+            exit_code=error.exit_code,
+            message=error.message,
+            hint=error.hint,
+            retry_after_s=getattr(error, "retry_after_s", 0.0),
+        )
+    finally:
+        for fd in files:
+            os.close(fd)
+
+
+def main() -> None:
+    workspace = open_workspace(Path(os.environ["LOCKHOUSE_HOME"]))
+    gate = workspace.gate
+    cancels: dict[str, CancelToken] = {}
+    say(ready=True, way=gate.status().way)
+    for line in sys.stdin:
+        order = json.loads(line)
+        if order["do"] == "reach":
+            cancels[order["id"]] = CancelToken()
+            threading.Thread(target=reach, args=(gate, order, cancels[order["id"]])).start()
+        elif order["do"] == "cancel":
+            cancels[order["id"]].cancel()
+        elif order["do"] == "status":
+            status = gate.status()
+            say(way=status.way, title=status.title, what_to_do=status.what_to_do)
+        elif order["do"] == "records":
+            say(
+                records=[
+                    [r.kind, r.host, r.outcome, r.bytes_out, r.bytes_in, r.purpose]
+                    for r in gate.records()
+                ],
+                bytes_out=gate.bytes_out,
+            )
+        elif order["do"] == "self-test":
+            say(probes=[[p.attempt, p.stopped, p.by] for p in seal.self_test()])
+
+
+main()

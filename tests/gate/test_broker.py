@@ -1,0 +1,329 @@
+"""The broker at work: a real process, real connections, and what it refuses."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lockhouse.gate.brokers import Brokers
+from lockhouse.gate.network import Network
+from tests.gate.conftest import Door
+from tests.gate.web import Web
+
+Start = Callable[..., Door]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return True
+    return status[status.rindex(")") + 2] in "ZX"
+
+
+def wait_until_gone(pid: int) -> None:
+    while not is_gone(pid):
+        threading.Event().wait(0.01)
+
+
+# --- what it does --------------------------------------------------------------------------
+
+
+def test_bytes_go_into_the_file_that_was_handed_over(
+    start: Start, web: Web, tmp_path: Path
+) -> None:
+    door = start()
+    assert door.way == "open"
+    done = door.reach(web.url("/text?say=bytes+of+a+model"), to=str(tmp_path / "part"))
+    assert done["status"] == 200
+    assert (tmp_path / "part").read_bytes() == b"bytes of a model"
+    told = door.ask("records")
+    kinds = [(kind, host, outcome, purpose) for kind, host, outcome, *_, purpose in told["records"]]
+    assert kinds == [("transfer", web.host, "200", "test"), ("allowed", web.host, "", "test")]
+    assert told["records"][0][3] == told["bytes_out"] > 50
+    assert told["records"][0][4] > len("bytes of a model")
+
+
+def test_nothing_about_the_user_travels_along(start: Start, web: Web, elsewhere: Web) -> None:
+    proxy = elsewhere.url("")
+    door = start(HTTP_PROXY=proxy, http_proxy=proxy, ALL_PROXY=proxy, HF_TOKEN="hf_secret")
+    assert door.reach(web.url("/cookie"))["status"] == 200
+    assert door.reach(web.url("/text"))["status"] == 200
+    sent = {"host", "accept", "connection", "user-agent", "accept-encoding"}
+    for _, headers in web.requests:
+        assert set(headers) == sent
+        assert headers["user-agent"] == "lockhouse"
+    assert elsewhere.requests == []
+    environment = Path(f"/proc/{door.broker().pid}/environ").read_bytes()
+    assert b"hf_secret" not in environment
+    assert b"PROXY" not in environment.upper()
+
+
+def test_a_redirect_to_a_host_that_is_not_listed_is_refused(
+    start: Start, web: Web, elsewhere: Web
+) -> None:
+    door = start()
+    assert door.reach(web.url(f"/redirect?to={web.url('/text')}"))["status"] == 200
+    refused = door.reach(web.url(f"/redirect?to={elsewhere.url('/text')}"))
+    assert refused["code"] == "host_not_allowed"
+    assert refused["exit_code"] == 4
+    assert elsewhere.host in refused["message"]
+    assert elsewhere.requests == []
+    assert ["refused", elsewhere.host, "host_not_allowed", 0, 0, "test"] in door.ask("records")[
+        "records"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/status?code=401", "unauthorized"),
+        ("/status?code=403", "forbidden"),
+        ("/status?code=404", "not_there"),
+        ("/status?code=429&after=17", "rate_limited"),
+        ("/status?code=500", "remote_failed"),
+        ("/reset", "connection_lost"),
+        ("/packed", "remote_failed"),
+        ("/redirect?to=/redirect%3Fto=/text", ""),
+    ],
+)
+def test_what_a_host_says_is_told(start: Start, web: Web, path: str, code: str) -> None:
+    told = start().reach(web.url(path))
+    assert told.get("code", "") == code
+    if code:
+        assert told["exit_code"] == 4
+        assert told["message"]
+    if code == "rate_limited":
+        assert told["retry_after_s"] == 17
+        assert "17" in told["hint"]
+
+
+def test_more_than_was_asked_for_is_not_read(start: Start, web: Web) -> None:
+    assert start().reach(web.url("/drip"), most_bytes=100_000)["code"] == "too_large"
+    assert web.gone.wait(10)
+
+
+def test_what_the_network_does_is_told(start: Start, home: Path, web: Web) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening
+        closed = f"127.0.0.1:{taken.getsockname()[1]}"
+        listed = [web.host, closed, "no-such-host.invalid:80", f"127.0.0.2:{web.port}"]
+        Network(home / "network.json").open(listed)
+        door = start()
+        assert door.reach(f"http://{closed}/")["code"] == "connection_refused"
+        assert door.reach("http://no-such-host.invalid/")["code"] == "dns"
+        assert door.reach(f"http://127.0.0.2:{web.port}/")["code"] == "connection_refused"
+        assert door.reach(f"https://{web.host}/")["code"] == "tls"
+
+
+def test_only_local_addresses_by_whatever_name(start: Start, home: Path, web: Web) -> None:
+    Network(home / "network.json").open([web.host, "203.0.113.7:80"], lan=True)
+    door = start()
+    assert door.reach(web.url("/text"))["status"] == 200
+    refused = door.reach("http://203.0.113.7/")
+    assert refused["code"] == "host_not_allowed"
+    assert "local network" in refused["message"]
+
+
+def test_the_policys_proxy_is_the_only_way(
+    start: Start, home: Path, web: Web, elsewhere: Web
+) -> None:
+    network = Network(home / "network.json")
+    network.open(["models.invalid:80", web.host], proxy=f"http://{elsewhere.host}")
+    door = start()
+    # The proxy has no such path and hangs up: that it was asked, and for what, is the point.
+    door.reach("http://models.invalid/text")
+    door.reach(web.url("/text"))
+    assert elsewhere.paths() == ["http://models.invalid/text", web.url("/text")]
+    assert web.requests == []
+    assert door.reach("http://other.invalid/text")["code"] == "host_not_allowed"
+
+
+# --- how it ends ---------------------------------------------------------------------------
+
+
+def test_cancelling_ends_the_connection(start: Start, web: Web) -> None:
+    door = start()
+    door.tell("reach", id="one", url=web.url("/stall"))
+    while not web.requests:
+        threading.Event().wait(0.01)
+    door.tell("cancel", id="one")
+    assert door.hear_end()["cancelled"]
+    assert web.gone.wait(10)
+    assert door.reach(web.url("/text"))["status"] == 200  # the broker goes on
+    assert door.ask("records")["records"][2][2] == "cancelled"
+
+
+def test_sealing_ends_a_transfer_at_once_and_for_good(
+    start: Start, web: Web, home: Path, lockhouse: Run, tmp_path: Path
+) -> None:
+    door = start()
+    broker = door.broker()
+    door.tell("reach", id="one", url=web.url("/drip"), to=str(tmp_path / "part"))
+    assert door.hear()["event"] == "progress"
+    sealed = lockhouse("seal")
+    assert sealed.returncode == 0, sealed.stderr
+    assert "one running program" in sealed.stderr
+    assert is_gone(broker.pid)
+    told = door.hear_end()
+    assert (told["code"], told["exit_code"]) == ("sealed", 4)
+    assert web.gone.wait(10)
+    assert (tmp_path / "part").stat().st_size > 0  # what came is kept
+    assert door.ask("status")["way"] == "sealed_meanwhile"
+    assert door.reach(web.url("/text"))["code"] == "sealed"
+    # Opened again, this program still has no way out: it must be started anew.
+    assert lockhouse("unseal", "--host", web.host).returncode == 0
+    assert door.ask("status")["way"] == "broker_gone"
+    assert door.reach(web.url("/text"))["code"] == "sealed"
+    assert start().reach(web.url("/text"))["status"] == 200
+    kinds = [record[0] for record in door.ask("records")["records"]]
+    assert {"sealed", "unsealed", "refused", "allowed"} <= set(kinds)
+
+
+def test_a_broker_that_is_killed_is_told_and_harmless(start: Start, web: Web) -> None:
+    door = start()
+    door.tell("reach", id="one", url=web.url("/drip"))
+    assert door.hear()["event"] == "progress"
+    os.kill(door.broker().pid, signal.SIGKILL)
+    told = door.hear_end()
+    assert told["code"] == "sealed"
+    assert "broker has ended" in told["message"]
+    assert door.ask("status")["way"] == "broker_gone"
+    assert Brokers(door.home / "run").list() == []
+
+
+def test_a_door_that_is_killed_takes_its_broker_along(start: Start, web: Web) -> None:
+    door = start()
+    broker = door.broker()
+    door.tell("reach", id="one", url=web.url("/drip"))
+    assert door.hear()["event"] == "progress"
+    door.process.kill()
+    wait_until_gone(broker.pid)
+    assert web.gone.wait(10)
+    assert Brokers(door.home / "run").list() == []
+
+
+def test_two_doors_have_two_brokers(start: Start, web: Web) -> None:
+    first, second = start(), start()
+    assert first.broker().pid != second.broker().pid
+    first.close()
+    assert second.reach(web.url("/text"))["status"] == 200
+    assert [b.launcher_pid for b in Brokers(second.home / "run").list()] == [second.process.pid]
+
+
+def test_a_list_that_became_shorter_holds_at_once(
+    start: Start, home: Path, web: Web, elsewhere: Web
+) -> None:
+    network = Network(home / "network.json")
+    network.open([web.host, elsewhere.host])
+    door = start()
+    assert door.reach(elsewhere.url("/text"))["status"] == 200
+    network.open([web.host])
+    assert door.reach(elsewhere.url("/text"))["code"] == "host_not_allowed"
+    assert door.reach(web.url("/text"))["status"] == 200
+    network.open([web.host, elsewhere.host, "127.0.0.2:80"])
+    assert door.reach("http://127.0.0.2/")["code"] == "host_not_allowed"  # longer needs a start
+
+
+# --- sealed ---------------------------------------------------------------------------------
+
+
+def test_a_program_that_started_sealed_stays_sealed(
+    start: Start, home: Path, web: Web, lockhouse: Run
+) -> None:
+    Network(home / "network.json").seal()
+    door = start()
+    assert door.way == "sealed"
+    refused = door.reach(web.url("/text"))
+    assert (refused["code"], refused["exit_code"]) == ("sealed", 4)
+    assert "lockhouse unseal" in refused["hint"]
+    assert not (home / "run" / "brokers").exists()
+    assert lockhouse("unseal", "--host", web.host).returncode == 0
+    assert door.ask("status")["way"] == "start_anew"
+    assert "start it again" in door.reach(web.url("/text"))["hint"]
+    assert door.ask("records")["records"][0][:3] == ["refused", "", "sealed"]
+    assert web.requests == []
+
+
+def test_a_damaged_state_is_sealed_and_told(start: Start, home: Path, lockhouse: Run) -> None:
+    (home / "network.json").write_text('{"mode": "open"')
+    assert start().way == "damaged"
+    assert "damaged" in lockhouse("status").stdout
+    assert not (home / "run" / "brokers").exists()
+
+
+# --- planted violations ---------------------------------------------------------------------
+
+PLANT = """
+import ctypes, os, socket, subprocess, sys
+
+def attempt(name, act):
+    try:
+        result = act()
+    except Exception as error:
+        result = f"refused: {type(error).__name__}"
+    os.write(2, f"PLANT {name} {result}\\n".encode())
+
+def native():
+    libc = ctypes.CDLL(None, use_errno=True)
+    fd = libc.socket(2, 1, 0)
+    port = int(os.environ["PYTHON_PLANT_PORT"])
+    address = (2).to_bytes(2, "little") + port.to_bytes(2, "big") + bytes([127, 0, 0, 1]) + bytes(8)
+    if libc.connect(fd, address, 16) == 0:
+        return "OUT"
+    raise OSError(ctypes.get_errno())
+
+def connect():
+    socket.create_connection(("127.0.0.1", int(os.environ["PYTHON_PLANT_PORT"])), 2)
+    return "OUT"
+
+def attack():
+    attempt("connect", connect)
+    attempt("native", native)
+    attempt("look-up", lambda: socket.getaddrinfo("example.invalid", 443) and "OUT")
+    attempt("child", lambda: subprocess.run([sys.executable, "-c", ""]) and "OUT")
+    attempt("bind", lambda: socket.socket().bind(("127.0.0.1", 0)) or "OUT")
+    attempt("udp", lambda: socket.socket(type=socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", 9)))
+    attempt("database", lambda: open(os.environ["PYTHON_PLANT_DATABASE"], "rb").read(1) and "OUT")
+    attempt("write", lambda: open("/tmp/lockhouse-plant", "w") and "OUT")
+    attempt("xet", lambda: __import__("hf_xet") and "OUT")
+    os.write(2, b"PLANT done\\n")
+
+class AtTheFirstRequest:
+    def find_spec(self, name, path=None, target=None):
+        if name == "lockhouse.gate.broker.service":
+            sys.meta_path.remove(self)
+            attack()
+
+if "--broker" in sys.orig_argv:
+    sys.meta_path.insert(0, AtTheFirstRequest())
+"""
+
+
+def test_code_planted_in_the_broker_reaches_no_other_host_and_no_file(
+    start: Start, home: Path, web: Web, elsewhere: Web, tmp_path: Path
+) -> None:
+    (tmp_path / "plant").mkdir()
+    (tmp_path / "plant" / "sitecustomize.py").write_text(PLANT)
+    door = start(
+        PYTHONPATH=os.pathsep.join((str(tmp_path / "plant"), os.environ["PYTHONPATH"], ".")),
+        PYTHON_PLANT_PORT=str(elsewhere.port),
+        PYTHON_PLANT_DATABASE=str(home / "lockhouse.db"),
+    )
+    assert door.reach(web.url("/text"))["status"] == 200
+    log = home / "logs" / "broker.log"
+    told = [line.split(" ", 2) for line in log.read_text().splitlines() if "PLANT" in line]
+    outcomes = {words[1]: words[2] for words in told if len(words) == 3}
+    assert set(outcomes) == {
+        "connect", "native", "look-up", "child", "bind", "udp", "database", "write", "xet",
+    }  # fmt: skip
+    assert {name for name, result in outcomes.items() if "refused" not in result} == set()
+    assert elsewhere.requests == []

@@ -1,0 +1,156 @@
+"""The state of the network: sealed unless a whole and valid file says otherwise."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lockhouse.core.errors import StorageError, UsageMistake
+from lockhouse.gate.network import (
+    Network,
+    NetworkState,
+    allows,
+    host_pattern,
+    hub_endpoint,
+    hub_hosts,
+    proxy_url,
+)
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Network:
+    return Network(tmp_path / "home" / "network.json")
+
+
+def test_a_new_home_is_sealed(network: Network) -> None:
+    assert network.state() == NetworkState()
+    assert not network.state().is_open
+
+
+def test_opened_and_sealed_again(network: Network) -> None:
+    opened = network.open(["Example.ORG", "10.0.0.5:8080"], endpoint="https://mirror.example")
+    assert opened == Network(network.path).state()
+    assert opened.is_open
+    assert opened.hosts == ("example.org:443", "10.0.0.5:8080")
+    assert opened.since.endswith("+00:00")
+    sealed = network.seal()
+    assert not sealed.is_open
+    assert sealed.hosts == ()
+    assert [path.name for path in network.path.parent.iterdir()] == ["network.json"]
+
+
+def test_what_another_process_wrote_is_seen(network: Network) -> None:
+    network.open(["example.org"])
+    Network(network.path).seal()
+    assert not network.state().is_open
+
+
+GOOD = {"version": 1, "mode": "open", "hosts": ["example.org:443"], "lan": False}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"\xff\xfe",
+        b"[" * 20_000,
+        json.dumps({**GOOD, "version": 2}).encode(),
+        json.dumps({**GOOD, "mode": "wide open"}).encode(),
+        json.dumps({**GOOD, "hosts": []}).encode(),
+        json.dumps({**GOOD, "hosts": "example.org:443"}).encode(),
+        json.dumps({**GOOD, "hosts": ["*"]}).encode(),
+        json.dumps({**GOOD, "hosts": [7]}).encode(),
+        json.dumps({**GOOD, "lan": "no"}).encode(),
+        json.dumps({**GOOD, "proxy": "socks5://there"}).encode(),
+        json.dumps({**GOOD, "since": 1}).encode(),
+        json.dumps(GOOD).encode()[:-1],
+        json.dumps({**GOOD, "since": "x" * 100_000}).encode(),
+    ],
+)
+def test_a_damaged_file_is_sealed_and_told(network: Network, content: bytes) -> None:
+    network.path.parent.mkdir()
+    network.path.write_bytes(json.dumps(GOOD).encode())
+    assert network.state().is_open  # so that what follows is the damage's doing
+    network.path.write_bytes(content)
+    assert not network.state().is_open
+    assert "network.json" in network.state().problem
+    network.seal()
+    assert network.state().problem == ""
+
+
+def test_a_file_that_cannot_be_read_is_sealed_and_told(tmp_path: Path) -> None:
+    (tmp_path / "network.json").mkdir()
+    state = Network(tmp_path / "network.json").state()
+    assert not state.is_open
+    assert state.problem
+
+
+def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="could not be written"):
+        Network(tmp_path / "file" / "network.json").seal()
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("example.org", "example.org:443"),
+        ("EXAMPLE.org.:80", "example.org:80"),
+        ("*.hf.co", "*.hf.co:443"),
+        ("bücher.example", "xn--bcher-kva.example:443"),
+        ("192.168.1.20:8080", "192.168.1.20:8080"),
+        ("::1", "[::1]:443"),
+        ("[::0001]:11434", "[::1]:11434"),
+        ("localhost:11434", "localhost:11434"),
+    ],
+)
+def test_hosts_as_they_are_kept(given: str, kept: str) -> None:
+    assert host_pattern(given) == kept
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["", "*", "*.com", "*.1", "a*.example.org", "https://example.org", "example.org/x", "a b",
+     "user@example.org", "example.org:0", "example.org:65536", "example.org:http", "-x.org",
+     "exa\x00mple.org", "[::1", "a..b", "x" * 64 + ".org", "example.org:٤٤٣"],
+)  # fmt: skip
+def test_what_is_no_host(given: str) -> None:
+    with pytest.raises(UsageMistake):
+        host_pattern(given)
+
+
+def test_only_what_is_listed_is_allowed() -> None:
+    hosts = ("huggingface.co:443", "*.hf.co:443", "[::1]:80", "10.0.0.5:8080")
+    for host, port in [
+        ("huggingface.co", 443), ("HuggingFace.co.", 443), ("cdn-lfs.hf.co", 443),
+        ("a.b.hf.co", 443), ("::1", 80), ("0:0:0:0:0:0:0:1", 80), ("10.0.0.5", 8080),
+    ]:  # fmt: skip
+        assert allows(hosts, host, port), host
+    for host, port in [
+        ("huggingface.co", 80), ("hf.co", 443), ("evilhf.co", 443), ("hf.co.evil.example", 443),
+        ("x.huggingface.co", 443), ("huggingface.co.evil", 443), ("10.0.0.5", 80), ("::2", 80),
+        ("", 443),
+    ]:  # fmt: skip
+        assert not allows(hosts, host, port), host
+
+
+def test_the_hub_and_its_mirror() -> None:
+    assert hub_hosts({}) == ("huggingface.co:443", "*.huggingface.co:443", "*.hf.co:443")
+    assert hub_hosts({"HF_ENDPOINT": "https://huggingface.co/"}) == hub_hosts({})
+    assert hub_hosts({"HF_ENDPOINT": "https://mirror.example/hub/"}) == ("mirror.example:443",)
+    assert hub_hosts({"HF_ENDPOINT": "http://127.0.0.1:9000"}) == ("127.0.0.1:9000",)
+    assert hub_endpoint({"HF_ENDPOINT": "https://mirror.example/hub/"}).endswith("/hub")
+    for wrong in ("mirror.example", "ftp://mirror.example", "https://me:secret@mirror.example"):
+        with pytest.raises(UsageMistake):
+            hub_hosts({"HF_ENDPOINT": wrong})
+
+
+def test_a_proxy_is_kept_without_a_password() -> None:
+    assert proxy_url("http://proxy.example:3128/") == "http://proxy.example:3128"
+    for wrong in ("socks5://there", "proxy.example:3128", "http://me:secret@proxy.example:3128"):
+        with pytest.raises(UsageMistake):
+            proxy_url(wrong)

@@ -15,6 +15,7 @@ import gguf
 import numpy as np
 
 Shape = tuple[int, ...]
+_VOCABULARY = 2048
 _F32 = gguf.GGMLQuantizationType.F32
 
 
@@ -25,9 +26,9 @@ class Plan:
     architecture: str
     layers: int
     width: int
+    vocabulary: int = _VOCABULARY
     numbers: dict[str, int | float | list[int] | list[bool]] = field(default_factory=dict)
     tensors: list[tuple[str, Shape]] = field(default_factory=list)
-    vocabulary: int = 2048
     context: int = 32768
     kind: gguf.GGMLQuantizationType = gguf.GGMLQuantizationType.F16
 
@@ -71,8 +72,7 @@ class Plan:
 def gqa(**changes: int) -> Plan:
     """Grouped-query attention, the shape of most models."""
     size = {"layers": 16, "width": 1024, "heads": 16, "kv": 4, "inner": 2816} | changes
-    plan = Plan("llama", size["layers"], size["width"])
-    plan.vocabulary = changes.get("vocabulary", plan.vocabulary)
+    plan = Plan("llama", size["layers"], size["width"], changes.get("vocabulary", _VOCABULARY))
     head = size["width"] // size["heads"]
     plan.numbers = {
         "attention.head_count": size["heads"],
@@ -93,7 +93,9 @@ def moe(**changes: int) -> Plan:
     """Many experts, a few used for each token."""
     size = {"layers": 12, "width": 1024, "heads": 16, "kv": 4, "inner": 384} | changes
     count, used = changes.get("experts", 32), changes.get("used", 4)
-    plan = Plan("qwen3moe", size["layers"], size["width"])
+    plan = Plan(
+        "qwen3moe", size["layers"], size["width"], changes.get("vocabulary", _VOCABULARY)
+    )
     plan.numbers = {
         "attention.head_count": size["heads"],
         "attention.head_count_kv": size["kv"],
@@ -116,7 +118,7 @@ def moe(**changes: int) -> Plan:
 def sliding_window(**changes: int) -> Plan:
     """Five layers of six look back over a window only."""
     size = {"layers": 26, "width": 1152, "heads": 4, "kv": 1, "inner": 6912} | changes
-    plan = Plan("gemma3", size["layers"], size["width"])
+    plan = Plan("gemma3", size["layers"], size["width"], changes.get("vocabulary", _VOCABULARY))
     plan.numbers = {
         "attention.head_count": size["heads"],
         "attention.head_count_kv": size["kv"],

@@ -167,11 +167,11 @@ class Planner:
             if known is not None:
                 self._known.move_to_end((identity, request))
                 return known
-            if self._child is None or self._identity != identity or not self._child.is_alive():
-                self._end()
-                self._child, self._identity = _Child(self._kept_s), identity
             try:
-                answer = self._child.ask(request)
+                answer = self._child_for(identity).ask(request)
+            except _Ended:  # its time was up just then
+                self._end()
+                answer = self._child_for(identity).ask(request)
             except LockhouseError:
                 self._end()
                 raise
@@ -196,10 +196,20 @@ class Planner:
         with self._lock:
             self._end()
 
+    def _child_for(self, identity: str) -> _Child:
+        if self._child is None or self._identity != identity or not self._child.is_alive():
+            self._end()
+            self._child, self._identity = _Child(self._kept_s), identity
+        return self._child
+
     def _end(self) -> None:
         if self._child is not None:
             self._child.end()
             self._child = None
+
+
+class _Ended(EngineCrashed):
+    """It went as it should, and a moment too early."""
 
 
 class _Child:
@@ -264,6 +274,8 @@ class _Child:
         self._log.seek(0, os.SEEK_END)
         self._log.seek(max(0, self._log.tell() - _LOG_TAIL_BYTES))
         tail = self._log.read().decode("utf-8", "replace")
+        if self._process.returncode == 0:
+            return _Ended("Planning ended early.", hint="Try again.", code="planner_ended")
         cause = death.explain(self._process.returncode or 0, tail)
         return EngineCrashed(
             f"Planning ended early. {cause.message}", hint=cause.hint, code="planner_crashed"

@@ -136,26 +136,30 @@ class _BreakdownNode(ctypes.Structure):
     )
 
 
-def planned_weights(context: Any) -> int:
-    """Bytes of the weights in all buffers of a planned model; 0 where this cannot be asked.
+def breakdown(context: Any) -> tuple[int, int, int] | None:
+    """Bytes of weights, caches and working buffers, planned or real; None where nobody can say.
 
     The function has no C interface yet (llama-ext.h says it is to get one): it is looked up by
     its C++ name, and only where that library's map is known to look like this.
     """
     name = "_Z26llama_get_memory_breakdownPK13llama_context"
     if sys.platform != "linux" or not hasattr(lib._lib, name):  # noqa: SLF001 - its own handle
-        return 0
+        return None
     function = lib._lib[name]  # noqa: SLF001
     function.argtypes, function.restype = (ctypes.c_void_p,), _Breakdown
     found = function(context)
-    nodes, total = [found.root], 0
+    nodes, weights, caches, working = [found.root], 0, 0, 0
     while nodes:
         address = nodes.pop()
         if address:
             node = _BreakdownNode.from_address(address)
-            total += node.model
+            weights, caches, working = (
+                weights + node.model,
+                caches + node.context,
+                working + node.compute,
+            )
             nodes += [node.left, node.right]
-    return total
+    return weights, caches, working
 
 
 def why() -> str:

@@ -14,6 +14,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from lockhouse import seal
 from lockhouse.core.errors import InvalidInput, LockhouseError, NoRoom
 from lockhouse.engine import planning
@@ -80,7 +82,7 @@ class _Answerer:
 
     def __init__(self) -> None:
         self._log = _Log()
-        self._models: dict[bool, Any] = {}  # by whether weights may be repacked
+        self._models: dict[tuple[str, bool], Any] = {}  # by file and whether it may be repacked
 
     def answer(self, question: PlanRequest | LookForDevices) -> planning.Answer:
         """Expected errors become answers; anything else ends the process."""
@@ -111,21 +113,15 @@ class _Answerer:
                 code="context_too_large",
             )
         try:
-            log = self._log.text()
-            return MemoryPlan(
-                weights_bytes=self._weights(model, context),
-                kv_bytes=_sum_of(_KV, log),
-                recurrent_bytes=_sum_of(_RECURRENT, log),
-                compute_bytes=_sum_of(_COMPUTE, log),
-                output_bytes=_sum_of(_OUTPUT, log),
-            )
+            return self._measured(model, context)
         finally:
             lib.llama_free(context)
 
     def _model(self, request: PlanRequest) -> Any:
         from lockhouse.engine.process.native import lib
 
-        found = self._models.get(request.extra_buffers)
+        key = (request.model_path, request.extra_buffers)
+        found = self._models.get(key)
         if found is None:
             parameters = lib.llama_model_default_params()
             parameters.no_alloc = True
@@ -140,14 +136,33 @@ class _Answerer:
                     hint="The file may be damaged or too new for this engine; get it again.",
                     code="model_rejected",
                 )
-            self._models[request.extra_buffers] = found
+            self._models[key] = found
         return found
 
-    def _weights(self, model: Any, context: Any) -> int:
-        """All tensors, and once more those that are kept in two forms."""
-        from lockhouse.engine.process.native import lib, planned_weights
+    def _measured(self, model: Any, context: Any) -> MemoryPlan:
+        """By llama.cpp's log, which rounds to a hundredth of a MiB, and to the byte if it can."""
+        from lockhouse.engine.process.native import breakdown, lib
 
-        return planned_weights(context) or int(lib.llama_model_size(model))
+        log = self._log.text()
+        recurrent = _sum_of(_RECURRENT, log)
+        plan = MemoryPlan(
+            weights_bytes=int(lib.llama_model_size(model)),
+            kv_bytes=_sum_of(_KV, log),
+            recurrent_bytes=recurrent,
+            compute_bytes=_sum_of(_COMPUTE, log),
+            output_bytes=_sum_of(_OUTPUT, log),
+        )
+        exact = breakdown(context)
+        if exact is None:
+            return plan
+        weights, caches, working = exact  # weights that are kept in two forms count twice
+        return msgspec.structs.replace(
+            plan,
+            weights_bytes=weights,
+            kv_bytes=max(0, caches - recurrent) if plan.kv_bytes else 0,
+            recurrent_bytes=recurrent if plan.kv_bytes else caches,
+            compute_bytes=working,
+        )
 
 
 class _Log:

@@ -13,6 +13,7 @@ from lockhouse.answer.local import LoadPlanner, LocalTargets
 from lockhouse.chat.conversations import Conversations
 from lockhouse.chat.turns import Turns
 from lockhouse.engine.checkup import EngineCheckup
+from lockhouse.engine.planning import Planner
 from lockhouse.engine.pool import EnginePool
 from lockhouse.gate.door import Gate
 from lockhouse.gate.hub import Hub
@@ -51,6 +52,7 @@ class Workspace:
             idle_s=self.settings.engine_idle_s,
             plan=LoadPlanner(self.checkup, starter, lambda: machine_now(self.engines)),
         )
+        self.planner = Planner()
         self.targets = LocalTargets(self.models, self.engines, lambda: self.settings)
         self.conversations = Conversations(self.database)
         self.turns = Turns(self.conversations, self.targets)
@@ -73,6 +75,7 @@ class Workspace:
     def close(self) -> None:
         """Let go of engines and the database."""
         self.transfers.close()
+        self.planner.close()
         self.engines.close()
         self.database.close()
 

@@ -11,6 +11,7 @@ import signal
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 from PySide6.QtCore import QEvent, QObject, QTimer, Signal
@@ -20,6 +21,9 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
 import lockhouse
 from lockhouse import processes, seal
 from lockhouse.core.errors import LockhouseError, StorageError
+from lockhouse.gate.brokers import Brokers
+from lockhouse.gate.network import Network
+from lockhouse.gate.records import Records
 from lockhouse.storage.settings import Settings
 from lockhouse.ui.chat.controller import ChatController
 from lockhouse.ui.chat.first_start import ModelCard
@@ -30,7 +34,13 @@ from lockhouse.ui.crash_window import CrashCatcher
 from lockhouse.ui.jobs import Jobs, ignore
 from lockhouse.ui.machine import Machine, MachineState
 from lockhouse.ui.main_window import MainWindow
-from lockhouse.ui.models.controller import MemoryNeed, ModelsController, Shelf
+from lockhouse.ui.models.controller import ModelsController
+from lockhouse.ui.models.memory import MemoryController, Question
+from lockhouse.ui.models.open_dialog import OpenDialog
+from lockhouse.ui.models.transfer_controller import TransferController
+from lockhouse.ui.models.transfer_rows import downloads_words
+from lockhouse.ui.models.values import MemoryNeed, Shelf
+from lockhouse.ui.network import NetworkView, NetworkWatch
 from lockhouse.ui.rail import app_icon_path
 from lockhouse.ui.remedies import NoRoomHelp
 from lockhouse.ui.seal_dialog import SealDialog
@@ -43,6 +53,9 @@ from lockhouse.ui.theme import Theme
 from lockhouse.ui.window_state import load_state, save_state
 from lockhouse.ui.zoom import Zoom
 from lockhouse.workspace import Paths, Workspace, open_workspace
+
+if TYPE_CHECKING:
+    from lockhouse.ui.models.page import ModelsPage
 
 _CLOSE_GRACE_S = 1.5
 _KEEP_DELETED = timedelta(days=30)
@@ -78,9 +91,14 @@ class App(QObject):
             self,
         )
         self.models = ModelsController(workspace.models, workspace.targets, self.jobs, self)
+        self.memory = MemoryController(workspace.planner, workspace.engines, self.jobs, self)
+        self.transfers = TransferController(workspace.transfers, self.jobs, self)
+        self.network = self._make_network()
         workspace.engines.keep_loaded = True  # reading for ten minutes must not cost a reload
         self.machine = Machine(workspace.engines, self.jobs, self)
         self._need: MemoryNeed | None = None
+        self._models_page: ModelsPage | None = None
+        self._transfers_begun = False
         self._zoom = Zoom(theme)
         self.window = self._make_window()
         self._zoom.root = self.window
@@ -100,16 +118,45 @@ class App(QObject):
         later = {"models": self._make_models_page, "settings": self._make_settings_page}
         return MainWindow(theme, self.settings, chat_page, status, later)
 
+    def _make_network(self) -> NetworkWatch:
+        workspace = self._workspace
+        return NetworkWatch(
+            workspace.gate,
+            Network(workspace.paths.network),
+            Brokers(workspace.paths.run),
+            Records(workspace.database),
+            self.jobs,
+            self,
+        )
+
     def _make_models_page(self) -> QWidget:
+        from lockhouse.ui.models.discover_controller import DiscoverController
         from lockhouse.ui.models.page import ModelsPage
 
-        page = ModelsPage(self.models, self._theme)
+        workspace = self._workspace
+        discover = DiscoverController(
+            workspace.hub, workspace.engines, lambda: self.models.shelf.models, self.jobs, self
+        )
+        page = ModelsPage(
+            self.models,
+            self.memory,
+            discover,
+            self.transfers,
+            self.network,
+            self.settings,
+            self.jobs,
+            self._theme,
+        )
         page.import_wanted.connect(self._choose_models)
         page.unload_wanted.connect(self.machine.stop_engines)
+        page.loading.connect(self.machine.look)
         page.chat_wanted.connect(self.window.chat_with)
+        page.open_network_wanted.connect(self._ask_open)
+        page.seal_wanted.connect(self.network.seal)
         self.machine.looked.connect(page.show_machine)
         page.show_machine(self.machine.state)
         page.show_shelf(self.models.shelf)
+        self._models_page = page
         return page
 
     def _make_settings_page(self) -> QWidget:
@@ -140,13 +187,19 @@ class App(QObject):
         window.import_wanted.connect(self._choose_models)
         chat.no_room.connect(lambda failed: self._room.offer(failed, self.chat.target, self.window))
         window.status.unload_wanted.connect(self.machine.stop_engines)
+        window.status.transfers_pressed.connect(self._show_transfers)
+        self.network.changed.connect(self._show_network)
+        self.transfers.listed.connect(
+            lambda listed: window.status.show_downloads(downloads_words(listed))
+        )
+        self.transfers.finished.connect(lambda _: self.models.refresh())
         runs.started.connect(lambda _: self.machine.look())
         runs.progressed.connect(window.status.show_progress)
         runs.ended.connect(window.status.show_end)
         runs.ended.connect(self._after_answer)
         self.machine.looked.connect(self._show_machine)
         self.models.listed.connect(self._show_shelf)
-        self.models.measured.connect(self._show_need)
+        self.memory.measured.connect(self._show_need)
         self.models.failed.connect(chat.show_error)
         self.settings.changed.connect(self._apply)
         self.settings.failed.connect(chat.show_error)
@@ -194,6 +247,7 @@ class App(QObject):
         elif self._state.was_used:
             self.window.chat.new_chat()
         self.machine.start()
+        self.network.start()
         self.jobs.run_in_order(lambda: work.purge_deleted(_KEEP_DELETED), lambda _: None, ignore)
         if problem := self._workspace.settings_file.problem:
             self.window.chat.banners.say(problem, tone="warning")
@@ -236,11 +290,12 @@ class App(QObject):
         self._show_cards()
         starter = next((model for model in shelf.models if model.included), None)
         if starter is not None and self._need is None:
-            self.models.measure(starter, self.settings.current.context_length)
+            self.memory.estimate(Question(starter, self.settings.current.context_length))
         self._ready("models")
 
     def _show_need(self, need: MemoryNeed) -> None:
-        if self._need is None:
+        starter = next((model for model in self.models.shelf.models if model.included), None)
+        if self._need is None and starter is not None and need.name == starter.name:
             self._need = need
             self._show_cards()
 
@@ -275,9 +330,39 @@ class App(QObject):
             self.models.refresh()
 
     def _show_seal(self) -> None:
-        dialog = SealDialog(self._theme, self.jobs, self.window)
+        dialog = SealDialog(self._theme, self.network, self.jobs, self.window)
         dialog.finished.connect(dialog.deleteLater)
         dialog.show()
+
+    def _show_network(self, view: NetworkView) -> None:
+        self.window.status.show_network(view)
+        if not self._transfers_begun:
+            self._transfers_begun = True
+            self.transfers.start(working=view.is_open)
+
+    def _ask_open(self) -> None:
+        network = self.network
+        dialog = OpenDialog(self._theme, network.view, network.hub_names(), self.window)
+        dialog.allow_wanted.connect(network.allow)
+        dialog.quit_wanted.connect(self._quit_when_written)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.show()
+
+    def _quit_when_written(self) -> None:
+        """After the permission is stored, or at once when it is already."""
+        if self.network.view.opens_next:
+            self.window.close()
+        else:
+            self.network.changed.connect(self._quit_if_allowed)
+
+    def _quit_if_allowed(self, view: NetworkView) -> None:
+        if view.opens_next:
+            self.window.close()
+
+    def _show_transfers(self) -> None:
+        self.window.show_page("models")
+        if self._models_page is not None:
+            self._models_page.show_tab("transfers")
 
     def _choose_models(self) -> None:
         names, _ = QFileDialog.getOpenFileNames(

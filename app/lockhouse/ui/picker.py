@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QAction, QActionGroup, QFontMetrics, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QAction, QActionGroup, QFont, QFontMetrics, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 
 from lockhouse.ui.parts import make_menu
@@ -22,16 +22,24 @@ class PickerButton(QAbstractButton):
         self._theme = theme
         self._icon = icon
         self._height = height
+        self._is_chip = False
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         theme.changed.connect(self.updateGeometry)
 
     @property
     def _left(self) -> int:
-        return self._theme.px(30 if self._icon else 10)
+        return self._theme.px(30 if self._icon else 8 if self._is_chip else 10)
+
+    def _font(self) -> QFont:
+        if self._is_chip:
+            return self._theme.font("caption", weight=500)
+        return self._theme.font("body", weight=500 if self._icon else 400)
 
     def sizeHint(self) -> QSize:
-        metrics = QFontMetrics(self._theme.font("body", weight=500))
+        metrics = QFontMetrics(
+            self._font() if self._is_chip else self._theme.font("body", weight=500)
+        )
         px = self._theme.px
         wide = self._left + metrics.horizontalAdvance(self.text()) + px(6 + 14 + 8)
         return QSize(min(wide, px(280)), px(self._height))
@@ -47,7 +55,7 @@ class PickerButton(QAbstractButton):
         width = 2 if ring else 1
         half = width / 2
         lively = self.underMouse() or self.isDown()
-        line = "border" if self._icon else "border-strong"
+        line = "border" if self._icon or self._is_chip else "border-strong"
         painter.setBrush(theme.color("hover" if lively else "surface"))
         painter.setPen(QPen(theme.color("focus" if ring else line), width))
         painter.drawRoundedRect(
@@ -60,8 +68,8 @@ class PickerButton(QAbstractButton):
             painter.drawPixmap(px(8), middle - px(8), icon)
         chevron = theme.pixmap("chevron-down", 14, "text-2", ratio=ratio)
         painter.drawPixmap(self.width() - px(8 + 14), middle - px(7), chevron)
-        painter.setFont(theme.font("body", weight=500 if self._icon else 400))
-        painter.setPen(theme.color("text-1"))
+        painter.setFont(self._font())
+        painter.setPen(theme.color("text-2" if self._is_chip else "text-1"))
         area = self.rect().adjusted(self._left, 0, -px(28), 0)
         text = QFontMetrics(painter.font()).elidedText(
             self.text(), Qt.TextElideMode.ElideMiddle, area.width()
@@ -86,13 +94,28 @@ class ChoiceButton(PickerButton):
         name: str,
         options: Sequence[tuple[str, str]],
         parent: QWidget | None = None,
+        *,
+        chip: bool = False,
+        height: int = 32,
     ) -> None:
-        """``options`` are pairs of a key and the words shown for it."""
-        super().__init__(theme, parent=parent, height=32)
+        """``options`` are pairs of a key and the words shown for it. A ``chip`` is a filter: it
+        is quieter, and its first option leaves everything in."""
+        super().__init__(theme, parent=parent, height=height)
+        self._is_chip = chip
         self._name = name
         self._options = list(options)
         self._key = ""
         self.clicked.connect(self.open_menu)
+        if chip:
+            self.set_key(options[0][0])
+
+    def set_options(self, options: Sequence[tuple[str, str]]) -> None:
+        """Other options; the choice stays when it is among them, else it is the first."""
+        self._options = list(options)
+        if self._key in dict(options):
+            self.set_key(self._key)
+        elif options:
+            self._pick(options[0][0])
 
     @property
     def key(self) -> str:
@@ -106,6 +129,7 @@ class ChoiceButton(PickerButton):
         self._key = key
         self.setText(dict(self._options)[key])
         self.setAccessibleName(f"{self._name}: {self.text()}")
+        self.updateGeometry()
         self.update()
 
     def open_menu(self) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from lockhouse import seal
 from lockhouse.core.errors import LockhouseError
 from lockhouse.seal import Probe, SealLevel
+from lockhouse.ui import wording
 from lockhouse.ui.jobs import JobHandle, Jobs
+from lockhouse.ui.network import NetworkView, NetworkWatch
 from lockhouse.ui.parts import hairline, label, push_button
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Pill, Spinner
@@ -60,9 +62,12 @@ def file_sentence(landlock_version: int) -> str:
 class SealDialog(QDialog):
     """Opened from the seal in the status bar."""
 
-    def __init__(self, theme: Theme, jobs: Jobs, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, theme: Theme, network: NetworkWatch, jobs: Jobs, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self._theme = theme
+        self._network = network
         self._jobs = jobs
         self._job: JobHandle | None = None
         level = seal.state()
@@ -73,7 +78,14 @@ class SealDialog(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(px(24), px(20), px(24), px(20))
         column.setSpacing(px(10))
-        column.addLayout(_head(theme, level))
+        self._icon = label("")
+        self._title = label("", role="title", name="seal_title")
+        head = QHBoxLayout()
+        head.setSpacing(px(10))
+        head.addWidget(self._icon)
+        head.addWidget(self._title, 1)
+        column.addLayout(head)
+        column.addWidget(self._make_door())
         for sentence in (*_SENTENCES[level], file_sentence(seal.landlock_version())):
             column.addWidget(label(sentence, ink="2", wrap=True))
         column.addSpacing(px(4))
@@ -104,6 +116,52 @@ class SealDialog(QDialog):
         close.clicked.connect(self.accept)
         row.addWidget(close)
         column.addLayout(row)
+        network.changed.connect(self._show_network)
+        self._show_network(network.view)
+
+    def _make_door(self) -> QWidget:
+        """Shown while a broker can reach a host: to whom, how much, and the way to end it."""
+        px = self._theme.px
+        self._door = QFrame()
+        self._door.setProperty("tone", "warning-tint")
+        self._hosts = label("", wrap=True, name="seal_hosts")
+        self._sent = label("", ink="2", wrap=True, name="seal_sent")
+        self._close_door = push_button(
+            self._theme, "Seal", name="seal_now", kind="primary", icon="lock"
+        )
+        self._close_door.clicked.connect(self._network.seal)
+        words = QVBoxLayout()
+        words.setSpacing(px(4))
+        words.addWidget(self._hosts)
+        words.addWidget(self._sent)
+        row = QHBoxLayout(self._door)
+        row.setContentsMargins(px(12), px(10), px(12), px(10))
+        row.setSpacing(px(12))
+        row.addLayout(words, 1)
+        row.addWidget(self._close_door)
+        return self._door
+
+    def _show_network(self, view: NetworkView) -> None:
+        level = seal.state()
+        closed = level == "kernel" and not view.is_open
+        title = _TITLES[level]
+        if view.is_open:
+            title = f"Open to {view.place}"
+        elif view.opens_next:
+            title = "Sealed, open from the next start on"
+        self._title.setText(title)
+        icon, role = ("lock", "accent-text") if closed else ("lock-open", "warning")
+        self._icon.setPixmap(self._theme.pixmap(icon, 24, role))
+        self._door.setVisible(view.is_open or view.opens_next)
+        self._hosts.setText("\n".join(view.hosts))
+        sent = f"{wording.size(view.bytes_out)} left this machine in this session."
+        self._sent.setText(
+            f"One process, the broker, can reach these hosts. {sent} Sealing ends it at once."
+            if view.is_open
+            else "Windows and commands that start from now on can reach these hosts. This one "
+            "started sealed and stays so. Sealing takes the permission back."
+        )
+        self.adjustSize()
 
     def _run(self) -> None:
         self._check.setEnabled(False)
@@ -152,15 +210,3 @@ class SealDialog(QDialog):
         if self._job is not None:
             self._job.cancel()
         super().done(result)
-
-
-def _head(theme: Theme, level: SealLevel) -> QHBoxLayout:
-    head = QHBoxLayout()
-    head.setSpacing(theme.px(10))
-    icon = label("")
-    closed = level == "kernel"
-    role = "accent-text" if closed else "warning"
-    icon.setPixmap(theme.pixmap("lock" if closed else "lock-open", 24, role))
-    head.addWidget(icon)
-    head.addWidget(label(_TITLES[level], role="title", name="seal_title"), 1)
-    return head

@@ -11,8 +11,9 @@ from lockhouse.seal import SealLevel
 from lockhouse.ui import wording
 from lockhouse.ui.chat.values import AnswerEnded, RunState
 from lockhouse.ui.machine import MachineState
+from lockhouse.ui.network import NetworkView
 from lockhouse.ui.parts import label, make_menu
-from lockhouse.ui.theme import Theme
+from lockhouse.ui.theme import Theme, repolish
 from lockhouse.ui.widgets import Meter
 
 _SPEED_REST_MS = 300
@@ -42,6 +43,7 @@ class StatusBar(QFrame):
 
     seal_pressed = Signal()
     unload_wanted = Signal()
+    transfers_pressed = Signal()
 
     def __init__(self, theme: Theme, seal: SealLevel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -71,6 +73,15 @@ class StatusBar(QFrame):
         row.addWidget(self._memory_part)
         self._speed_part = _Segment(theme, self._speed_icon, self._speed)
         row.addWidget(self._speed_part)
+        self._downloads = QPushButton("")
+        self._downloads.setObjectName("downloads")
+        self._downloads.setAccessibleName("Downloads")
+        self._downloads.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._downloads.clicked.connect(self.transfers_pressed)
+        theme.bind_icon(self._downloads, "download", size=14)
+        self._downloads_part = _Segment(theme, self._downloads)
+        self._downloads_part.hide()
+        row.addWidget(self._downloads_part)
         row.addStretch(1)
         row.addWidget(self._make_seal(seal))
         self._speed_part.hide()
@@ -80,21 +91,42 @@ class StatusBar(QFrame):
         theme.changed.connect(self._dress)
 
     def _make_seal(self, seal: SealLevel) -> QPushButton:
-        button = QPushButton(SEAL_WORDS[seal])
-        button.setObjectName("seal")
-        closed = seal == "kernel"
-        button.setProperty("open", "false" if closed else "true")
-        button.setAccessibleName(f"{SEAL_WORDS[seal]}. Show how")
-        button.setToolTip("What is sealed, how, and a check")
-        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._level = seal
+        self._seal = QPushButton()
+        self._seal.setObjectName("seal")
+        self._seal.setToolTip("What is sealed, how, and a check")
+        self._seal.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._seal.clicked.connect(self.seal_pressed)
+        self.show_network(NetworkView())
+        return self._seal
+
+    def show_network(self, view: NetworkView) -> None:
+        """Whether there is a door, to whom, and how much has left through it."""
+        closed = self._level == "kernel" and not view.is_open
+        words = SEAL_WORDS[self._level]
+        if view.is_open:
+            sent = wording.size(view.bytes_out)
+            words = f"Open to {view.place}, {sent} sent"
+        elif view.opens_next:
+            words = "Sealed, open after a new start"
+        if words == self._seal.text():
+            return
+        self._seal.setText(words)
+        self._seal.setAccessibleName(f"{words}. Show how")
+        self._seal.setProperty("open", "false" if closed else "true")
         self._theme.bind_icon(
-            button,
+            self._seal,
             "lock" if closed else "lock-open",
             size=14,
             role="accent-text" if closed else "warning",
         )
-        button.clicked.connect(self.seal_pressed)
-        return button
+        repolish(self._seal)
+
+    def show_downloads(self, words: str) -> None:
+        """How the downloads stand, in a few words; nothing when there are none."""
+        self._downloads_part.setVisible(bool(words))
+        self._downloads.setText(words)
+        self._downloads.setAccessibleName(f"Downloads: {words}")
 
     def show_titles(self, titles: Mapping[str, str]) -> None:
         """Names of models as they are known in the library."""
@@ -156,11 +188,13 @@ class StatusBar(QFrame):
         theme = self._theme
         self.setFixedHeight(theme.px(28))
         self._speed_icon.setPixmap(theme.pixmap("gauge", 14))
-        self._model.setStyleSheet(
-            f"QPushButton#loaded_model {{ background: transparent; border: 1px solid transparent;"
-            f" padding: 0 {theme.px(2)}px; min-height: {theme.px(20)}px;"
-            f" max-height: {theme.px(20)}px; font-size: {theme.px(12)}px; font-weight: 500;"
-            f" color: {theme.hex('text-2')}; }}"
-            f"QPushButton#loaded_model:hover {{ color: {theme.hex('text-1')}; }}"
-            f'QPushButton#loaded_model[ring="true"] {{ border: 2px solid {theme.hex("focus")}; }}'
-        )
+        for button in (self._model, self._downloads):
+            name = f"QPushButton#{button.objectName()}"
+            button.setStyleSheet(
+                f"{name} {{ background: transparent; border: 1px solid transparent;"
+                f" padding: 0 {theme.px(2)}px; min-height: {theme.px(20)}px;"
+                f" max-height: {theme.px(20)}px; font-size: {theme.px(12)}px; font-weight: 500;"
+                f" color: {theme.hex('text-2')}; }}"
+                f"{name}:hover {{ color: {theme.hex('text-1')}; }}"
+                f'{name}[ring="true"] {{ border: 2px solid {theme.hex("focus")}; }}'
+            )

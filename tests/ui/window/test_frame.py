@@ -195,7 +195,7 @@ def test_a_dropped_model_is_imported(window: Window, tmp_path: Path) -> None:
     page = window.main.findChild(ModelsPage)
     assert page is not None
     assert page.isVisible()
-    assert page._filter.rowCount() == 2
+    assert page.shelf.table.rowCount() == 2
 
 
 def test_a_file_that_is_no_model_is_refused_with_the_reason(window: Window, tmp_path: Path) -> None:

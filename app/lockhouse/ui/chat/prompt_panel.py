@@ -19,7 +19,14 @@ class ParameterField(QWidget):
 
     changed = Signal()
 
-    def __init__(self, theme: Theme, parameter: Parameter, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        theme: Theme,
+        parameter: Parameter,
+        parent: QWidget | None = None,
+        *,
+        holder: str = "this chat",
+    ) -> None:
         super().__init__(parent)
         self.parameter = parameter
         px = theme.px
@@ -31,7 +38,7 @@ class ParameterField(QWidget):
         row.addWidget(words, 1)
         self.edit = QLineEdit()
         self.edit.setObjectName(f"parameter_{parameter.name}")
-        self.edit.setAccessibleName(f"{parameter.label} of this chat")
+        self.edit.setAccessibleName(f"{parameter.label} of {holder}")
         self.edit.setAccessibleDescription(parameter.help)
         self.edit.setToolTip(parameter.help)
         self.edit.setAlignment(Qt.AlignmentFlag.AlignRight)

@@ -1,265 +1,246 @@
-"""The panel that tells everything about one model."""
+"""The page of one model, at the right of the table."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import psutil
-from PySide6.QtCore import Qt, QUrl, Signal
+from PySide6.QtCore import QUrl, Signal
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import (
-    QApplication,
-    QFrame,
-    QGridLayout,
-    QHBoxLayout,
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
-from lockhouse.library.model_info import OWN, ModelInfo
-from lockhouse.ui import wording
-from lockhouse.ui.models.controller import MemoryNeed
-from lockhouse.ui.models.table import fit_words, folder_words
-from lockhouse.ui.parts import hairline, icon_button, label, push_button
+from lockhouse.library.model_info import OWN, LoadChoice, ModelInfo
+from lockhouse.storage.settings import Settings
+from lockhouse.ui.chat.details_panel import scrolling
+from lockhouse.ui.flow_layout import FlowLayout
+from lockhouse.ui.models import words
+from lockhouse.ui.models.about_panel import AboutPanel
+from lockhouse.ui.models.memory_panel import MemoryPanel
+from lockhouse.ui.models.profile_panel import ProfilePanel
+from lockhouse.ui.models.revision_panel import RevisionPanel
+from lockhouse.ui.models.tabs import HEAD_HEIGHT
+from lockhouse.ui.models.values import Checking, MemoryNeed, ModelExtras
+from lockhouse.ui.parts import hairline, icon_button, label, make_menu, push_button
 from lockhouse.ui.theme import Theme
-from lockhouse.ui.widgets import MemoryBar, MemoryPart, Pill
+from lockhouse.ui.widgets import Pill
 
-
-class Dot(QWidget):
-    """The colour of a part of the memory bar, beside its word."""
-
-    def __init__(self, theme: Theme, token: str) -> None:
-        super().__init__()
-        side = theme.px(8)
-        self.setFixedSize(side, side)
-        self.setAutoFillBackground(True)
-        palette = self.palette()
-        palette.setColor(self.backgroundRole(), theme.color(token))
-        self.setPalette(palette)
+_USABLE = ("ready", "changed")
+_WORDS_FOR = {"draft": "Draft", "mtp": "Predicts ahead"}
 
 
 class ModelDetails(QFrame):
-    """What the file is, what it needs, and what can be done with it."""
+    """What a model can do, what it takes, what its file is; and what can be done with it."""
 
     closed = Signal()
     chat_wanted = Signal(str)  # name of the model
+    load_wanted = Signal(str)
     unload_wanted = Signal(str)
-    verify_wanted = Signal(str)
-    forget_wanted = Signal(str)
+    pin_wanted = Signal(str, bool)
+    alias_wanted = Signal(str)
+    remove_wanted = Signal(str)
+    asked = Signal(object)  # LoadChoice: what would it take?
+    header_wanted = Signal(str)  # which part of it
     copied = Signal(str)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
         self._model: ModelInfo | None = None
-        self._need: MemoryNeed | None = None
-        self._loaded_bytes = 0
+        self._extras: ModelExtras | None = None
+        self._is_loaded = False
+        self._is_loading = False
         self.setObjectName("model_details")
         self.setAccessibleName("Model details")
         self.setProperty("tone", "bg-1")
         self.setMinimumWidth(theme.px(280))
-        px = theme.px
-        bar = QWidget()
-        bar.setFixedHeight(px(47))
-        head = QHBoxLayout(bar)
-        head.setContentsMargins(px(16), 0, px(8), 0)
-        self._title = label("", role="page-title", name="model_title")
-        head.addWidget(self._title, 1)
-        close = icon_button(theme, "x", "Close the panel", name="close_model_details")
-        close.clicked.connect(self.closed)
-        head.addWidget(close)
-        self._area = QScrollArea()
-        self._area.setObjectName("model_details_area")
-        self._area.setWidgetResizable(True)
-        self._area.setFrameShape(QFrame.Shape.NoFrame)
-        self._area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.memory = MemoryPanel(theme)
+        self.memory.asked.connect(self.asked)
+        self.profiles = ProfilePanel(theme)
+        self.memory.chosen.connect(self.profiles.save_load)
+        self.about = AboutPanel(theme)
+        self.about.copied.connect(self.copied)
+        self.about.header_wanted.connect(self.header_wanted)
+        self.about.folder_wanted.connect(self._open_folder)
+        self.revisions = RevisionPanel(theme)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addWidget(bar)
+        column.addWidget(self._make_head())
         column.addWidget(hairline())
-        column.addWidget(self._area, 1)
-        theme.changed.connect(self._rebuild)
+        column.addWidget(scrolling(self._make_body(), "model_details_area"), 1)
 
-    def show_model(self, model: ModelInfo | None, loaded_bytes: int) -> None:
-        """Another model; ``loaded_bytes`` is what it takes now, 0 when it is not loaded."""
-        if (model, loaded_bytes) == (self._model, self._loaded_bytes):
-            return
-        if model is None or self._model is None or model.name != self._model.name:
-            self._need = None
-        self._model, self._loaded_bytes = model, loaded_bytes
-        self._rebuild()
+    def _make_head(self) -> QWidget:
+        theme, px = self._theme, self._theme.px
+        bar = QWidget()
+        bar.setFixedHeight(px(HEAD_HEIGHT))
+        head = QHBoxLayout(bar)
+        head.setContentsMargins(px(16), 0, px(8), 0)
+        head.setSpacing(px(4))
+        self._title = label("", role="page-title", name="model_title")
+        self._title.setMinimumWidth(px(40))
+        head.addWidget(self._title, 1)
+        self._pin = icon_button(theme, "pin", "Pin", name="model_pin", checkable=True)
+        self._pin.clicked.connect(self._toggle_pin)
+        head.addWidget(self._pin)
+        more = icon_button(theme, "ellipsis", "More", name="model_more")
+        more.clicked.connect(self._open_menu)
+        self._more = more
+        head.addWidget(more)
+        close = icon_button(theme, "x", "Close the panel", name="close_model_details")
+        close.clicked.connect(self.closed)
+        head.addWidget(close)
+        return bar
 
-    def show_need(self, need: MemoryNeed) -> None:
-        """How much memory it takes."""
-        if self._model is not None and need.name == self._model.name and need != self._need:
-            self._need = need
-            self._rebuild()
-
-    def _rebuild(self) -> None:
-        model = self._model
-        if model is None:
-            return
+    def _make_body(self) -> QWidget:
         px = self._theme.px
-        self._title.setText(model.title or model.name)
         inside = QWidget()
         column = QVBoxLayout(inside)
         column.setContentsMargins(px(16), px(16), px(16), px(16))
-        column.setSpacing(px(8))
-        column.addLayout(self._pills(model))
-        if model.problem:
-            column.addWidget(label(model.problem, ink="warning", wrap=True))
-        column.addLayout(self._buttons(model))
-        column.addSpacing(px(4))
+        column.setSpacing(px(12))
+        self._pills_box = QWidget()
+        self._pills = FlowLayout(self._pills_box, spacing=px(6))
+        self._fit = Pill(self._theme, "")
+        row = QHBoxLayout()
+        row.addWidget(self._pills_box, 1)
+        row.addWidget(self._fit)
+        column.addLayout(row)
+        self._problem = label("", ink="danger", wrap=True, name="model_problem")
+        column.addWidget(self._problem)
+        column.addLayout(self._make_buttons())
         column.addWidget(hairline())
-        if self._need is not None:
-            self._add_memory(column, self._need)
-            column.addWidget(hairline())
-        column.addWidget(label("About this file", role="strong"))
-        column.addLayout(self._facts(model))
-        column.addLayout(self._file_buttons(model))
+        column.addWidget(self.memory)
+        column.addWidget(self.profiles)
+        column.addWidget(hairline())
+        column.addWidget(self.about)
+        column.addWidget(self.revisions)
         column.addStretch(1)
-        self._area.setWidget(inside)
+        return inside
 
-    def _pills(self, model: ModelInfo) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(self._theme.px(6))
-        for capability in model.capabilities:
-            row.addWidget(Pill(self._theme, capability.capitalize()))
-        row.addStretch(1)
-        words, icon, tone = fit_words(model)
-        row.addWidget(Pill(self._theme, words, icon=icon, tone=tone))
-        return row
-
-    def _buttons(self, model: ModelInfo) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(self._theme.px(8))
-        chat = push_button(
-            self._theme, "New chat", name="model_chat", kind="primary", icon="message-square"
-        )
-        chat.setEnabled("chat" in model.capabilities and model.state in ("ready", "changed"))
-        chat.clicked.connect(lambda: self.chat_wanted.emit(model.name))
-        row.addWidget(chat, 1)
-        if self._loaded_bytes:
-            unload = push_button(self._theme, "Unload", name="model_unload")
-            unload.clicked.connect(lambda: self.unload_wanted.emit(model.name))
-            row.addWidget(unload, 1)
-        return row
-
-    def _add_memory(self, column: QVBoxLayout, need: MemoryNeed) -> None:
+    def _make_buttons(self) -> QHBoxLayout:
         theme = self._theme
-        memory = psutil.virtual_memory()
-        others = max(0, memory.total - memory.available - self._loaded_bytes)
-        head = QHBoxLayout()
-        head.addWidget(label("Memory", role="strong"))
-        head.addStretch(1)
-        total = f"{wording.gigabytes(need.total_bytes)} GB needed"
-        head.addWidget(label(total, role="caption", ink="2"))
-        column.addLayout(head)
-        parts = (
-            MemoryPart("Weights", "mem-weights", need.weights_bytes),
-            MemoryPart(f"Cache, {need.context_length:,} tokens", "mem-cache", need.cache_bytes),
-            MemoryPart("Compute", "mem-compute", need.compute_bytes),
-            MemoryPart("Everything else that runs", "mem-other", others),
+        self._chat = push_button(
+            theme, "New chat", name="model_chat", kind="primary", icon="message-square"
         )
-        bar = MemoryBar(theme)
-        bar.setObjectName("model_memory")
-        bar.set_parts(parts, memory.total)
-        column.addWidget(bar)
-        free = memory.total - sum(part.size_bytes for part in parts)
-        legend = QGridLayout()
-        legend.setHorizontalSpacing(theme.px(8))
-        legend.setVerticalSpacing(theme.px(4))
-        legend.setColumnStretch(1, 1)
-        lines = [*parts, MemoryPart("Free", "track", max(0, free))]
-        for row, part in enumerate(lines):
-            legend.addWidget(Dot(theme, part.token), row, 0, Qt.AlignmentFlag.AlignVCenter)
-            legend.addWidget(label(part.name), row, 1)
-            figure = label(wording.size(part.size_bytes), ink="2")
-            legend.addWidget(figure, row, 2, Qt.AlignmentFlag.AlignRight)
-        column.addLayout(legend)
+        self._chat.clicked.connect(lambda: self._tell(self.chat_wanted))
+        self._load = push_button(theme, "Load", name="model_load")
+        self._load.clicked.connect(self._load_or_unload)
+        row = QHBoxLayout()
+        row.setSpacing(theme.px(8))
+        row.addWidget(self._chat, 1)
+        row.addWidget(self._load, 1)
+        return row
 
-    def _facts(self, model: ModelInfo) -> QGridLayout:
-        px = self._theme.px
-        facts = [
-            ("Name", model.name, False),
-            ("Family", model.architecture, False),
-            ("Size", wording.size(model.size_bytes), False),
-            ("Parameters", _parameters(model.parameters), False),
-            ("Precision", f"{model.quality}, {model.quantization}", False),
-            ("Context", f"{model.context_length:,} tokens" if model.context_length else "", False),
-            ("Licence", model.license, False),
-            ("Source", (model.source.repo or model.source.url) if model.source else "", False),
-            ("Hash", wording.short_hash(model.sha256 or ""), True),
-            ("Folder", _folder(model), False),
-            ("File", model.path.name, False),
-        ]
-        grid = QGridLayout()
-        grid.setHorizontalSpacing(px(8))
-        grid.setVerticalSpacing(px(2))
-        grid.setColumnMinimumWidth(0, px(80))
-        grid.setColumnStretch(1, 1)
-        row = 0
-        for key, value, is_code in facts:
-            if not value:
-                continue
-            grid.addWidget(label(key, ink="3"), row, 0, Qt.AlignmentFlag.AlignTop)
-            shown = label(value, role="code-small" if is_code else "body", wrap=True)
-            shown.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            shown.setAccessibleName(f"{key}: {value}")
-            grid.addWidget(shown, row, 1, Qt.AlignmentFlag.AlignTop)
-            grid.setRowMinimumHeight(row, px(24))
-            row += 1
-        return grid
+    # what it shows
 
-    def _file_buttons(self, model: ModelInfo) -> QVBoxLayout:
-        column = QVBoxLayout()
-        column.setSpacing(self._theme.px(6))
-        rows: list[tuple[str, str, str]] = [("Open folder", "folder", "open")]
-        if model.sha256:
-            rows.append(("Copy the hash", "copy", "hash"))
-        rows.append(("Check the file", "refresh-cw", "verify"))
-        if not model.included and model.owner != OWN:
-            rows.append(("Take out of the list", "x", "forget"))
-        line: QHBoxLayout | None = None
-        for number, (words, icon, key) in enumerate(rows):
-            if number % 2 == 0:
-                line = QHBoxLayout()
-                line.setSpacing(self._theme.px(6))
-                column.addLayout(line)
-            button = push_button(self._theme, words, name=f"model_{key}", icon=icon, compact=True)
-            button.clicked.connect(lambda _checked=False, chosen=key: self._do(chosen, model))
-            if line is not None:
-                line.addWidget(button, 1)
-        return column
+    @property
+    def model(self) -> ModelInfo | None:
+        """Whose page it is."""
+        return self._model
 
-    def _do(self, key: str, model: ModelInfo) -> None:
-        if key == "open":
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(model.path.parent)))
-        elif key == "hash":
-            QApplication.clipboard().setText(model.sha256 or "")
-            self.copied.emit("Copied the hash")
-        elif key == "verify":
-            self.verify_wanted.emit(model.name)
+    @property
+    def choice(self) -> LoadChoice:
+        """The load settings of the profile in use."""
+        return self.profiles.active.load
+
+    def show_model(self, model: ModelInfo, *, is_loaded: bool) -> None:
+        """Another model, or what became known of it."""
+        if self._model is None or model.name != self._model.name:
+            self.memory.flush()  # what was chosen for the model before
+            self.memory.show_need(None)
+            self._extras = None
+            self._is_loading = False
+            self.about.show_check(None)
+            self.revisions.show_revisions((), "")
+        self._model, self._is_loaded = model, is_loaded
+        title = model.title or model.name
+        self._title.setText(title)
+        self._title.setToolTip(title)
+        self._pills.clear()
+        for capability in model.capabilities:
+            spoken = _WORDS_FOR.get(capability, capability.capitalize())
+            self._pills.addWidget(Pill(self._theme, spoken))
+        fit, icon, tone = words.fit_words(model)
+        self._fit.show_state(fit, icon=icon, tone=tone)
+        self._problem.setText(model.problem)
+        self._problem.setVisible(bool(model.problem))
+        self._pin.setChecked(model.pinned)
+        self._pin.set_icon("pin-off" if model.pinned else "pin", "Unpin" if model.pinned else "Pin")
+        self.about.show_model(model)
+        self._show_buttons()
+
+    def show_need(self, need: MemoryNeed) -> None:
+        """How much memory it takes."""
+        if self._model is not None and need.name == self._model.name:
+            self.memory.show_need(need)
+
+    def show_extras(self, extras: ModelExtras, settings: Settings) -> None:
+        """Its profiles and revisions."""
+        if self._model is None or extras.name != self._model.name:
+            return
+        self._extras = extras
+        self.profiles.show_profiles(extras.profiles, settings)
+        self.memory.show_choice(self.choice)
+        self.revisions.show_revisions(extras.revisions, self._model.newer_revision)
+
+    def show_check(self, check: Checking) -> None:
+        """How far the check of its file is."""
+        if self._model is not None and check.name == self._model.name:
+            self.about.show_check(check)
+
+    def show_loading(self, *, loading: bool) -> None:
+        """It is on its way into memory."""
+        self._is_loading = loading
+        self._show_buttons()
+
+    def _show_buttons(self) -> None:
+        model = self._model
+        usable = model is not None and model.state in _USABLE
+        chats = model is not None and "chat" in model.capabilities
+        self._chat.setEnabled(usable and chats)
+        self._load.setText(
+            "Loading…" if self._is_loading else "Unload" if self._is_loaded else "Load"
+        )
+        self._load.setAccessibleName(self._load.text().rstrip("…"))
+        self._load.setEnabled(((usable and chats) or self._is_loaded) and not self._is_loading)
+
+    # what is done
+
+    def _tell(self, signal: object) -> None:
+        if self._model is not None:
+            signal.emit(self._model.name)  # type: ignore[attr-defined] # a signal, bound
+
+    def _load_or_unload(self) -> None:
+        self.memory.flush()
+        if self._is_loaded:
+            self._tell(self.unload_wanted)
         else:
-            self.forget_wanted.emit(model.name)
+            self.show_loading(loading=True)
+            self._tell(self.load_wanted)
 
+    def _toggle_pin(self) -> None:
+        if self._model is not None:
+            self.pin_wanted.emit(self._model.name, not self._model.pinned)
 
-def _folder(model: ModelInfo) -> str:
-    if model.included:
-        return "Comes with Lockhouse"
-    return f"{folder_words(model)}: {_home_relative(model.path.parent)}"
+    def _open_folder(self) -> None:
+        if self._model is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._model.path.parent)))
 
-
-def _parameters(count: int) -> str:
-    if count <= 0:
-        return ""
-    if count < 1e9:
-        return f"{count / 1e6:.0f} million"
-    return f"{count / 1e9:.1f} billion"
-
-
-def _home_relative(folder: Path) -> str:
-    home = Path.home()
-    return f"~/{folder.relative_to(home)}" if folder.is_relative_to(home) else str(folder)
+    def _open_menu(self) -> None:
+        model = self._model
+        if model is None:
+            return
+        menu = make_menu(self)
+        icon = self._theme.icon
+        menu.addAction(icon("tag"), "Alias…", lambda: self._tell(self.alias_wanted))
+        menu.addAction(icon("fingerprint"), "Check the file", self.about.verify_wanted.emit)
+        menu.addAction(icon("folder"), "Open folder", self._open_folder)
+        menu.addSeparator()
+        ours = model.owner == OWN
+        remove = menu.addAction(
+            icon("trash-2"),
+            "Remove…" if ours else "Take out of the list…",
+            lambda: self._tell(self.remove_wanted),
+        )
+        remove.setEnabled(not model.included)
+        if model.included:
+            remove.setToolTip("It comes with Lockhouse.")
+        corner = self._more.mapToGlobal(self._more.rect().bottomLeft())
+        corner.setY(corner.y() + 4)
+        menu.popup(corner)

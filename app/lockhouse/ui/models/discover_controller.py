@@ -1,0 +1,134 @@
+"""Searching the hub and looking at repositories, without widgets."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import QObject, Signal
+
+from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.errors import Cancelled, UsageMistake
+from lockhouse.engine.pool import EnginePool
+from lockhouse.gate.hub import Hub, Reference, parse_reference
+from lockhouse.library.choosing import FileChoice, choices
+from lockhouse.library.fit import machine_now
+from lockhouse.library.model_info import ModelInfo
+from lockhouse.ui.jobs import JobHandle, Jobs
+from lockhouse.ui.markdown import Block, parse
+from lockhouse.ui.models.discover_values import (
+    Found,
+    Opened,
+    Query,
+    entry_of,
+    here_hashes,
+    here_repos,
+)
+
+
+class DiscoverController(QObject):
+    """The hub as the window sees it. A newer question takes back the one before."""
+
+    found = Signal(object)  # Found
+    opened = Signal(object)  # Opened
+    card_read = Signal(str, object)  # repository, blocks of its card
+    failed = Signal(object)  # LockhouseError
+
+    def __init__(
+        self,
+        hub: Hub,
+        engines: EnginePool,
+        models: Callable[[], tuple[ModelInfo, ...]],
+        jobs: Jobs,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._hub = hub
+        self._engines = engines
+        self._models = models
+        self._jobs = jobs
+        self._asked: dict[str, tuple[JobHandle, CancelToken]] = {}
+
+    def search(self, query: Query) -> None:
+        """Look for repositories."""
+        models = self._models()
+
+        def read(cancel: CancelToken) -> Found:
+            found = self._hub.search(
+                query.words,
+                license=query.licence,
+                capability=query.capability,  # type: ignore[arg-type] # one of the offered words
+                language=query.language,
+                cancel=cancel,
+            )
+            machine, here = machine_now(self._engines), here_repos(models)
+            return Found(query, tuple(entry_of(model, machine, here) for model in found))
+
+        self._ask("search", read, self.found.emit)
+
+    def open(self, reference: Reference) -> None:
+        """Look at a repository and at what of it would run here."""
+        models = self._models()
+
+        def read(cancel: CancelToken) -> Opened:
+            repo = self._hub.repo(reference.repo, reference.revision, cancel=cancel)
+            found = choices(repo, machine_now(self._engines))
+            wanted = reference.file or reference.quantization
+            return Opened(repo, _marked(found, models), wanted)
+
+        self._ask("open", read, self.opened.emit)
+
+    def read_card(self, repo: str, revision: str) -> None:
+        """Read what its owner wrote about it."""
+
+        def read(cancel: CancelToken) -> tuple[Block, ...]:
+            return parse(self._hub.card(repo, revision, cancel=cancel))
+
+        self._ask("card", read, lambda blocks: self.card_read.emit(repo, blocks))
+
+    def stop(self) -> None:
+        """Nothing of what was asked is wanted any more."""
+        for key in list(self._asked):
+            self._drop(key)
+
+    def _ask(
+        self, key: str, work: Callable[[CancelToken], object], done: Callable[[object], None]
+    ) -> None:
+        self._drop(key)
+        cancel = CancelToken()
+
+        def read() -> object:
+            if cancel.cancelled:
+                raise Cancelled
+            return work(cancel)
+
+        self._asked[key] = (self._jobs.run(read, done, self.failed.emit), cancel)
+
+    def _drop(self, key: str) -> None:
+        if key in self._asked:
+            handle, cancel = self._asked.pop(key)
+            handle.cancel()
+            cancel.cancel()
+
+
+def reference_in(text: str) -> Reference | None:
+    """What a pasted address or name stands for; None for words to search for."""
+    if "/" not in text or " " in text.strip():
+        return None
+    try:
+        return parse_reference(text)
+    except UsageMistake:
+        return None
+
+
+def _marked(found: Sequence[FileChoice], models: tuple[ModelInfo, ...]) -> tuple[FileChoice, ...]:
+    """The same, with a mark on what is on this machine."""
+    here = here_hashes(models)
+    return tuple(
+        dataclasses.replace(
+            choice,
+            here=choice.here
+            or all(file.sha256 in here for file in choice.files if not file.is_projector),
+        )
+        for choice in found
+    )

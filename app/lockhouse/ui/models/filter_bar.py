@@ -1,0 +1,186 @@
+"""What stands above and below the table: filter, Import…, use of the disks, what was chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QTimer, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QWidget
+
+from lockhouse.ui import wording
+from lockhouse.ui.models.table import Wanted
+from lockhouse.ui.models.values import DiskUse, Freeing
+from lockhouse.ui.parts import label, push_button
+from lockhouse.ui.picker import ChoiceButton
+from lockhouse.ui.theme import Theme
+from lockhouse.ui.widgets import ThinBar
+
+_FITS = (
+    ("", "Any fit"),
+    ("fits", "Fits"),
+    ("may be slow", "May be slow"),
+    ("won't fit", "Won’t fit"),
+)
+_ALL_FOLDERS = ("", "All folders")
+_FILTER_REST_MS = 30
+
+
+class FilterBar(QWidget):
+    """Words, fit and folder; and the way to bring in another model."""
+
+    changed = Signal(object)  # Wanted
+    import_wanted = Signal()
+    folders_wanted = Signal()
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        px = theme.px
+        self.edit = QLineEdit()
+        self.edit.setObjectName("models_filter")
+        self.edit.setAccessibleName("Filter models")
+        self.edit.setPlaceholderText("Filter by name, family, folder…")
+        self.edit.setMaximumWidth(px(280))
+        self.edit.setClearButtonEnabled(True)
+        self._search = self.edit.addAction(
+            theme.icon("search", 16, "text-3"), QLineEdit.ActionPosition.LeadingPosition
+        )
+        theme.changed.connect(lambda: self._search.setIcon(theme.icon("search", 16, "text-3")))
+        self._fit = ChoiceButton(theme, "Fit", _FITS, chip=True)
+        self._fit.setObjectName("models_fit")
+        self._folder = ChoiceButton(theme, "Folder", (_ALL_FOLDERS,), chip=True)
+        self._folder.setObjectName("models_folder")
+        self._rest = QTimer(self)  # a burst of keys is one change
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(_FILTER_REST_MS)
+        self._rest.timeout.connect(self._tell)
+        self.edit.textChanged.connect(lambda _: self._rest.start())
+        self._fit.picked.connect(lambda _: self._tell())
+        self._folder.picked.connect(lambda _: self._tell())
+        folders = push_button(theme, "Folders…", name="models_folders", kind="quiet", compact=True)
+        folders.clicked.connect(self.folders_wanted)
+        bring = push_button(theme, "Import…", name="models_import", icon="file-input")
+        bring.clicked.connect(self.import_wanted)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(px(16), px(12), px(16), px(12))
+        row.setSpacing(px(8))
+        row.addWidget(self.edit, 1)
+        row.addWidget(self._fit)
+        row.addWidget(self._folder)
+        row.addStretch(1)
+        row.addWidget(folders)
+        row.addWidget(bring)
+
+    @property
+    def wanted(self) -> Wanted:
+        """What is set."""
+        return Wanted(tuple(self.edit.text().casefold().split()), self._fit.key, self._folder.key)
+
+    def show_owners(self, owners: Sequence[str]) -> None:
+        """Whose folders there are to choose from."""
+        self._folder.set_options((_ALL_FOLDERS, *((owner, owner) for owner in owners)))
+
+    def clear(self) -> None:
+        """Leave everything in."""
+        self._fit.set_key("")
+        self._folder.set_key("")
+        self.edit.clear()
+        self._tell()
+
+    def _tell(self) -> None:
+        self.changed.emit(self.wanted)
+
+
+class DiskRow(QFrame):
+    """How much the models take on each disk, and what is free there."""
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._shown: tuple[DiskUse, ...] = ()
+        self.setObjectName("models_disks")
+        self.setProperty("line", "top")
+        self.setFixedHeight(theme.px(40))
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(theme.px(16), 0, theme.px(16), 0)
+        self._row.setSpacing(theme.px(24))
+        theme.changed.connect(self._build)
+
+    def show_disks(self, disks: tuple[DiskUse, ...]) -> None:
+        """Other figures."""
+        if disks != self._shown:
+            self._shown = disks
+            self._build()
+
+    def _build(self) -> None:
+        while self._row.count():
+            item = self._row.takeAt(0)
+            widget = item.widget() if item else None
+            if widget is not None:
+                widget.hide()
+                widget.deleteLater()
+        for disk in self._shown[:3]:
+            self._row.addWidget(self._one(disk))
+        if len(self._shown) > 3:
+            more = label(f"and {len(self._shown) - 3} more", role="caption", ink="3")
+            more.setToolTip("\n".join(disk.sentence for disk in self._shown[3:]))
+            self._row.addWidget(more)
+        self._row.addStretch(1)
+
+    def _one(self, disk: DiskUse) -> QWidget:
+        theme, px = self._theme, self._theme.px
+        whole = QWidget()
+        whole.setAccessibleName(disk.sentence)
+        whole.setToolTip("\n".join((disk.sentence, *disk.folders)))
+        row = QHBoxLayout(whole)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(px(8))
+        icon = label("")
+        icon.setPixmap(theme.pixmap("usb" if disk.is_removable else "hard-drive", 14))
+        row.addWidget(icon)
+        row.addWidget(label(disk.label, role="caption-strong"))
+        bar = ThinBar(theme, f"{disk.label}: taken", ink="text-2")
+        bar.setFixedWidth(px(96))
+        bar.set_fraction(disk.taken)
+        row.addWidget(bar)
+        row.addWidget(label(disk.words, role="caption", ink="2"))
+        return whole
+
+
+class ChosenBar(QFrame):
+    """Stands in place of the disks while several models are chosen."""
+
+    remove_wanted = Signal()
+    clear_wanted = Signal()
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        px = theme.px
+        self.setObjectName("models_chosen")
+        self.setProperty("tone", "accent-tint")
+        self.setProperty("line", "top")
+        self.setFixedHeight(px(48))
+        self._words = label("", role="medium", name="chosen_words")
+        self._frees = label("", ink="2", name="chosen_frees")
+        remove = push_button(
+            theme, "Remove…", name="chosen_remove", kind="danger", icon="trash-2", compact=True
+        )
+        remove.clicked.connect(self.remove_wanted)
+        clear = push_button(theme, "Clear", name="chosen_clear", kind="quiet", compact=True)
+        clear.setAccessibleName("Choose none")
+        clear.clicked.connect(self.clear_wanted)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(px(16), 0, px(16), 0)
+        row.setSpacing(px(12))
+        row.addWidget(self._words)
+        row.addWidget(self._frees, 1)
+        row.addWidget(remove)
+        row.addWidget(clear)
+
+    def show_chosen(self, count: int, size_bytes: int) -> None:
+        """How many there are; what removing them frees is not known yet."""
+        self._words.setText(f"{wording.counted(count, 'model')}, {wording.size(size_bytes)}")
+        self._frees.setText("")
+
+    def show_freeing(self, freeing: Freeing) -> None:
+        """What removing them would do."""
+        self._frees.setText(freeing.sentence)

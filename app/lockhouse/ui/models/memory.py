@@ -1,0 +1,169 @@
+"""What a model would take in memory: estimated at once, then as llama.cpp plans it.
+
+Hides that planning runs in a process of its own: of the questions that a moving slider asks, one
+is on its way and only the last is asked next.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import msgspec
+from PySide6.QtCore import QObject, Signal
+
+from lockhouse.core.errors import LockhouseError
+from lockhouse.engine.planning import MemoryPlan, Planner, PlanRequest
+from lockhouse.engine.pool import EnginePool
+from lockhouse.engine.protocol import KvType, LoadSettings
+from lockhouse.library.fit import FitReport, Machine, fit, machine_now
+from lockhouse.library.gguf import GgufHeader, read_header
+from lockhouse.library.model_info import ModelInfo
+from lockhouse.ui.jobs import JobHandle, Jobs, ignore
+from lockhouse.ui.models.values import MemoryNeed
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A model with load settings; 0 leaves the context to the program."""
+
+    model: ModelInfo
+    context_length: int = 0
+    kv_type: KvType = "f16"
+    parallel: int = 1
+
+
+class MemoryController(QObject):
+    """Answers what a model takes, for the page that is open."""
+
+    measured = Signal(object)  # MemoryNeed
+    explained = Signal(str, str)  # name of the model, the numbers behind its fit
+
+    def __init__(
+        self,
+        planner: Planner,
+        engines: EnginePool,
+        jobs: Jobs,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._planner = planner
+        self._engines = engines
+        self._jobs = jobs
+        self._wanted: Question | None = None
+        self._asked: Question | None = None
+        self._planned_for = ""
+        self._estimate: JobHandle | None = None
+
+    def ask(self, question: Question) -> None:
+        """Tell what it takes; an answer to an earlier question may be left out."""
+        self._wanted = question
+        if self._planned_for != str(question.model.path):  # the planner still has to read it
+            self.estimate(question)
+        if self._asked is None:
+            self._ask_next()
+
+    def estimate(self, question: Question) -> None:
+        """Tell what it takes as far as the header says, without starting the planner."""
+        if self._estimate is not None:
+            self._estimate.cancel()
+        self._estimate = self._jobs.run(
+            lambda: self._estimated(question), self._tell_estimate, ignore
+        )
+
+    def explain(self, model: ModelInfo) -> None:
+        """Tell the numbers behind a model's fit."""
+
+        def read() -> str:
+            return fit(read_header(model.path), machine_now(self._engines)).reason
+
+        self._jobs.run(read, lambda words: self.explained.emit(model.name, words), ignore)
+
+    def _ask_next(self) -> None:
+        question = self._asked = self._wanted
+        self._wanted = None
+        if question is None:
+            return
+        self._jobs.run(lambda: self._plan(question), self._tell, self._not_planned)
+
+    def _tell(self, need: MemoryNeed) -> None:
+        if self._asked is not None and self._wanted is None:
+            self._planned_for = str(self._asked.model.path)
+        self.measured.emit(need)
+        self._ask_next()
+
+    def _tell_estimate(self, need: MemoryNeed) -> None:
+        if self._planned_for != need.path:
+            self.measured.emit(need)
+
+    def _not_planned(self, _error: LockhouseError) -> None:
+        self._ask_next()  # the estimate stands
+
+    # on a thread
+
+    def _estimated(self, question: Question) -> MemoryNeed:
+        header, machine, report = self._looked(question)
+        other: KvType = "q8_0" if question.kv_type == "f16" else "f16"
+        beside = fit(header, machine, context_length=report.context_length, kv_type=other).needed
+        needed = report.needed
+        return MemoryNeed(
+            question.model.name,
+            str(question.model.path),
+            report.context_length,
+            question.kv_type,
+            needed.weights_bytes,
+            needed.kv_bytes + needed.recurrent_bytes,
+            needed.compute_bytes + needed.output_bytes,
+            needed.projector_bytes,
+            machine.memory_free_bytes + sum(size for _, size in machine.loaded),
+            machine.loaded,
+            _most(header, report),
+            abs(needed.kv_bytes - beside.kv_bytes),
+            problem="" if report.word == "fits" else report.reason,
+        )
+
+    def _plan(self, question: Question) -> MemoryNeed:
+        need = self._estimated(question)
+        settings = LoadSettings(kv_type=question.kv_type, parallel=question.parallel)
+        asked = PlanRequest.of(question.model.path, need.context_length, settings)
+        plan = self._planner.plan(asked)
+        other: KvType = "q8_0" if question.kv_type == "f16" else "f16"
+        beside = self._planner.plan(msgspec.structs.replace(asked, kv_type=other))
+        return _exactly(need, plan, abs(plan.kv_bytes - beside.kv_bytes))
+
+    def _looked(self, question: Question) -> tuple[GgufHeader, Machine, FitReport]:
+        """The header, the machine as if this model were not loaded, and what fits it."""
+        header = read_header(question.model.path)
+        machine = machine_now(self._engines)
+        own = sum(size for name, size in machine.loaded if name == question.model.name)
+        machine = msgspec.structs.replace(
+            machine,
+            memory_free_bytes=machine.memory_free_bytes + own,
+            loaded=tuple(one for one in machine.loaded if one[0] != question.model.name),
+        )
+        projector = question.model.projector
+        report = fit(
+            header,
+            machine,
+            context_length=question.context_length or None,
+            kv_type=question.kv_type,
+            projector_bytes=projector.stat().st_size if projector else 0,
+        )
+        return header, machine, report
+
+
+def _most(header: GgufHeader, report: FitReport) -> int:
+    """The largest context to offer: what fits, and what the model was trained for."""
+    trained = header.context_length or report.largest_context
+    return min(report.largest_context, trained)
+
+
+def _exactly(need: MemoryNeed, plan: MemoryPlan, saved_bytes: int) -> MemoryNeed:
+    return dataclasses.replace(
+        need,
+        weights_bytes=plan.weights_bytes,
+        cache_bytes=plan.kv_bytes + plan.recurrent_bytes,
+        compute_bytes=plan.compute_bytes + plan.output_bytes,
+        saved_bytes=saved_bytes,
+        exact=True,
+    )

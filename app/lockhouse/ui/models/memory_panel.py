@@ -1,0 +1,225 @@
+"""The memory bar of a model's page, its legend, and what can be chosen about it."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QTimer, Signal
+from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+
+from lockhouse.library.model_info import LoadChoice
+from lockhouse.ui import wording
+from lockhouse.ui.models.context_slider import ContextSlider
+from lockhouse.ui.models.values import MemoryNeed
+from lockhouse.ui.parts import label, push_button
+from lockhouse.ui.picker import ChoiceButton
+from lockhouse.ui.theme import Theme
+from lockhouse.ui.widgets import MemoryBar, MemoryPart
+
+_KEEP_AFTER_MS = 500
+_PRECISIONS = (("f16", "Full, f16"), ("q8_0", "Half, 8-bit"))
+
+
+class _Dot(QWidget):
+    """The colour of a part of the memory bar, beside its word."""
+
+    def __init__(self, theme: Theme, token: str) -> None:
+        super().__init__()
+        self._theme = theme
+        self._token = token
+        self.setFixedSize(theme.px(8), theme.px(8))
+        theme.changed.connect(self.update)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(self._theme.color(self._token))
+        painter.setBrush(self._theme.color(self._token))
+        painter.drawRoundedRect(self.rect().adjusted(0, 0, -1, -1), 2, 2)
+
+
+class _Legend(QWidget):
+    """A line for each part: its colour, its word, its size."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        px = theme.px
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setHorizontalSpacing(px(8))
+        self._grid.setVerticalSpacing(0)
+        self._grid.setColumnStretch(1, 1)
+        self._theme = theme
+        self._lines: dict[str, tuple[_Dot, QWidget, QWidget]] = {}
+
+    def show_part(self, token: str, words: str, size: str, *, shown: bool = True) -> None:
+        """Another figure of one part."""
+        if token not in self._lines:
+            row = len(self._lines)
+            self._grid.setRowMinimumHeight(row, self._theme.px(24))
+            line = (_Dot(self._theme, token), label(""), label("", ink="2"))
+            for column, widget in enumerate(line):
+                self._grid.addWidget(widget, row, column)
+            line[2].setProperty("tabular", "true")
+            self._lines[token] = line
+        dot, name, figure = self._lines[token]
+        name.setText(words)  # type: ignore[attr-defined] # labels, kept as widgets
+        figure.setText(size)  # type: ignore[attr-defined]
+        figure.setToolTip(words)
+        for widget in (dot, name, figure):
+            widget.setVisible(shown)
+
+
+class MemoryPanel(QWidget):
+    """Follows the slider while it moves; tells what was chosen when it rests."""
+
+    asked = Signal(object)  # LoadChoice: what would it take?
+    chosen = Signal(object)  # LoadChoice: keep it
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._choice = LoadChoice()
+        self._need: MemoryNeed | None = None
+        self._keep = QTimer(self)
+        self._keep.setSingleShot(True)
+        self._keep.setInterval(_KEEP_AFTER_MS)
+        self._keep.timeout.connect(lambda: self.chosen.emit(self._choice))
+        px = theme.px
+        self._amount = label("", ink="2", name="memory_amount")
+        self._bar = MemoryBar(theme)
+        self._bar.setObjectName("model_memory")
+        self._legend = _Legend(theme)
+        self._problem = label("", ink="warning", wrap=True, name="memory_problem")
+        self._slider = ContextSlider(theme)
+        self._slider.moved.connect(self._moved)
+        self._slider.settled.connect(lambda _: self._keep.start())
+        self._automatic = push_button(
+            theme, "Choose it for me", name="context_automatic", kind="link", compact=True
+        )
+        self._automatic.clicked.connect(self._choose_automatic)
+        self._precision = ChoiceButton(theme, "Cache precision", _PRECISIONS, height=28)
+        self._precision.setObjectName("cache_precision")
+        self._precision.set_key("f16")
+        self._precision.picked.connect(self._precision_chosen)
+        self._saving = label("", role="caption", ink="3", wrap=True, name="cache_saving")
+        self._source = label("", role="caption", ink="3", name="memory_source")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(px(8))
+        head = QHBoxLayout()
+        head.addWidget(label("Memory", role="strong"))
+        head.addStretch(1)
+        head.addWidget(self._amount)
+        column.addLayout(head)
+        column.addWidget(self._bar)
+        column.addWidget(self._legend)
+        column.addWidget(self._problem)
+        column.addSpacing(px(4))
+        column.addWidget(self._slider)
+        precision = QHBoxLayout()
+        precision.addWidget(label("Cache precision"))
+        precision.addStretch(1)
+        self._precision.setFixedWidth(px(152))
+        precision.addWidget(self._precision)
+        column.addLayout(precision)
+        column.addWidget(self._saving)
+        foot = QHBoxLayout()
+        foot.addWidget(self._source)
+        foot.addStretch(1)
+        foot.addWidget(self._automatic)
+        column.addLayout(foot)
+
+    # what it shows
+
+    def show_choice(self, choice: LoadChoice) -> None:
+        """What the profile in use says; what is being chosen right now is left alone."""
+        if self._keep.isActive() or self._slider.is_moving:
+            return
+        self._choice = choice
+        self._precision.set_key(choice.kv_type or "f16")
+        self._automatic.setVisible(bool(choice.context_length))
+
+    def flush(self) -> None:
+        """Keep what was chosen and not kept yet."""
+        if self._keep.isActive():
+            self._keep.stop()
+            self.chosen.emit(self._choice)
+
+    def show_need(self, need: MemoryNeed | None) -> None:
+        """How much memory it takes."""
+        self._need = need
+        self.setVisible(need is not None)
+        if need is None:
+            return
+        parts = (
+            MemoryPart("Weights", "mem-weights", need.weights_bytes + need.projector_bytes),
+            MemoryPart("Cache", "mem-cache", need.cache_bytes),
+            MemoryPart("Compute", "mem-compute", need.compute_bytes),
+            MemoryPart("Other models", "mem-other", need.others_bytes),
+        )
+        self._bar.set_parts(parts, need.available_bytes)
+        used = sum(part.size_bytes for part in parts)
+        over = used - need.available_bytes
+        amount = f"{wording.gigabytes(used)} of {wording.gigabytes(need.available_bytes)} GB"
+        self._amount.setText(amount.replace(" GB", f"{wording.NBSP}GB"))
+        self._legend.show_part("mem-weights", _weights(need), _size(parts[0].size_bytes))
+        cache = f"Cache, {need.context_length:,} tokens"
+        self._legend.show_part("mem-cache", cache, _size(need.cache_bytes))
+        self._legend.show_part("mem-compute", "Compute", _size(need.compute_bytes))
+        self._legend.show_part("mem-other", "Other models", _size(need.others_bytes))
+        self._legend.show_part("track", "Free", _size(max(0, -over)))
+        self._problem.setText(
+            f"{wording.size(over)} more than there is. {need.problem}" if over > 0 else need.problem
+        )
+        self._problem.setVisible(bool(need.problem) or over > 0)
+        if not self._keep.isActive():
+            self._slider.show_length(need.context_length, need.largest_context)
+        self._show_saving(need)
+        self._source.setText("As llama.cpp plans it" if need.exact else "Estimated from the header")
+
+    def _show_saving(self, need: MemoryNeed) -> None:
+        saved = wording.size(need.saved_bytes)
+        if need.kv_type == "f16":
+            words = f"8-bit would free {saved}, with next to no loss."
+        else:
+            words = f"8-bit frees {saved}, with next to no loss."
+        self._saving.setText(words)
+        self._saving.setVisible(need.saved_bytes > 0)
+
+    # what is chosen
+
+    def _moved(self, length: int) -> None:
+        self._choose(context_length=length)
+        self.asked.emit(self._choice)
+
+    def _precision_chosen(self, kv_type: str) -> None:
+        self._choose(kv_type=kv_type)
+        self.asked.emit(self._choice)
+        self._keep.start()
+
+    def _choose_automatic(self) -> None:
+        self._choose(context_length=0)
+        self.asked.emit(self._choice)
+        self.chosen.emit(self._choice)
+
+    def _choose(self, *, context_length: int | None = None, kv_type: str | None = None) -> None:
+        now = self._choice
+        self._choice = LoadChoice(
+            now.context_length if context_length is None else context_length,
+            now.kv_type if kv_type is None else kv_type,
+            now.threads,
+            now.parallel,
+        )
+        self._automatic.setVisible(bool(self._choice.context_length))
+
+
+def _weights(need: MemoryNeed) -> str:
+    return "Weights, with projector" if need.projector_bytes else "Weights"
+
+
+def _size(size_bytes: int) -> str:
+    return (
+        f"{wording.gigabytes(size_bytes)}{wording.NBSP}GB"
+        if size_bytes >= 1e8
+        else (wording.size(size_bytes))
+    )

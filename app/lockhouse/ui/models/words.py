@@ -1,0 +1,166 @@
+"""What the Models page says of a model: the same words in the table, in its panel, in dialogs."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+from lockhouse.library.model_info import OWN, ModelInfo
+from lockhouse.ui import wording
+from lockhouse.ui.widgets import PillTone
+
+_FIT: dict[str, tuple[str, str, PillTone]] = {
+    "fits": ("Fits", "check", "success"),
+    "may be slow": ("May be slow", "gauge", "warning"),
+    "won't fit": ("Won’t fit", "x", "danger"),
+}
+_LICENCES = {
+    "apache-2.0": "Apache 2.0",
+    "mit": "MIT",
+    "gpl-3.0": "GPL 3.0",
+    "agpl-3.0": "AGPL 3.0",
+    "bsd-3-clause": "BSD 3-Clause",
+    "cc-by-4.0": "CC BY 4.0",
+    "cc-by-sa-4.0": "CC BY-SA 4.0",
+    "cc-by-nc-4.0": "CC BY-NC 4.0",
+    "cc0-1.0": "CC0 1.0",
+    "llama2": "Llama 2",
+    "llama3": "Llama 3",
+    "llama3.1": "Llama 3.1",
+    "llama3.2": "Llama 3.2",
+    "llama3.3": "Llama 3.3",
+    "gemma": "Gemma",
+    "openrail": "OpenRAIL",
+    "other": "Its own",
+}
+
+
+def fit_pill(fit: str | None) -> tuple[str, str, PillTone]:
+    """Word, icon and tone of one of the three words for fit."""
+    return _FIT.get(fit or "", ("Unknown", "minus", "neutral"))
+
+
+def fit_words(model: ModelInfo) -> tuple[str, str, PillTone]:
+    """The same for a model here; a problem with its file comes first."""
+    if model.state == "missing":
+        return "Missing", "x", "danger"
+    if model.state == "damaged":
+        return "Damaged", "triangle-alert", "danger"
+    return fit_pill(model.fit)
+
+
+def folder_words(model: ModelInfo) -> str:
+    """Whose folder the file lies in."""
+    if model.included:
+        return "Included"
+    return owner_words(model.owner)
+
+
+def owner_words(owner: str) -> str:
+    """The name of a program, or of nobody."""
+    if owner == OWN:
+        return "Lockhouse"
+    return "Elsewhere" if owner in ("", "user") else owner
+
+
+def folder_icon(model: ModelInfo) -> str:
+    """A house for what is ours, a linked folder for another program's, a plain one else."""
+    if model.included or model.owner == OWN:
+        return "house"
+    return "folder" if model.owner in ("", "user") else "folder-symlink"
+
+
+def verified_words(model: ModelInfo, now: dt.datetime) -> tuple[str, str, str]:
+    """Words, icon and ink: when the content was last found to be what it was."""
+    if model.state == "changed":
+        return "Changed", "triangle-alert", "danger"
+    moment = moment_of(model.verified_at)
+    if moment is None:
+        return "Not yet", "circle-dashed", "text-3"
+    return day(moment, now), "circle-check", "success"
+
+
+def used_words(model: ModelInfo, now: dt.datetime) -> str:
+    """When it last answered."""
+    moment = moment_of(model.last_used_at)
+    if moment is None:
+        return "Never"
+    local = moment.astimezone(now.tzinfo)
+    days = (now.date() - local.date()).days
+    if days <= 0:
+        return f"{local:%H:%M}"
+    return "Yesterday" if days == 1 else wording.short_time(moment, now)
+
+
+def day(moment: dt.datetime, now: dt.datetime) -> str:
+    """Today, Yesterday, 12 Nov."""
+    local = moment.astimezone(now.tzinfo)
+    days = (now.date() - local.date()).days
+    if days <= 0:
+        return "Today"
+    if days == 1:
+        return "Yesterday"
+    month = local.strftime("%b")
+    words = f"{local.day}{wording.NBSP}{month}"
+    return words if local.year == now.year else f"{words}{wording.NBSP}{local.year}"
+
+
+def moment_of(stamp: str | None) -> dt.datetime | None:
+    """A stored time, None where there is none or where it cannot be read."""
+    if not stamp:
+        return None
+    try:
+        moment = dt.datetime.fromisoformat(stamp)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+
+
+def licence_words(licence: str) -> str:
+    """A licence's short name as people write it."""
+    return _LICENCES.get(licence.lower(), licence)
+
+
+def parameter_words(count: int) -> str:
+    """135M, 7.6B."""
+    if count <= 0:
+        return ""
+    if count < 999_500_000:
+        return f"{count / 1e6:.0f}M"
+    billions = count / 1e9
+    return f"{billions:.0f}B" if billions >= 99.5 else f"{billions:.1f}B".replace(".0B", "B")
+
+
+def home_relative(path: Path) -> str:
+    """With ~ for the home folder."""
+    try:
+        return str(Path("~") / path.relative_to(Path.home()))
+    except (ValueError, RuntimeError):
+        return str(path)
+
+
+def rate(bytes_per_s: float) -> str:
+    """38.2 MB/s."""
+    if bytes_per_s < 1e6:
+        return f"{wording.size(bytes_per_s)}/s"
+    if bytes_per_s < 999.5e6:
+        return f"{bytes_per_s / 1e6:.1f}{wording.NBSP}MB/s"
+    return f"{bytes_per_s / 1e9:.1f}{wording.NBSP}GB/s"
+
+
+def time_left(seconds: float) -> str:
+    """6 s left, 2 min 22 s left, 3 h 5 min left."""
+    if seconds < 3600:
+        return f"{wording.seconds(max(1.0, round(seconds))).replace('.0', '')} left"
+    hours, rest = divmod(round(seconds / 60), 60)
+    return f"{hours}{wording.NBSP}h {rest}{wording.NBSP}min left"
+
+
+def progress_words(done_bytes: int, size_bytes: int) -> str:
+    """8.9 of 14.3 GB, in the unit of the whole."""
+    whole = wording.size(size_bytes)
+    unit = whole.rpartition(wording.NBSP)[2]
+    scale = {"B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}[unit]
+    done = done_bytes / scale
+    shown = f"{done:.1f}" if unit in ("GB", "TB") else f"{done:.0f}"
+    return f"{shown} of {whole}"

@@ -1,0 +1,144 @@
+"""What the window knows of the way out: sealed or open, to whom, how much has left.
+
+Hides the looking: the file of the home may be changed by other programs at any time, and whether
+the broker still lives is asked on a thread.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from lockhouse.core.errors import LockhouseError
+from lockhouse.gate.brokers import Brokers
+from lockhouse.gate.door import Gate, Way
+from lockhouse.gate.network import Network, hub_endpoint, hub_hosts
+from lockhouse.gate.records import Records
+from lockhouse.ui.jobs import Jobs
+from lockhouse.ui.settings.watch import SettingsWatch
+
+_LOOK_EVERY_MS = 1500
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkView:
+    """How it stands; ``way`` as the gate tells it, with its words."""
+
+    way: Way = "sealed"
+    title: str = "Sealed"
+    explanation: str = ""
+    hosts: tuple[str, ...] = ()
+    bytes_out: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this window can reach a host now."""
+        return self.way == "open"
+
+    @property
+    def opens_next(self) -> bool:
+        """The home is open, but this window was started sealed and stays so."""
+        return self.way == "start_anew"
+
+    @property
+    def place(self) -> str:
+        """The first host in words, and how many there are besides."""
+        names = list(dict.fromkeys(_plain(host) for host in self.hosts))
+        if not names:
+            return ""
+        more = len(names) - 1
+        return names[0] if not more else f"{names[0]} and {more} more"
+
+
+def _plain(host: str) -> str:
+    """The name that people know: without the usual port; the hub's own servers are the hub."""
+    name = host.removesuffix(":443").removeprefix("*.")
+    return "huggingface.co" if name in ("hf.co", "huggingface.co") else name
+
+
+class NetworkWatch(QObject):
+    """Looks now and then, and at once when the home's file was written."""
+
+    changed = Signal(object)  # NetworkView
+    failed = Signal(object)  # LockhouseError
+
+    def __init__(
+        self,
+        gate: Gate,
+        network: Network,
+        brokers: Brokers,
+        records: Records,
+        jobs: Jobs,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._gate = gate
+        self._network = network
+        self._brokers = brokers
+        self._records = records
+        self._jobs = jobs
+        self._looking = False
+        self.view = NetworkView()
+        self._timer = QTimer(self)
+        self._timer.setInterval(_LOOK_EVERY_MS)
+        self._timer.timeout.connect(self.look)
+        self._watch = SettingsWatch(network.path, self)
+        self._watch.written.connect(self.look)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self.look()
+        self._timer.start()
+
+    def look(self) -> None:
+        """Look now; a look that is still going on is enough."""
+        if not self._looking:
+            self._looking = True
+            self._jobs.run(self._read, self._tell, self._not_read)
+
+    def seal(self) -> None:
+        """End every broker of this home at once, and keep it sealed."""
+
+        def work() -> NetworkView:
+            try:
+                self._network.seal()
+            finally:  # whatever becomes of the file, the connections end
+                ended = self._brokers.end_all()
+            self._records.note("sealed", purpose="window", outcome=f"ended {ended}")
+            return self._read()
+
+        self._jobs.run(work, self._tell, self.failed.emit)
+
+    def allow(self) -> None:
+        """Let windows that start from now on reach the hub of models."""
+
+        def work() -> NetworkView:
+            opened = self._network.open(hub_hosts(os.environ), endpoint=hub_endpoint(os.environ))
+            self._records.note("unsealed", purpose="window", outcome=" ".join(opened.hosts))
+            return self._read()
+
+        self._jobs.run(work, self._tell, self.failed.emit)
+
+    def hub_names(self) -> tuple[str, ...]:
+        """Whom :meth:`allow` would open to."""
+        try:
+            return hub_hosts(os.environ)
+        except LockhouseError:
+            return ()
+
+    def _read(self) -> NetworkView:
+        status = self._gate.status()
+        hosts = self._gate.state.hosts
+        return NetworkView(status.way, status.title, status.explanation, hosts, status.bytes_out)
+
+    def _tell(self, view: NetworkView) -> None:
+        self._looking = False
+        if view != self.view:
+            self.view = view
+            self.changed.emit(view)
+
+    def _not_read(self, error: LockhouseError) -> None:
+        self._looking = False
+        self.failed.emit(error)

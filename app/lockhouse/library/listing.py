@@ -56,6 +56,21 @@ class Listed(msgspec.Struct, frozen=True):
         """Every name that one of its copies has or would have."""
         return tuple(copy.info.name for copy in self.copies)
 
+    def at(self, copy: Copy) -> Listed:
+        """The model as it is at one of its places: who names a file means that file."""
+        if len(self.copies) == 1:
+            return self
+        others = tuple(place for place in self.info.places if place.path != copy.info.path)
+        info = with_changes(
+            copy.info,
+            name=self.info.name,
+            aliases=self.info.aliases,
+            pinned=self.info.pinned,
+            active_profile=self.info.active_profile,
+            places=(*copy.info.places, *others),
+        )
+        return Listed(info, (copy,))
+
 
 class Remembered:
     """What the database knows of files, read once for one listing."""

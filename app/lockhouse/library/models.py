@@ -124,8 +124,9 @@ class Models:
     def _at_path(self, path: Path, listed: Sequence[Listed]) -> Listed:
         absolute = Path(os.path.abspath(path))  # noqa: PTH100 - links are kept as they are
         for each in listed:
-            if any(place.path == absolute for place in each.info.places):
-                return each
+            for copy in each.copies:
+                if copy.info.path == absolute:
+                    return each.at(copy)
         taken = {name for each in listed for name in each.names}
         return Listed(self._listing.at_path(absolute, taken), ())
 

@@ -23,6 +23,7 @@ _COMPARED_AT_ONCE_BYTES: Final = 1 << 30  # a second or two of reading
 _ELSEWHERE: Final = {
     "catalogue": ("lockhouse.cli.library_catalogue", "catalogue"),
     "diff": ("lockhouse.cli.library_revisions", "diff"),
+    "fit": ("lockhouse.cli.fit", "fit"),
     "folders": ("lockhouse.cli.library_folders", "folders"),
     "get": ("lockhouse.cli.getting", "get"),
     "profile": ("lockhouse.cli.library_profiles", "profile"),

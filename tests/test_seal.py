@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from lockhouse import seal
+from lockhouse.gate.network import Network
 
 ROOT = Path(__file__).parents[1]
+_TRACED = "trace=network,execve,clone,clone3,fork,vfork"
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="seccomp is Linux's")
 
 # Runs in every process of the program before its first line. Waits in a thread until the seal
@@ -105,6 +108,68 @@ def test_planted_connects_are_refused_in_the_window(tmp_path: Path) -> None:
     outcomes = plants(run.stderr)
     assert outcomes
     assert {result for results in outcomes.values() for result in results} == {"refused"}
+
+
+@linux_only
+def test_open_planted_connects_are_refused_everywhere_but_in_the_broker(tmp_path: Path) -> None:
+    """The broker is not sealed, and so the plant, which waits for the seal, never strikes there."""
+    Network(tmp_path / "home" / "network.json").open(["127.0.0.1:9"])
+    env = environment(tmp_path, plant=True)
+    run = lockhouse(["ask", "What is the capital of France?", "--max-tokens", "24"], env)
+    assert run.returncode == 0, run.stderr
+    window = lockhouse(["--smoke"], env)
+    assert window.returncode == 0, window.stderr
+    assert (tmp_path / "home" / "logs" / "broker.log").exists()  # there was one
+    logs = "".join(path.read_text() for path in (tmp_path / "home" / "logs").glob("engine-*.log"))
+    outcomes = plants(run.stderr + window.stderr + logs)
+    assert {door for door, _ in outcomes} == {"door", "engine"}
+    assert {result for results in outcomes.values() for result in results} == {"refused"}
+
+
+@linux_only
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+def test_strace_sees_internet_sockets_in_the_broker_only(tmp_path: Path) -> None:
+    trace = tmp_path / "trace.txt"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host = f"127.0.0.1:{server.getsockname()[1]}"
+        Network(tmp_path / "home" / "network.json").open([host])
+        env = environment(tmp_path)
+        env["PYTHONPATH"] += os.pathsep + str(ROOT)
+        strace = ["strace", "-f", "-qq", "-e", _TRACED, "-s", "200", "-o", trace]
+        door = subprocess.Popen(
+            [*strace, sys.executable, str(ROOT / "tests" / "gate" / "door_program.py")],
+            env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert door.stdin is not None
+        assert door.stdout is not None
+        assert json.loads(door.stdout.readline())["way"] == "open"
+        order = {"do": "reach", "id": "one", "url": f"http://{host}/"}
+        door.stdin.write(json.dumps(order) + "\n")
+        door.stdin.flush()
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+            assert json.loads(door.stdout.readline())["event"] == "progress"
+            assert json.loads(door.stdout.readline())["status"] == 200
+        door.communicate(timeout=60)
+    text = trace.read_text()
+    internet = set(re.findall(r"^(\d+) .*\bsocket\(AF_INET", text, re.MULTILINE))
+    assert internet
+    assert internet <= tasks_of_the_broker(text)
+
+
+def tasks_of_the_broker(trace: str) -> set[str]:
+    """The broker and its threads, which strace shows under numbers of their own."""
+    found = set(re.findall(r"^(\d+) .*execve\(.*\"--broker\"", trace, re.MULTILINE))
+    assert len(found) == 1
+    started = re.findall(
+        r"^(\d+) .*\b(?:clone3?|v?fork)(?:\(| resumed>).* = (\d+)$", trace, re.MULTILINE
+    )
+    for parent, child in started:
+        if parent in found:
+            found.add(child)
+    return found
 
 
 @linux_only

@@ -59,6 +59,7 @@ def all_checks(door: Door) -> Iterator[tuple[str, Check]]:
     yield "database", partial(database, door)
     yield "settings", partial(settings, door)
     yield "engine", partial(engine, door)
+    yield "devices", devices
     yield "model", partial(model, door)
     yield "keyring", keyring
     yield "display", display
@@ -204,6 +205,28 @@ def engine(door: Door) -> Finding:
     if not verdict.extra_buffers:
         return Finding("engine", "warn", f"{told}; without its fastest kernels", verdict.problem)
     return Finding("engine", "ok", told)
+
+
+def devices() -> Finding:
+    """What the engine computes on, and why a graphics processor is left out."""
+    from lockhouse.engine.planning import Planner
+
+    try:
+        report = Planner().devices()
+    except LockhouseError as error:
+        return Finding("devices", "warn", f"not known: {error.message}", error.hint)
+    seen = [
+        f"{device.kind} {device.name} ({device.description}, "
+        f"{output.size(device.memory_free_bytes)} of "
+        f"{output.size(device.memory_total_bytes)} free)"
+        for device in report.devices
+    ]
+    told = f"{', '.join(seen) or 'none'}; built for {', '.join(report.backends)}"
+    if report.why_no_gpu:
+        return Finding("devices", "warn", told, report.why_no_gpu)
+    if not report.graphics and not any("GPU" in device.kind for device in report.devices):
+        told += "; this machine has no graphics processor that could compute"
+    return Finding("devices", "ok", told)
 
 
 def model(door: Door) -> Finding:

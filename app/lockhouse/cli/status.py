@@ -13,7 +13,7 @@ from lockhouse import seal
 from lockhouse.cli import output
 from lockhouse.cli.door import Door, as_json, pass_door
 from lockhouse.cli.gate import describe as describe_network
-from lockhouse.gate.brokers import Brokers
+from lockhouse.gate.brokers import Broker, Brokers
 from lockhouse.gate.network import Network, NetworkState
 from lockhouse.processes import own_command
 from lockhouse.seal import Probe
@@ -44,23 +44,11 @@ def status(door: Door, *, prove: bool, is_json: bool) -> None:
         running = workspace.engines.list()
         home = workspace.paths.home
     memory = psutil.virtual_memory()
-    through = [probe for probes in proof.values() for probe in probes if not probe.stopped]
     if is_json:
         told = {
             "sealed": level != "none" and not network.is_open,
             "seal": level,
-            "network": {
-                **describe_network(network),
-                "brokers": [
-                    {
-                        "pid": broker.pid,
-                        "program_pid": broker.launcher_pid,
-                        "since": broker.since,
-                        "confined": broker.confined,
-                    }
-                    for broker in brokers
-                ],
-            },
+            "network": {**describe_network(network), "brokers": _describe_brokers(brokers)},
             "engines": [describe(engine) for engine in running],
             "memory": {
                 "total_bytes": memory.total,
@@ -73,21 +61,32 @@ def status(door: Door, *, prove: bool, is_json: bool) -> None:
             told["proof"] = {name: msgspec.to_builtins(found) for name, found in proof.items()}
         output.write_json(told)
     else:
+        free = f"{output.size(memory.available)} of {output.size(memory.total)} available"
         output.write_facts(
             {
                 "network": network_words(network),
                 "this process": SEAL_WORDS[level],
                 "brokers": _broker_words([broker.launcher_pid for broker in brokers]),
-                "memory": (
-                    f"{output.size(memory.available)} of {output.size(memory.total)} available"
-                ),
+                "memory": free,
                 "home": home,
             }
         )
         write_engines(running)
         _write_proof(proof)
-    if through:
+    if not all(probes and all(p.stopped for p in probes) for probes in proof.values()):
         raise click.exceptions.Exit(4)
+
+
+def _describe_brokers(brokers: list[Broker]) -> list[dict[str, object]]:
+    return [
+        {
+            "pid": broker.pid,
+            "program_pid": broker.launcher_pid,
+            "since": broker.since,
+            "confined": broker.confined,
+        }
+        for broker in brokers
+    ]
 
 
 def network_words(state: NetworkState) -> str:

@@ -216,7 +216,7 @@ def devices() -> Finding:
     except LockhouseError as error:
         return Finding("devices", "warn", f"not known: {error.message}", error.hint)
     seen = [
-        f"{device.kind} {device.name} ({device.description}, "
+        f"{device.name} ({device.description}, "
         f"{output.size(device.memory_free_bytes)} of "
         f"{output.size(device.memory_total_bytes)} free)"
         for device in report.devices

@@ -76,7 +76,8 @@ class Relocator:
         while files := [path for path in _files(source) if path not in kept]:
             for path in files:
                 size_bytes = _size(path)
-                if self._move(path, target / path.relative_to(source), meter):
+                link = _link_target(path, source, target) if path.is_symlink() else ""
+                if self._move(path, target / path.relative_to(source), meter, link):
                     moved += 1
                     moved_bytes += size_bytes
                 else:
@@ -89,16 +90,19 @@ class Relocator:
         if not any(_files(target)):
             self._folders.drop_move(source)
 
-    def _move(self, path: Path, goal: Path, meter: Meter) -> bool:
+    def _move(self, path: Path, goal: Path, meter: Meter, link: str) -> bool:
         copied = None
         try:
             goal.parent.mkdir(parents=True, exist_ok=True)
             if os.path.lexists(goal):
-                if not _same(path, goal, meter):
+                if not _same(path, goal, meter, link):
                     return False
                 path.unlink()
-            elif path.is_symlink():
-                goal.symlink_to(_link_target(path))
+            elif link:
+                goal.symlink_to(link)
+                path.unlink()
+            elif not _size(path):
+                goal.touch(exist_ok=False)
                 path.unlink()
             else:
                 copied = move_in(path, goal, meter)
@@ -173,10 +177,9 @@ def _files(folder: Path) -> Iterator[Path]:
                 yield path
 
 
-def _same(path: Path, goal: Path, meter: Meter) -> bool:
-    if path.is_symlink() or goal.is_symlink():
-        both = path.is_symlink() and goal.is_symlink()
-        return both and os.path.realpath(path) == os.path.realpath(goal)
+def _same(path: Path, goal: Path, meter: Meter, link: str) -> bool:
+    if link or goal.is_symlink():
+        return goal.is_symlink() and str(goal.readlink()) == link
     size_bytes = _size(path)
     if not size_bytes and not _size(goal):
         return True
@@ -188,16 +191,22 @@ def _same(path: Path, goal: Path, meter: Meter) -> bool:
     return same
 
 
-def _link_target(path: Path) -> str:
-    """What a link points at, in words that mean the same from another folder."""
-    return os.path.join(path.parent, path.readlink())  # noqa: PTH118 - keeps ".." as it is
+def _link_target(path: Path, source: Path, target: Path) -> str:
+    """What a link has to say at the new place to mean the same file."""
+    said = path.readlink()
+    meant = Path(os.path.normpath(path.parent / said))
+    if not meant.is_relative_to(source):
+        return str(meant)
+    return str(target / meant.relative_to(source) if said.is_absolute() else said)
 
 
 def _size(path: Path) -> int:
+    """Bytes to move; a link has none."""
     try:
-        return path.lstat().st_size
+        status = path.lstat()
     except OSError:
         return 0
+    return status.st_size if stat.S_ISREG(status.st_mode) else 0
 
 
 def _device(path: Path) -> int:

@@ -129,11 +129,11 @@ def lockhouse(
 ) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run a command on the home."""
 
-    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "lockhouse", "--home", str(home), *arguments],
             env={**environment, **variables},
-            stdin=subprocess.DEVNULL,
+            input=stdin,
             capture_output=True,
             text=True,
             check=False,

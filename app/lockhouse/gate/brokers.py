@@ -67,7 +67,8 @@ class Brokers:
 
     def write(self, broker: Broker) -> Path:
         """Leave word of a broker, for those who seal."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (self.folder.parent, self.folder):  # engines keep their keys beside it
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self.folder / f"{broker.pid}.json"
         temporary = path.with_suffix(".new")
         temporary.write_text(json.dumps(asdict(broker)))

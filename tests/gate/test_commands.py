@@ -1,0 +1,141 @@
+"""seal, unseal, status and keys, as their users meet them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lockhouse.gate.network import Network
+from tests.gate.conftest import Door
+from tests.gate.web import Web
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A new home."""
+    return tmp_path / "home"
+
+
+def test_a_new_home_is_sealed_and_says_so(lockhouse: Run) -> None:
+    told = json.loads(lockhouse("status", "--json").stdout)
+    assert told["sealed"] is True
+    assert told["network"]["mode"] == "sealed"
+    assert told["network"]["brokers"] == []
+
+
+def test_unseal_says_plainly_what_it_opens(lockhouse: Run, home: Path) -> None:
+    opened = lockhouse("unseal")
+    assert opened.returncode == 0
+    for host in ("huggingface.co:443", "*.huggingface.co:443", "*.hf.co:443"):
+        assert f"  {host}\n" in opened.stderr
+    assert "started anew" in opened.stderr
+    told = json.loads(lockhouse("status", "--json").stdout)
+    assert told["sealed"] is False
+    assert told["network"]["hosts"] == ["huggingface.co:443", "*.huggingface.co:443", "*.hf.co:443"]
+    assert "sealed:" in lockhouse("seal").stderr.lower()
+    assert not Network(home / "network.json").state().is_open
+
+
+def test_unseal_for_hosts_of_ones_own(lockhouse: Run, home: Path) -> None:
+    network = Network(home / "network.json")
+    assert lockhouse("unseal", "--host", "10.0.0.5:8080", "--lan").returncode == 0
+    assert (network.state().hosts, network.state().lan) == (("10.0.0.5:8080",), True)
+    assert lockhouse("unseal", "--add", "--host", "10.0.0.6:80").returncode == 0
+    assert (len(network.state().hosts), network.state().lan) == (2, True)
+    told = lockhouse("unseal", "--host", "example.org", "--proxy", "http://10.0.0.1:3128", "--json")
+    assert json.loads(told.stdout)["hosts"] == ["example.org:443"]
+    assert network.state().proxy == "http://10.0.0.1:3128"
+
+
+def test_unseal_for_a_mirror(lockhouse: Run, home: Path) -> None:
+    assert lockhouse("unseal", HF_ENDPOINT="https://mirror.example/hub").returncode == 0
+    state = Network(home / "network.json").state()
+    assert (state.hosts, state.endpoint) == (("mirror.example:443",), "https://mirror.example/hub")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--host", "https://example.org"),
+        ("--host", "*"),
+        ("--lan",),
+        ("--lan", "--host", "10.0.0.5", "--proxy", "http://10.0.0.1:3128"),
+        ("--proxy", "http://me:secret@10.0.0.1:3128"),
+    ],
+)
+def test_what_cannot_be_opened(lockhouse: Run, home: Path, arguments: tuple[str, ...]) -> None:
+    refused = lockhouse("unseal", *arguments)
+    assert refused.returncode == 2
+    assert not (home / "network.json").exists()
+
+
+def test_sealing_works_with_a_database_that_does_not(lockhouse: Run, home: Path) -> None:
+    lockhouse("unseal")
+    (home / "lockhouse.db").write_bytes(b"no database" * 100)
+    sealed = lockhouse("seal")
+    assert sealed.returncode == 0
+    assert "could not be recorded" in sealed.stderr
+    assert not Network(home / "network.json").state().is_open
+
+
+def test_a_damaged_state_is_told_and_written_anew(lockhouse: Run, home: Path) -> None:
+    home.mkdir()
+    (home / "network.json").write_text("{")
+    assert "network.json is damaged" in lockhouse("status").stdout
+    assert lockhouse("seal").returncode == 0
+    assert "network.json is damaged" not in lockhouse("status").stdout
+
+
+def test_the_proof_holds_while_a_broker_is_there(
+    lockhouse: Run, home: Path, environment: dict[str, str]
+) -> None:
+    with Web() as web:
+        assert lockhouse("unseal", "--host", web.host).returncode == 0
+        door = Door(home, environment)
+        try:
+            assert door.reach(web.url("/text"))["status"] == 200
+            told = json.loads(lockhouse("status", "--prove", "--json").stdout)
+            assert [one["program_pid"] for one in told["network"]["brokers"]] == [door.process.pid]
+            assert all(stopped for _, stopped, _ in door.ask("self-test")["probes"])
+        finally:
+            door.close()
+    assert len(told["proof"]) == 2
+    for probes in told["proof"].values():
+        assert len(probes) == 6
+        assert all(probe["stopped"] for probe in probes), probes
+
+
+# --- keys ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "backend", ["keyring.backends.null.Keyring", "keyring.backends.fail.Keyring"]
+)
+def test_without_a_keyring_no_key_is_kept(lockhouse: Run, home: Path, backend: str) -> None:
+    refused = lockhouse(
+        "keys", "set", "huggingface", stdin="hf_secret\n", PYTHON_KEYRING_BACKEND=backend
+    )
+    assert refused.returncode == 7
+    assert "no keyring" in refused.stderr
+    listed = lockhouse("keys", "list", PYTHON_KEYRING_BACKEND=backend)
+    assert "none" in listed.stdout
+    assert "none can be kept" in listed.stderr
+
+
+@pytest.mark.parametrize("key", ["", "two words", "gr\u00fc\u00df", "x" * 5000])
+def test_what_is_no_key(lockhouse: Run, key: str) -> None:
+    refused = lockhouse("keys", "set", "huggingface", stdin=f"{key}\n")
+    assert refused.returncode == 3
+    assert "key" in refused.stderr
+
+
+def test_a_key_is_never_an_argument(lockhouse: Run) -> None:
+    assert lockhouse("keys", "set", "huggingface", "hf_secret").returncode == 2
+    assert lockhouse("keys", "set", "nobody", stdin="hf_secret\n").returncode == 3
+    assert lockhouse("keys", "remove", "huggingface").returncode == 3

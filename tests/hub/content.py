@@ -42,7 +42,7 @@ class Fault:
         """Whether it happens to this request; counts it."""
         if self.kind in ("reset", "stall", "wrong bytes", "drip", "too short"):
             reach = self.at + (self.length if self.kind == "wrong bytes" else 0)
-            if self.at >= end or reach < start:
+            if self.at >= end or (reach < start and self.kind != "drip"):
                 return False
         if self.after:
             self.after -= 1

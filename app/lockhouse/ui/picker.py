@@ -41,7 +41,7 @@ class PickerButton(QAbstractButton):
             self._font() if self._is_chip else self._theme.font("body", weight=500)
         )
         px = self._theme.px
-        wide = self._left + metrics.horizontalAdvance(self.text()) + px(6 + 14 + 8)
+        wide = self._left + metrics.horizontalAdvance(self.text()) + px(6 + 14 + 8) + 2
         return QSize(min(wide, px(280)), px(self._height))
 
     def minimumSizeHint(self) -> QSize:
@@ -102,6 +102,8 @@ class ChoiceButton(PickerButton):
         is quieter, and its first option leaves everything in."""
         super().__init__(theme, parent=parent, height=height)
         self._is_chip = chip
+        if chip:
+            self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self._name = name
         self._options = list(options)
         self._key = ""

@@ -192,7 +192,8 @@ class AboutPanel(QWidget):
         button = icon_button(
             self._theme, "copy", f"Copy the {key.lower()}", name=f"copy_{key.lower()}", size=14
         )
-        button.setFixedHeight(self._theme.px(24))
+        side = self._theme.px(20)  # no taller than its line
+        button.setStyleSheet(f"QToolButton {{ min-height: {side}px; max-height: {side}px; }}")
 
         def copy() -> None:
             QApplication.clipboard().setText(exact)

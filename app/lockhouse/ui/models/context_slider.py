@@ -131,6 +131,7 @@ class ContextSlider(QWidget):
         self._figure.setAccessibleName("Context in tokens")
         self._figure.setGroupSeparatorShown(True)
         self._figure.setSuffix(" tokens")
+        self._figure.setAlignment(Qt.AlignmentFlag.AlignRight)
         self._figure.setKeyboardTracking(False)
         self._figure.setSingleStep(_STEP)
         self._figure.setFixedWidth(px(124))

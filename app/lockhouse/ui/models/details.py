@@ -161,7 +161,7 @@ class ModelDetails(QFrame):
         self._problem.setText(model.problem)
         self._problem.setVisible(bool(model.problem))
         self._pin.setChecked(model.pinned)
-        self._pin.set_icon("pin-off" if model.pinned else "pin", "Unpin" if model.pinned else "Pin")
+        self._pin.set_icon("pin", "Unpin" if model.pinned else "Pin")
         self.about.show_model(model)
         self._show_buttons()
 

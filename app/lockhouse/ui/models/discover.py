@@ -232,6 +232,7 @@ class DiscoverView(QWidget):
         controller.found.connect(self._show_found)
         controller.opened.connect(self._show_opened)
         controller.card_read.connect(self._show_card)
+        controller.catalogue_read.connect(self.bring.show_catalogue)
         controller.failed.connect(self.show_error)
 
     # what it shows
@@ -260,6 +261,8 @@ class DiscoverView(QWidget):
         super().showEvent(event)  # type: ignore[arg-type]
         if self._is_open and self._found is None:
             self.search()
+        elif not self._is_open:
+            self._controller.read_catalogue()
 
     def show_error(self, error: LockhouseError) -> None:
         """What went wrong."""

@@ -11,15 +11,18 @@ from lockhouse.core.cancelling import CancelToken
 from lockhouse.core.errors import Cancelled, UsageMistake
 from lockhouse.engine.pool import EnginePool
 from lockhouse.gate.hub import Hub, Reference, parse_reference
+from lockhouse.library.catalogue import catalogue
 from lockhouse.library.choosing import FileChoice, choices
 from lockhouse.library.fit import machine_now
 from lockhouse.library.model_info import ModelInfo
-from lockhouse.ui.jobs import JobHandle, Jobs
+from lockhouse.ui.jobs import JobHandle, Jobs, ignore
 from lockhouse.ui.markdown import Block, parse
 from lockhouse.ui.models.discover_values import (
+    Entry,
     Found,
     Opened,
     Query,
+    bringable,
     entry_of,
     here_hashes,
     here_repos,
@@ -31,6 +34,7 @@ class DiscoverController(QObject):
 
     found = Signal(object)  # Found
     opened = Signal(object)  # Opened
+    catalogue_read = Signal(object)  # tuple[tuple[Entry, Opened], ...]
     card_read = Signal(str, object)  # repository, blocks of its card
     failed = Signal(object)  # LockhouseError
 
@@ -85,6 +89,20 @@ class DiscoverController(QObject):
             return parse(self._hub.card(repo, revision, cancel=cancel))
 
         self._ask("card", read, lambda blocks: self.card_read.emit(repo, blocks))
+
+    def read_catalogue(self) -> None:
+        """What is known without asking anyone."""
+        models = self._models()
+
+        def read() -> tuple[tuple[Entry, Opened], ...]:
+            machine, here, hashes = (
+                machine_now(self._engines),
+                here_repos(models),
+                here_hashes(models),
+            )
+            return tuple(bringable(entry, machine, here, hashes) for entry in catalogue().models)
+
+        self._jobs.run(read, self.catalogue_read.emit, ignore)
 
     def stop(self) -> None:
         """Nothing of what was asked is wanted any more."""

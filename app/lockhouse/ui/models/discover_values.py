@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lockhouse.gate.hub import HubModel, HubRepo
-from lockhouse.library.choosing import FileChoice
+from lockhouse.gate.hub import HubFile, HubModel, HubRepo
+from lockhouse.library.catalogue import Entry as Known
+from lockhouse.library.choosing import FileChoice, choices
 from lockhouse.library.fit import Machine, fit
 from lockhouse.library.gguf.shape import Shape
 from lockhouse.library.model_info import Fit, ModelInfo
@@ -132,6 +134,51 @@ def parameters_in(name: str) -> int:
         return 0
     times, figure, unit = found.groups()
     return round(int(times or 1) * float(figure) * (1e9 if unit == "b" else 1e6))
+
+
+def bringable(
+    entry: Known, machine: Machine, here: Mapping[str, str], hashes: frozenset[str]
+) -> tuple[Entry, Opened]:
+    """What the bundled catalogue says of a model, as a search and a look at it would."""
+    files = tuple(
+        HubFile(
+            form.file or f"{plain_title(entry.repo).replace(' ', '-')}-{form.quantization}.gguf",
+            form.size_bytes,
+            form.sha256,
+            form.quantization,
+        )
+        for form in entry.forms
+    )
+    repo = HubRepo(
+        entry.repo,
+        "",
+        entry.license,
+        "auto" if entry.gated else "",
+        files,
+        entry.parameters,
+        context_length=entry.context_length,
+        languages=entry.languages,
+        capabilities=entry.capabilities,
+        license_url=entry.license_url,
+    )
+    found = tuple(
+        dataclasses.replace(choice, here=choice.files[0].sha256 in hashes)
+        for choice in choices(repo, machine)
+    )
+    best = next((one for one in found if one.recommended), found[0] if found else None)
+    about = entry.note or f"{words.parameter_words(entry.parameters)} parameters"
+    shown = Entry(
+        entry.repo,
+        entry.title,
+        entry.publisher,
+        about,
+        words.licence_words(entry.license),
+        0,
+        best.fit.word if best else None,
+        entry.gated,
+        entry.repo in here or entry.included,
+    )
+    return shown, Opened(repo, found)
 
 
 def here_repos(models: tuple[ModelInfo, ...]) -> dict[str, str]:

@@ -63,7 +63,7 @@ class FilterBar(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(px(16), px(12), px(16), px(12))
         row.setSpacing(px(8))
-        row.addWidget(self.edit, 1)
+        row.addWidget(self.edit, 12)
         row.addWidget(self._fit)
         row.addWidget(self._folder)
         row.addStretch(1)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from lockhouse.library.model_info import LoadChoice
 from lockhouse.ui import wording
@@ -49,7 +49,7 @@ class _Legend(QWidget):
         self._grid.setVerticalSpacing(0)
         self._grid.setColumnStretch(1, 1)
         self._theme = theme
-        self._lines: dict[str, tuple[_Dot, QWidget, QWidget]] = {}
+        self._lines: dict[str, tuple[_Dot, QLabel, QLabel]] = {}
 
     def show_part(self, token: str, words: str, size: str, *, shown: bool = True) -> None:
         """Another figure of one part."""
@@ -59,11 +59,12 @@ class _Legend(QWidget):
             line = (_Dot(self._theme, token), label(""), label("", ink="2"))
             for column, widget in enumerate(line):
                 self._grid.addWidget(widget, row, column)
-            line[2].setProperty("tabular", "true")
+            line[2].setFont(self._theme.font("body", tabular=True))
+            line[2].setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             self._lines[token] = line
         dot, name, figure = self._lines[token]
-        name.setText(words)  # type: ignore[attr-defined] # labels, kept as widgets
-        figure.setText(size)  # type: ignore[attr-defined]
+        name.setText(words)
+        figure.setText(size)
         figure.setToolTip(words)
         for widget in (dot, name, figure):
             widget.setVisible(shown)
@@ -166,7 +167,7 @@ class MemoryPanel(QWidget):
         cache = f"Cache, {need.context_length:,} tokens"
         self._legend.show_part("mem-cache", cache, _size(need.cache_bytes))
         self._legend.show_part("mem-compute", "Compute", _size(need.compute_bytes))
-        self._legend.show_part("mem-other", "Other models", _size(need.others_bytes))
+        self._legend.show_part("mem-other", _others(need), _size(need.others_bytes))
         self._legend.show_part("track", "Free", _size(max(0, -over)))
         self._problem.setText(
             f"{wording.size(over)} more than there is. {need.problem}" if over > 0 else need.problem
@@ -217,7 +218,15 @@ def _weights(need: MemoryNeed) -> str:
     return "Weights, with projector" if need.projector_bytes else "Weights"
 
 
+def _others(need: MemoryNeed) -> str:
+    if len(need.others) == 1:
+        return f"Other models, {need.others[0][0]}"
+    return "Other models"
+
+
 def _size(size_bytes: int) -> str:
+    if size_bytes <= 0:
+        return "none"
     return (
         f"{wording.gigabytes(size_bytes)}{wording.NBSP}GB"
         if size_bytes >= 1e8

@@ -46,13 +46,13 @@ from lockhouse.ui.models.values import Freeing, Shelf
 from lockhouse.ui.theme import Theme
 
 _WIDTHS = {
-    FAMILY: 84,
-    SIZE: 80,
-    QUANTIZATION: 136,
-    FIT: 120,
-    FOLDER: 108,
-    USED: 92,
-    VERIFIED: 104,
+    FAMILY: 80,
+    SIZE: 76,
+    QUANTIZATION: 132,
+    FIT: 118,
+    FOLDER: 104,
+    USED: 86,
+    VERIFIED: 98,
 }
 # Dropped one after the other where there is no room.
 _DROPPED_BELOW = ((VERIFIED, 880), (USED, 776), (FAMILY, 684), (FOLDER, 600))

@@ -21,6 +21,7 @@ seal.seal_network()
 
 from lockhouse.core.cancelling import CancelToken  # noqa: E402 - the seal comes first
 from lockhouse.core.errors import Cancelled, LockhouseError  # noqa: E402
+from lockhouse.gate.hub import Hub  # noqa: E402
 from lockhouse.gate.protocol import Progress, Reach, Reached  # noqa: E402
 from lockhouse.workspace import open_workspace  # noqa: E402
 
@@ -81,6 +82,14 @@ def main() -> None:
             threading.Thread(target=reach, args=(gate, order, cancels[order["id"]])).start()
         elif order["do"] == "cancel":
             cancels[order["id"]].cancel()
+        elif order["do"] == "card":
+            try:
+                say(card=Hub(gate).card("org/model", "main"))
+            except LockhouseError as error:
+                say(code=error.code, message=error.message)
+        elif order["do"] == "use-key":
+            gate.use_key("huggingface", order["key"])
+            say(done=True)
         elif order["do"] == "status":
             status = gate.status()
             say(way=status.way, title=status.title, what_to_do=status.what_to_do)

@@ -85,6 +85,13 @@ class _Handler(BaseHTTPRequestHandler):
     def do_text(self, words: dict[str, str]) -> None:
         self._answer(200, words.get("say", "hello").encode())
 
+    def do_org(self, words: dict[str, str]) -> None:
+        """A model card, for those with the right key."""
+        if self.headers.get("Authorization") == "Bearer hf_the_right_one":
+            self._answer(200, b"# The card")
+        else:
+            self._answer(401, b"no", X_Error_Code="GatedRepo")
+
     def do_cookie(self, words: dict[str, str]) -> None:
         self._answer(200, b"", Set_Cookie="who=you; Path=/")
 

@@ -1,0 +1,107 @@
+"""The hub's key: in a real keyring, read by the broker, and nowhere else."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lockhouse.gate.network import Network
+from tests.gate.conftest import Door
+from tests.gate.web import Web
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+Start = Callable[..., Door]
+
+KEY = "hf_the_right_one"
+_NEEDED = ("dbus-daemon", "gdbus", "gnome-keyring-daemon")
+
+
+@pytest.fixture
+def bus(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A session bus of its own."""
+    if missing := [name for name in _NEEDED if shutil.which(name) is None]:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    with subprocess.Popen(
+        ["dbus-daemon", "--session", "--nofork", "--nosyslog", "--print-address=1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as daemon:
+        assert daemon.stdout is not None
+        yield {
+            "DBUS_SESSION_BUS_ADDRESS": daemon.stdout.readline().strip(),
+            "PYTHON_KEYRING_BACKEND": "keyring.backends.SecretService.Keyring",
+            "XDG_DATA_HOME": str(tmp_path / "data"),
+            "XDG_CONFIG_HOME": str(tmp_path / "config"),
+            "XDG_RUNTIME_DIR": str(tmp_path),
+        }
+        daemon.terminate()
+
+
+@pytest.fixture
+def keyring(bus: dict[str, str]) -> Iterator[dict[str, str]]:
+    """The variables by which programs find an unlocked GNOME keyring, new and empty."""
+    with subprocess.Popen(
+        ["gnome-keyring-daemon", "--unlock", "--foreground", "--components=secrets"],
+        env={**os.environ, **bus},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as daemon:
+        assert daemon.stdin is not None
+        daemon.stdin.write(b"a password")
+        daemon.stdin.close()
+        waiting = ["gdbus", "wait", "--session", "--timeout=30", "org.freedesktop.secrets"]
+        subprocess.run(waiting, env={**os.environ, **bus}, check=True)
+        yield bus
+        daemon.send_signal(signal.SIGKILL)
+
+
+def test_a_key_is_kept_used_by_the_broker_and_removed(
+    keyring: dict[str, str], lockhouse: Run, start: Start, home: Path, web: Web
+) -> None:
+    Network(home / "network.json").open([web.host], endpoint=web.url(""))
+    assert start(**keyring).ask("card")["code"] == "gated"
+    kept = lockhouse("keys", "set", "huggingface", stdin=f"{KEY}\n", **keyring)
+    assert kept.returncode == 0, kept.stderr
+    listed = lockhouse("keys", "list", "--json", **keyring)
+    assert json.loads(listed.stdout)[0]["set"] is True
+    assert KEY not in kept.stdout + kept.stderr + listed.stdout + listed.stderr
+
+    door = start(**keyring)
+    assert door.ask("card") == {"card": "# The card"}
+    broker = Path(f"/proc/{door.broker().pid}")
+    for process in (broker, Path(f"/proc/{door.process.pid}")):
+        assert KEY.encode() not in (process / "environ").read_bytes()
+        assert KEY.encode() not in (process / "cmdline").read_bytes()
+    for path in home.rglob("*"):
+        assert not path.is_file() or KEY.encode() not in path.read_bytes(), path
+
+    assert lockhouse("keys", "remove", "huggingface", **keyring).returncode == 0
+    assert door.ask("card")["code"] == "gated"  # at once, for the running broker too
+    assert lockhouse("keys", "remove", "huggingface", **keyring).returncode == 3
+
+
+def test_a_bus_without_a_keyring_keeps_nothing(bus: dict[str, str], lockhouse: Run) -> None:
+    refused = lockhouse("keys", "set", "huggingface", stdin=f"{KEY}\n", **bus)
+    assert refused.returncode == 7, refused.stderr
+    assert KEY not in refused.stderr
+
+
+def test_without_a_keyring_a_key_holds_for_the_session(start: Start, home: Path, web: Web) -> None:
+    Network(home / "network.json").open([web.host], endpoint=web.url(""))
+    door = start()
+    assert door.ask("card")["code"] == "gated"
+    door.tell("use-key", key=KEY)
+    assert door.hear()["done"]
+    assert door.ask("card") == {"card": "# The card"}
+    assert start().ask("card")["code"] == "gated"  # another program has none
+    for path in home.rglob("*"):
+        assert not path.is_file() or KEY.encode() not in path.read_bytes(), path

@@ -53,8 +53,8 @@ class NetworkView:
 
 
 def _plain(host: str) -> str:
-    """The name that people know: without the usual port; the hub's own servers are the hub."""
-    name = host.removesuffix(":443").removeprefix("*.")
+    """The name that people know: without its port; the hub's own servers are the hub."""
+    name = host.rpartition(":")[0].removeprefix("*.")
     return "huggingface.co" if name in ("hf.co", "huggingface.co") else name
 
 

@@ -73,7 +73,7 @@ class StatusBar(QFrame):
         row.addWidget(self._memory_part)
         self._speed_part = _Segment(theme, self._speed_icon, self._speed)
         row.addWidget(self._speed_part)
-        self._downloads = QPushButton("")
+        self._downloads = QPushButton("Downloads")
         self._downloads.setObjectName("downloads")
         self._downloads.setAccessibleName("Downloads")
         self._downloads.setFocusPolicy(Qt.FocusPolicy.TabFocus)

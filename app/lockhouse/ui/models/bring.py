@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QApplication,
     QFrame,
     QHBoxLayout,
-    QLineEdit,
     QSplitter,
     QStackedWidget,
     QVBoxLayout,
@@ -21,6 +20,7 @@ from lockhouse.ui.models.discover_values import Entry, Opened
 from lockhouse.ui.models.empty import EmptyState
 from lockhouse.ui.models.repository import RepositoryView
 from lockhouse.ui.models.results import ENTRY, Results, ResultView
+from lockhouse.ui.models.search_edit import SearchEdit
 from lockhouse.ui.network import NetworkView
 from lockhouse.ui.parts import hairline, label, push_button
 from lockhouse.ui.theme import Theme
@@ -89,13 +89,8 @@ class BringView(QWidget):
         left = QFrame()
         left.setProperty("tone", "bg-1")
         left.setMinimumWidth(px(264))
-        self._edit = QLineEdit()
-        self._edit.setObjectName("bring_filter")
-        self._edit.setAccessibleName("Filter what you could bring")
-        self._edit.setPlaceholderText("Filter…")
-        self._edit.setClearButtonEnabled(True)
-        self._edit.addAction(
-            self._theme.icon("search", 16, "text-3"), QLineEdit.ActionPosition.LeadingPosition
+        self._edit = SearchEdit(
+            self._theme, "bring_filter", "Filter what you could bring", "Filter…"
         )
         self._edit.textChanged.connect(self._show_entries)
         head = QVBoxLayout()

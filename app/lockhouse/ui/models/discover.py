@@ -7,7 +7,6 @@ from PySide6.QtWidgets import (
     QApplication,
     QFrame,
     QHBoxLayout,
-    QLineEdit,
     QSplitter,
     QStackedWidget,
     QVBoxLayout,
@@ -27,6 +26,7 @@ from lockhouse.ui.models.empty import EmptyState
 from lockhouse.ui.models.model_card import ModelCard
 from lockhouse.ui.models.repository import RepositoryView
 from lockhouse.ui.models.results import ENTRY, Results, ResultView
+from lockhouse.ui.models.search_edit import SearchEdit
 from lockhouse.ui.models.transfer_rows import share_of
 from lockhouse.ui.models.transfers_view import TransferStrip
 from lockhouse.ui.network import NetworkView
@@ -39,7 +39,7 @@ from lockhouse.ui.widgets import Spinner
 _TYPED_REST_MS = 350
 _FITS = (("", "Any size"), ("fits", "Size that fits"))
 _LICENCES = (
-    ("", "Any licence"),
+    ("", "Licence"),
     ("apache-2.0", "Apache 2.0"),
     ("mit", "MIT"),
     ("llama3.3", "Llama 3.3"),
@@ -48,7 +48,7 @@ _LICENCES = (
     ("cc-by-nc-4.0", "CC BY-NC 4.0"),
 )
 _CAPABILITIES = (
-    ("", "Any use"),
+    ("", "Use"),
     ("chat", "Chat"),
     ("reasoning", "Reasoning"),
     ("tools", "Tools"),
@@ -56,7 +56,7 @@ _CAPABILITIES = (
     ("embedding", "Embeddings"),
 )
 _LANGUAGES = (
-    ("", "Any language"),
+    ("", "Language"),
     ("en", "English"),
     ("de", "German"),
     ("fr", "French"),
@@ -127,18 +127,16 @@ class DiscoverView(QWidget):
         left = QFrame()
         left.setProperty("tone", "bg-1")
         left.setMinimumWidth(px(264))
-        self._edit = QLineEdit()
-        self._edit.setObjectName("discover_search")
-        self._edit.setAccessibleName("Search models, or paste an address")
-        self._edit.setPlaceholderText("Search, or paste an address…")
-        self._edit.setClearButtonEnabled(True)
-        self._edit.addAction(
-            theme.icon("search", 16, "text-3"), QLineEdit.ActionPosition.LeadingPosition
+        self._edit = SearchEdit(
+            theme,
+            "discover_search",
+            "Search models, or paste an address",
+            "Search, or paste an address…",
         )
-        self._fit = ChoiceButton(theme, "Size", _FITS, chip=True)
-        self._licence = ChoiceButton(theme, "Licence", _LICENCES, chip=True)
-        self._capability = ChoiceButton(theme, "Use", _CAPABILITIES, chip=True)
-        self._language = ChoiceButton(theme, "Language", _LANGUAGES, chip=True)
+        self._fit = ChoiceButton(theme, "Size", _FITS, chip=True, height=28)
+        self._licence = ChoiceButton(theme, "Licence", _LICENCES, chip=True, height=28)
+        self._capability = ChoiceButton(theme, "Use", _CAPABILITIES, chip=True, height=28)
+        self._language = ChoiceButton(theme, "Language", _LANGUAGES, chip=True, height=28)
         chips = QWidget()
         flow = FlowLayout(chips, spacing=px(6))
         for name, chip in (
@@ -150,12 +148,14 @@ class DiscoverView(QWidget):
             chip.setObjectName(name)
             flow.addWidget(chip)
         self._spinner = Spinner(theme, "Searching")
-        self._state = label("", role="caption", ink="3", name="discover_state")
+        self._state = label("Searching…", role="caption", ink="3", name="discover_state")
         waiting = QHBoxLayout()
         waiting.setContentsMargins(px(4), 0, 0, 0)
         waiting.addWidget(self._spinner)
         waiting.addWidget(self._state, 1)
-        self._spinner.hide()
+        self._waiting = QWidget()
+        self._waiting.setLayout(waiting)
+        self._waiting.hide()
         self._none = EmptyState(
             theme, "search", "Nothing found", "Use fewer words, or leave out a filter."
         )
@@ -170,7 +170,7 @@ class DiscoverView(QWidget):
         top.setSpacing(px(8))
         top.addWidget(self._edit)
         top.addWidget(chips)
-        top.addLayout(waiting)
+        top.addWidget(self._waiting)
         column.addLayout(top)
         column.addWidget(self._left_stack, 1)
         return left
@@ -292,8 +292,7 @@ class DiscoverView(QWidget):
         if reference is not None:
             self._open(reference)
             return
-        self._spinner.show()
-        self._state.setText("Searching…")
+        self._waiting.setVisible(self._found is None)  # later on the list stays as it is
         self._controller.search(
             Query(
                 self._edit.text().strip(),
@@ -326,8 +325,7 @@ class DiscoverView(QWidget):
                 return
 
     def _end_waiting(self) -> None:
-        self._spinner.hide()
-        self._state.setText("")
+        self._waiting.hide()
 
     # a repository
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
 
 from lockhouse.ui import wording
+from lockhouse.ui.models.search_edit import SearchEdit
 from lockhouse.ui.models.table import Wanted
 from lockhouse.ui.models.values import DiskUse, Freeing
 from lockhouse.ui.parts import label, push_button
@@ -35,16 +36,10 @@ class FilterBar(QWidget):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         px = theme.px
-        self.edit = QLineEdit()
-        self.edit.setObjectName("models_filter")
-        self.edit.setAccessibleName("Filter models")
-        self.edit.setPlaceholderText("Filter by name, family, folder…")
-        self.edit.setMaximumWidth(px(280))
-        self.edit.setClearButtonEnabled(True)
-        self._search = self.edit.addAction(
-            theme.icon("search", 16, "text-3"), QLineEdit.ActionPosition.LeadingPosition
+        self.edit = SearchEdit(
+            theme, "models_filter", "Filter models", "Filter by name, family, folder…"
         )
-        theme.changed.connect(lambda: self._search.setIcon(theme.icon("search", 16, "text-3")))
+        self.edit.setMaximumWidth(px(280))
         self._fit = ChoiceButton(theme, "Fit", _FITS, chip=True)
         self._fit.setObjectName("models_fit")
         self._folder = ChoiceButton(theme, "Folder", (_ALL_FOLDERS,), chip=True)
@@ -91,7 +86,9 @@ class FilterBar(QWidget):
 
 
 class DiskRow(QFrame):
-    """How much the models take on each disk, and what is free there."""
+    """How much the models take on each disk, what is free there; and what models run on."""
+
+    devices_wanted = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -125,6 +122,12 @@ class DiskRow(QFrame):
             more.setToolTip("\n".join(disk.sentence for disk in self._shown[3:]))
             self._row.addWidget(more)
         self._row.addStretch(1)
+        devices = push_button(
+            self._theme, "Devices…", name="models_devices", kind="quiet", icon="cpu", compact=True
+        )
+        devices.setToolTip("What models run on")
+        devices.clicked.connect(self.devices_wanted)
+        self._row.addWidget(devices)
 
     def _one(self, disk: DiskUse) -> QWidget:
         theme, px = self._theme, self._theme.px

@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QDialog,
     QHBoxLayout,
     QHeaderView,
-    QLineEdit,
     QPlainTextEdit,
     QStackedWidget,
     QTableView,
@@ -25,6 +24,7 @@ from lockhouse.library.gguf import GgufHeader
 from lockhouse.library.gguf.layout import Unread
 from lockhouse.ui import wording
 from lockhouse.ui.chat.list_model import Index
+from lockhouse.ui.models.search_edit import SearchEdit
 from lockhouse.ui.models.tabs import Tabs
 from lockhouse.ui.parts import label, push_button
 from lockhouse.ui.theme import Theme
@@ -181,11 +181,7 @@ class HeaderDialog(QDialog):
     def _make_table(self, heads: Sequence[str], lines: Sequence[Line], name: str) -> QWidget:
         px = self._theme.px
         model = _Lines(heads, lines, self)
-        edit = QLineEdit()
-        edit.setObjectName(f"{name}_filter")
-        edit.setAccessibleName(f"Filter {name}")
-        edit.setPlaceholderText("Filter…")
-        edit.setClearButtonEnabled(True)
+        edit = SearchEdit(self._theme, f"{name}_filter", f"Filter {name}", "Filter…")
         edit.textChanged.connect(model.filter)
         view = QTableView()
         view.setObjectName(f"{name}_table")

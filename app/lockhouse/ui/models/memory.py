@@ -7,13 +7,14 @@ is on its way and only the last is asked next.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
 from PySide6.QtCore import QObject, Signal
 
 from lockhouse.core.errors import LockhouseError
-from lockhouse.engine.planning import MemoryPlan, Planner, PlanRequest
+from lockhouse.engine.planning import DeviceReport, MemoryPlan, Planner, PlanRequest
 from lockhouse.engine.pool import EnginePool
 from lockhouse.engine.protocol import KvType, LoadSettings
 from lockhouse.library.fit import FitReport, Machine, fit, machine_now
@@ -78,6 +79,12 @@ class MemoryController(QObject):
             return fit(read_header(model.path), machine_now(self._engines)).reason
 
         self._jobs.run(read, lambda words: self.explained.emit(model.name, words), ignore)
+
+    def look_for_devices(
+        self, done: Callable[[DeviceReport], None], failed: Callable[[LockhouseError], None]
+    ) -> None:
+        """Tell what llama.cpp sees."""
+        self._jobs.run(self._planner.devices, done, failed)
 
     def _ask_next(self) -> None:
         question = self._asked = self._wanted

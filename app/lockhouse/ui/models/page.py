@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shiboken6
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from lockhouse.core.errors import LockhouseError
+from lockhouse.engine.planning import DeviceReport
 from lockhouse.library.choosing import FileChoice
 from lockhouse.library.gguf import read_header
 from lockhouse.library.model_info import Difference, ImportOutcome, LoadChoice, ModelInfo
@@ -15,6 +17,7 @@ from lockhouse.ui.jobs import Jobs
 from lockhouse.ui.machine import MachineState
 from lockhouse.ui.models.controller import ModelsController
 from lockhouse.ui.models.details import ModelDetails
+from lockhouse.ui.models.devices_dialog import DevicesDialog
 from lockhouse.ui.models.discover import DiscoverView
 from lockhouse.ui.models.discover_controller import DiscoverController
 from lockhouse.ui.models.discover_values import Opened, plain_title
@@ -156,6 +159,7 @@ class ModelsPage(QWidget):
         shelf.folders_wanted.connect(self._show_folders)
         shelf.discover_wanted.connect(lambda: self.show_tab("discover"))
         shelf.explain_wanted.connect(self._memory.explain)
+        shelf.disks.devices_wanted.connect(self._show_devices)
         self._memory.explained.connect(shelf.show_reason)
 
     def _wire_details(self) -> None:
@@ -412,6 +416,21 @@ class ModelsPage(QWidget):
         dialog.rescan_wanted.connect(self._models.rescan)
         dialog.finished.connect(self._folders_closed)
         dialog.show()
+
+    def _show_devices(self) -> None:
+        dialog = DevicesDialog(self._theme, self)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.show()
+
+        def show(report: DeviceReport) -> None:
+            if shiboken6.isValid(dialog):
+                dialog.show_report(report)
+
+        def fail(error: LockhouseError) -> None:
+            if shiboken6.isValid(dialog):
+                dialog.show_error(error)
+
+        self._memory.look_for_devices(show, fail)
 
     def _folders_closed(self) -> None:
         dialog, self._folders = self._folders, None

@@ -150,6 +150,8 @@ def rate(bytes_per_s: float) -> str:
 
 def time_left(seconds: float) -> str:
     """6 s left, 2 min 22 s left, 3 h 5 min left."""
+    if 600 <= seconds < 3600:
+        return f"{round(seconds / 60)}{wording.NBSP}min left"
     if seconds < 3600:
         return f"{wording.seconds(max(1.0, round(seconds))).replace('.0', '')} left"
     hours, rest = divmod(round(seconds / 60), 60)

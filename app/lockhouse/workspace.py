@@ -15,6 +15,7 @@ from lockhouse.chat.turns import Turns
 from lockhouse.engine.checkup import EngineCheckup
 from lockhouse.engine.planning import Planner
 from lockhouse.engine.pool import EnginePool
+from lockhouse.gate.brokers import Brokers
 from lockhouse.gate.door import Gate
 from lockhouse.gate.hub import Hub
 from lockhouse.gate.launching import inherited_channel
@@ -40,7 +41,8 @@ class Workspace:
         self.settings_file = SettingsFile(paths.settings)
         self.settings: Settings = self.settings_file.load(overrides=overrides)
         self.database = Database(paths.database, backups=paths.backups)
-        self.gate = Gate(Network(paths.network), self.database, inherited_channel())
+        network = Network(paths.network)
+        self.gate = Gate(network, self.database, inherited_channel(), Brokers(paths.run))
         starter = starter_model()
         self.models = Models(self.database, paths.models, starter)
         self.hub = Hub(self.gate)

@@ -10,10 +10,11 @@ import click
 
 from lockhouse.cli import output
 from lockhouse.cli.door import Door, as_json, pass_door
-from lockhouse.core.errors import LockhouseError, UsageMistake
+from lockhouse.core.errors import LockhouseError
 from lockhouse.gate import keys as keyring_keys
 from lockhouse.gate.brokers import Brokers
-from lockhouse.gate.network import Network, NetworkState, hub_endpoint, hub_hosts
+from lockhouse.gate.network import Network, NetworkState
+from lockhouse.gate.switch import Switch
 
 if TYPE_CHECKING:
     from lockhouse.gate.protocol import RecordKind
@@ -24,15 +25,10 @@ if TYPE_CHECKING:
 @pass_door
 def seal(door: Door, *, is_json: bool) -> None:
     """Seal the network, at once, for running windows and commands too."""
-    paths = door.paths()
-    brokers = Brokers(paths.run)
-    try:
-        state = Network(paths.network).seal()
-    finally:  # whatever becomes of the file, the connections end
-        ended = brokers.end_all()
-    _record(door, "sealed", outcome=f"ended {ended}" if ended else "")
+    switched = _switch(door).seal()
+    ended = switched.brokers_ended
     if is_json:
-        output.write_json({**describe(state), "brokers_ended": ended})
+        output.write_json({**describe(switched.state), "brokers_ended": ended})
         return
     output.note("Sealed: nothing leaves this machine through Lockhouse.")
     if ended:
@@ -62,30 +58,12 @@ def unseal(
     HF_ENDPOINT names. A process that started sealed stays sealed: a running window must be
     started anew.
     """
-    paths = door.paths()
-    network = Network(paths.network)
-    before = network.state()
-    endpoint = hub_endpoint(os.environ)
-    if lan and not hosts:
-        raise UsageMistake(
-            "--lan opens no host by itself.", hint="Name one: unseal --lan --host 192.168.1.20:8080"
-        )
-    if lan and proxy:
-        raise UsageMistake("--lan and --proxy exclude each other: a proxy looks names up itself.")
-    wanted = hosts or hub_hosts(os.environ)
-    if add and before.is_open:
-        wanted = (*before.hosts, *wanted)
-        endpoint, proxy = endpoint or before.endpoint, proxy or before.proxy
-        lan = lan or before.lan
-    state = network.open(wanted, lan=lan, endpoint=endpoint, proxy=proxy)
-    ended = 0
-    if _is_narrower(before, state):  # what is no longer allowed ends now, not later
-        ended = Brokers(paths.run).end_all()
-    _record(door, "unsealed", outcome=" ".join(state.hosts))
+    switched = _switch(door).unseal(os.environ, hosts=hosts, add=add, lan=lan, proxy=proxy)
     if is_json:
-        output.write_json({**describe(state), "brokers_ended": ended})
-        return
-    _tell_opened(state, ended)
+        told = {**describe(switched.state), "brokers_ended": switched.brokers_ended}
+        output.write_json(told)
+    else:
+        _tell_opened(switched.state, switched.brokers_ended)
 
 
 def _tell_opened(state: NetworkState, ended: int) -> None:
@@ -105,14 +83,6 @@ def _tell_opened(state: NetworkState, ended: int) -> None:
     output.note("Close it again: lockhouse seal")
 
 
-def _is_narrower(before: NetworkState, after: NetworkState) -> bool:
-    if not before.is_open:
-        return False
-    removed = set(before.hosts) - set(after.hosts)
-    changed = (before.proxy, before.endpoint) != (after.proxy, after.endpoint)
-    return bool(removed) or changed or (after.lan and not before.lan)
-
-
 def describe(state: NetworkState) -> dict[str, Any]:
     """The state of the network as JSON."""
     return {
@@ -126,15 +96,20 @@ def describe(state: NetworkState) -> dict[str, Any]:
     }
 
 
-def _record(door: Door, kind: RecordKind, *, outcome: str) -> None:
-    """Keep it in the records. A database that is unusable must not stand in the way of sealing."""
-    from lockhouse.gate.records import Records
+def _switch(door: Door) -> Switch:
+    paths = door.paths()
 
-    try:
-        with door.database() as database:
-            Records(database).note(kind, purpose="command", outcome=outcome)
-    except LockhouseError as error:
-        output.note(f"note: this could not be recorded: {error.message}")
+    def note(kind: RecordKind, outcome: str) -> None:
+        """A database that is unusable must not stand in the way of sealing."""
+        from lockhouse.gate.records import Records
+
+        try:
+            with door.database() as database:
+                Records(database).note(kind, purpose="command", outcome=outcome)
+        except LockhouseError as error:
+            output.note(f"note: this could not be recorded: {error.message}")
+
+    return Switch(Network(paths.network), Brokers(paths.run), note)
 
 
 # --- keys ----------------------------------------------------------------------------------

@@ -20,10 +20,12 @@ import msgspec
 from lockhouse.core.cancelling import CancelToken
 from lockhouse.core.errors import Cancelled, LockhouseError, NetworkRefused, StorageError
 from lockhouse.gate import protocol as wire
+from lockhouse.gate.brokers import Brokers
 from lockhouse.gate.channel import Channel
 from lockhouse.gate.network import Network, NetworkState
-from lockhouse.gate.protocol import Record
+from lockhouse.gate.protocol import Record, RecordKind
 from lockhouse.gate.records import Records
+from lockhouse.gate.switch import Switch
 from lockhouse.storage.database import Database
 
 ReplyT = TypeVar("ReplyT", bound=msgspec.Struct)
@@ -54,10 +56,17 @@ class GateStatus(msgspec.Struct, frozen=True):
 class Gate:
     """The way out of one program. Usable from any thread."""
 
-    def __init__(self, network: Network, database: Database, channel: Channel | None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        database: Database,
+        channel: Channel | None,
+        brokers: Brokers | None = None,
+    ) -> None:
         self._network = network
         self._channel = channel
         self._records = Records(database)
+        self._brokers = brokers
         self._lock = threading.Lock()
         self.bytes_out = 0  # of this session
 
@@ -130,6 +139,20 @@ class Gate:
         """Give the broker a key for as long as this program runs; empty forgets it."""
         self.ask(wire.UseKey(provider, key), reply_type=wire.Done)
 
+    def seal(self) -> int:
+        """Seal the home, at once, for every program of it; how many brokers were ended.
+
+        Raises StorageError when it could not be written down; the connections are ended even so.
+        """
+        return self._switch().seal().brokers_ended
+
+    def unseal(self, hosts: Sequence[str] = ()) -> NetworkState:
+        """Open the home for the model hub, or for ``hosts``: for programs that start from now on.
+
+        This program stays as it is; :meth:`status` then says to start it anew.
+        """
+        return self._switch().unseal(os.environ, hosts=hosts).state
+
     def records(self, *, limit: int = 1000) -> list[Record]:
         """Every attempt to leave, newest first."""
         return self._records.list(limit=limit)
@@ -139,6 +162,14 @@ class Gate:
         if self._channel is not None:
             self._channel.close()
             self._reap()
+
+    def _switch(self) -> Switch:
+        def note(kind: RecordKind, outcome: str) -> None:
+            with contextlib.suppress(StorageError):  # no reason to leave anything open
+                self._records.note(kind, purpose="window", outcome=outcome)
+
+        assert self._brokers is not None, "only the gate of a workspace can switch"
+        return Switch(self._network, self._brokers, note)
 
     # -- the broker --------------------------------------------------------------------------------
 

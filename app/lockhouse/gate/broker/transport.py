@@ -8,6 +8,7 @@ which huggingface_hub expects too; they are told in words once, in ``failures``.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 
 import httpcore2
@@ -44,8 +45,9 @@ _SAME = (
 class GuardedTransport(httpx2.BaseTransport):
     """One pool of connections for the whole broker."""
 
-    def __init__(self, guard: Guard) -> None:
-        context = httpcore2.default_ssl_context(_trust_env=False)
+    def __init__(self, guard: Guard, trusted: ssl.SSLContext | None = None) -> None:
+        """``trusted`` stands in for the system's certificates in tests."""
+        context = trusted or httpcore2.default_ssl_context(_trust_env=False)
         if guard.state.proxy:
             self._pool: httpcore2.ConnectionPool = httpcore2.HTTPProxy(
                 guard.state.proxy,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -39,6 +40,7 @@ class Entry(msgspec.Struct, frozen=True):
     languages: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ("chat",)
     note: str = ""
+    basis: Literal["counted", "published", "typical"] = "typical"  # where the sizes are from
     gated: bool = False
     included: bool = False
 

@@ -31,6 +31,7 @@ from lockhouse.library.revisions import Revisions
 _ORDINARY_CONTEXT: Final = 8192
 _NOT_MODELS: Final = ("mmproj", "adapter", "imatrix", "vocab")
 _SMALLEST_SHARE: Final = 0.005
+_KEPT_TOGETHER: Final = 200
 
 
 class Copy(msgspec.Struct, frozen=True):
@@ -195,12 +196,15 @@ class Listing:
         self, seen: Sequence[Seen], known: Remembered
     ) -> list[tuple[Stamp | None, Facts | None, str]]:
         looked = []
-        fresh = []
+        fresh: list[tuple[Path, Stamp, Facts]] = []
         for each in seen:
             stamp, facts, problem, is_new = _look(each.path, known.facts.get(each.path))
             looked.append((stamp, facts, problem))
             if is_new and stamp is not None and facts is not None:
                 fresh.append((each.path, stamp, facts))
+            if len(fresh) >= _KEPT_TOGETHER:  # a first look that is cut short is not lost
+                self._inventory.keep_facts(fresh)
+                fresh = []
         if fresh:
             self._inventory.keep_facts(fresh)
         return looked

@@ -57,7 +57,6 @@ def test_the_starter_model_tells_what_it_is(starter: Path) -> None:
     assert "<|im_start|>" in header.chat_template
     assert header.vocabulary is not None
     assert header.vocabulary.count == header.vocabulary_size == 49_152
-    assert (header.vocabulary.duplicate, header.vocabulary.invalid_index) == (None, None)
     assert header.key_values["tokenizer.ggml.merges"] == Unread(48_900)
     assert weights_bytes(header) == 96_576_768
     assert header.data_offset + weights_bytes(header) == header.size_bytes

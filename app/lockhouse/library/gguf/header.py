@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from pathlib import Path
 from typing import Final
 
@@ -171,14 +170,18 @@ def _kind(layout: Layout, architecture: str) -> str:
 
 def _quantization(layout: Layout) -> str:
     """The usual name of the file type where the tensors bear it out, else their main type."""
-    weights = [tensor for tensor in layout.tensors if len(tensor.shape) > 1]
-    blocks = [tensor for tensor in weights if tensor.name.startswith("blk.")]
-    count: Counter[str] = Counter()
-    for tensor in blocks or weights or layout.tensors:
-        count[tensor.type_name] += tensor.elements
+    matrices: dict[str, int] = {}
+    blocks: dict[str, int] = {}
+    for tensor in layout.tensors:
+        if len(tensor.shape) > 1:
+            kind = tensor.type_name
+            matrices[kind] = matrices.get(kind, 0) + tensor.elements
+            if tensor.name.startswith("blk."):
+                blocks[kind] = blocks.get(kind, 0) + tensor.elements
+    count = blocks or matrices or {tensor.type_name: 1 for tensor in layout.tensors[:1]}
     if not count:
         return ""
-    main = count.most_common(1)[0][0]
+    main = max(count, key=count.__getitem__)
     name, borne_out_by = FILE_TYPES.get(
         _whole(layout.key_values.get("general.file_type"), -1), ("", ())
     )

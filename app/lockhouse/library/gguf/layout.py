@@ -8,9 +8,11 @@ types) is stepped over. The weights are never touched.
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 import struct
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NoReturn
@@ -28,12 +30,16 @@ _MAX_TENSOR_NAME_BYTES: Final = 63  # llama.cpp's own limit
 _MAX_KEPT_TEXT_BYTES: Final = 1 << 20
 _MAX_KEPT_TOTAL_BYTES: Final = 32 << 20
 _MAX_KEPT_ITEMS: Final = 4096
+_MAX_VOCABULARY_BYTES: Final = 32 << 20  # the largest known takes six
+_MAX_ELEMENTS: Final = 1 << 63
 _MAX_STRINGS: Final = 2_000_000  # in all arrays; the largest known vocabulary has 0.8 million
 _TOKENS_KEY: Final = "tokenizer.ggml.tokens"
 _DAMAGED_HINT: Final = "The file is damaged or was made to look like a model. Get it again."
 
 _U32: Final = struct.Struct("<I")
 _U64: Final = struct.Struct("<Q")
+_TAILS: Final = tuple(struct.Struct(f"<I{count}QIQ") for count in range(5))
+"""What follows a tensor's name: dimensions, extents, type and offset."""
 _SCALARS: Final = {kind: struct.Struct("<" + fmt) for kind, fmt in SCALAR_FORMATS.items()}
 
 
@@ -48,7 +54,7 @@ Scalar = str | int | float | bool
 Value = Scalar | tuple[Scalar, ...] | Unread
 
 
-class TensorInfo(msgspec.Struct, frozen=True):
+class TensorInfo(msgspec.Struct, frozen=True, gc=False):
     """One tensor of the table."""
 
     name: str
@@ -60,9 +66,16 @@ class TensorInfo(msgspec.Struct, frozen=True):
 
 
 class Vocabulary(msgspec.Struct, frozen=True):
-    """What is known of the tokens: enough to tell whether llama.cpp would abort on them."""
+    """How many tokens there are, and where in the file."""
 
     count: int
+    offset: int
+    size_bytes: int
+
+
+class VocabularyFaults(msgspec.Struct, frozen=True):
+    """What of the tokens would make llama.cpp abort."""
+
     duplicate: str | None = None  # a token that occurs twice
     invalid_index: int | None = None  # a token that is not UTF-8
 
@@ -350,46 +363,49 @@ class _Reader:
         if count * 8 > self._size - self._at or count > self._strings_left:
             self._refuse(f"{label} claims {count} items")
         self._strings_left -= count
-        is_vocabulary = key == _TOKENS_KEY
-        keep = count <= _MAX_KEPT_ITEMS
-        strings = self._walk_strings(label, count, collect=keep or is_vocabulary)
-        if is_vocabulary:
-            self._vocabulary = _examine(strings)
-        if not keep:
-            return Unread(count)
-        self._keep(sum(map(len, strings)))
-        return tuple(item.decode("utf-8", "replace") for item in strings)
+        if count <= _MAX_KEPT_ITEMS:
+            begin = self._at
+            items = self._strings(label, count)
+        else:
+            begin = self._at
+            items = None
+            self._skip_strings(label, count)
+        if key == _TOKENS_KEY:
+            size = self._at - begin
+            if size > _MAX_VOCABULARY_BYTES:
+                self._refuse("its vocabulary is larger than any model needs")
+            self._vocabulary = Vocabulary(count, begin, size)
+        return Unread(count) if items is None else items
 
-    def _walk_strings(self, label: str, count: int, *, collect: bool) -> list[bytes]:
-        """Step over ``count`` strings; the hot loop works inside one window at a time."""
-        collected: list[bytes] = []
+    def _strings(self, label: str, count: int) -> tuple[str, ...]:
+        items = []
+        for _ in range(count):
+            length = self._u64(label)
+            if length > _MAX_KEPT_TEXT_BYTES:
+                self._refuse(f"an item of {label} claims {length} bytes")
+            self._keep(length)
+            items.append(self._take(length, label).decode("utf-8", "replace"))
+        return tuple(items)
+
+    def _skip_strings(self, label: str, count: int) -> None:
+        """Step over ``count`` strings; the hot loop knows nothing but lengths.
+
+        A window that ends is met as an exception, a length that leads out of the file at the
+        next bounds check: neither is looked for at every string.
+        """
         unpack = _U64.unpack_from
         left = count
         while left:
             index = self._ensure(8, label)
-            window = self._window
-            end = len(window)
-            begin = index
-            while left and index + 8 <= end:
-                after = index + 8 + unpack(window, index)[0]
-                if after > end:
-                    break
-                if collect:
-                    collected.append(window[index + 8 : after])
-                index = after
-                left -= 1
-            self._at += index - begin
-            if left and index == begin:
-                self._long_string(label)
-        return collected
-
-    def _long_string(self, label: str) -> None:
-        """Bring a string that leaves the window wholly into it, or refuse it."""
-        index = self._ensure(8, label)
-        length: int = _U64.unpack_from(self._window, index)[0]
-        if length > _MAX_KEPT_TEXT_BYTES:
-            self._refuse(f"an item of {label} claims {length} bytes")
-        self._ensure(8 + length, label)
+            window, begin = self._window, index
+            try:
+                for left in range(left, 0, -1):  # noqa: B007, B020 - goes on where it stopped
+                    (length,) = unpack(window, index)
+                    index += 8 + length
+                left = 0
+            except (struct.error, OverflowError):
+                pass  # the string numbered ``left`` from the end begins beyond the window
+            self._skip(index - begin, f"the length of an item of {label}")
 
     def _alignment(self, key_values: dict[str, Value]) -> int:
         alignment = key_values.get("general.alignment", 32)
@@ -401,21 +417,62 @@ class _Reader:
 
     def _tensors(self, count: int, alignment: int) -> tuple[TensorInfo, ...]:
         tensors: list[TensorInfo] = []
-        seen: set[str] = set()
         expected = 0
-        for index in range(count):
-            tensor = self._tensor(index)
-            if tensor.name in seen:
-                self._refuse(f'the tensor "{tensor.name}" occurs twice')
+        while len(tensors) < count:
+            expected = self._plain_tensors(tensors, count, alignment, expected)
+            if len(tensors) == count:
+                break
+            # At the window's edge, or at fault: read with care, which tells what is wrong.
+            tensor = self._tensor(len(tensors))
             if tensor.offset != expected:
                 self._refuse(
                     f'the tensor "{tensor.name}" is said to lie at {tensor.offset}, '
                     f"but the one before it ends at {expected}"
                 )
-            seen.add(tensor.name)
             expected += -(-tensor.size_bytes // alignment) * alignment
             tensors.append(tensor)
+        if len({tensor.name for tensor in tensors}) < count:
+            name = Counter(tensor.name for tensor in tensors).most_common(1)[0][0]
+            self._refuse(f'the tensor "{name}" occurs twice')
         return tuple(tensors)
+
+    def _plain_tensors(
+        self, tensors: list[TensorInfo], count: int, alignment: int, expected: int
+    ) -> int:
+        """Add the tensors that lie wholly in the window and have nothing odd about them.
+
+        Returns where the next one's data has to begin. Stops before anything that is not plain.
+        """
+        index = self._ensure(min(8, self._size - self._at), "the tensors")
+        window, begin = self._window, index
+        read_length, tails, types = _U64.unpack_from, _TAILS, TENSOR_TYPES
+        round_up = alignment - 1
+        try:
+            for _ in range(count - len(tensors)):
+                (length,) = read_length(window, index)
+                end = index + 8 + length
+                if length > _MAX_TENSOR_NAME_BYTES:
+                    break
+                tail = tails[window[end]]
+                dimensions, *shape, kind, offset = tail.unpack_from(window, end)
+                type_name, block_elements, block_bytes = types[kind]
+                elements = math.prod(shape)
+                if (
+                    offset != expected
+                    or dimensions != len(shape)
+                    or elements >= _MAX_ELEMENTS
+                    or (shape and shape[0] % block_elements)
+                ):
+                    break
+                name = window[index + 8 : end].decode()
+                size = elements // block_elements * block_bytes
+                tensors.append(TensorInfo(name, type_name, tuple(shape), elements, size, offset))
+                expected += (size + round_up) & ~round_up
+                index = end + tail.size
+        except (struct.error, OverflowError, LookupError, UnicodeDecodeError):
+            pass
+        self._at += index - begin
+        return expected
 
     def _tensor(self, index: int) -> TensorInfo:
         name = self._name(f"the name of tensor {index}", _MAX_TENSOR_NAME_BYTES)
@@ -435,7 +492,7 @@ class _Reader:
         elements = 1
         for extent in shape:
             elements *= extent
-        if elements >= 1 << 63:
+        if elements >= _MAX_ELEMENTS:
             self._refuse(f"{label} claims a size beyond all bounds")
         if shape and shape[0] % block_elements:
             self._refuse(f"the rows of {label} do not fit its type {type_name}")
@@ -453,8 +510,40 @@ class _Reader:
             )
 
 
-def _examine(tokens: list[bytes]) -> Vocabulary:
-    """Whether the tokens are distinct and valid text, as llama.cpp will see them."""
+def vocabulary_faults(path: Path, vocabulary: Vocabulary) -> VocabularyFaults:
+    """Whether the tokens are distinct and valid text, as llama.cpp will see them.
+
+    Raises InvalidInput when they are no longer where the header had them.
+    """
+    descriptor = open_regular(path)
+    try:
+        os.lseek(descriptor, vocabulary.offset, os.SEEK_SET)
+        with os.fdopen(os.dup(descriptor), "rb") as file:
+            data = file.read(vocabulary.size_bytes)
+    except OSError as error:
+        raise InvalidInput(
+            f"{shown(path)} cannot be read: {error.strerror}.",
+            hint="Check that its disk is there and healthy.",
+        ) from error
+    finally:
+        os.close(descriptor)
+    tokens: list[bytes] = []
+    index, unpack = 0, _U64.unpack_from
+    try:
+        for _ in range(vocabulary.count):
+            (length,) = unpack(data, index)
+            tokens.append(data[index + 8 : index + 8 + length])
+            index += 8 + length
+    except (struct.error, OverflowError):
+        index = -1
+    if index != len(data):
+        raise InvalidInput(
+            f"{shown(path)} was changed while it was read.", hint="Try again in a moment."
+        )
+    return _faults(tokens)
+
+
+def _faults(tokens: list[bytes]) -> VocabularyFaults:
     joined = b"\n".join(tokens)
     seen_as = tokens
     if b"\0" in joined or b"" in tokens:
@@ -474,7 +563,7 @@ def _examine(tokens: list[bytes]) -> Vocabulary:
         joined.decode("utf-8")  # one pass; the line ends keep tokens apart
     except UnicodeDecodeError:
         invalid = next(index for index, token in enumerate(tokens) if not _is_text(token))
-    return Vocabulary(len(tokens), duplicate, invalid)
+    return VocabularyFaults(duplicate, invalid)
 
 
 def _is_text(token: bytes) -> bool:

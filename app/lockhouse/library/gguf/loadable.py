@@ -14,7 +14,7 @@ from typing import Final, NoReturn
 
 from lockhouse.core.errors import InvalidInput
 from lockhouse.library.gguf.header import GgufHeader
-from lockhouse.library.gguf.layout import Unread, shown
+from lockhouse.library.gguf.layout import Unread, shown, vocabulary_faults
 
 _MAX_LAYERS: Final = 512
 _MAX_EXPERTS: Final = 1024
@@ -217,7 +217,8 @@ def _check_vocabulary(header: GgufHeader) -> None:
         return
     if vocabulary is None or vocabulary.count == 0:
         _refuse(header, "it has no vocabulary")
-    if vocabulary.duplicate is not None:
-        _refuse(header, f"the token {vocabulary.duplicate[:40]!r} is in its vocabulary twice")
-    if vocabulary.invalid_index is not None:
-        _refuse(header, f"token {vocabulary.invalid_index} of its vocabulary is not valid text")
+    faults = vocabulary_faults(header.path, vocabulary)
+    if faults.duplicate is not None:
+        _refuse(header, f"the token {faults.duplicate[:40]!r} is in its vocabulary twice")
+    if faults.invalid_index is not None:
+        _refuse(header, f"token {faults.invalid_index} of its vocabulary is not valid text")

@@ -32,6 +32,7 @@ _LOSSES: Final[tuple[tuple[float, Loss], ...]] = (
 _USUAL_BITS: Final = 4.85  # of Q4_K_M
 _LEAST_BITS: Final = 4.2  # below, a larger quantization of a smaller model is the better bargain
 _FULL_BITS: Final = 8.6
+_USEFUL_CONTEXT: Final = 4096
 _NOTHING_TO_SAVE: Final = 0.15  # of the memory that is free
 _SHARD: Final = re.compile(r"-\d{5}-of-\d{5}(?=\.gguf$)", re.IGNORECASE)
 _FIRST_BYTES: Final = 1 << 20
@@ -214,6 +215,7 @@ def _with_one_recommended(found: list[FileChoice], machine: Machine) -> list[Fil
 
 def _best(found: Sequence[FileChoice], machine: Machine) -> FileChoice | None:
     fitting = [each for each in found if each.fit.word == "fits"]
+    fitting = [each for each in fitting if each.fit.largest_context >= _USEFUL_CONTEXT] or fitting
     if not fitting:
         slow = [each for each in found if each.fit.word == "may be slow"]
         return min(slow, key=lambda each: each.size_bytes, default=None)

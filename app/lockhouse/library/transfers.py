@@ -20,7 +20,13 @@ from typing import Final, Literal
 import msgspec
 
 from lockhouse.core.cancelling import CancelToken
-from lockhouse.core.errors import Cancelled, LockhouseError, NetworkRefused, UsageMistake
+from lockhouse.core.errors import (
+    Cancelled,
+    LockhouseError,
+    NetworkRefused,
+    StorageError,
+    UsageMistake,
+)
 from lockhouse.gate.hub import Hub, HubFile, HubRepo
 from lockhouse.library.carrying import Carrier
 from lockhouse.library.downloading import Patience
@@ -33,6 +39,7 @@ _LOOK_S: Final = 0.2
 _TELL_S: Final = 1.0  # how often the row is written while bytes come
 _SPEED_OVER_S: Final = 3.0
 _SEALED: Final = frozenset({"sealed", "broker_gone"})
+_BUG: Final = LockhouseError("The download ended by a mistake in the program.", code="bug")
 
 
 class Transfer(msgspec.Struct, frozen=True):
@@ -128,6 +135,7 @@ class Transfers:
         self._rows = TransferRows(database)
         self._carrier = Carrier(self._rows, hub, models, folder, patience or Patience())
         self._running: dict[str, _Running] = {}
+        self._unwritten: dict[str, LockhouseError] = {}  # ends that the database did not take
         self._lock = threading.RLock()
         self._wake = threading.Event()
         self._closing = False
@@ -174,7 +182,8 @@ class Transfers:
     def resume(self, id: str) -> Transfer:  # noqa: A002
         """Let it wait for its turn again, paused or failed."""
         row = self._rows.get(id)
-        if row.is_held:
+        ended_untold = self._unwritten.pop(row.id, None) is not None
+        if row.is_held and not ended_untold:
             self._rows.update(row.id, wish="")
         elif row.state != "done":
             self._rows.update(row.id, state="waiting", wish="", problem="", hint="", code="")
@@ -246,13 +255,12 @@ class Transfers:
         while True:
             rows = [row for row in self._rows.all() if row.id in wanted]
             self._work_on(rows)
+            told = [self._told(row) for row in rows]
             if progress is not None:
-                progress([self._told(row) for row in rows])
-            if all(row.state in ("paused", "failed", "done") for row in rows):
-                self._join(wanted)
-                return [self._told(row) for row in self._rows.all() if row.id in wanted]
-            if cancel is not None and cancel.cancelled:
-                for row in rows:
+                progress(told)
+            stopping = cancel is not None and cancel.cancelled
+            if stopping or all(each.state in ("paused", "failed", "done") for each in told):
+                for row in rows if stopping else ():
                     if row.state not in ("failed", "done") and not self._is_elsewhere(row):
                         self.pause(row.id)
                 self._join(wanted)
@@ -292,7 +300,9 @@ class Transfers:
                 if self._closing or len(self._running) >= self.simultaneous:
                     break
                 waits = row.state == "waiting" or (row.state in ACTIVE and not row.is_held)
-                if not waits or row.id in self._running or not self._rows.claim(row.id):
+                if not waits or row.id in self._running or row.id in self._unwritten:
+                    continue
+                if not self._rows.claim(row.id):
                     continue
                 running = _Running()
                 self._running[row.id] = running
@@ -325,30 +335,33 @@ class Transfers:
             running.note(done_bytes, checked_bytes, checking=checking)
             self._tell_row(id, running)
 
-        ended = False
+        error: LockhouseError = _BUG
         try:
-            self._carrier.carry(row, report, running.cancel)
-            self._rows.release(id, "done", finished_at=datetime.now(UTC).isoformat())
-            ended = True
-        except Cancelled:
-            self._stopped(row, running)
-            ended = True
-        except LockhouseError as error:
-            sealed = isinstance(error, NetworkRefused) and error.code in _SEALED
-            self._rows.release(
-                id,
-                "paused" if sealed else "failed",
-                problem=error.message,
-                hint=error.hint,
-                code=error.code,
-            )
-            ended = True
+            try:
+                self._carrier.carry(row, report, running.cancel)
+                self._rows.release(id, "done", finished_at=datetime.now(UTC).isoformat())
+            except Cancelled:
+                self._stopped(row, running)
+            except LockhouseError as failure:
+                error = failure  # told below if the database does not take it
+                self._failed(id, failure)
+        except BaseException:
+            self._unwritten[id] = error
+            raise
         finally:
             with self._lock:
                 del self._running[id]
-            if not ended:  # a bug, which is told by whoever watches threads
-                self._rows.release(id, "failed", problem="The program made a mistake.", code="bug")
             self._wake.set()
+
+    def _failed(self, id: str, error: LockhouseError) -> None:  # noqa: A002
+        sealed = isinstance(error, NetworkRefused) and error.code in _SEALED
+        self._rows.release(
+            id,
+            "paused" if sealed else "failed",
+            problem=error.message,
+            hint=error.hint,
+            code=error.code,
+        )
 
     def _stopped(self, row: Row, running: _Running) -> None:
         wish = self._rows.wish_of(row.id)
@@ -366,16 +379,17 @@ class Transfers:
         if now - running.told_at < _TELL_S and running.checking == running.told_checking:
             return
         running.told_at, running.told_checking = now, running.checking
-        wish: Wish | None = self._rows.wish_of(id)
-        if wish is None or wish:
-            running.stop(wish or "cancel")
-            return
-        self._rows.update(
-            id,
-            state="checking" if running.checking else "downloading",
-            checked_bytes=running.checked_bytes,
-            speed_bytes_per_s=running.speed_bytes_per_s,
-        )
+        with suppress(StorageError):  # the download itself can do without it
+            wish: Wish | None = self._rows.wish_of(id)
+            if wish is None or wish:
+                running.stop(wish or "cancel")
+                return
+            self._rows.update(
+                id,
+                state="checking" if running.checking else "downloading",
+                checked_bytes=running.checked_bytes,
+                speed_bytes_per_s=running.speed_bytes_per_s,
+            )
 
     def _told(self, row: Row, position: int | None = None) -> Transfer:
         with self._lock:
@@ -392,6 +406,9 @@ class Transfers:
             state = "waiting"  # whoever worked on it is gone
         if row.wish == "pause" and held:
             state = "paused"
+        problem, hint, code = row.problem, row.hint, row.code
+        if (untold := self._unwritten.get(row.id)) is not None:
+            state, problem, hint, code = "failed", untold.message, untold.hint, untold.code
         if state == "done":
             checked = row.size_bytes
         left = max(0, row.size_bytes - done)
@@ -410,9 +427,9 @@ class Transfers:
             speed_bytes_per_s=speed if state == "downloading" else 0.0,
             left_s=left / speed if speed > 1 and state == "downloading" else 0.0,
             position=row.position if position is None else position,
-            problem=row.problem,
-            hint=row.hint,
-            code=row.code,
+            problem=problem,
+            hint=hint,
+            code=code,
             destination=row.destination / main.name if row.destination else None,
             added_at=row.added_at,
             finished_at=row.finished_at,

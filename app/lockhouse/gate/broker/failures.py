@@ -43,7 +43,7 @@ def told(error: BaseException) -> LockhouseError | None:
             code="timed_out",
         )
     if isinstance(error, httpx2.ConnectError):
-        return _not_connected(_first_cause(error), where)
+        return _not_connected(_system_error(error), where)
     if isinstance(error, httpx2.TransportError | ConnectionError | ssl.SSLError):
         return RemoteFailure(
             f"The connection to {where} was lost: {str(error) or type(error).__name__}.",
@@ -65,11 +65,13 @@ def _host_of(error: BaseException) -> str:
     return request.url.host if isinstance(request, httpx2.Request) else "the host"
 
 
-def _first_cause(error: BaseException) -> BaseException:
-    # httpcore's pool raises "from None", which hides a cause and leaves the context
-    while (cause := error.__cause__ or error.__context__) is not None:
-        error = cause
-    return error
+def _system_error(error: BaseException) -> BaseException:
+    """What the system said, beneath what the libraries made of it."""
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, OSError):
+        # httpcore's pool raises "from None", which hides a cause and leaves the context
+        found = found.__cause__ or found.__context__
+    return found or error
 
 
 def _not_connected(cause: BaseException, where: str) -> LockhouseError:

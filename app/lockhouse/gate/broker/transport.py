@@ -101,6 +101,10 @@ class GuardedTransport(httpx2.BaseTransport):
     def close(self) -> None:
         """Clients come and go; the pool stays as long as the broker."""
 
+    def end(self) -> None:
+        """Close every connection."""
+        self._pool.close()
+
 
 class _Body(httpx2.SyncByteStream):
     """The answer's bytes, counted and limited."""
@@ -184,7 +188,9 @@ def _prepared(request: httpx2.Request, operation: Operation) -> httpcore2.Reques
 def _same(error: BaseException, request: httpx2.Request) -> BaseException:
     for theirs, ours in _SAME:
         if isinstance(error, theirs):
-            return ours(str(error), request=request)
+            same = ours(str(error), request=request)
+            same.__cause__ = error
+            return same
     return error
 
 

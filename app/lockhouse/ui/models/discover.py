@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, QTimer, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QApplication,
     QFrame,
@@ -89,6 +90,7 @@ class DiscoverView(QWidget):
         self._found: Found | None = None
         self._is_open = False
         self._wanted_repo = ""
+        self._was_wide = True
         self.setObjectName("discover_view")
         self.strip = TransferStrip(theme)
         self.banners = BannerStack(theme)
@@ -234,6 +236,16 @@ class DiscoverView(QWidget):
         controller.card_read.connect(self._show_card)
         controller.catalogue_read.connect(self.bring.show_catalogue)
         controller.failed.connect(self.show_error)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """A narrow window leaves the files what they need."""
+        super().resizeEvent(event)
+        px = self._theme.px
+        wide = self.width() >= px(1000)
+        if wide != self._was_wide:
+            self._was_wide = wide
+            left = px(376 if wide else 300)
+            self._splitter.setSizes([left, max(1, self.width() - left)])
 
     # what it shows
 

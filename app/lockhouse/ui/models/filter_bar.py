@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QTimer, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
 
 from lockhouse.ui import wording
@@ -24,6 +25,7 @@ _FITS = (
 )
 _ALL_FOLDERS = ("", "All folders")
 _FILTER_REST_MS = 30
+_DISK_WIDTH = 410
 
 
 class FilterBar(QWidget):
@@ -94,6 +96,7 @@ class DiskRow(QFrame):
         super().__init__(parent)
         self._theme = theme
         self._shown: tuple[DiskUse, ...] = ()
+        self._bars: list[ThinBar] = []
         self.setObjectName("models_disks")
         self.setProperty("line", "top")
         self.setFixedHeight(theme.px(40))
@@ -109,6 +112,7 @@ class DiskRow(QFrame):
             self._build()
 
     def _build(self) -> None:
+        self._bars.clear()
         while self._row.count():
             item = self._row.takeAt(0)
             widget = item.widget() if item else None
@@ -128,10 +132,22 @@ class DiskRow(QFrame):
         devices.setToolTip("What models run on")
         devices.clicked.connect(self.devices_wanted)
         self._row.addWidget(devices)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Where there is no room for the bars, their figures say the same."""
+        room = self._theme.px(110 + _DISK_WIDTH * len(self._bars))
+        for bar in self._bars:
+            bar.setVisible(self.width() >= room)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
 
     def _one(self, disk: DiskUse) -> QWidget:
         theme, px = self._theme, self._theme.px
         whole = QWidget()
+        whole.setMinimumWidth(px(40))
         whole.setAccessibleName(disk.sentence)
         whole.setToolTip("\n".join((disk.sentence, *disk.folders)))
         row = QHBoxLayout(whole)
@@ -144,6 +160,7 @@ class DiskRow(QFrame):
         bar = ThinBar(theme, f"{disk.label}: taken", ink="text-2")
         bar.setFixedWidth(px(96))
         bar.set_fraction(disk.taken)
+        self._bars.append(bar)
         row.addWidget(bar)
         row.addWidget(label(disk.words, role="caption", ink="2"))
         return whole

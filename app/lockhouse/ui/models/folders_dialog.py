@@ -82,9 +82,10 @@ class FoldersDialog(QDialog):
         texts = QVBoxLayout()
         texts.setSpacing(px(2))
         main = ", new models come here" if folder.main else ""
-        texts.addWidget(
-            label(f"{folder.label or words.owner_words(folder.owner)}{main}", role="medium")
-        )
+        title = folder.label or words.owner_words(folder.owner)
+        if folder.own and not folder.main:
+            title = "Your own folder"
+        texts.addWidget(label(f"{title}{main}", role="medium"))
         place = label(words.home_relative(folder.path), role="caption", ink="2", wrap=True)
         place.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         texts.addWidget(place)

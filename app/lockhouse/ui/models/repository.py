@@ -17,6 +17,7 @@ from lockhouse.library.choosing import FileChoice
 from lockhouse.library.transfers import Transfer
 from lockhouse.ui import wording
 from lockhouse.ui.chat.details_panel import scrolling
+from lockhouse.ui.flow_layout import FlowLayout
 from lockhouse.ui.models import words
 from lockhouse.ui.models.discover_values import GROUPS, Opened, plain_title
 from lockhouse.ui.models.transfer_controller import MOVING
@@ -81,7 +82,7 @@ class _FileRow(QWidget):
         )
         self.button.setParent(self)
         self.button.clicked.connect(lambda: self.get_wanted.emit(self.choice))
-        self.setToolTip(choice.fit.reason)
+        self.setToolTip("\n".join(part for part in (choice.reason, choice.fit.reason) if part))
         pill = words.fit_pill(choice.fit.word)[0]
         self.setAccessibleName(
             f"{choice.label}, {choice.quality}, {wording.size(choice.size_bytes)}, {pill}, "
@@ -246,11 +247,8 @@ class RepositoryView(QWidget):
         self.setObjectName("bringable" if bring else "repository")
         px = theme.px
         self._title = label("", role="title", wrap=True, name="repository_title")
-        self._facts = QHBoxLayout()
-        self._facts.setSpacing(px(16))
         self._facts_box = QWidget()
-        self._facts_box.setLayout(self._facts)
-        self._facts.setContentsMargins(0, 0, 0, 0)
+        self._facts = FlowLayout(self._facts_box, spacing=px(16))
         self._card_button: QPushButton = push_button(theme, "Model card", name="repository_card")
         self._card_button.clicked.connect(self.card_wanted)
         self._card_button.setVisible(not bring)
@@ -317,12 +315,7 @@ class RepositoryView(QWidget):
 
     def _show_facts(self, opened: Opened) -> None:
         theme, px = self._theme, self._theme.px
-        while self._facts.count():
-            item = self._facts.takeAt(0)
-            widget = item.widget() if item else None
-            if widget is not None:
-                widget.hide()
-                widget.deleteLater()
+        self._facts.clear()
         repo = opened.repo
         parameters = words.parameter_words(repo.parameters)
         context = f"{wording.tokens(repo.context_length)} context" if repo.context_length else ""
@@ -346,7 +339,7 @@ class RepositoryView(QWidget):
             commit.setToolTip(f"Revision {repo.revision}")
             commit.setAccessibleName(f"Revision {repo.revision}")
             self._facts.addWidget(commit)
-        self._facts.addStretch(1)
+        self._facts_box.updateGeometry()
 
     def _show_notes(self, opened: Opened) -> None:
         while self._notes.count():

@@ -46,11 +46,11 @@ from lockhouse.ui.models.values import Freeing, Shelf
 from lockhouse.ui.theme import Theme
 
 _WIDTHS = {
-    FAMILY: 80,
+    FAMILY: 84,
     SIZE: 76,
     QUANTIZATION: 132,
     FIT: 118,
-    FOLDER: 104,
+    FOLDER: 108,
     USED: 86,
     VERIFIED: 98,
 }

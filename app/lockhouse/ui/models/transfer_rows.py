@@ -25,7 +25,7 @@ _LOOK: Final[dict[str, tuple[str, str, str]]] = {
     "failed": ("triangle-alert", "danger", "danger"),
     "done": ("circle-check", "success", "success"),
 }
-_NARROW = 720
+_NARROW = 800
 
 
 def share_of(transfer: Transfer) -> float:
@@ -69,6 +69,7 @@ class TransferRow(QFrame):
         super().__init__(parent)
         self._theme = theme
         self._movable = movable
+        self._full_title = ""
         self._shown: Transfer | None = None
         self.transfer = transfer
         px = theme.px
@@ -84,7 +85,8 @@ class TransferRow(QFrame):
         name.setContentsMargins(0, 0, 0, 0)
         name.setSpacing(px(6))
         name.addWidget(self._title)
-        name.addWidget(self._code, 1)
+        name.addWidget(self._code)
+        name.addStretch(1)
         self._bar = ThinBar(theme, "Download")
         self._amount = self._figure(128)
         self._speed = self._figure(96)
@@ -150,9 +152,10 @@ class TransferRow(QFrame):
         icon, ink, bar = _LOOK[transfer.state]
         self._icon.setPixmap(self._theme.pixmap(icon, 16, ink))
         title = plain_title(transfer.repo, transfer.title)
-        self._title.setText(title)
+        self._full_title = title
         self._title.setToolTip(transfer.repo)
         self._code.setText(transfer.label)
+        self._fit_title()
         self._bar.set_ink(bar)
         self._bar.set_fraction(share_of(transfer))
         self._amount.setText(amount_words(transfer))
@@ -198,8 +201,18 @@ class TransferRow(QFrame):
 
     def resizeEvent(self, _event: object) -> None:
         drawn = self.width() / self._theme.scale
-        self._speed.setVisible(drawn >= _NARROW)
-        self._name.setFixedWidth(self._theme.px(240 if drawn >= _NARROW + 140 else 180))
+        buttons = 72 if self._movable else 0
+        self._speed.setVisible(drawn - buttons >= _NARROW)
+        self._name.setFixedWidth(self._theme.px(240 if drawn - buttons >= _NARROW else 208))
+        self._fit_title()
+
+    def _fit_title(self) -> None:
+        metrics = self._title.fontMetrics()
+        code = self._code.fontMetrics().horizontalAdvance(self._code.text())
+        room = self._name.width() - code - self._theme.px(10)
+        self._title.setText(
+            metrics.elidedText(self._full_title, Qt.TextElideMode.ElideRight, max(room, 40))
+        )
 
     def _again(self) -> None:
         shown, self._shown = self.transfer, None

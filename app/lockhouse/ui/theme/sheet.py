@@ -201,7 +201,7 @@ QSlider { min-height: 20px; }
 QSlider::groove:horizontal { height: 4px; border-radius: 2px; background: @track; }
 QSlider::sub-page:horizontal { height: 4px; border-radius: 2px; background: @accent; }
 QSlider::handle:horizontal {
-    width: 12px; height: 12px; margin: -6px 0; border-radius: 8px;
+    width: 12px; height: 12px; margin: -6px 0; border-radius: 7px;
     border: 2px solid @accent; background: @surface;
 }
 QSlider::handle:horizontal:focus { border-color: @text-1; }

@@ -279,8 +279,10 @@ def test_a_hard_link_is_the_same_file_and_frees_nothing(
     models: Models, user: Path, starter: Path, tmp_path: Path
 ) -> None:
     theirs = layouts.lm_studio(user, small(starter, tmp_path / "linked.gguf"))
+    name = models.list()[0].name
     (linked,) = models.import_files([theirs], mode="link")
     (only,) = models.list()
+    assert only.name == name  # ours now, and still called the same
     assert [place.path for place in only.places] == [linked.destination, theirs]
     assert models.would_free([only.name]) == 0
     assert models.remove(only.name, delete_file=True).freed_bytes == 0

@@ -55,7 +55,7 @@ def add(door: Door, folder: Path, *, is_json: bool) -> None:
         output.write_json(use)
     else:
         size = output.size(use.size_bytes)
-        output.write_line(f"{use.path}: {use.model_count} models, {size}")
+        output.write_line(f"{use.path}: {_counted(use.model_count, 'model')}, {size}")
 
 
 @folders.command()
@@ -88,7 +88,7 @@ def move(door: Door, folder: Path, target: Path, *, dry_run: bool, yes: bool, is
             use = next((each for each in library.folders() if each.path == wanted), None)
             if use is None:
                 raise InvalidInput(f"{folder} is not a folder of Lockhouse's.")
-            what = f"{use.model_count} models, {output.size(use.size_bytes)}"
+            what = f"{_counted(use.model_count, 'model')}, {output.size(use.size_bytes)}"
             if not dry_run:
                 raise UsageMistake(
                     f"This moves {what} to {target}.",
@@ -105,7 +105,11 @@ def move(door: Door, folder: Path, target: Path, *, dry_run: bool, yes: bool, is
         output.write_json(done)
     else:
         size = output.size(done.moved_bytes)
-        output.write_line(f"{done.moved} files ({size}) moved to {done.target}")
+        output.write_line(f"{_counted(done.moved, 'file')} ({size}) moved to {done.target}")
     for path in done.kept:
         output.note(f"{path} stays: another file has its name at the new place.")
     return 3 if done.kept else 0
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -22,6 +22,7 @@ from lockhouse.library.bringing import (
     same_content,
     told,
 )
+from lockhouse.library.equal import sample_of
 from lockhouse.library.folders import Folders
 from lockhouse.library.gguf import GgufHeader, check_loadable, read_header, shard_paths
 from lockhouse.library.gguf.layout import shown
@@ -100,7 +101,7 @@ class Importer:
                     outcomes.append(_outcome(file, "already there", destination=file))
                     continue
                 try:
-                    plan = self._plan(file, taken, included)
+                    plan = self._plan(file, taken, included, known)
                     same = None if file in by_path else self._same(plan, known, plans, cancel)
                 except LockhouseError as error:
                     outcomes.append(_refused(file, error))
@@ -133,7 +134,9 @@ class Importer:
             )
             outcomes.append(_refused(path, error))
 
-    def _plan(self, file: Path, taken: set[str], included: set[Path]) -> _Plan:
+    def _plan(
+        self, file: Path, taken: set[str], included: set[Path], known: Sequence[ModelInfo]
+    ) -> _Plan:
         header = read_header(file)
         _require_model(header)
         theirs = any(_real(file).is_relative_to(_real(each.path)) for each in self._found)
@@ -144,7 +147,9 @@ class Importer:
             )
         files = shard_paths(header)
         projector = beside(file, header) if self._mode != "in-place" else None
-        name = unique_name(plain_name(file.stem, header.name), header.quantization, taken)
+        name = _twins_name(files, known) or unique_name(
+            plain_name(file.stem, header.name), header.quantization, taken
+        )
         files = (*files, projector) if projector is not None else files
         size_bytes = sum(each.stat().st_size for each in files)
         folder = None
@@ -241,6 +246,23 @@ class Importer:
                 else:
                     target.unlink(missing_ok=True)
             raise
+
+
+def _twins_name(files: Sequence[Path], known: Sequence[ModelInfo]) -> str:
+    """The name under which the same file is known from another program's folder.
+
+    The two will be one model in the list. For a name a sample is proof enough.
+    """
+    size_bytes = files[0].stat().st_size
+    for model in known:
+        if model.included or model.owner == OWN or model.state != "ready":
+            continue
+        weights = [path for path in model.files if path != model.projector]
+        if len(weights) != len(files) or weights[0].stat().st_size != size_bytes:
+            continue
+        if sample_of(weights[0]) == sample_of(files[0]):
+            return model.name
+    return ""
 
 
 def _require_model(header: GgufHeader) -> None:

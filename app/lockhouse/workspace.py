@@ -46,7 +46,7 @@ class Workspace:
         starter = starter_model()
         self.models = Models(self.database, paths.models, starter)
         self.hub = Hub(self.gate)
-        self.transfers = Transfers(self.database, self.hub, self.models, paths.models)
+        self.transfers = Transfers(self.database, self.hub, self.models, self.models.main_folder)
         self.checkup = EngineCheckup(paths.cache)
         self.engines = EnginePool(
             paths.run,

@@ -187,6 +187,21 @@ def test_a_place_without_room_is_refused_before_anything_moves(
     assert not any(use.problem for use in models.folders())
 
 
+def test_a_folder_with_unfinished_downloads_stays_until_they_end(
+    models: Models, home: Path, starter: Path, tmp_path: Path
+) -> None:
+    folder = home / "models"
+    before = fill(folder, starter)
+    part = folder / ".downloads" / "0123456789ab" / "big.gguf.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"half")
+    with pytest.raises(UsageMistake, match="unfinished downloads"):
+        models.relocate(folder, tmp_path / "to")
+    part.unlink()
+    models.relocate(folder, tmp_path / "to")
+    assert contents(tmp_path / "to") == before
+
+
 def test_a_copy_that_rotted_since_it_was_verified_is_flagged_after_the_move(
     models: Models, home: Path, starter: Path, other_disk: Path
 ) -> None:

@@ -354,15 +354,16 @@ class Models:
         one is pinned: then it is kept beside it.
         """
         first = paths[0]
+        by_name = {Path(name).name: digest for name, digest in sha256s.items()}
         for path in paths:
-            if path.name in sha256s:
-                self._inventory.keep_hash(path, Stamp.of(path.stat()), sha256s[path.name])
+            if path.name in by_name:
+                self._inventory.keep_hash(path, Stamp.of(path.stat()), by_name[path.name])
         pinned = {entry.path for entry in self._inventory.registered() if entry.pinned}
         self._revisions.record(
             first,
             source,
             license_name=license,
-            sha256=sha256s.get(first.name, ""),
+            sha256=by_name.get(first.name, ""),
             keeping=pinned,
         )
         return self._at_path(first, self._listing.models()).info

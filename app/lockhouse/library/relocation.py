@@ -47,6 +47,7 @@ class Relocator:
     ) -> Relocation:
         """Begin or go on. Raises Cancelled between two pieces; the next call goes on."""
         with _only_one(self._lock):
+            _refuse_during_downloads(folder)
             source, target = self._folders.begin_move(folder, to)
             try:
                 target.mkdir(parents=True, exist_ok=True)
@@ -138,6 +139,16 @@ class Relocator:
                 self._inventory.keep_hash(
                     goal, stamp, known.sha256, changed_from=known.changed_from
                 )
+
+
+def _refuse_during_downloads(folder: Path) -> None:
+    """Parts of downloads lie hidden in the folder, and whoever fetches them finds them there."""
+    if next(folder.expanduser().glob(".*/**/*.part"), None) is not None:
+        raise UsageMistake(
+            f"{folder} holds unfinished downloads.",
+            hint="Let them end, or cancel them: lockhouse transfers list",
+            code="downloading",
+        )
 
 
 @contextmanager

@@ -82,8 +82,7 @@ class Models:
         self._relocator = Relocator(
             self._inventory, self._folders, database.path.with_name("relocation.lock")
         )
-        for folder in self._folders.own():
-            sweep(folder)
+        sweep(self._folders.main)
 
     # Which there are
 

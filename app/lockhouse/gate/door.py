@@ -157,12 +157,6 @@ class Gate:
         """Every attempt to leave, newest first."""
         return self._records.list(limit=limit)
 
-    def close(self) -> None:
-        """Let the broker end."""
-        if self._channel is not None:
-            self._channel.close()
-            self._reap()
-
     def _switch(self) -> Switch:
         def note(kind: RecordKind, outcome: str) -> None:
             with contextlib.suppress(StorageError):  # no reason to leave anything open
@@ -180,7 +174,10 @@ class Gate:
             return "start_anew" if state.is_open else "sealed"
         if not state.is_open:
             return "sealed_meanwhile"
-        return "open" if self._channel.is_alive else "broker_gone"
+        if self._channel.is_alive:
+            return "open"
+        self._reap()
+        return "broker_gone"
 
     def _begin(self, files: Sequence[int], purpose: str) -> Connection:
         if self._channel is None or not self.is_open:
@@ -223,14 +220,17 @@ class Gate:
     def _keep(self, record: Record) -> None:
         with self._lock:
             self.bytes_out += record.bytes_out
-        self._records.add(record)
+        try:
+            self._records.add(record)
+        except StorageError:
+            if record.kind == "allowed":  # what cannot be recorded is not done
+                raise
 
     def _note_refusal(self, purpose: str, outcome: str) -> None:
         with contextlib.suppress(StorageError):  # the refusal itself is what must be told
             self._records.note("refused", purpose=purpose, outcome=outcome)
 
     def _why_gone(self, purpose: str) -> LockhouseError:
-        self._reap()
         self._note_refusal(purpose, "sealed" if not self.state.is_open else "broker_gone")
         return self.why_closed()
 

@@ -24,6 +24,7 @@ from lockhouse.gate.channel import Channel
 from lockhouse.gate.network import Network, ports
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
+_MOST_FDS = 1 << 16
 _MOST_LOG_BYTES = 1 << 20
 _DNS_PORT = 53  # an answer too long for UDP is asked for again by TCP
 
@@ -31,6 +32,8 @@ _DNS_PORT = 53  # an answer too long for UDP is asked for again by TCP
 def run_broker(arguments: list[str]) -> int:
     """``FD NETWORK_FILE RUN_FOLDER``: serve the door at the other end of FD until it is gone."""
     fd, network_file, run = int(arguments[0]), Path(arguments[1]), Path(arguments[2])
+    os.closerange(3, fd)  # whatever the launcher was started with
+    os.closerange(fd + 1, _MOST_FDS)
     os.set_inheritable(fd, False)  # noqa: FBT003 - the call's own shape
     _keep_to_ourselves()
     with contextlib.suppress(OSError):
@@ -50,7 +53,9 @@ def run_broker(arguments: list[str]) -> int:
         endpoint = state.endpoint or os.environ.get("HF_ENDPOINT", "")
         guard = Guard(replace(state, endpoint=endpoint))
         _prepare_libraries()
-        _confine(guard, record.parent)
+        if not _confine(guard, record.parent) and broker.confined:
+            sys.stderr.write("the kernel has Landlock and refused it: nothing is done\n")
+            return 1
         sys.addaudithook(guard.audit)
         _serve(Channel.of_fd(fd), guard)
     finally:

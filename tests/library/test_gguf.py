@@ -255,3 +255,36 @@ def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
     path.chmod(0)
     with pytest.raises(InvalidInput, match="cannot be read"):
         read_header(path)
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        ({"general__architecture": "eagle3"}, ("draft",)),
+        ({"llama__nextn_predict_layers": 1}, ("chat", "mtp")),
+        ({"general__type": "mmproj"}, ("vision",)),
+        ({"llama__pooling_type": 1}, ("embedding",)),
+        ({"tokenizer__chat_template": "{% if tools %}<think>{% endif %}"},
+         ("chat", "reasoning", "tools")),
+        ({"tokenizer__chat_template": ""}, ()),
+    ],
+)  # fmt: skip
+def test_what_a_model_can_do(
+    starter: Path, tmp_path: Path, entries: dict[str, object], expected: tuple[str, ...]
+) -> None:
+    assert read_header(written(starter, tmp_path, **entries)).capabilities == expected
+
+
+def test_a_projector_says_what_it_perceives(starter: Path, tmp_path: Path) -> None:
+    model = hostile.small_model(starter)
+    model.set("general.type", STRING, text(b"mmproj"))
+    model.set("clip.has_audio_encoder", hostile.BOOL, b"\1")
+    assert read_header(model.write(tmp_path / "hears.gguf")).capabilities == ("audio",)
+    model.set("clip.has_vision_encoder", hostile.BOOL, b"\1")
+    assert read_header(model.write(tmp_path / "both.gguf")).capabilities == ("vision", "audio")
+
+
+def test_a_model_that_only_drafts_is_refused(starter: Path, tmp_path: Path) -> None:
+    header = read_header(written(starter, tmp_path, general__architecture="dflash"))
+    with pytest.raises(InvalidInput, match="larger model"):
+        check_loadable(header)

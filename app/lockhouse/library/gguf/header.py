@@ -35,6 +35,7 @@ _EMBEDDING_ARCHITECTURES: Final = frozenset(
         "t5encoder",
     }
 )
+_DRAFT_ARCHITECTURES: Final = frozenset({"dflash", "eagle3", "gemma4-assistant"})
 _REASONING_MARKS: Final = re.compile(
     r"<think|</think|\[THINK\]|<seed:think|START_THINKING|enable_thinking|reasoning_content"
     r"|<\|channel\|?>|<reasoning>|<thought>"
@@ -198,12 +199,14 @@ def _capabilities(
     values: dict[str, Value], kind: str, architecture: str, template: str
 ) -> tuple[str, ...]:
     if kind == "mmproj":
-        return ("vision",)
+        return _senses(values)
     if kind != "model":
         return ()
     pooling = _whole(values.get(f"{architecture}.pooling_type"))
     if architecture in _EMBEDDING_ARCHITECTURES or pooling > 0:
         return ("embedding",)
+    if architecture in _DRAFT_ARCHITECTURES:
+        return ("draft",)
     found = []
     if template:
         found.append("chat")
@@ -211,7 +214,16 @@ def _capabilities(
             found.append("reasoning")
         if _TOOLS.search(template):
             found.append("tools")
+    if _whole(values.get(f"{architecture}.nextn_predict_layers")) > 0:
+        found.append("mtp")  # layers that predict the tokens after the next
     return tuple(found)
+
+
+def _senses(values: dict[str, Value]) -> tuple[str, ...]:
+    """What a projector lets a model perceive; old ones do not say, and are for pictures."""
+    hears = values.get("clip.has_audio_encoder") is True
+    sees = values.get("clip.has_vision_encoder", not hears) is True
+    return ("vision",) * sees + ("audio",) * hears or ("vision",)
 
 
 __all__ = [

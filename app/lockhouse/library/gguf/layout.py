@@ -8,6 +8,7 @@ types) is stepped over. The weights are never touched.
 
 from __future__ import annotations
 
+import codecs
 import math
 import os
 import stat
@@ -30,7 +31,8 @@ _MAX_TENSOR_NAME_BYTES: Final = 63  # llama.cpp's own limit
 _MAX_KEPT_TEXT_BYTES: Final = 1 << 20
 _MAX_KEPT_TOTAL_BYTES: Final = 32 << 20
 _MAX_KEPT_ITEMS: Final = 4096
-_MAX_VOCABULARY_BYTES: Final = 32 << 20  # the largest known takes six
+_MAX_VOCABULARY_BYTES: Final = 16 << 20  # the largest known takes six
+_MAX_TOKENS: Final = 500_000  # nearly twice the largest known
 _MAX_ELEMENTS: Final = 1 << 63
 _MAX_STRINGS: Final = 2_000_000  # in all arrays; the largest known vocabulary has 0.8 million
 _TOKENS_KEY: Final = "tokenizer.ggml.tokens"
@@ -372,7 +374,7 @@ class _Reader:
             self._skip_strings(label, count)
         if key == _TOKENS_KEY:
             size = self._at - begin
-            if size > _MAX_VOCABULARY_BYTES:
+            if size > _MAX_VOCABULARY_BYTES or count > _MAX_TOKENS:
                 self._refuse("its vocabulary is larger than any model needs")
             self._vocabulary = Vocabulary(count, begin, size)
         return Unread(count) if items is None else items
@@ -540,6 +542,7 @@ def vocabulary_faults(path: Path, vocabulary: Vocabulary) -> VocabularyFaults:
         raise InvalidInput(
             f"{shown(path)} was changed while it was read.", hint="Try again in a moment."
         )
+    del data  # the tokens are a copy of it
     return _faults(tokens)
 
 
@@ -558,17 +561,20 @@ def _faults(tokens: list[bytes]) -> VocabularyFaults:
                 duplicate = token.decode("utf-8", "replace")
                 break
             seen.add(token)
+    del seen_as
     invalid = None
-    try:
-        joined.decode("utf-8")  # one pass; the line ends keep tokens apart
-    except UnicodeDecodeError:
+    if not _is_text(joined):  # in one go; the line ends keep tokens apart
         invalid = next(index for index, token in enumerate(tokens) if not _is_text(token))
     return VocabularyFaults(duplicate, invalid)
 
 
-def _is_text(token: bytes) -> bool:
+def _is_text(data: bytes) -> bool:
+    """Whether it is UTF-8; piece by piece, since decoded text can take four times the room."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
     try:
-        token.decode("utf-8")
+        for start in range(0, len(data), _WINDOW_BYTES):
+            decoder.decode(data[start : start + _WINDOW_BYTES])
+        decoder.decode(b"", True)  # noqa: FBT003 - nothing follows
     except UnicodeDecodeError:
         return False
     return True

@@ -85,6 +85,12 @@ def _check_kind(header: GgufHeader) -> None:
         )
     if not header.architecture:
         _refuse(header, "it does not say which architecture it has")
+    if "draft" in header.capabilities:
+        _refuse(
+            header,
+            "it only guesses ahead for a larger model and cannot answer by itself",
+            hint="Choose the model it was made for.",
+        )
     if "embedding" in header.capabilities:
         _refuse(
             header,

@@ -4,9 +4,11 @@
         [--folder DIR] [--json FILE]
 
 One server, in a process of its own, serves a sparse GGUF file with sendfile. Each contestant is
-its whole command, start-up included. Ours hashes the file, compares the hash and has the file on
-the disk before it ends; the others do not, so that their file is forced to the disk afterwards
-and both times are told. Memory is the peak of a command and its children together.
+its whole command. Ours hashes the file, compares the hash and has the file on the disk before it
+ends; the others do not, so that their file is forced to the disk afterwards and both times are
+told. The third figure is the transfer alone: ours begins when it stands in the queue, without the
+look at the repository and at a file's header that tells which file suits the machine; of the
+others it is the whole command. Memory is the peak of a command and its children together.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 
 import gguf
@@ -44,6 +47,7 @@ class Figure:
     durable_seconds: float  # until the file is on the disk
     mib_per_s: float
     durable_mib_per_s: float
+    transfer_mib_per_s: float
     peak_mib: float
 
 
@@ -90,7 +94,11 @@ class Memory(threading.Thread):
 
 
 def measured(
-    contestant: str, command: list[str], environment: dict[str, str], target: Callable[[], Path]
+    contestant: str,
+    command: list[str],
+    environment: dict[str, str],
+    path: Path,
+    transfer_s: Callable[[], float] | None = None,
 ) -> Figure:
     """Run one command and see that the whole file came."""
     began = time.perf_counter()
@@ -104,10 +112,10 @@ def measured(
     memory.over.set()
     memory.join()
     assert process.returncode == 0, told.decode()
-    path = target()
     with path.open("rb") as file:
         os.fsync(file.fileno())
     durable = time.perf_counter()
+    alone = transfer_s() if transfer_s is not None else ended - began
     size_mib = path.stat().st_size / (1 << 20)
     return Figure(
         contestant,
@@ -115,6 +123,7 @@ def measured(
         round(durable - began, 3),
         round(size_mib / (ended - began), 1),
         round(size_mib / (durable - began), 1),
+        round(size_mib / alone, 1),
         round(memory.peak_bytes / (1 << 20), 1),
     )
 
@@ -144,8 +153,18 @@ def one_round(folder: Path, url: str, commit: str, hosts: list[str]) -> list[Fig
          folder / "hf" / NAME),
     ]  # fmt: skip
     figures = []
+
+    def in_the_queue_s() -> float:
+        told = subprocess.run(
+            [*ours, "transfers", "list", "--json"], env=environment, check=True, capture_output=True
+        )
+        (done,) = json.loads(told.stdout)
+        times = [datetime.fromisoformat(done[key]) for key in ("added_at", "finished_at")]
+        return (times[1] - times[0]).total_seconds()
+
     for contestant, command, path in contestants:
-        figures.append(measured(contestant, command, environment, lambda path=path: path))
+        alone = in_the_queue_s if contestant == "lockhouse" else None
+        figures.append(measured(contestant, command, environment, path, alone))
         path.unlink()
         os.sync()
     for name in ("curl", "home", "hf", "hf-home"):
@@ -161,7 +180,7 @@ def summary(figures: list[Figure]) -> dict[str, dict[str, float]]:
         mine = [figure for figure in figures if figure.contestant == name]
         told[name] = {
             key: statistics.median(getattr(figure, key) for figure in mine)
-            for key in ("mib_per_s", "durable_mib_per_s", "peak_mib")
+            for key in ("mib_per_s", "durable_mib_per_s", "transfer_mib_per_s", "peak_mib")
         }
     return told
 
@@ -195,10 +214,15 @@ def main() -> None:
     for contestant, values in told.items():
         print(
             f"{contestant:10} {values['mib_per_s']:8.0f} MiB/s"
-            f"   on the disk {values['durable_mib_per_s']:8.0f} MiB/s"
+            f"   on the disk {values['durable_mib_per_s']:5.0f}"
+            f"   transfer alone {values['transfer_mib_per_s']:5.0f}"
             f"   peak memory {values['peak_mib']:6.0f} MiB"
         )
-    for key, words in (("mib_per_s", "as it ends"), ("durable_mib_per_s", "on the disk")):
+    for key, words in (
+        ("mib_per_s", "as the command ends"),
+        ("durable_mib_per_s", "with the file on the disk"),
+        ("transfer_mib_per_s", "the transfer alone"),
+    ):
         print(f"ours / curl, {words}: {told['lockhouse'][key] / told['curl'][key]:.2f}")
     if arguments.json:
         whole = {"figures": [asdict(figure) for figure in figures], "summary": told}

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import resource
+import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -93,6 +96,23 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="could not be written"):
         Network(tmp_path / "file" / "network.json").seal()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a full disk is made with prlimit")
+def test_sealing_needs_no_room_on_the_disk(network: Network) -> None:
+    network.open(["example.org"])
+    # A file that may not grow past nothing is what a full disk looks like to a writer.
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        with pytest.raises(StorageError):
+            network.open(["example.net"])
+        assert network.state().hosts == ("example.org:443",)
+        assert not network.seal().is_open
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not Network(network.path).state().is_open
 
 
 @pytest.mark.parametrize(

@@ -77,9 +77,18 @@ class Network:
         return self._state
 
     def seal(self) -> NetworkState:
-        """Nothing may leave any more. Ends no broker that runs: see ``gate.brokers``."""
+        """Nothing may leave any more. Ends no broker that runs: see ``gate.switch``."""
         before = self.state()
-        return self._write(replace(before, mode="sealed", hosts=(), lan=False, problem=""))
+        try:
+            return self._write(replace(before, mode="sealed", hosts=(), lan=False, problem=""))
+        except StorageError:  # a full disk: no file at all is sealed too, and needs no room
+            try:
+                self.path.unlink(missing_ok=True)
+            except OSError:
+                pass
+            else:
+                return self.state()
+            raise
 
     def open(
         self, hosts: Iterable[str], *, lan: bool = False, endpoint: str = "", proxy: str = ""

@@ -101,6 +101,7 @@ def _prepare_libraries() -> None:
         HF_HUB_DISABLE_PROGRESS_BARS="1",
         HF_HUB_DISABLE_XET="1",  # native code with connections of its own
         HF_HUB_DISABLE_EXPERIMENTAL_WARNING="1",
+        HF_HUB_VERBOSITY="critical",  # no addresses of requests in the log
         HF_HOME="/nonexistent",  # nothing is cached, no token is read from a file
         DO_NOT_TRACK="1",
     )

@@ -25,7 +25,7 @@ from lockhouse.gate.broker import failures, fetching, hub
 from lockhouse.gate.broker import operation as operations
 from lockhouse.gate.broker.guard import Guard
 from lockhouse.gate.broker.operation import Operation
-from lockhouse.gate.broker.transport import GuardedTransport, make_client
+from lockhouse.gate.broker.transport import GuardedTransport, TellingTransport, make_client
 from lockhouse.gate.network import HUB_ENDPOINT
 
 _PROGRESS_S = 0.1
@@ -55,7 +55,8 @@ class BrokerContext:
     ) -> None:
         self._operation = operation
         self.client = make_client(transport)
-        self.make_client = lambda: make_client(transport)  # the factory for huggingface_hub
+        # The factory for huggingface_hub, whose own patience is not wanted.
+        self.make_client = lambda: make_client(TellingTransport(transport))
         self.fds = fds  # files handed over; closed by the broker after the operation
         self.endpoint = (operation.guard.state.endpoint or HUB_ENDPOINT).rstrip("/")
         self.purpose = operation.purpose

@@ -2,14 +2,15 @@
 
 Hides httpcore's pool. The environment's proxies, netrc, certificates and cookies have no say;
 what is sent beside the request itself is the same for everyone. What the list forbids is raised
-as LockhouseError, a wish to stop as Cancelled, and what the network does as httpx's own errors,
-which huggingface_hub expects too; they are told in words once, in ``failures``.
+as LockhouseError, a wish to stop as Cancelled, and what the network does as httpx's own errors;
+they are told in words once, in ``failures``. For huggingface_hub that is done here already: of
+httpx's errors it would try again by itself, for half a minute.
 """
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpcore2
 import httpx2
@@ -41,6 +42,8 @@ _SAME = (
     (httpcore2.UnsupportedProtocol, httpx2.UnsupportedProtocol),
 )
 
+Translate = Callable[[BaseException, httpx2.Request], BaseException]
+
 
 class GuardedTransport(httpx2.BaseTransport):
     """One pool of connections for the whole broker."""
@@ -66,6 +69,10 @@ class GuardedTransport(httpx2.BaseTransport):
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """One request, no redirect: the client comes here again for each."""
+        return self.answer(request, _same)
+
+    def answer(self, request: httpx2.Request, translate: Translate) -> httpx2.Response:
+        """The same, with httpcore's errors translated."""
         operation = operations.current()
         operation.check()
         host, port = request.url.host, request.url.port or _port_of(request.url.scheme)
@@ -80,7 +87,7 @@ class GuardedTransport(httpx2.BaseTransport):
         try:
             answer = self._pool.handle_request(_prepared(request, operation))
         except BaseException as error:
-            same = _same(error, request)
+            same = translate(error, request)
             operation.end(exchange, _outcome(same))
             if same is error:
                 raise
@@ -94,7 +101,7 @@ class GuardedTransport(httpx2.BaseTransport):
         return httpx2.Response(
             status_code=answer.status,
             headers=headers,
-            stream=_Body(answer, operation, exchange, request),
+            stream=_Body(answer, operation, exchange, request, translate),
             extensions=answer.extensions,
         )
 
@@ -106,6 +113,17 @@ class GuardedTransport(httpx2.BaseTransport):
         self._pool.close()
 
 
+class TellingTransport(httpx2.BaseTransport):
+    """The same way out, its errors told in words: nothing that a library would try again."""
+
+    def __init__(self, guarded: GuardedTransport) -> None:
+        self._guarded = guarded
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """One request, no redirect."""
+        return self._guarded.answer(request, _told)
+
+
 class _Body(httpx2.SyncByteStream):
     """The answer's bytes, counted and limited."""
 
@@ -115,8 +133,10 @@ class _Body(httpx2.SyncByteStream):
         operation: Operation,
         exchange: Exchange,
         request: httpx2.Request,
+        translate: Translate,
     ) -> None:
         self._answer = answer
+        self._translate = translate
         self._request = request
         self._operation = operation
         self._exchange = exchange
@@ -129,7 +149,7 @@ class _Body(httpx2.SyncByteStream):
                 self._refuse_more_than_asked(came)
                 yield chunk
         except BaseException as error:
-            same = _same(error, self._request)
+            same = self._translate(error, self._request)
             self._operation.end(self._exchange, _outcome(same))
             if same is error:
                 raise
@@ -148,8 +168,8 @@ class _Body(httpx2.SyncByteStream):
         self._operation.end(self._exchange, str(self._answer.status))
 
 
-def make_client(transport: GuardedTransport) -> httpx2.Client:
-    """A client over the one transport; also what huggingface_hub is given."""
+def make_client(transport: GuardedTransport | TellingTransport) -> httpx2.Client:
+    """A client over the one transport."""
     return httpx2.Client(
         transport=transport,
         trust_env=False,
@@ -192,6 +212,11 @@ def _same(error: BaseException, request: httpx2.Request) -> BaseException:
             same.__cause__ = error
             return same
     return error
+
+
+def _told(error: BaseException, request: httpx2.Request) -> BaseException:
+    same = _same(error, request)
+    return (failures.told(same) if same is not error else None) or same
 
 
 def _outcome(error: BaseException) -> str:

@@ -91,14 +91,14 @@ def measure(
     timer.timeout.connect(tick)
     timer.start(every_ms)
     beat.start()
-    QTimer.singleShot(int(seconds * 1000), app.quit)
+    QTimer.singleShot(int(seconds * 1000), lambda: app.exit(0))  # quit would close the window
     app.exec()
     timer.stop()
     return beat.stop()
 
 
 def settle(app: QApplication) -> None:
-    QTimer.singleShot(400, app.quit)
+    QTimer.singleShot(400, lambda: app.exit(0))
     app.exec()
 
 

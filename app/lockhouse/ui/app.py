@@ -57,10 +57,12 @@ from lockhouse.workspace import Paths, Workspace, open_workspace
 if TYPE_CHECKING:
     from lockhouse.ui.models.page import ModelsPage
 
+_SWITCH_INTERVAL_S = 0.0005
 _CLOSE_GRACE_S = 1.5
 _KEEP_DELETED = timedelta(days=30)
 _BACKUP_AFTER = timedelta(days=1)
 _SAVE_STATE_MS = 700
+_MOST_CARDS = 12
 _TIDY_AFTER_MS = 400
 _ICON_SIZES = (16, 24, 32, 48, 64, 128, 256)
 
@@ -316,7 +318,7 @@ class App(QObject):
                     )
                 )
         starter = next((card for card in cards if card.included), None)
-        others = tuple(card for card in cards if card is not starter)
+        others = tuple(card for card in cards if card is not starter)[:_MOST_CARDS]
         self.window.chat.show_models(starter, others)
 
     def _show_machine(self, state: MachineState) -> None:
@@ -438,6 +440,8 @@ def make_application(arguments: list[str]) -> QApplication:
     """The Qt application with its names and icon."""
     existing = QApplication.instance()
     application = existing if isinstance(existing, QApplication) else QApplication(arguments)
+    # A thread that computes in Python makes each call of Qt's wait this long for Python's lock.
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     application.setOrganizationName("Lockhouse")
     application.setApplicationName("Lockhouse")
     application.setApplicationDisplayName("Lockhouse")

@@ -82,6 +82,7 @@ class ModelsController(QObject):
         self._pulse.timeout.connect(self._tell_checks)
         self._reading = False
         self._stale = False
+        self._was_read = False
         self.shelf = Shelf()
 
     # the list
@@ -98,17 +99,21 @@ class ModelsController(QObject):
         """Look into every folder again, those of other programs too."""
         self._change(self._models.rescan)
 
-    def _read(self) -> Shelf:
+    def _read(self) -> tuple[Shelf, bool]:
+        """The shelf, and whether it is another than the one that is shown."""
         models, targets = told_apart(tuple(self._models.list()), tuple(self._targets.list()))
         folders = tuple(self._models.folders())
         rows = make_rows(models, {}, wording.local_now())
-        return Shelf(models, targets, rows, disks_of(folders, models), folders)
+        shelf = Shelf(models, targets, rows, disks_of(folders, models), folders)
+        return shelf, shelf != self.shelf or not self._was_read
 
-    def _show(self, shelf: Shelf) -> None:
+    def _show(self, found: tuple[Shelf, bool]) -> None:
         self._reading = False
-        if shelf != self.shelf:
+        shelf, is_other = found
+        if is_other:
             self.shelf = shelf
-        self.listed.emit(shelf)
+            self._was_read = True
+            self.listed.emit(shelf)
         if self._stale:
             self._stale = False
             self.refresh()

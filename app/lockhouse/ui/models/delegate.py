@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QPointF, QRect, QSize, Qt
-from PySide6.QtGui import QFontMetrics, QPainter
+from PySide6.QtGui import QFont, QFontMetrics, QPainter, QPaintEvent, QStaticText
 from PySide6.QtWidgets import (
     QHeaderView,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
+    QTableView,
     QWidget,
 )
 
@@ -19,7 +20,6 @@ from lockhouse.ui.models.table import (
     FOLDER,
     NAME,
     QUANTIZATION,
-    ROW,
     SIZE,
     USED,
     VERIFIED,
@@ -30,24 +30,34 @@ from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets.pills import paint_pill
 
 ROW_HEIGHT = 36
+_KEPT_TEXTS = 6000
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
 class ModelDelegate(QStyledItemDelegate):
-    """36 px rows with a bar at the selected ones."""
+    """36 px rows with a bar at the selected ones.
+
+    A frame of the table has some 150 cells: their words are laid out once and kept, and as little
+    as possible is asked of Qt for each.
+    """
 
     def __init__(self, theme: Theme, table: ModelTable, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
         self._table = table
         self._now = wording.local_now()
-        self._metrics: dict[int, QFontMetrics] = {}
-        theme.changed.connect(self._metrics.clear)
+        self._texts: dict[tuple[str, int, int], tuple[QStaticText, int, int]] = {}
+        self._fonts: dict[int, QFont] = {}
+        theme.changed.connect(self._forget)
 
     def set_now(self) -> None:
         """The day that "Yesterday" is meant from."""
         self._now = wording.local_now()
+
+    def _forget(self) -> None:
+        self._texts.clear()
+        self._fonts.clear()
 
     def sizeHint(
         self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
@@ -62,34 +72,32 @@ class ModelDelegate(QStyledItemDelegate):
     ) -> None:
         theme, px = self._theme, self._theme.px
         rect: QRect = option.rect
-        row: Row = index.data(ROW)
         column = index.column()
-        painter.save()
+        row = self._table.row(index.row())
         self._paint_ground(painter, rect, option.state, column)
-        area = rect.adjusted(px(16 if column == NAME else 8), 0, -px(8), -1)
+        left = rect.left() + px(16 if column == NAME else 8)
+        area = QRect(left, rect.top(), rect.right() - left - px(7), rect.height() - 1)
         shown = self._table.words(row, column)
         if column == NAME:
             self._paint_name(painter, area, row, shown)
         elif column == FIT:
             pill = words.fit_words(row.model)
-            top = area.center().y() - px(10) + 1
-            paint_pill(painter, theme, QPointF(area.left(), top), *pill)
+            place = QPointF(left, area.top() + (area.height() - px(20)) // 2 + 1)
+            paint_pill(painter, theme, place, *pill)
         elif column == QUANTIZATION:
             self._paint_two(painter, area, row.model.quality, row.model.quantization)
         elif column == FOLDER:
             more = len(row.model.places) - 1
             shown = f"{shown} +{more}" if more > 0 else shown
-            self._paint_icon(painter, area, words.folder_icon(row.model), 14, "text-3")
-            self._paint_words(painter, area.adjusted(px(20), 0, 0, 0), shown, "text-2")
+            self._paint_icon(painter, area, words.folder_icon(row.model), "text-3")
+            self._paint_words(painter, area, shown, "text-2", indent=px(20))
         elif column == USED:
             self._paint_used(painter, area, row, shown)
         elif column == VERIFIED:
             self._paint_verified(painter, area, row, shown)
         else:
             ink = "text-1" if column == SIZE else "text-2"
-            side = _RIGHT if column == SIZE else _LEFT
-            self._paint_words(painter, area, shown, ink, side=side)
-        painter.restore()
+            self._paint_words(painter, area, shown, ink, is_right=column == SIZE)
 
     def _paint_ground(
         self, painter: QPainter, rect: QRect, state: QStyle.StateFlag, column: int
@@ -98,9 +106,8 @@ class ModelDelegate(QStyledItemDelegate):
         if state & QStyle.StateFlag.State_Selected:
             painter.fillRect(rect, theme.color("active"))
             if column == NAME:
-                painter.fillRect(
-                    QRect(rect.left(), rect.top(), 2, rect.height()), theme.color("accent")
-                )
+                bar = QRect(rect.left(), rect.top(), 2, rect.height())
+                painter.fillRect(bar, theme.color("accent"))
         elif state & QStyle.StateFlag.State_MouseOver:
             painter.fillRect(rect, theme.color("hover"))
         line = QRect(rect.left(), rect.bottom(), rect.width(), 1)
@@ -108,15 +115,10 @@ class ModelDelegate(QStyledItemDelegate):
 
     def _paint_name(self, painter: QPainter, area: QRect, row: Row, shown: str) -> None:
         px = self._theme.px
-        marks = []
+        cut = px(20) if row.model.pinned else 0
+        wide = self._paint_words(painter, area, shown, "text-1", weight=500, cut=cut)
         if row.model.pinned:
-            marks.append("pin")
-        room = area.adjusted(0, 0, -px(20) * len(marks), 0)
-        wide = self._paint_words(painter, room, shown, "text-1", weight=500)
-        left = area.left() + wide + px(6)
-        for icon in marks:
-            self._paint_icon(painter, QRect(left, area.top(), px(14), area.height()), icon, 14)
-            left += px(20)
+            self._paint_icon(painter, area, "pin", "text-2", indent=wide + px(6))
 
     def _paint_used(self, painter: QPainter, area: QRect, row: Row, shown: str) -> None:
         theme, px = self._theme, self._theme.px
@@ -126,25 +128,27 @@ class ModelDelegate(QStyledItemDelegate):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(theme.color("accent-text"))
-        painter.drawEllipse(QPointF(area.left() + px(3), area.center().y() + 0.5), px(3), px(3))
-        self._paint_words(painter, area.adjusted(px(12), 0, 0, 0), shown, "accent-text")
+        middle = area.top() + area.height() / 2 + 0.5
+        painter.drawEllipse(QPointF(area.left() + px(3), middle), px(3), px(3))
+        self._paint_words(painter, area, shown, "accent-text", indent=px(12))
 
     def _paint_verified(self, painter: QPainter, area: QRect, row: Row, shown: str) -> None:
         px = self._theme.px
         _, icon, ink = words.verified_words(row.model, self._now)
         if row.model.name in self._table.checking:
             icon, ink = "loader-circle", "text-2"
-        self._paint_icon(painter, area, icon, 14, ink)
-        text_ink = ink if ink == "danger" else ("text-3" if ink == "text-3" else "text-2")
-        self._paint_words(painter, area.adjusted(px(18), 0, px(6), 0), shown, text_ink)
+        self._paint_icon(painter, area, icon, ink)
+        text_ink = "text-2" if ink == "success" else ink
+        self._paint_words(painter, area, shown, text_ink, indent=px(18), cut=-px(6))
 
     def _paint_icon(
-        self, painter: QPainter, area: QRect, icon: str, size: int, ink: str = "text-2"
+        self, painter: QPainter, area: QRect, icon: str, ink: str, *, indent: int = 0
     ) -> None:
         ratio = painter.device().devicePixelRatio()
-        side = self._theme.px(size)
+        side = self._theme.px(14)
         top = area.top() + (area.height() - side) // 2
-        painter.drawPixmap(area.left(), top, self._theme.pixmap(icon, size, ink, ratio=ratio))
+        pixmap = self._theme.pixmap(icon, 14, ink, ratio=ratio)
+        painter.drawPixmap(area.left() + indent, top, pixmap)
 
     def _paint_words(
         self,
@@ -154,30 +158,60 @@ class ModelDelegate(QStyledItemDelegate):
         ink: str,
         *,
         weight: int = 400,
-        side: Qt.AlignmentFlag = _LEFT,
+        indent: int = 0,
+        cut: int = 0,
+        is_right: bool = False,
     ) -> int:
-        """How wide the words came out."""
-        theme = self._theme
-        painter.setFont(theme.font("body", weight=weight, tabular=True))
-        painter.setPen(theme.color(ink))
-        metrics = self._metrics_of(painter, weight)
-        wide = metrics.horizontalAdvance(shown)
-        if wide > area.width():
-            shown = metrics.elidedText(shown, Qt.TextElideMode.ElideRight, area.width())
-            wide = area.width()
-        painter.drawText(area, side, shown)
+        """How wide the words came out. ``indent`` and ``cut`` take room at either side."""
+        room = area.width() - indent - cut
+        text, wide, high = self._laid_out(shown, weight, room)
+        left = area.left() + indent + (room - wide if is_right else 0)
+        painter.setFont(self._font(weight))
+        painter.setPen(self._theme.color(ink))
+        painter.drawStaticText(left, area.top() + (area.height() - high) // 2, text)
         return wide
 
-    def _paint_two(self, painter: QPainter, area: QRect, word: str, code: str) -> None:
-        wide = self._paint_words(painter, area, word, "text-1")
-        gap = self._metrics_of(painter, 400).horizontalAdvance(" ")
-        self._paint_words(painter, area.adjusted(wide + gap, 0, 0, 0), code, "text-3")
+    def _laid_out(self, shown: str, weight: int, room: int) -> tuple[QStaticText, int, int]:
+        key = (shown, weight, room)
+        found = self._texts.get(key)
+        if found is None:
+            if len(self._texts) > _KEPT_TEXTS:
+                self._texts.clear()
+            font = self._font(weight)
+            metrics = QFontMetrics(font)
+            if metrics.horizontalAdvance(shown) > room:
+                shown = metrics.elidedText(shown, Qt.TextElideMode.ElideRight, room)
+            text = QStaticText(shown)
+            text.setTextFormat(Qt.TextFormat.PlainText)
+            text.prepare(font=font)
+            found = (text, metrics.horizontalAdvance(shown), metrics.height())
+            self._texts[key] = found
+        return found
 
-    def _metrics_of(self, painter: QPainter, weight: int) -> QFontMetrics:
-        metrics = self._metrics.get(weight)
-        if metrics is None:
-            metrics = self._metrics[weight] = QFontMetrics(painter.font())
-        return metrics
+    def _font(self, weight: int) -> QFont:
+        font = self._fonts.get(weight)
+        if font is None:
+            font = self._fonts[weight] = self._theme.font("body", weight=weight, tabular=True)
+        return font
+
+    def _paint_two(self, painter: QPainter, area: QRect, word: str, code: str) -> None:
+        wide = self._paint_words(painter, area, word, "text-1") + self._theme.px(4)
+        self._paint_words(painter, area, code, "text-3", indent=wide)
+
+
+class ModelView(QTableView):
+    """Its ground is opaque, so that scrolling moves what is painted already."""
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self.viewport())
+        painter.fillRect(event.rect(), self._theme.color("bg-2"))
+        painter.end()
+        super().paintEvent(event)
 
 
 class TableHead(QHeaderView):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shiboken6
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from lockhouse.core.errors import LockhouseError
@@ -38,6 +38,7 @@ from lockhouse.ui.theme import Theme
 from lockhouse.ui.three_columns import ThreeColumns
 from lockhouse.ui.toast import Toast
 
+_CHOSEN_REST_MS = 120
 _TABS = (("shelf", "On this machine"), ("discover", "Discover"), ("transfers", "Transfers"))
 
 
@@ -74,6 +75,10 @@ class ModelsPage(QWidget):
         self._loaded: frozenset[str] = frozenset()
         self._pending_removal: tuple[str, ...] = ()
         self._folders: FoldersDialog | None = None
+        self._chosen_rest = QTimer(self)
+        self._chosen_rest.setSingleShot(True)
+        self._chosen_rest.setInterval(_CHOSEN_REST_MS)
+        self._chosen_rest.timeout.connect(self._look_at_chosen)
         self.setObjectName("models_page")
         self.shelf = ShelfView(theme)
         self.discover = DiscoverView(discover, theme)
@@ -290,10 +295,16 @@ class ModelsPage(QWidget):
 
     def _choose(self, model: ModelInfo) -> None:
         self.details.show_model(model, is_loaded=model.name in self._loaded)
-        self._models.read_extras(model.name)
-        if model.state in ("ready", "changed"):
-            self._ask_memory(LoadChoice())
         self.columns.show_details(shown=True)
+        self._chosen_rest.start()
+
+    def _look_at_chosen(self) -> None:
+        """Once nobody walks on to the next model: what costs a look at the disk."""
+        model = self.details.model
+        if model is not None:
+            self._models.read_extras(model.name)
+            if model.state in ("ready", "changed"):
+                self._ask_memory(LoadChoice())
 
     def _choose_several(self, names: tuple[str, ...]) -> None:
         self._models.ask_freeing(names)

@@ -26,7 +26,7 @@ from PySide6.QtWidgets import (
 
 from lockhouse.library.model_info import ModelInfo
 from lockhouse.ui.models import words
-from lockhouse.ui.models.delegate import ROW_HEIGHT, ModelDelegate, TableHead
+from lockhouse.ui.models.delegate import ROW_HEIGHT, ModelDelegate, ModelView, TableHead
 from lockhouse.ui.models.empty import EmptyState
 from lockhouse.ui.models.filter_bar import ChosenBar, DiskRow, FilterBar
 from lockhouse.ui.models.table import (
@@ -101,7 +101,7 @@ class ShelfView(QWidget):
 
     def _make_view(self) -> QTableView:
         theme, px = self._theme, self._theme.px
-        view = QTableView()
+        view = ModelView(theme)
         view.setObjectName("models_table")
         view.setAccessibleName("Models on this machine")
         view.setModel(self.table)

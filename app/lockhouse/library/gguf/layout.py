@@ -11,10 +11,12 @@ from __future__ import annotations
 import codecs
 import math
 import os
+import re
 import stat
 import struct
 from collections import Counter
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -34,6 +36,7 @@ _MAX_KEPT_ITEMS: Final = 4096
 _MAX_VOCABULARY_BYTES: Final = 16 << 20  # the largest known takes six
 _MAX_TOKENS: Final = 500_000  # nearly twice the largest known
 _MAX_ELEMENTS: Final = 1 << 63
+_SHORT, _RUN = 64, 128  # bytes of a string, strings stepped over at once
 _MAX_STRINGS: Final = 2_000_000  # in all arrays; the largest known vocabulary has 0.8 million
 _TOKENS_KEY: Final = "tokenizer.ggml.tokens"
 _DAMAGED_HINT: Final = "The file is damaged or was made to look like a model. Get it again."
@@ -185,6 +188,14 @@ def read_layout_start(data: bytes, total_bytes: int, path: Path) -> Layout:
         return piece
 
     return _Reader(path, read_at, total_bytes).read()
+
+
+@cache
+def _short_strings() -> re.Pattern[bytes]:
+    """``_RUN`` strings in a row, none longer than ``_SHORT`` bytes, lengths of words first."""
+    lengths = [*range(3, 13), 2, 1, *range(13, _SHORT + 1), 0]
+    either = b"|".join(re.escape(_U64.pack(length)) + b"." * length for length in lengths)
+    return re.compile(b"(?s:(?:%s){%d}+)" % (either, _RUN))
 
 
 class _Reader:
@@ -390,23 +401,28 @@ class _Reader:
         return tuple(items)
 
     def _skip_strings(self, label: str, count: int) -> None:
-        """Step over ``count`` strings; the hot loop knows nothing but lengths.
+        """Step over ``count`` strings; the hot loops know nothing but lengths.
 
-        A window that ends is met as an exception, a length that leads out of the file at the
-        next bounds check: neither is looked for at every string.
+        Runs of short strings are met by one expression. A window that ends is met as an
+        exception, a length that leads out of the file at the next bounds check: neither is
+        looked for at every string.
         """
-        unpack = _U64.unpack_from
+        unpack, short_strings = _U64.unpack_from, _short_strings().match
         left = count
         while left:
             index = self._ensure(8, label)
             window, begin = self._window, index
             try:
-                for left in range(left, 0, -1):  # noqa: B007, B020 - goes on where it stopped
-                    (length,) = unpack(window, index)
-                    index += 8 + length
-                left = 0
+                while left:
+                    while left >= _RUN and (run := short_strings(window, index)):
+                        index = run.end()
+                        left -= _RUN
+                    for _ in range(min(left, _RUN)):
+                        (length,) = unpack(window, index)
+                        index += 8 + length
+                        left -= 1
             except (struct.error, OverflowError):
-                pass  # the string numbered ``left`` from the end begins beyond the window
+                pass  # the next string begins beyond the window
             self._skip(index - begin, f"the length of an item of {label}")
 
     def _alignment(self, key_values: dict[str, Value]) -> int:
@@ -448,6 +464,7 @@ class _Reader:
         index = self._ensure(min(8, self._size - self._at), "the tensors")
         window, begin = self._window, index
         read_length, tails, types = _U64.unpack_from, _TAILS, TENSOR_TYPES
+        add, prod = tensors.append, math.prod
         round_up = alignment - 1
         try:
             for _ in range(count - len(tensors)):
@@ -456,19 +473,20 @@ class _Reader:
                 if length > _MAX_TENSOR_NAME_BYTES:
                     break
                 tail = tails[window[end]]
-                dimensions, *shape, kind, offset = tail.unpack_from(window, end)
-                type_name, block_elements, block_bytes = types[kind]
-                elements = math.prod(shape)
+                fields = tail.unpack_from(window, end)
+                shape = fields[1:-2]
+                type_name, block_elements, block_bytes = types[fields[-2]]
+                elements = prod(shape)
                 if (
-                    offset != expected
-                    or dimensions != len(shape)
+                    fields[-1] != expected
+                    or fields[0] != len(shape)
                     or elements >= _MAX_ELEMENTS
                     or (shape and shape[0] % block_elements)
                 ):
                     break
                 name = window[index + 8 : end].decode()
                 size = elements // block_elements * block_bytes
-                tensors.append(TensorInfo(name, type_name, tuple(shape), elements, size, offset))
+                add(TensorInfo(name, type_name, shape, elements, size, expected))
                 expected += (size + round_up) & ~round_up
                 index = end + tail.size
         except (struct.error, OverflowError, LookupError, UnicodeDecodeError):

@@ -309,6 +309,19 @@ def test_a_projector_beside_a_model_belongs_to_it(
     assert sees.exists()
 
 
+def test_a_projector_that_hears_lends_its_model_ears(
+    models: Models, user: Path, starter: Path, tmp_path: Path
+) -> None:
+    model = layouts.lm_studio(user, small(starter, tmp_path / "listen.gguf"))
+    ears = hostile.small_model(starter)
+    ears.set("general.type", hostile.STRING, hostile.text(b"mmproj"))
+    ears.set("clip.has_audio_encoder", hostile.BOOL, b"\x01")
+    ears.write(model.with_name("mmproj-listen.gguf"))
+    (found,) = models.list()
+    assert found.capabilities[-1] == "audio"
+    assert "vision" not in found.capabilities
+
+
 def test_a_projector_of_another_model_is_left_out(
     models: Models, user: Path, starter: Path, tmp_path: Path
 ) -> None:
@@ -329,9 +342,9 @@ def test_several_own_folders_are_added_and_forgotten(
     mine = small(starter, disk / "sub" / "mine-Q4_1.gguf", b"mine")
     use = models.add_folder(disk)
     assert (use.own, use.model_count, use.size_bytes) == (True, 1, mine.stat().st_size)
-    assert use.disk_free_bytes == shutil.disk_usage(disk).free or use.disk_free_bytes > 0
+    assert 0 < use.disk_free_bytes < shutil.disk_usage(disk).total
     assert models.get("mine").owner == "lockhouse"
-    assert models.add_folder(disk) == models.add_folder(disk)
+    assert models.add_folder(disk).path == models.add_folder(disk).path == disk
     layouts.lm_studio(user, mine)
     for wrong in (disk / "sub", tmp_path, user / ".lmstudio/models", Path("/")):
         with pytest.raises(UsageMistake):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lockhouse.core.errors import InvalidInput, NotFound
+from lockhouse.library.differences import differences
+from lockhouse.library.gguf import read_header
 from lockhouse.library.model_info import LoadChoice, ModelInfo, Profile, Source
 from lockhouse.library.models import Models
 from lockhouse.storage.database import Database
@@ -106,6 +109,22 @@ def test_what_differs_is_told_before_a_change(models: Models, home: Path, starte
     assert ("content", "sha256") in by_kind
     assert found[0].kind == "template"
     assert models.compare_revisions("tiny", NEW, NEW) == []
+
+
+def test_tokens_that_changed_are_told_though_there_are_as_many(
+    tmp_path: Path, starter: Path
+) -> None:
+    header = read_header(starter)
+    assert header.vocabulary is not None
+    end = header.vocabulary.offset + header.vocabulary.size_bytes
+    with starter.open("rb") as file:
+        content = bytearray(file.read(header.data_offset))
+    for name in ("before.gguf", "after.gguf"):
+        (tmp_path / name).write_bytes(content)
+        os.truncate(tmp_path / name, header.size_bytes)
+        content[end - 1] ^= 1  # the last letter of the last token
+    found = differences(read_header(tmp_path / "before.gguf"), read_header(tmp_path / "after.gguf"))
+    assert [(each.kind, each.what) for each in found] == [("tokenizer", "tokens")]
 
 
 def test_removing_a_model_removes_its_revisions(models: Models, home: Path, starter: Path) -> None:

@@ -5,14 +5,18 @@ Works on headers alone, so a revision that has not been fetched yet can be compa
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections import Counter
 from typing import Final
 
 from lockhouse.library.gguf import GgufHeader, Unread
+from lockhouse.library.gguf.layout import open_regular
 from lockhouse.library.model_info import Difference
 
 _TEMPLATE: Final = "tokenizer.chat_template"
 _TOKENIZER: Final = "tokenizer."
+_TOKENS: Final = "tokenizer.ggml.tokens"
 _MAX_SHOWN: Final = 200
 _MAX_TENSORS_NAMED: Final = 12
 
@@ -52,7 +56,26 @@ def _in_values(before: GgufHeader, after: GgufHeader) -> list[Difference]:
     if before.vocabulary_size != after.vocabulary_size:
         sizes = (f"{header.vocabulary_size:,} tokens" for header in (before, after))
         found.append(Difference("tokenizer", "vocabulary", *sizes))
+    one, other = _tokens_of(before), _tokens_of(after)
+    if before.vocabulary_size == after.vocabulary_size and one and other and one != other:
+        found.append(Difference("tokenizer", "tokens", f"sha256 {one}", f"sha256 {other}"))
     return sorted(found, key=lambda each: each.kind != "tokenizer")
+
+
+def _tokens_of(header: GgufHeader) -> str:
+    """A hash of the tokens as they stand in the file; nothing for one that is not here yet."""
+    tokens = header.vocabulary
+    listed = isinstance(header.key_values.get(_TOKENS), Unread)  # a short list is compared itself
+    if tokens is None or not listed or not header.path.is_file():
+        return ""
+    descriptor = open_regular(header.path)
+    try:
+        os.lseek(descriptor, tokens.offset, os.SEEK_SET)
+        return hashlib.sha256(os.read(descriptor, tokens.size_bytes)).hexdigest()
+    except OSError:
+        return ""
+    finally:
+        os.close(descriptor)
 
 
 def _in_words(value: object) -> str:

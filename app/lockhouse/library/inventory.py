@@ -23,7 +23,7 @@ from lockhouse.storage.database import Database
 if TYPE_CHECKING:
     import sqlite_utils
 
-_FACTS_VERSION: Final = 2  # raised when the header reader learns something new
+_FACTS_VERSION: Final = 3  # raised when the header reader learns something new
 
 _FIRST = """
 CREATE TABLE models (

@@ -25,7 +25,7 @@ from lockhouse.library.naming import Names, family_of, plain_name, plain_title, 
 from lockhouse.library.others import Seen, files_beneath, is_model_name, look_into
 from lockhouse.library.owners import owner_of
 from lockhouse.library.profiles import Profiles
-from lockhouse.library.projectors import Shelf, beside
+from lockhouse.library.projectors import Shelf, beside, projection_length
 from lockhouse.library.revisions import Revisions
 
 _ORDINARY_CONTEXT: Final = 8192
@@ -110,7 +110,8 @@ class Listing:
         known = Remembered(self._inventory, self._revisions, self._profiles)
         seen = list(self._seen(known))
         looked = self._look_at_all(seen, known)
-        shelf = Shelf((each.path, facts) for each, (_, facts, _) in zip(seen, looked, strict=True))
+        facts_at = {each.path: facts for each, (_, facts, _) in zip(seen, looked, strict=True)}
+        shelf = Shelf(facts_at.items())
         names = Names({entry.name for entry in known.registered.values()})
         machine = machine_now()
         listed: list[Listed] = []
@@ -125,6 +126,8 @@ class Listing:
             name = entry.name if entry else names.give(_plain(each, facts), _form(facts))
             projector = each.projector or shelf.projector_for(each.path, facts)
             info = describe(each, facts, stamp, known.hashes.get(each.path), problem, projector)
+            if projector is not None:
+                info = _lent(info, facts_at.get(projector))
             info = _completed(info, name, each, entry, known)
             if facts is not None:
                 extra = _size_of(projector)
@@ -143,6 +146,8 @@ class Listing:
         info = describe(seen, facts, Stamp.of(status), known, "", projector)
         fit = fit_of(facts.memory_bytes + _size_of(projector), machine_now())
         name = Names(set(taken)).give(_plain(seen, facts), facts.quantization)
+        if projector is not None:
+            info = _lent(info, facts_of(read_header(projector)))
         return with_changes(info, name=name, owner=seen.owner, fit=fit)
 
     # Looking
@@ -244,7 +249,6 @@ def facts_of(header: GgufHeader) -> Facts:
     weights_bytes = sum(each.weights_bytes for each in headers)
     context_length = min(_ORDINARY_CONTEXT, header.context_length or _ORDINARY_CONTEXT)
     estimate = estimate_memory(header, context_length)
-    projection = header.key_values.get("clip.vision.projection_dim")
     link = header.key_values.get("general.license.link")
     return Facts(
         kind=header.kind,
@@ -265,7 +269,7 @@ def facts_of(header: GgufHeader) -> Facts:
         base_model=header.base_model,
         tensor_types=tensor_shares(headers),
         embedding_length=header.embedding_length,
-        projection_length=projection if isinstance(projection, int) else 0,
+        projection_length=projection_length(header),
     )
 
 
@@ -303,12 +307,10 @@ def describe(
     stamps = [stamp] if len(files) == 1 else [_stamp(each) for each in files]
     current = hashed is not None and hashed.stamp == stamp
     state, problem = _state(path, files, stamps, stamp, hashed, problem)
-    capabilities = known.capabilities
     size_bytes = sum(each.size_bytes for each in stamps if each is not None)
     if projector is not None:
         files = (*files, projector)
         size_bytes += _size_of(projector)
-        capabilities = (*capabilities, *({"vision"} - set(capabilities)))
     return ModelInfo(
         name="",
         path=path,
@@ -321,7 +323,7 @@ def describe(
         quantization=known.quantization,
         bits_per_weight=known.bits_per_weight,
         context_length=known.context_length,
-        capabilities=capabilities,
+        capabilities=known.capabilities,
         license=known.license or seen.license,
         source=seen.source or (Source(url=known.source_url) if known.source_url else None),
         title=plain_title(path.stem, known.title or seen.name),
@@ -358,6 +360,12 @@ def _state(
     if hashed.changed_from:
         return "changed", f"The content of {shown(path)} changed after it was verified."
     return "ready", ""
+
+
+def _lent(info: ModelInfo, projector: Facts | None) -> ModelInfo:
+    """What a model can do with its projector: see, as a rule, or hear."""
+    more = projector.capabilities if projector is not None else ("vision",)
+    return with_changes(info, capabilities=tuple(dict.fromkeys((*info.capabilities, *more))))
 
 
 def _completed(

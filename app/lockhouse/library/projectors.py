@@ -48,6 +48,15 @@ class Shelf:
         return _fitting(path, facts.embedding_length, candidates, is_alone=is_alone)
 
 
+def projection_length(header: GgufHeader) -> int:
+    """The length of the vectors that a projector hands over; 0 when it does not say."""
+    for kind in ("vision", "audio"):
+        length = header.key_values.get(f"clip.{kind}.projection_dim")
+        if isinstance(length, int):
+            return length
+    return 0
+
+
 def beside(path: Path, header: GgufHeader) -> Path | None:
     """The same for a single file, whose folder has not been looked through."""
     try:
@@ -63,9 +72,8 @@ def beside(path: Path, header: GgufHeader) -> Path | None:
             found = read_header(path.with_name(name))
         except LockhouseError:
             continue
-        length = found.key_values.get("clip.vision.projection_dim")
         if found.kind == "mmproj":
-            candidates.append((found.path, length if isinstance(length, int) else 0))
+            candidates.append((found.path, projection_length(found)))
     if not candidates:
         return None
     others = {plain_name(Path(name).stem, "") for name in models if "mmproj" not in name.lower()}

@@ -329,14 +329,13 @@ class Transfers:
             thread.join()
 
     def _work(self, id: str, running: _Running) -> None:  # noqa: A002
-        row = self._rows.get(id)
-
         def report(done_bytes: int, checked_bytes: int, *, checking: bool) -> None:
             running.note(done_bytes, checked_bytes, checking=checking)
             self._tell_row(id, running)
 
         error: LockhouseError = _BUG
         try:
+            row = self._rows.get(id)
             try:
                 self._carrier.carry(row, report, running.cancel)
                 self._rows.release(id, "done", finished_at=datetime.now(UTC).isoformat())
@@ -345,8 +344,10 @@ class Transfers:
             except LockhouseError as failure:
                 error = failure  # told below if the database does not take it
                 self._failed(id, failure)
+        except StorageError as refusal:  # on a full disk, the disk is what to tell of
+            self._unwritten[id] = refusal if error is _BUG else error
         except BaseException:
-            self._unwritten[id] = error
+            self._unwritten[id] = _BUG
             raise
         finally:
             with self._lock:

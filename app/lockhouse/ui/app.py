@@ -57,7 +57,7 @@ from lockhouse.workspace import Paths, Workspace, open_workspace
 if TYPE_CHECKING:
     from lockhouse.ui.models.page import ModelsPage
 
-_SWITCH_INTERVAL_S = 0.0005
+_SWITCH_INTERVAL_S = 0.0001
 _CLOSE_GRACE_S = 1.5
 _KEEP_DELETED = timedelta(days=30)
 _BACKUP_AFTER = timedelta(days=1)
@@ -101,6 +101,7 @@ class App(QObject):
         self._need: MemoryNeed | None = None
         self._models_page: ModelsPage | None = None
         self._transfers_begun = False
+        self._shown = Shelf()
         self._zoom = Zoom(theme)
         self.window = self._make_window()
         self._zoom.root = self.window
@@ -285,6 +286,9 @@ class App(QObject):
         self.window.chat.apply_settings(settings)
 
     def _show_shelf(self, shelf: Shelf) -> None:
+        if shelf.models is self._shown.models and shelf.targets is self._shown.targets:
+            return  # only disks or folders are others
+        self._shown = shelf
         window = self.window
         window.chat.show_targets(shelf.targets)
         window.status.show_titles({model.name: model.title for model in shelf.models})
@@ -302,11 +306,11 @@ class App(QObject):
             self._show_cards()
 
     def _show_cards(self) -> None:
-        cards = []
+        cards: list[ModelCard] = []
         chat = {target.name for target in self.models.shelf.targets}
         for model in self.models.shelf.models:
             need = self._need if self._need and self._need.name == model.name else None
-            if model.name in chat:
+            if model.name in chat and (model.included or len(cards) < _MOST_CARDS):
                 cards.append(
                     ModelCard(
                         model.name,
@@ -318,7 +322,7 @@ class App(QObject):
                     )
                 )
         starter = next((card for card in cards if card.included), None)
-        others = tuple(card for card in cards if card is not starter)[:_MOST_CARDS]
+        others = tuple(card for card in cards if card is not starter)
         self.window.chat.show_models(starter, others)
 
     def _show_machine(self, state: MachineState) -> None:

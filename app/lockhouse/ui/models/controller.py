@@ -104,8 +104,8 @@ class ModelsController(QObject):
         models, targets = told_apart(tuple(self._models.list()), tuple(self._targets.list()))
         folders = tuple(self._models.folders())
         rows = make_rows(models, {}, wording.local_now())
-        shelf = Shelf(models, targets, rows, disks_of(folders, models), folders)
-        return shelf, shelf != self.shelf or not self._was_read
+        shelf = Shelf(models, targets, rows, disks_of(folders, models), folders).after(self.shelf)
+        return shelf, shelf is not self.shelf or not self._was_read
 
     def _show(self, found: tuple[Shelf, bool]) -> None:
         self._reading = False

@@ -38,7 +38,7 @@ from lockhouse.ui.theme import Theme
 from lockhouse.ui.three_columns import ThreeColumns
 from lockhouse.ui.toast import Toast
 
-_CHOSEN_REST_MS = 120
+_CHOSEN_REST_MS = 250
 _TABS = (("shelf", "On this machine"), ("discover", "Discover"), ("transfers", "Transfers"))
 
 

@@ -145,7 +145,7 @@ class ModelTable(QAbstractTableModel):
 
     def show(self, rows: tuple[Row, ...]) -> None:
         """Other models."""
-        if rows == self._all:
+        if rows is self._all or rows == self._all:
             return
         self._all = rows
         self._renew()

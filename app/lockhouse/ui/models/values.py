@@ -54,6 +54,27 @@ class Shelf:
     disks: tuple[DiskUse, ...] = ()
     folders: tuple[FolderUse, ...] = ()
 
+    def after(self, before: Shelf) -> Shelf:
+        """The same, with every part that did not change taken over from the shelf before.
+
+        So that whoever shows it finds out by identity, without comparing thousands of models.
+        """
+        if self == before:
+            return before
+        known = {row.model.name: row for row in before.rows}
+        rows = tuple(_kept(row, known.get(row.model.name)) for row in self.rows)
+        return Shelf(
+            before.models if self.models == before.models else self.models,
+            before.targets if self.targets == before.targets else self.targets,
+            before.rows if rows == before.rows else rows,
+            self.disks,
+            self.folders,
+        )
+
+
+def _kept(row: Row, before: Row | None) -> Row:
+    return before if before is not None and before == row else row
+
 
 def told_apart(
     models: tuple[ModelInfo, ...], targets: tuple[TargetInfo, ...]

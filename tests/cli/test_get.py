@@ -16,7 +16,7 @@ import pytest
 
 from lockhouse.library.starter import starter_model
 from tests.cli.command import Command
-from tests.hub.content import ALWAYS, Blob, Fault
+from tests.hub.content import ALWAYS, Blob, Fault, commit_of
 from tests.hub.server import HubServer
 
 MB = 1 << 20
@@ -108,6 +108,30 @@ def test_a_model_is_fetched_once_and_answers_to_its_source(
     assert again.code == 0
     assert "here already" in again.text
     assert hub.sent_bytes - before < 8 * MB, "only its header was looked at"
+
+
+def test_a_newer_file_at_the_hub_is_seen_and_kept_beside_the_one_that_is_here(
+    lockhouse: Command, hub: HubServer, model: Path, sha256: str
+) -> None:
+    offer(hub, model, sha256=sha256)
+    name = lockhouse("models", "get", REPO, "--yes", "--json").json["name"]
+    assert "Nothing newer" in lockhouse("models", "updates").err
+    repo, first = hub.repos[REPO], hub.repos[REPO].main
+    repo.commits[commit_of("page only")] = {"tiny-Q4_1.gguf": repo.commits[first]["tiny-Q4_1.gguf"]}
+    (same,) = lockhouse("models", "updates", "--json").json
+    assert same["newer_revision"] == ""
+    second = commit_of("second")
+    other = bytearray(model.read_bytes())
+    other[-1] ^= 1
+    repo.commits[second] = {"tiny-Q4_1.gguf": Blob(bytes(other))}
+    (newer,) = lockhouse("models", "updates", "--json").json
+    assert (newer["revision"], newer["newer_revision"]) == (first, second)
+    assert lockhouse("models", "show", name, "--json").json["newer_revision"] == second
+    fetched = lockhouse("models", "get", f"{REPO}:Q4_1", "--json").json
+    assert fetched["source"]["revision"] == second
+    revisions = lockhouse("models", "revisions", fetched["name"], "--json").json
+    assert [each["revision"] for each in revisions] == [first, second]
+    assert the_hash(lockhouse) == sha256
 
 
 @pytest.mark.parametrize(

@@ -286,6 +286,35 @@ def _write_choices(found: Sequence[FileChoice], *, to_stderr: bool = False) -> N
             output.note(f"{each.label}: {each.reason}")
 
 
+@click.command(short_help="Ask the hub for newer revisions.")
+@click.argument("names", nargs=-1, metavar="[MODEL]...")
+@as_json
+@pass_door
+def updates(door: Door, names: tuple[str, ...], *, is_json: bool) -> None:
+    """Ask the hub whether it has newer files for models that came from it. Fetches nothing."""
+    from lockhouse.library.newer import find_newer
+
+    with door.workspace() as workspace:
+        _require_open(workspace)
+        models = workspace.models
+        asked = [models.get(name) for name in names] if names else models.list()
+        told = find_newer(workspace.hub, models, asked)
+    if is_json:
+        output.write_json(told)
+        return
+    newer = [each for each in told if each.newer_revision]
+    for each in newer:
+        size = output.size(each.size_bytes)
+        output.write_line(f"{each.name}: newer at {each.newer_revision[:12]} ({size})")
+        output.note(f"  lockhouse models get {each.repo}:{each.file}")
+    for each in told:
+        if each.problem:
+            output.note(f"{each.name}: {each.problem}")
+    if not newer:
+        count = len(told) - sum(bool(each.problem) for each in told)
+        output.note(f"Nothing newer: {count} asked for." if told else "None came from a hub.")
+
+
 # Transfers
 
 

@@ -12,7 +12,7 @@ import click
 
 from lockhouse.cli import output
 from lockhouse.cli.door import Door, as_json, pass_door
-from lockhouse.cli.getting import get, search
+from lockhouse.cli.getting import get, search, updates
 from lockhouse.cli.progress import counting
 from lockhouse.core.errors import InvalidInput, UsageMistake
 
@@ -55,6 +55,7 @@ def models() -> None:
 
 models.add_command(search)
 models.add_command(get)
+models.add_command(updates)
 
 
 @models.command("list")

@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ seal.seal_network()
 
 from lockhouse.core.cancelling import CancelToken  # noqa: E402 - the seal comes first
 from lockhouse.core.errors import Cancelled, LockhouseError  # noqa: E402
+from lockhouse.gate.door import Gate  # noqa: E402
 from lockhouse.gate.hub import Hub  # noqa: E402
 from lockhouse.gate.protocol import Progress, Reach, Reached  # noqa: E402
 from lockhouse.workspace import open_workspace  # noqa: E402
@@ -33,7 +35,7 @@ def say(**what: Any) -> None:
         print(json.dumps(what), flush=True)
 
 
-def reach(gate: Any, order: dict[str, Any], cancel: CancelToken) -> None:
+def reach(gate: Gate, order: dict[str, Any], cancel: CancelToken) -> None:
     files = [os.open(order["to"], os.O_RDWR | os.O_CREAT)] if "to" in order else []
     told = []
 
@@ -70,39 +72,53 @@ def reach(gate: Any, order: dict[str, Any], cancel: CancelToken) -> None:
             os.close(fd)
 
 
+def hub(ask: Callable[[], dict[str, Any]]) -> None:
+    try:
+        say(**ask())
+    except LockhouseError as error:
+        say(code=error.code, message=error.message)
+
+
+def use_key(gate: Gate, key: str) -> None:
+    gate.use_key("huggingface", key)
+    say(done=True)
+
+
+def status(gate: Gate) -> None:
+    found = gate.status()
+    say(way=found.way, title=found.title, what_to_do=found.what_to_do)
+
+
+def records(gate: Gate) -> None:
+    rows = [[r.kind, r.host, r.outcome, r.bytes_out, r.bytes_in, r.purpose] for r in gate.records()]
+    say(records=rows, bytes_out=gate.bytes_out)
+
+
 def main() -> None:
     workspace = open_workspace(Path(os.environ["LOCKHOUSE_HOME"]))
     gate = workspace.gate
     cancels: dict[str, CancelToken] = {}
+
+    def begin(order: dict[str, Any]) -> None:
+        cancels[order["id"]] = CancelToken()
+        threading.Thread(target=reach, args=(gate, order, cancels[order["id"]])).start()
+
+    orders: dict[str, Callable[[dict[str, Any]], None]] = {
+        "reach": begin,
+        "cancel": lambda order: cancels[order["id"]].cancel(),
+        "card": lambda _: hub(lambda: {"card": Hub(gate).card("org/model", "main")}),
+        "search": lambda _: hub(lambda: {"found": len(Hub(gate).search("words"))}),
+        "use-key": lambda order: use_key(gate, order["key"]),
+        "seal": lambda _: say(ended=gate.seal()),
+        "unseal": lambda order: say(hosts=gate.unseal([order["host"]]).hosts),
+        "status": lambda _: status(gate),
+        "records": lambda _: records(gate),
+        "self-test": lambda _: say(probes=[[p.attempt, p.stopped, p.by] for p in seal.self_test()]),
+    }
     say(ready=True, way=gate.status().way)
     for line in sys.stdin:
         order = json.loads(line)
-        if order["do"] == "reach":
-            cancels[order["id"]] = CancelToken()
-            threading.Thread(target=reach, args=(gate, order, cancels[order["id"]])).start()
-        elif order["do"] == "cancel":
-            cancels[order["id"]].cancel()
-        elif order["do"] == "card":
-            try:
-                say(card=Hub(gate).card("org/model", "main"))
-            except LockhouseError as error:
-                say(code=error.code, message=error.message)
-        elif order["do"] == "use-key":
-            gate.use_key("huggingface", order["key"])
-            say(done=True)
-        elif order["do"] == "status":
-            status = gate.status()
-            say(way=status.way, title=status.title, what_to_do=status.what_to_do)
-        elif order["do"] == "records":
-            say(
-                records=[
-                    [r.kind, r.host, r.outcome, r.bytes_out, r.bytes_in, r.purpose]
-                    for r in gate.records()
-                ],
-                bytes_out=gate.bytes_out,
-            )
-        elif order["do"] == "self-test":
-            say(probes=[[p.attempt, p.stopped, p.by] for p in seal.self_test()])
+        orders[order["do"]](order)
 
 
 main()

@@ -106,6 +106,18 @@ def test_what_a_host_says_is_told(start: Start, web: Web, path: str, code: str) 
         assert "17" in told["hint"]
 
 
+def test_the_hub_library_asks_once_and_for_nothing_else(start: Start, home: Path, web: Web) -> None:
+    """Left to itself it would try again for half a minute, and report what it is used for."""
+    Network(home / "network.json").open([web.host], endpoint=web.url(""))
+    door = start()
+    assert door.ask("search")["code"] == "connection_lost"  # the server hangs up on it
+    assert [path.partition("?")[0] for path in web.paths()] == ["/api/models"]
+    assert web.requests[0][1]["user-agent"] == "lockhouse"
+    assert set(web.requests[0][1]) <= {
+        "host", "accept", "connection", "user-agent", "accept-encoding",
+    }  # fmt: skip
+
+
 def test_more_than_was_asked_for_is_not_read(start: Start, web: Web) -> None:
     assert start().reach(web.url("/drip"), most_bytes=100_000)["code"] == "too_large"
     assert web.gone.wait(10)
@@ -186,6 +198,21 @@ def test_sealing_ends_a_transfer_at_once_and_for_good(
     assert start().reach(web.url("/text"))["status"] == 200
     kinds = [record[0] for record in door.ask("records")["records"]]
     assert {"sealed", "unsealed", "refused", "allowed"} <= set(kinds)
+
+
+def test_a_window_seals_itself_and_all_others(start: Start, web: Web) -> None:
+    first, second = start(), start()
+    broker = first.broker()
+    second.broker()
+    assert first.ask("seal") == {"ended": 2}
+    assert is_gone(broker.pid)
+    assert second.reach(web.url("/text"))["code"] == "sealed"
+    first.tell("unseal", host=web.host)
+    assert first.hear() == {"hosts": [web.host]}
+    status = first.ask("status")
+    assert status["way"] == "broker_gone"
+    assert "start it again" in status["what_to_do"]
+    assert start().reach(web.url("/text"))["status"] == 200
 
 
 def test_a_broker_that_is_killed_is_told_and_harmless(start: Start, web: Web) -> None:

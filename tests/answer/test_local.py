@@ -13,6 +13,7 @@ from lockhouse.core.answering import AnswerRequest, Failed, Finished, Sampling, 
 from lockhouse.core.cancelling import CancelToken
 from lockhouse.core.errors import LockhouseError, NoRoom, from_wire
 from lockhouse.engine.protocol import EngineSpec, LoadSettings
+from lockhouse.library.fit import Machine, machine_now
 from lockhouse.library.starter import starter_model
 from lockhouse.workspace import Workspace
 
@@ -100,6 +101,30 @@ def test_the_planner_chooses_a_context(workspace: Workspace) -> None:
     assert spec.settings.context_length == 8192
     with pytest.raises(NoRoom):
         plan(EngineSpec(str(starter), "starter", LoadSettings(context_length=1 << 30)))
+
+
+def test_a_small_machine_gets_a_shorter_context(workspace: Workspace) -> None:
+    starter = starter_model()
+    assert starter is not None
+    free_bytes = 600 << 20
+    plan = LoadPlanner(workspace.checkup, starter, lambda: Machine(1 << 30, free_bytes))
+    asked = EngineSpec(str(starter), "starter", LoadSettings())
+    chosen = plan(asked).settings.context_length
+    assert 512 <= chosen < 8192
+    free_bytes = 100 << 20
+    with pytest.raises(NoRoom, match=r"0\.0 GB are free") as raised:
+        plan(asked)
+    assert "smaller model" in raised.value.hint
+
+
+def test_memory_that_a_loaded_model_uses_is_not_free(workspace: Workspace) -> None:
+    """Mapped weights count as available to the system, though they are read for every word."""
+    before = machine_now(workspace.engines)
+    list(workspace.targets.get("").answer(ASKED, CancelToken()))
+    after = machine_now(workspace.engines)
+    assert [name for name, _ in after.loaded] == ["smollm2-135m-instruct"]
+    assert after.loaded[0][1] > 96_000_000
+    assert before.loaded == ()
 
 
 def test_safer_settings_answer_too(workspace: Workspace) -> None:

@@ -75,7 +75,7 @@ def _report(
     settings = LoadSettings(
         kv_type=kv_type or workspace.settings.kv_type, parallel=workspace.settings.parallel_answers
     )
-    load, machine = LoadShape.of(settings), machine_now(workspace.engines)
+    load, machine = LoadShape.of(settings), machine_now(workspace.engines, workspace.planner)
     choice = choose_context(header, machine, load, projector_bytes=projector_bytes)
     context_length = ctx or workspace.settings.context_length or choice.context_length
     planned = planned_memory(

@@ -9,6 +9,7 @@ another process, because one that is confined cannot be given a second file.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import signal
 import subprocess
@@ -38,6 +39,7 @@ _KEPT_S = 60.0
 _MOST_CONTEXT = 1 << 24  # the plan itself has a cell for each token
 _REMEMBERED = 256
 _LOG_TAIL_BYTES = 4000
+_CPU_PARTS = ("ggml-base", "ggml-cpu", "ggml-blas")
 
 
 class PlanRequest(msgspec.Struct, frozen=True, tag="plan"):
@@ -191,6 +193,14 @@ class Planner:
         assert isinstance(answer, DeviceReport)
         return answer
 
+    def gpus(self) -> tuple[Device, ...]:
+        """Graphics processors with memory of their own; () at no cost without a part for them."""
+        if not _has_gpu_parts():
+            return ()
+        with contextlib.suppress(LockhouseError):
+            return tuple(device for device in self.devices().devices if device.kind == "GPU")
+        return ()
+
     def close(self) -> None:
         """End the process."""
         with self._lock:
@@ -280,6 +290,18 @@ class _Child:
         return EngineCrashed(
             f"Planning ended early. {cause.message}", hint=cause.hint, code="planner_crashed"
         )
+
+
+def _has_gpu_parts() -> bool:
+    """Whether the engine in force was built for more than the processor."""
+    spec = importlib.util.find_spec("llama_cpp")
+    places = list(spec.submodule_search_locations or []) if spec is not None else []
+    parts = {
+        path.name.removeprefix("lib").split(".")[0]
+        for place in places
+        for path in Path(place, "lib").glob("*ggml-*")
+    }
+    return any(not part.startswith(_CPU_PARTS) for part in parts)
 
 
 def _identity_of(path: Path) -> str:

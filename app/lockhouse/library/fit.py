@@ -79,8 +79,11 @@ def quality_of(quantization: str, bits_per_weight: float) -> Quality:
     return "Balanced" if bits_per_weight >= _BALANCED_BITS else "Small"
 
 
-def machine_now(engines: EnginePool | None = None) -> Machine:
-    """What this machine has and what of it is free, less what engines hold."""
+def machine_now(engines: EnginePool | None = None, planner: Planner | None = None) -> Machine:
+    """What this machine has and what of it is free, less what engines hold.
+
+    Graphics processors are asked for through ``planner``, where the engine has a part for them.
+    """
     import psutil  # only where models are looked at, and slow to import
 
     memory = psutil.virtual_memory()
@@ -94,7 +97,11 @@ def machine_now(engines: EnginePool | None = None) -> Machine:
             free_bytes -= getattr(psutil.Process(status.pid).memory_info(), "shared", 0)
         except psutil.Error:
             continue
-    return Machine(memory.total, max(0, free_bytes), loaded=tuple(loaded))
+    gpus = tuple(
+        Gpu(device.description or device.name, device.memory_total_bytes, device.memory_free_bytes)
+        for device in (planner.gpus() if planner is not None else ())
+    )
+    return Machine(memory.total, max(0, free_bytes), gpus, tuple(loaded))
 
 
 class ContextChoice(msgspec.Struct, frozen=True):

@@ -76,7 +76,7 @@ def hub(ask: Callable[[], dict[str, Any]]) -> None:
     try:
         say(**ask())
     except LockhouseError as error:
-        say(code=error.code, message=error.message)
+        say(code=error.code, message=error.message, hint=error.hint)
 
 
 def use_key(gate: Gate, key: str) -> None:

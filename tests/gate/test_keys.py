@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -87,6 +88,52 @@ def test_a_key_is_kept_used_by_the_broker_and_removed(
     assert lockhouse("keys", "remove", "huggingface", **keyring).returncode == 0
     assert door.ask("card")["code"] == "gated"  # at once, for the running broker too
     assert lockhouse("keys", "remove", "huggingface", **keyring).returncode == 3
+
+
+def test_a_locked_keyring_is_told_and_stands_in_no_other_way(
+    keyring: dict[str, str], lockhouse: Run, start: Start, home: Path, web: Web
+) -> None:
+    Network(home / "network.json").open([web.host], endpoint=web.url(""))
+    assert lockhouse("keys", "set", "huggingface", stdin=f"{KEY}\n", **keyring).returncode == 0
+    lock = "import secretstorage as s; s.get_default_collection(s.dbus_init()).lock()"
+    environment = {**os.environ, **keyring}
+    subprocess.run([sys.executable, "-c", lock], env=environment, check=True)
+    listed = lockhouse("keys", "list", **keyring)
+    assert listed.returncode == 7
+    assert "keyring did not open" in listed.stderr
+    door = start(**keyring)
+    assert door.reach(web.url("/text"))["status"] == 200
+    refused = door.ask("card")
+    assert refused["code"] == "gated"
+    assert "Unlock" in refused["hint"]
+
+
+PLAIN = """
+from pathlib import Path
+from keyring.backend import KeyringBackend
+
+class Keyring(KeyringBackend):
+    priority = 9
+    def set_password(self, service, username, password):
+        Path("plain.txt").write_text(password)
+    def get_password(self, service, username):
+        return None
+"""
+
+
+def test_a_keyring_in_plain_text_counts_as_none(lockhouse: Run, tmp_path: Path) -> None:
+    (tmp_path / "plain.py").write_text(PLAIN)
+    refused = lockhouse(
+        "keys",
+        "set",
+        "huggingface",
+        stdin=f"{KEY}\n",
+        PYTHONPATH=os.pathsep.join((os.environ["PYTHONPATH"], str(tmp_path))),
+        PYTHON_KEYRING_BACKEND="plain.Keyring",
+    )
+    assert refused.returncode == 7
+    assert "no keyring" in refused.stderr
+    assert not Path("plain.txt").exists()
 
 
 def test_a_bus_without_a_keyring_keeps_nothing(bus: dict[str, str], lockhouse: Run) -> None:

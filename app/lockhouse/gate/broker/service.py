@@ -18,7 +18,7 @@ from typing import Any
 import httpx2
 import msgspec
 
-from lockhouse.core.errors import Cancelled, LockhouseError, UsageMistake
+from lockhouse.core.errors import Cancelled, LockhouseError, StorageError, UsageMistake
 from lockhouse.gate import hub_requests, keys
 from lockhouse.gate import protocol as wire
 from lockhouse.gate.broker import failures, fetching, hub
@@ -60,6 +60,7 @@ class BrokerContext:
         self.fds = fds  # files handed over; closed by the broker after the operation
         self.endpoint = (operation.guard.state.endpoint or HUB_ENDPOINT).rstrip("/")
         self.purpose = operation.purpose
+        self.locked: StorageError | None = None  # the keyring, when it was asked for a key
 
     @property
     def cancelled(self) -> bool:
@@ -67,8 +68,18 @@ class BrokerContext:
         return self._operation.cancelled
 
     def token(self, provider: str = "huggingface") -> str | None:
-        """The key given for this session, or the one from the keyring."""
-        return _session_keys.get(provider) or keys.read(provider)
+        """The key given for this session, or the one from the keyring.
+
+        None while the keyring is locked: most of what a hub has needs no key. Where it does, the
+        error says what stood in the way.
+        """
+        if provider in _session_keys:
+            return _session_keys[provider]
+        try:
+            return keys.read(provider)
+        except StorageError as error:
+            self.locked = error
+            return None
 
     def limit(
         self,
@@ -212,11 +223,18 @@ def _carry_out(
         elif known is None:
             raise
         else:
-            failure = wire.failure_of(known)
+            failure = _with_locked_keyring(wire.failure_of(known), context)
     finally:  # an error that is a bug goes on to the log, but the door is told
         _close(list(context.fds))
         if failure is not None:
             outlet.send(wire.FAILURE, failure)
+
+
+def _with_locked_keyring(failure: wire.Failure, context: BrokerContext) -> wire.Failure:
+    if context.locked is None or failure.status not in (401, 403):
+        return failure
+    hint = f"There may be a key for it. {context.locked.message} {context.locked.hint}"
+    return msgspec.structs.replace(failure, hint=hint)
 
 
 def _handle(

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from lockhouse.cli import output
 from lockhouse.cli.door import Door, as_json, pass_door
+from lockhouse.core.errors import NotFound, UsageMistake
+
+if TYPE_CHECKING:
+    from lockhouse.library.model_info import Difference
 
 _WIDE = 60
 
@@ -37,14 +43,23 @@ def revisions(door: Door, model: str, *, is_json: bool) -> None:
 
 @click.command()
 @click.argument("model")
-@click.argument("before")
+@click.argument("before", default="")
 @click.argument("after", default="")
+@click.option("--newer", is_flag=True, help="Compare with what the hub has now; only its header.")
 @as_json
 @pass_door
-def diff(door: Door, model: str, before: str, after: str, *, is_json: bool) -> None:
+def diff(door: Door, model: str, before: str, after: str, *, newer: bool, is_json: bool) -> None:
     """Show in what revisions BEFORE and AFTER of MODEL differ (AFTER: the one in force)."""
-    with door.models() as library:
-        found = library.compare_revisions(model, before, after)
+    if newer == bool(before):
+        raise UsageMistake(
+            "Name a revision to compare with, or give --newer.",
+            hint=f"See which there are: lockhouse models revisions {model}",
+        )
+    if newer:
+        found = _with_the_hubs(door, model)
+    else:
+        with door.models() as library:
+            found = library.compare_revisions(model, before, after)
     if is_json:
         output.write_json(found)
         return
@@ -53,6 +68,30 @@ def diff(door: Door, model: str, before: str, after: str, *, is_json: bool) -> N
         return
     rows = [[each.kind, each.what, _short(each.before), _short(each.after)] for each in found]
     output.write_table(["KIND", "WHAT", "BEFORE", "AFTER"], rows)
+
+
+def _with_the_hubs(door: Door, model: str) -> list[Difference]:
+    """What would change if the hub's file took the place of the one in force."""
+    from lockhouse.library.choosing import remote_header
+
+    with door.workspace() as workspace:
+        source = workspace.models.get(model).source
+        if source is None or not source.repo or not source.file:
+            raise NotFound(
+                f"It is not known where {model} came from.",
+                hint="That is kept of models that come by: lockhouse models get",
+            )
+        if not workspace.hub.is_open:
+            raise workspace.hub.why_closed()
+        repo = workspace.hub.repo(source.repo)
+        file = next((each for each in repo.files if each.name == source.file), None)
+        if file is None:
+            raise NotFound(
+                f"{source.repo} has no {source.file} any more.",
+                hint=f"See what it has: lockhouse models get {source.repo} --dry-run",
+            )
+        header = remote_header(workspace.hub, repo, file)
+        return workspace.models.compare_with(model, header, file.sha256)
 
 
 def _short(text: str) -> str:

@@ -102,7 +102,12 @@ def same_content(one: Path, other: Path, *, cancel: CancelToken | None = None) -
         return True
 
 
-def check_room(folder: Path, needed_bytes: int) -> None:
+def check_room(
+    folder: Path,
+    needed_bytes: int,
+    *,
+    hint: str = "Free some space, or leave the file where it is (--in-place).",
+) -> None:
     """Raise NoRoom unless the disk of ``folder`` can take that much and stay usable."""
     try:
         free = shutil.disk_usage(folder).free
@@ -112,7 +117,7 @@ def check_room(folder: Path, needed_bytes: int) -> None:
         raise NoRoom(
             f"{needed_bytes >> 20} MB are needed on the disk of {folder}, and {free >> 20} MB"
             " are free.",
-            hint="Free some space, or leave the file where it is (--in-place).",
+            hint=hint,
             code="disk_full",
         )
 

@@ -23,7 +23,7 @@ from lockhouse.library.bringing import Meter, Progress, hash_file, hash_metered,
 from lockhouse.library.differences import differences
 from lockhouse.library.equal import hash_some, uncompared
 from lockhouse.library.folders import Finder, Folders
-from lockhouse.library.gguf import read_header
+from lockhouse.library.gguf import GgufHeader, read_header
 from lockhouse.library.importing import Importer
 from lockhouse.library.inventory import Inventory, Stamp
 from lockhouse.library.listing import Listed, Listing
@@ -104,9 +104,10 @@ class Models:
 
     def _find(self, name: str, among: Sequence[Listed] | None = None) -> Listed:
         listed = self._listing.models() if among is None else among
-        for each in listed:
-            if name in each.names or name in each.info.aliases:
-                return each
+        for is_meant in (_has_alias, _is_called, _has_copy_called):
+            for each in listed:
+                if is_meant(each, name):
+                    return each
         if _is_path(name):
             return self._at_path(Path(name).expanduser(), listed)
         found = _matching(name.lower(), listed)
@@ -387,6 +388,18 @@ class Models:
             sha256_after=other.sha256,
         )
 
+    def compare_with(
+        self, name: str, header: GgufHeader, sha256: str = ""
+    ) -> builtins.list[Difference]:
+        """In what a model differs from a file that need not be here, from its header alone."""
+        model = self.get(name)
+        return differences(
+            read_header(model.path),
+            header,
+            sha256_before=model.sha256 or "",
+            sha256_after=sha256,
+        )
+
     def use_revision(self, name: str, revision: str) -> ModelInfo:
         """Put another revision in force: name, aliases, pin and profiles go over to it."""
         model = self.get(name)
@@ -405,6 +418,18 @@ class Models:
                 hint="Revisions are kept of models that come by: lockhouse models get",
             )
         return rows
+
+
+def _has_alias(model: Listed, name: str) -> bool:
+    return name in model.info.aliases
+
+
+def _is_called(model: Listed, name: str) -> bool:
+    return name == model.info.name
+
+
+def _has_copy_called(model: Listed, name: str) -> bool:
+    return name in model.names
 
 
 def _places(model: Listed) -> list[Path]:

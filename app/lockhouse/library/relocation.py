@@ -59,7 +59,7 @@ class Relocator:
             total = sum(_size(path) for path in files)
             if _device(source) != _device(target):
                 try:
-                    check_room(target, total)
+                    check_room(target, total, hint="Choose a place with more room, or free some.")
                 except LockhouseError:
                     self._give_up_before_it_began(source, target)
                     raise

@@ -253,6 +253,24 @@ def test_another_program_pauses_and_the_limit_is_kept(
     assert the_hash(lockhouse) == sha256
 
 
+def test_sealing_ends_a_download_and_keeps_what_came(
+    lockhouse: Command, hub: HubServer, model: Path, sha256: str
+) -> None:
+    offer(hub, model, Fault("drip", at=10 * MB, length=MB), sha256=sha256)
+    program = lockhouse.start("models", "get", REPO, "--yes")
+    until_bytes_came(lockhouse, program, 10 * MB)
+    assert lockhouse("seal").code == 0
+    _, told = program.communicate()
+    assert program.returncode == 4
+    assert b"sealed" in told
+    assert part_bytes(lockhouse) >= 10 * MB
+    assert lockhouse("transfers", "resume").code == 4
+    hosts = [word for host in hub.hosts for word in ("--host", host)]
+    assert lockhouse("unseal", *hosts).code == 0
+    assert lockhouse("transfers", "resume").code == 0
+    assert the_hash(lockhouse) == sha256
+
+
 def test_kills_at_random_moments_do_no_harm(
     lockhouse: Command, hub: HubServer, model: Path, sha256: str
 ) -> None:

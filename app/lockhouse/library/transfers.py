@@ -36,6 +36,7 @@ from lockhouse.storage.database import Database
 
 TransferState = State
 _LOOK_S: Final = 0.2
+_IDLE_LOOK_S: Final = 1.0  # another program may have put something into the queue
 _TELL_S: Final = 1.0  # how often the row is written while bytes come
 _SPEED_OVER_S: Final = 3.0
 _SEALED: Final = frozenset({"sealed", "broker_gone"})
@@ -290,7 +291,7 @@ class Transfers:
             with suppress(LockhouseError):  # a busy database: another time
                 if self._hub.is_open:
                     self._work_on(self._rows.all())
-            self._wake.wait(_LOOK_S)
+            self._wake.wait(_LOOK_S if self._running else _IDLE_LOOK_S)
             self._wake.clear()
 
     def _work_on(self, rows: Sequence[Row]) -> None:
@@ -315,8 +316,9 @@ class Transfers:
     def _send_limit(self) -> None:
         limit = self._rows.limit_bytes_per_s
         if self._running and limit != self._limit_sent:
-            self._hub.limit_speed(limit)
-            self._limit_sent = limit
+            with suppress(LockhouseError):  # sealed meanwhile: what runs tells of it
+                self._hub.limit_speed(limit)
+                self._limit_sent = limit
 
     def _join(self, ids: Collection[str] | None) -> None:
         with self._lock:

@@ -76,6 +76,37 @@ def test_weights_in_two_forms_are_counted_twice(planner: Planner, tmp_path: Path
     assert packed.weights_bytes - plain.weights_bytes == table_bytes
 
 
+def test_a_model_in_parts_is_planned_as_one(planner: Planner, tmp_path: Path) -> None:
+    whole = write(SHAPES["gqa"](layers=4, width=256, inner=512), tmp_path / "whole.gguf")
+    parts = in_parts(whole, tmp_path / "part")
+    assert len(parts) > 1
+    planned = ask(planner, parts[0], (1024, "f16"))
+    assert planned == ask(planner, whole, (1024, "f16"))
+    parts[1].unlink()
+    with pytest.raises(InvalidInput):
+        ask(planner, parts[0], (1280, "f16"))
+
+
+def in_parts(whole: Path, stem: Path) -> list[Path]:
+    """The same model as several files, by the gguf package."""
+    import gguf
+
+    reader = gguf.GGUFReader(whole)
+    writer = gguf.GGUFWriter(stem, "llama", split_max_tensors=16)
+    for name, field in reader.fields.items():
+        if name.startswith("GGUF.") or name == "general.architecture":
+            continue
+        sub = field.types[-1] if len(field.types) > 1 else None
+        writer.add_key_value(name, field.contents(), field.types[0], sub_type=sub)
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, tensor.data)
+    writer.write_header_to_file(stem)
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return sorted(stem.parent.glob("part-*.gguf"))
+
+
 def test_one_process_answers_for_one_model(planner: Planner, starter: Path, tmp_path: Path) -> None:
     def children() -> list[int]:
         return [

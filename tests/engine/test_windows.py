@@ -1,0 +1,66 @@
+"""A model whose layers keep a window only: what is taken over from the past changes nothing."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lockhouse.core.answering import AnswerRequest, Sampling, Turn
+from lockhouse.engine.pool import EnginePool
+from lockhouse.engine.protocol import EngineSpec, LoadSettings
+from lockhouse.library.gguf import read_header
+from tests.engine.conftest import Answered, ask
+from tests.library.synthetic import sliding_window, write
+
+WINDOW = 32
+
+
+@pytest.fixture
+def windowed(tmp_path: Path) -> EngineSpec:
+    """Six layers of random weights, five of which see the last 32 tokens."""
+    plan = sliding_window(layers=6, width=256, inner=512, window=WINDOW, vocabulary=512)
+    path = write(plan, tmp_path / "window.gguf")
+    header, chance = read_header(path), np.random.default_rng(1)
+    with path.open("r+b") as file:
+        for tensor in header.tensors:
+            kind = np.float32 if tensor.type_name == "F32" else np.float16
+            scale = 0.02 if "embd" in tensor.name else 0.15
+            values = chance.standard_normal(tensor.elements) * scale
+            if "norm" in tensor.name:
+                values = np.ones(tensor.elements)
+            file.seek(header.data_offset + tensor.offset)
+            file.write(values.astype(kind).tobytes())
+    return EngineSpec(str(path), "window", LoadSettings(context_length=2048, threads=1, batch=64))
+
+
+def words(seed: int, count: int) -> str:
+    return " ".join(random.Random(seed).choices("abcdefghijklm", k=count))
+
+
+def turned(pool: EnginePool, spec: EngineSpec, turns: tuple[Turn, ...]) -> Answered:
+    asked = AnswerRequest(turns, Sampling(temperature=0), max_tokens=16)
+    return ask(pool, spec, asked)
+
+
+def test_answers_are_the_same_with_and_without_the_past(
+    pool: EnginePool, windowed: EngineSpec, tmp_path: Path
+) -> None:
+    first = (Turn("user", words(1, 400)),)
+    begun = turned(pool, windowed, first)
+    longer = (*first, Turn("assistant", begun.text), Turn("user", words(2, 400)))
+    longest = (*longer, Turn("assistant", "x y z"), Turn("user", words(5, 20)))
+    other_end = (Turn("user", words(1, 300) + words(3, 40)),)
+    reused = 0
+    for turns in (longer, other_end, longest, first):
+        with_past = turned(pool, windowed, turns)
+        fresh = EnginePool(tmp_path / "fresh", tmp_path / "logs", idle_s=60)
+        without = turned(fresh, windowed, turns)
+        fresh.stop()
+        fresh.close()
+        assert with_past.text == without.text
+        assert without.finished.usage.cached_tokens == 0
+        reused += with_past.finished.usage.cached_tokens
+    assert reused > 400

@@ -14,7 +14,8 @@ from typing import Final, NoReturn
 
 from lockhouse.core.errors import InvalidInput
 from lockhouse.library.gguf.header import GgufHeader
-from lockhouse.library.gguf.layout import Unread, shown, vocabulary_faults
+from lockhouse.library.gguf.layout import Unread, shown
+from lockhouse.library.gguf.vocabulary import vocabulary_faults
 
 _MAX_LAYERS: Final = 512
 _MAX_EXPERTS: Final = 1024

@@ -24,6 +24,7 @@ from lockhouse.core.errors import LockhouseError, StorageError
 from lockhouse.gate.brokers import Brokers
 from lockhouse.gate.network import Network
 from lockhouse.gate.records import Records
+from lockhouse.library.model_info import OWN
 from lockhouse.storage.settings import Settings
 from lockhouse.ui.chat.controller import ChatController
 from lockhouse.ui.chat.first_start import ModelCard
@@ -62,7 +63,6 @@ _CLOSE_GRACE_S = 1.5
 _KEEP_DELETED = timedelta(days=30)
 _BACKUP_AFTER = timedelta(days=1)
 _SAVE_STATE_MS = 700
-_MOST_CARDS = 12
 _TIDY_AFTER_MS = 400
 _ICON_SIZES = (16, 24, 32, 48, 64, 128, 256)
 
@@ -187,10 +187,12 @@ class App(QObject):
         window.models_dropped.connect(self._import_models)
         chat.models_dropped.connect(self._import_models)
         chat.import_wanted.connect(self._choose_models)
+        chat.get_wanted.connect(lambda: self._show_models("discover"))
+        chat.all_models_wanted.connect(lambda: self._show_models("shelf"))
         window.import_wanted.connect(self._choose_models)
         chat.no_room.connect(lambda failed: self._room.offer(failed, self.chat.target, self.window))
         window.status.unload_wanted.connect(self.machine.stop_engines)
-        window.status.transfers_pressed.connect(self._show_transfers)
+        window.status.transfers_pressed.connect(lambda: self._show_models("transfers"))
         self.network.changed.connect(self._show_network)
         self.transfers.listed.connect(
             lambda listed: window.status.show_downloads(downloads_words(listed))
@@ -310,7 +312,7 @@ class App(QObject):
         chat = {target.name for target in self.models.shelf.targets}
         for model in self.models.shelf.models:
             need = self._need if self._need and self._need.name == model.name else None
-            if model.name in chat and (model.included or len(cards) < _MOST_CARDS):
+            if model.name in chat:
                 cards.append(
                     ModelCard(
                         model.name,
@@ -319,6 +321,8 @@ class App(QObject):
                         model.size_bytes,
                         need.total_bytes if need else 0,
                         included=model.included,
+                        fit=model.fit or "",
+                        owner="" if model.owner in (OWN, "user") else model.owner,
                     )
                 )
         starter = next((card for card in cards if card.included), None)
@@ -365,10 +369,10 @@ class App(QObject):
         if view.opens_next:
             self.window.close()
 
-    def _show_transfers(self) -> None:
+    def _show_models(self, tab: str) -> None:
         self.window.show_page("models")
         if self._models_page is not None:
-            self._models_page.show_tab("transfers")
+            self._models_page.show_tab(tab)
 
     def _choose_models(self) -> None:
         names, _ = QFileDialog.getOpenFileNames(

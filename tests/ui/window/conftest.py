@@ -39,6 +39,15 @@ def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     workspace.close()
 
 
+@pytest.fixture(autouse=True)
+def nobody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's folder without other programs' models, whoever runs the tests."""
+    folder = tmp_path / "user"
+    folder.mkdir()
+    monkeypatch.setenv("HOME", str(folder))
+    return folder
+
+
 @pytest.fixture
 def open_window(qtbot: QtBot, theme: Theme, checked_cache: Path) -> Iterator[OpenWindow]:
     """Open a window on a home; several may follow each other."""

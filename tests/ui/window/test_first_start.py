@@ -6,7 +6,14 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QAbstractButton, QLabel
 
+from lockhouse.library.starter import starter_model
+from lockhouse.ui.models.page import ModelsPage
+from tests.library.layouts import lm_studio
 from tests.ui.window.driving import OpenWindow, Window, close
+
+
+# of one length, so that nothing else in the header moves
+NAME, OTHER_NAME = b"Smollm2 135M 8k", b"Second Model Nr"
 
 
 def _words(window: Window) -> str:
@@ -58,3 +65,28 @@ def test_the_second_start_goes_to_an_empty_chat(open_window: OpenWindow, home: P
     second = open_window(home)
     assert second.page.empty.isVisible()
     assert second.page.composer.isVisible()
+
+
+def test_what_other_programs_have_is_offered_in_place(
+    open_window: OpenWindow, home: Path, nobody_else: Path
+) -> None:
+    starter = starter_model()
+    assert starter is not None
+    second = lm_studio(nobody_else, starter)
+    second.write_bytes(second.read_bytes().replace(NAME, OTHER_NAME, 1))
+    second.rename(second.with_name("Second-Model-Q4_1.gguf"))
+    window = open_window(home)
+    window.until(lambda: "Second Model" in _words(window))
+    assert "Found in other programs’ folders" in _words(window)
+    window.press("use_1", window.page.first_start)
+    assert window.page.composer.isVisible()
+    picker = window.page.composer.findChild(QAbstractButton, "target_picker")
+    assert picker is not None
+    window.until(lambda: "Second Model" in picker.accessibleName())
+
+
+def test_get_a_model_leads_to_discover(window: Window) -> None:
+    window.press("get_model", window.page.first_start)
+    page = window.main.findChild(ModelsPage)
+    assert page is not None
+    assert page.discover.isVisible()

@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
 from lockhouse import seal
 from lockhouse.ui import wording
 from lockhouse.ui.chat.cards import CardButton, CardRow, IconTile
+from lockhouse.ui.models.words import fit_pill
 from lockhouse.ui.parts import hairline, label, push_button
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Pill
 
 COLUMN_WIDTH = 760
+_MOST_ROWS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class ModelCard:
     size_bytes: int
     memory_bytes: int = 0
     included: bool = False
+    fit: str = ""
+    owner: str = ""  # the program whose folder it lies in, "" for our own and the user's
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,8 @@ class FirstStart(QScrollArea):
 
     start_wanted = Signal(str)  # name of a target
     import_wanted = Signal()
+    get_wanted = Signal()
+    all_wanted = Signal()
     prompt_chosen = Signal(str)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
@@ -85,7 +91,6 @@ class FirstStart(QScrollArea):
         self._theme = theme
         self._starter: ModelCard | None = None
         self._others: tuple[ModelCard, ...] = ()
-        self._sealed = True
         self.setObjectName("first_start")
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
@@ -139,11 +144,11 @@ class FirstStart(QScrollArea):
             column.addWidget(self._starter_card(self._starter))
             column.addSpacing(px(24))
         if self._others:
-            column.addWidget(label("Also on this machine", role="strong"))
+            column.addWidget(self._heading_of_others())
             column.addSpacing(px(8))
             column.addWidget(self._model_rows())
             column.addSpacing(px(12))
-        column.addWidget(self._import_card())
+        column.addWidget(CardRow(self._theme, [self._get_card(), self._import_card()]))
         if ready:
             self._add_suggestions(column)
         column.addStretch(2)
@@ -183,33 +188,88 @@ class FirstStart(QScrollArea):
         row.addWidget(start)
         return card
 
+    def _heading_of_others(self) -> QWidget:
+        heading = QWidget()
+        row = QHBoxLayout(heading)
+        row.setContentsMargins(0, 0, 0, 0)
+        if all(model.owner for model in self._others):
+            row.addWidget(label("Found in other programs’ folders", role="strong"))
+        else:
+            row.addWidget(label("Also on this machine", role="strong"))
+        row.addStretch(1)
+        if any(model.owner for model in self._others):
+            row.addWidget(label("Used where they are, never changed", role="small", ink="2"))
+        return heading
+
     def _model_rows(self) -> QFrame:
-        theme, px = self._theme, self._theme.px
+        px = self._theme.px
         card = QFrame()
         card.setObjectName("other_models")
         card.setProperty("tone", "card")
         column = QVBoxLayout(card)
         column.setContentsMargins(1, 1, 1, 1)
         column.setSpacing(0)
-        for number, model in enumerate(self._others[:5]):
+        grid = QGridLayout()
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(px(12))
+        grid.setVerticalSpacing(0)
+        grid.setColumnMinimumWidth(0, px(4))
+        grid.setColumnStretch(1, 3)
+        grid.setColumnStretch(2, 2)
+        grid.setColumnMinimumWidth(7, px(1))
+        shown = self._others[:_MOST_ROWS]
+        for number, model in enumerate(shown):
             if number:
-                column.addWidget(hairline())
-            line = QWidget()
-            line.setFixedHeight(px(44))
-            row = QHBoxLayout(line)
-            row.setContentsMargins(px(16), 0, px(12), 0)
-            row.setSpacing(px(12))
-            row.addWidget(label(model.title, role="medium"), 3)
-            row.addWidget(label(model.detail, ink="2"), 2)
-            row.addWidget(label(wording.size(model.size_bytes), ink="2"))
-            use = push_button(
-                theme, "Use", name=f"use_{number + 1}", compact=True, spoken=f"Use {model.title}"
-            )
-            use.clicked.connect(
-                lambda _checked=False, name=model.name: self.start_wanted.emit(name)
-            )
-            row.addWidget(use)
-            column.addWidget(line)
+                grid.addWidget(hairline(), 2 * number - 1, 0, 1, 8)
+            self._add_row(grid, 2 * number, model, number + 1)
+        column.addLayout(grid)
+        more = len(self._others) - len(shown)
+        if more > 0:
+            column.addWidget(hairline())
+            column.addWidget(self._more_row(more))
+        return card
+
+    def _add_row(self, grid: QGridLayout, at: int, model: ModelCard, number: int) -> None:
+        theme = self._theme
+        grid.setRowMinimumHeight(at, theme.px(44))
+        grid.addWidget(label(model.title, role="medium"), at, 1)
+        grid.addWidget(label(model.detail, ink="2"), at, 2)
+        right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        grid.addWidget(label(wording.size(model.size_bytes), ink="2"), at, 3, right)
+        left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+        if model.fit:
+            word, icon, tone = fit_pill(model.fit)
+            grid.addWidget(Pill(theme, word, icon=icon, tone=tone), at, 4, left)
+        if model.owner:
+            grid.addWidget(Pill(theme, model.owner), at, 5, left)
+        use = push_button(
+            theme, "Use", name=f"use_{number}", compact=True, spoken=f"Use {model.title}"
+        )
+        use.clicked.connect(lambda _checked=False, name=model.name: self.start_wanted.emit(name))
+        grid.addWidget(use, at, 6)
+
+    def _more_row(self, more: int) -> QWidget:
+        px = self._theme.px
+        line = QWidget()
+        row = QHBoxLayout(line)
+        row.setContentsMargins(px(16), px(4), px(8), px(4))
+        row.addWidget(label(f"{more:,} more", ink="2"))
+        row.addStretch(1)
+        show = push_button(self._theme, "Show all", name="show_all_models", kind="link")
+        show.clicked.connect(self.all_wanted)
+        row.addWidget(show)
+        return line
+
+    def _get_card(self) -> CardButton:
+        card = CardButton(
+            self._theme,
+            "download",
+            "Get a model…",
+            "Asks before it opens a connection",
+            chevron=True,
+        )
+        card.setObjectName("get_model")
+        card.clicked.connect(self.get_wanted)
         return card
 
     def _import_card(self) -> CardButton:

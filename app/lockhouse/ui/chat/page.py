@@ -61,6 +61,8 @@ class ChatPage(QWidget):
 
     search_wanted = Signal()
     import_wanted = Signal()  # choose a model file
+    get_wanted = Signal()  # find a model to download
+    all_models_wanted = Signal()
     models_dropped = Signal(object)  # list[Path]
     no_room = Signal(object)  # Failed: a smaller choice has to be found
     titled = Signal(str)  # what the page is about now
@@ -225,6 +227,8 @@ class ChatPage(QWidget):
         self.details.prompt.parameters_changed.connect(chat.set_parameters)
         self.first_start.start_wanted.connect(self.start_chatting)
         self.first_start.import_wanted.connect(self.import_wanted)
+        self.first_start.get_wanted.connect(self.get_wanted)
+        self.first_start.all_wanted.connect(self.all_models_wanted)
         self.first_start.prompt_chosen.connect(chat.send)
         self.empty.prompt_chosen.connect(chat.send)
         self.toast.undo_wanted.connect(self.listing.restore)

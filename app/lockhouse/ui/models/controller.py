@@ -180,7 +180,13 @@ class ModelsController(QObject):
 
     def save_profile(self, name: str, profile: Profile) -> None:
         """Keep load settings and sampling defaults under a name."""
-        self._change_one(name, lambda: self._models.save_profile(name, profile), relist=False)
+
+        def work() -> None:
+            self._models.save_profile(name, profile)
+            if profile.active:
+                self._models.use_profile(name, profile.name)
+
+        self._change_one(name, work, relist=False)
 
     def rename_profile(self, name: str, before: Profile, after: Profile) -> None:
         """The same profile under another name; it stays the one in use when it was."""

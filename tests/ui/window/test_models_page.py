@@ -1,0 +1,268 @@
+"""The Models page of the real window: real files, a real planner, a real broker and a real hub."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtWidgets import QDialog, QLabel, QPushButton, QWidget
+
+from lockhouse.gate import launching
+from lockhouse.gate.network import Network
+from lockhouse.library.model_info import LoadChoice
+from lockhouse.library.starter import starter_model
+from lockhouse.places import paths_for
+from lockhouse.ui.models.page import ModelsPage
+from tests.hub.content import Blob, Fault
+from tests.hub.server import HubServer
+from tests.ui.window.driving import OpenWindow, Window
+
+REPO = "friends/Tiny-135M-GGUF"
+FILE = "Tiny-135M-Q4_1.gguf"
+CARD = b"# Tiny\n\nSmall and **open**.\n\n![x](https://elsewhere.example/x.png)\n"
+
+
+def starter() -> Path:
+    found = starter_model()
+    assert found is not None
+    return found
+
+
+def models_page(window: Window) -> ModelsPage:
+    window.main.show_page("models")
+    page = window.main.findChild(ModelsPage)
+    assert isinstance(page, ModelsPage)
+    window.until(lambda: page.shelf.table.rowCount() > 0)
+    return page
+
+
+def choose(window: Window, page: ModelsPage, name: str) -> None:
+    page.shelf.choose(name)
+    window.until(lambda: page.details.memory._need is not None)
+
+
+def text_of(root: QWidget, name: str) -> str:
+    found = root.findChild(QLabel, name)
+    assert found is not None, name
+    return found.text()
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    with HubServer() as server:
+        content = starter().read_bytes() + b"\0"  # one of its own
+        files: dict[str, bytes | Path | Blob] = {FILE: Blob(content), "README.md": CARD}
+        server.add(REPO, files, card={"license": "apache-2.0"}, downloads=12_000)
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        yield server
+
+
+@pytest.fixture
+def open_home(home: Path, hub: HubServer) -> Iterator[Path]:
+    """A home whose network is open to the loopback hub, with the broker that a start brings."""
+    paths = paths_for(home)
+    Network(paths.network).open(hub.hosts, endpoint=hub.url)
+    launching.start_broker(paths.network, paths.run, paths.logs)
+    yield home
+    for channel in launching._started:
+        channel.close()
+    launching._started.clear()
+
+
+def test_the_memory_bar_is_what_llama_cpp_plans_and_follows_the_choice(window: Window) -> None:
+    page = models_page(window)
+    choose(window, page, "smollm2-135m-instruct")
+    memory = page.details.memory
+    window.until(lambda: memory._need is not None and memory._need.exact)
+    need = memory._need
+    assert need is not None
+    before = need.cache_bytes
+    assert before == need.context_length * 30 * 3 * 64 * 2 * 2  # layers, heads, width, k and v
+    page.details.memory._choose(context_length=2048)
+    page._ask_memory(LoadChoice(context_length=2048))
+    window.until(lambda: memory._need is not None and memory._need.context_length == 2048)
+    assert memory._need is not None
+    assert memory._need.cache_bytes * need.context_length == before * 2048
+    assert text_of(page, "memory_source") == "As llama.cpp plans it"
+
+
+def test_a_choice_is_kept_in_the_profile_and_other_profiles_can_be_used(window: Window) -> None:
+    page = models_page(window)
+    name = "smollm2-135m-instruct"
+    choose(window, page, name)
+    page.details.profiles.save_load(LoadChoice(context_length=1024, kv_type="q8_0"))
+    window.until(lambda: page.details.choice.context_length == 1024)
+    (kept,) = window.workspace.models.profiles(name)
+    assert (kept.name, kept.load.context_length, kept.load.kv_type) == ("Default", 1024, "q8_0")
+    page.details.profiles.deleted.emit("Default")
+    window.until(lambda: not window.workspace.models.profiles(name))
+
+
+def test_a_file_is_checked_with_progress_and_its_hash_is_shown(window: Window) -> None:
+    page = models_page(window)
+    choose(window, page, "smollm2-135m-instruct")
+    shares: list[float] = []
+    window.app.models.checked.connect(lambda check: shares.append(check.share))
+    page.details.about.verify_wanted.emit()
+    window.until(lambda: bool(window.app.models.shelf.models[0].verified_at))
+    assert shares
+    window.until(lambda: "unchanged" in page.toast.accessibleName())
+    model = window.app.models.shelf.models[0]
+    assert model.sha256 is not None
+    shown = [label.text() for label in page.details.about.findChildren(QLabel)]
+    assert "Today, unchanged" in shown
+
+
+def test_the_whole_header_can_be_read(window: Window) -> None:
+    page = models_page(window)
+    choose(window, page, "smollm2-135m-instruct")
+    page.details.header_wanted.emit("metadata")
+    dialog = window.dialog("header_dialog")
+    keys = dialog.findChild(QWidget, "metadata_table")
+    assert keys is not None
+    model = keys.model()  # type: ignore[attr-defined] # a table
+    lines = {
+        model.index(row, 0).data(): model.index(row, 1).data() for row in range(model.rowCount())
+    }
+    assert lines["general.architecture"] == "llama"
+    assert lines["llama.block_count"] == "30"
+    dialog.close()
+
+
+def test_sealed_discover_says_what_one_could_bring_and_how_a_door_is_opened(
+    window: Window,
+) -> None:
+    page = models_page(window)
+    page.show_tab("discover")
+    bring = page.discover.bring
+    window.until(lambda: bring._results.rowCount() > 3)
+    assert bring.isVisible()
+    window.press("open_network", page)
+    dialog = window.dialog("open_dialog")
+    assert "new start" in " ".join(label.text() for label in dialog.findChildren(QLabel))
+    window.press("open_later", dialog)
+    window.until(lambda: "next start" in text_of(page, "sealed_title"))
+    assert Network(window.workspace.paths.network).state().is_open
+    assert window.main.isVisible()
+
+
+def test_search_open_get_and_find_it_here(
+    open_window: OpenWindow, open_home: Path, hub: HubServer
+) -> None:
+    window = open_window(open_home)
+    page = models_page(window)
+    window.until(lambda: window.app.network.view.is_open)
+    page.show_tab("discover")
+    discover = page.discover
+    discover.look_up("tiny")
+    window.until(lambda: [entry.repo for entry in discover._results.entries] == [REPO])
+    discover._list.setCurrentIndex(discover._results.index(0))
+    window.until(lambda: discover._opened is not None)
+    row = discover._repository._rows[0]
+    assert (row.choice.label, row.button.text()) == ("Q4_1", "Get")
+    discover._open_card()
+    window.until(lambda: len(discover._card._parts) > 1)
+    row.button.click()
+    window.until(lambda: any("friends" in str(m.path) for m in window.app.models.shelf.models))
+    assert window.app.transfers.transfers[0].state == "done"
+    window.until(lambda: row.button.text() == "Here")
+    assert not [one for one in hub.requests if "elsewhere" in one.path]
+    assert window.app.network.view.bytes_out >= 0
+    fetched = next(m for m in window.app.models.shelf.models if "friends" in str(m.path))
+    assert fetched.source is not None
+    assert fetched.source.repo == REPO
+
+
+def test_a_pasted_address_opens_the_repository(
+    open_window: OpenWindow, open_home: Path, hub: HubServer
+) -> None:
+    window = open_window(open_home)
+    page = models_page(window)
+    window.until(lambda: window.app.network.view.is_open)
+    page.show_tab("discover")
+    page.discover.look_up(f"{hub.url}/{REPO}/blob/main/{FILE}")
+    window.until(lambda: page.discover._opened is not None)
+    page.discover.look_up("friends/Not-There")
+    window.until(lambda: bool(page.discover.banners.messages))
+
+
+def test_a_download_is_paused_resumed_cancelled_and_sealing_ends_the_way_out(
+    open_window: OpenWindow, open_home: Path, hub: HubServer
+) -> None:
+    blob = next(iter(hub.repos[REPO].commits.values()))[FILE]
+    blob.faults.append(Fault("drip", at=1_000_000, length=200_000, times=-1))
+    window = open_window(open_home)
+    page = models_page(window)
+    window.until(lambda: window.app.network.view.is_open)
+    page.show_tab("discover")
+    page.discover.look_up(REPO)
+    window.until(lambda: page.discover._opened is not None)
+    page.discover._repository._rows[0].button.click()
+    transfers = window.app.transfers
+    window.until(lambda: bool(transfers.transfers) and transfers.transfers[0].done_bytes > 0)
+    assert page.discover.strip.isVisible()
+    key = transfers.transfers[0].id
+    window.press(f"go_{key}", page.discover.strip)
+    window.until(lambda: transfers.transfers[0].state == "paused")
+    assert "paused" in window.main.status.findChild(QPushButton, "downloads").text()
+    page.show_tab("transfers")
+    window.press(f"go_{key}", page.transfers)
+    window.until(lambda: transfers.transfers[0].state == "downloading")
+    window.app._show_seal()
+    dialog = window.dialog("seal_dialog")
+    assert "127.0.0.1" in text_of(dialog, "seal_title")
+    window.press("seal_now", dialog)
+    window.until(lambda: not window.app.network.view.is_open)
+    assert "127.0.0.1" not in text_of(dialog, "seal_title")
+    dialog.close()
+    assert not Network(window.workspace.paths.network).state().is_open
+    window.press(f"cancel_{key}", page.transfers)
+    question: QDialog = window.dialog("cancel_dialog")
+    window.press("dialog_cancel", question)
+    window.until(lambda: not transfers.transfers)
+
+
+def test_a_state_written_by_another_program_is_seen(window: Window) -> None:
+    page = models_page(window)
+    seen = Network(window.workspace.paths.network)
+    seen.open(("huggingface.co",))
+    window.until(lambda: window.app.network.view.opens_next)
+    assert "next start" in page.discover.bring._title.text()
+    seen.seal()
+    window.until(lambda: not window.app.network.view.opens_next)
+
+
+def test_devices_and_folders_are_shown(window: Window) -> None:
+    page = models_page(window)
+    window.press("models_devices", page)
+    dialog = window.dialog("devices_dialog")
+    window.until(lambda: "CPU" in " ".join(one.text() for one in dialog.findChildren(QLabel)))
+    dialog.close()
+    window.press("models_folders", page)
+    folders = window.dialog("folders_dialog")
+    assert "new models come here" in " ".join(one.text() for one in folders.findChildren(QLabel))
+    folders.close()
+
+
+def test_our_own_file_is_removed_after_a_question_and_anothers_stays(
+    open_window: OpenWindow, home: Path, tmp_path: Path
+) -> None:
+    content = starter().read_bytes()
+    ours = home / "models" / "ours.gguf"
+    ours.parent.mkdir(parents=True)
+    ours.write_bytes(content + b"\0")
+    theirs = tmp_path / "elsewhere" / "theirs.gguf"
+    theirs.parent.mkdir()
+    theirs.write_bytes(content + b"\0\0")
+    window = open_window(home, prepare=lambda one: one.models.import_files([theirs]))
+    page = models_page(window)
+    window.until(lambda: page.shelf.table.rowCount() == 3)
+    names = [m.name for m in window.app.models.shelf.models if not m.included]
+    page.shelf.remove_wanted.emit(tuple(names))
+    dialog = window.dialog("removal_dialog")
+    assert "stays" in text_of(dialog, "dialog_message")
+    window.press("dialog_remove", dialog)
+    window.until(lambda: page.shelf.table.rowCount() == 1)
+    assert not ours.exists()
+    assert theirs.exists()

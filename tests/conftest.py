@@ -1,8 +1,22 @@
-"""Processes that tests start find the program where the tests found it."""
+"""Processes that tests start find the program where the tests found it, and nobody's models.
+
+The models of whoever runs the tests, in other programs' folders, are none of a test's business:
+the home folder is an empty one. Only caches (fonts, packages) stay where they are.
+"""
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 os.environ["PYTHONPATH"] = str(Path(__file__).resolve().parents[1] / "app")
+
+_HOME = Path(tempfile.mkdtemp(prefix="lockhouse-tests-"))
+atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
+os.environ.setdefault("XDG_CACHE_HOME", str(Path.home() / ".cache"))
+os.environ["HOME"] = str(_HOME)
+for _variable in ("HF_HUB_CACHE", "LLAMA_CACHE", "OLLAMA_MODELS"):
+    os.environ[_variable] = str(_HOME / "none")

@@ -49,7 +49,8 @@ def shop(
     tmp_path: Path, user: Path, environment: dict[str, str], checkup: Path
 ) -> Iterator[Command]:
     """A home of its own, run by somebody who uses other programs as well."""
-    without = {"HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"}
+    without = {"HF_HOME", "HF_HUB_CACHE", "LLAMA_CACHE", "OLLAMA_MODELS", "XDG_CACHE_HOME"}
+    without |= {"XDG_DATA_HOME", "XDG_CONFIG_HOME"}
     kept = {key: value for key, value in environment.items() if key not in without}
     command = Command(tmp_path / "home", {**kept, "HOME": str(user)})
     shutil.copytree(checkup, command.home / "cache")

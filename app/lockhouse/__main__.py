@@ -21,6 +21,8 @@ _PRIVATE = (
 _WITHOUT_BROKER = (
     "bench", "chats", "doctor", "engines", "keys", "paths", "seal", "settings", "status", "unseal",
 )  # fmt: skip
+# Commands that ask a hub first thing; their broker gets ready while they do.
+_ASK_AT_ONCE = (("models", "search"), ("models", "get"), ("models", "updates"))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -83,7 +85,8 @@ def start_broker(arguments: list[str]) -> None:
         if paths.network.exists():
             from lockhouse.gate import launching
 
-            launching.start_broker(paths.network, paths.run, paths.logs)
+            asks_at_once = tuple(rest[:2]) in _ASK_AT_ONCE
+            launching.start_broker(paths.network, paths.run, paths.logs, asks_at_once=asks_at_once)
     except OSError as error:
         print(
             f"lockhouse: the network is open, but its broker could not be started ({error}), so "

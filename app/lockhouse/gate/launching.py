@@ -30,7 +30,7 @@ _PREFIXES = ("LC_", "PYTHON", "XDG_")
 _started: list[Channel] = []
 
 
-def start_broker(network_file: Path, run: Path, logs: Path) -> bool:
+def start_broker(network_file: Path, run: Path, logs: Path, *, asks_at_once: bool = False) -> bool:
     """Start a broker for this program if the network is open. Raises OSError."""
     if sys.platform == "win32" or not Network(network_file).state().is_open:
         return False
@@ -41,7 +41,8 @@ def start_broker(network_file: Path, run: Path, logs: Path) -> bool:
     with contextlib.closing(theirs):
         pid = os.posix_spawn(
             sys.executable,
-            [*own_command(), "--broker", str(theirs.inherited_fd()), str(network_file), str(run)],
+            [*own_command(), "--broker", str(theirs.inherited_fd()), str(network_file), str(run)]
+            + ["--at-once"] * asks_at_once,
             _environment(),
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),

@@ -30,7 +30,7 @@ _DNS_PORT = 53  # an answer too long for UDP is asked for again by TCP
 
 
 def run_broker(arguments: list[str]) -> int:
-    """``FD NETWORK_FILE RUN_FOLDER``: serve the door at the other end of FD until it is gone."""
+    """``FD NETWORK_FILE RUN_FOLDER [--at-once]``: serve the door at the end of FD till it goes."""
     fd, network_file, run = int(arguments[0]), Path(arguments[1]), Path(arguments[2])
     os.closerange(3, fd)  # whatever the launcher was started with
     os.closerange(fd + 1, _MOST_FDS)
@@ -57,6 +57,8 @@ def run_broker(arguments: list[str]) -> int:
             sys.stderr.write("the kernel has Landlock and refused it: nothing is done\n")
             return 1
         sys.addaudithook(guard.audit)
+        if "--at-once" in arguments[3:]:
+            threading.Thread(target=_get_ready, name="getting ready", daemon=True).start()
         _serve(Channel.of_fd(fd), guard)
     finally:
         with contextlib.suppress(OSError):
@@ -77,6 +79,13 @@ def _serve(channel: Channel, guard: Guard) -> None:
             serve(connection, files, guard)  # type: ignore[arg-type] # bound early, typed late
 
         threading.Thread(target=carry_out, name="operation", daemon=True).start()
+
+
+def _get_ready() -> None:
+    """Import what the first request needs, while the door is still starting."""
+    import huggingface_hub.hf_api  # noqa: F401
+
+    import lockhouse.gate.broker.service  # noqa: F401
 
 
 def _keep_to_ourselves() -> None:

@@ -94,8 +94,8 @@ def test_a_choice_is_kept_in_the_profile_and_other_profiles_can_be_used(window: 
     page.details.profiles.save_load(LoadChoice(context_length=1024, kv_type="q8_0"))
     window.until(lambda: page.details.choice.context_length == 1024)
     (kept,) = window.workspace.models.profiles(name)
-    assert (kept.name, kept.load.context_length, kept.load.kv_type) == ("Default", 1024, "q8_0")
-    page.details.profiles.deleted.emit("Default")
+    assert (kept.name, kept.load.context_length, kept.load.kv_type) == ("default", 1024, "q8_0")
+    page.details.profiles.deleted.emit("default")
     window.until(lambda: not window.workspace.models.profiles(name))
 
 

@@ -7,6 +7,7 @@ from PySide6.QtGui import QAction, QActionGroup
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from lockhouse.library.model_info import LoadChoice, Profile
+from lockhouse.library.naming import slug
 from lockhouse.storage.settings import Settings
 from lockhouse.ui.chat.asking import PARAMETERS
 from lockhouse.ui.chat.prompt_panel import ParameterField
@@ -14,7 +15,7 @@ from lockhouse.ui.parts import ask_text, label, make_menu, push_button
 from lockhouse.ui.picker import PickerButton
 from lockhouse.ui.theme import Theme
 
-DEFAULT = "Default"
+DEFAULT = "default"
 
 
 def active_of(profiles: tuple[Profile, ...]) -> Profile:
@@ -82,7 +83,7 @@ class ProfilePanel(QWidget):
         """The profiles of another model, or other ones."""
         self._profiles = profiles
         active = self.active
-        self._button.setText(active.name)
+        self._button.setText(active.name.capitalize())
         self._button.setAccessibleName(f"Profile: {active.name}")
         self._button.updateGeometry()
         for field in self._fields:
@@ -120,7 +121,7 @@ class ProfilePanel(QWidget):
         group = QActionGroup(menu)
         names = [profile.name for profile in self._profiles] or [DEFAULT]
         for name in names:
-            action = QAction(name.replace("&", "&&"), menu)
+            action = QAction(name.capitalize(), menu)
             action.setCheckable(True)
             action.setChecked(name == self.active.name)
             action.triggered.connect(lambda _checked=False, chosen=name: self.used.emit(chosen))
@@ -136,7 +137,7 @@ class ProfilePanel(QWidget):
         menu.popup(corner)
 
     def _add(self) -> None:
-        name = ask_text(self, self._theme, "New profile", "Name", "Add", "")
+        name = slug(ask_text(self, self._theme, "New profile", "Name", "Add", ""))
         if name and name not in {one.name for one in self._profiles}:
             active = self.active
             self.saved.emit(Profile(name, active.load, active.sampling))
@@ -144,6 +145,6 @@ class ProfilePanel(QWidget):
 
     def _rename(self) -> None:
         active = self.active
-        name = ask_text(self, self._theme, "Rename profile", "Name", "Rename", active.name)
+        name = slug(ask_text(self, self._theme, "Rename profile", "Name", "Rename", active.name))
         if name and name != active.name and name not in {one.name for one in self._profiles}:
             self.renamed.emit(active, Profile(name, active.load, active.sampling, active.active))

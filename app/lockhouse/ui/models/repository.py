@@ -38,7 +38,7 @@ _HOW_IT_COMES = (
 )
 _HOW_TO_BRING = (
     "Fetch the file on a machine that has a network, bring it here on a disk, and drop it on this "
-    "window or choose Import…. Its SHA-256 is then compared with the one in this list."
+    "window. Its SHA-256 is shown on its page, to be compared with the publisher’s."
 )
 
 

@@ -93,9 +93,7 @@ def moe(**changes: int) -> Plan:
     """Many experts, a few used for each token."""
     size = {"layers": 12, "width": 1024, "heads": 16, "kv": 4, "inner": 384} | changes
     count, used = changes.get("experts", 32), changes.get("used", 4)
-    plan = Plan(
-        "qwen3moe", size["layers"], size["width"], changes.get("vocabulary", _VOCABULARY)
-    )
+    plan = Plan("qwen3moe", size["layers"], size["width"], changes.get("vocabulary", _VOCABULARY))
     plan.numbers = {
         "attention.head_count": size["heads"],
         "attention.head_count_kv": size["kv"],
@@ -190,12 +188,126 @@ def hybrid(**changes: int) -> Plan:
     return plan
 
 
+def windows_and_experts(**changes: int) -> Plan:
+    """Every second layer has a window, every layer has experts and sinks: as gpt-oss."""
+    plan = Plan("gpt-oss", changes.get("layers", 12), changes.get("width", 1024))
+    heads, kv, head, inner, count, used = 16, 4, 64, 1024, 16, 4
+    plan.numbers = {
+        "attention.head_count": heads,
+        "attention.head_count_kv": kv,
+        "attention.key_length": head,
+        "attention.value_length": head,
+        "attention.sliding_window": 128,
+        "feed_forward_length": inner,
+        "expert_feed_forward_length": inner,
+        "expert_count": count,
+        "expert_used_count": used,
+        "attention.layer_norm_rms_epsilon": 1e-5,
+    }
+    plan.ends(tied=False)
+    for i in range(plan.layers):
+        b = f"blk.{i}."
+        plan.norms(i, "attn_norm", "post_attention_norm")
+        plan.attention(i, heads, kv, head, norms=False)
+        plan.experts(i, inner, count)
+        plan.add(b + "attn_sinks.weight", heads)
+        plan.add(b + "attn_output.bias", plan.width)
+        plan.add(b + "ffn_gate_inp.bias", count)
+        plan.add(b + "ffn_gate_exps.bias", inner, count)
+        plan.add(b + "ffn_up_exps.bias", inner, count)
+        plan.add(b + "ffn_down_exps.bias", plan.width, count)
+    return plan
+
+
+def states_and_heads(**changes: int) -> Plan:
+    """A state in most layers, attention in every fourth: as granitehybrid."""
+    plan = Plan("granitehybrid", changes.get("layers", 12), changes.get("width", 1024))
+    heads, kv, head, inner = 16, 4, 64, 4096
+    kernel, scan, state, ranks, groups = 4, 2 * plan.width, 128, 32, 1
+    has_attention = [i % 4 == 3 for i in range(plan.layers)]
+    plan.numbers = {
+        "attention.head_count": heads,
+        "attention.head_count_kv": [kv if there else 0 for there in has_attention],
+        "feed_forward_length": inner,
+        "ssm.conv_kernel": kernel,
+        "ssm.inner_size": scan,
+        "ssm.state_size": state,
+        "ssm.time_step_rank": ranks,
+        "ssm.group_count": groups,
+        "attention.layer_norm_rms_epsilon": 1e-5,
+    }
+    plan.ends()
+    for i, there in enumerate(has_attention):
+        b = f"blk.{i}."
+        plan.norms(i, "attn_norm", "ffn_norm")
+        plan.feed_forward(i, inner)
+        if there:
+            plan.attention(i, heads, kv, head, norms=False)
+            continue
+        plan.add(b + "ssm_in.weight", plan.width, 2 * scan + 2 * groups * state + ranks)
+        plan.add(b + "ssm_conv1d.weight", kernel, scan + 2 * groups * state)
+        plan.add(b + "ssm_conv1d.bias", scan + 2 * groups * state)
+        plan.add(b + "ssm_dt.bias", ranks)
+        plan.add(b + "ssm_a", 1, ranks)
+        plan.add(b + "ssm_d", 1, ranks)
+        plan.add(b + "ssm_norm.weight", scan // groups, groups)
+        plan.add(b + "ssm_out.weight", scan, plan.width)
+    return plan
+
+
+def compressed(**changes: int) -> Plan:
+    """Keys and values kept compressed, as one: as deepseek2."""
+    plan = Plan("deepseek2", changes.get("layers", 10), changes.get("width", 1024))
+    heads, rank, rope, nope, inner, expert, count, used = 16, 256, 64, 128, 4096, 512, 16, 4
+    plan.numbers = {
+        "attention.head_count": heads,
+        "attention.head_count_kv": 1,
+        "attention.kv_lora_rank": rank,
+        "attention.q_lora_rank": 384,
+        "attention.key_length": rank + rope,
+        "attention.value_length": rank,
+        "attention.key_length_mla": nope + rope,
+        "attention.value_length_mla": nope,
+        "rope.dimension_count": rope,
+        "feed_forward_length": inner,
+        "leading_dense_block_count": 1,
+        "expert_feed_forward_length": expert,
+        "expert_count": count,
+        "expert_used_count": used,
+        "expert_shared_count": 2,
+        "attention.layer_norm_rms_epsilon": 1e-6,
+    }
+    plan.ends(tied=False)
+    for i in range(plan.layers):
+        b = f"blk.{i}."
+        plan.norms(i, "attn_norm", "ffn_norm")
+        plan.add(b + "attn_q_a.weight", plan.width, 384)
+        plan.add(b + "attn_q_a_norm.weight", 384)
+        plan.add(b + "attn_q_b.weight", 384, heads * (nope + rope))
+        plan.add(b + "attn_kv_a_mqa.weight", plan.width, rank + rope)
+        plan.add(b + "attn_kv_a_norm.weight", rank)
+        plan.add(b + "attn_k_b.weight", nope, rank, heads)
+        plan.add(b + "attn_v_b.weight", rank, nope, heads)
+        plan.add(b + "attn_output.weight", heads * nope, plan.width)
+        if i == 0:
+            plan.feed_forward(i, inner)
+            continue
+        plan.experts(i, expert, count)
+        plan.add(b + "ffn_gate_shexp.weight", plan.width, 2 * expert)
+        plan.add(b + "ffn_up_shexp.weight", plan.width, 2 * expert)
+        plan.add(b + "ffn_down_shexp.weight", 2 * expert, plan.width)
+    return plan
+
+
 SHAPES: dict[str, Callable[..., Plan]] = {
     "gqa": gqa,
     "moe": moe,
     "sliding window": sliding_window,
     "recurrent": recurrent,
     "hybrid": hybrid,
+    "windows and experts": windows_and_experts,
+    "states and heads": states_and_heads,
+    "compressed": compressed,
 }
 
 

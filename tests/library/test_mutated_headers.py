@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import re
 import subprocess
 import sys
@@ -135,7 +136,8 @@ def test_what_both_read_of_the_broken_ones_is_the_same(
 
 def vocabulary_files() -> list[Path]:
     """Those of llama.cpp's source, where the packages' cache still has it unpacked."""
-    cache = Path(os.environ.get("UV_CACHE_DIR") or Path.home() / ".cache" / "uv")
+    own = Path(pwd.getpwuid(os.getuid()).pw_dir)  # the suite may have another home
+    cache = Path(os.environ.get("UV_CACHE_DIR") or own / ".cache" / "uv")
     pattern = "sdists-*/pypi/llama-cpp-python/*/*/src/vendor/llama.cpp/models/*.gguf"
     given = os.environ.get("LLAMA_CPP_SOURCE")
     found = [*(Path(given).glob("models/*.gguf") if given else ()), *cache.glob(pattern)]

@@ -84,6 +84,15 @@ def test_a_newer_revision_takes_over_and_can_be_rolled_back(
     assert models.get("tiny").path == old.path
 
 
+def test_the_older_revision_is_listed_when_the_newer_file_was_deleted_by_hand(
+    models: Models, home: Path, starter: Path
+) -> None:
+    old, new = (fetched(models, home, starter, each) for each in (OLD, NEW))
+    new.path.unlink()
+    assert [model.path for model in models.list()] == [old.path]
+    assert models.use_revision(str(old.path), OLD).path == old.path
+
+
 def test_a_pinned_model_stays_and_the_newer_one_is_kept_beside_it(
     models: Models, home: Path, starter: Path
 ) -> None:

@@ -198,18 +198,18 @@ def verify(door: Door, names: tuple[str, ...], *, equal: bool, is_json: bool) ->
             return 0
         chosen = names or tuple(m.name for m in library.list() if m.state in ("ready", "changed"))
         for name in chosen:
-            with counting(f"Verifying {name}") as progress:
-                try:
+            try:
+                with counting(f"Verifying {name}") as progress:
                     results.append(library.verify(name, progress=progress))
-                except InvalidInput as error:
-                    if len(chosen) == 1:
-                        raise
-                    problems.append(f"{name}: {error.message}")
+            except InvalidInput as error:
+                if len(chosen) == 1:
+                    raise
+                problems.append(f"{name}: {error.message}")
+            else:
+                if not is_json:
+                    _write_verification(results[-1])
     if is_json:
         output.write_json([_verification(result) for result in results])
-    else:
-        for result in results:
-            _write_verification(result)
     for problem in problems:
         output.note(problem)
     return 3 if problems or not all(result.unchanged for result in results) else 0

@@ -26,7 +26,7 @@ from lockhouse.library.others import Seen, files_beneath, is_model_name, look_in
 from lockhouse.library.owners import owner_of
 from lockhouse.library.profiles import Profiles
 from lockhouse.library.projectors import Shelf, beside, projection_length
-from lockhouse.library.revisions import Revisions
+from lockhouse.library.revisions import RevisionRow, Revisions
 
 _ORDINARY_CONTEXT: Final = 8192
 _NOT_MODELS: Final = ("mmproj", "adapter", "imatrix", "vocab")
@@ -155,7 +155,7 @@ class Listing:
     def _seen(self, known: Remembered) -> Iterator[Seen]:
         """Every file once, ours before anyone else's; older revisions stay in the background."""
         passed: set[Path] = set()
-        older = {path for path, row in known.revisions.items() if not row.current}
+        older = _in_the_background(known.revisions)
         for each in self._everywhere(known):
             if each.path in passed or (each.path in older and each.origin != "starter"):
                 continue
@@ -213,6 +213,12 @@ class Listing:
         if fresh:
             self._inventory.keep_facts(fresh)
         return looked
+
+
+def _in_the_background(rows: Mapping[Path, RevisionRow]) -> set[Path]:
+    """Revisions that are not in force, as long as the one that is has not been deleted."""
+    lines = {row.line for path, row in rows.items() if row.current and path.exists()}
+    return {path for path, row in rows.items() if not row.current and row.line in lines}
 
 
 def _look(

@@ -228,7 +228,7 @@ def _ollama_name(inside: tuple[str, ...]) -> str:
 
 def _ollama_source(inside: tuple[str, ...]) -> Source | None:
     if len(inside) == 4 and inside[0] == "hf.co":
-        return Source(repo=f"{inside[1]}/{inside[2]}", file=inside[3])
+        return Source(repo=f"{inside[1]}/{inside[2]}")  # the tag names a quantization, no file
     if len(inside) == 4:
         return Source(repo="/".join(inside[1:3]), revision=inside[3])
     return None

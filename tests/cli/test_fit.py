@@ -22,7 +22,9 @@ def test_a_model_is_judged_with_the_numbers(lockhouse: Command) -> None:
     assert result.json["machine"]["memory_total_bytes"] > result.json["total_bytes"]
 
 
-def test_a_file_that_is_not_in_the_library_is_judged_too(lockhouse: Command, tmp_path: Path) -> None:
+def test_a_file_that_is_not_in_the_library_is_judged_too(
+    lockhouse: Command, tmp_path: Path
+) -> None:
     path = write(SHAPES["recurrent"](), tmp_path / "state.gguf")
     told = lockhouse("models", "fit", path)
     assert told.code == 0, told.err

@@ -58,23 +58,23 @@ class Network:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._seen: tuple[int, int, int] | None = None
-        self._state = NetworkState()
+        # What was read, with the look of the file it was read from: one value, so that threads
+        # that ask at the same time never pair the one with the other's.
+        self._known: tuple[tuple[int, int, int], NetworkState] | None = None
 
     def state(self) -> NetworkState:
         """What is in force for programs that start now."""
         try:
             found = self.path.stat()
         except FileNotFoundError:
-            self._seen, self._state = None, NetworkState()
-            return self._state
+            return NetworkState()
         except OSError as error:
             return NetworkState(problem=f"{self.path} cannot be read: {error.strerror}")
         signature = (found.st_ino, found.st_size, found.st_mtime_ns)
-        if signature != self._seen:
-            self._state = self._read()
-            self._seen = signature
-        return self._state
+        known = self._known
+        if known is None or known[0] != signature:
+            self._known = known = (signature, self._read())
+        return known[1]
 
     def seal(self) -> NetworkState:
         """Nothing may leave any more. Ends no broker that runs: see ``gate.switch``."""
@@ -132,7 +132,7 @@ class Network:
                 hint="Check that its folder is there, writable and not on a full disk.",
                 code="network_not_written",
             ) from error
-        self._seen = None
+        self._known = None
         return self.state()
 
 

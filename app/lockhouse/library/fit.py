@@ -20,6 +20,7 @@ from lockhouse.library.gguf.memory import (
     MemoryEstimate,
     estimate_memory,
     largest_context,
+    process_bytes,
 )
 from lockhouse.library.gguf.shape import Shape
 from lockhouse.library.model_info import Fit, Quality
@@ -245,6 +246,7 @@ def planned_memory(
         compute_bytes=plan.compute_bytes,
         output_bytes=plan.output_bytes,
         projector_bytes=projector_bytes,
+        process_bytes=process_bytes(header.vocabulary_size),
         exact=True,
     )
 

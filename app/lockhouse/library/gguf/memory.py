@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from lockhouse.engine.protocol import LoadSettings
 
 CONTEXT_STEP: Final = 256  # llama.cpp rounds the cache up to this
-_PROCESS_BYTES: Final = 70 << 20  # interpreter, libraries, vocabulary
+_PROCESS_BYTES: Final = 48 << 20  # interpreter and libraries
+_TOKEN_BYTES: Final = 160  # of the vocabulary's tables, for each token
 _SMALLEST_BATCH: Final = 32  # of the engine
 _FLOAT, _HALF = 4, 2  # bytes
 
@@ -33,7 +34,7 @@ class MemoryEstimate(msgspec.Struct, frozen=True):
     recurrent_bytes: int = 0
     output_bytes: int = 0
     projector_bytes: int = 0
-    process_bytes: int = _PROCESS_BYTES
+    process_bytes: int = 0
     exact: bool = False
 
     @property
@@ -104,7 +105,13 @@ def estimate_memory(
         compute_bytes=_compute_bytes(shape, context_length, load),
         output_bytes=_FLOAT * shape.vocabulary_size * load.parallel,
         projector_bytes=projector_bytes,
+        process_bytes=process_bytes(shape.vocabulary_size),
     )
+
+
+def process_bytes(vocabulary_size: int) -> int:
+    """What an engine takes besides its buffers."""
+    return _PROCESS_BYTES + _TOKEN_BYTES * vocabulary_size
 
 
 def _cells(context_length: int) -> int:
@@ -175,5 +182,6 @@ __all__ = [
     "estimate_memory",
     "kv_cache_bytes",
     "largest_context",
+    "process_bytes",
     "weights_bytes",
 ]

@@ -31,6 +31,7 @@ from pathlib import Path
 
 import gguf
 import psutil
+from engine_speed import machine
 
 ROOT = Path(__file__).parents[1]
 REPO = "bench/model-GGUF"
@@ -128,8 +129,10 @@ def measured(
     )
 
 
-def one_round(folder: Path, url: str, commit: str, hosts: list[str]) -> list[Figure]:
-    """Every contestant once, each into an empty place."""
+def one_round(
+    folder: Path, url: str, commit: str, hosts: list[str], *, number: int
+) -> list[Figure]:
+    """Every contestant once, each into an empty place; another one begins each round."""
     environment = {
         **{key: value for key, value in os.environ.items() if not key.startswith("LOCKHOUSE_")},
         "HF_ENDPOINT": url,
@@ -162,7 +165,8 @@ def one_round(folder: Path, url: str, commit: str, hosts: list[str]) -> list[Fig
         times = [datetime.fromisoformat(done[key]) for key in ("added_at", "finished_at")]
         return (times[1] - times[0]).total_seconds()
 
-    for contestant, command, path in contestants:
+    shift = number % len(contestants)
+    for contestant, command, path in contestants[shift:] + contestants[:shift]:
         alone = in_the_queue_s if contestant == "lockhouse" else None
         figures.append(measured(contestant, command, environment, path, alone))
         path.unlink()
@@ -205,8 +209,8 @@ def main() -> None:
         hosts = [each.removeprefix("http://") for each in (url, cdn)]
         figures = []
         try:
-            for _ in range(arguments.rounds):
-                figures += one_round(folder, url, commit, hosts)
+            for number in range(arguments.rounds):
+                figures += one_round(folder, url, commit, hosts, number=number)
         finally:
             server.kill()
             server.wait()
@@ -225,7 +229,11 @@ def main() -> None:
     ):
         print(f"ours / curl, {words}: {told['lockhouse'][key] / told['curl'][key]:.2f}")
     if arguments.json:
-        whole = {"figures": [asdict(figure) for figure in figures], "summary": told}
+        whole = {
+            "machine": machine(),
+            "figures": [asdict(figure) for figure in figures],
+            "summary": told,
+        }
         arguments.json.write_text(json.dumps(whole, indent=2) + "\n")
 
 

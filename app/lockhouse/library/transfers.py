@@ -400,7 +400,7 @@ class Transfers:
         state, held = row.state, row.is_held
         done, checked, speed = self._carrier.done_bytes(row), row.checked_bytes, 0.0
         if running is not None:
-            done, checked = max(running.done_bytes, 0), running.checked_bytes
+            done, checked = running.done_bytes or done, running.checked_bytes
             state = "checking" if running.checking else "downloading"
             speed = running.speed_bytes_per_s
         elif held:

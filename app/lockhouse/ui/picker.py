@@ -45,7 +45,7 @@ class PickerButton(QAbstractButton):
         return QSize(min(wide, px(280)), px(self._height))
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(self._theme.px(72), self._theme.px(self._height))
+        return QSize(self._theme.px(40 if self._is_chip else 72), self._theme.px(self._height))
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         theme, px = self._theme, self._theme.px

@@ -12,7 +12,7 @@ from lockhouse.ui import wording
 from lockhouse.ui.models.search_edit import SearchEdit
 from lockhouse.ui.models.table import Wanted
 from lockhouse.ui.models.values import DiskUse, Freeing
-from lockhouse.ui.parts import label, push_button
+from lockhouse.ui.parts import icon_button, label, push_button
 from lockhouse.ui.picker import ChoiceButton
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import ThinBar
@@ -25,7 +25,7 @@ _FITS = (
 )
 _ALL_FOLDERS = ("", "All folders")
 _FILTER_REST_MS = 30
-_DISK_WIDTH = 410
+_DISK_WIDTH = 390
 
 
 class FilterBar(QWidget):
@@ -126,17 +126,16 @@ class DiskRow(QFrame):
             more.setToolTip("\n".join(disk.sentence for disk in self._shown[3:]))
             self._row.addWidget(more)
         self._row.addStretch(1)
-        devices = push_button(
-            self._theme, "Devices…", name="models_devices", kind="quiet", icon="cpu", compact=True
+        devices = icon_button(
+            self._theme, "cpu", "What models run on", name="models_devices", size=14
         )
-        devices.setToolTip("What models run on")
         devices.clicked.connect(self.devices_wanted)
         self._row.addWidget(devices)
         self._fit()
 
     def _fit(self) -> None:
         """Where there is no room for the bars, their figures say the same."""
-        room = self._theme.px(110 + _DISK_WIDTH * len(self._bars))
+        room = self._theme.px(100 + _DISK_WIDTH * len(self._bars))
         for bar in self._bars:
             bar.setVisible(self.width() >= room)
 

@@ -51,7 +51,7 @@ class _Legend(QWidget):
         self._theme = theme
         self._lines: dict[str, tuple[_Dot, QLabel, QLabel]] = {}
 
-    def show_part(self, token: str, words: str, size: str, *, shown: bool = True) -> None:
+    def show_part(self, token: str, words: str, size: str, *, tip: str = "") -> None:
         """Another figure of one part."""
         if token not in self._lines:
             row = len(self._lines)
@@ -62,12 +62,10 @@ class _Legend(QWidget):
             line[2].setFont(self._theme.font("body", tabular=True))
             line[2].setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             self._lines[token] = line
-        dot, name, figure = self._lines[token]
+        _, name, figure = self._lines[token]
         name.setText(words)
         figure.setText(size)
-        figure.setToolTip(words)
-        for widget in (dot, name, figure):
-            widget.setVisible(shown)
+        name.setToolTip(tip)
 
 
 class MemoryPanel(QWidget):
@@ -167,7 +165,8 @@ class MemoryPanel(QWidget):
         cache = f"Cache, {need.context_length:,} tokens"
         self._legend.show_part("mem-cache", cache, _size(need.cache_bytes))
         self._legend.show_part("mem-compute", "Compute", _size(need.compute_bytes))
-        self._legend.show_part("mem-other", _others(need), _size(need.others_bytes))
+        others = ", ".join(name for name, _ in need.others)
+        self._legend.show_part("mem-other", "Other models", _size(need.others_bytes), tip=others)
         self._legend.show_part("track", "Free", _size(max(0, -over)))
         self._problem.setText(
             f"{wording.size(over)} more than there is. {need.problem}" if over > 0 else need.problem
@@ -216,12 +215,6 @@ class MemoryPanel(QWidget):
 
 def _weights(need: MemoryNeed) -> str:
     return "Weights, with projector" if need.projector_bytes else "Weights"
-
-
-def _others(need: MemoryNeed) -> str:
-    if len(need.others) == 1:
-        return f"Other models, {need.others[0][0]}"
-    return "Other models"
 
 
 def _size(size_bytes: int) -> str:

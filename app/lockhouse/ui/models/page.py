@@ -269,6 +269,8 @@ class ModelsPage(QWidget):
     def show_network(self, view: NetworkView) -> None:
         """Whether there is a door, and to whom."""
         self.discover.show_network(view)
+        self.discover.strip.show_open(is_open=view.is_open)
+        self.transfers.show_open(is_open=view.is_open)
         self._door.setText(f"Open to {view.place} for model downloads")
         self._door_part.setVisible(view.is_open and self.tabs.current == "discover")
 

@@ -351,7 +351,7 @@ class RepositoryView(QWidget):
         if opened.repo.gated:
             hint = (
                 "Agree to its terms on its page with your account, then store an access token: "
-                "lockhouse keys set hub"
+                "lockhouse keys set huggingface"
             )
             note = Banner(
                 self._theme, "info", "Its owner asks before files are given out.", hint=hint

@@ -18,6 +18,7 @@ from lockhouse.ui.theme import Theme
 _LIMITS = ((0, "none"), (1_000_000, "1 MB/s"), (5_000_000, "5 MB/s"), (20_000_000, "20 MB/s"),
            (50_000_000, "50 MB/s"))  # fmt: skip
 _STRIP_ROWS = 3
+_SEALED = "They go on when there is a door."
 
 
 def under_way(transfers: tuple[Transfer, ...]) -> tuple[Transfer, ...]:
@@ -95,6 +96,8 @@ class TransfersView(QWidget):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
+        self._is_open = False
+        self._shown: tuple[Transfer, ...] = ()
         px = theme.px
         self.setObjectName("transfers_view")
         self.rows = _Rows(theme, movable=True)
@@ -163,7 +166,13 @@ class TransfersView(QWidget):
             parts.append(f"{wording.size(left)} to go")
         if speed:
             parts.append(words.rate(speed))
-        self._sum.setText(", ".join(parts))
+        self._sum.setText(", ".join(parts) + ("" if self._is_open or not going else f". {_SEALED}"))
+        self._shown = transfers
+
+    def show_open(self, *, is_open: bool) -> None:
+        """Whether anything can move at all."""
+        self._is_open = is_open
+        self.show_transfers(self._shown)
 
 
 class TransferStrip(QFrame):
@@ -190,6 +199,8 @@ class TransferStrip(QFrame):
         head = QHBoxLayout()
         head.setSpacing(px(8))
         head.addWidget(label("Transfers", role="strong"))
+        self._sealed = label(_SEALED, ink="3", name="strip_sealed")
+        head.addWidget(self._sealed)
         head.addWidget(self._more)
         head.addStretch(1)
         head.addWidget(self.limit)
@@ -214,6 +225,10 @@ class TransferStrip(QFrame):
         more = len(going) - _STRIP_ROWS
         self._more.setText(f"{more} more" if more > 0 else "")
         self._more.setVisible(more > 0)
+
+    def show_open(self, *, is_open: bool) -> None:
+        """Whether anything can move at all."""
+        self._sealed.setVisible(not is_open)
 
     def _toggle(self) -> None:
         opened = not self.rows.isVisibleTo(self)

@@ -12,6 +12,7 @@ import json
 import os
 import select
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -51,6 +52,7 @@ class HubServer:
     busy: list[tuple[int, int]] = field(default_factory=list)
     """(status, Retry-After) of the next requests to /api, one each."""
     sent_bytes: int = 0
+    tls: ssl.SSLContext | None = None
     _servers: list[ThreadingHTTPServer] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -60,6 +62,10 @@ class HubServer:
             handler = type(f"{name}Handler", (_Handler,), {"hub": self, "port_name": name})
             server = _Server(("127.0.0.1", 0), handler)
             server.daemon_threads = True
+            if self.tls is not None:  # the handshake is made by the thread of the connection
+                server.socket = self.tls.wrap_socket(
+                    server.socket, server_side=True, do_handshake_on_connect=False
+                )
             self._servers.append(server)
             threading.Thread(
                 target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
@@ -80,16 +86,20 @@ class HubServer:
     @property
     def url(self) -> str:
         """For HF_ENDPOINT."""
-        return f"http://127.0.0.1:{self._servers[0].server_port}"
+        return f"{self._scheme}://127.0.0.1:{self._servers[0].server_port}"
+
+    @property
+    def _scheme(self) -> str:
+        return "http" if self.tls is None else "https"
 
     @property
     def cdn_url(self) -> str:
-        return f"http://127.0.0.1:{self._servers[1].server_port}"
+        return f"{self._scheme}://127.0.0.1:{self._servers[1].server_port}"
 
     @property
     def hosts(self) -> tuple[str, str]:
         """Both, as host:port."""
-        return self.url.removeprefix("http://"), self.cdn_url.removeprefix("http://")
+        return self.url.partition("//")[2], self.cdn_url.partition("//")[2]
 
     def add(self, name: str, files: dict[str, bytes | Path | Blob], **more: Any) -> Repo:
         """A repository with one commit."""

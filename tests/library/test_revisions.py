@@ -144,6 +144,15 @@ def test_removing_a_model_removes_its_revisions(models: Models, home: Path, star
     assert not (home / "models" / OLD[:8]).exists()
 
 
+def test_one_older_revision_can_be_removed_by_its_file(
+    models: Models, home: Path, starter: Path
+) -> None:
+    old, new = (fetched(models, home, starter, each) for each in (OLD, NEW))
+    assert models.remove(str(old.path), delete_file=True).deleted == (old.path,)
+    assert models.get("tiny").path == new.path
+    assert [each.revision for each in models.revisions("tiny")] == [NEW]
+
+
 def test_a_model_that_was_not_fetched_has_no_revisions(
     models: Models, home: Path, starter: Path
 ) -> None:

@@ -26,8 +26,9 @@ from lockhouse.library.folders import Finder, Folders
 from lockhouse.library.gguf import GgufHeader, read_header
 from lockhouse.library.importing import Importer
 from lockhouse.library.inventory import Inventory, Stamp
-from lockhouse.library.listing import Listed, Listing
+from lockhouse.library.listing import Copy, Listed, Listing
 from lockhouse.library.model_info import (
+    OWN,
     Difference,
     FolderUse,
     FoundFolder,
@@ -42,6 +43,7 @@ from lockhouse.library.model_info import (
     Verification,
 )
 from lockhouse.library.naming import slug
+from lockhouse.library.others import Seen
 from lockhouse.library.owners import found_folders
 from lockhouse.library.profiles import Profiles
 from lockhouse.library.relocation import Relocator
@@ -128,7 +130,10 @@ class Models:
                 if copy.info.path == absolute:
                     return each.at(copy)
         taken = {name for each in listed for name in each.names}
-        return Listed(self._listing.at_path(absolute, taken), ())
+        info = self._listing.at_path(absolute, taken)
+        if not self._folders.ownership()(absolute):
+            return Listed(info, ())
+        return Listed(info, (Copy(Seen(absolute, "own", OWN), info),))  # an older revision
 
     def rescan(self) -> _ModelList:
         """Read every header again, whatever is remembered of it."""

@@ -64,7 +64,7 @@ class Remover:
             return []
         own = [copy for copy in model.copies if copy.seen.origin == "own"]
         files = [path for copy in own for path in copy.weights]
-        files += [row.path for copy in own for row in self._revisions.line_of(copy.info.path)]
+        files += [path for copy in own for path in self._other_revisions(copy.info.path)]
         staying = [each for each in self._listed if not any(_same(each, one) for one in going)]
         used = {copy.info.projector for each in staying for copy in each.copies}
         files += [
@@ -73,6 +73,12 @@ class Remover:
             if copy.info.projector is not None and copy.info.projector not in used
         ]
         return [path for path in dict.fromkeys(files) if self._is_own(path) and path.exists()]
+
+    def _other_revisions(self, path: Path) -> list[Path]:
+        """The older files of a model that goes; none when an older one alone is meant."""
+        rows = self._revisions.line_of(path)
+        in_force = any(row.current and row.path == path for row in rows)
+        return [row.path for row in rows] if in_force else []
 
     def _refuse_if_not_ours(self, model: Listed, own_files: Sequence[Path]) -> None:
         if own_files:

@@ -119,13 +119,6 @@ class Revisions:
                 [revision, key_of(path), revision],
             )
 
-    def promote_another(self, path: Path) -> None:
-        """Before a file that is in force goes: its line goes on with the newest other one."""
-        others = [row for row in self.line_of(path) if row.path != path]
-        row = self.by_path().get(path)
-        if others and row is not None and row.current:
-            self.change(path, others[-1].path)
-
 
 def named(rows: list[RevisionRow], wanted: str, model: str) -> RevisionRow:
     """The revision that begins so; an empty one is the one in force."""

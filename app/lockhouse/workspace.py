@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lockhouse.answer.local import LoadPlanner, LocalTargets
 from lockhouse.chat.conversations import Conversations
@@ -17,16 +19,18 @@ from lockhouse.engine.planning import Planner
 from lockhouse.engine.pool import EnginePool
 from lockhouse.gate.brokers import Brokers
 from lockhouse.gate.door import Gate
-from lockhouse.gate.hub import Hub
 from lockhouse.gate.launching import inherited_channel
 from lockhouse.gate.network import Network
 from lockhouse.library.fit import machine_now
 from lockhouse.library.models import Models
 from lockhouse.library.starter import starter_model
-from lockhouse.library.transfers import Transfers
 from lockhouse.places import Paths, paths_for
 from lockhouse.storage.database import Database
 from lockhouse.storage.settings import Settings, SettingsFile
+
+if TYPE_CHECKING:
+    from lockhouse.gate.hub import Hub
+    from lockhouse.library.transfers import Transfers
 
 __all__ = ["Paths", "Workspace", "open_workspace", "paths_for"]
 
@@ -45,8 +49,6 @@ class Workspace:
         self.gate = Gate(network, self.database, inherited_channel(), Brokers(paths.run))
         starter = starter_model()
         self.models = Models(self.database, paths.models, starter)
-        self.hub = Hub(self.gate)
-        self.transfers = Transfers(self.database, self.hub, self.models, self.models.main_folder)
         self.checkup = EngineCheckup(paths.cache)
         self.engines = EnginePool(
             paths.run,
@@ -59,6 +61,20 @@ class Workspace:
         self.conversations = Conversations(self.database)
         self.turns = Turns(self.conversations, self.targets)
         self.conversations.recover()  # answers whose writer was killed are marked as cut
+
+    @cached_property
+    def hub(self) -> Hub:
+        """Where models come from; made when it is first wanted, as most commands never do."""
+        from lockhouse.gate.hub import Hub
+
+        return Hub(self.gate)
+
+    @cached_property
+    def transfers(self) -> Transfers:
+        """The queue of downloads, likewise."""
+        from lockhouse.library.transfers import Transfers
+
+        return Transfers(self.database, self.hub, self.models, self.models.main_folder)
 
     def save_settings(self, **changes: object) -> Settings:
         """Change settings, for this program and the next start."""
@@ -76,7 +92,8 @@ class Workspace:
 
     def close(self) -> None:
         """Let go of engines and the database."""
-        self.transfers.close()
+        if "transfers" in self.__dict__:
+            self.transfers.close()
         self.planner.close()
         self.engines.close()
         self.database.close()

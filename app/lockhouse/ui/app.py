@@ -94,7 +94,7 @@ class App(QObject):
         )
         self.models = ModelsController(workspace.models, workspace.targets, self.jobs, self)
         self.memory = MemoryController(workspace.planner, workspace.engines, self.jobs, self)
-        self.transfers = TransferController(workspace.transfers, self.jobs, self)
+        self.transfers = TransferController(lambda: workspace.transfers, self.jobs, self)
         self.network = self._make_network()
         workspace.engines.keep_loaded = True  # reading for ten minutes must not cost a reload
         self.machine = Machine(workspace.engines, self.jobs, self)

@@ -22,7 +22,7 @@ from lockhouse.ui.models.context_slider import (
 )
 from lockhouse.ui.models.controller import disks_of
 from lockhouse.ui.models.discover_controller import reference_in
-from lockhouse.ui.models.discover_values import entry_of, parameters_in, plain_title
+from lockhouse.ui.models.discover_values import entry_of, parameters_in
 from lockhouse.ui.models.header_dialog import shown_value
 from lockhouse.ui.models.memory_panel import MemoryPanel
 from lockhouse.ui.models.transfer_rows import amount_words, downloads_words
@@ -145,8 +145,8 @@ def test_a_search_result_says_whether_it_would_fit() -> None:
 
 
 def test_titles_lose_the_owner_and_the_format() -> None:
-    assert plain_title("Qwen/Qwen3-8B-GGUF") == "Qwen3 8B"
-    assert plain_title("o/GGUF") == "GGUF"
+    assert words.plain_title("Qwen/Qwen3-8B-GGUF") == "Qwen3 8B"
+    assert words.plain_title("o/GGUF") == "GGUF"
 
 
 @pytest.mark.parametrize(

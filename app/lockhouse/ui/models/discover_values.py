@@ -80,14 +80,6 @@ class Opened:
     wanted: str = ""  # the file or the quantization that a reference named
 
 
-def plain_title(repo: str, title: str = "") -> str:
-    """The name of a repository as a title: without its owner and the word GGUF."""
-    name = title or repo.rpartition("/")[2]
-    for ending in ("-GGUF", "-gguf", "_GGUF", " GGUF", ".GGUF"):
-        name = name.removesuffix(ending)
-    return name.replace("-", " ").replace("_", " ").strip() or repo
-
-
 def entry_of(model: HubModel, machine: Machine, here: Mapping[str, str]) -> Entry:
     """A search result in words, with a guess of its fit in the usual size."""
     known = f"{model.title} {model.repo}"
@@ -99,7 +91,7 @@ def entry_of(model: HubModel, machine: Machine, here: Mapping[str, str]) -> Entr
         guess = fit(shape, machine, context_length=_guess_context(model.context_length)).word
     return Entry(
         model.repo,
-        plain_title(model.repo, model.title),
+        words.plain_title(model.repo, model.title),
         model.author or model.repo.partition("/")[0],
         _about(model, parameters),
         words.licence_words(model.license),
@@ -142,7 +134,8 @@ def bringable(
     """What the bundled catalogue says of a model, as a search and a look at it would."""
     files = tuple(
         HubFile(
-            form.file or f"{plain_title(entry.repo).replace(' ', '-')}-{form.quantization}.gguf",
+            form.file
+            or f"{words.plain_title(entry.repo).replace(' ', '-')}-{form.quantization}.gguf",
             form.size_bytes,
             form.sha256,
             form.quantization,

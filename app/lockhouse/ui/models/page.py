@@ -15,12 +15,13 @@ from lockhouse.library.transfers import Transfer
 from lockhouse.ui import wording
 from lockhouse.ui.jobs import Jobs
 from lockhouse.ui.machine import MachineState
+from lockhouse.ui.models import words
 from lockhouse.ui.models.controller import ModelsController
 from lockhouse.ui.models.details import ModelDetails
 from lockhouse.ui.models.devices_dialog import DevicesDialog
 from lockhouse.ui.models.discover import DiscoverView
 from lockhouse.ui.models.discover_controller import DiscoverController
-from lockhouse.ui.models.discover_values import Opened, plain_title
+from lockhouse.ui.models.discover_values import Opened
 from lockhouse.ui.models.folders_dialog import FoldersDialog
 from lockhouse.ui.models.header_dialog import HeaderDialog, HeaderText, header_text
 from lockhouse.ui.models.memory import MemoryController, Question
@@ -454,7 +455,7 @@ class ModelsPage(QWidget):
 
     def _get(self, opened: Opened, choice: FileChoice) -> None:
         self._transfers.add(opened.repo, choice.files, choice.label)
-        self.toast.say(f"Getting {plain_title(opened.repo.repo)} {choice.label}")
+        self.toast.say(f"Getting {words.plain_title(opened.repo.repo)} {choice.label}")
 
     def _show_transfers(self, transfers: tuple[Transfer, ...]) -> None:
         self.tabs.set_count("transfers", len(under_way(transfers)))
@@ -462,7 +463,7 @@ class ModelsPage(QWidget):
         self.discover.show_transfers(transfers)
 
     def _show_finished(self, transfer: Transfer) -> None:
-        self.toast.say(f"{plain_title(transfer.repo, transfer.title)} is here and checked")
+        self.toast.say(f"{words.plain_title(transfer.repo, transfer.title)} is here and checked")
         self._models.refresh()
 
     def _show_limit(self, bytes_per_s: int) -> None:
@@ -477,7 +478,7 @@ class ModelsPage(QWidget):
             return
         dialog = ChoiceDialog(
             self._theme,
-            f"Cancel {plain_title(one.repo, one.title)}?",
+            f"Cancel {words.plain_title(one.repo, one.title)}?",
             f"{wording.size(one.done_bytes)} that came so far are deleted.",
             hint="Pause it to go on another time." if one.state in MOVING else "",
             choices=(("cancel", "Cancel the download"),),

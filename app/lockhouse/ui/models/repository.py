@@ -19,7 +19,7 @@ from lockhouse.ui import wording
 from lockhouse.ui.chat.details_panel import scrolling
 from lockhouse.ui.flow_layout import FlowLayout
 from lockhouse.ui.models import words
-from lockhouse.ui.models.discover_values import GROUPS, Opened, plain_title
+from lockhouse.ui.models.discover_values import GROUPS, Opened
 from lockhouse.ui.models.transfer_controller import MOVING
 from lockhouse.ui.parts import label, push_button
 from lockhouse.ui.theme import Theme
@@ -289,7 +289,7 @@ class RepositoryView(QWidget):
     def show_repository(self, opened: Opened) -> None:
         """Another repository."""
         repo = opened.repo
-        self._title.setText(plain_title(repo.repo))
+        self._title.setText(words.plain_title(repo.repo))
         self._show_facts(opened)
         self._show_notes(opened)
         fresh = self._make_files(opened)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from lockhouse.core.errors import LockhouseError
-from lockhouse.gate.hub import HubFile, HubRepo
-from lockhouse.library.transfers import Transfer, Transfers
 from lockhouse.ui.jobs import Jobs
+
+if TYPE_CHECKING:
+    from lockhouse.gate.hub import HubFile, HubRepo
+    from lockhouse.library.transfers import Transfer, Transfers
 
 MOVING = frozenset({"waiting", "downloading", "checking"})
 _OFTEN_MS = 400
@@ -24,7 +27,10 @@ class TransferController(QObject):
     limit_told = Signal(int)  # bytes a second, 0 for none
     failed = Signal(object)  # LockhouseError
 
-    def __init__(self, transfers: Transfers, jobs: Jobs, parent: QObject | None = None) -> None:
+    def __init__(
+        self, transfers: Callable[[], Transfers], jobs: Jobs, parent: QObject | None = None
+    ) -> None:
+        """``transfers`` is asked on a thread: what it needs is not loaded with the window."""
         super().__init__(parent)
         self._transfers = transfers
         self._jobs = jobs
@@ -40,8 +46,8 @@ class TransferController(QObject):
 
         def begin() -> int:
             if working:
-                self._transfers.start()
-            return self._transfers.speed_limit_bytes_per_s
+                self._transfers().start()
+            return self._transfers().speed_limit_bytes_per_s
 
         self._jobs.run_in_order(begin, self._tell_limit, self.failed.emit)
         self.look()
@@ -51,29 +57,29 @@ class TransferController(QObject):
         """Look now; a look that is still going on is enough."""
         if not self._looking:
             self._looking = True
-            self._jobs.run(lambda: tuple(self._transfers.list()), self._tell, self._not_read)
+            self._jobs.run(lambda: tuple(self._transfers().list()), self._tell, self._not_read)
 
     # what can be done
 
     def add(self, repo: HubRepo, files: Sequence[HubFile], label: str) -> None:
         """Fetch these files."""
-        self._do(lambda: self._transfers.add(repo, files, label=label))
+        self._do(lambda: self._transfers().add(repo, files, label=label))
 
     def pause(self, transfer_id: str) -> None:
         """Stop one for now."""
-        self._do(lambda: self._transfers.pause(transfer_id))
+        self._do(lambda: self._transfers().pause(transfer_id))
 
     def resume(self, transfer_id: str) -> None:
         """Let one go on, paused or failed."""
-        self._do(lambda: self._transfers.resume(transfer_id))
+        self._do(lambda: self._transfers().resume(transfer_id))
 
     def cancel(self, transfer_id: str) -> None:
         """Forget one, and what came of it."""
-        self._do(lambda: self._transfers.cancel(transfer_id))
+        self._do(lambda: self._transfers().cancel(transfer_id))
 
     def move(self, transfer_id: str, position: int) -> None:
         """Give one another place in the order."""
-        self._do(lambda: self._transfers.move(transfer_id, position))
+        self._do(lambda: self._transfers().move(transfer_id, position))
 
     def clear_done(self) -> None:
         """Take the finished ones off the list."""
@@ -81,7 +87,7 @@ class TransferController(QObject):
 
         def work() -> None:
             for transfer_id in done:
-                self._transfers.cancel(transfer_id)
+                self._transfers().cancel(transfer_id)
 
         self._do(work)
 
@@ -89,8 +95,8 @@ class TransferController(QObject):
         """All together take no more; 0 lifts it."""
 
         def work() -> int:
-            self._transfers.speed_limit_bytes_per_s = bytes_per_s
-            return self._transfers.speed_limit_bytes_per_s
+            self._transfers().speed_limit_bytes_per_s = bytes_per_s
+            return self._transfers().speed_limit_bytes_per_s
 
         self._jobs.run_in_order(work, self._tell_limit, self.failed.emit)
 

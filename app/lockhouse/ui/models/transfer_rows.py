@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from lockhouse.library.transfers import Transfer
 from lockhouse.ui import wording
 from lockhouse.ui.models import words
-from lockhouse.ui.models.discover_values import plain_title
 from lockhouse.ui.models.transfer_controller import MOVING
 from lockhouse.ui.parts import icon_button, label, push_button
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import ThinBar
+
+if TYPE_CHECKING:
+    from lockhouse.library.transfers import Transfer
 
 _LOOK: Final[dict[str, tuple[str, str, str]]] = {
     # state: icon, its ink, ink of the bar
@@ -151,7 +152,7 @@ class TransferRow(QFrame):
         self._shown = self.transfer = transfer
         icon, ink, bar = _LOOK[transfer.state]
         self._icon.setPixmap(self._theme.pixmap(icon, 16, ink))
-        title = plain_title(transfer.repo, transfer.title)
+        title = words.plain_title(transfer.repo, transfer.title)
         self._full_title = title
         self._title.setToolTip(transfer.repo)
         self._code.setText(transfer.label)

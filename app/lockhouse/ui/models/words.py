@@ -166,3 +166,11 @@ def progress_words(done_bytes: int, size_bytes: int) -> str:
     done = done_bytes / scale
     shown = f"{done:.1f}" if unit in ("GB", "TB") else f"{done:.0f}"
     return f"{shown} of {whole}"
+
+
+def plain_title(repo: str, title: str = "") -> str:
+    """The name of a repository as a title: without its owner and the word GGUF."""
+    name = title or repo.rpartition("/")[2]
+    for ending in ("-GGUF", "-gguf", "_GGUF", " GGUF", ".GGUF"):
+        name = name.removesuffix(ending)
+    return name.replace("-", " ").replace("_", " ").strip() or repo

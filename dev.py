@@ -86,6 +86,8 @@ TEST_PROGRAMS = {"Xvfb": "xvfb", "xauth": "xauth"}
 JOURNEY_PROGRAMS = {
     "/usr/bin/dbus-run-session": "dbus-daemon",
     "/usr/bin/dbus-send": "dbus-bin",
+    "/usr/bin/gdbus": "libglib2.0-bin",
+    "/usr/bin/gnome-keyring-daemon": "gnome-keyring",
     "/usr/bin/import": "imagemagick",
     "/usr/bin/openbox": "openbox",
     "/usr/bin/strace": "strace",

@@ -36,6 +36,7 @@ from lockhouse.ui.models.values import (
 )
 
 _REMOVABLE_ROOTS = ("/media/", "/run/media/", "/mnt/", "/Volumes/")
+_COMPARED_BYTES = 2 << 30  # read at a time, in the background
 _PULSE_MS = 100
 
 
@@ -116,6 +117,21 @@ class ModelsController(QObject):
             self.listed.emit(shelf)
         if self._stale:
             self._stale = False
+            self.refresh()
+        elif is_other:
+            self._jobs.run(self._compare, self._after_comparing, lambda _: None)
+
+    def _compare(self) -> bool:
+        """Read files that may be equal to others, a few seconds' worth, so that equal ones are
+        shown once. Whether any was read."""
+        read: list[int] = []
+        self._models.recognise(
+            limit_bytes=_COMPARED_BYTES, progress=lambda done, _: read.append(done)
+        )
+        return any(read)
+
+    def _after_comparing(self, found: object) -> None:
+        if found:
             self.refresh()
 
     def _not_read(self, error: LockhouseError) -> None:

@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QPointF, QRect, QSize, Qt
-from PySide6.QtGui import QFont, QFontMetrics, QPainter, QPaintEvent, QStaticText
+from PySide6.QtCore import (
+    QEvent,
+    QModelIndex,
+    QObject,
+    QPersistentModelIndex,
+    QPointF,
+    QRect,
+    QSize,
+    Qt,
+)
+from PySide6.QtGui import (
+    QFont,
+    QFontMetrics,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QStaticText,
+    QWheelEvent,
+)
 from PySide6.QtWidgets import (
     QHeaderView,
     QStyle,
@@ -74,7 +91,8 @@ class ModelDelegate(QStyledItemDelegate):
         rect: QRect = option.rect
         column = index.column()
         row = self._table.row(index.row())
-        self._paint_ground(painter, rect, option.state, column)
+        hovered = isinstance(option.widget, ModelView) and option.widget.hovered == index.row()
+        self._paint_ground(painter, rect, option.state, column, hovered=hovered)
         left = rect.left() + px(16 if column == NAME else 8)
         area = QRect(left, rect.top(), rect.right() - left - px(7), rect.height() - 1)
         shown = self._table.words(row, column)
@@ -100,7 +118,13 @@ class ModelDelegate(QStyledItemDelegate):
             self._paint_words(painter, area, shown, ink, is_right=column == SIZE)
 
     def _paint_ground(
-        self, painter: QPainter, rect: QRect, state: QStyle.StateFlag, column: int
+        self,
+        painter: QPainter,
+        rect: QRect,
+        state: QStyle.StateFlag,
+        column: int,
+        *,
+        hovered: bool,
     ) -> None:
         theme = self._theme
         if state & QStyle.StateFlag.State_Selected:
@@ -108,7 +132,7 @@ class ModelDelegate(QStyledItemDelegate):
             if column == NAME:
                 bar = QRect(rect.left(), rect.top(), 2, rect.height())
                 painter.fillRect(bar, theme.color("accent"))
-        elif state & QStyle.StateFlag.State_MouseOver:
+        elif hovered:
             painter.fillRect(rect, theme.color("hover"))
         line = QRect(rect.left(), rect.bottom(), rect.width(), 1)
         painter.fillRect(line, theme.color("border"))
@@ -205,7 +229,30 @@ class ModelView(QTableView):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
+        self.hovered = -1  # a row; Qt itself knows only of cells
+        self.setMouseTracking(True)
         self.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        super().mouseMoveEvent(event)
+        self._hover(self.rowAt(event.position().toPoint().y()))
+
+    def leaveEvent(self, event: QEvent) -> None:
+        super().leaveEvent(event)
+        self._hover(-1)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        super().wheelEvent(event)
+        self._hover(self.rowAt(event.position().toPoint().y()))
+
+    def _hover(self, row: int) -> None:
+        if row == self.hovered:
+            return
+        for one in (self.hovered, row):
+            if one >= 0:
+                top, height = self.rowViewportPosition(one), self.rowHeight(one)
+                self.viewport().update(0, top, self.viewport().width(), height)
+        self.hovered = row
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self.viewport())

@@ -20,7 +20,7 @@ from tests.hub.content import ALWAYS, Blob, Fault, commit_of
 from tests.hub.server import HubServer
 
 MB = 1 << 20
-KILLS = int(os.environ.get("LOCKHOUSE_TEST_KILLS", "3"))
+KILLS = int(os.environ.get("LOCKHOUSE_TEST_KILLS", "2"))
 REPO = "org/Tiny-GGUF"
 GGUF = {"total": 134_515_008, "architecture": "llama", "context_length": 8192}
 
@@ -139,8 +139,6 @@ def test_a_newer_file_at_the_hub_is_seen_and_kept_beside_the_one_that_is_here(
     [
         Fault("reset", at=40 * MB),
         Fault("wrong bytes", at=60 * MB, length=33),
-        Fault("no range", times=ALWAYS),
-        Fault("too short", at=80 * MB),
         Fault("status", at=503, after=2),  # the first two are for the header
     ],
     ids=lambda fault: fault.kind,

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from lockhouse.ui.models.page import ModelsPage
 
 _SWITCH_INTERVAL_S = 0.0001
+_GC_THRESHOLDS = (50_000, 20, 50)
 _CLOSE_GRACE_S = 1.5
 _KEEP_DELETED = timedelta(days=30)
 _BACKUP_AFTER = timedelta(days=1)
@@ -450,6 +451,8 @@ def make_application(arguments: list[str]) -> QApplication:
     application = existing if isinstance(existing, QApplication) else QApplication(arguments)
     # A thread that computes in Python makes each call of Qt's wait this long for Python's lock.
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    # Reading a library makes tens of thousands of values that die at once: not worth a search.
+    gc.set_threshold(*_GC_THRESHOLDS)
     application.setOrganizationName("Lockhouse")
     application.setApplicationName("Lockhouse")
     application.setApplicationDisplayName("Lockhouse")

@@ -11,7 +11,6 @@ from lockhouse.ui.models.page import ModelsPage
 from tests.library.layouts import lm_studio
 from tests.ui.window.driving import OpenWindow, Window, close
 
-
 # of one length, so that nothing else in the header moves
 NAME, OTHER_NAME = b"Smollm2 135M 8k", b"Second Model Nr"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Iterator
@@ -33,6 +34,16 @@ def planner() -> Iterator[Planner]:
 def ask(planner: Planner, path: Path, question: Question) -> MemoryPlan:
     context_length, kv_type = question
     return planner.plan(PlanRequest(str(path), context_length, kv_type))  # type: ignore[arg-type]
+
+
+def planners() -> list[int]:
+    """The planning processes that this one has started."""
+    found = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):  # one that has just ended has no command line
+            if "--engine-planner" in child.cmdline():
+                found.append(child.pid)
+    return found
 
 
 def assert_equal(plan: MemoryPlan, real: dict[str, float]) -> None:
@@ -108,23 +119,16 @@ def in_parts(whole: Path, stem: Path) -> list[Path]:
 
 
 def test_one_process_answers_for_one_model(planner: Planner, starter: Path, tmp_path: Path) -> None:
-    def children() -> list[int]:
-        return [
-            child.pid
-            for child in psutil.Process().children()
-            if "--engine-planner" in " ".join(child.cmdline())
-        ]
-
     first = ask(planner, starter, (1024, "f16"))
-    before = children()
+    before = planners()
     assert len(before) == 1
     second = ask(planner, starter, (1280, "f16"))
-    assert children() == before
+    assert planners() == before
     assert second.kv_bytes - first.kv_bytes == 30 * 3 * 64 * 2 * 2 * 256
     other = copy_of(starter, tmp_path / "other.gguf")
     assert ask(planner, other, (1024, "f16")) == first
-    assert len(children()) == 1
-    assert children() != before
+    assert len(planners()) == 1
+    assert planners() != before
 
 
 def test_it_ends_by_itself_and_starts_again(starter: Path) -> None:
@@ -154,17 +158,13 @@ def test_a_crash_is_an_ordinary_error_and_the_next_question_answers(
     at = data.index(key) + len(key) + 4
     path = tmp_path / "none.gguf"
     path.write_bytes(data[:at] + (1_000_000_000).to_bytes(4, "little") + data[at + 4 :])
+    before = set(planners())
     planner = Planner()
     with pytest.raises(EngineCrashed, match="Planning ended early"):
         ask(planner, path, (512, "f16"))
     assert ask(planner, starter, (512, "f16")).kv_bytes == 11_796_480
-    child = next(
-        child
-        for child in psutil.Process().children()
-        if "--engine-planner" in " ".join(child.cmdline())
-    )
-    os.kill(child.pid, signal.SIGKILL)
-    child.wait()
+    (child,) = set(planners()) - before
+    os.kill(child, signal.SIGKILL)
     assert ask(planner, starter, (768, "f16")).kv_bytes == 768 * 23_040
     planner.close()
 

@@ -169,11 +169,16 @@ class Planner:
             if known is not None:
                 self._known.move_to_end((identity, request))
                 return known
+            kept = self._child
             try:
                 answer = self._child_for(identity).ask(request)
-            except _Ended:  # its time was up just then
+            except EngineCrashed:
+                was_kept = self._child is kept
                 self._end()
-                answer = self._child_for(identity).ask(request)
+                if not was_kept:
+                    raise
+                # It had ended or been ended since the last question; a new one may answer.
+                answer = self._ask_anew(identity, request)
             except LockhouseError:
                 self._end()
                 raise
@@ -206,6 +211,13 @@ class Planner:
         with self._lock:
             self._end()
 
+    def _ask_anew(self, identity: str, request: PlanRequest) -> MemoryPlan | DeviceReport:
+        try:
+            return self._child_for(identity).ask(request)
+        except LockhouseError:
+            self._end()
+            raise
+
     def _child_for(self, identity: str) -> _Child:
         if self._child is None or self._identity != identity or not self._child.is_alive():
             self._end()
@@ -216,10 +228,6 @@ class Planner:
         if self._child is not None:
             self._child.end()
             self._child = None
-
-
-class _Ended(EngineCrashed):
-    """It went as it should, and a moment too early."""
 
 
 class _Child:
@@ -284,8 +292,6 @@ class _Child:
         self._log.seek(0, os.SEEK_END)
         self._log.seek(max(0, self._log.tell() - _LOG_TAIL_BYTES))
         tail = self._log.read().decode("utf-8", "replace")
-        if self._process.returncode == 0:
-            return _Ended("Planning ended early.", hint="Try again.", code="planner_ended")
         cause = death.explain(self._process.returncode or 0, tail)
         return EngineCrashed(
             f"Planning ended early. {cause.message}", hint=cause.hint, code="planner_crashed"

@@ -90,17 +90,7 @@ class SealDialog(QDialog):
             column.addWidget(label(sentence, ink="2", wrap=True))
         column.addSpacing(px(4))
         column.addWidget(hairline())
-        check = QHBoxLayout()
-        check.addWidget(
-            label("See for yourself: try to reach the network in every way.", wrap=True), 1
-        )
-        self._spinner = Spinner(theme, "Checking")
-        self._spinner.hide()
-        check.addWidget(self._spinner)
-        self._check = push_button(theme, "Check now", name="check_seal", compact=True)
-        self._check.clicked.connect(self._run)
-        check.addWidget(self._check)
-        column.addLayout(check)
+        column.addLayout(self._make_check())
         self._results = QGridLayout()
         self._results.setHorizontalSpacing(px(12))
         self._results.setVerticalSpacing(px(6))
@@ -118,6 +108,20 @@ class SealDialog(QDialog):
         column.addLayout(row)
         network.changed.connect(self._show_network)
         self._show_network(network.view)
+
+    def _make_check(self) -> QHBoxLayout:
+        theme = self._theme
+        check = QHBoxLayout()
+        check.addWidget(
+            label("See for yourself: try to reach the network in every way.", wrap=True), 1
+        )
+        self._spinner = Spinner(theme, "Checking")
+        self._spinner.hide()
+        check.addWidget(self._spinner)
+        self._check = push_button(theme, "Check now", name="check_seal", compact=True)
+        self._check.clicked.connect(self._run)
+        check.addWidget(self._check)
+        return check
 
     def _make_door(self) -> QWidget:
         """Shown while a broker can reach a host: to whom, how much, and the way to end it."""

@@ -124,6 +124,24 @@ class DiscoverView(QWidget):
         column.addWidget(self._whole, 1)
         column.addWidget(self.strip)
 
+    def _make_facets(self) -> QWidget:
+        theme = self._theme
+        self._fit = ChoiceButton(theme, "Size", _FITS, chip=True, height=28)
+        self._licence = ChoiceButton(theme, "Licence", _LICENCES, chip=True, height=28)
+        self._capability = ChoiceButton(theme, "Use", _CAPABILITIES, chip=True, height=28)
+        self._language = ChoiceButton(theme, "Language", _LANGUAGES, chip=True, height=28)
+        chips = QWidget()
+        flow = FlowLayout(chips, spacing=theme.px(6))
+        for name, chip in (
+            ("facet_fit", self._fit),
+            ("facet_licence", self._licence),
+            ("facet_capability", self._capability),
+            ("facet_language", self._language),
+        ):
+            chip.setObjectName(name)
+            flow.addWidget(chip)
+        return chips
+
     def _make_left(self) -> QWidget:
         theme, px = self._theme, self._theme.px
         left = QFrame()
@@ -135,20 +153,6 @@ class DiscoverView(QWidget):
             "Search models, or paste an address",
             "Search, or paste an address…",
         )
-        self._fit = ChoiceButton(theme, "Size", _FITS, chip=True, height=28)
-        self._licence = ChoiceButton(theme, "Licence", _LICENCES, chip=True, height=28)
-        self._capability = ChoiceButton(theme, "Use", _CAPABILITIES, chip=True, height=28)
-        self._language = ChoiceButton(theme, "Language", _LANGUAGES, chip=True, height=28)
-        chips = QWidget()
-        flow = FlowLayout(chips, spacing=px(6))
-        for name, chip in (
-            ("facet_fit", self._fit),
-            ("facet_licence", self._licence),
-            ("facet_capability", self._capability),
-            ("facet_language", self._language),
-        ):
-            chip.setObjectName(name)
-            flow.addWidget(chip)
         self._spinner = Spinner(theme, "Searching")
         self._state = label("Searching…", role="caption", ink="3", name="discover_state")
         waiting = QHBoxLayout()
@@ -171,7 +175,7 @@ class DiscoverView(QWidget):
         top.setContentsMargins(px(12), 0, px(12), 0)
         top.setSpacing(px(8))
         top.addWidget(self._edit)
-        top.addWidget(chips)
+        top.addWidget(self._make_facets())
         top.addWidget(self._waiting)
         column.addLayout(top)
         column.addWidget(self._left_stack, 1)

@@ -83,7 +83,6 @@ class MemoryPanel(QWidget):
         self._keep.setSingleShot(True)
         self._keep.setInterval(_KEEP_AFTER_MS)
         self._keep.timeout.connect(lambda: self.chosen.emit(self._choice))
-        px = theme.px
         self._amount = label("", ink="2", name="memory_amount")
         self._bar = MemoryBar(theme)
         self._bar.setObjectName("model_memory")
@@ -102,6 +101,10 @@ class MemoryPanel(QWidget):
         self._precision.picked.connect(self._precision_chosen)
         self._saving = label("", role="caption", ink="3", wrap=True, name="cache_saving")
         self._source = label("", role="caption", ink="3", name="memory_source")
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        px = self._theme.px
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(px(8))

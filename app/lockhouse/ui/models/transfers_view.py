@@ -98,7 +98,6 @@ class TransfersView(QWidget):
         self._theme = theme
         self._is_open = False
         self._shown: tuple[Transfer, ...] = ()
-        px = theme.px
         self.setObjectName("transfers_view")
         self.rows = _Rows(theme, movable=True)
         self.done_rows = _Rows(theme, movable=True)
@@ -117,6 +116,10 @@ class TransfersView(QWidget):
             ink="3",
             wrap=True,
         )
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        theme, px = self._theme, self._theme.px
         head = QHBoxLayout()
         head.addWidget(self._sum, 1)
         head.addWidget(self.limit)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import queue
 import threading
 import time
 import traceback
@@ -27,6 +26,7 @@ from lockhouse.core.answering import AnswerRequest, EngineBuild, Event, Failed, 
 from lockhouse.core.errors import EngineCrashed, InvalidInput, LockhouseError, NoRoom
 from lockhouse.engine import protocol
 from lockhouse.engine.process.native import build, load_model, start_backend
+from lockhouse.engine.process.outbox import Outbox
 from lockhouse.engine.process.templates import Prompt, PromptBuilder, Renderer
 from lockhouse.engine.process.threads import ThreadGovernor
 from lockhouse.engine.protocol import EngineStatus, StartOrder, TokenCount
@@ -184,9 +184,7 @@ class Service:
                 self._quiet.notify_all()
 
     def _answer(self, connection: Connection, request: AnswerRequest) -> None:
-        outbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
-        writer = threading.Thread(target=_write_all, args=(connection, outbox), daemon=True)
-        writer.start()
+        outbox = Outbox(connection)
         job: Job | None = None
         try:
             started = time.perf_counter()
@@ -198,15 +196,14 @@ class Service:
         except LockhouseError as error:
             outbox.put(_failed(error))
         except (OSError, EOFError):
-            if job is not None and self._scheduler is not None:
-                self._scheduler.cancel(job)
+            if job is None:
+                return
+            assert self._scheduler is not None
+            self._scheduler.cancel(job)
         except Exception as error:  # noqa: BLE001 - a bug ends one answer, not everyone's
             traceback.print_exc(limit=-3)
             outbox.put(Failed("bug", f"The engine made a mistake: {type(error).__name__}."))
-        finally:
-            if job is None:
-                outbox.put(None)
-            writer.join()
+        outbox.wait_for_end()
 
     def _follow(self, connection: Connection, job: Job) -> None:
         """Take orders about a running answer until the client closes."""
@@ -402,17 +399,3 @@ class _Loading:
 
 def _failed(error: LockhouseError) -> Failed:
     return Failed(error.code, error.message, error.hint, error.exit_code)
-
-
-def _write_all(connection: Connection, outbox: queue.SimpleQueue[Event | None]) -> None:
-    """Send events until the closing one. A client that is gone makes it throw the rest away."""
-    while True:
-        event = outbox.get()
-        if event is None:
-            return
-        try:
-            protocol.send(connection, event)
-        except OSError:
-            return
-        if type(event).__name__ in ("Finished", "Failed"):
-            return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from lockhouse.ui.parts import label, push_button
@@ -62,6 +63,17 @@ class EmptyState(QWidget):
         """Another reason."""
         self._title.setText(title)
         self._words.setText(words)
+        self._give_room()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._give_room()
+
+    def _give_room(self) -> None:
+        """A label in the middle of a layout is not asked how high its lines are together."""
+        self._words.ensurePolished()
+        self._words.setMinimumHeight(self._words.heightForWidth(self._words.width()))
 
     def _dress(self) -> None:
         self._icon.setPixmap(self._theme.pixmap(self._icon_name, 24, "text-3"))
+        self._give_room()

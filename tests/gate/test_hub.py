@@ -96,6 +96,27 @@ def test_a_revision_and_what_is_not_there(server: HubServer, hub: Hub) -> None:
             hub.repo(name, revision)
 
 
+@pytest.mark.parametrize(
+    "pose",
+    [
+        {"id": "../../../home"},
+        {"id": "/etc/cron.d"},
+        {"id": "org/.."},
+        {"id": "one"},
+        {"sha": "../../../../tmp"},
+        {"sha": "main"},
+        {"sha": ""},
+    ],
+)
+def test_a_hub_cannot_name_a_folder_elsewhere(
+    server: HubServer, hub: Hub, pose: dict[str, str]
+) -> None:
+    server.add("org/Model-GGUF", {"m-Q8_0.gguf": CONTENT}).poses_as = pose
+    with pytest.raises(RemoteFailure) as caught:
+        hub.repo("org/Model-GGUF")
+    assert caught.value.code == "hub_answer_invalid"
+
+
 def test_the_card_comes_without_its_metadata_and_cut(server: HubServer, hub: Hub) -> None:
     repo = server.add("org/Model-GGUF", {"README.md": CARD})
     assert hub.card("org/Model-GGUF", repo.main) == "# A model\n\nWords."

@@ -100,6 +100,7 @@ class Repo:
     downloads: int = 0
     likes: int = 0
     modified: str = "2026-10-01T12:00:00.000Z"
+    poses_as: Mapping[str, str] = field(default_factory=dict)  # instead of its true id and sha
 
     @property
     def main(self) -> str:

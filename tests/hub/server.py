@@ -247,6 +247,7 @@ class _Handler(BaseHTTPRequestHandler):
             siblings.append(sibling)
         entry = self._entry(repo, ())
         entry |= {"sha": commit, "siblings": siblings, "disabled": False}
+        entry |= repo.poses_as
         entry |= {"gguf": dict(repo.gguf)} if repo.gguf else {}
         entry |= {"cardData": dict(repo.card)} if repo.card else {}
         self._send_json(entry)

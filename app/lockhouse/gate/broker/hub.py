@@ -46,6 +46,7 @@ _LISTED: Final = ("author", "downloads", "gated", "gguf", "lastModified", "likes
 _SORTS: Final = {"updated": "last_modified", "created": "created_at", "trending": "trending_score"}
 _TASKS: Final = {"vision": "image-text-to-text", "embedding": "feature-extraction"}
 _TAGS: Final = {"reasoning": "reasoning", "tools": "tool-use", "chat": "conversational"}
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _SHARD: Final = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$", re.IGNORECASE)
 _FORM: Final = re.compile(
     r"(?:^|[-._/])((?:UD-)?(?:I?Q\d(?:_\d|_K)?(?:_(?:X?X?[SML]|XL|NL|XXS))*(?:_\d+)*|TQ\d_\d"
@@ -325,6 +326,13 @@ def _model(found: Any) -> HubModel:
 
 
 def _repo(info: Any, endpoint: str) -> HubRepo:
+    name, commit = str(info.id), str(info.sha or "")
+    if not is_repo(name) or not _COMMIT.fullmatch(commit):  # both become names of folders
+        raise RemoteFailure(
+            "The hub names a repository or a revision as no hub does; nothing was taken from it.",
+            hint="Check which address is open: lockhouse status",
+            code="hub_answer_invalid",
+        )
     gguf = info.gguf if isinstance(info.gguf, dict) else {}
     card = info.card_data.to_dict() if info.card_data is not None else {}
     tags = tuple(_text(tag) for tag in (info.tags or ())[:200])
@@ -333,8 +341,8 @@ def _repo(info: Any, endpoint: str) -> HubRepo:
     if isinstance(languages, str):
         languages = (languages,)
     return HubRepo(
-        repo=info.id,
-        revision=str(info.sha or ""),
+        repo=name,
+        revision=commit,
         license=_license(tags, card),
         gated=_gated(info.gated),
         files=_files(info.siblings or ()),
@@ -346,7 +354,7 @@ def _repo(info: Any, endpoint: str) -> HubRepo:
         capabilities=_capabilities(info, tags, str(gguf.get("chat_template") or "")),
         updated_at=info.last_modified.isoformat() if info.last_modified else "",
         license_url=_text(card.get("license_link")),
-        url=f"{endpoint}/{info.id}",
+        url=f"{endpoint}/{name}",
     )
 
 

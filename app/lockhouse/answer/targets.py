@@ -7,6 +7,7 @@ ask which kind they hold; what differs is data in :class:`TargetInfo`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Literal, Protocol
 
 import msgspec
@@ -18,7 +19,11 @@ TargetKind = Literal["local", "api", "lan"]
 
 
 class TargetInfo(msgspec.Struct, frozen=True):
-    """What a person needs to know of a target before choosing it."""
+    """What a person needs to know of a target before choosing it.
+
+    ``name`` of a target elsewhere is ``provider/model``; ``host`` is who would get the words.
+    Prices are per million tokens; None where none is known.
+    """
 
     name: str
     kind: TargetKind
@@ -30,6 +35,11 @@ class TargetInfo(msgspec.Struct, frozen=True):
     capabilities: tuple[str, ...] = ("chat",)
     size_bytes: int = 0
     leaves_machine: bool = False
+    host: str = ""
+    provider_title: str = ""
+    input_price: Decimal | None = None
+    output_price: Decimal | None = None
+    currency: str = "USD"
 
 
 class Target(Protocol):

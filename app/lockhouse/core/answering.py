@@ -7,21 +7,54 @@ A request goes to a target; a target gives back a stream of events that ends wit
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
 
 Role = Literal["system", "user", "assistant"]
+TurnRole = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "cancelled", "error"]
 ContextPolicy = Literal["stop", "cut_oldest"]
 
 
-class Turn(msgspec.Struct, frozen=True):
-    """One message of a prompt. ``reasoning`` only for the assistant's own turns."""
+class Image(msgspec.Struct, frozen=True):
+    """A picture in a prompt: the bytes of a PNG, JPEG, GIF or WebP file."""
 
-    role: Role
+    media_type: str  # "image/png"
+    data: bytes
+    name: str = ""
+
+
+class Tool(msgspec.Struct, frozen=True):
+    """Something the model may ask its caller to do. ``parameters`` is the text of a JSON schema."""
+
+    name: str
+    description: str = ""
+    parameters: str = "{}"
+
+
+class ToolCall(msgspec.Struct, frozen=True, tag="tool_call"):
+    """The model wants a tool to be called; ``arguments`` is JSON as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """One message of a prompt.
+
+    ``reasoning`` and ``tool_calls`` only for the assistant's own turns, ``images`` for the
+    user's. A turn of the role "tool" answers the call named by ``tool_call_id``.
+    """
+
+    role: TurnRole
     content: str
     reasoning: str | None = None
+    images: tuple[Image, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
 
 
 class Sampling(msgspec.Struct, frozen=True, omit_defaults=False):
@@ -59,7 +92,9 @@ class AnswerRequest(msgspec.Struct, frozen=True):
     ``max_tokens`` None means until the model stops or the context is full. ``grammar`` is GBNF,
     ``json_schema`` the text of a JSON schema; at most one of the two. ``prefill`` is text the
     answer must begin with ("continue"). ``reasoning_budget`` counts tokens, None is no limit.
-    ``left_open`` names what nobody chose for this request (fields of Sampling,
+    ``tools`` are passed to targets that know them; what such a target wants called comes as
+    :class:`ToolCall`. ``task`` is the word for totals and records: "chat", "selection",
+    "document". ``left_open`` names what nobody chose for this request (fields of Sampling,
     "context_length", "max_tokens"): there a target's own defaults win over what stands here.
     """
 
@@ -73,6 +108,8 @@ class AnswerRequest(msgspec.Struct, frozen=True):
     reasoning_budget: int | None = None
     when_full: ContextPolicy = "stop"
     context_length: int | None = None
+    tools: tuple[Tool, ...] = ()
+    task: str = "chat"
     left_open: tuple[str, ...] = ()
 
 
@@ -132,11 +169,22 @@ class TextWasReasoning(msgspec.Struct, frozen=True, tag="text_was_reasoning"):
     """All text sent so far belonged to the trace: the model closed one it never opened."""
 
 
+class StartOver(msgspec.Struct, frozen=True, tag="start_over"):
+    """All text and reasoning sent so far is void; the answer begins again from nothing.
+
+    Only servers of one's own do this, when one of several equal ones ended in mid-answer and
+    what another one says differs.
+    """
+
+    reason: str
+
+
 class Notice(msgspec.Struct, frozen=True, tag="notice"):
     """Something the user should know: turns cut, template replaced, safer settings used.
 
     ``code`` is one of ``turns_cut``, ``template_fallback``, ``engine_restarted``,
-    ``safer_settings``, ``reasoning_ended``, ``context_full``, ``repeats``.
+    ``safer_settings``, ``reasoning_ended``, ``context_full``, ``repeats``, ``waiting`` (the
+    provider asked to wait), ``server_changed``.
     """
 
     code: str
@@ -151,10 +199,22 @@ class EngineBuild(msgspec.Struct, frozen=True):
     build: str = ""  # commit and digest of the native library
 
 
+class Cost(msgspec.Struct, frozen=True):
+    """Money. ``is_estimate`` where the provider did not say what it counted."""
+
+    amount: Decimal
+    currency: str = "USD"
+    is_estimate: bool = False
+
+
 class Finished(msgspec.Struct, frozen=True, tag="finished"):
     """The end of an answer, with all that is needed to tell how it came about.
 
-    ``parameters`` holds every setting that was in force, the seed included.
+    ``parameters`` holds every setting that was in force, the seed included. ``cost`` is None
+    for what runs on this machine and where no price is known; ``energy_j`` is what this machine
+    used meanwhile, in joules, where it can tell. Of an answer from elsewhere: ``host`` is who
+    gave it, ``model`` the name it gave for what answered, ``sent_sha256`` the hash of the body
+    that was sent.
     """
 
     finish_reason: FinishReason
@@ -166,6 +226,11 @@ class Finished(msgspec.Struct, frozen=True, tag="finished"):
     model_sha256: str | None = None
     threads: int = 0
     context_length: int = 0
+    cost: Cost | None = None
+    energy_j: float | None = None
+    host: str = ""
+    model: str = ""
+    sent_sha256: str = ""
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
@@ -176,6 +241,8 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     hint: str = ""
     exit_code: int = 70
     details: str = ""  # last native log lines, where an engine ended
+    retry_after_s: float = 0.0  # what a provider asks to wait
+    cost: Cost | None = None  # of an answer from elsewhere that ended half-way
 
 
 Event = (
@@ -184,6 +251,8 @@ Event = (
     | Text
     | Reasoning
     | TextWasReasoning
+    | ToolCall
+    | StartOver
     | Notice
     | Usage
     | Finished

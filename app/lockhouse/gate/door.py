@@ -11,7 +11,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from multiprocessing.connection import Connection
 from typing import Any, Literal, TypeVar
 
@@ -116,6 +116,34 @@ class Gate:
         ``purpose`` is the word in the records. Raises Cancelled when ``cancel`` was called, and
         LockhouseError: sealed, a host that is not allowed, what the network or the host said.
         """
+        reply = b""
+        frames = self.stream(
+            request, files=files, event_type=event_type, cancel=cancel, purpose=purpose
+        )
+        with contextlib.closing(frames):
+            while True:
+                try:
+                    event = next(frames)
+                except StopIteration as end:
+                    reply = end.value
+                    break
+                if events is not None:
+                    events(event)
+        return msgspec.json.decode(reply, type=reply_type)
+
+    def stream(
+        self,
+        request: msgspec.Struct,
+        *,
+        files: Sequence[int] = (),
+        event_type: Any = None,
+        cancel: CancelToken | None = None,
+        purpose: str = "",
+    ) -> Generator[Any, None, bytes]:
+        """The same, event by event; returns the JSON of the reply. Closing it takes it back.
+
+        Nothing is sent before the first event is asked for.
+        """
         purpose = purpose or type(request).__name__
         connection = self._begin(files, purpose)
         state = self.state
@@ -130,10 +158,9 @@ class Gate:
         with contextlib.closing(connection):
             try:
                 connection.send_bytes(msgspec.json.encode(call))
-                reply = self._follow(connection, cancel, events, event_type)
+                return (yield from self._follow(connection, cancel, event_type))
             except (EOFError, OSError) as error:
                 raise self._why_gone(purpose) from error
-        return msgspec.json.decode(reply, type=reply_type)
 
     def use_key(self, provider: str, key: str) -> None:
         """Give the broker a key for as long as this program runs; empty forgets it."""
@@ -190,12 +217,8 @@ class Gate:
             raise self._why_gone(purpose) from error
 
     def _follow(
-        self,
-        connection: Connection,
-        cancel: CancelToken | None,
-        events: Callable[[Any], None] | None,
-        event_type: Any,
-    ) -> bytes:
+        self, connection: Connection, cancel: CancelToken | None, event_type: Any
+    ) -> Generator[Any, None, bytes]:
         """Read frames until the reply; its bytes."""
         give_up_at = 0.0
         while True:
@@ -214,8 +237,8 @@ class Gate:
                 raise _error(body)
             if kind == wire.ATTEMPT:
                 self._keep(msgspec.json.decode(body, type=Record))
-            elif kind == wire.EVENT and events is not None and not give_up_at:
-                events(msgspec.json.decode(body, type=event_type or Any))
+            elif kind == wire.EVENT and event_type is not None and not give_up_at:
+                yield msgspec.json.decode(body, type=event_type)
 
     def _keep(self, record: Record) -> None:
         with self._lock:

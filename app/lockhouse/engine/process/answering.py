@@ -31,10 +31,13 @@ from lockhouse.core.reasoning import MARKS, ReasoningSplitter, StopMatcher, open
 from lockhouse.engine.process.model import Logits, Vocabulary
 from lockhouse.engine.process.sampling import Sampler, draw_seed, json_schema_grammar
 from lockhouse.engine.process.templates import Prompt
+from lockhouse.engine.process.threads import usable_processors
 
 _COUNT_S = 0.25  # between counts of tokens for whoever shows a rate
 _LOOP_TOKENS, _LONGEST_PERIOD = 320, 81  # at least four rounds before it counts as a loop
-_GATHER_S = 0.04  # text goes out at most this often: each message wakes other processes
+# Text goes out at most this often. Each message wakes other processes; where every core computes,
+# one thread of the computation has to make room for that, and all the others wait for it.
+_GATHER_S, _GATHER_AT_FULL_LOAD_S = 0.04, 0.08
 
 
 class Job:
@@ -151,7 +154,7 @@ class Job:
         if not (self._text or self._trace):
             return
         clock = time.perf_counter()
-        if now or clock - self._sent_at >= _GATHER_S:
+        if now or clock - self._sent_at >= self._gather_s():
             self._sent_at = clock
             if self._trace:
                 self.send(Reasoning("".join(self._trace)))
@@ -163,6 +166,9 @@ class Job:
             if clock - self._counted_at >= _COUNT_S:
                 self._counted_at = clock
                 self.send(self._usage())
+
+    def _gather_s(self) -> float:
+        return _GATHER_S if self.threads < usable_processors() else _GATHER_AT_FULL_LOAD_S
 
     def _repeats(self) -> bool:
         """Whether nothing new has come for long: the same few tokens over and over."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -17,11 +18,18 @@ _LOOK_EVERY_S = 0.2
 _TOLERATED = 0.3  # of one core: desktop noise, not a competitor
 
 
+@cache
+def usable_processors() -> int:
+    """Threads that can run at the same time here, hyper-threads included."""
+    allowed = len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else 0
+    return allowed or psutil.cpu_count() or 1
+
+
 def physical_cores() -> int:
     """Cores worth a thread each; hyper-threads slow matrix work down."""
-    allowed = len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else 0
+    allowed = usable_processors()
     physical = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
-    return max(1, min(physical, allowed or physical))
+    return max(1, min(physical, allowed))
 
 
 class ThreadGovernor:

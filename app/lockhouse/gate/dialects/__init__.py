@@ -1,0 +1,1 @@
+"""The three dialects: how a question is written down for a provider, and how its stream is read."""

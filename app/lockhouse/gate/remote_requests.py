@@ -1,0 +1,79 @@
+"""What the broker can be asked of providers: to send one request, to list models, to check.
+
+Bodies are made on the door's side (``gate.dialects``); the broker adds the key, sends the bytes
+as they are, and reads what comes back.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from lockhouse.core.answering import Notice, Reasoning, Text, ToolCall, Usage
+from lockhouse.gate.providers import DialectName
+
+
+class SendAnswerRequest(msgspec.Struct, frozen=True):
+    """Send ``body`` to ``url`` and read the stream that answers it.
+
+    Followed by :data:`RemoteEvent` and an :class:`Answered`. ``key`` names the provider whose
+    key goes with it; empty for none. Retries (``attempts`` in all) only before the first byte
+    of an answer, honouring Retry-After up to ``most_wait_s``.
+    """
+
+    provider: str
+    dialect: DialectName
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    key: str = ""
+    connect_s: float = 10.0
+    first_token_s: float = 120.0
+    idle_s: float = 60.0
+    total_s: float = 1800.0
+    most_bytes: int = 64 << 20
+    attempts: int = 3
+    most_wait_s: float = 20.0
+
+
+RemoteEvent = Text | Reasoning | ToolCall | Usage | Notice
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """The stream's end. ``usage`` None where the provider gave none."""
+
+    finish_reason: str  # stop, length, tool_calls
+    usage: Usage | None
+    model: str = ""
+    response_id: str = ""
+    first_byte_s: float = 0.0
+    first_token_s: float = 0.0
+    total_s: float = 0.0
+    cache_write_tokens: int = 0
+    reported_cost: str = ""  # decimal, where the provider says what it charged
+
+
+class ListModels(msgspec.Struct, frozen=True):
+    """Ask a server which models it has; also how a key is tested."""
+
+    provider: str
+    dialect: DialectName
+    endpoint: str
+    key: str = ""
+    timeout_s: float = 15.0
+
+
+class ListedModel(msgspec.Struct, frozen=True):
+    """One of them, with what the server says of it."""
+
+    name: str
+    title: str = ""
+    context_length: int = 0
+    max_output_tokens: int = 0
+    capabilities: tuple[str, ...] = ()
+
+
+class ListedModels(msgspec.Struct, frozen=True):
+    """Reply to ListModels."""
+
+    models: tuple[ListedModel, ...]
+    duration_s: float

@@ -209,6 +209,36 @@ class Settings:
         " suffer.",
         between=(0.1, 5.0),
     )
+    api_max_tokens: int = _set(
+        4096,
+        "Spending",
+        "Where an answer from an API is cut off at the latest. What it can cost at most is"
+        " counted with this.",
+        between=(1, 1_000_000),
+        unit="tokens",
+    )
+    budget_per_call_usd: float = _set(
+        0.0,
+        "Spending",
+        "The most that one question to an API may cost. What could cost more is not sent. 0 is"
+        " no limit.",
+        between=(0.0, 1_000_000.0),
+        unit="USD",
+    )
+    budget_per_day_usd: float = _set(
+        0.0,
+        "Spending",
+        "The most that APIs may cost in a day, from midnight to midnight here. 0 is no limit.",
+        between=(0.0, 1_000_000.0),
+        unit="USD",
+    )
+    budget_per_month_usd: float = _set(
+        0.0,
+        "Spending",
+        "The most that APIs may cost in a calendar month. 0 is no limit.",
+        between=(0.0, 1_000_000.0),
+        unit="USD",
+    )
 
 
 def fields() -> tuple[Field, ...]:

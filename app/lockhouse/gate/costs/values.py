@@ -9,10 +9,21 @@ import msgspec
 from lockhouse.core.answering import Cost
 
 
+class PriceTier(msgspec.Struct, frozen=True):
+    """What holds for the whole request when its prompt has more than ``above`` tokens."""
+
+    above: int
+    input: Decimal
+    output: Decimal
+    cached_input: Decimal | None = None
+    cache_write: Decimal | None = None
+
+
 class Price(msgspec.Struct, frozen=True):
     """What one model costs, per million tokens; None where it has no price of its own.
 
-    ``source`` tells where it is from: "prices of 2026-11-20" or "your own".
+    ``source`` tells where it is from: "prices of 2026-11-20" or "your own". ``tiers`` rise with
+    the size of the prompt.
     """
 
     input: Decimal
@@ -22,16 +33,40 @@ class Price(msgspec.Struct, frozen=True):
     per_request: Decimal | None = None
     currency: str = "USD"
     source: str = ""
+    tiers: tuple[PriceTier, ...] = ()
+
+
+class OwnPrice(msgspec.Struct, frozen=True):
+    """A price that a person set, for ``provider/model``."""
+
+    provider: str
+    model: str
+    price: Price
+    set_at: str = ""
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """Where the bundled prices are from. ``sha256`` is of the data they were made from."""
+
+    date: str
+    package: str
+    version: str
+    sha256: str
 
 
 class Estimate(msgspec.Struct, frozen=True):
-    """Before something is sent. ``ceiling`` cannot be exceeded: it counts every token allowed."""
+    """Before something is sent. ``ceiling`` cannot be exceeded: it counts every token allowed.
+
+    ``most_prompt_tokens`` and ``max_tokens`` are what the ceiling counts with.
+    """
 
     prompt_tokens: int
     max_tokens: int
     expected: Cost
     ceiling: Cost
     price: Price
+    most_prompt_tokens: int = 0
+    completion_tokens: int = 0  # expected
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -40,6 +75,19 @@ class Limits(msgspec.Struct, frozen=True):
     per_call: Decimal | None = None
     per_day: Decimal | None = None
     per_month: Decimal | None = None
+
+    @property
+    def has_any(self) -> bool:
+        """Whether anything is limited."""
+        return not (self.per_call is None and self.per_day is None and self.per_month is None)
+
+
+class Spent(msgspec.Struct, frozen=True):
+    """What was spent in a span of time. ``reserved`` is the part that is still on its way."""
+
+    cost: Decimal
+    reserved: Decimal = Decimal(0)
+    currency: str = "USD"
 
 
 class Total(msgspec.Struct, frozen=True):
@@ -54,3 +102,4 @@ class Total(msgspec.Struct, frozen=True):
     cost: Decimal
     currency: str = "USD"
     unpriced_calls: int = 0  # of the calls, those whose price nobody knows
+    estimated_calls: int = 0  # of the calls, those that nobody counted exactly

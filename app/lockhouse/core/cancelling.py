@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Callable, Iterator
 
 
 class CancelToken:
@@ -12,10 +14,31 @@ class CancelToken:
         self._cancelled = threading.Event()
         self._answer_now = threading.Event()
         self._left = threading.Event()
+        self._watchers: list[Callable[[], None]] = []
+
+    @contextlib.contextmanager
+    def watched(self, tell: Callable[[], None]) -> Iterator[None]:
+        """Meanwhile, call ``tell`` at each wish, in the thread that has it.
+
+        At once for what was wished before; perhaps twice for one wish. For a thread that waits
+        for something else and should not have to wake up only to look here.
+        """
+        self._watchers.append(tell)
+        try:
+            if self.cancelled or self.answer_now_wanted:
+                tell()
+            yield
+        finally:
+            self._watchers.remove(tell)
+
+    def _tell(self) -> None:
+        for tell in tuple(self._watchers):
+            tell()
 
     def cancel(self) -> None:
         """Stop as soon as possible; what came is kept."""
         self._cancelled.set()
+        self._tell()
 
     @property
     def cancelled(self) -> bool:
@@ -25,7 +48,7 @@ class CancelToken:
     def leave(self) -> None:
         """Stop because the program ends, not because somebody wanted the answer to."""
         self._left.set()
-        self._cancelled.set()
+        self.cancel()
 
     @property
     def left(self) -> bool:
@@ -35,6 +58,7 @@ class CancelToken:
     def answer_now(self) -> None:
         """End the reasoning trace and answer."""
         self._answer_now.set()
+        self._tell()
 
     @property
     def answer_now_wanted(self) -> bool:

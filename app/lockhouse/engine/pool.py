@@ -38,6 +38,7 @@ from lockhouse.engine.protocol import (
 
 _START_LIMIT_S = 30.0
 _POLL_S = 0.05
+_LOOK_S = 0.5  # whether an engine that was told to stop has: nothing else is waited for in steps
 _REACH_LIMIT_S = 5.0
 _CANCEL_PATIENCE_S = 2.0
 _LOOP_CRASHES, _LOOP_WINDOW_S = 3, 120.0
@@ -121,28 +122,22 @@ class EnginePool:
                 raise self._why_gone(engine_id, spec) from error
 
     def _events(self, connection: Connection, cancel: CancelToken) -> Iterator[Event]:
-        told_cancel = told_answer = False
-        give_up_at = 0.0
-        while True:
-            if cancel.cancelled and not told_cancel:
-                told_cancel = True
-                give_up_at = time.monotonic() + _CANCEL_PATIENCE_S
-                protocol.send(connection, protocol.Cancel())
-            if cancel.answer_now_wanted and not told_answer:
-                told_answer = True
-                protocol.send(connection, protocol.AnswerNow())
-            if not connection.poll(_POLL_S):
-                if told_cancel and time.monotonic() > give_up_at:
-                    yield Finished("cancelled")  # an engine that hangs must not hang its client
+        wishes = _Wishes(connection, cancel)
+        comes = protocol.readable(connection)
+        with cancel.watched(wishes.tell):
+            while True:
+                if not comes(_LOOK_S):
+                    if wishes.is_patience_over:
+                        yield Finished("cancelled")  # an engine that hangs must not hang us
+                        return
+                    continue
+                reply = protocol.receive_reply(connection)
+                assert not isinstance(reply, TokenCount | EngineStatus)
+                if isinstance(reply, Failed) and reply.code == "engine_retired":
+                    raise EngineCrashed(reply.message, code=reply.code)
+                yield reply
+                if isinstance(reply, Finished | Failed):
                     return
-                continue
-            reply = protocol.receive_reply(connection)
-            assert not isinstance(reply, TokenCount | EngineStatus)
-            if isinstance(reply, Failed) and reply.code == "engine_retired":
-                raise EngineCrashed(reply.message, code=reply.code)
-            yield reply
-            if isinstance(reply, Finished | Failed):
-                return
 
     def count_tokens(self, spec: EngineSpec, request: AnswerRequest) -> int:
         """Prompt tokens of a request, template included. Loads the model if need be."""
@@ -454,6 +449,32 @@ class EnginePool:
         for path in logs[:-_KEEP_LOGS]:
             with contextlib.suppress(OSError):
                 path.unlink()
+
+
+class _Wishes:
+    """Hands a token's wishes on to the engine, in the thread that has them."""
+
+    def __init__(self, connection: Connection, cancel: CancelToken) -> None:
+        self._connection = connection
+        self._cancel = cancel
+        self._told_cancel = self._told_answer = False
+        self._give_up_at = 0.0
+
+    def tell(self) -> None:
+        """Say what was not yet said. An engine that is gone is noticed by the one who reads."""
+        with contextlib.suppress(OSError):
+            if self._cancel.cancelled and not self._told_cancel:
+                self._told_cancel = True
+                self._give_up_at = time.monotonic() + _CANCEL_PATIENCE_S
+                protocol.send(self._connection, protocol.Cancel())
+            if self._cancel.answer_now_wanted and not self._told_answer:
+                self._told_answer = True
+                protocol.send(self._connection, protocol.AnswerNow())
+
+    @property
+    def is_patience_over(self) -> bool:
+        """Whether the engine has been told to stop long ago."""
+        return bool(self._give_up_at) and time.monotonic() > self._give_up_at
 
 
 _OUTSIDE = (-9, -15)  # killed from outside: says nothing about the model or the settings

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from typing import Literal
@@ -181,6 +182,15 @@ def receive_operation(connection: Connection) -> Operation:
     """Read one operation. Raises EOFError when the client is gone."""
     operation: Operation = _operation.decode(connection.recv_bytes(64 << 20))
     return operation
+
+
+def readable(connection: Connection) -> Callable[[float], bool]:
+    """A call that waits so many seconds for something to read, at little cost a wait."""
+    if not hasattr(select, "poll"):
+        return connection.poll
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return lambda timeout_s: bool(poll.poll(timeout_s * 1000))
 
 
 def receive_reply(connection: Connection) -> Reply:

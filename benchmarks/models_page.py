@@ -36,8 +36,9 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from transcript_stalls import Heartbeat, measure, percentile, settle
 
-from lockhouse.ui.app import App, build, make_application
+from lockhouse.ui.app import App, build
 from lockhouse.ui.models.page import ModelsPage
+from lockhouse.ui.starting import make_application
 from lockhouse.ui.theme import Theme
 from lockhouse.workspace import open_workspace
 

@@ -22,7 +22,8 @@ def main() -> None:
     seal.seal_network()
     from PySide6.QtCore import QEvent, QObject, QTimer
 
-    from lockhouse.ui.app import build, make_application
+    from lockhouse.ui.app import build
+    from lockhouse.ui.starting import make_application
     from lockhouse.ui.theme import Theme
     from lockhouse.workspace import open_workspace
 

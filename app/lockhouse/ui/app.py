@@ -5,29 +5,24 @@ What can wait until after the first paint does: models, engines, other conversat
 
 from __future__ import annotations
 
-import gc
 import json
 import signal
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
-from PySide6.QtCore import QEvent, QObject, QTimer, Signal
-from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
+from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtWidgets import QApplication, QFileDialog
 
 import lockhouse
 from lockhouse import processes, seal
-from lockhouse.core.errors import LockhouseError, StorageError
+from lockhouse.core.errors import StorageError
 from lockhouse.gate.brokers import Brokers
 from lockhouse.gate.network import Network
 from lockhouse.gate.records import Records
-from lockhouse.library.model_info import OWN
 from lockhouse.storage.settings import Settings
 from lockhouse.ui.chat.controller import ChatController
-from lockhouse.ui.chat.first_start import ModelCard
 from lockhouse.ui.chat.listing import ListController
 from lockhouse.ui.chat.page import ChatPage
 from lockhouse.ui.chat.values import AnswerEnded
@@ -36,36 +31,37 @@ from lockhouse.ui.jobs import Jobs, ignore
 from lockhouse.ui.machine import Machine, MachineState
 from lockhouse.ui.main_window import MainWindow
 from lockhouse.ui.models.controller import ModelsController
-from lockhouse.ui.models.memory import MemoryController, Question
+from lockhouse.ui.models.memory import MemoryController
 from lockhouse.ui.models.open_dialog import OpenDialog
 from lockhouse.ui.models.transfer_controller import TransferController
 from lockhouse.ui.models.transfer_rows import downloads_words
-from lockhouse.ui.models.values import MemoryNeed, Shelf
+from lockhouse.ui.models.values import Shelf
 from lockhouse.ui.network import NetworkView, NetworkWatch
-from lockhouse.ui.rail import app_icon_path
+from lockhouse.ui.pages import Controllers, Pages
 from lockhouse.ui.remedies import NoRoomHelp
 from lockhouse.ui.seal_dialog import SealDialog
-from lockhouse.ui.settings.places import About, Place
 from lockhouse.ui.settings.store import SettingsStore
 from lockhouse.ui.settings.watch import SettingsWatch
+from lockhouse.ui.starter_cards import StarterCards
+from lockhouse.ui.starting import (
+    FirstPaint,
+    home_of,
+    make_application,
+    tell_storage_error,
+    theme_for,
+    tidy,
+)
 from lockhouse.ui.status_bar import StatusBar
-from lockhouse.ui.surfaces import ChoiceDialog
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.window_state import load_state, save_state
 from lockhouse.ui.zoom import Zoom
-from lockhouse.workspace import Paths, Workspace, open_workspace
+from lockhouse.workspace import Workspace, open_workspace
 
-if TYPE_CHECKING:
-    from lockhouse.ui.models.page import ModelsPage
-
-_SWITCH_INTERVAL_S = 0.0001
-_GC_THRESHOLDS = (50_000, 20, 50)
 _CLOSE_GRACE_S = 1.5
 _KEEP_DELETED = timedelta(days=30)
 _BACKUP_AFTER = timedelta(days=1)
 _SAVE_STATE_MS = 700
 _TIDY_AFTER_MS = 400
-_ICON_SIZES = (16, 24, 32, 48, 64, 128, 256)
 
 
 class App(QObject):
@@ -99,8 +95,8 @@ class App(QObject):
         self.network = self._make_network()
         workspace.engines.keep_loaded = True  # reading for ten minutes must not cost a reload
         self.machine = Machine(workspace.engines, self.jobs, self)
-        self._need: MemoryNeed | None = None
-        self._models_page: ModelsPage | None = None
+        self._cards = StarterCards(self.memory, self.settings, self)
+        self.pages = self._make_pages()
         self._transfers_begun = False
         self._shown = Shelf()
         self._zoom = Zoom(theme)
@@ -119,8 +115,14 @@ class App(QObject):
         theme = self._theme
         chat_page = ChatPage(self.chat, self.listing, self.settings, theme)
         status = StatusBar(theme, seal.state())
-        later = {"models": self._make_models_page, "settings": self._make_settings_page}
+        later = {"models": self.pages.make_models, "settings": self.pages.make_settings}
         return MainWindow(theme, self.settings, chat_page, status, later)
+
+    def _make_pages(self) -> Pages:
+        its = Controllers(
+            self.settings, self.models, self.memory, self.transfers, self.network, self.machine
+        )
+        return Pages(self._workspace, its, self.jobs, self._theme, self)
 
     def _make_network(self) -> NetworkWatch:
         workspace = self._workspace
@@ -132,45 +134,6 @@ class App(QObject):
             self.jobs,
             self,
         )
-
-    def _make_models_page(self) -> QWidget:
-        from lockhouse.ui.models.discover_controller import DiscoverController
-        from lockhouse.ui.models.page import ModelsPage
-
-        workspace = self._workspace
-        discover = DiscoverController(
-            workspace.hub, workspace.engines, lambda: self.models.shelf.models, self.jobs, self
-        )
-        page = ModelsPage(
-            self.models,
-            self.memory,
-            discover,
-            self.transfers,
-            self.network,
-            self.settings,
-            self.jobs,
-            self._theme,
-        )
-        page.import_wanted.connect(self._choose_models)
-        page.unload_wanted.connect(self.machine.stop_engines)
-        page.loading.connect(self.machine.look)
-        page.chat_wanted.connect(self.window.chat_with)
-        page.open_network_wanted.connect(self._ask_open)
-        page.seal_wanted.connect(self.network.seal)
-        self.machine.looked.connect(page.show_machine)
-        page.show_machine(self.machine.state)
-        page.show_shelf(self.models.shelf)
-        self._models_page = page
-        return page
-
-    def _make_settings_page(self) -> QWidget:
-        from lockhouse.ui.settings.page import SettingsPage
-
-        page = SettingsPage(self.settings, self._theme, _places(self._workspace.paths), _about())
-        page.shortcuts_wanted.connect(self.window.show_shortcuts)
-        page.show_targets(self.models.shelf.targets)
-        self.models.listed.connect(lambda shelf: page.show_targets(shelf.targets))
-        return page
 
     def _wire(self) -> None:
         window, chat = self.window, self.window.chat
@@ -191,6 +154,10 @@ class App(QObject):
         chat.get_wanted.connect(lambda: self._show_models("discover"))
         chat.all_models_wanted.connect(lambda: self._show_models("shelf"))
         window.import_wanted.connect(self._choose_models)
+        self.pages.import_wanted.connect(self._choose_models)
+        self.pages.chat_wanted.connect(window.chat_with)
+        self.pages.open_network_wanted.connect(self._ask_open)
+        self.pages.shortcuts_wanted.connect(window.show_shortcuts)
         chat.no_room.connect(lambda failed: self._room.offer(failed, self.chat.target, self.window))
         window.status.unload_wanted.connect(self.machine.stop_engines)
         window.status.transfers_pressed.connect(lambda: self._show_models("transfers"))
@@ -205,7 +172,7 @@ class App(QObject):
         runs.ended.connect(self._after_answer)
         self.machine.looked.connect(self._show_machine)
         self.models.listed.connect(self._show_shelf)
-        self.memory.measured.connect(self._show_need)
+        self._cards.made.connect(chat.show_models)
         self.models.failed.connect(chat.show_error)
         self.settings.changed.connect(self._apply)
         self.settings.failed.connect(chat.show_error)
@@ -296,39 +263,8 @@ class App(QObject):
         window.chat.show_targets(shelf.targets)
         window.status.show_titles({model.name: model.title for model in shelf.models})
         window.status.show_machine(self.machine.state)
-        self._show_cards()
-        starter = next((model for model in shelf.models if model.included), None)
-        if starter is not None and self._need is None:
-            self.memory.estimate(Question(starter, self.settings.current.context_length))
+        self._cards.show_shelf(shelf)
         self._ready("models")
-
-    def _show_need(self, need: MemoryNeed) -> None:
-        starter = next((model for model in self.models.shelf.models if model.included), None)
-        if self._need is None and starter is not None and need.name == starter.name:
-            self._need = need
-            self._show_cards()
-
-    def _show_cards(self) -> None:
-        cards: list[ModelCard] = []
-        chat = {target.name for target in self.models.shelf.targets}
-        for model in self.models.shelf.models:
-            need = self._need if self._need and self._need.name == model.name else None
-            if model.name in chat:
-                cards.append(
-                    ModelCard(
-                        model.name,
-                        model.title or model.name,
-                        f"{model.quality}, {model.quantization}",
-                        model.size_bytes,
-                        need.total_bytes if need else 0,
-                        included=model.included,
-                        fit=model.fit or "",
-                        owner="" if model.owner in (OWN, "user") else model.owner,
-                    )
-                )
-        starter = next((card for card in cards if card.included), None)
-        others = tuple(card for card in cards if card is not starter)
-        self.window.chat.show_models(starter, others)
 
     def _show_machine(self, state: MachineState) -> None:
         self.window.status.show_machine(state)
@@ -372,8 +308,7 @@ class App(QObject):
 
     def _show_models(self, tab: str) -> None:
         self.window.show_page("models")
-        if self._models_page is not None:
-            self._models_page.show_tab(tab)
+        self.pages.show_models_tab(tab)
 
     def _choose_models(self) -> None:
         names, _ = QFileDialog.getOpenFileNames(
@@ -403,113 +338,25 @@ class App(QObject):
         self._workspace.close()
 
 
-def _tidy() -> None:
-    """What was made at the start stays: looking through it all again would halt the window."""
-    gc.collect()
-    gc.freeze()
-
-
-class _FirstPaint(QObject):
-    """Tells when the window was painted for the first time."""
-
-    painted = Signal()
-
-    def __init__(self, window: QObject) -> None:
-        super().__init__(window)
-        self._done = False
-        window.installEventFilter(self)
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.Paint and not self._done:
-            self._done = True
-            QTimer.singleShot(0, self.painted.emit)
-        return False
-
-
-def _places(paths: Paths) -> tuple[Place, ...]:
-    return (
-        Place("Everything", paths.home),
-        Place("Chats and library", paths.database),
-        Place("Settings", paths.settings),
-        Place("Models", paths.models),
-        Place("Logs, without any of your words", paths.logs),
-        Place("Backups", paths.backups),
-    )
-
-
-def _about() -> About:
-    from importlib.metadata import version
-
-    return About(
-        lockhouse.__version__, f"llama.cpp through llama-cpp-python {version('llama-cpp-python')}"
-    )
-
-
-def make_application(arguments: list[str]) -> QApplication:
-    """The Qt application with its names and icon."""
-    existing = QApplication.instance()
-    application = existing if isinstance(existing, QApplication) else QApplication(arguments)
-    # A thread that computes in Python makes each call of Qt's wait this long for Python's lock.
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    # Reading a library makes tens of thousands of values that die at once: not worth a search.
-    gc.set_threshold(*_GC_THRESHOLDS)
-    application.setOrganizationName("Lockhouse")
-    application.setApplicationName("Lockhouse")
-    application.setApplicationDisplayName("Lockhouse")
-    application.setApplicationVersion(lockhouse.__version__)
-    application.setDesktopFileName("lockhouse")
-    icon = QIcon()
-    for size in _ICON_SIZES:
-        icon.addFile(app_icon_path(size))
-    application.setWindowIcon(icon)
-    return application
-
-
-def _home_of(arguments: list[str]) -> Path | None:
-    for number, word in enumerate(arguments):
-        if word == "--home" and number + 1 < len(arguments):
-            return Path(arguments[number + 1])
-        if word.startswith("--home="):
-            return Path(word.removeprefix("--home="))
-    return None
-
-
-def tell_storage_error(theme: Theme, error: LockhouseError) -> None:
-    """The database cannot be used: say which and what to do, then end."""
-    titles = {
-        "database_damaged": "The database is damaged",
-        "database_too_new": "The database was written by a newer Lockhouse",
-    }
-    dialog = ChoiceDialog(
-        theme,
-        titles.get(error.code, "Lockhouse cannot open its database"),
-        error.message,
-        hint=error.hint,
-        close_words="Quit",
-    )
-    dialog.setObjectName("storage_dialog")
-    dialog.exec()
-
-
 def run(arguments: list[str]) -> int:
     """Open the window and return when it was closed."""
     application = make_application(sys.argv[:1])
     try:
-        workspace = open_workspace(_home_of(arguments))
+        workspace = open_workspace(home_of(arguments))
     except StorageError as error:
         if "--smoke" in arguments:
             _print_json({"error": {"code": error.code, "message": error.message}})
         else:
             tell_storage_error(Theme(application), error)
         return error.exit_code
-    theme = _theme_for(application, workspace.settings)
+    theme = theme_for(application, workspace.settings)
     catcher = CrashCatcher(theme, lockhouse.__version__, application)
     catcher.install()
     app = build(application, theme, workspace)
     catcher.over = app.window
-    paint = _FirstPaint(app.window)
+    paint = FirstPaint(app.window)
     paint.painted.connect(app.start)
-    app.usable.connect(lambda: QTimer.singleShot(_TIDY_AFTER_MS, app, _tidy))
+    app.usable.connect(lambda: QTimer.singleShot(_TIDY_AFTER_MS, app, tidy))
     if "--smoke" in arguments:
         _report_smoke(app, paint)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -518,15 +365,6 @@ def run(arguments: list[str]) -> int:
     code = application.exec()
     app.close()
     return code
-
-
-def _theme_for(application: QApplication, settings: Settings) -> Theme:
-    return Theme(
-        application,
-        choice=settings.theme,
-        scale=settings.text_scale,
-        reduce_motion=settings.reduce_motion,
-    )
 
 
 def build(application: QApplication, theme: Theme, workspace: Workspace) -> App:
@@ -546,7 +384,7 @@ def _print_json(value: dict[str, object]) -> None:
     sys.stdout.flush()
 
 
-def _report_smoke(app: App, paint: _FirstPaint) -> None:
+def _report_smoke(app: App, paint: FirstPaint) -> None:
     times: dict[str, float] = {}
     paint.painted.connect(lambda: times.setdefault("first_paint_s", processes.age_s()))
 

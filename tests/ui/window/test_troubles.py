@@ -15,8 +15,9 @@ from pytestqt.qtbot import QtBot
 
 from lockhouse.answer.targets import TargetInfo
 from lockhouse.core.errors import StorageError
-from lockhouse.ui.app import run, tell_storage_error
+from lockhouse.ui.app import run
 from lockhouse.ui.crash_window import CrashCatcher
+from lockhouse.ui.starting import tell_storage_error
 from lockhouse.ui.surfaces import BannerStack, ChoiceDialog
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.transcript.values import TranscriptAction

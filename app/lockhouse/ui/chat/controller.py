@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable
-from pathlib import Path
 from types import EllipsisType
 from typing import TypeVar
 
@@ -21,6 +20,7 @@ from lockhouse.chat.turns import Turns
 from lockhouse.core.answering import AnswerRequest
 from lockhouse.core.errors import LockhouseError, NotFound
 from lockhouse.ui.chat.asking import request_for
+from lockhouse.ui.chat.exporting import Exporting
 from lockhouse.ui.chat.runs import Runs, TurnFactory
 from lockhouse.ui.chat.values import (
     AnswerEnded,
@@ -69,6 +69,7 @@ class ChatController(QObject):
         self._settings = settings
         self._jobs = jobs
         self.runs = Runs(jobs, self)
+        self.exporting = Exporting(conversations, jobs, self)
         self.runs.started.connect(self._answer_started)
         self.runs.ended.connect(self._answer_ended)
         self._open: Conversation | None = None
@@ -352,39 +353,6 @@ class ChatController(QObject):
                     ignore,
                 )
         self._queues.clear()
-
-    def export(self, fmt: str, take: Callable[[str], None]) -> None:
-        """The open conversation as text."""
-        wanted = self.conversation_id
-
-        def write() -> str:
-            from lockhouse.chat.transfer import export
-
-            return export(self._conversations, wanted, fmt)
-
-        if wanted:
-            self._jobs.run_in_order(write, take, self._fail)
-
-    def export_to(self, fmt: str, path: Path) -> None:
-        """The open conversation as a file."""
-
-        def write(text: str) -> None:
-            def save() -> None:
-                try:
-                    path.write_text(text, encoding="utf-8")
-                except OSError as error:
-                    raise LockhouseError(
-                        f"{path} could not be written: {error.strerror}.",
-                        hint="Choose a folder you may write to.",
-                    ) from error
-
-            self._jobs.run(
-                save,
-                lambda _: self.noticed.emit(Note(f"Saved {path.name}", "success")),
-                self._fail,
-            )
-
-        self.export(fmt, write)
 
     # -- the queue --------------------------------------------------------------------------
 

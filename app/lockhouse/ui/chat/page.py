@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from pathlib import Path
 
 from PySide6.QtCore import QMargins, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QKeySequence
 from PySide6.QtWidgets import (
     QApplication,
-    QFileDialog,
     QHBoxLayout,
     QStackedWidget,
     QVBoxLayout,
@@ -29,7 +27,7 @@ from lockhouse.ui.chat.find_bar import FindBar
 from lockhouse.ui.chat.first_start import COLUMN_WIDTH, EmptyChat, FirstStart, ModelCard
 from lockhouse.ui.chat.list_panel import ListPanel
 from lockhouse.ui.chat.listing import ListController
-from lockhouse.ui.chat.page_head import EXPORT_FORMATS, PageHead
+from lockhouse.ui.chat.page_head import PageHead
 from lockhouse.ui.chat.reading import facts_of
 from lockhouse.ui.chat.thread import Thread
 from lockhouse.ui.chat.values import (
@@ -66,6 +64,10 @@ class ChatPage(QWidget):
     models_dropped = Signal(object)  # list[Path]
     no_room = Signal(object)  # Failed: a smaller choice has to be found
     titled = Signal(str)  # what the page is about now
+    key_wanted = Signal(str)  # a provider's name: its key has to be set
+    door_wanted = Signal(str)  # likewise: a door has to be opened for it
+    limits_wanted = Signal()  # what may be spent
+    providers_wanted = Signal()  # who can answer beside this machine
 
     def __init__(
         self,
@@ -175,6 +177,8 @@ class ChatPage(QWidget):
         chat.failed.connect(self.show_error)
         chat.gone.connect(self._show_gone)
         chat.noticed.connect(self.show_note)
+        chat.exporting.noticed.connect(self.show_note)
+        chat.exporting.failed.connect(self.show_error)
         chat.stored.connect(lambda _: listing.refresh())
         listing.listed.connect(self._show_listing)
         listing.noticed.connect(self.show_note)
@@ -198,7 +202,7 @@ class ChatPage(QWidget):
         head.renamed.connect(chat.rename)
         head.list_wanted.connect(self.columns.toggle_list)
         head.details_toggled.connect(self.toggle_details)
-        head.copy_wanted.connect(lambda: chat.export("md", self._copy_chat))
+        head.copy_wanted.connect(lambda: chat.exporting.copy(chat.conversation_id))
         head.export_wanted.connect(self._export)
         head.find_wanted.connect(self.find_in_chat)
         head.pin_wanted.connect(self._toggle_pin)
@@ -561,24 +565,10 @@ class ChatPage(QWidget):
             self.listing.set_pinned([conversation.id], pinned=not conversation.pinned)
             self._controller.reload()
 
-    def _copy_chat(self, text: str) -> None:
-        QApplication.clipboard().setText(text)
-        self.toast.say("Copied the chat as Markdown")
-
     def _export(self, fmt: str) -> None:
         conversation = self._controller.conversation
-        if conversation is None:
-            return
-        kept = "".join(
-            sign if sign.isalnum() or sign in " -_" else " " for sign in conversation.title
-        )
-        name = " ".join(kept.split())[:60] or "chat"
-        kind = next(words for key, _, words in EXPORT_FORMATS if key == fmt)
-        chosen, _ = QFileDialog.getSaveFileName(
-            self, "Save the chat", str(Path.home() / f"{name}.{fmt}"), kind
-        )
-        if chosen:
-            self._controller.export_to(fmt, Path(chosen))
+        if conversation is not None:
+            self._controller.exporting.choose_file(conversation, fmt, self)
 
     def _find_words(self, words: str) -> None:
         if words:

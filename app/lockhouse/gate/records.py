@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from lockhouse.gate.protocol import Record, RecordKind
 from lockhouse.storage.connection import migrations_named
 
@@ -31,6 +33,28 @@ CREATE TABLE network_records (
 ) STRICT
 """
 _COLUMNS = "at, kind, host, purpose, bytes_out, bytes_in, outcome, duration_s"
+
+
+class Term(msgspec.Struct, frozen=True):
+    """A word to look for: in the host, the outcome, or the purpose, which may be one of those
+    that a page shows under this word."""
+
+    text: str
+    purposes: tuple[str, ...] = ()
+
+
+class RecordFilter(msgspec.Struct, frozen=True):
+    """Which records are meant; empty parts mean all. Every term must be found."""
+
+    kinds: tuple[RecordKind, ...] = ()
+    terms: tuple[Term, ...] = ()
+
+
+class KeptRecord(msgspec.Struct, frozen=True):
+    """A record and its number, which counts up and is never given twice."""
+
+    seq: int
+    record: Record
 
 
 class Records:
@@ -74,6 +98,31 @@ class Records:
         )
         return [Record(*row) for row in rows]
 
+    def last_seq(self) -> int:
+        """The number of the newest; 0 when there is none. Cheap enough for a timer."""
+        self._prepare()
+        (found,) = self._database.read().execute("SELECT max(seq) FROM network_records").fetchone()
+        return int(found or 0)
+
+    def count(self, wanted: RecordFilter) -> int:
+        """How many there are."""
+        self._prepare()
+        where, values = _where(wanted)
+        sql = f"SELECT count(*) FROM network_records WHERE {where}"  # noqa: S608 - own words only
+        (found,) = self._database.read().execute(sql, values).fetchone()
+        return int(found)
+
+    def page(self, wanted: RecordFilter, *, offset: int, limit: int) -> tuple[KeptRecord, ...]:
+        """The oldest first, so that what is at an offset stays there when others are added."""
+        self._prepare()
+        where, values = _where(wanted)
+        rows = self._database.read().execute(
+            f"SELECT seq, {_COLUMNS} FROM network_records"  # noqa: S608 - own words only
+            f" WHERE {where} ORDER BY seq LIMIT ? OFFSET ?",
+            (*values, limit, offset),
+        )
+        return tuple(KeptRecord(row[0], Record(*row[1:])) for row in rows)
+
     def _prepare(self) -> None:
         if self._is_ready:
             return
@@ -85,3 +134,16 @@ class Records:
 
         self._database.migrate(migrations)
         self._is_ready = True
+
+
+def _where(wanted: RecordFilter) -> tuple[str, tuple[str, ...]]:
+    parts = ["1"]
+    values: list[str] = []
+    if wanted.kinds:
+        parts.append(f"kind IN ({', '.join('?' * len(wanted.kinds))})")
+        values += wanted.kinds
+    for term in wanted.terms:
+        shown = f" OR purpose IN ({', '.join('?' * len(term.purposes))})" if term.purposes else ""
+        parts.append(f"(instr(lower(host || ' ' || purpose || ' ' || outcome), ?){shown})")
+        values += [term.text.lower(), *term.purposes]
+    return " AND ".join(parts), tuple(values)

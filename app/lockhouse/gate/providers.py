@@ -1,14 +1,33 @@
 """Who can answer beside this machine: the providers known by name, and servers of one's own.
 
 A provider is data: a dialect, addresses and a few peculiarities. The presets come with the
-program (resources/providers.json); what a person adds is kept in the database.
+program (resources/providers.json); what a person adds is kept in the database. Hides the tables
+and the rules that names and addresses have to meet.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+import difflib
+import ipaddress
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
 
 import msgspec
+
+from lockhouse.core.errors import NotFound, UsageMistake
+from lockhouse.gate.network import host_pattern
+from lockhouse.storage.connection import migrations_named
+
+if TYPE_CHECKING:
+    import sqlite_utils
+
+    from lockhouse.gate.remote_requests import ListedModel
+    from lockhouse.storage.database import Database
 
 DialectName = Literal["openai", "anthropic", "gemini"]
 Zone = Literal["lan", "cloud"]
@@ -38,11 +57,17 @@ class Provider(msgspec.Struct, frozen=True):
     omit: tuple[str, ...] = ()
     max_tokens_field: str = "max_tokens"  # of the OpenAI dialect: or "max_completion_tokens"
 
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """``host:port`` of every address, each once: what has to be open, and who gets a key."""
+        return tuple(dict.fromkeys(host_of(url) for url in self.endpoints))
+
 
 class RemoteModel(msgspec.Struct, frozen=True):
     """A model that a provider offers. ``is_chosen``: it stands among the targets.
 
-    Zeros and empty texts where the provider's list does not say.
+    Zeros and empty texts where the provider's list does not say; no capabilities at all where
+    it tells none.
     """
 
     provider: str
@@ -50,6 +75,357 @@ class RemoteModel(msgspec.Struct, frozen=True):
     title: str = ""
     context_length: int = 0
     max_output_tokens: int = 0
-    capabilities: tuple[str, ...] = ("chat",)
+    capabilities: tuple[str, ...] = ()
     is_chosen: bool = False
     listed_at: str = ""
+
+
+class Presets(msgspec.Struct, frozen=True):
+    """The bundled file. ``template`` is what a server of one's own begins with."""
+
+    about: str
+    checked_on: str
+    providers: tuple[Provider, ...]
+    template: Provider
+
+
+@cache
+def presets() -> Presets:
+    """The providers that came with the program."""
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "resources", package.parents[1] / "resources"):
+        path = folder / "providers.json"
+        if path.is_file():
+            return msgspec.json.decode(path.read_bytes(), type=Presets)
+    raise NotFound(
+        "The bundled list of providers is missing.",
+        hint="Install Lockhouse again; its folder is incomplete.",
+    )
+
+
+# Names that mean something else where a provider could be named.
+_RESERVED = frozenset({"hub", "huggingface", "local", "lan", "cloud", "none", "default", "all"})
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
+_MOST_ENDPOINTS = 32
+_LOCAL_SUFFIXES = (".local", ".lan", ".home.arpa", ".internal", ".localdomain")
+
+_TABLES = """
+CREATE TABLE providers (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT;
+CREATE TABLE provider_models (
+    provider TEXT NOT NULL,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    is_listed INTEGER NOT NULL,
+    is_chosen INTEGER NOT NULL,
+    PRIMARY KEY (provider, name)
+) STRICT, WITHOUT ROWID;
+"""
+
+# The class has a method named list, which hides the type from its annotations.
+_ProviderList = list[Provider]
+_ModelList = list[RemoteModel]
+
+
+class Providers:
+    """All providers of one home. Usable from any thread. Its first use creates the tables."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._is_ready = False
+
+    def list(self) -> _ProviderList:
+        """The presets in the order of their file, then the person's own by name."""
+        own = {provider.name: provider for provider in self._own()}
+        known = [own.pop(preset.name, preset) for preset in presets().providers]
+        return [*known, *sorted(own.values(), key=lambda provider: provider.name)]
+
+    def get(self, name: str) -> Provider:
+        """The one of that name. Raises NotFound with the names that are near."""
+        found = {provider.name: provider for provider in self.list()}
+        if name not in found:
+            near = difflib.get_close_matches(name, found, n=3, cutoff=0.5)
+            hint = (
+                f"Did you mean {' or '.join(near)}?"
+                if near
+                else "A server of your own is made known with: lockhouse targets add NAME URL"
+            )
+            raise NotFound(f"There is no provider {name!r}.", hint=hint, code="unknown_provider")
+        return found[name]
+
+    def add(self, provider: Provider) -> Provider:
+        """Make one known. Raises UsageMistake for a name or an address that cannot be used."""
+        if any(known.name == provider.name for known in self.list()):
+            raise UsageMistake(
+                f"There is a provider {provider.name!r} already.",
+                hint=f"Choose another name, or remove it: lockhouse targets remove {provider.name}",
+            )
+        return self._keep(_checked(msgspec.structs.replace(provider, is_preset=False)))
+
+    def change(self, provider: Provider) -> Provider:
+        """Keep it as it is given. Of a preset, only ``body``, ``omit`` and the like can differ."""
+        before = self.get(provider.name)
+        if before.is_preset:
+            fixed = ("dialect", "zone", "endpoints", "key", "is_preset")
+            if any(getattr(before, field) != getattr(provider, field) for field in fixed):
+                raise UsageMistake(
+                    f"The address of {before.title} came with the program and stays as it is.",
+                    hint="Add one with another name: lockhouse targets add NAME URL",
+                )
+        return self._keep(_checked(provider))
+
+    def remove(self, name: str) -> None:
+        """Forget one, its models and what was chosen of them; of a preset, what was changed."""
+        provider = self.get(name)
+        changed = any(own.name == name for own in self._own())
+        if provider.is_preset and not changed:
+            raise UsageMistake(
+                f"{provider.title} came with the program and cannot be removed.",
+                hint=f"Nothing goes there as long as it is not allowed: "
+                f"lockhouse targets forbid {name}",
+            )
+        with self._database.write() as database:
+            database.execute("DELETE FROM providers WHERE name = ?", [name])
+            if not provider.is_preset:
+                database.execute("DELETE FROM provider_models WHERE provider = ?", [name])
+
+    # Models
+
+    def models(self, name: str) -> _ModelList:
+        """What it is known to offer: the chosen ones first, then as its list has them.
+
+        Before its list was read, these are the suggested ones.
+        """
+        provider = self.get(name)
+        rows = self._rows(name)
+        known = [_model_of(name, value, chosen) for _, value, _, chosen in rows]
+        if not any(listed for _, _, listed, _ in rows):
+            names = {model.name for model in known}
+            known += [
+                RemoteModel(name, model) for model in provider.suggested if model not in names
+            ]
+        return sorted(known, key=lambda model: not model.is_chosen)
+
+    def was_listed(self, name: str) -> bool:
+        """Whether its list was ever read."""
+        return any(listed for _, _, listed, _ in self._rows(name))
+
+    def keep_models(self, name: str, listed: Iterable[ListedModel]) -> _ModelList:
+        """Keep what a provider's list says now. What was chosen stays chosen.
+
+        Of a server of one's own, all models are chosen as long as nobody chose among them.
+        """
+        provider = self.get(name)
+        before = {row[0]: bool(row[3]) for row in self._rows(name)}
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        all_chosen = provider.zone == "lan" and not before
+        with self._database.write() as database:
+            database.execute(
+                "DELETE FROM provider_models WHERE provider = ? AND NOT is_chosen", [name]
+            )
+            database.execute("UPDATE provider_models SET is_listed = 0 WHERE provider = ?", [name])
+            for model in listed:
+                kept = RemoteModel(
+                    name,
+                    model.name,
+                    title=model.title,
+                    context_length=model.context_length,
+                    max_output_tokens=model.max_output_tokens,
+                    capabilities=model.capabilities,
+                    listed_at=at,
+                )
+                _put(database, kept, is_listed=True, is_chosen=before.get(model.name, all_chosen))
+        return self.models(name)
+
+    def choose(self, name: str, model: str, *, is_chosen: bool = True) -> RemoteModel:
+        """Put a model among the targets, or take it away."""
+        found = self.model(name, model)
+        with self._database.write() as database:
+            listed = any(row[0] == model and row[2] for row in self._rows(name))
+            _put(database, found, is_listed=listed, is_chosen=is_chosen)
+        return msgspec.structs.replace(found, is_chosen=is_chosen)
+
+    def model(self, name: str, model: str) -> RemoteModel:
+        """One model of a provider. Raises NotFound with near names when its list has it not.
+
+        A provider whose list was never read is believed to have every model.
+        """
+        known = {found.name: found for found in self.models(name)}
+        if model in known:
+            return known[model]
+        if not model:
+            hint = f"Name one: {name}/MODEL. They are listed by: lockhouse targets models {name}"
+            raise UsageMistake(f"No model of {name} was named.", hint=hint)
+        if not self.was_listed(name):
+            return RemoteModel(name, model)
+        raise _no_model(name, model, known)
+
+    # Inside
+
+    def _rows(self, name: str) -> Sequence[tuple[str, str, int, int]]:
+        self._prepare()
+        rows: Sequence[tuple[str, str, int, int]] = (
+            self._database.read()
+            .execute(
+                "SELECT name, value, is_listed, is_chosen FROM provider_models"
+                " WHERE provider = ? ORDER BY name",
+                [name],
+            )
+            .fetchall()
+        )
+        return rows
+
+    def _own(self) -> _ProviderList:
+        self._prepare()
+        rows = self._database.read().execute("SELECT value FROM providers").fetchall()
+        return [msgspec.json.decode(row[0], type=Provider) for row in rows]
+
+    def _keep(self, provider: Provider) -> Provider:
+        self._prepare()
+        with self._database.write() as database:
+            database.execute(
+                "INSERT OR REPLACE INTO providers VALUES (?, ?)",
+                [provider.name, msgspec.json.encode(provider).decode()],
+            )
+        return provider
+
+    def _prepare(self) -> None:
+        if self._is_ready:
+            return
+        migrations = migrations_named("providers")
+
+        @migrations(name="providers")
+        def _providers(database: sqlite_utils.Database) -> None:
+            database.executescript(_TABLES)
+
+        self._database.migrate(migrations)
+        self._is_ready = True
+
+
+def _put(
+    database: sqlite_utils.Database, model: RemoteModel, *, is_listed: bool, is_chosen: bool
+) -> None:
+    database.execute(
+        "INSERT OR REPLACE INTO provider_models VALUES (?, ?, ?, ?, ?)",
+        [
+            model.provider,
+            model.name,
+            msgspec.json.encode(model).decode(),
+            int(is_listed),
+            int(is_chosen),
+        ],
+    )
+
+
+def _model_of(provider: str, value: str, is_chosen: int) -> RemoteModel:
+    model = msgspec.json.decode(value, type=RemoteModel)
+    return msgspec.structs.replace(model, provider=provider, is_chosen=bool(is_chosen))
+
+
+def _no_model(provider: str, model: str, known: Iterable[str]) -> NotFound:
+    near = difflib.get_close_matches(model, known, n=3, cutoff=0.4)
+    told = f"Near it: {', '.join(f'{provider}/{name}' for name in near)}. " if near else ""
+    return NotFound(
+        f"{provider} has no model {model!r} on its list.",
+        hint=f"{told}Read the list again: lockhouse targets models {provider} --refresh",
+        code="unknown_model",
+    )
+
+
+# --- addresses -----------------------------------------------------------------------------
+
+
+def host_of(url: str) -> str:
+    """``host:port`` of an address, as the list of allowed hosts has it. Raises UsageMistake."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or (80 if parts.scheme == "http" else 443)
+    except ValueError as error:
+        raise _no_address(url) from error
+    return host_pattern(
+        f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or "", port=port
+    )
+
+
+def zone_of(urls: Iterable[str]) -> Zone:
+    """``lan`` when every address is one of this machine or of a private network."""
+    return "lan" if all(_is_near(urlsplit(url).hostname or "") for url in urls) else "cloud"
+
+
+def is_this_machine(url: str) -> bool:
+    """Whether an address is one of this machine itself."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_near(host: str) -> bool:
+    """Judged by the name alone, without asking anybody: one word, or one that is never public."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return "." not in host or host.endswith((*_LOCAL_SUFFIXES, ".localhost"))
+    return address.is_private or address.is_loopback or address.is_link_local
+
+
+def _checked(provider: Provider) -> Provider:
+    """The provider with its addresses as they are kept. Raises UsageMistake."""
+    name = provider.name
+    if not _NAME.fullmatch(name) or name in _RESERVED:
+        raise UsageMistake(
+            f"{name!r} cannot be the name of a provider.",
+            hint="Use lower-case letters, digits and hyphens, at most 32, such as: office-server",
+        )
+    if not provider.endpoints:
+        raise UsageMistake("A provider needs an address.", hint="Such as http://127.0.0.1:8080/v1")
+    endpoints = tuple(dict.fromkeys(_checked_url(url, provider.zone) for url in provider.endpoints))
+    if len(endpoints) > 1 and provider.zone != "lan":
+        raise UsageMistake(
+            "Only servers of your own network can be several equal ones.",
+            hint="Give each address a name of its own.",
+        )
+    if len(endpoints) > _MOST_ENDPOINTS:
+        raise UsageMistake(f"These are more than {_MOST_ENDPOINTS} addresses.")
+    title = " ".join(provider.title.split()) or name
+    return msgspec.structs.replace(provider, endpoints=endpoints, title=title)
+
+
+def _checked_url(url: str, zone: Zone) -> str:
+    url = url.strip().rstrip("/")
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise _no_address(url) from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise _no_address(url)
+    if parts.username is not None or parts.password is not None:
+        raise UsageMistake(
+            "A name or password does not belong in an address.",
+            hint="Give the address without it, and keep the key: lockhouse keys set NAME",
+        )
+    if parts.query or parts.fragment:
+        raise UsageMistake(
+            f"{url!r} has a part behind ? or #, which an address of a server has not.",
+            hint="Keys do not belong in addresses: lockhouse keys set NAME",
+        )
+    host_of(url)
+    if parts.scheme == "http" and zone == "cloud" and not is_this_machine(url):
+        raise UsageMistake(
+            f"{url} is not encrypted, and it is not on your own network.",
+            hint="Use its https:// address. Names of your own network end in .local or .lan, "
+            "or are private addresses.",
+        )
+    return url
+
+
+def _no_address(url: str) -> UsageMistake:
+    return UsageMistake(
+        f"{url!r} is no address of a server.",
+        hint="Give it as http://HOST:PORT/v1 or https://HOST/v1.",
+    )

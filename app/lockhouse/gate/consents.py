@@ -1,0 +1,93 @@
+"""Which providers a person has allowed to be sent something without being asked each time.
+
+A consent holds for a name and its hosts together: a provider whose address was changed has to
+be allowed anew. Servers of one's own network need none.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lockhouse.gate.providers import Provider
+from lockhouse.storage.connection import migrations_named
+
+if TYPE_CHECKING:
+    import sqlite_utils
+
+    from lockhouse.storage.database import Database
+
+_TABLE = """
+CREATE TABLE consents (
+    provider TEXT PRIMARY KEY,
+    hosts TEXT NOT NULL,
+    at TEXT NOT NULL
+) STRICT
+"""
+
+
+class Consent(msgspec.Struct, frozen=True):
+    """One provider that may be sent something."""
+
+    provider: str
+    hosts: tuple[str, ...]
+    at: str
+
+
+_ConsentList = list[Consent]
+
+
+class Consents:
+    """The consents of one home. Usable from any thread. Its first use creates the table."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._is_ready = False
+
+    def given(self, provider: Provider) -> bool:
+        """Whether something may go there without a question."""
+        if provider.zone == "lan":
+            return True
+        return any(
+            consent.provider == provider.name and set(provider.hosts) <= set(consent.hosts)
+            for consent in self.list()
+        )
+
+    def give(self, provider: Provider) -> None:
+        """Allow it, for the hosts it has now."""
+        self._prepare()
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        with self._database.write() as database:
+            database.execute(
+                "INSERT OR REPLACE INTO consents VALUES (?, ?, ?)",
+                [provider.name, " ".join(provider.hosts), at],
+            )
+
+    def withdraw(self, name: str) -> bool:
+        """Ask again from now on. Whether it had been allowed."""
+        self._prepare()
+        with self._database.write() as database:
+            removed = database.execute("DELETE FROM consents WHERE provider = ?", [name])
+            return bool(removed.rowcount)
+
+    def list(self) -> _ConsentList:
+        """All that were given, by name."""
+        self._prepare()
+        rows = self._database.read().execute(
+            "SELECT provider, hosts, at FROM consents ORDER BY provider"
+        )
+        return [Consent(name, tuple(hosts.split()), at) for name, hosts, at in rows.fetchall()]
+
+    def _prepare(self) -> None:
+        if self._is_ready:
+            return
+        migrations = migrations_named("consents")
+
+        @migrations(name="consents")
+        def _consents(database: sqlite_utils.Database) -> None:
+            database.execute(_TABLE)
+
+        self._database.migrate(migrations)
+        self._is_ready = True

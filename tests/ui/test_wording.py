@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 
 import pytest
 
@@ -67,3 +68,37 @@ def test_counts_take_the_right_noun() -> None:
 def test_models_of_the_same_title_are_told_apart_by_their_names() -> None:
     told = wording.told_apart([("a-q4", "SmolLM2"), ("a-q8", "SmolLM2"), ("b", "Qwen"), ("c", "")])
     assert told == {"a-q4": "SmolLM2 (a-q4)", "a-q8": "SmolLM2 (a-q8)", "b": "Qwen", "c": "c"}
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [
+        ("0", "$0"),
+        ("0.0000321", "$0.000032"),
+        ("0.00213", "$0.0021"),
+        ("0.06", "$0.06"),
+        ("0.5", "$0.50"),
+        ("1234.5", "$1,234.50"),
+    ],
+)
+def test_money_is_short_and_never_rounded_away(amount: str, shown: str) -> None:
+    assert wording.money(Decimal(amount)) == shown
+
+
+def test_money_of_another_currency_says_which() -> None:
+    assert wording.money(Decimal("1.5"), "EUR") == "1.50\u00a0EUR"
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"), [("0.075", "$0.075"), ("0.4", "$0.40"), ("15", "$15"), ("3.0", "$3")]
+)
+def test_prices_are_told_as_they_are(amount: str, shown: str) -> None:
+    assert wording.price(Decimal(amount)) == shown
+
+
+@pytest.mark.parametrize(
+    ("energy_j", "shown"),
+    [(0.2, "about 1 J"), (12.4, "about 12 J"), (1420, "about 1.4 kJ"), (7560, "about 2.1 Wh")],
+)
+def test_energy_is_told_roughly(energy_j: float, shown: str) -> None:
+    assert wording.joules(energy_j).replace("\u00a0", " ") == shown

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Sequence
+from decimal import Decimal
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -107,6 +108,38 @@ def speed(tokens_per_s: float) -> str:
     """11.8 tok/s, 412 tok/s."""
     figure = f"{tokens_per_s:.0f}" if tokens_per_s >= 100 else f"{tokens_per_s:.1f}"
     return f"{figure}{NBSP}tok/s"
+
+
+def money(amount: Decimal, currency: str = "USD") -> str:
+    """$0.0021, $0.06, $1.50; in another currency 1.50 EUR."""
+    if amount == 0:
+        figure = "0"
+    elif amount < Decimal("0.1"):
+        figure = f"{amount:.{1 - amount.adjusted()}f}".rstrip("0")
+    else:
+        figure = f"{amount:,.2f}"
+    whole, _, cents = figure.partition(".")
+    return _with_sign(f"{whole}.{cents:0<2}" if cents else figure, currency)
+
+
+def _with_sign(figure: str, currency: str) -> str:
+    return f"${figure}" if currency == "USD" else f"{figure}{NBSP}{currency}"
+
+
+def price(per_million: Decimal, currency: str = "USD") -> str:
+    """What a million tokens cost: $0.40, $15, $0.075."""
+    figure = f"{per_million.normalize():f}"
+    whole, _, cents = figure.partition(".")
+    return _with_sign(f"{whole}.{cents:0<2}" if cents else whole, currency)
+
+
+def joules(energy_j: float) -> str:
+    """about 12 J, about 1.4 kJ, about 2.1 Wh."""
+    if energy_j < 1000:
+        return f"about {max(1, round(energy_j))}{NBSP}J"
+    if energy_j < 3600:
+        return f"about {energy_j / 1000:.1f}{NBSP}kJ"
+    return f"about {energy_j / 3600:.1f}{NBSP}Wh"
 
 
 def percent(fraction: float) -> str:

@@ -24,6 +24,7 @@ from lockhouse.core.cancelling import CancelToken  # noqa: E402 - the seal comes
 from lockhouse.core.errors import Cancelled, LockhouseError  # noqa: E402
 from lockhouse.gate.door import Gate  # noqa: E402
 from lockhouse.gate.hub import Hub  # noqa: E402
+from lockhouse.gate.network import hub_key_hosts  # noqa: E402
 from lockhouse.gate.protocol import Progress, Reach, Reached  # noqa: E402
 from lockhouse.workspace import open_workspace  # noqa: E402
 
@@ -80,7 +81,7 @@ def hub(ask: Callable[[], dict[str, Any]]) -> None:
 
 
 def use_key(gate: Gate, key: str) -> None:
-    gate.use_key("huggingface", key)
+    gate.use_key("huggingface", key, hub_key_hosts(gate.state, os.environ))
     say(done=True)
 
 

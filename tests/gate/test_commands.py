@@ -45,9 +45,9 @@ def test_unseal_says_plainly_what_it_opens(lockhouse: Run, home: Path) -> None:
 def test_unseal_for_hosts_of_ones_own(lockhouse: Run, home: Path) -> None:
     network = Network(home / "network.json")
     assert lockhouse("unseal", "--host", "10.0.0.5:8080", "--lan").returncode == 0
-    assert (network.state().hosts, network.state().lan) == (("10.0.0.5:8080",), True)
+    assert (network.state().hosts, network.state().lan_hosts) == ((), ("10.0.0.5:8080",))
     assert lockhouse("unseal", "--add", "--host", "10.0.0.6:80").returncode == 0
-    assert (len(network.state().hosts), network.state().lan) == (2, True)
+    assert network.state().all_hosts == ("10.0.0.6:80", "10.0.0.5:8080")
     told = lockhouse("unseal", "--host", "example.org", "--proxy", "http://10.0.0.1:3128", "--json")
     assert json.loads(told.stdout)["hosts"] == ["example.org:443"]
     assert network.state().proxy == "http://10.0.0.1:3128"

@@ -10,10 +10,10 @@ import click
 
 from lockhouse.cli import output
 from lockhouse.cli.door import Door, as_json, pass_door
-from lockhouse.core.errors import LockhouseError
+from lockhouse.core.errors import LockhouseError, UsageMistake
 from lockhouse.gate import keys as keyring_keys
 from lockhouse.gate.brokers import Brokers
-from lockhouse.gate.network import Network, NetworkState
+from lockhouse.gate.network import Network, NetworkState, hub_key_hosts
 from lockhouse.gate.switch import Switch
 
 if TYPE_CHECKING:
@@ -58,7 +58,13 @@ def unseal(
     HF_ENDPOINT names. A process that started sealed stays sealed: a running window must be
     started anew.
     """
-    switched = _switch(door).unseal(os.environ, hosts=hosts, add=add, lan=lan, proxy=proxy)
+    if lan and not hosts:
+        raise UsageMistake(
+            "--lan opens no host by itself.",
+            hint="Name one: unseal --lan --host 192.168.1.20:8080",
+        )
+    far, near = ((), hosts) if lan else (hosts, ())
+    switched = _switch(door).unseal(os.environ, hosts=far, lan_hosts=near, add=add, proxy=proxy)
     if is_json:
         told = {**describe(switched.state), "brokers_ended": switched.brokers_ended}
         output.write_json(told)
@@ -70,6 +76,8 @@ def _tell_opened(state: NetworkState, ended: int) -> None:
     output.note("Open: one process, the broker, may now connect to")
     for host in state.hosts:
         output.note(f"  {host}")
+    for host in state.lan_hosts:
+        output.note(f"  {host} (only as an address of the local network)")
     if state.lan:
         output.note("and only where these are addresses of the local network.")
     if state.proxy:
@@ -88,6 +96,7 @@ def describe(state: NetworkState) -> dict[str, Any]:
     return {
         "mode": state.mode,
         "hosts": list(state.hosts),
+        "lan_hosts": list(state.lan_hosts),
         "since": state.since or None,
         "lan": state.lan,
         "endpoint": state.endpoint or None,
@@ -123,18 +132,23 @@ def keys() -> None:
 @keys.command("set")
 @click.argument("provider")
 @as_json
-def set_key(provider: str, *, is_json: bool) -> None:
+@pass_door
+def set_key(door: Door, provider: str, *, is_json: bool) -> None:
     """Keep a key, read from a prompt or from standard input; never given as an argument."""
-    keyring_keys.require_provider(provider)
+    keyring_keys.checked_provider(provider)
     if sys.stdin.isatty():
         key = str(click.prompt("Key", hide_input=True, err=True))
     else:
         key = sys.stdin.readline(8192)
-    keyring_keys.write(provider, key)
+    keyring_keys.write(provider, key, _key_hosts(door))
     if is_json:
         output.write_json({"provider": provider, "keyring": keyring_keys.backend_name()})
     else:
         output.note(f"The key for {provider} is in the keyring ({keyring_keys.backend_name()}).")
+
+
+def _key_hosts(door: Door) -> tuple[str, ...]:
+    return hub_key_hosts(Network(door.paths().network).state(), os.environ)
 
 
 @keys.command("list")
@@ -143,8 +157,8 @@ def list_keys(*, is_json: bool) -> None:
     """Show for which providers there is a key. Keys themselves are never shown."""
     backend = keyring_keys.backend_name()
     found = {
-        provider: backend != "" and keyring_keys.read(provider) is not None
-        for provider in keyring_keys.PROVIDERS
+        provider: backend != "" and keyring_keys.state(provider, ()) == "set"
+        for provider in ("huggingface",)
     }
     if is_json:
         output.write_json(
@@ -156,10 +170,7 @@ def list_keys(*, is_json: bool) -> None:
         return
     output.write_table(
         ("PROVIDER", "KEY", "FOR"),
-        [
-            (name, "set" if is_set else "none", keyring_keys.PROVIDERS[name])
-            for name, is_set in found.items()
-        ],
+        [(name, "set" if is_set else "none", name) for name, is_set in found.items()],
     )
     if not backend:
         output.note("This system has no keyring that keeps keys safely, so none can be kept.")

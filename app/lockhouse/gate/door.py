@@ -11,7 +11,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from multiprocessing.connection import Connection
 from typing import Any, Literal, TypeVar
 
@@ -19,9 +19,11 @@ import msgspec
 
 from lockhouse.core.cancelling import CancelToken
 from lockhouse.core.errors import Cancelled, LockhouseError, NetworkRefused, StorageError
+from lockhouse.gate import keys
 from lockhouse.gate import protocol as wire
 from lockhouse.gate.brokers import Brokers
 from lockhouse.gate.channel import Channel
+from lockhouse.gate.keys import KeyState
 from lockhouse.gate.network import Network, NetworkState
 from lockhouse.gate.protocol import Record, RecordKind
 from lockhouse.gate.records import Records
@@ -68,6 +70,7 @@ class Gate:
         self._records = Records(database)
         self._brokers = brokers
         self._lock = threading.Lock()
+        self._session_keys: dict[str, tuple[str, ...]] = {}  # the hosts of each, never the key
         self.bytes_out = 0  # of this session
 
     @property
@@ -85,7 +88,7 @@ class Gate:
         state = self.state
         way = self._way(state)
         title, explanation, what_to_do = _words(way, state)
-        hosts = state.hosts if way == "open" else ()
+        hosts = state.all_hosts if way == "open" else ()
         return GateStatus(
             way, title, explanation, what_to_do, hosts, state.since, state.lan, self.bytes_out
         )
@@ -154,6 +157,7 @@ class Gate:
             state.hosts,
             state.lan,
             msgspec.Raw(msgspec.json.encode(request)),
+            state.lan_hosts,
         )
         with contextlib.closing(connection):
             try:
@@ -162,9 +166,25 @@ class Gate:
             except (EOFError, OSError) as error:
                 raise self._why_gone(purpose) from error
 
-    def use_key(self, provider: str, key: str) -> None:
-        """Give the broker a key for as long as this program runs; empty forgets it."""
-        self.ask(wire.UseKey(provider, key), reply_type=wire.Done)
+    def use_key(self, provider: str, key: str, hosts: Sequence[str]) -> None:
+        """Give the broker a key for ``hosts``, for as long as this program runs; empty forgets it.
+
+        For systems without a keyring. Raises LockhouseError: sealed, no key at all.
+        """
+        self.ask(wire.UseKey(provider, key, tuple(hosts)), reply_type=wire.Done)
+        if key:
+            self._session_keys[provider] = tuple(keys.bound_hosts(hosts))
+        else:
+            self._session_keys.pop(provider, None)
+
+    def key_states(self, providers: Mapping[str, Sequence[str]]) -> dict[str, KeyState]:
+        """Whether there is a key for each provider and its hosts. Asks the keyring: may wait."""
+        found = keys.states(providers)
+        if self.is_open:
+            for name, hosts in self._session_keys.items():
+                if name in found and set(keys.bound_hosts(providers[name])) <= set(hosts):
+                    found[name] = "session"
+        return found
 
     def seal(self) -> int:
         """Seal the home, at once, for every program of it; how many brokers were ended.
@@ -173,12 +193,15 @@ class Gate:
         """
         return self._switch().seal().brokers_ended
 
-    def unseal(self, hosts: Sequence[str] = ()) -> NetworkState:
-        """Open the home for the model hub, or for ``hosts``: for programs that start from now on.
+    def unseal(
+        self, hosts: Sequence[str] = (), *, lan_hosts: Sequence[str] = (), add: bool = False
+    ) -> NetworkState:
+        """Open the home for the model hub, or for ``hosts`` and ``lan_hosts``; ``add`` to the rest.
 
-        This program stays as it is; :meth:`status` then says to start it anew.
+        A program that started sealed stays as it is; :meth:`status` then says to start it anew.
+        One that has a broker can reach what is added at once, as far as :meth:`way_to` says so.
         """
-        return self._switch().unseal(os.environ, hosts=hosts).state
+        return self._switch().unseal(os.environ, hosts=hosts, lan_hosts=lan_hosts, add=add).state
 
     def records(self, *, limit: int = 1000) -> list[Record]:
         """Every attempt to leave, newest first."""

@@ -1,70 +1,132 @@
 """Keys of hubs and providers, in the keyring of the system and nowhere else.
 
-Never in a file, an argument, a variable or a log. Backends that keep nothing, or keep it in
-plain text, count as none: a key can then be given for the session of a running window only.
+Never in a file, an argument, a variable or a log. A key is bound to the hosts that it was set
+for: no request can carry it to another. Backends that keep nothing, or keep it in plain text,
+count as none: a key can then be given for the session of a running program only.
+
+Two entries a provider: the key together with its hosts, which the broker alone reads, and the
+hosts by themselves, so that a listing brings no key into its process. A keyring that does not
+answer is left behind after a while; nothing here waits for ever.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Literal
 
-from lockhouse.core.errors import InvalidInput, NotFound, StorageError
+from lockhouse.core.errors import InvalidInput, NotFound, StorageError, UsageMistake
+from lockhouse.gate import keyring_access as access
+from lockhouse.gate.network import HUB_HOST, allows, host_pattern, split_host
 
 if TYPE_CHECKING:
     from keyring.backend import KeyringBackend
 
-PROVIDERS = {"huggingface": "Hugging Face, for gated and private models"}
+KeyState = Literal["set", "none", "locked", "no_keyring", "session", "silent"]
+
+# What each state means, for listings and pages.
+STATE_WORDS: Mapping[KeyState, str] = {
+    "set": "in the keyring",
+    "none": "none",
+    "locked": "the keyring is locked",
+    "no_keyring": "none: this system has no keyring",
+    "session": "until this program ends",
+    "silent": "the keyring does not answer",
+}
+HUGGINGFACE = "huggingface"
 _SERVICE = "lockhouse"
-_TRUSTED = (
-    "keyring.backends.SecretService",
-    "keyring.backends.kwallet",
-    "keyring.backends.libsecret",
-    "keyring.backends.macOS",
-    "keyring.backends.Windows",
-)
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _MOST_CHARACTERS = 4096
+_ENTRY_VERSION = 2  # a bare key, from before keys had hosts, is the hub's
 
 
 def backend_name() -> str:
-    """The keyring that keeps keys here; empty where there is none to be trusted."""
-    backend = _backend()
-    return type(backend).__module__.rpartition(".")[2] if backend is not None else ""
+    """The keyring that keeps keys here; empty where there is none to be trusted.
+
+    Raises StorageError when it does not answer.
+    """
+    return access.ask(access.name_of)
 
 
-def read(provider: str) -> str | None:
-    """The key; None where there is none. Raises StorageError when the keyring is locked."""
-    backend = _backend()
-    if backend is None:
+def read(provider: str, host: str) -> str | None:
+    """The key that may go to ``host``; None where there is none for it.
+
+    For the broker: nobody else wants to know a key. May ask the person to unlock the keyring.
+    Raises StorageError when it is locked or does not answer.
+    """
+    name = checked_provider(provider)
+    kept = access.ask(
+        lambda backend: backend.get_password(_SERVICE, name) if backend is not None else None,
+        limit_s=access.UNLOCK_S,
+    )
+    if not kept:
         return None
-    with _told():
-        return backend.get_password(_SERVICE, _known(provider)) or None
+    key, hosts = _decoded(name, kept)
+    return key if _is_for(hosts, host) else None
 
 
-def write(provider: str, key: str) -> None:
-    """Keep a key. Raises StorageError without a keyring, InvalidInput for what is none."""
-    name, key = _known(provider), checked(key)
-    backend = _backend()
-    if backend is None:
-        raise StorageError(
-            "This system has no keyring that could keep the key safely, so it was not kept.",
-            hint="Install gnome-keyring or KWallet and log in again, or enter the key in the "
-            "window: it then holds until the window closes.",
-            code="no_keyring",
-        )
-    with _told():
-        backend.set_password(_SERVICE, name, key)
+def write(provider: str, key: str, hosts: Iterable[str]) -> None:
+    """Keep a key for ``hosts`` and for no others.
+
+    Raises StorageError without a keyring, InvalidInput for what is no key.
+    """
+    name, key, bound = checked_provider(provider), checked(key), bound_hosts(hosts)
+
+    def keep(backend: KeyringBackend | None) -> None:
+        if backend is None:
+            raise no_keyring()
+        entry = {"version": _ENTRY_VERSION, "key": key, "hosts": bound}
+        backend.set_password(_SERVICE, name, json.dumps(entry))
+        backend.set_password(_SERVICE, _index(name), json.dumps(bound))
+
+    access.ask(keep, limit_s=access.UNLOCK_S)
 
 
 def remove(provider: str) -> None:
-    """Forget a key. Raises NotFound when there is none."""
-    if read(provider) is None:
+    """Forget a key. Raises NotFound when there is none, StorageError."""
+    name = checked_provider(provider)
+
+    def forget(backend: KeyringBackend | None) -> bool:
+        if backend is None:
+            return False
+        found = False
+        for entry in (name, _index(name)):
+            if access.holds(backend, _SERVICE, entry):
+                backend.delete_password(_SERVICE, entry)
+                found = True
+        return found
+
+    if not access.ask(forget, limit_s=access.UNLOCK_S):
         raise NotFound(f"There is no key for {provider}.")
-    backend = _backend()
-    assert backend is not None
-    with _told():
-        backend.delete_password(_SERVICE, provider)
+
+
+def state(provider: str, hosts: Iterable[str]) -> KeyState:
+    """Whether a key for ``hosts`` is kept; no key is read. ``session`` is for the gate to know."""
+    return states({provider: tuple(hosts)})[provider]
+
+
+def states(providers: Mapping[str, Iterable[str]]) -> dict[str, KeyState]:
+    """The same for several, in one go: each with its hosts."""
+    wanted = {checked_provider(name): tuple(hosts) for name, hosts in providers.items()}
+
+    def look(backend: KeyringBackend | None) -> dict[str, KeyState]:
+        if backend is None:
+            return dict.fromkeys(wanted, "no_keyring")
+        if access.is_locked(backend):
+            return dict.fromkeys(wanted, "locked")
+        return {name: _state(backend, name, hosts) for name, hosts in wanted.items()}
+
+    try:
+        return access.ask(look)
+    except StorageError as error:
+        return dict.fromkeys(wanted, "silent" if error.code == "keyring_silent" else "locked")
+
+
+def hosts_of(provider: str) -> tuple[str, ...]:
+    """The hosts that its key was set for; empty where there is no key. Raises StorageError."""
+    name = checked_provider(provider)
+    return access.ask(lambda backend: _kept_hosts(backend, name) if backend is not None else ())
 
 
 def checked(key: str) -> str:
@@ -77,41 +139,68 @@ def checked(key: str) -> str:
     return key
 
 
-def require_provider(provider: str) -> None:
-    """Raises NotFound for a name that stands for nobody."""
-    _known(provider)
-
-
-def _known(provider: str) -> str:
-    if provider not in PROVIDERS:
-        raise NotFound(
-            f"There is no provider {provider!r}.", hint=f"There is: {', '.join(PROVIDERS)}."
-        )
+def checked_provider(provider: str) -> str:
+    """The name, when it has the shape of one. Raises NotFound."""
+    if not _NAME.fullmatch(provider):
+        raise NotFound(f"There is no provider {provider!r}.")
     return provider
 
 
-def _backend() -> KeyringBackend | None:
-    import keyring
-
-    chosen = keyring.get_keyring()
-    chain = getattr(chosen, "backends", None)
-    backends = list(chain) if chain is not None else [chosen]
-    for backend in backends:
-        if type(backend).__module__.startswith(_TRUSTED):
-            found: KeyringBackend = backend
-            return found
-    return None
+def bound_hosts(hosts: Iterable[str]) -> list[str]:
+    """Hosts as a key is bound to them: exact, each with its port. Raises UsageMistake."""
+    bound = list(dict.fromkeys(host_pattern(host) for host in hosts))
+    if not bound or any(host.startswith("*") for host in bound):
+        raise UsageMistake("A key is kept for named hosts only.")
+    return bound
 
 
-@contextlib.contextmanager
-def _told() -> Iterator[None]:
-    from keyring.errors import KeyringError
+def no_keyring() -> StorageError:
+    """What to tell someone whose key cannot be kept."""
+    return StorageError(
+        "This system has no keyring that could keep the key safely, so it was not kept.",
+        hint="Install gnome-keyring or KWallet and log in again. Until then a key can be given "
+        "for one session: in the window, or with: lockhouse chat --key",
+        code="no_keyring",
+    )
 
+
+def _state(backend: KeyringBackend, name: str, hosts: tuple[str, ...]) -> KeyState:
+    kept = _kept_hosts(backend, name)
+    return "set" if kept and all(_is_for(kept, host) for host in hosts) else "none"
+
+
+def _kept_hosts(backend: KeyringBackend, name: str) -> tuple[str, ...]:
+    """From the entry that holds no key."""
+    if told := backend.get_password(_SERVICE, _index(name)):
+        return _hosts_in(told)
+    if name == HUGGINGFACE and access.holds(backend, _SERVICE, name):
+        return (HUB_HOST,)
+    return ()
+
+
+def _index(name: str) -> str:
+    return f"{name}/hosts"
+
+
+def _hosts_in(told: str) -> tuple[str, ...]:
     try:
-        yield
-    except KeyringError as error:
-        raise StorageError(
-            f"The keyring did not open: {type(error).__name__}.",
-            hint="Unlock it, then try again.",
-            code="keyring_locked",
-        ) from error
+        found = json.loads(told)
+    except ValueError:
+        return ()
+    return tuple(str(host) for host in found) if isinstance(found, list) else ()
+
+
+def _decoded(name: str, kept: str) -> tuple[str, tuple[str, ...]]:
+    """Key and hosts of an entry."""
+    try:
+        entry = json.loads(kept)
+    except ValueError:
+        entry = None
+    if isinstance(entry, dict) and entry.get("version") == _ENTRY_VERSION:
+        return str(entry["key"]), tuple(str(host) for host in entry["hosts"])
+    return kept, (HUB_HOST,) if name == HUGGINGFACE else ()
+
+
+def _is_for(hosts: Iterable[str], host: str) -> bool:
+    name, port = split_host(host_pattern(host))
+    return allows(hosts, name, port)

@@ -24,7 +24,8 @@ from lockhouse.core.errors import StorageError, UsageMistake
 Mode = Literal["sealed", "open"]
 
 HUB_ENDPOINT = "https://huggingface.co"
-_HUB_HOSTS = ("huggingface.co:443", "*.huggingface.co:443", "*.hf.co:443")
+HUB_HOST = "huggingface.co:443"
+_HUB_HOSTS = (HUB_HOST, "*.huggingface.co:443", "*.hf.co:443")
 _VERSION = 1
 _MOST_BYTES = 1 << 16
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
@@ -34,9 +35,10 @@ _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 class NetworkState:
     """What may leave. ``hosts`` are ``host:port``, exact or ``*.suffix:port``.
 
-    ``lan``: only addresses of this machine and of private networks, whatever a name resolves
-    to. ``endpoint``: the hub or its mirror. ``proxy``: the only way out, when one is named.
-    ``problem``: why the file could not be used; the state is sealed then.
+    ``lan_hosts`` are further ones that must be this machine or in a private network, whatever
+    their names resolve to; keys may travel to them unencrypted. ``lan``, in older files: that
+    holds for all hosts. ``endpoint``: the hub or its mirror. ``proxy``: the only way out, when
+    one is named. ``problem``: why the file could not be used; the state is sealed then.
     """
 
     mode: Mode = "sealed"
@@ -46,6 +48,16 @@ class NetworkState:
     endpoint: str = ""
     proxy: str = ""
     problem: str = ""
+    lan_hosts: tuple[str, ...] = ()
+
+    @property
+    def all_hosts(self) -> tuple[str, ...]:
+        """Both lists."""
+        return (*self.hosts, *self.lan_hosts)
+
+    def must_be_near(self, host: str, port: int) -> bool:
+        """Whether ``host`` may only be this machine or in a private network."""
+        return self.lan or allows(self.lan_hosts, host, port)
 
     @property
     def is_open(self) -> bool:
@@ -80,7 +92,9 @@ class Network:
         """Nothing may leave any more. Ends no broker that runs: see ``gate.switch``."""
         before = self.state()
         try:
-            return self._write(replace(before, mode="sealed", hosts=(), lan=False, problem=""))
+            return self._write(
+                replace(before, mode="sealed", hosts=(), lan_hosts=(), lan=False, problem="")
+            )
         except StorageError:  # a full disk: no file at all is sealed too, and needs no room
             try:
                 self.path.unlink(missing_ok=True)
@@ -91,14 +105,29 @@ class Network:
             raise
 
     def open(
-        self, hosts: Iterable[str], *, lan: bool = False, endpoint: str = "", proxy: str = ""
+        self,
+        hosts: Iterable[str],
+        *,
+        lan_hosts: Iterable[str] = (),
+        lan: bool = False,
+        endpoint: str = "",
+        proxy: str = "",
     ) -> NetworkState:
-        """Let programs that start from now on reach these hosts, and no others."""
-        listed = tuple(dict.fromkeys(host_pattern(host) for host in hosts))
-        if not listed:
+        """Let these hosts be reached, and no others. A host on both lists must be near."""
+        near = tuple(dict.fromkeys(host_pattern(host) for host in lan_hosts))
+        patterns = dict.fromkeys(host_pattern(host) for host in hosts)
+        listed = tuple(host for host in patterns if host not in near)
+        if not listed and not near:
             raise UsageMistake("No host was named, so there is nothing to open.")
         return self._write(
-            NetworkState("open", listed, lan=lan, endpoint=endpoint, proxy=proxy_url(proxy))
+            NetworkState(
+                "open",
+                listed,
+                lan=lan,
+                endpoint=endpoint,
+                proxy=proxy_url(proxy),
+                lan_hosts=near,
+            )
         )
 
     def _read(self) -> NetworkState:
@@ -146,15 +175,26 @@ def _decoded(data: bytes) -> NetworkState:
     words = {name: told.get(name, "") for name in ("since", "endpoint", "proxy")}
     if mode not in ("sealed", "open") or not isinstance(lan, bool):
         raise ValueError("its mode is unknown")
-    if not isinstance(hosts, list) or not all(isinstance(host, str) for host in hosts):
-        raise ValueError("its hosts are no list of names")
     if not all(isinstance(word, str) for word in words.values()):
         raise ValueError("one of its texts is none")
-    listed = tuple(host_pattern(host) for host in hosts)
-    if mode == "open" and not listed:
+    listed, near = _listed(hosts), _listed(told.get("lan_hosts", []))
+    if mode == "open" and not listed and not near:
         raise ValueError("it is open, and names no host")
-    proxy_url(words["proxy"])
-    return NetworkState(mode, listed, words["since"], lan, words["endpoint"], words["proxy"])
+    return NetworkState(
+        mode,
+        listed,
+        words["since"],
+        lan,
+        words["endpoint"],
+        proxy_url(words["proxy"]),
+        lan_hosts=near,
+    )
+
+
+def _listed(hosts: object) -> tuple[str, ...]:
+    if not isinstance(hosts, list) or not all(isinstance(host, str) for host in hosts):
+        raise ValueError("its hosts are no list of names")
+    return tuple(host_pattern(host) for host in hosts)
 
 
 # --- hosts ---------------------------------------------------------------------------------
@@ -171,6 +211,25 @@ def hub_hosts(environment: Mapping[str, str]) -> tuple[str, ...]:
         return _HUB_HOSTS
     parts = urlsplit(endpoint)
     return (host_pattern(_netloc(parts.hostname or "", _port_of(endpoint))),)
+
+
+def hosts_of(endpoints: Iterable[str]) -> tuple[str, ...]:
+    """The hosts behind base addresses, each with its port. Raises UsageMistake."""
+    found = []
+    for endpoint in endpoints:
+        parts = urlsplit(endpoint)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+            raise UsageMistake(
+                f"{endpoint!r} is no address of a server.",
+                hint="Give it as https://HOST/v1 or http://HOST:PORT/v1.",
+            )
+        found.append(host_pattern(_netloc(parts.hostname, _port_of(endpoint))))
+    return tuple(dict.fromkeys(found))
+
+
+def hub_key_hosts(state: NetworkState, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Where the hub's key may go: to the hub, or to the mirror in force in its place."""
+    return hosts_of([state.endpoint or hub_endpoint(environment) or HUB_ENDPOINT])
 
 
 def hub_endpoint(environment: Mapping[str, str]) -> str:

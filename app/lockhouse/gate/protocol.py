@@ -42,7 +42,8 @@ class Record(msgspec.Struct, frozen=True):
 class Call(msgspec.Struct, frozen=True):
     """The first frame of an operation. ``request`` is the JSON of the type named.
 
-    ``hosts`` and ``lan`` are what the door finds allowed; the broker takes what both allow.
+    ``hosts``, ``lan_hosts`` and ``lan`` are what the door finds allowed; the broker takes what
+    both allow. The state of the network travels beside it, as the first file.
     """
 
     version: int
@@ -51,6 +52,7 @@ class Call(msgspec.Struct, frozen=True):
     hosts: tuple[str, ...]
     lan: bool
     request: msgspec.Raw
+    lan_hosts: tuple[str, ...] = ()
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -133,10 +135,14 @@ class Reached(msgspec.Struct, frozen=True):
 
 
 class UseKey(msgspec.Struct, frozen=True):
-    """Keep a key in the broker's memory for as long as it lives; empty forgets it."""
+    """Keep a key in the broker's memory for as long as it lives; empty forgets it.
+
+    It goes to ``hosts`` and to no others.
+    """
 
     provider: str
     key: str
+    hosts: tuple[str, ...] = ()
 
 
 class Done(msgspec.Struct, frozen=True):

@@ -43,34 +43,33 @@ class Switch:
         environment: Mapping[str, str],
         *,
         hosts: Sequence[str] = (),
+        lan_hosts: Sequence[str] = (),
         add: bool = False,
-        lan: bool = False,
         proxy: str = "",
     ) -> Switched:
-        """Open the home for programs that start from now on: for the model hub, or for ``hosts``.
+        """Open the home: for the model hub, or for ``hosts`` and ``lan_hosts``.
 
-        ``add`` keeps what is open. Raises UsageMistake, StorageError.
+        ``lan_hosts`` must be this machine or in private networks, whatever their names resolve
+        to. ``add`` keeps what is open. Raises UsageMistake, StorageError.
         """
         before = self._network.state()
         endpoint = hub_endpoint(environment)
-        if lan and not hosts:
-            raise UsageMistake(
-                "--lan opens no host by itself.",
-                hint="Name one: unseal --lan --host 192.168.1.20:8080",
-            )
-        wanted = tuple(hosts) or hub_hosts(environment)
+        wanted, near, lan = tuple(hosts), tuple(lan_hosts), False
+        if not wanted and not near:
+            wanted = hub_hosts(environment)
         if add and before.is_open:
-            wanted = (*before.hosts, *wanted)
+            wanted, near = (*before.hosts, *wanted), (*before.lan_hosts, *near)
             endpoint, proxy = endpoint or before.endpoint, proxy or before.proxy
-            lan = lan or before.lan
-        if lan and proxy:
+            lan = before.lan
+        if (near or lan) and proxy:
             raise UsageMistake(
-                "--lan and --proxy exclude each other: a proxy looks names up itself."
+                "Hosts of the local network and --proxy exclude each other: a proxy looks names "
+                "up itself."
             )
-        state = self._network.open(wanted, lan=lan, endpoint=endpoint, proxy=proxy)
+        state = self._network.open(wanted, lan_hosts=near, lan=lan, endpoint=endpoint, proxy=proxy)
         # What is no longer allowed ends now, not when its program ends.
         ended = self._brokers.end_all() if _is_narrower(before, state) else 0
-        self._note("unsealed", " ".join(state.hosts))
+        self._note("unsealed", " ".join(state.all_hosts))
         return Switched(state, ended)
 
 
@@ -78,5 +77,6 @@ def _is_narrower(before: NetworkState, after: NetworkState) -> bool:
     if not before.is_open:
         return False
     changed = (before.proxy, before.endpoint) != (after.proxy, after.endpoint)
-    removed = set(before.hosts) - set(after.hosts)
-    return bool(removed) or changed or (after.lan and not before.lan)
+    removed = set(before.all_hosts) - set(after.all_hosts)
+    nearer = set(before.hosts) & set(after.lan_hosts)
+    return bool(removed) or bool(nearer) or changed or (after.lan and not before.lan)

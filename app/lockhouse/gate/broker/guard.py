@@ -40,10 +40,15 @@ class Guard:
         self.state = state
         self._going = threading.local()
 
-    def narrowed(self, hosts: tuple[str, ...], *, lan: bool) -> Guard:
-        """What both this broker and the door find allowed."""
-        both = tuple(host for host in self.state.hosts if host in hosts)
-        narrower = Guard(replace(self.state, hosts=both, lan=self.state.lan or lan))
+    def narrowed(
+        self, hosts: tuple[str, ...], lan_hosts: tuple[str, ...] = (), *, lan: bool
+    ) -> Guard:
+        """What both this broker and the door find allowed, in the nearer zone of the two."""
+        both = [host for host in self.state.all_hosts if host in hosts or host in lan_hosts]
+        near = tuple(host for host in both if host in self.state.lan_hosts or host in lan_hosts)
+        far = tuple(host for host in both if host not in near)
+        state = replace(self.state, hosts=far, lan_hosts=near, lan=self.state.lan or lan)
+        narrower = Guard(state)
         narrower._going = self._going  # one hook watches all
         return narrower
 
@@ -56,9 +61,9 @@ class Guard:
         """Refuse a request that may not be made. Raises NetworkRefused."""
         if scheme not in ("http", "https"):
             raise NetworkRefused(f"{scheme}: is no way for this program.", code="host_not_allowed")
-        if not allows(self.state.hosts, host, port):
+        if not allows(self.state.all_hosts, host, port):
             raise self._not_listed(host, port)
-        if scheme == "http" and has_key and not (self.state.lan or _is_near(host)):
+        if scheme == "http" and has_key and not self._must_be_near(host, port):
             raise NetworkRefused(
                 f"A key would travel to {host} unencrypted, so nothing was sent.",
                 hint="Use the address that begins with https.",
@@ -68,20 +73,25 @@ class Guard:
     def look_up(self, host: str, port: int) -> list[Address]:
         """The addresses of a listed host, or of the proxy. Raises NetworkRefused, gaierror."""
         proxy = self.proxy_address
-        if (host, port) != proxy and (proxy or not allows(self.state.hosts, host, port)):
+        if (host, port) != proxy and (proxy or not allows(self.state.all_hosts, host, port)):
             raise self._not_listed(host, port)
         with self._towards(host, port):
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         addresses = list(dict.fromkeys((int(one[0]), str(one[4][0]), port) for one in found))
-        if self.state.lan:
+        if self._must_be_near(host, port):
             far = [number for _, number, _ in addresses if not _is_near(number)]
             if far:
                 raise NetworkRefused(
                     f"{host} is {far[0]}, which is outside the local network.",
-                    hint="The network is open for local addresses only (unseal --lan).",
+                    hint="It was opened as a host of the local network (unseal --lan), so it must "
+                    "be this machine or in a private network.",
                     code="host_not_allowed",
                 )
         return addresses
+
+    def _must_be_near(self, host: str, port: int) -> bool:
+        """Held to private addresses by the list, or one by its own name."""
+        return self.state.must_be_near(host, port) or host == "localhost" or _is_near(host)
 
     def connect(self, sock: socket.socket, address: Address) -> None:
         """Connect to an address that :meth:`look_up` gave. Raises OSError."""
@@ -140,12 +150,11 @@ def _refusal(what: str) -> PermissionError:
     return PermissionError(errno.EPERM, f"{os.strerror(errno.EPERM)}: {what}")
 
 
-def _is_near(host: str) -> bool:
-    """This machine or a private network."""
-    if host == "localhost":
-        return True
+def _is_near(number: str) -> bool:
+    """An address of this machine or of a private network. Unspecified ones (0.0.0.0) are none."""
     try:
-        address = ipaddress.ip_address(host.strip("[]").partition("%")[0])
+        address = ipaddress.ip_address(number.strip("[]").partition("%")[0])
     except ValueError:
         return False
-    return any(address in network for network in _NEAR)
+    mapped = getattr(address, "ipv4_mapped", None)  # an IPv4 address in IPv6's clothes
+    return any((mapped or address) in network for network in _NEAR)

@@ -10,7 +10,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -57,6 +57,7 @@ class Operation:
         self._lock = threading.Lock()
         self._told: set[str] = set()
         self._ends_at = 0.0
+        self._carried: dict[str, set[str]] = {}  # keys, and the hosts that each may go to
 
     @property
     def cancelled(self) -> bool:
@@ -101,6 +102,21 @@ class Operation:
                 code="timed_out",
             )
         return min(wanted, left)
+
+    # -- keys ------------------------------------------------------------------------------------
+
+    def carry(self, key: str, host: str) -> None:
+        """From now on this key may travel to ``host:port``, and to no host that was not named."""
+        self._carried.setdefault(key, set()).add(host)
+
+    def hosts_of_keys_in(self, texts: Iterable[str]) -> list[set[str]]:
+        """For each key that is found in these texts: the hosts that it may go to."""
+        joined = "\n".join(texts)
+        return [hosts for key, hosts in self._carried.items() if key in joined]
+
+    def drop_keys(self) -> None:
+        """Forget them: the operation is over."""
+        self._carried.clear()
 
     # -- records ---------------------------------------------------------------------------------
 
@@ -157,4 +173,5 @@ def carrying_out(operation: Operation) -> Iterator[None]:
     try:
         yield
     finally:
+        operation.drop_keys()
         _current.operation = None

@@ -26,7 +26,7 @@ from lockhouse.gate.broker import operation as operations
 from lockhouse.gate.broker.guard import Guard
 from lockhouse.gate.broker.operation import Operation
 from lockhouse.gate.broker.transport import GuardedTransport, TellingTransport, make_client
-from lockhouse.gate.network import HUB_ENDPOINT
+from lockhouse.gate.network import HUB_ENDPOINT, hosts_of
 
 _PROGRESS_S = 0.1
 _CHUNK_BYTES = 1 << 18
@@ -39,7 +39,7 @@ _BUG = wire.Failure(
     "Please report it with the end of logs/broker.log.",
 )
 
-_session_keys: dict[str, str] = {}
+_session_keys: dict[str, tuple[str, tuple[str, ...]]] = {}  # a key and its hosts
 
 
 class BrokerContext:
@@ -67,19 +67,29 @@ class BrokerContext:
         """Whether the door took the operation back. The client raises Cancelled by itself."""
         return self._operation.cancelled
 
-    def token(self, provider: str = "huggingface") -> str | None:
-        """The key given for this session, or the one from the keyring.
+    def key(self, provider: str, host: str) -> str | None:
+        """The key that may go to ``host:port``: the one of this session, or of the keyring.
 
-        None while the keyring is locked: most of what a hub has needs no key. Where it does, the
-        error says what stood in the way.
+        None where there is none for this host, and while the keyring is locked: some hosts need
+        no key. Where one does, the error says what stood in the way. The client refuses to
+        carry a key that was given here to any other host. Do not keep it.
         """
-        if provider in _session_keys:
-            return _session_keys[provider]
+        key = self._session_key(provider, host)
         try:
-            return keys.read(provider)
+            key = key or keys.read(provider, host)
         except StorageError as error:
             self.locked = error
-            return None
+        if key:
+            self._operation.carry(key, host)
+        return key
+
+    def token(self) -> str | None:
+        """The hub's key, where there is one for the hub or mirror that is in force."""
+        return self.key(keys.HUGGINGFACE, hosts_of([self.endpoint])[0])
+
+    def _session_key(self, provider: str, host: str) -> str | None:
+        key, hosts = _session_keys.get(provider, ("", ()))
+        return key if host in hosts else None
 
     def limit(
         self,
@@ -131,7 +141,8 @@ def use_key(
 ) -> Generator[msgspec.Struct, None, wire.Done]:
     """Keep a key for this session."""
     if request.key:
-        _session_keys[request.provider] = request.key
+        bound = tuple(keys.bound_hosts(request.hosts))
+        _session_keys[keys.checked_provider(request.provider)] = (keys.checked(request.key), bound)
     else:
         _session_keys.pop(request.provider, None)
     yield from ()
@@ -179,7 +190,8 @@ def serve(connection: Connection, files: list[int], guard: Guard) -> None:
     outlet = _Outlet(connection)
     with _one_at_a_time:
         transport = _transport_for(guard)
-    operation = Operation(guard.narrowed(call.hosts, lan=call.lan), call.purpose, outlet.record)
+    narrower = guard.narrowed(call.hosts, call.lan_hosts, lan=call.lan)
+    operation = Operation(narrower, call.purpose, outlet.record)
     context = BrokerContext(operation, transport, tuple(files))
     worker = threading.Thread(
         target=_carry_out, args=(call, operation, context, outlet), name="request", daemon=True

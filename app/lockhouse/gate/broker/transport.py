@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 import httpcore2
 import httpx2
 
-from lockhouse.core.errors import Cancelled, LockhouseError
+from lockhouse.core.errors import Cancelled, LockhouseError, NetworkRefused
 from lockhouse.gate.broker import failures
 from lockhouse.gate.broker import operation as operations
 from lockhouse.gate.broker.guard import Guard
@@ -25,6 +25,7 @@ from lockhouse.gate.protocol import RemoteFailure
 
 USER_AGENT = "lockhouse"
 _NOT_SENT = ("cookie", "x-amzn-trace-id", "x-hf-download-counter")
+_KEY_HEADERS = ("authorization", "x-api-key", "x-goog-api-key", "api-key")
 _MOST_CONNECTIONS = 32
 _MOST_REDIRECTS = 8
 # httpcore's errors and httpx's of the same meaning, the most particular first.
@@ -77,9 +78,12 @@ class GuardedTransport(httpx2.BaseTransport):
         operation.check()
         host, port = request.url.host, request.url.port or _port_of(request.url.scheme)
         name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        has_key = "authorization" in request.headers
+        bound = operation.hosts_of_keys_in((*request.headers.values(), str(request.url)))
+        has_key = bool(bound) or any(header in request.headers for header in _KEY_HEADERS)
         try:
             operation.guard.check(request.url.scheme, host, port, has_key=has_key)
+            if any(name not in hosts for hosts in bound):
+                raise _key_elsewhere(name)
         except LockhouseError as error:
             operation.tell("refused", name, outcome=error.code)
             raise
@@ -217,6 +221,14 @@ def _same(error: BaseException, request: httpx2.Request) -> BaseException:
 def _told(error: BaseException, request: httpx2.Request) -> BaseException:
     same = _same(error, request)
     return (failures.told(same) if same is not error else None) or same
+
+
+def _key_elsewhere(name: str) -> NetworkRefused:
+    return NetworkRefused(
+        f"A key would have travelled to {name}, which it was not set for, so nothing was sent.",
+        hint="If this is the provider's new address, set its key again for it.",
+        code="key_elsewhere",
+    )
 
 
 def _outcome(error: BaseException) -> str:

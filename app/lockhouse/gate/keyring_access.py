@@ -1,0 +1,146 @@
+"""The way to the system's keyring: which backend is trusted, and never waiting for ever.
+
+Hides that the keyring's library asks over D-Bus without any limit of time, looks for backends
+by asking each of them, and raises errors of four other libraries.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lockhouse.core.errors import LockhouseError, StorageError
+
+if TYPE_CHECKING:
+    from keyring.backend import KeyringBackend
+
+ANSWER_S = 5.0
+UNLOCK_S = 60.0  # a person may be typing the keyring's password
+_SECRET_SERVICE = "keyring.backends.SecretService"  # noqa: S105 - a module
+_TRUSTED = (
+    _SECRET_SERVICE,
+    "keyring.backends.kwallet",
+    "keyring.backends.libsecret",
+    "keyring.backends.macOS",
+    "keyring.backends.Windows",
+)
+_FoundT = TypeVar("_FoundT")
+
+# Those that were given up on and still wait: until they are gone, nobody else is sent after them.
+_stuck: list[threading.Thread] = []
+
+
+def ask(work: Callable[[KeyringBackend | None], _FoundT], *, limit_s: float = ANSWER_S) -> _FoundT:
+    """Do ``work`` with the trusted backend, or with None where there is none.
+
+    Raises StorageError: the keyring is locked, or did not answer within the limit.
+    """
+    _stuck[:] = [thread for thread in _stuck if thread.is_alive()]
+    if _stuck:
+        raise _silent()
+    found: list[_FoundT] = []
+    raised: list[Exception] = []
+
+    def carry_out() -> None:
+        known: tuple[type[Exception], ...] = (LockhouseError, OSError, EOFError, *_foreign())
+        try:
+            found.append(work(_backend()))
+        except known as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=carry_out, name="keyring", daemon=True)
+    thread.start()
+    thread.join(limit_s)
+    if thread.is_alive():
+        _stuck.append(thread)
+        raise _silent()
+    if raised:
+        raise _told(raised[0]) from raised[0]
+    if not found:  # a bug, shown by the thread
+        raise _failed("an unexpected error")
+    return found[0]
+
+
+def name_of(backend: KeyringBackend | None) -> str:
+    """A word for the keyring; empty for none."""
+    return type(backend).__module__.rpartition(".")[2] if backend is not None else ""
+
+
+def is_locked(backend: KeyringBackend) -> bool:
+    """Whether it would have to ask for its password. Asks nobody; False where that is unknown."""
+    if type(backend).__module__ != _SECRET_SERVICE:
+        return False
+    import secretstorage
+
+    with contextlib.closing(secretstorage.dbus_init()) as connection:
+        collection = secretstorage.get_default_collection(connection)
+        return bool(collection.is_locked())
+
+
+def holds(backend: KeyringBackend, service: str, entry: str) -> bool:
+    """Whether there is such an entry; where the system can tell, without reading it."""
+    if type(backend).__module__ != _SECRET_SERVICE:
+        return backend.get_password(service, entry) is not None
+    import secretstorage
+
+    with contextlib.closing(secretstorage.dbus_init()) as connection:
+        collection = secretstorage.get_default_collection(connection)
+        wanted = {"service": service, "username": entry}
+        return any(True for _ in collection.search_items(wanted))
+
+
+def _backend() -> KeyringBackend | None:
+    import keyring
+
+    chosen: Any = keyring.get_keyring()
+    chain = getattr(chosen, "backends", None)
+    for backend in list(chain) if chain is not None else [chosen]:
+        if type(backend).__module__ in _TRUSTED:
+            found: KeyringBackend = backend
+            return found
+    return None
+
+
+def _foreign() -> tuple[type[Exception], ...]:
+    """What the keyring's library and those beneath it raise when they mean it."""
+    from keyring.errors import KeyringError
+
+    found: list[type[Exception]] = [KeyringError]
+    with contextlib.suppress(ImportError):  # on Linux only
+        from jeepney import DBusErrorResponse  # type: ignore[import-untyped]
+        from secretstorage import SecretStorageException
+
+        found += [DBusErrorResponse, SecretStorageException]
+    return tuple(found)
+
+
+def _told(error: Exception) -> Exception:
+    """The error in words; our own as it is."""
+    if isinstance(error, LockhouseError):
+        return error
+    if isinstance(error, OSError | EOFError):
+        return _failed(type(error).__name__)
+    return StorageError(
+        f"The keyring did not open: {type(error).__name__}.",
+        hint="Unlock it, then try again.",
+        code="keyring_locked",
+    )
+
+
+def _failed(what: str) -> StorageError:
+    return StorageError(
+        f"The keyring cannot be reached: {what}.",
+        hint="Check that the keyring's service runs, or log in again.",
+        code="keyring_silent",
+    )
+
+
+def _silent() -> StorageError:
+    return StorageError(
+        "The keyring does not answer.",
+        hint="Its service may hang, or it waits for its password in a window that you do not "
+        "see. Unlock it or log in again, then try again.",
+        code="keyring_silent",
+    )

@@ -2,66 +2,191 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from lockhouse.core.answering import Cost, Usage
-from lockhouse.gate.costs.values import OwnPrice, Price, Snapshot
+from lockhouse.gate.costs.values import OwnPrice, Price, PriceTier, Snapshot
+from lockhouse.storage.connection import migrations_named
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import sqlite_utils
+
+    from lockhouse.gate.costs.snapshot import BundledPrices
     from lockhouse.gate.providers import Provider
     from lockhouse.storage.database import Database
+
+PER_TOKENS = 1_000_000  # prices are told for so many tokens
+
+_TABLE = """
+CREATE TABLE own_prices (
+    provider TEXT NOT NULL,
+    model TEXT NOT NULL,
+    input TEXT NOT NULL,
+    output TEXT NOT NULL,
+    cached_input TEXT,
+    cache_write TEXT,
+    per_request TEXT,
+    set_at TEXT NOT NULL,
+    PRIMARY KEY (provider, model)
+) STRICT, WITHOUT ROWID
+"""
+_AMOUNTS = ("input", "output", "cached_input", "cache_write", "per_request")
+_COLUMNS = ", ".join(("provider", "model", *_AMOUNTS, "set_at"))
 
 
 class PriceList:
     """Prices by provider and model. Nothing is read before it is first asked for."""
 
     def __init__(self, database: Database | None = None, *, file: Path | None = None) -> None:
-        """``database`` keeps a person's own prices; ``file`` is the bundled snapshot."""
+        """``database`` keeps a person's own prices; ``file`` stands in for the snapshot."""
         self._database = database
         self._file = file
+        self._bundled: BundledPrices | None = None
+        self._is_ready = False
 
     def price_of(self, provider: Provider, model: str, at: datetime | None = None) -> Price | None:
         """The person's own price, or else the snapshot's; None where nobody knows one."""
-        return self.find(provider.prices, model, at)
+        own = self._own(provider.name, model)
+        return own or self.find(provider.prices, model, at)
+
+    def prices_of(
+        self, provider: Provider, model: str, at: datetime, span: timedelta
+    ) -> list[Price]:
+        """Every price that holds between ``at`` and the end of the span."""
+        own = self._own(provider.name, model)
+        if own:
+            return [own]
+        if not provider.prices:
+            return []
+        return self._snapshot().prices(provider.prices, model, at, at + span)
 
     def find(self, prices_name: str, model: str, at: datetime | None = None) -> Price | None:
         """The snapshot's price, by the provider's name in it, as it holds at that time."""
-        del prices_name, model, at
-        return None
+        if not prices_name:
+            return None
+        return self._snapshot().price(prices_name, model, at or datetime.now(UTC))
 
     def context_length(self, prices_name: str, model: str) -> int:
         """The context window that the snapshot tells; 0 where it tells none."""
-        del prices_name, model
-        return 0
+        return self._snapshot().context_length(prices_name, model) if prices_name else 0
 
     @property
     def snapshot(self) -> Snapshot:
         """Where the bundled prices are from."""
-        return Snapshot("", "", "", "")
+        return self._snapshot().snapshot
+
+    # -- the person's own ---------------------------------------------------------------------
 
     def set_own(self, provider: str, model: str, price: Price) -> None:
-        """Keep a price of the person's own."""
+        """Keep a price of the person's own; it stands before the snapshot's."""
+        amounts = (getattr(price, name) for name in _AMOUNTS)
+        texts = (None if amount is None else str(amount) for amount in amounts)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        with self._written().write() as database:
+            database.execute(
+                f"INSERT OR REPLACE INTO own_prices ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                (provider, model, *texts, now),
+            )
 
     def remove_own(self, provider: str, model: str) -> bool:
         """Forget it again. Whether there was one."""
-        del provider, model
-        return False
+        with self._written().write() as database:
+            cursor = database.execute(
+                "DELETE FROM own_prices WHERE provider = ? AND model = ?", (provider, model)
+            )
+            return cursor.rowcount > 0
 
     def own(self) -> list[OwnPrice]:
         """All that a person set."""
-        return []
+        if self._database is None:
+            return []
+        rows = (
+            self._written()
+            .read()
+            .execute(
+                f"SELECT {_COLUMNS} FROM own_prices ORDER BY provider, model"  # noqa: S608
+            )
+        )
+        return [OwnPrice(row[0], row[1], _price(row[2:7]), row[7]) for row in rows]
+
+    def _own(self, provider: str, model: str) -> Price | None:
+        if self._database is None:
+            return None
+        rows = (
+            self._written()
+            .read()
+            .execute(
+                f"SELECT {', '.join(_AMOUNTS)} FROM own_prices WHERE provider = ? AND model = ?",  # noqa: S608
+                (provider, model),
+            )
+        )
+        row = rows.fetchone()
+        return _price(row) if row else None
+
+    def _written(self) -> Database:
+        """The database, with its table."""
+        assert self._database is not None, "this list was made without a database"
+        if not self._is_ready:
+            migrations = migrations_named("prices")
+
+            @migrations(name="own_prices")
+            def _own_prices(database: sqlite_utils.Database) -> None:
+                database.execute(_TABLE)
+
+            self._database.migrate(migrations)
+            self._is_ready = True
+        return self._database
+
+    def _snapshot(self) -> BundledPrices:
+        if self._bundled is None:
+            from lockhouse.gate.costs.snapshot import BundledPrices
+
+            self._bundled = BundledPrices(self._file)
+        return self._bundled
+
+
+def _price(texts: tuple[str | None, ...]) -> Price:
+    amounts = (None if text is None else Decimal(text) for text in texts)
+    told = dict(zip(_AMOUNTS, amounts, strict=True))
+    return Price(**told, source="your own")  # type: ignore[arg-type] # input and output are never null
 
 
 def cost(price: Price, usage: Usage, *, cache_write_tokens: int = 0) -> Cost:
     """What a counted request costs, exactly.
 
     ``usage.prompt_tokens`` includes ``cached_tokens`` and ``cache_write_tokens``;
-    ``usage.completion_tokens`` includes ``reasoning_tokens``, which are billed as output.
+    ``usage.completion_tokens`` includes ``reasoning_tokens``, which are billed as output. A
+    tier that is reached holds for the whole request, as every provider bills it.
     """
-    fresh = max(0, usage.prompt_tokens - usage.cached_tokens - cache_write_tokens)
-    amount = fresh * price.input + usage.completion_tokens * price.output
-    return Cost(amount / Decimal(1_000_000), price.currency)
+    rate = rate_at(price, usage.prompt_tokens)
+    cached = min(usage.cached_tokens, usage.prompt_tokens)
+    written = min(cache_write_tokens, usage.prompt_tokens - cached)
+    parts = (
+        (usage.prompt_tokens - cached - written, rate.input),
+        (cached, rate.input if rate.cached_input is None else rate.cached_input),
+        (written, rate.input if rate.cache_write is None else rate.cache_write),
+        (usage.completion_tokens, rate.output),
+    )
+    amount = sum((tokens * each for tokens, each in parts), Decimal(0)) / PER_TOKENS
+    return Cost(amount + (price.per_request or 0), price.currency)
+
+
+def most(price: Price, prompt_tokens: int, completion_tokens: int) -> Cost:
+    """What no request of at most so many tokens can exceed, whatever of it is cached."""
+    rates: list[Price | PriceTier] = [
+        price,
+        *(tier for tier in price.tiers if tier.above < prompt_tokens),
+    ]
+    read = max(max(rate.input, rate.cached_input or 0, rate.cache_write or 0) for rate in rates)
+    amount = read * prompt_tokens + max(rate.output for rate in rates) * completion_tokens
+    return Cost(amount / PER_TOKENS + (price.per_request or 0), price.currency)
+
+
+def rate_at(price: Price, prompt_tokens: int) -> Price | PriceTier:
+    """What holds for a prompt of that size."""
+    reached = [tier for tier in price.tiers if prompt_tokens > tier.above]
+    return max(reached, key=lambda tier: tier.above, default=price)

@@ -1,0 +1,196 @@
+"""The bundled prices: finding a model by its provider's rules, and what holds at a time.
+
+Hides the file, its short spellings and where it lies. Of the providers in it only those are
+decoded that somebody asks for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+
+from lockhouse.core.errors import NotFound
+from lockhouse.gate.costs.values import Price, PriceTier, Snapshot
+
+# "claude-opus-4-5-20251101" and "gpt-5.2-20251211": some name the day with dashes, others without.
+_DAY = re.compile(r"-(20\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)")
+
+
+class _Tier(msgspec.Struct, frozen=True):
+    above: int
+    input: Decimal
+    output: Decimal
+    cached: Decimal | None = None
+    write: Decimal | None = None
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    """A price and when it holds: from a day on, or between two times of day, in UTC."""
+
+    input: Decimal
+    output: Decimal
+    cached: Decimal | None = None
+    write: Decimal | None = None
+    request: Decimal | None = None
+    tiers: tuple[_Tier, ...] = ()
+    begins: date | None = msgspec.field(name="from", default=None)
+    between: tuple[str, str] | None = None
+
+    def holds(self, at: datetime) -> bool:
+        """Whether it does at that time."""
+        if self.begins is not None:
+            return at.date() >= self.begins
+        if self.between is None:
+            return True
+        start, end = map(time.fromisoformat, self.between)
+        now = at.time()
+        return start <= now < end if start <= end else (now >= start or now < end)
+
+    def changes(self, at: datetime, until: datetime) -> Iterator[datetime]:
+        """When it begins or ends to hold, after ``at`` and not after ``until``."""
+        if self.begins is not None:
+            moments = [datetime.combine(self.begins, time(), UTC)]
+        else:
+            days = [at.date() + timedelta(days=n) for n in range((until - at).days + 2)]
+            times = [time.fromisoformat(text) for text in self.between or ()]
+            moments = [datetime.combine(day, moment, UTC) for day in days for moment in times]
+        yield from (moment for moment in moments if at < moment <= until)
+
+    def price(self, source: str) -> Price:
+        """As it is told."""
+        return Price(
+            input=self.input,
+            output=self.output,
+            cached_input=self.cached,
+            cache_write=self.write,
+            per_request=self.request,
+            source=source,
+            tiers=tuple(
+                PriceTier(tier.above, tier.input, tier.output, tier.cached, tier.write)
+                for tier in self.tiers
+            ),
+        )
+
+
+class _Model(msgspec.Struct, frozen=True):
+    """A model under all its names. ``match``: alternatives; a list of texts has to hold wholly."""
+
+    name: str
+    prices: tuple[_Entry, ...]
+    match: tuple[str | tuple[str, ...], ...] = ()
+    window: int = 0
+
+    def is_named(self, name: str) -> bool:
+        """Whether ``name``, in lower case, is one of its names."""
+        if not self.match:
+            return name == self.name.lower()
+        for rule in self.match:
+            if all(_holds(text, name) for text in ((rule,) if isinstance(rule, str) else rule)):
+                return True
+        return False
+
+    def entry(self, at: datetime) -> _Entry | None:
+        """What holds: the last one that does, or else the first."""
+        for entry in reversed(self.prices):
+            if entry.holds(at):
+                return entry
+        return self.prices[0] if self.prices else None
+
+
+def _holds(rule: str, name: str) -> bool:
+    sign, text = rule[0], rule[1:]
+    if sign == "/":
+        return re.search(text, name) is not None
+    text = text.lower()
+    if sign == "=":
+        return name == text
+    if sign == "^":
+        return name.startswith(text)
+    return name.endswith(text) if sign == "$" else text in name
+
+
+class _File(msgspec.Struct, frozen=True):
+    date: str
+    package: str
+    version: str
+    sha256: str
+    licence: str
+    providers: dict[str, msgspec.Raw]
+
+
+class BundledPrices:
+    """The snapshot that came with the program."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        self._models: dict[str, tuple[_Model, ...]] = {}
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """Where it is from."""
+        file = self._file
+        return Snapshot(file.date, file.package, file.version, file.sha256)
+
+    def price(self, provider: str, model: str, at: datetime) -> Price | None:
+        """What holds at that time; None where the snapshot knows none."""
+        found = self._find(provider, model)
+        entry = found.entry(at.astimezone(UTC)) if found else None
+        return entry.price(self._source) if entry else None
+
+    def prices(self, provider: str, model: str, at: datetime, until: datetime) -> list[Price]:
+        """Every price that holds at some time of a span, its beginning first."""
+        found = self._find(provider, model)
+        if found is None or not found.prices:
+            return []
+        at, until = at.astimezone(UTC), until.astimezone(UTC)
+        changes = {moment for entry in found.prices for moment in entry.changes(at, until)}
+        held = (found.entry(moment) for moment in (at, *sorted(changes)))
+        return [entry.price(self._source) for entry in dict.fromkeys(held) if entry]
+
+    def context_length(self, provider: str, model: str) -> int:
+        """Tokens a model takes; 0 where the snapshot does not tell."""
+        found = self._find(provider, model)
+        return found.window if found else 0
+
+    def _find(self, provider: str, model: str) -> _Model | None:
+        name = model.lower().removeprefix("models/")
+        models = self._of(provider)
+        for spelling in dict.fromkeys((name, _DAY.sub(r"-\1-\2-\3", name))):
+            for one in models:
+                if one.is_named(spelling):
+                    return one
+        return None
+
+    def _of(self, provider: str) -> tuple[_Model, ...]:
+        if provider not in self._models:
+            raw = self._file.providers.get(provider)
+            models = msgspec.json.decode(raw, type=tuple[_Model, ...]) if raw else ()
+            self._models[provider] = models
+        return self._models[provider]
+
+    @property
+    def _source(self) -> str:
+        return f"prices of {self._file.date}"
+
+    @cached_property
+    def _file(self) -> _File:
+        path = self._path or _bundled()
+        return msgspec.json.decode(path.read_bytes(), type=_File)
+
+
+def _bundled() -> Path:
+    package = Path(__file__).resolve().parents[2]
+    for folder in (package / "resources", package.parents[1] / "resources"):
+        path = folder / "prices.json"
+        if path.is_file():
+            return path
+    raise NotFound(
+        "The bundled prices are missing.",
+        hint="Install Lockhouse again; its folder is incomplete.",
+    )

@@ -11,16 +11,23 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lockhouse.answer.everything import AllTargets
 from lockhouse.answer.local import LoadPlanner, LocalTargets
+from lockhouse.answer.remotes import RemoteTargets
 from lockhouse.chat.conversations import Conversations
 from lockhouse.chat.turns import Turns
 from lockhouse.engine.checkup import EngineCheckup
 from lockhouse.engine.planning import Planner
 from lockhouse.engine.pool import EnginePool
 from lockhouse.gate.brokers import Brokers
+from lockhouse.gate.consents import Consents
+from lockhouse.gate.costs.budget import Budget, limits_of
+from lockhouse.gate.costs.prices import PriceList
 from lockhouse.gate.door import Gate
 from lockhouse.gate.launching import inherited_channel
 from lockhouse.gate.network import Network
+from lockhouse.gate.providers import Providers
+from lockhouse.gate.sent import Sent
 from lockhouse.library.fit import machine_now
 from lockhouse.library.models import Models
 from lockhouse.library.starter import starter_model
@@ -57,7 +64,21 @@ class Workspace:
             plan=LoadPlanner(self.checkup, starter, lambda: machine_now(self.engines)),
         )
         self.planner = Planner()
-        self.targets = LocalTargets(self.models, self.engines, lambda: self.settings)
+        self.providers = Providers(self.database)
+        self.consents = Consents(self.database)
+        self.sent = Sent(self.database)
+        prices = PriceList(self.database)
+        self.budget = Budget(self.database, lambda: limits_of(self.settings), prices)
+        self.remotes = RemoteTargets(
+            self.gate,
+            self.providers,
+            self.consents,
+            self.sent,
+            self.budget,
+            most_tokens=lambda: self.settings.api_max_tokens,
+        )
+        local = LocalTargets(self.models, self.engines, lambda: self.settings)
+        self.targets = AllTargets(local, self.remotes, lambda: self.settings.default_target)
         self.conversations = Conversations(self.database)
         self.turns = Turns(self.conversations, self.targets)
         self.conversations.recover()  # answers whose writer was killed are marked as cut

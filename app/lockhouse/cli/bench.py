@@ -40,7 +40,7 @@ def bench(
     line = output.StatusLine()
     done: list[Finished] = []
     with door.workspace() as workspace:
-        model = workspace.targets.get(target)
+        model = workspace.targets.local.get(target)
         line.show("Loading the model")
         load_s = _measure(model, _request(16, 2)).timing.load_s
         for number in range(runs):

@@ -96,6 +96,7 @@ class AnswerRequest(msgspec.Struct, frozen=True):
     :class:`ToolCall`. ``task`` is the word for totals and records: "chat", "selection",
     "document". ``left_open`` names what nobody chose for this request (fields of Sampling,
     "context_length", "max_tokens"): there a target's own defaults win over what stands here.
+    ``message_id`` is the kept answer this is for, empty for none; it is never sent.
     """
 
     turns: tuple[Turn, ...]
@@ -111,6 +112,7 @@ class AnswerRequest(msgspec.Struct, frozen=True):
     tools: tuple[Tool, ...] = ()
     task: str = "chat"
     left_open: tuple[str, ...] = ()
+    message_id: str = ""
 
 
 def left_open(chosen: Iterable[str]) -> tuple[str, ...]:

@@ -139,7 +139,7 @@ class App(QObject):
         window, chat = self.window, self.window.chat
         runs = self.chat.runs
         self._room = NoRoomHelp(
-            self._workspace.targets,
+            self._workspace.targets.local,
             self.settings,
             self.jobs,
             self._theme,

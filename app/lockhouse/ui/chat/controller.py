@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
-from lockhouse.answer.local import LocalTargets
+from lockhouse.answer.everything import AllTargets
 from lockhouse.chat.conversations import Conversation, Conversations, Message
 from lockhouse.chat.turns import Turns
 from lockhouse.core.answering import AnswerRequest
@@ -57,7 +57,7 @@ class ChatController(QObject):
         self,
         conversations: Conversations,
         turns: Turns,
-        targets: LocalTargets,
+        targets: AllTargets,
         settings: SettingsStore,
         jobs: Jobs,
         parent: QObject | None = None,
@@ -203,7 +203,7 @@ class ChatController(QObject):
             lambda opened, request: (
                 lambda cancel: self._turns.regenerate(
                     message_id,
-                    target=self._targets.get(opened.target).safer(),
+                    target=self._targets.local.get(opened.target).safer(),
                     request=request,
                     cancel=cancel,
                 )

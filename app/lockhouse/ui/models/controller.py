@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from lockhouse.answer.local import LocalTargets
+from lockhouse.answer.directory import TargetDirectory
 from lockhouse.core.answering import AnswerRequest, Turn
 from lockhouse.core.cancelling import CancelToken
 from lockhouse.core.errors import Cancelled, LockhouseError
@@ -71,7 +71,7 @@ class ModelsController(QObject):
     failed = Signal(object)  # LockhouseError
 
     def __init__(
-        self, models: Models, targets: LocalTargets, jobs: Jobs, parent: QObject | None = None
+        self, models: Models, targets: TargetDirectory, jobs: Jobs, parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
         self._models = models

@@ -1,0 +1,161 @@
+"""All targets elsewhere: by name, as a list, with the models and the health of their servers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import msgspec
+
+from lockhouse.answer.remote import Means, RemoteTarget, info_of, told
+from lockhouse.answer.sharing import Sharing, another_may_answer
+from lockhouse.answer.targets import TargetInfo
+from lockhouse.core.errors import LockhouseError, StorageError
+from lockhouse.gate.consents import Consents
+from lockhouse.gate.costs.budget import Budget
+from lockhouse.gate.door import Gate
+from lockhouse.gate.providers import Provider, Providers, RemoteModel
+from lockhouse.gate.remote_requests import ListedModels, ListModels
+from lockhouse.gate.sent import Sent
+
+_KEY_STATE_HOLDS_S = 2.0
+
+
+class EndpointHealth(msgspec.Struct, frozen=True):
+    """One server, asked for its models just now. ``problem`` says why it is not up."""
+
+    url: str
+    is_up: bool
+    latency_s: float = 0.0
+    problem: str = ""
+    hint: str = ""
+    code: str = ""
+    checked_at: str = ""
+
+
+_InfoList = list[TargetInfo]
+_ModelList = list[RemoteModel]
+_HealthList = list[EndpointHealth]
+
+
+class RemoteTargets:
+    """The models of all providers. Usable from any thread."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        providers: Providers,
+        consents: Consents,
+        sent: Sent,
+        budget: Budget,
+        *,
+        most_tokens: Callable[[], int],
+        sharing: Sharing | None = None,
+    ) -> None:
+        """``most_tokens`` is the length of an answer where nobody chose one; 0 is no choice."""
+        self._gate = gate
+        self._providers = providers
+        self._budget = budget
+        self._sharing = sharing or Sharing()
+        self._lock = threading.Lock()
+        self._key_states: dict[str, tuple[float, str]] = {}
+        self._means = Means(gate, consents, sent, budget, self._sharing, self.key_of, most_tokens)
+
+    def knows(self, name: str) -> bool:
+        """Whether a target's name begins with the name of a provider."""
+        head, slash, _ = name.partition("/")
+        return bool(slash) and any(known.name == head for known in self._providers.list())
+
+    def get(self, name: str) -> RemoteTarget:
+        """The target ``provider/model``. Raises NotFound with near names."""
+        head, _, model = name.partition("/")
+        provider = self._providers.get(head)
+        return RemoteTarget(provider, self._providers.model(head, model), self._means)
+
+    def list(self) -> _InfoList:
+        """Every chosen model."""
+        return [
+            info_of(provider, model, self._budget)
+            for provider in self._providers.list()
+            for model in self._providers.models(provider.name)
+            if model.is_chosen
+        ]
+
+    def refresh_models(self, name: str) -> _ModelList:
+        """Read a provider's list of models anew and keep it. Raises what stood in the way."""
+        provider = self._providers.get(name)
+        tried: set[str] = set()
+        while True:
+            with self._sharing.lease(provider.endpoints, without=tried) as lease:
+                try:
+                    found = self._ask(provider, lease.url)
+                except LockhouseError as error:
+                    tried.add(lease.url)
+                    if another_may_answer(error.code):
+                        lease.failed()
+                    if len(tried) == len(provider.endpoints) or not another_may_answer(error.code):
+                        raise told(error, provider, self._gate) from error
+                else:
+                    return self._providers.keep_models(name, found.models)
+
+    def health(self, name: str) -> _HealthList:
+        """Ask each server of a provider whether it is there, all at the same time."""
+        provider = self._providers.get(name)
+        with ThreadPoolExecutor(min(8, len(provider.endpoints)), "health") as pool:
+            return [*pool.map(lambda url: self._check(provider, url), provider.endpoints)]
+
+    def key_state(self, provider: Provider) -> str:
+        """What :func:`lockhouse.gate.keys.state` says; asked again after a moment only."""
+        from lockhouse.gate import keys
+
+        if provider.key == "none":
+            return "none"
+        with self._lock:
+            asked_at, state = self._key_states.get(provider.name, (0.0, ""))
+            if state and time.monotonic() - asked_at < _KEY_STATE_HOLDS_S:
+                return state
+        state = keys.state(provider.name, provider.hosts)
+        with self._lock:
+            self._key_states[provider.name] = (time.monotonic(), state)
+        return state
+
+    def key_of(self, provider: Provider) -> str:
+        """The name of the key that goes along with a request; empty for none."""
+        state = self.key_state(provider)
+        if provider.key == "required" and state in ("locked", "silent"):
+            raise StorageError(
+                f"The key for {provider.title} is in the keyring, which is locked."
+                if state == "locked"
+                else "The keyring does not answer.",
+                hint="Unlock it, then try again.",
+                code="keyring_locked",
+            )
+        return provider.name if state in ("set", "session") else ""
+
+    def _ask(self, provider: Provider, url: str) -> ListedModels:
+        request = ListModels(provider.name, provider.dialect, url, key=self.key_of(provider))
+        return self._gate.ask(
+            request, reply_type=ListedModels, purpose=f"models of {provider.name}"
+        )
+
+    def _check(self, provider: Provider, url: str) -> EndpointHealth:
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        try:
+            found = self._ask(provider, url)
+        except LockhouseError as error:
+            if another_may_answer(error.code) and error.code != "host_not_allowed":
+                self._sharing.note_down(url)
+            meant = told(error, provider, self._gate)
+            return EndpointHealth(
+                url,
+                is_up=False,
+                problem=meant.message,
+                hint=meant.hint,
+                code=meant.code,
+                checked_at=at,
+            )
+        self._sharing.note_up(url, found.duration_s)
+        return EndpointHealth(url, is_up=True, latency_s=found.duration_s, checked_at=at)

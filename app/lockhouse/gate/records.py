@@ -57,6 +57,14 @@ class KeptRecord(msgspec.Struct, frozen=True):
     record: Record
 
 
+class Session(msgspec.Struct, frozen=True):
+    """What moved since a record: bytes out, to which hosts, and how often something was refused."""
+
+    bytes_out: int = 0
+    hosts: tuple[str, ...] = ()  # who got something, the one with the most first
+    refused: int = 0
+
+
 class Records:
     """The table of one database. Its first use creates it."""
 
@@ -103,6 +111,20 @@ class Records:
         self._prepare()
         (found,) = self._database.read().execute("SELECT max(seq) FROM network_records").fetchone()
         return int(found or 0)
+
+    def since(self, seq: int) -> Session:
+        """What moved after the record of that number."""
+        self._prepare()
+        read = self._database.read()
+        moved = read.execute(
+            "SELECT host, sum(bytes_out) AS out FROM network_records"
+            " WHERE seq > ? AND bytes_out > 0 GROUP BY host ORDER BY out DESC",
+            (seq,),
+        ).fetchall()
+        (refused,) = read.execute(
+            "SELECT count(*) FROM network_records WHERE seq > ? AND kind = 'refused'", (seq,)
+        ).fetchone()
+        return Session(sum(row[1] for row in moved), tuple(row[0] for row in moved), int(refused))
 
     def count(self, wanted: RecordFilter) -> int:
         """How many there are."""

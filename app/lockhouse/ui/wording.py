@@ -71,6 +71,11 @@ def size(size_bytes: float) -> str:
     return f"{size_bytes / 1000:.1f}{NBSP}TB"
 
 
+def exact_bytes(size_bytes: int) -> str:
+    """1,204 bytes."""
+    return f"{size_bytes:,} byte{'' if size_bytes == 1 else 's'}"
+
+
 def gigabytes(size_bytes: float) -> str:
     """The bare figure in GB, for '14.2 of 32 GB'."""
     value = size_bytes / 1e9

@@ -25,7 +25,7 @@ _STAND_IN = "\ufffd"
 _INSTRUCTION_ROLES = ('"system"', '"developer"')
 _INSTRUCTION_KEYS = ('"system"', '"systemInstruction"', '"system_instruction"')
 _INSTRUCTION_TEXTS = ('"content"', '"text"', '"system"')
-_ROWS_IN_A_PIECE = 20  # a longer line is cut at a full row: laying out one must stay cheap
+_ROWS_IN_A_PIECE = 20  # a longer line is cut into such pieces: laying out one must stay cheap
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,10 @@ class BodyText:
         start = 0
         for end in (*self._breaks, len(self.text)):
             while end - start > longest:
-                pieces.append((start, start + longest))
-                start += longest
+                cut = self.text.rfind(" ", start + longest - columns, start + longest) + 1
+                cut = cut or start + longest
+                pieces.append((start, cut))
+                start = cut
             if end > start or (end == len(self.text) and not pieces):
                 pieces.append((start, end))
                 start = end

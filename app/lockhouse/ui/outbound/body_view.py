@@ -50,7 +50,7 @@ class BodyView(QPlainTextEdit):
         self.setUndoRedoEnabled(False)
         self.setTabChangesFocus(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setWordWrapMode(QTextOption.WrapMode.WrapAnywhere)
+        self.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._refit = QTimer(self)
         self._refit.setSingleShot(True)
@@ -124,7 +124,7 @@ class BodyView(QPlainTextEdit):
             ranges.append(_range(text, first - start, last - start, form))
         marked = list(self._body.instructions_in(start, end))
         for token in self._body.tokens_in(start, end):
-            inside = any(first <= token.start < last for first, last in marked)
+            inside = any(first - 1 <= token.start < last for first, last in marked)
             colour = "warning" if inside else _COLOURS[token.kind]
             form = QTextCharFormat()
             form.setForeground(self._theme.color(colour))

@@ -1,0 +1,134 @@
+"""A request as it travels, in a frame: address, size, hash, headers, and the body itself."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
+
+from lockhouse.ui import wording
+from lockhouse.ui.outbound.body_view import BodyView
+from lockhouse.ui.parts import hairline, label, push_button
+from lockhouse.ui.theme import Theme
+
+_NO_BODY = "The body is not kept any more. Its size and its hash are."
+
+
+class BodyBox(QFrame):
+    """Shows one request; what is copied is its body and nothing else."""
+
+    copied = Signal(str)  # what was put on the clipboard, in words
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        px = theme.px
+        self.setObjectName("body_box")
+        self._address = label("", role="code-small", ink="2", name="outbound_address")
+        self._address.setTextInteractionFlags(
+            self._address.textInteractionFlags().TextSelectableByMouse
+        )
+        self._size = label("", role="code-small", ink="2", name="outbound_size")
+        self._hash = label("", role="code-small", ink="2", name="outbound_hash")
+        self._headers_button = push_button(
+            theme, "Headers", name="outbound_headers", kind="quiet", compact=True
+        )
+        self._headers_button.setCheckable(True)
+        self._copy = push_button(
+            theme,
+            "Copy",
+            name="outbound_copy",
+            kind="quiet",
+            icon="copy",
+            compact=True,
+            spoken="Copy the body",
+        )
+        self._headers = label(
+            "", role="code-small", ink="2", wrap=True, name="outbound_header_list"
+        )
+        self._note = label("", role="caption", ink="2", wrap=True, name="outbound_note")
+        self.view = BodyView(theme)
+        self._lay_out(px(12), px(8))
+        self._headers.hide()
+        self._note.hide()
+        self._headers_button.toggled.connect(self._headers.setVisible)
+        self._copy.clicked.connect(self._copy_body)
+        theme.changed.connect(self._dress)
+        self._dress()
+
+    def _lay_out(self, side: int, gap: int) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(1, 0, 1, 1)
+        column.setSpacing(0)
+        facts = QHBoxLayout()
+        facts.setContentsMargins(side, gap // 2, gap, gap // 2)
+        facts.setSpacing(side)
+        facts.addWidget(self._size)
+        facts.addWidget(self._hash, 1)
+        facts.addWidget(self._headers_button)
+        facts.addWidget(self._copy)
+        column.addLayout(facts)
+        column.addWidget(hairline())
+        address = QVBoxLayout()
+        address.setContentsMargins(side, gap, side, 0)
+        address.setSpacing(gap // 2)
+        address.addWidget(self._address)
+        address.addWidget(self._headers)
+        column.addLayout(address)
+        column.addWidget(self.view, 1)
+        note = QHBoxLayout()
+        note.setContentsMargins(side, 0, side, gap)
+        note.addWidget(self._note)
+        column.addLayout(note)
+
+    def show_request(
+        self,
+        address: str,
+        headers: tuple[tuple[str, str], ...],
+        body: bytes | None,
+        *,
+        sha256: str,
+        size_bytes: int,
+        has_key: bool,
+    ) -> None:
+        """Show one. ``body`` None where it was not kept."""
+        self._address.setText(f"POST {address}")
+        self._address.setAccessibleName(f"Sent as POST to {address}")
+        self._size.setText(wording.exact_bytes(size_bytes))
+        self._hash.setText(f"sha256 {wording.short_hash(sha256)}")
+        self._hash.setToolTip(sha256)
+        self._hash.setAccessibleName(f"SHA-256 of the body: {sha256}")
+        lines = [f"{name}: {value}" for name, value in headers]
+        if has_key:
+            lines.append("and your key, which only the broker reads and adds")
+        self._headers.setText("\n".join(lines))
+        self._headers_button.setText(wording.counted(len(lines), "header"))
+        self._copy.setEnabled(body is not None)
+        self.view.show_body(body if body is not None else b"")
+        self.view.setVisible(body is not None)
+        notes = []
+        if body is None:
+            notes.append(_NO_BODY)
+        if self.view.body.instructions:
+            notes.append("Marked: instructions that stand before what you typed.")
+        if self.view.body.unseen:
+            many = wording.counted(self.view.body.unseen, "invisible character")
+            notes.append(f"{many} shown as \ufffd.")
+        self._note.setText(" ".join(notes))
+        self._note.setVisible(bool(notes))
+
+    def tab_order(self) -> tuple[QWidget, ...]:
+        """Its parts in the order in which Tab visits them."""
+        return (self.view, self._headers_button, self._copy)
+
+    def _copy_body(self) -> None:
+        self.view.copy_all()
+        self._theme.bind_icon(self._copy, "check", role="success")
+        self._copy.setText("Copied")
+        self.copied.emit("Copied the body")
+
+    def _dress(self) -> None:
+        theme = self._theme
+        self.setStyleSheet(
+            f"QFrame#body_box {{ background: {theme.hex('code-bg')};"
+            f" border: 1px solid {theme.hex('border')}; border-radius: {theme.px(6)}px; }}"
+        )

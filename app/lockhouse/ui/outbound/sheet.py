@@ -1,0 +1,357 @@
+"""The outbound sheet: exactly what would leave, to whom, at what cost, and the question.
+
+Nothing leaves by looking at it. Esc, the window's cross and every button but two send nothing.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import (
+    QDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QLineEdit,
+    QVBoxLayout,
+    QWidget,
+)
+
+from lockhouse.ui.outbound import words
+from lockhouse.ui.outbound.body_box import BodyBox
+from lockhouse.ui.outbound.values import INSTRUCTIONS, Shown, Subject, Wish
+from lockhouse.ui.parts import label, push_button
+from lockhouse.ui.theme import Theme
+from lockhouse.ui.widgets import Banner, Pill, SegmentedControl, Spinner
+
+_TYPING_MS = 250
+
+
+class OutboundSheet(QDialog):
+    """One question. ``wished`` asks for another request, ``show_request`` brings it."""
+
+    wished = Signal(object)  # Wish: another request is wanted
+    send_wanted = Signal(object, bool)  # Outbound: the very one shown; whether always from now on
+    local_wanted = Signal()
+    edit_wanted = Signal()
+    way_wanted = Signal(str)  # the way on from a problem: "key", "door", "limits"
+    copied = Signal(str)
+
+    def __init__(
+        self, theme: Theme, title: str, subject: Subject, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._subject = subject
+        self._shown: Shown | None = None
+        self._problem: Banner | None = None
+        px = theme.px
+        self.setObjectName("outbound_sheet")
+        self.setWindowTitle(f"Send to {title}?")
+        self.setModal(True)
+        self.setSizeGripEnabled(True)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(px(24), px(20), px(24), px(20))
+        column.setSpacing(px(12))
+        column.addLayout(self._make_head(title))
+        column.addWidget(self._make_wish())
+        column.addLayout(self._make_facts())
+        self._added = label("", ink="2", wrap=True, name="outbound_added")
+        column.addWidget(self._added)
+        self._place = QVBoxLayout()
+        column.addLayout(self._place)
+        self.box = BodyBox(theme)
+        self.box.copied.connect(self.copied)
+        self.box.view.setMinimumHeight(px(96))
+        column.addWidget(self.box, 1)
+        column.addLayout(self._make_buttons())
+        self._typing = QTimer(self)
+        self._typing.setSingleShot(True)
+        self._typing.setInterval(_TYPING_MS)
+        self._typing.timeout.connect(self._tell_wish)
+        order = (
+            self._instruction,
+            *self._suggestions,
+            *self.box.tab_order(),
+            self._local,
+            self._edit,
+            self._always,
+            self._once,
+        )
+        for before, after in pairwise(order):
+            self.setTabOrder(before, after)
+        self._show_waiting()
+        self.resize(self._wanted_size())
+
+    # -- building ---------------------------------------------------------------------------
+
+    def _make_head(self, title: str) -> QHBoxLayout:
+        theme, px = self._theme, self._theme.px
+        tile = label("")
+        tile.setFixedSize(px(40), px(40))
+        tile.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        tile.setPixmap(theme.pixmap("arrow-up-right", 20, "bg-2"))
+        tile.setStyleSheet(f"background: {theme.hex('warning')}; border-radius: {px(6)}px;")
+        self._title = label(
+            f"Send this to {title}?", role="title", wrap=True, name="outbound_title"
+        )
+        self._sentence = label("", ink="2", wrap=True, name="outbound_sentence")
+        texts = QVBoxLayout()
+        texts.setSpacing(px(2))
+        texts.addWidget(self._title)
+        texts.addWidget(self._sentence)
+        row = QHBoxLayout()
+        row.setSpacing(px(12))
+        row.addWidget(tile, 0, Qt.AlignmentFlag.AlignTop)
+        row.addLayout(texts, 1)
+        self._spinner = Spinner(theme, "Making the request")
+        row.addWidget(self._spinner, 0, Qt.AlignmentFlag.AlignTop)
+        return row
+
+    def _make_wish(self) -> QWidget:
+        """What is to be done with a selection, and whether the conversation goes along."""
+        theme, px = self._theme, self._theme.px
+        part = QWidget()
+        part.setObjectName("outbound_wish")
+        column = QVBoxLayout(part)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(px(8))
+        self._instruction = QLineEdit(INSTRUCTIONS[0][1])
+        self._instruction.setObjectName("outbound_instruction")
+        self._instruction.setAccessibleName("What is to be done with it")
+        self._instruction.setPlaceholderText("What is to be done with it")
+        self._instruction.textEdited.connect(lambda _: self._typing.start())
+        self._suggestions = [self._suggestion(*pair) for pair in INSTRUCTIONS]
+        row = QHBoxLayout()
+        row.setSpacing(px(6))
+        row.addWidget(self._instruction, 1)
+        for button in self._suggestions:
+            row.addWidget(button)
+        self._asking = QWidget()
+        self._asking.setLayout(row)
+        row.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self._asking)
+        self._reach = SegmentedControl(
+            theme,
+            "What goes along",
+            (("alone", "Only this"), ("before", "With the conversation before")),
+        )
+        self._reach.setObjectName("outbound_reach")
+        self._reach.selected.connect(lambda _: self._tell_wish())
+        column.addWidget(self._reach, 0, Qt.AlignmentFlag.AlignLeft)
+        self._asking.setVisible(self._subject.takes_instruction)
+        self._reach.setVisible(self._subject.is_task and self._subject.has_before)
+        part.setVisible(self._subject.takes_instruction or self._subject.has_before)
+        return part
+
+    def _suggestion(self, name: str, instruction: str) -> QWidget:
+        button = push_button(self._theme, name, name=f"instruction_{name.lower()}", compact=True)
+
+        def take() -> None:
+            self._instruction.setText(instruction)
+            self._tell_wish()
+
+        button.clicked.connect(take)
+        return button
+
+    def _make_facts(self) -> QGridLayout:
+        px = self._theme.px
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(px(12))
+        grid.setVerticalSpacing(px(6))
+        grid.setColumnMinimumWidth(0, px(64))
+        grid.setColumnStretch(1, 1)
+        self._values = {}
+        self._zone = Pill(self._theme, "Leaves this machine", icon="arrow-up-right", tone="warning")
+        for row, name in enumerate(("To", "What", "Cost", "Limits")):
+            key = label(name, ink="3", wrap=True)
+            value = label("", wrap=True, name=f"outbound_{name.lower()}")
+            grid.addWidget(key, row, 0, Qt.AlignmentFlag.AlignTop)
+            if name == "To":
+                pair = QHBoxLayout()
+                pair.setSpacing(px(8))
+                pair.addWidget(value, 1)
+                pair.addWidget(self._zone)
+                grid.addLayout(pair, row, 1)
+            else:
+                grid.addWidget(value, row, 1)
+            self._values[name] = (key, value)
+        return grid
+
+    def _make_buttons(self) -> QHBoxLayout:
+        theme, px = self._theme, self._theme.px
+        self._local = push_button(theme, "Keep local", name="outbound_local", icon="cpu")
+        self._local.clicked.connect(self._keep_local)
+        self._edit = push_button(theme, "Edit…", name="outbound_edit")
+        self._edit.clicked.connect(self._edit_again)
+        self._always = push_button(theme, "Always", name="outbound_always")
+        self._always.clicked.connect(lambda: self._send(always=True))
+        self._once = push_button(
+            theme, "Send once", name="outbound_send", kind="primary", icon="arrow-up-right"
+        )
+        self._once.setToolTip("Send once  (Ctrl+Enter)")
+        self._once.clicked.connect(lambda: self._send(always=False))
+        row = QHBoxLayout()
+        row.setSpacing(px(8))
+        row.addWidget(self._local)
+        row.addWidget(self._edit)
+        row.addStretch(1)
+        row.addWidget(self._always)
+        row.addWidget(self._once)
+        self._edit.setVisible(self._subject.kind == "message")
+        self._local.setVisible(False)
+        return row
+
+    # -- what it is told --------------------------------------------------------------------
+
+    @property
+    def wish(self) -> Wish:
+        """How the request is wanted now."""
+        alone = self._subject.is_task and self._reach.current() == "alone"
+        instruction = self._instruction.text().strip() if self._subject.takes_instruction else ""
+        return Wish(instruction, alone)
+
+    @property
+    def shown(self) -> Shown | None:
+        """What would be sent now; None while another request is being made."""
+        return self._shown
+
+    def show_request(self, shown: Shown) -> None:
+        """Exactly this would be sent."""
+        self._shown = shown
+        outbound = shown.outbound
+        self._drop_problem()
+        self._spinner.hide()
+        self._sentence.setText(words.recipient_sentence(outbound))
+        is_cloud = outbound.zone == "cloud"
+        self._say("To", f"{words.host_name(outbound.host)} · {outbound.model}")
+        self._zone.show_state(
+            words.zone_words(outbound.zone), icon="arrow-up-right", tone="warning"
+        )
+        self._say("What", self._subject.words)
+        cost = words.cost_words(outbound.estimate, outbound.zone)
+        counted = words.tokens_words(outbound.estimate)
+        self._say("Cost", f"{cost[0].upper()}{cost[1:]} ({counted})" if counted else cost)
+        self._show_limits(shown)
+        added = " ".join(outbound.added)
+        self._added.setText(f"Put in by Lockhouse: {added}" if added else "")
+        self._added.setVisible(bool(added))
+        address = f"{outbound.endpoints[0]}{outbound.path}"
+        self.box.show_request(
+            address,
+            outbound.headers,
+            outbound.body,
+            sha256=outbound.sha256,
+            size_bytes=len(outbound.body),
+            has_key=outbound.has_key,
+        )
+        self._always.setText(f"Always for {outbound.provider_title}")
+        self._always.setAccessibleName(
+            f"Send, and do not ask again for messages to {outbound.provider_title}"
+        )
+        self._always.setVisible(is_cloud and not shown.has_consent)
+        self._local.setVisible(bool(shown.local_title))
+        self._local.setToolTip(f"{shown.local_title} answers on this machine; nothing is sent")
+        self._let_send(allowed=True)
+
+    def show_problem(self, message: str, hint: str, ways: tuple[tuple[str, str], ...]) -> None:
+        """No request could be made, or it could not be sent: what is in the way, and the way on."""
+        self._shown = None
+        self._drop_problem()
+        self._spinner.hide()
+        self._problem = Banner(self._theme, "warning", message, hint=hint, actions=ways[:2])
+        self._problem.setObjectName("outbound_problem")
+        self._problem.action_chosen.connect(self._go)
+        self._place.addWidget(self._problem)
+        self._let_send(allowed=False)
+
+    def focus_first(self) -> None:
+        """The keyboard begins where something is to be said, or else where it is to be read."""
+        first = self._instruction if self._subject.takes_instruction else self.box.view
+        first.setFocus(Qt.FocusReason.OtherFocusReason)
+        if self._subject.takes_instruction:
+            self._instruction.selectAll()
+
+    # -- inside -----------------------------------------------------------------------------
+
+    def _say(self, name: str, value: str, ink: str = "") -> None:
+        key, shown = self._values[name]
+        shown.setText(value)
+        shown.setAccessibleName(f"{name}: {value}")
+        shown.setProperty("ink", ink)
+        key.setVisible(bool(value))
+        shown.setVisible(bool(value))
+
+    def _show_limits(self, shown: Shown) -> None:
+        estimate = shown.outbound.estimate
+        limits = shown.money.with_ceiling(estimate.ceiling.amount if estimate else None)
+        passed = any(limit.is_passed for limit in limits)
+        sentence = "; ".join(words.limit_words(limit) for limit in limits)
+        near = passed or any(limit.is_near for limit in limits)
+        self._say("Limits", f"{sentence[:1].upper()}{sentence[1:]}", "warning" if near else "")
+
+    def _show_waiting(self) -> None:
+        self._shown = None
+        self._spinner.show()
+        self._sentence.setText("Making the request. Nothing has been sent.")
+        for name in self._values:
+            self._say(name, "")
+        self._added.hide()
+        self._always.hide()
+        self._let_send(allowed=False)
+
+    def _let_send(self, *, allowed: bool) -> None:
+        ready = allowed and (not self._subject.takes_instruction or bool(self.wish.instruction))
+        self._always.setEnabled(ready)
+        self._once.setEnabled(ready)
+
+    def _drop_problem(self) -> None:
+        if self._problem is not None:
+            self._place.removeWidget(self._problem)
+            self._problem.hide()
+            self._problem.deleteLater()
+            self._problem = None
+
+    def _tell_wish(self) -> None:
+        """What is shown is not what is wanted any more: it cannot be sent."""
+        self._typing.stop()
+        self._shown = None
+        self._let_send(allowed=False)
+        self._spinner.show()
+        self.wished.emit(self.wish)
+
+    def _send(self, *, always: bool) -> None:
+        if self._shown is not None and not self._typing.isActive():
+            outbound = self._shown.outbound
+            self.accept()
+            self.send_wanted.emit(outbound, always)
+
+    def _keep_local(self) -> None:
+        self.reject()
+        self.local_wanted.emit()
+
+    def _edit_again(self) -> None:
+        self.reject()
+        self.edit_wanted.emit()
+
+    def _go(self, key: str) -> None:
+        self.reject()
+        self.way_wanted.emit(key)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            control = event.modifiers() & Qt.KeyboardModifier.ControlModifier
+            if control and self._once.isEnabled():
+                self._send(always=False)
+            return  # Enter alone sends nothing
+        super().keyPressEvent(event)
+
+    def _wanted_size(self) -> QSize:
+        px = self._theme.px
+        wanted = QSize(px(760), px(640))
+        screen = self.screen()
+        if screen is not None:
+            room = screen.availableGeometry().size()
+            wanted = wanted.boundedTo(QSize(room.width() - px(32), room.height() - px(64)))
+        return wanted

@@ -1,0 +1,59 @@
+"""What is put before a person before something leaves, and what they may answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from lockhouse.gate.outbound import Outbound
+from lockhouse.ui.outbound.words import Money
+
+SubjectKind = Literal["message", "turn", "selection", "document"]
+
+INSTRUCTIONS: tuple[tuple[str, str], ...] = (
+    ("Explain", "Explain this."),
+    ("Summarize", "Summarize this in a few sentences."),
+    ("Translate", "Translate this into English."),
+    ("Improve", "Improve the wording of this. Keep its meaning and its length."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is asked about. ``words`` name it: "Your message", "the selection, 312 characters".
+
+    ``has_before``: there is a conversation before it that may go along. ``takes_instruction``:
+    what to do with it is still to be said.
+    """
+
+    kind: SubjectKind
+    words: str
+    has_before: bool = False
+
+    @property
+    def takes_instruction(self) -> bool:
+        """A selection or a document says nothing of what is wanted."""
+        return self.kind in ("selection", "document")
+
+    @property
+    def is_task(self) -> bool:
+        """A single task is forwarded while the conversation stays where it is."""
+        return self.kind != "message"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The exact request, and what has to be known to decide."""
+
+    outbound: Outbound
+    has_consent: bool = False
+    money: Money = field(default_factory=Money)
+    local_title: str = ""  # who would answer on this machine; "" nobody
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How the request is wanted: another one is made when it changes."""
+
+    instruction: str = ""
+    alone: bool = True

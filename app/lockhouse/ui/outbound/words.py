@@ -1,0 +1,122 @@
+"""What would leave, in sentences: who gets it, what it may cost, what was put in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from lockhouse.gate.costs.values import Estimate, Limits
+from lockhouse.gate.outbound import Outbound
+from lockhouse.gate.providers import Zone
+from lockhouse.ui import wording
+
+NEAR = 0.8  # of a limit: from here on it is pointed out
+
+
+@dataclass(frozen=True, slots=True)
+class LimitNow:
+    """One limit: what of it is spent, and what of it this request may take."""
+
+    words: str  # "today"
+    limit: Decimal
+    spent: Decimal
+    ceiling: Decimal | None = None
+
+    @property
+    def is_passed(self) -> bool:
+        """The request would not be sent."""
+        return self.spent + (self.ceiling or Decimal(0)) > self.limit
+
+    @property
+    def is_near(self) -> bool:
+        """Worth pointing out."""
+        return self.spent + (self.ceiling or Decimal(0)) > self.limit * Decimal(str(NEAR))
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """The limits in force and what was spent, as they are when something is about to leave."""
+
+    limits: Limits = field(default_factory=Limits)
+    today: Decimal = Decimal(0)
+    month: Decimal = Decimal(0)
+
+    def with_ceiling(self, ceiling: Decimal | None) -> tuple[LimitNow, ...]:
+        """Each limit that is set, with what a request may take of it."""
+        rows = (
+            ("for one call", self.limits.per_call, Decimal(0)),
+            ("today", self.limits.per_day, self.today),
+            ("this month", self.limits.per_month, self.month),
+        )
+        return tuple(
+            LimitNow(words, limit, spent, ceiling)
+            for words, limit, spent in rows
+            if limit is not None
+        )
+
+
+def host_name(host: str) -> str:
+    """The host as people know it: without the port that its scheme has anyway."""
+    return host.removesuffix(":443").removesuffix(":80")
+
+
+def zone_words(zone: Zone) -> str:
+    """Where a recipient is."""
+    return "Outside your network" if zone == "cloud" else "On your own network"
+
+
+def badge_words(kind: str, host: str) -> str:
+    """The mark that an answer from elsewhere keeps for good."""
+    what = "API" if kind == "api" else "Network"
+    return f"{what} · {host_name(host)}" if host else what
+
+
+def recipient_sentence(outbound: Outbound) -> str:
+    """Who gets what, in one sentence."""
+    size = wording.exact_bytes(len(outbound.body))
+    where = "outside your network" if outbound.zone == "cloud" else "on your own network"
+    return f"{host_name(outbound.host)}, {where}, gets exactly what is shown here, {size}."
+
+
+def cost_words(estimate: Estimate | None, zone: Zone) -> str:
+    """About how much, and at most how much."""
+    if estimate is None:
+        if zone == "lan":
+            return "Nothing: a server of your own"
+        return "Not known: there is no price for this model"
+    expected = wording.money(estimate.expected.amount, estimate.expected.currency)
+    ceiling = wording.money(estimate.ceiling.amount, estimate.ceiling.currency)
+    return f"about {expected}, at most {ceiling}"
+
+
+def tokens_words(estimate: Estimate | None) -> str:
+    """What the estimate counts with, and where its prices are from."""
+    if estimate is None:
+        return ""
+    parts = [
+        f"about {wording.counted(estimate.prompt_tokens, 'token')} in",
+        f"at most {estimate.max_tokens:,} out",
+    ]
+    if estimate.price.source:
+        parts.append(estimate.price.source)
+    return ", ".join(parts)
+
+
+def limit_words(now: LimitNow) -> str:
+    """One limit in words; what is near it or passes it says so."""
+    spent, limit = wording.money(now.spent), wording.money(now.limit)
+    if now.words == "for one call":
+        words = f"at most {limit} {now.words}"
+    else:
+        words = f"{spent} of {limit} spent {now.words}"
+    if now.is_passed:
+        return f"{words}: this would go over it"
+    return f"{words}: this may come close" if now.is_near else words
+
+
+def destination_line(host: str, estimate: Estimate | None, zone: Zone) -> str:
+    """The composer's line: where the next message goes and what that costs."""
+    line = f"Goes to {host_name(host)}"
+    if estimate is not None and estimate.ceiling.amount:
+        return f"{line} · {cost_words(estimate, zone)}"
+    return line if zone == "lan" else f"{line} · no price is known"

@@ -114,6 +114,7 @@ _READ_FILE, _READ_DIR, _EXECUTE, _WRITE_FILE, _REMOVE_FILE = 1 << 2, 1 << 3, 1, 
 _CONNECT_TCP, _BIND_TCP = 1 << 1, 1 << 0
 _NO_ABSTRACT_SOCKETS, _NO_SIGNALS = 1 << 0, 1 << 1
 _BENEATH_PATH, _AT_PORT = 1, 2  # kinds of rules
+LANDLOCK_WITH_PORTS = 4  # the version that knows TCP ports
 _RIGHTS_BY_ABI = {1: 13, 2: 14, 3: 15, 4: 15}  # how many of the fs rights each version knows
 
 
@@ -164,7 +165,7 @@ def confine_files(
     handled = (1 << _RIGHTS_BY_ABI.get(version, 16)) - 1
     scoped = _NO_SIGNALS if connect_ports else _NO_SIGNALS | _NO_ABSTRACT_SOCKETS
     tcp = _BIND_TCP | _CONNECT_TCP
-    ruleset = _Ruleset(handled, tcp if version >= 4 else 0, scoped if version >= 6 else 0)
+    ruleset = _Ruleset(handled, tcp if version >= LANDLOCK_WITH_PORTS else 0, scoped if version >= 6 else 0)
     size = 24 if version >= 6 else 16 if version >= 4 else 8
     ruleset_fd = libc.syscall(_LANDLOCK_CREATE, ctypes.byref(ruleset), size, 0)
     if ruleset_fd < 0:
@@ -178,7 +179,7 @@ def confine_files(
         ):
             for path in paths:
                 _allow(libc, ruleset_fd, path, rights)
-        for port in connect_ports if version >= 4 else ():
+        for port in connect_ports if version >= LANDLOCK_WITH_PORTS else ():
             at_port = _NetPort(_CONNECT_TCP, port)
             libc.syscall(_LANDLOCK_ADD, ruleset_fd, _AT_PORT, ctypes.byref(at_port), 0)
         _forbid_new_privileges(libc)

@@ -24,7 +24,7 @@ from lockhouse.core.cancelling import CancelToken  # noqa: E402 - the seal comes
 from lockhouse.core.errors import Cancelled, LockhouseError  # noqa: E402
 from lockhouse.gate.door import Gate  # noqa: E402
 from lockhouse.gate.hub import Hub  # noqa: E402
-from lockhouse.gate.network import hub_key_hosts  # noqa: E402
+from lockhouse.gate.network import Network, hub_key_hosts  # noqa: E402
 from lockhouse.gate.protocol import Progress, Reach, Reached  # noqa: E402
 from lockhouse.workspace import open_workspace  # noqa: E402
 
@@ -85,6 +85,12 @@ def use_key(gate: Gate, key: str) -> None:
     say(done=True)
 
 
+def believe(gate: Gate, path: str) -> None:
+    """Hold another file for the state of the network."""
+    gate._network = Network(Path(path))
+    say(done=True)
+
+
 def status(gate: Gate) -> None:
     found = gate.status()
     say(way=found.way, title=found.title, what_to_do=found.what_to_do)
@@ -110,6 +116,7 @@ def main() -> None:
         "card": lambda _: hub(lambda: {"card": Hub(gate).card("org/model", "main")}),
         "search": lambda _: hub(lambda: {"found": len(Hub(gate).search("words"))}),
         "use-key": lambda order: use_key(gate, order["key"]),
+        "believe": lambda order: believe(gate, order["path"]),
         "seal": lambda _: say(ended=gate.seal()),
         "unseal": lambda order: say(hosts=gate.unseal([order["host"]]).hosts),
         "status": lambda _: status(gate),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lockhouse import seal
 from lockhouse.gate.brokers import Brokers
 from lockhouse.gate.network import Network
 from tests.gate.conftest import Door
@@ -256,8 +257,38 @@ def test_a_list_that_became_shorter_holds_at_once(
     network.open([web.host])
     assert door.reach(elsewhere.url("/text"))["code"] == "host_not_allowed"
     assert door.reach(web.url("/text"))["status"] == 200
-    network.open([web.host, elsewhere.host, "127.0.0.2:80"])
-    assert door.reach("http://127.0.0.2/")["code"] == "host_not_allowed"  # longer needs a start
+    network.path.write_text(network.path.read_text().replace('"open"', '"sealed"'))
+    assert door.reach(web.url("/text"))["code"] == "sealed"  # whoever wrote it, broker or not
+
+
+def test_a_host_that_is_added_works_at_once_or_says_why_not(
+    start: Start, home: Path, web: Web, elsewhere: Web
+) -> None:
+    network = Network(home / "network.json")
+    beside = f"127.0.0.2:{web.port}"  # another address, a port that the broker may use
+    door = start()
+    assert door.reach(f"http://{beside}/")["code"] == "host_not_allowed"
+    network.open([web.host], lan_hosts=[beside, elsewhere.host])
+    assert door.reach(f"http://{beside}/")["code"] == "connection_refused"  # nobody is there
+    refused = door.reach(elsewhere.url("/text"))
+    if seal.landlock_version() >= seal.LANDLOCK_WITH_PORTS:
+        assert refused["code"] == "start_anew"
+        assert "start it again" in refused["hint"]
+        assert elsewhere.requests == []
+    assert start().reach(elsewhere.url("/text"))["status"] == 200
+
+
+def test_the_broker_believes_the_file_of_the_home_only(
+    start: Start, home: Path, web: Web, elsewhere: Web, tmp_path: Path
+) -> None:
+    """A door that was taken over might hand over a file of its own making."""
+    door = start()
+    Network(tmp_path / "forged.json").open([web.host, elsewhere.host, f"127.0.0.2:{web.port}"])
+    door.tell("believe", path=str(tmp_path / "forged.json"))
+    assert door.hear()["done"]
+    refused = door.reach(f"http://127.0.0.2:{web.port}/")
+    assert (refused["code"], refused["exit_code"]) == ("sealed", 4)
+    assert ["refused", "", "sealed", 0, 0, "test"] in door.ask("records")["records"]
 
 
 # --- sealed ---------------------------------------------------------------------------------

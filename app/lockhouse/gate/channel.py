@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-MOST_FILES = 16  # handed over with one operation
+MOST_FILES = 16  # handed over with one operation, the state of the network included
 _OPERATION = b"+"
 
 

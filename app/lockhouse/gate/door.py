@@ -234,8 +234,8 @@ class Gate:
             self._note_refusal(purpose, "sealed")
             raise self.why_closed()
         try:
-            with self._lock:
-                return self._channel.begin(files)
+            with self._network.path.open("rb") as state, self._lock:
+                return self._channel.begin([state.fileno(), *files])
         except OSError as error:
             raise self._why_gone(purpose) from error
 

@@ -26,8 +26,10 @@ Mode = Literal["sealed", "open"]
 HUB_ENDPOINT = "https://huggingface.co"
 HUB_HOST = "huggingface.co:443"
 _HUB_HOSTS = (HUB_HOST, "*.huggingface.co:443", "*.hf.co:443")
+_ENCRYPTED_PORT = 443
 _VERSION = 1
 _MOST_BYTES = 1 << 16
+_DAMAGED = (ValueError, TypeError, KeyError, RecursionError, UsageMistake)
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 
 
@@ -137,7 +139,7 @@ class Network:
             return _decoded(data)
         except OSError as error:
             return NetworkState(problem=f"{self.path} cannot be read: {error.strerror}")
-        except (ValueError, TypeError, KeyError, RecursionError, UsageMistake) as error:
+        except _DAMAGED as error:
             return NetworkState(problem=f"{self.path} is damaged ({error})")
 
     def _write(self, state: NetworkState) -> NetworkState:
@@ -163,6 +165,14 @@ class Network:
             ) from error
         self._known = None
         return self.state()
+
+
+def state_in(fd: int) -> NetworkState:
+    """What an open file of this kind says; sealed, with the reason, when it is damaged."""
+    try:
+        return _decoded(os.pread(fd, _MOST_BYTES + 1, 0))
+    except (OSError, *_DAMAGED) as error:
+        return NetworkState(problem=f"it is damaged ({error})")
 
 
 def _decoded(data: bytes) -> NetworkState:
@@ -288,9 +298,15 @@ def allows(hosts: Iterable[str], host: str, port: int) -> bool:
     return False
 
 
-def ports(hosts: Iterable[str]) -> tuple[int, ...]:
-    """Every port on the list."""
-    return tuple(sorted({int(_split(host)[1]) for host in hosts}))
+def reachable_ports(state: NetworkState) -> tuple[int, ...]:
+    """Where a broker that starts now may connect to, as long as it lives.
+
+    The ports on the list, and that of encrypted connections, so that a provider can be added to
+    it; or the proxy's alone.
+    """
+    if state.proxy:
+        return (split_host(state.proxy.removeprefix("http://"))[1],)
+    return tuple(sorted({_ENCRYPTED_PORT, *(split_host(host)[1] for host in state.all_hosts)}))
 
 
 def split_host(listed: str) -> tuple[str, int]:

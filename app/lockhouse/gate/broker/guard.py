@@ -34,10 +34,11 @@ Address = tuple[int, str, int]  # family, number, port
 
 
 class Guard:
-    """The list that was in force when this broker started; it can only become shorter."""
+    """The list that is in force. ``ports``: what the kernel lets this process connect to."""
 
-    def __init__(self, state: NetworkState) -> None:
+    def __init__(self, state: NetworkState, ports: tuple[int, ...] | None = None) -> None:
         self.state = state
+        self._ports = ports
         self._going = threading.local()
 
     def narrowed(
@@ -48,9 +49,13 @@ class Guard:
         near = tuple(host for host in both if host in self.state.lan_hosts or host in lan_hosts)
         far = tuple(host for host in both if host not in near)
         state = replace(self.state, hosts=far, lan_hosts=near, lan=self.state.lan or lan)
-        narrower = Guard(state)
-        narrower._going = self._going  # one hook watches all
-        return narrower
+        return self.changed(state)
+
+    def changed(self, state: NetworkState) -> Guard:
+        """The same, with another list."""
+        other = Guard(state, self._ports)
+        other._going = self._going  # one hook watches all
+        return other
 
     @property
     def proxy_address(self) -> tuple[str, int] | None:
@@ -75,6 +80,13 @@ class Guard:
         proxy = self.proxy_address
         if (host, port) != proxy and (proxy or not allows(self.state.all_hosts, host, port)):
             raise self._not_listed(host, port)
+        if self._ports is not None and port not in self._ports and not proxy:
+            raise NetworkRefused(
+                f"{_named(host, port)} was opened after this program started, whose broker can "
+                f"use the ports {', '.join(map(str, self._ports))} only.",
+                hint="Close this program and start it again.",
+                code="start_anew",
+            )
         with self._towards(host, port):
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         addresses = list(dict.fromkeys((int(one[0]), str(one[4][0]), port) for one in found))
@@ -134,12 +146,16 @@ class Guard:
             self._going.goal = ()
 
     def _not_listed(self, host: str, port: int) -> NetworkRefused:
-        name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        name = _named(host, port)
         return NetworkRefused(
             f"{name} is not on the list of allowed hosts, so nothing was sent to it.",
-            hint=f"If you trust it, add it and start again: lockhouse unseal --add --host {name}",
+            hint=f"If you trust it, add it: lockhouse unseal --add --host {name}",
             code="host_not_allowed",
         )
+
+
+def _named(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _is_internet(sock: object) -> bool:

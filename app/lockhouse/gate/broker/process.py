@@ -13,15 +13,14 @@ import os
 import signal
 import sys
 import threading
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from lockhouse import processes, seal
-from lockhouse.gate.broker.guard import Guard
+from lockhouse.gate.broker.lookout import Lookout
 from lockhouse.gate.brokers import Broker, Brokers
 from lockhouse.gate.channel import Channel
-from lockhouse.gate.network import Network, ports
+from lockhouse.gate.network import Network, reachable_ports
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 _MOST_FDS = 1 << 16
@@ -50,23 +49,24 @@ def run_broker(arguments: list[str]) -> int:
         state = Network(network_file).state()
         if not state.is_open:
             return 0
-        endpoint = state.endpoint or os.environ.get("HF_ENDPOINT", "")
-        guard = Guard(replace(state, endpoint=endpoint))
+        reached = reachable_ports(state)
+        by_kernel = seal.landlock_version() >= seal.LANDLOCK_WITH_PORTS
+        lookout = Lookout(network_file, state, ports=reached if by_kernel else None)
         _prepare_libraries()
-        if not _confine(guard, record.parent) and broker.confined:
+        if not _confine(reached, record.parent) and broker.confined:
             sys.stderr.write("the kernel has Landlock and refused it: nothing is done\n")
             return 1
-        sys.addaudithook(guard.audit)
+        sys.addaudithook(lookout.guard.audit)
         if "--at-once" in arguments[3:]:
             threading.Thread(target=_get_ready, name="getting ready", daemon=True).start()
-        _serve(Channel.of_fd(fd), guard)
+        _serve(Channel.of_fd(fd), lookout)
     finally:
         with contextlib.suppress(OSError):
             record.unlink()
     os._exit(0)  # operations that still run end with their connections
 
 
-def _serve(channel: Channel, guard: Guard) -> None:
+def _serve(channel: Channel, lookout: Lookout) -> None:
     while True:
         try:
             connection, files = channel.take()
@@ -76,7 +76,7 @@ def _serve(channel: Channel, guard: Guard) -> None:
         def carry_out(connection: object = connection, files: list[int] = files) -> None:
             from lockhouse.gate.broker.service import serve
 
-            serve(connection, files, guard)  # type: ignore[arg-type] # bound early, typed late
+            serve(connection, files, lookout)  # type: ignore[arg-type] # bound early, typed late
 
         threading.Thread(target=carry_out, name="operation", daemon=True).start()
 
@@ -117,16 +117,14 @@ def _prepare_libraries() -> None:
     sys.modules["hf_xet"] = None  # type: ignore[assignment] # refuses the import
 
 
-def _confine(guard: Guard, records: Path) -> bool:
+def _confine(reached: tuple[int, ...], records: Path) -> bool:
     """Libraries, certificates and name look-up to read; nothing to write but what is handed over.
 
-    The record may be removed. TCP goes to the listed ports only.
+    The record may be removed. TCP goes to the ports in ``reached`` and for name look-up only.
     """
     config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     # Where resolv.conf and the certificates may lie, and the name of the session's bus.
     places = ("/etc", "/proc", "/sys/devices/system/cpu", "/run", "/var/lib/ca-certificates")
-    proxy = guard.proxy_address
-    reached = (proxy[1],) if proxy else ports(guard.state.hosts)
     return seal.confine_files(
         read=[*(Path(place) for place in places), config / "python_keyring"],
         run=seal.program_files(),

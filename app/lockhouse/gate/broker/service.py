@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Generator
+from datetime import UTC, datetime
 from functools import cache
 from multiprocessing.connection import Connection
 from typing import Any
@@ -24,9 +25,10 @@ from lockhouse.gate import protocol as wire
 from lockhouse.gate.broker import failures, fetching, hub
 from lockhouse.gate.broker import operation as operations
 from lockhouse.gate.broker.guard import Guard
+from lockhouse.gate.broker.lookout import Lookout
 from lockhouse.gate.broker.operation import Operation
 from lockhouse.gate.broker.transport import GuardedTransport, TellingTransport, make_client
-from lockhouse.gate.network import HUB_ENDPOINT, hosts_of
+from lockhouse.gate.network import HUB_ENDPOINT, NetworkState, hosts_of
 
 _PROGRESS_S = 0.1
 _CHUNK_BYTES = 1 << 18
@@ -172,10 +174,22 @@ def _named() -> dict[str, tuple[type[msgspec.Struct], Handler]]:
 
 
 _one_at_a_time = threading.Lock()
-_transport_for = cache(GuardedTransport)
+_transport: list[tuple[NetworkState, GuardedTransport]] = []  # one pool, as long as nothing changes
 
 
-def serve(connection: Connection, files: list[int], guard: Guard) -> None:
+def _look(lookout: Lookout, files: list[int]) -> tuple[Guard, GuardedTransport]:
+    """What is in force now, by the first of the files; the others are the operation's."""
+    if not files:
+        raise UsageMistake("The state of the network was not handed over.")
+    with _one_at_a_time, os.fdopen(files.pop(0), "rb") as file:
+        guard = lookout.look(file.fileno())
+        # Connections that were made under another list are not used again.
+        if not _transport or _transport[0][0] != guard.state:
+            _transport[:] = [(guard.state, GuardedTransport(guard))]
+        return guard, _transport[0][1]
+
+
+def serve(connection: Connection, files: list[int], lookout: Lookout) -> None:
     """Carry out the operation at the other end of ``connection``, then wait until it is closed.
 
     Runs in a thread of its own; a second one carries the operation out, while this one listens
@@ -188,8 +202,13 @@ def serve(connection: Connection, files: list[int], guard: Guard) -> None:
         _close(files)
         return
     outlet = _Outlet(connection)
-    with _one_at_a_time:
-        transport = _transport_for(guard)
+    try:
+        guard, transport = _look(lookout, files)
+    except LockhouseError as error:
+        outlet.refuse(error, call.purpose)
+        _close(files)
+        connection.close()
+        return
     narrower = guard.narrowed(call.hosts, call.lan_hosts, lan=call.lan)
     operation = Operation(narrower, call.purpose, outlet.record)
     context = BrokerContext(operation, transport, tuple(files))
@@ -216,6 +235,11 @@ class _Outlet:
 
     def record(self, record: wire.Record) -> None:
         self.send(wire.ATTEMPT, record)
+
+    def refuse(self, error: LockhouseError, purpose: str) -> None:
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self.record(wire.Record(at, "refused", purpose=purpose, outcome=error.code))
+        self.send(wire.FAILURE, wire.failure_of(error))
 
 
 def _carry_out(

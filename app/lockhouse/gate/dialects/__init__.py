@@ -8,9 +8,11 @@ broker.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Protocol
 
 from lockhouse.core.answering import AnswerRequest
+from lockhouse.gate.dialects.refusals import Recipient
 from lockhouse.gate.protocol import RemoteFailure
 from lockhouse.gate.providers import DialectName, Provider
 from lockhouse.gate.remote_requests import Answered, ListedModel, RemoteEvent
@@ -34,7 +36,7 @@ class StreamReader(Protocol):
 
 
 class Dialect(Protocol):
-    """One way of speaking. ``who`` is the provider as the user knows it."""
+    """One way of speaking."""
 
     def body(
         self, provider: Provider, model: str, request: AnswerRequest, *, max_tokens: int
@@ -62,23 +64,28 @@ class Dialect(Protocol):
         """Read a list of models. Raises RemoteFailure for what is none."""
         ...
 
-    def reader(self, who: str) -> StreamReader:
+    def reader(self, who: Recipient) -> StreamReader:
         """For one answer."""
         ...
 
     def error(
-        self, who: str, status: int, headers: Mapping[str, str], body: bytes
+        self, who: Recipient, status: int, headers: Mapping[str, str], body: bytes
     ) -> RemoteFailure:
         """What an answer with an error's status means, in words."""
         ...
 
 
+@cache
 def dialect(name: DialectName) -> Dialect:
     """The dialect of that name."""
     if name == "anthropic":
-        from lockhouse.gate.dialects import anthropic as chosen
-    elif name == "gemini":
-        from lockhouse.gate.dialects import gemini as chosen  # type: ignore[no-redef]
-    else:
-        from lockhouse.gate.dialects import openai as chosen  # type: ignore[no-redef]
-    return chosen
+        from lockhouse.gate.dialects.anthropic import Anthropic
+
+        return Anthropic()
+    if name == "gemini":
+        from lockhouse.gate.dialects.gemini import Gemini
+
+        return Gemini()
+    from lockhouse.gate.dialects.openai import OpenAI
+
+    return OpenAI()

@@ -1,0 +1,212 @@
+"""Anthropic's messages: content in blocks, the system's words apart, events with names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from lockhouse.core.answering import AnswerRequest, Turn
+from lockhouse.gate.dialects.anthropic_stream import Reader
+from lockhouse.gate.dialects.bodies import (
+    Fields,
+    alternating,
+    base64_of,
+    chosen,
+    identifier,
+    refuse_grammar,
+    schema,
+    system_text,
+    written,
+)
+from lockhouse.gate.dialects.refusals import Recipient, no_list, read_error, refusal
+from lockhouse.gate.protocol import RemoteFailure
+from lockhouse.gate.providers import Provider
+from lockhouse.gate.remote_requests import ListedModel
+
+_VERSION = "2023-06-01"
+_LEAST_THINKING = 1024  # tokens
+_WARMEST = 1.0
+
+
+class Anthropic:
+    """The dialect: see :class:`lockhouse.gate.dialects.Dialect`."""
+
+    def body(
+        self, provider: Provider, model: str, request: AnswerRequest, *, max_tokens: int
+    ) -> bytes:
+        """The exact body of a request. Raises InvalidInput for what cannot be said in it."""
+        refuse_grammar(request, provider.title or provider.name)
+        fields: Fields = {"model": model, "max_tokens": max_tokens}
+        if system := system_text(request.turns):
+            fields["system"] = system
+        fields["messages"] = _messages(request)
+        fields["stream"] = True
+        fields.update(_sampling(request))
+        if request.stop:
+            fields["stop_sequences"] = [text for text in request.stop if text.strip()]
+        if request.tools:
+            fields["tools"] = _tools(request)
+        if request.json_schema is not None:
+            form = schema(request.json_schema, "The form of the answer")
+            fields["output_config"] = {"format": {"type": "json_schema", "schema": form}}
+        if (budget := request.reasoning_budget) and max_tokens > _LEAST_THINKING:
+            tokens = min(max(budget, _LEAST_THINKING), max_tokens - 1)
+            fields["thinking"] = {"type": "enabled", "budget_tokens": tokens}
+        return written(provider, fields)
+
+    def path(self, model: str) -> str:
+        """Behind the base address; the model stands in the body."""
+        return "/messages"
+
+    def headers(self, provider: Provider) -> tuple[tuple[str, str], ...]:
+        """The same for everyone."""
+        return (
+            ("accept", "text/event-stream"),
+            ("anthropic-version", _VERSION),
+            ("content-type", "application/json"),
+        )
+
+    def key_header(self, key: str) -> tuple[str, str]:
+        """The header that carries the key."""
+        return ("x-api-key", key)
+
+    def models_path(self) -> str:
+        """Where the list of models is, behind the base address."""
+        return "/models?limit=1000"
+
+    def listed(self, data: bytes) -> tuple[ListedModel, ...]:
+        """Read a list of models. Raises RemoteFailure for what is none."""
+        try:
+            found = msgspec.json.decode(data, type=_List)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise no_list() from error
+        return tuple(
+            ListedModel(
+                model.id,
+                model.display_name or "",
+                model.max_input_tokens or 0,
+                model.max_tokens or 0,
+                _capabilities(model.capabilities),
+            )
+            for model in found.data
+            if model.lifecycle != "retired"
+        )
+
+    def reader(self, who: Recipient) -> Reader:
+        """For one answer."""
+        return Reader(who)
+
+    def error(
+        self, who: Recipient, status: int, headers: Mapping[str, str], body: bytes
+    ) -> RemoteFailure:
+        """What an answer with an error's status means, in words."""
+        return refusal(who, status, headers, read_error(body))
+
+
+def _messages(request: AnswerRequest) -> list[Fields]:
+    messages: list[Fields] = [
+        {"role": role, "content": _plain(parts)}
+        for role, parts in alternating(request.turns, _role, _blocks)
+    ]
+    if request.prefill.rstrip():  # white space at its end is refused
+        messages.append({"role": "assistant", "content": request.prefill.rstrip()})
+    return messages
+
+
+def _role(turn: Turn) -> str:
+    return "assistant" if turn.role == "assistant" else "user"
+
+
+def _plain(parts: list[Fields]) -> object:
+    """A single piece of text stands alone."""
+    return parts[0]["text"] if len(parts) == 1 and parts[0]["type"] == "text" else parts
+
+
+def _blocks(turn: Turn) -> list[Fields]:
+    if turn.role == "tool":
+        result: Fields = {"type": "tool_result", "tool_use_id": identifier(turn.tool_call_id)}
+        return [{**result, "content": turn.content}]
+    blocks: list[Fields] = [
+        {
+            "type": "image",
+            "source": {
+                "type": "base64",
+                "media_type": image.media_type,
+                "data": base64_of(image),
+            },
+        }
+        for image in turn.images
+    ]
+    if turn.content.strip():  # empty text is refused
+        blocks.append({"type": "text", "text": turn.content})
+    calls: list[Fields] = [
+        {
+            "type": "tool_use",
+            "id": identifier(call.id),
+            "name": call.name,
+            "input": schema(call.arguments or "{}", f"What {call.name} was called with"),
+        }
+        for call in turn.tool_calls
+    ]
+    return blocks + calls
+
+
+def _sampling(request: AnswerRequest) -> Fields:
+    """Temperature or top_p: newer models refuse both at once."""
+    picked = chosen(request, ("temperature", "top_p", "top_k"))
+    fields: Fields = {}
+    if "temperature" in picked:
+        fields["temperature"] = min(picked["temperature"], _WARMEST)
+    elif "top_p" in picked:
+        fields["top_p"] = picked["top_p"]
+    if picked.get("top_k"):
+        fields["top_k"] = picked["top_k"]
+    return fields
+
+
+def _tools(request: AnswerRequest) -> list[Fields]:
+    tools: list[Fields] = []
+    for tool in request.tools:
+        entry: Fields = {"name": tool.name}
+        if tool.description:
+            entry["description"] = tool.description
+        form = schema(tool.parameters, f"What {tool.name} takes")
+        entry["input_schema"] = {"type": "object", **form}
+        tools.append(entry)
+    return tools
+
+
+# --- lists -----------------------------------------------------------------------------------
+
+
+class _Model(msgspec.Struct):
+    id: str
+    display_name: str | None = None
+    max_input_tokens: int | None = None
+    max_tokens: int | None = None
+    lifecycle: str | None = None
+    capabilities: dict[str, Any] | None = None
+
+
+class _List(msgspec.Struct):
+    data: list[_Model]
+
+
+_CAPABILITIES = {
+    "image_input": "vision",
+    "structured_outputs": "json_schema",
+    "thinking": "reasoning",
+}
+
+
+def _capabilities(told: dict[str, Any] | None) -> tuple[str, ...]:
+    if told is None:
+        return ()
+    found = [
+        ours
+        for theirs, ours in _CAPABILITIES.items()
+        if isinstance(told.get(theirs), dict) and told[theirs].get("supported")
+    ]
+    return ("chat", "tools", *found)

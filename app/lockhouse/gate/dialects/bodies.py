@@ -1,0 +1,105 @@
+"""What the bodies of all dialects have in common: how they are written, merged and checked.
+
+The same request gives the same bytes: the keys stand in the order in which a dialect puts them,
+without white space, in UTF-8.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from lockhouse.core.answering import AnswerRequest, Image, Turn
+from lockhouse.core.errors import InvalidInput
+from lockhouse.gate.providers import Provider
+
+Fields = dict[str, object]
+
+_NO_IDENTIFIER = re.compile(r"[^A-Za-z0-9_-]")
+
+
+def written(provider: Provider, fields: Fields) -> bytes:
+    """The bytes of a body: with what the provider wants merged in and what it refuses left out."""
+    body = _merged(fields, provider.body)
+    for name in provider.omit:
+        _leave_out(body, name.split("."))
+    return msgspec.json.encode(body)
+
+
+def _merged(fields: Fields, more: Fields) -> Fields:
+    """Objects are merged into objects; anything else is replaced."""
+    body = dict(fields)
+    for name, value in more.items():
+        before = body.get(name)
+        if isinstance(before, dict) and isinstance(value, dict):
+            body[name] = _merged(before, value)
+        else:
+            body[name] = value
+    return body
+
+
+def _leave_out(body: Fields, path: list[str]) -> None:
+    inner = body.get(path[0])
+    if len(path) == 1:
+        body.pop(path[0], None)
+    elif isinstance(inner, dict):
+        _leave_out(inner, path[1:])
+
+
+def chosen(request: AnswerRequest, names: Iterable[str]) -> dict[str, float]:
+    """The sampler settings among ``names`` that somebody chose; the rest is the provider's."""
+    return {
+        name: getattr(request.sampling, name) for name in names if name not in request.left_open
+    }
+
+
+def schema(text: str, what: str) -> Fields:
+    """A JSON schema from its text. Raises InvalidInput."""
+    try:
+        return msgspec.json.decode(text.encode(), type=dict[str, object])
+    except msgspec.DecodeError as error:
+        raise InvalidInput(f"{what} is no JSON schema: {error}.") from error
+
+
+def base64_of(image: Image) -> str:
+    """The picture's bytes as text."""
+    return base64.b64encode(image.data).decode("ascii")
+
+
+def identifier(call_id: str) -> str:
+    """A tool call's name as every provider takes it, wherever it came from."""
+    return _NO_IDENTIFIER.sub("_", call_id) or "call"
+
+
+def system_text(turns: Iterable[Turn]) -> str:
+    """All system turns as one, for dialects that keep them apart."""
+    return "\n\n".join(turn.content for turn in turns if turn.role == "system" and turn.content)
+
+
+def alternating(
+    turns: Iterable[Turn], role_of: Callable[[Turn], str], parts_of: Callable[[Turn], list[Fields]]
+) -> list[tuple[str, list[Fields]]]:
+    """Roles and parts, turns of the same role made one; empty turns and system turns left out."""
+    messages: list[tuple[str, list[Fields]]] = []
+    for turn in turns:
+        parts = parts_of(turn) if turn.role != "system" else []
+        if not parts:
+            continue
+        role = role_of(turn)
+        if messages and messages[-1][0] == role:
+            messages[-1][1].extend(parts)
+        else:
+            messages.append((role, parts))
+    return messages
+
+
+def refuse_grammar(request: AnswerRequest, who: str) -> None:
+    """Raises InvalidInput when the request needs a grammar: APIs know none."""
+    if request.grammar is not None:
+        raise InvalidInput(
+            f"{who} cannot be held to a grammar.",
+            hint="Give a JSON schema instead, or choose a model on this machine.",
+        )

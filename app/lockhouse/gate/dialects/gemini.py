@@ -1,0 +1,193 @@
+"""Gemini's generateContent: contents in parts, settings in an object of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+import msgspec
+
+from lockhouse.core.answering import AnswerRequest, Turn
+from lockhouse.gate.dialects.bodies import (
+    Fields,
+    alternating,
+    base64_of,
+    chosen,
+    refuse_grammar,
+    schema,
+    system_text,
+    written,
+)
+from lockhouse.gate.dialects.gemini_stream import Reader
+from lockhouse.gate.dialects.refusals import Recipient, no_list, read_error, refusal
+from lockhouse.gate.protocol import RemoteFailure
+from lockhouse.gate.providers import Provider
+from lockhouse.gate.remote_requests import ListedModel
+
+# Stands for the signature of a thought that is not ours to keep; models that want one accept it.
+_NO_SIGNATURE = "skip_thought_signature_validator"
+_NAMES = {
+    "temperature": "temperature",
+    "top_p": "topP",
+    "top_k": "topK",
+    "frequency_penalty": "frequencyPenalty",
+    "presence_penalty": "presencePenalty",
+}
+_OFF_AT_0 = ("top_k", "frequency_penalty", "presence_penalty")
+
+
+class Gemini:
+    """The dialect: see :class:`lockhouse.gate.dialects.Dialect`."""
+
+    def body(
+        self, provider: Provider, model: str, request: AnswerRequest, *, max_tokens: int
+    ) -> bytes:
+        """The exact body of a request. Raises InvalidInput for what cannot be said in it."""
+        refuse_grammar(request, provider.title or provider.name)
+        fields: Fields = {}
+        if system := system_text(request.turns):
+            fields["systemInstruction"] = {"parts": [{"text": system}]}
+        fields["contents"] = _contents(request)
+        if request.tools:
+            fields["tools"] = [{"functionDeclarations": _declarations(request)}]
+        fields["generationConfig"] = _settings(request, max_tokens)
+        return written(provider, fields)
+
+    def path(self, model: str) -> str:
+        """Behind the base address."""
+        name = quote(model.removeprefix("models/"), safe="")
+        return f"/models/{name}:streamGenerateContent?alt=sse"
+
+    def headers(self, provider: Provider) -> tuple[tuple[str, str], ...]:
+        """The same for everyone."""
+        return (("accept", "text/event-stream"), ("content-type", "application/json"))
+
+    def key_header(self, key: str) -> tuple[str, str]:
+        """The header that carries the key."""
+        return ("x-goog-api-key", key)
+
+    def models_path(self) -> str:
+        """Where the list of models is, behind the base address."""
+        return "/models?pageSize=1000"
+
+    def listed(self, data: bytes) -> tuple[ListedModel, ...]:
+        """Read a list of models. Raises RemoteFailure for what is none."""
+        try:
+            found = msgspec.json.decode(data, type=_List)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise no_list() from error
+        return tuple(
+            ListedModel(
+                model.name.removeprefix("models/"),
+                model.display_name or "",
+                model.input_token_limit or 0,
+                model.output_token_limit or 0,
+                ("chat", "reasoning") if model.thinking else (),
+            )
+            for model in found.models
+            if "generateContent" in model.supported_generation_methods
+        )
+
+    def reader(self, who: Recipient) -> Reader:
+        """For one answer."""
+        return Reader(who)
+
+    def error(
+        self, who: Recipient, status: int, headers: Mapping[str, str], body: bytes
+    ) -> RemoteFailure:
+        """What an answer with an error's status means, in words."""
+        return refusal(who, status, headers, read_error(body))
+
+
+def _contents(request: AnswerRequest) -> list[Fields]:
+    names = {call.id: call.name for turn in request.turns for call in turn.tool_calls}
+
+    def parts(turn: Turn) -> list[Fields]:
+        return _parts(turn, names)
+
+    contents: list[Fields] = [
+        {"role": role, "parts": found} for role, found in alternating(request.turns, _role, parts)
+    ]
+    if request.prefill:
+        contents.append({"role": "model", "parts": [{"text": request.prefill}]})
+    return contents
+
+
+def _role(turn: Turn) -> str:
+    return "model" if turn.role == "assistant" else "user"
+
+
+def _parts(turn: Turn, names: Mapping[str, str]) -> list[Fields]:
+    if turn.role == "tool":
+        called = turn.tool_call_id
+        name = names.get(called, called)
+        result: Fields = {"id": called, "name": name, "response": _response(turn)}
+        return [{"functionResponse": result}]
+    parts: list[Fields] = [
+        {"inlineData": {"mimeType": image.media_type, "data": base64_of(image)}}
+        for image in turn.images
+    ]
+    if turn.content:
+        parts.append({"text": turn.content})
+    for number, call in enumerate(turn.tool_calls):
+        arguments = schema(call.arguments or "{}", f"What {call.name} was called with")
+        part: Fields = {"functionCall": {"id": call.id, "name": call.name, "args": arguments}}
+        if number == 0:
+            part["thoughtSignature"] = _NO_SIGNATURE
+        parts.append(part)
+    return parts
+
+
+def _response(turn: Turn) -> Fields:
+    """What a tool gave, as the object that is wanted here."""
+    try:
+        return msgspec.json.decode(turn.content.encode(), type=dict[str, object])
+    except msgspec.DecodeError:
+        return {"result": turn.content}
+
+
+def _declarations(request: AnswerRequest) -> list[Fields]:
+    declarations: list[Fields] = []
+    for tool in request.tools:
+        entry: Fields = {"name": tool.name}
+        if tool.description:
+            entry["description"] = tool.description
+        form = schema(tool.parameters, f"What {tool.name} takes")
+        if form:
+            entry["parametersJsonSchema"] = form
+        declarations.append(entry)
+    return declarations
+
+
+def _settings(request: AnswerRequest, max_tokens: int) -> Fields:
+    settings: Fields = {"maxOutputTokens": max_tokens}
+    for name, value in chosen(request, _NAMES).items():
+        if value or name not in _OFF_AT_0:
+            settings[_NAMES[name]] = value
+    if request.sampling.seed is not None:
+        settings["seed"] = request.sampling.seed
+    if request.stop:
+        settings["stopSequences"] = list(request.stop)
+    if request.json_schema is not None:
+        settings["responseMimeType"] = "application/json"
+        settings["responseJsonSchema"] = schema(request.json_schema, "The form of the answer")
+    if request.reasoning_budget is not None:
+        budget = request.reasoning_budget
+        settings["thinkingConfig"] = {"includeThoughts": budget > 0, "thinkingBudget": budget}
+    return settings
+
+
+# --- lists -----------------------------------------------------------------------------------
+
+
+class _Model(msgspec.Struct, rename="camel"):
+    name: str
+    display_name: str | None = None
+    input_token_limit: int | None = None
+    output_token_limit: int | None = None
+    supported_generation_methods: tuple[str, ...] = ()
+    thinking: bool | None = None
+
+
+class _List(msgspec.Struct):
+    models: list[_Model]

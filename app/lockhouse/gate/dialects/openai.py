@@ -1,0 +1,210 @@
+"""OpenAI's chat completions, the dialect of most providers and of every server of one's own.
+
+Hides what differs between those who speak it: where reasoning stands, how calls come in pieces,
+what is counted, and what their lists of models tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lockhouse.core.answering import AnswerRequest, Turn
+from lockhouse.core.errors import InvalidInput
+from lockhouse.gate.dialects.bodies import (
+    Fields,
+    base64_of,
+    chosen,
+    identifier,
+    refuse_grammar,
+    schema,
+    written,
+)
+from lockhouse.gate.dialects.openai_lists import listed
+from lockhouse.gate.dialects.openai_stream import Reader
+from lockhouse.gate.dialects.refusals import Recipient, read_error, refusal
+from lockhouse.gate.protocol import RemoteFailure
+from lockhouse.gate.providers import Provider
+from lockhouse.gate.remote_requests import ListedModel
+
+_SAMPLING = ("temperature", "top_p")
+# Neutral values of these are left out: models that know no penalties refuse the field itself.
+_PENALTIES = {"frequency_penalty": 0.0, "presence_penalty": 0.0}
+# Known to servers of one's own and to some providers; the others' ``omit`` names them.
+_MORE_SAMPLING = {
+    "top_k": 0,
+    "min_p": 0.0,
+    "typical_p": 1.0,
+    "repeat_penalty": 1.0,
+}
+# llama.cpp's own.
+_LAN_SAMPLING = {
+    "repeat_last_n": 64,
+    "dry_multiplier": 0.0,
+    "dry_base": 1.75,
+    "dry_allowed_length": 2,
+    "dry_penalty_last_n": -1,
+    "xtc_probability": 0.0,
+    "xtc_threshold": 0.1,
+    "mirostat": 0,
+    "mirostat_tau": 5.0,
+    "mirostat_eta": 0.1,
+}
+
+
+class OpenAI:
+    """The dialect: see :class:`lockhouse.gate.dialects.Dialect`."""
+
+    def body(
+        self, provider: Provider, model: str, request: AnswerRequest, *, max_tokens: int
+    ) -> bytes:
+        """The exact body of a request. Raises InvalidInput for what cannot be said in it."""
+        fields: Fields = {
+            "model": model,
+            "messages": _messages(request),
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            provider.max_tokens_field: max_tokens,
+            **_sampling(provider, request),
+        }
+        if request.stop:
+            fields["stop"] = list(request.stop)
+        if request.sampling.seed is not None:
+            fields["seed"] = request.sampling.seed
+        if request.tools:
+            fields["tools"] = _tools(request)
+        if request.json_schema is not None:
+            fields["response_format"] = _response_format(request.json_schema)
+        if provider.zone == "lan":
+            fields.update(_for_own_servers(request))
+        else:
+            refuse_grammar(request, provider.title or provider.name)
+        return written(provider, fields)
+
+    def path(self, model: str) -> str:
+        """Behind the base address; the model stands in the body."""
+        return "/chat/completions"
+
+    def headers(self, provider: Provider) -> tuple[tuple[str, str], ...]:
+        """The same for everyone."""
+        return (("accept", "text/event-stream"), ("content-type", "application/json"))
+
+    def key_header(self, key: str) -> tuple[str, str]:
+        """The header that carries the key."""
+        return ("authorization", f"Bearer {key}")
+
+    def models_path(self) -> str:
+        """Where the list of models is, behind the base address."""
+        return "/models"
+
+    def listed(self, data: bytes) -> tuple[ListedModel, ...]:
+        """Read a list of models. Raises RemoteFailure for what is none."""
+        return listed(data)
+
+    def reader(self, who: Recipient) -> Reader:
+        """For one answer."""
+        return Reader(who)
+
+    def error(
+        self, who: Recipient, status: int, headers: Mapping[str, str], body: bytes
+    ) -> RemoteFailure:
+        """What an answer with an error's status means, in words."""
+        return refusal(who, status, headers, read_error(body))
+
+
+def _messages(request: AnswerRequest) -> list[Fields]:
+    messages = [_message(turn) for turn in request.turns]
+    if request.prefill:
+        messages.append({"role": "assistant", "content": request.prefill})
+    return messages
+
+
+def _message(turn: Turn) -> Fields:
+    if turn.role == "tool":
+        call = identifier(turn.tool_call_id)
+        return {"role": "tool", "tool_call_id": call, "content": turn.content}
+    if turn.images:
+        parts: list[Fields] = [{"type": "text", "text": turn.content}] if turn.content else []
+        for image in turn.images:
+            url = f"data:{image.media_type};base64,{base64_of(image)}"
+            parts.append({"type": "image_url", "image_url": {"url": url}})
+        return {"role": turn.role, "content": parts}
+    message: Fields = {"role": turn.role, "content": turn.content}
+    if turn.tool_calls:
+        message["content"] = turn.content or None
+        message["tool_calls"] = [
+            {
+                "id": identifier(call.id),
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+            }
+            for call in turn.tool_calls
+        ]
+    return message
+
+
+def _sampling(provider: Provider, request: AnswerRequest) -> Fields:
+    fields: Fields = {**chosen(request, _SAMPLING)}
+    neutral = {**_PENALTIES, **_MORE_SAMPLING}
+    if provider.zone == "lan":
+        neutral |= _LAN_SAMPLING
+    for name, value in chosen(request, neutral).items():
+        if value != neutral[name]:
+            fields[name] = value
+    if "repeat_penalty" in fields:  # two names for one thing; servers take the one they know
+        fields["repetition_penalty"] = fields["repeat_penalty"]
+    if request.sampling.logit_bias:
+        bias = request.sampling.logit_bias
+        if not all(token.isascii() and token.isdecimal() for token in bias):
+            raise InvalidInput(
+                "Tokens can be weighed by their numbers only, not by their text.",
+                hint="Leave the weights out, or choose a model on this machine.",
+            )
+        fields["logit_bias"] = dict(bias)
+    return fields
+
+
+def _tools(request: AnswerRequest) -> list[Fields]:
+    tools: list[Fields] = []
+    for tool in request.tools:
+        function: Fields = {"name": tool.name}
+        if tool.description:
+            function["description"] = tool.description
+        function["parameters"] = schema(tool.parameters, f"What {tool.name} takes")
+        tools.append({"type": "function", "function": function})
+    return tools
+
+
+def _response_format(text: str) -> Fields:
+    wanted = schema(text, "The form of the answer")
+    form: Fields = {"name": "answer", "schema": wanted}
+    if _is_strict(wanted):
+        form["strict"] = True
+    return {"type": "json_schema", "json_schema": form}
+
+
+def _is_strict(part: object) -> bool:
+    """Whether a schema can be held to: every object is closed and all of it is required."""
+    if isinstance(part, list):
+        return all(_is_strict(each) for each in part)
+    if not isinstance(part, dict):
+        return True
+    if part.get("type") == "object" or "properties" in part:
+        properties, required = part.get("properties", {}), part.get("required", [])
+        if part.get("additionalProperties") is not False or not isinstance(properties, dict):
+            return False
+        if not isinstance(required, list) or set(properties) != set(required):
+            return False
+    return all(_is_strict(each) for each in part.values())
+
+
+def _for_own_servers(request: AnswerRequest) -> Fields:
+    """What llama.cpp's and vLLM's servers take beyond the dialect."""
+    fields: Fields = {}
+    if request.grammar is not None:
+        fields["grammar"] = request.grammar
+    if request.prefill:
+        fields["continue_final_message"] = True
+        fields["add_generation_prompt"] = False
+    if request.reasoning_budget == 0:
+        fields["chat_template_kwargs"] = {"enable_thinking": False}
+    return fields

@@ -1,0 +1,309 @@
+"""What providers say when they do not answer, told once in the user's words.
+
+Codes: ``unauthorized``, ``forbidden``, ``no_credit``, ``rate_limited``, ``model_not_found``,
+``not_there`` (nothing at this address), ``content_refused``, ``context_too_long``,
+``too_large``, ``overloaded``, ``timed_out``, ``not_accepted`` (the request itself),
+``bad_stream``, ``connection_lost``, ``remote_failed``.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import re
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from lockhouse.gate.protocol import RemoteFailure
+
+_MOST_SAID = 300
+_MOST_WAIT_S = 86_400.0
+_SPACE: Final = re.compile(r"\s+")
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
+_KEY: Final = re.compile(r"\b(?:sk|gsk|pk|rk|hf|xai|key|tgp|AIza|Bearer )[-_A-Za-z0-9*.•]{8,}")
+_IN_SECONDS: Final = re.compile(
+    r"(?:try again|retry)[a-z ]* in (?:(\d+)m(?!s))?\s*(\d+(?:\.\d+)?)\s*(ms|s)?", re.IGNORECASE
+)
+
+# Words of the providers (their codes, types and states), and of their sentences.
+_CONTEXT: Final = re.compile(
+    r"context[ _](?:length|window|size)|prompt is too long|input token count|too many (?:input )?"
+    r"tokens|maximum (?:number of )?(?:input )?tokens|exceeds? (?:the )?(?:available )?context",
+    re.IGNORECASE,
+)
+_CREDIT: Final = re.compile(
+    r"insufficient[ _](?:quota|balance|funds|credits?)|credit balance|billing|payment|out of "
+    r"credits|requires more credits",
+    re.IGNORECASE,
+)
+_KEY_WRONG: Final = re.compile(
+    r"invalid[ _]api[ _]key|api[ _]key[ _](?:not[ _]valid|invalid|expired)|authentication_error|"
+    r"unauthenticated",
+    re.IGNORECASE,
+)
+_CONTENT: Final = re.compile(
+    r"content[ _](?:policy|filter|management)|safety system|flagged|moderation|"
+    r"prohibited[ _]content",
+    re.IGNORECASE,
+)
+_MODEL: Final = re.compile(r"model", re.IGNORECASE)
+_FAST: Final = re.compile(r"rate[ _]limit|resource_exhausted|too many requests", re.IGNORECASE)
+_BUSY: Final = re.compile(r"overloaded|unavailable|no healthy|capacity|loading", re.IGNORECASE)
+_LARGE: Final = re.compile(r"(?:request|payload|entity|body)[a-z_ ]*too[ _]large", re.IGNORECASE)
+
+
+class Recipient(msgspec.Struct, frozen=True):
+    """Who was asked: the name for commands, the title for sentences."""
+
+    name: str
+    title: str
+
+
+class Said(msgspec.Struct, frozen=True):
+    """An error's body, read: its sentence, the words meant for programs, the time to wait."""
+
+    message: str = ""
+    words: str = ""
+    wait_s: float = 0.0
+
+
+def read_error(body: bytes) -> Said | None:
+    """What an error's body says, whoever wrote it; None for what is no error."""
+    try:
+        found: Any = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        text = body[:4096].decode(errors="replace").strip()
+        return Said(clean(text)) if text and not text.startswith("<") else None
+    if isinstance(found, list) and found:
+        found = found[0]
+    return said_by(found) if isinstance(found, dict) else None
+
+
+def said_by(found: dict[str, Any]) -> Said | None:
+    """The same of an object already decoded."""
+    error = found.get("error", found)
+    if isinstance(error, str):
+        return Said(clean(error), str(found.get("error_type", "")))
+    if not isinstance(error, dict):
+        return None
+    message = error.get("message", error.get("detail", ""))
+    details = error.get("details")
+    words = [str(error.get(name) or "") for name in ("type", "code", "status")]
+    wait_s = 0.0
+    for detail in details if isinstance(details, list) else ():
+        if isinstance(detail, dict):
+            words.append(str(detail.get("reason", "")))
+            wait_s = wait_s or _seconds(str(detail.get("retryDelay", "")))
+    metadata = error.get("metadata")
+    if isinstance(metadata, dict) and isinstance(metadata.get("raw"), str):
+        message = f"{message}: {metadata['raw']}"  # what the server behind a go-between said
+    if not message and not any(words):
+        return None
+    return Said(clean(_sentence(message)), " ".join(word for word in words if word), wait_s)
+
+
+def _sentence(message: object) -> str:
+    if isinstance(message, str):
+        return message
+    if isinstance(message, dict):
+        return _sentence(message.get("detail", message.get("message", "")))
+    if isinstance(message, list):
+        found = [str(each.get("msg", "")) for each in message if isinstance(each, dict)]
+        return "; ".join(text for text in found if text)
+    return ""
+
+
+def clean(text: str) -> str:
+    """Short, in one line, without control characters and without anything like a key."""
+    text = _UNPRINTABLE.sub("", _SPACE.sub(" ", text))
+    text = _KEY.sub("…", text).strip()
+    return text if len(text) <= _MOST_SAID else text[: _MOST_SAID - 1].rstrip() + "…"
+
+
+def refusal(
+    who: Recipient, status: int, headers: Mapping[str, str], said: Said | None
+) -> RemoteFailure:
+    """An answer with an error's status, or an error inside a stream (status 0), in words."""
+    said = said or Said()
+    code = _code(status, said)
+    wait_s = 0.0
+    if code in ("rate_limited", "overloaded"):
+        wait_s = _wait_s(headers) or said.wait_s or _told_in(said.message)
+    message, hint = _words(code, who, status, wait_s)
+    if said.message:
+        message = f"{message.rstrip('.')}: {said.message}"
+    return RemoteFailure(message, hint=hint, code=code, status=status, retry_after_s=wait_s)
+
+
+def _code(status: int, said: Said) -> str:
+    text = f"{said.words} {said.message}"
+    if status in (0, 400, 413, 422, 500) and _CONTEXT.search(text):
+        return "context_too_long"
+    if status == 402 or (status in (0, 400, 403, 429) and _CREDIT.search(text)):
+        return "no_credit"
+    if status == 401 or (status in (0, 400, 403) and _KEY_WRONG.search(text)):
+        return "unauthorized"
+    if status in (0, 400, 403, 422) and _CONTENT.search(text):
+        return "content_refused"
+    if status == 404:
+        return "model_not_found" if _MODEL.search(text) else "not_there"
+    by_status = {
+        403: "forbidden",
+        405: "not_there",
+        408: "timed_out",
+        413: "too_large",
+        429: "rate_limited",
+        503: "overloaded",
+        504: "timed_out",
+        529: "overloaded",
+    }
+    if status in by_status:
+        return by_status[status]
+    if _LARGE.search(text):
+        return "too_large"
+    if _FAST.search(text):
+        return "rate_limited"
+    if (status == 0 or status >= 500) and _BUSY.search(text):
+        return "overloaded"
+    return "not_accepted" if 400 <= status < 500 else "remote_failed"
+
+
+def _words(code: str, who: Recipient, status: int, wait_s: float) -> tuple[str, str]:
+    """What happened, and what to do."""
+    title, later = who.title, "Try again in a while, or choose another model."
+    if wait_s:
+        later = f"Try again in {waiting(wait_s)}, or choose another model."
+    told = {
+        "unauthorized": (
+            f"{title} does not accept the key.",
+            f"Set a valid one: lockhouse keys set {who.name}",
+        ),
+        "forbidden": (
+            f"{title} does not allow this for your key.",
+            "Look into your account there: which models, regions and rights the key has.",
+        ),
+        "no_credit": (
+            f"Your account at {title} has nothing left to spend.",
+            "Add credit or raise the limit there, or choose another model.",
+        ),
+        "rate_limited": (f"{title} asks to wait: too many requests or tokens.", later),
+        "overloaded": (f"{title} is overloaded.", later),
+        "model_not_found": (
+            f"{title} has no such model, or not for you.",
+            f"See which it has: lockhouse targets models {who.name}",
+        ),
+        "not_there": (
+            f"{title} has nothing at this address.",
+            "Check the address of the server: of most it ends in /v1.",
+        ),
+        "content_refused": (
+            f"{title} refused because of the content.",
+            "Word it differently, or ask a model on this machine.",
+        ),
+        "context_too_long": (
+            "The conversation is too long for this model.",
+            "Send this message alone, shorten the conversation, or choose another model.",
+        ),
+        "too_large": (
+            f"The request is too large for {title}.",
+            "Leave out pictures or documents, or send this message alone.",
+        ),
+        "timed_out": (f"{title} did not answer in time.", later),
+        "not_accepted": (
+            f"{title} does not accept this request ({status}).",
+            "The settings or the attachments may not suit this model.",
+        ),
+    }
+    number = f" ({status})" if status else ""
+    return told.get(code, (f"{title} had an error of its own{number}.", later))
+
+
+def waiting(seconds: float) -> str:
+    """A time to wait, as people say it."""
+    if seconds < 90:
+        count = max(1, round(seconds))
+        return f"{count} second{'s' if count != 1 else ''}"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} minutes"
+    return f"{round(seconds / 3600)} hours"
+
+
+def _wait_s(headers: Mapping[str, str]) -> float:
+    milliseconds = headers.get("retry-after-ms", "")
+    if milliseconds.isascii() and milliseconds.isdecimal():
+        return min(int(milliseconds[:9]) / 1000, _MOST_WAIT_S)
+    value = headers.get("retry-after", "").strip()
+    try:
+        return min(max(0.0, float(value)), _MOST_WAIT_S)
+    except ValueError:
+        pass
+    try:
+        moment = email.utils.parsedate_to_datetime(value)
+    except (TypeError, ValueError):
+        return 0.0
+    return min(max(0.0, moment.timestamp() - time.time()), _MOST_WAIT_S)
+
+
+def _told_in(message: str) -> float:
+    found = _IN_SECONDS.search(message)
+    if found is None:
+        return 0.0
+    seconds = float(found[2]) / (1000 if found[3] == "ms" else 1)
+    return min(60.0 * int(found[1] or 0) + seconds, _MOST_WAIT_S)
+
+
+def _seconds(text: str) -> float:
+    """Of "37s" or "1.5s"."""
+    try:
+        return min(max(0.0, float(text.removesuffix("s"))), _MOST_WAIT_S)
+    except ValueError:
+        return 0.0
+
+
+# --- about streams ---------------------------------------------------------------------------
+
+
+def content_refused(who: Recipient, said: str = "") -> RemoteFailure:
+    """The answer was ended, or never begun, because of what is in it or in the prompt."""
+    message, hint = _words("content_refused", who, 0, 0.0)
+    if said:
+        message = f"{message.rstrip('.')}: {clean(said)}"
+    return RemoteFailure(message, hint=hint, code="content_refused")
+
+
+def bad_stream(who: Recipient, what: str) -> RemoteFailure:
+    """Something came that is no answer in this dialect."""
+    return RemoteFailure(
+        f"{who.title} sent something that is no answer: {what}.",
+        hint="Check the address and which of the three dialects the server speaks.",
+        code="bad_stream",
+    )
+
+
+def cut_short(who: Recipient) -> RemoteFailure:
+    """The stream ended before the answer did."""
+    return RemoteFailure(
+        f"{who.title} ended the connection before the answer was complete.",
+        hint="What came is kept. Ask again, or let it continue.",
+        code="connection_lost",
+    )
+
+
+def ended_oddly(who: Recipient, reason: str) -> RemoteFailure:
+    """The provider ended the answer for a reason of its own."""
+    return RemoteFailure(
+        f"{who.title} ended the answer: {clean(reason)}.",
+        hint="What came is kept. Ask again.",
+        code="remote_failed",
+    )
+
+
+def no_list() -> RemoteFailure:
+    """What came where a list of models was expected is none."""
+    return RemoteFailure(
+        "The server sent no list of models.",
+        hint="Check the address: of most servers it ends in /v1.",
+        code="bad_stream",
+    )

@@ -8,7 +8,7 @@ the rows and the bookkeeping of answers that are still being written.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from types import EllipsisType
 from typing import TYPE_CHECKING, Literal
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from lockhouse.answer.targets import TargetInfo
-from lockhouse.chat import rows
+from lockhouse.chat import pictures, rows
 from lockhouse.chat.identity import kept_time, new_id, now, storable
 from lockhouse.chat.schema import conversation_migrations
 from lockhouse.chat.values import (
@@ -27,7 +27,7 @@ from lockhouse.chat.values import (
     SearchHit,
     Status,
 )
-from lockhouse.core.answering import Failed
+from lockhouse.core.answering import Failed, Image, ToolCall
 from lockhouse.core.errors import NotFound, UsageMistake
 from lockhouse.processes import is_alive, mine
 from lockhouse.storage.database import Database
@@ -181,12 +181,21 @@ class Conversations:
         with self.database.write() as database:
             removed = database.execute("DELETE FROM conversations WHERE deleted_at <= ?", [before])
             if removed.rowcount:
+                pictures.forget_unused(database)
+                self._forget_sent(database)
                 # The index only marks removed words as such until it is put in order.
                 for index in ("message_words", "title_words"):
                     database.execute(f"INSERT INTO {index} ({index}) VALUES ('optimize')")  # noqa: S608
         if removed.rowcount:
             self.database.settle()
         return int(removed.rowcount)
+
+    def _forget_sent(self, database: sqlite_utils.Database) -> None:
+        """What was sent elsewhere for these conversations is erased with them."""
+        from lockhouse.gate.sent import Sent  # most programs never purge
+
+        if database["sent_requests"].exists():
+            Sent(self.database).forget_erased()
 
     # Folders
 
@@ -236,11 +245,26 @@ class Conversations:
         """The whole tree, parents before children, in the order in which they were written."""
         return rows.tree(self.database.read(), conversation_id)
 
-    def add_user(self, conversation_id: str, content: str, *, parent_id: str | None) -> Message:
+    def add_user(
+        self,
+        conversation_id: str,
+        content: str,
+        *,
+        parent_id: str | None,
+        images: Sequence[Image] = (),
+    ) -> Message:
         """A message of the user's below ``parent_id``; it becomes the active leaf."""
         with self.database.write() as database:
-            added = rows.add(database, conversation_id, parent_id, "user", content)
+            added = rows.add(database, conversation_id, parent_id, "user", content, images=images)
             return rows.message(database, added)
+
+    def images(self, message_id: str) -> tuple[Image, ...]:
+        """The pictures of a message, bytes and all."""
+        return pictures.of_message(self.database.read(), message_id)
+
+    def picture(self, sha256: str) -> Image:
+        """One picture by its hash, as ``Message.pictures`` tells it. Raises NotFound."""
+        return pictures.one(self.database.read(), sha256)
 
     def edit(self, message_id: str, content: str) -> Message:
         """Another version of a message, with the user's words. The original stays."""
@@ -249,6 +273,7 @@ class Conversations:
             if old.status == "streaming":
                 raise UsageMistake("The answer is still being written.", hint="Stop it first.")
             added = rows.add(database, old.conversation_id, old.parent_id, old.role, content)
+            pictures.copy(database, old.id, added)
             return rows.message(database, added)
 
     def select_version(self, message_id: str, offset: int) -> Message:
@@ -285,12 +310,13 @@ class Conversations:
                 copy = new_id()
                 database.execute(
                     "INSERT INTO messages (id, conversation_id, parent_id, role, content,"
-                    " reasoning, created_at, status, target, finished, error)"
+                    " reasoning, created_at, status, target, finished, error, tool_calls)"
                     " SELECT ?, ?, ?, role, content, reasoning, created_at,"
-                    " iif(status = 'streaming', 'cut', status), target, finished, error"
-                    " FROM messages WHERE id = ?",
+                    " iif(status = 'streaming', 'cut', status), target, finished, error,"
+                    " tool_calls FROM messages WHERE id = ?",
                     [copy, branch_id, above, original.id],
                 )
+                pictures.copy(database, original.id, copy)
                 above = copy
             rows.activate(database, branch_id, above)
             return rows.conversation(database, branch_id)
@@ -341,12 +367,13 @@ class Conversations:
         status: Status,
         provenance: Provenance | None = None,
         error: Failed | None = None,
+        tool_calls: Sequence[ToolCall] = (),
     ) -> Message:
         """Keeps the whole text and how it came about. From now on it can be found by search."""
         with self.database.write() as database:
             changed = database.execute(
                 "UPDATE messages SET content = ?, reasoning = ?, status = ?,"
-                " target = coalesce(?, target), finished = ?, error = ?,"
+                " target = coalesce(?, target), finished = ?, error = ?, tool_calls = ?,"
                 " writer_pid = NULL, writer_started = NULL WHERE id = ?",
                 [
                     storable(content),
@@ -355,6 +382,7 @@ class Conversations:
                     rows.kept(provenance.target if provenance else None),
                     rows.kept(provenance.finished if provenance else None),
                     rows.kept(error),
+                    rows.kept(tool_calls or None),
                     message_id,
                 ],
             )

@@ -28,11 +28,13 @@ class Keeper:
         self._lock = threading.Lock()
         self._content: list[str] = []
         self._reasoning: list[str] = []
+        self._begun = ("", "")
         self._failure: LockhouseError | None = None
         self._thread = threading.Thread(target=self._write_on, name="answer-keeper", daemon=True)
 
     def start(self, *, content: str, reasoning: str) -> None:
         """Begins with what is there already."""
+        self._begun = (content, reasoning)
         self._content, self._reasoning = [content], [reasoning]
         self._thread.start()
 
@@ -50,6 +52,12 @@ class Keeper:
         with self._lock:
             self._reasoning += self._content
             self._content = []
+        self._changed.set()
+
+    def start_over(self) -> None:
+        """All that was added is void: back to what it began with."""
+        with self._lock:
+            self._content, self._reasoning = [self._begun[0]], [self._begun[1]]
         self._changed.set()
 
     @property

@@ -6,7 +6,7 @@ one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from lockhouse.answer.targets import TargetInfo
+from lockhouse.chat import pictures
 from lockhouse.chat.identity import new_id, now, storable
-from lockhouse.chat.values import Conversation, Message, Provenance, Status
-from lockhouse.core.answering import Failed, Finished, Role
+from lockhouse.chat.values import Conversation, Message, Picture, Provenance, Status
+from lockhouse.core.answering import Failed, Finished, Image, Role, ToolCall
 from lockhouse.core.errors import InvalidInput, NotFound
 from lockhouse.storage.connection import damaged
 
@@ -40,10 +41,17 @@ _VERSIONS = (
     "(SELECT count(*) FROM messages v WHERE v.conversation_id = m.conversation_id"
     " AND v.parent_id IS m.parent_id AND v.role = m.role{})"
 )
+_PICTURES = """
+(SELECT json_group_array(json_array(sha256, media_type, name, size)) FROM (
+    SELECT k.sha256, p.media_type, k.name, length(p.data) AS size
+    FROM message_pictures k JOIN pictures p ON p.sha256 = k.sha256
+    WHERE k.message_id = m.id ORDER BY k.place))
+"""
 _MESSAGE = f"""
 SELECT m.id, m.conversation_id, m.parent_id, m.role, m.content, m.reasoning, m.created_at,
     m.status, m.target, m.finished, m.error,
-    {_VERSIONS.format(" AND v.seq < m.seq")}, {_VERSIONS.format("")}
+    {_VERSIONS.format(" AND v.seq < m.seq")}, {_VERSIONS.format("")},
+    {_PICTURES}, m.tool_calls
 """
 
 # From a message up to the root.
@@ -119,6 +127,7 @@ def add(
     content: str,
     *,
     status: Status = "complete",
+    images: Sequence[Image] = (),
 ) -> str:
     """Writes a message and makes it the active leaf. Its id."""
     conversation(database, conversation_id)
@@ -130,6 +139,7 @@ def add(
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
         [message_id, conversation_id, parent_id, role, storable(content), now(), status],
     )
+    pictures.keep(database, message_id, images)
     activate(database, conversation_id, message_id)
     return message_id
 
@@ -154,7 +164,7 @@ def touch(database: sqlite_utils.Database, conversation_id: str) -> None:
     )
 
 
-def kept(value: msgspec.Struct | None) -> str | None:
+def kept(value: msgspec.Struct | Sequence[msgspec.Struct] | None) -> str | None:
     """A value as it is kept in a column."""
     return None if value is None else msgspec.json.encode(value).decode()
 
@@ -220,7 +230,13 @@ def _message_of(row: tuple[Any, ...]) -> Message:
         version_index=row[11],
         version_count=row[12],
         target=target,
+        pictures=_pictures(row[13]) if row[13] != "[]" else (),
+        tool_calls=msgspec.json.decode(row[14], type=tuple[ToolCall, ...]) if row[14] else (),
     )
+
+
+def _pictures(text: str) -> tuple[Picture, ...]:
+    return tuple(Picture(*values) for values in msgspec.json.decode(text))
 
 
 @lru_cache(maxsize=64)

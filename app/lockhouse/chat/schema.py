@@ -97,6 +97,23 @@ CREATE TRIGGER title_words_delete AFTER DELETE ON conversations BEGIN
 END;
 """
 
+_PICTURES = """
+CREATE TABLE pictures (
+    sha256 TEXT PRIMARY KEY,
+    media_type TEXT NOT NULL,
+    data BLOB NOT NULL
+) STRICT;
+CREATE TABLE message_pictures (
+    message_id TEXT NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
+    place INTEGER NOT NULL,
+    sha256 TEXT NOT NULL REFERENCES pictures (sha256),
+    name TEXT NOT NULL,
+    PRIMARY KEY (message_id, place)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX message_pictures_by_picture ON message_pictures (sha256);
+ALTER TABLE messages ADD COLUMN tool_calls TEXT;
+"""
+
 
 def conversation_migrations() -> sqlite_utils.Migrations:
     """Every step from an empty file to the tables of today."""
@@ -105,5 +122,9 @@ def conversation_migrations() -> sqlite_utils.Migrations:
     @migrations()
     def first(database: sqlite_utils.Database) -> None:
         database.executescript(_FIRST)
+
+    @migrations()
+    def pictures(database: sqlite_utils.Database) -> None:
+        database.executescript(_PICTURES)
 
     return migrations

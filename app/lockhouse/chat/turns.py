@@ -7,7 +7,7 @@ that walks away can lose what was asked or what had come of the answer.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from types import EllipsisType
 
 import msgspec
@@ -23,9 +23,13 @@ from lockhouse.core.answering import (
     Event,
     Failed,
     Finished,
+    Image,
     Reasoning,
+    Role,
+    StartOver,
     Text,
     TextWasReasoning,
+    ToolCall,
     Turn,
 )
 from lockhouse.core.cancelling import CancelToken
@@ -73,20 +77,63 @@ class Turns:
         request: AnswerRequest,
         cancel: CancelToken,
         parent_id: str | EllipsisType | None = ...,
+        images: Sequence[Image] = (),
+        alone: bool = False,
+        task: str = "",
     ) -> Iterator[TurnEvent]:
         """Puts a question below ``parent_id``, by default below what is shown, and answers it.
 
-        ``parent_id`` None makes it a first message, beside the one that may be there.
+        ``parent_id`` None makes it a first message, beside the one that may be there. ``alone``:
+        the target gets this message and nothing else, neither those before it nor the system
+        prompt. ``task`` is the word for totals and records.
         """
-        if not text.strip():
+        if not text.strip() and not images:
             raise UsageMistake("There is nothing to ask: the message is empty.")
         conversation = self._conversations.get(conversation_id)
         chosen = self._target(target, conversation)
         parent = conversation.active_leaf_id if isinstance(parent_id, EllipsisType) else parent_id
-        user = self._conversations.add_user(conversation.id, text, parent_id=parent)
+        user = self._conversations.add_user(conversation.id, text, parent_id=parent, images=images)
         if not conversation.title:
-            self._conversations.rename(conversation.id, title_from(user.content))
-        yield from self._answer(user, None, chosen, request, cancel, asked=user)
+            title = title_from(user.content) or (images[0].name if images else "")
+            self._conversations.rename(conversation.id, title)
+        full = msgspec.structs.replace(
+            request, turns=self._turns_up_to(user, alone=alone), task=task or request.task
+        )
+        yield from self._answer(user, None, chosen, full, cancel, asked=user)
+
+    def request_for(
+        self,
+        conversation_id: str,
+        text: str,
+        *,
+        request: AnswerRequest,
+        parent_id: str | EllipsisType | None = ...,
+        images: Sequence[Image] = (),
+        alone: bool = False,
+        task: str = "",
+    ) -> AnswerRequest:
+        """What a target would be asked by :meth:`ask` with the same arguments. Keeps nothing.
+
+        An empty ``conversation_id`` stands for one that has not begun.
+        """
+        turns: list[Turn] = []
+        if conversation_id and not alone:
+            conversation = self._conversations.get(conversation_id)
+            above = (
+                conversation.active_leaf_id if isinstance(parent_id, EllipsisType) else parent_id
+            )
+            turns = self._turns_of(conversation.id, above, system=conversation.system)
+        _add(turns, "user", text, tuple(images))
+        return msgspec.structs.replace(request, turns=tuple(turns), task=task or request.task)
+
+    def request_again(
+        self, message_id: str, *, request: AnswerRequest, alone: bool = False, task: str = ""
+    ) -> AnswerRequest:
+        """The same for :meth:`regenerate`."""
+        message = self._conversations.message(message_id)
+        question = message if message.role == "user" else self._question(message)
+        turns = self._turns_up_to(question, alone=alone)
+        return msgspec.structs.replace(request, turns=turns, task=task or request.task)
 
     def regenerate(
         self,
@@ -95,15 +142,20 @@ class Turns:
         target: str | Target,
         request: AnswerRequest,
         cancel: CancelToken,
+        alone: bool = False,
+        task: str = "",
     ) -> Iterator[TurnEvent]:
-        """Another version of an answer; of a question, another answer to it."""
+        """Another version of an answer; of a question, another answer to it.
+
+        ``alone`` and ``task`` as with :meth:`ask`.
+        """
         message = self._conversations.message(message_id)
         chosen = self._target(target, self._conversations.get(message.conversation_id))
-        if message.role == "user":
-            yield from self._answer(message, None, chosen, request, cancel)
-            return
-        question = self._question(message)
-        yield from self._answer(question, None, chosen, request, cancel)
+        question = message if message.role == "user" else self._question(message)
+        full = msgspec.structs.replace(
+            request, turns=self._turns_up_to(question, alone=alone), task=task or request.task
+        )
+        yield from self._answer(question, None, chosen, full, cancel)
 
     def continue_answer(
         self,
@@ -122,7 +174,13 @@ class Turns:
         chosen = self._target(target, self._conversations.get(message.conversation_id))
         # Without a word of the answer itself there is nothing to go on from.
         earlier = message if message.content else None
-        yield from self._answer(self._question(message), earlier, chosen, request, cancel)
+        question = self._question(message)
+        full = msgspec.structs.replace(
+            request,
+            turns=self._turns_up_to(question),
+            prefill=earlier.content if earlier else request.prefill,
+        )
+        yield from self._answer(question, earlier, chosen, full, cancel)
 
     # Inside
 
@@ -146,18 +204,14 @@ class Turns:
         *,
         asked: Message | None = None,
     ) -> Generator[TurnEvent, None, None]:
-        full = msgspec.structs.replace(
-            request,
-            turns=self._turns_up_to(question),
-            prefill=earlier.content if earlier else request.prefill,
-        )
         answer = self._conversations.begin_answer(
             question.conversation_id,
             question.id,
             target=target.info,
-            prefill=full.prefill,
+            prefill=request.prefill,
             reasoning=earlier.reasoning if earlier else "",
         )
+        full = msgspec.structs.replace(request, message_id=answer.id)
         keeper = Keeper(self._conversations, answer.id, interval_s=self._interval_s)
         keeper.start(content=answer.content, reasoning=answer.reasoning)
         writing = _Writing(self._conversations, answer, target, keeper, cancel)
@@ -170,20 +224,38 @@ class Turns:
         finally:
             writing.leave("cut")
 
-    def _turns_up_to(self, question: Message) -> tuple[Turn, ...]:
-        """What the target gets to read. Reasoning of earlier answers is not sent back."""
+    def _turns_up_to(self, question: Message, *, alone: bool = False) -> tuple[Turn, ...]:
+        """What the target gets to read."""
+        if alone:
+            return (Turn(question.role, question.content, images=self._images(question)),)
         system = self._conversations.get(question.conversation_id).system
+        return tuple(self._turns_of(question.conversation_id, question.id, system=system))
+
+    def _turns_of(self, conversation_id: str, leaf_id: str | None, *, system: str) -> list[Turn]:
+        """The messages down to a leaf. Reasoning of earlier answers is not sent back."""
         turns = [Turn("system", system)] if system.strip() else []
-        for message in self._conversations.path(question.conversation_id, question.id):
-            if not message.content.strip():
-                continue
-            # Templates insist that the two sides alternate; a failed answer leaves a gap.
-            if turns and turns[-1].role == message.role:
-                joined = f"{turns[-1].content}\n\n{message.content}"
-                turns[-1] = Turn(message.role, joined)
-            else:
-                turns.append(Turn(message.role, message.content))
-        return tuple(turns)
+        if leaf_id is not None:
+            for message in self._conversations.path(conversation_id, leaf_id):
+                _add(turns, message.role, message.content, self._images(message))
+        return turns
+
+    def _images(self, message: Message) -> tuple[Image, ...]:
+        return self._conversations.images(message.id) if message.pictures else ()
+
+
+def _add(turns: list[Turn], role: Role, content: str, images: tuple[Image, ...]) -> None:
+    """Put a message behind the others.
+
+    Templates insist that the two sides alternate, and a failed answer leaves a gap.
+    """
+    if not content.strip() and not images:
+        return
+    if turns and turns[-1].role == role:
+        last = turns[-1]
+        joined = "\n\n".join(text for text in (last.content, content) if text)
+        turns[-1] = Turn(role, joined, images=last.images + images)
+    else:
+        turns.append(Turn(role, content, images=images))
 
 
 class _Writing:
@@ -204,6 +276,7 @@ class _Writing:
         self._cancel = cancel
         self._events: Iterator[Event] | None = None
         self._ended = False
+        self._tool_calls: list[ToolCall] = []
 
     def run(self, request: AnswerRequest) -> Generator[Event, None, None]:
         """The target's events. The answer is kept before its last event is handed on."""
@@ -263,6 +336,11 @@ class _Writing:
                 self._keeper.add(reasoning=event.text)
             case TextWasReasoning():
                 self._keeper.text_was_reasoning()
+            case StartOver():
+                self._keeper.start_over()
+                self._tool_calls.clear()
+            case ToolCall():
+                self._tool_calls.append(event)
             case Finished():
                 statuses: dict[str, Status] = {"cancelled": self._stopped(), "error": "failed"}
                 status = statuses.get(event.finish_reason, "complete")
@@ -288,4 +366,5 @@ class _Writing:
             status=status,
             provenance=provenance,
             error=error,
+            tool_calls=self._tool_calls,
         )

@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from lockhouse.answer.targets import TargetInfo
-from lockhouse.core.answering import Failed, Finished, Role
+from lockhouse.core.answering import Failed, Finished, Role, ToolCall
 
 Status = Literal["complete", "streaming", "cut", "cancelled", "failed"]
 
@@ -39,6 +39,15 @@ class Conversation(msgspec.Struct, frozen=True):
     deleted: bool = False
 
 
+class Picture(msgspec.Struct, frozen=True):
+    """A picture of a message without its bytes; ``Conversations.picture`` has them."""
+
+    sha256: str
+    media_type: str
+    name: str
+    size_bytes: int
+
+
 class Message(msgspec.Struct, frozen=True):
     """One message. Versions are the messages of one role under the same parent.
 
@@ -60,6 +69,8 @@ class Message(msgspec.Struct, frozen=True):
     version_index: int = 0
     version_count: int = 1
     target: TargetInfo | None = None
+    pictures: tuple[Picture, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()  # what an answer wanted called
 
 
 class Folder(msgspec.Struct, frozen=True):

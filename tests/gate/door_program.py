@@ -97,7 +97,8 @@ def status(gate: Gate) -> None:
 
 
 def records(gate: Gate) -> None:
-    rows = [[r.kind, r.host, r.outcome, r.bytes_out, r.bytes_in, r.purpose] for r in gate.records()]
+    found = [kept.record for kept in gate.records()]
+    rows = [[r.kind, r.host, r.outcome, r.bytes_out, r.bytes_in, r.purpose] for r in found]
     say(records=rows, bytes_out=gate.bytes_out)
 
 

@@ -26,7 +26,7 @@ from lockhouse.gate.channel import Channel
 from lockhouse.gate.keys import KeyState
 from lockhouse.gate.network import Network, NetworkState
 from lockhouse.gate.protocol import Record, RecordKind
-from lockhouse.gate.records import Records
+from lockhouse.gate.records import KeptRecord, RecordFilter, Records, Term
 from lockhouse.gate.switch import Switch
 from lockhouse.storage.database import Database
 
@@ -203,9 +203,27 @@ class Gate:
         """
         return self._switch().unseal(os.environ, hosts=hosts, lan_hosts=lan_hosts, add=add).state
 
-    def records(self, *, limit: int = 1000) -> list[Record]:
-        """Every attempt to leave, newest first."""
-        return self._records.list(limit=limit)
+    def records(
+        self,
+        *,
+        text: str = "",
+        kinds: Sequence[RecordKind] = (),
+        before: int = 0,
+        limit: int = 1000,
+    ) -> list[KeptRecord]:
+        """Every attempt to leave and every change of what may, newest first.
+
+        Each word of ``text`` must be found; ``before`` is the number of the last one known.
+        """
+        terms = tuple(Term(word) for word in text.split())
+        wanted = RecordFilter(tuple(kinds), terms)
+        return self._records.search(wanted, before=before, limit=limit)
+
+    def note(
+        self, kind: RecordKind, *, host: str = "", purpose: str = "", outcome: str = ""
+    ) -> None:
+        """Keep in the records what was done here. Raises StorageError."""
+        self._records.note(kind, host=host, purpose=purpose, outcome=outcome)
 
     def _switch(self) -> Switch:
         def note(kind: RecordKind, outcome: str) -> None:

@@ -17,14 +17,17 @@ from lockhouse.core.errors import LockhouseError, NetworkRefused, from_wire
 VERSION = 1
 FRAME_BYTES = 64 << 20
 
-RecordKind = Literal["allowed", "refused", "transfer", "sealed", "unsealed"]
+RecordKind = Literal[
+    "allowed", "refused", "transfer", "sealed", "unsealed", "key_set", "key_removed", "key_tested",
+    "consent_given", "consent_withdrawn", "proved", "pruned",
+]  # fmt: skip
 
 # The first byte of each frame that a broker sends.
 EVENT, REPLY, FAILURE, ATTEMPT = b"E", b"R", b"F", b"A"
 
 
 class Record(msgspec.Struct, frozen=True):
-    """One attempt to reach a host, or a change of the seal. Never holds what was said.
+    """One attempt to reach a host, or a change of what may be reached. Never holds what was said.
 
     ``outcome``: ``ok``, an HTTP status, or the code of an error.
     """

@@ -1,6 +1,7 @@
-"""The records of what left and what was refused: appended, never changed.
+"""The records of what left, what was refused and what was allowed: appended, never changed.
 
-They hold hosts, sizes and outcomes, never what was said.
+They hold hosts, sizes and outcomes, never what was said. Old ones go only when somebody asks for
+it, and that is a record too.
 """
 
 from __future__ import annotations
@@ -31,6 +32,24 @@ CREATE TABLE network_records (
     outcome TEXT NOT NULL DEFAULT '',
     duration_s REAL NOT NULL DEFAULT 0
 ) STRICT
+"""
+# The same without the list of kinds, which grows; numbers are never given twice.
+_SECOND_TABLE = """
+CREATE TABLE network_records_new (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind <> ''),
+    host TEXT NOT NULL DEFAULT '',
+    purpose TEXT NOT NULL DEFAULT '',
+    bytes_out INTEGER NOT NULL DEFAULT 0,
+    bytes_in INTEGER NOT NULL DEFAULT 0,
+    outcome TEXT NOT NULL DEFAULT '',
+    duration_s REAL NOT NULL DEFAULT 0
+) STRICT;
+INSERT INTO network_records_new SELECT * FROM network_records ORDER BY seq;
+DROP TABLE network_records;
+ALTER TABLE network_records_new RENAME TO network_records;
+CREATE INDEX network_records_by_kind ON network_records (kind, seq);
 """
 _COLUMNS = "at, kind, host, purpose, bytes_out, bytes_in, outcome, duration_s"
 
@@ -97,14 +116,29 @@ class Records:
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         self.add(Record(at, kind, host, purpose, outcome=outcome))
 
-    def list(self, *, limit: int) -> list[Record]:
-        """The newest first."""
+    def search(
+        self, wanted: RecordFilter | None = None, *, before: int = 0, limit: int = 1000
+    ) -> list[KeptRecord]:
+        """The newest first; with ``before``, those older than the record of that number."""
         self._prepare()
+        where, values = _where(wanted or RecordFilter())
+        older = " AND seq < ?" if before else ""
         rows = self._database.read().execute(
-            f"SELECT {_COLUMNS} FROM network_records ORDER BY seq DESC LIMIT ?",  # noqa: S608
-            (limit,),
+            f"SELECT seq, {_COLUMNS} FROM network_records"  # noqa: S608 - own words only
+            f" WHERE {where}{older} ORDER BY seq DESC LIMIT ?",
+            (*values, *((before,) if before else ()), limit),
         )
-        return [Record(*row) for row in rows]
+        return [KeptRecord(row[0], Record(*row[1:])) for row in rows]
+
+    def prune(self, before: datetime, *, purpose: str) -> int:
+        """Remove what is older than ``before``, and note that; how many there were."""
+        self._prepare()
+        moment = before.astimezone(UTC).isoformat(timespec="milliseconds")
+        with self._database.write() as database:
+            gone = database.execute("DELETE FROM network_records WHERE at < ?", (moment,)).rowcount
+        if gone:
+            self.note("pruned", purpose=purpose, outcome=f"{gone} records before {moment}")
+        return int(gone)
 
     def last_seq(self) -> int:
         """The number of the newest; 0 when there is none. Cheap enough for a timer."""
@@ -153,6 +187,11 @@ class Records:
         @migrations(name="network_records")
         def _network_records(database: sqlite_utils.Database) -> None:
             database.execute(_TABLE)
+
+        @migrations(name="network_records_of_more_kinds")
+        def _more_kinds(database: sqlite_utils.Database) -> None:
+            for statement in _SECOND_TABLE.split(";"):
+                database.execute(statement)
 
         self._database.migrate(migrations)
         self._is_ready = True

@@ -1,40 +1,87 @@
-"""What may be spent: estimated and reserved before anything is sent, settled afterwards."""
+"""What may be spent: estimated and reserved before anything is sent, settled afterwards.
+
+A reservation counts at its ceiling, so several programs together stay below a limit whatever
+they are answered. One whose program was killed goes on counting at its ceiling: what it cost is
+not known, and too much is never taken for too little. It leaves the day's and the month's sum
+as these end.
+
+The ceiling holds for one generation at list price. A provider that bills differently from what
+it published is recorded as it billed, and then the next question is the one that is stopped.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
-from decimal import Decimal
-from typing import TYPE_CHECKING, Literal
+from datetime import datetime, timedelta
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from lockhouse.core.answering import Cost, Usage
-from lockhouse.gate.costs.prices import PriceList
-from lockhouse.gate.costs.values import Estimate, Limits, Price, Spent, Total
+from lockhouse.core.errors import PolicyRefused
+from lockhouse.gate.costs.counting import Measured, measure
+from lockhouse.gate.costs.prices import PER_TOKENS, PriceList, cost, most
+from lockhouse.gate.costs.spending import Entry, SpendingTable, Subject
+from lockhouse.gate.costs.values import Estimate, Limits, Price, Spent, Total, in_dollars
+from lockhouse.gate.providers import Provider
 
 if TYPE_CHECKING:
-    from lockhouse.gate.providers import Provider
     from lockhouse.storage.database import Database
     from lockhouse.storage.settings import Settings
 
-Subject = Literal["target", "task", "day", "provider"]
+__all__ = ["Budget", "Reservation", "Subject", "limits_of"]
+
+# The longest a request may take: a price that changes meanwhile is in its ceiling.
+_SPAN = timedelta(hours=2)
+_LIKELY_ANSWER = 500  # tokens, before a target's own answers tell
+_BYTES_PER_TOKEN = 3  # of an answer that nobody counted; rather too many tokens than too few
+_FEWEST = 16  # a shorter answer is not worth offering
 
 
 class Reservation(msgspec.Struct, frozen=True):
-    """Room made for one request. Settle it, or release it when nothing was sent."""
+    """Room made for one request. Settle it, or release it when nothing was sent.
+
+    ``estimate`` is None where nobody knows a price. ``is_free``: a server of one's own.
+    """
 
     id: int
-    provider: str
+    recipient: Provider
     model: str
-    price: Price | None = None  # None: nobody knows it
-    estimate: Estimate | None = None
+    estimate: Estimate | None
+    is_free: bool
+    prompt_tokens: int  # expected
+
+    @property
+    def provider(self) -> str:
+        """Who is asked, by name."""
+        return self.recipient.name
+
+
+class _Quote(msgspec.Struct, frozen=True):
+    """A request, measured and priced. ``estimate`` None where no price or no bound is known."""
+
+    measured: Measured
+    prices: tuple[Price, ...]  # that may hold while it is answered
+    estimate: Estimate | None
+    is_free: bool
 
 
 def limits_of(settings: Settings) -> Limits:
-    """The limits that the settings tell; 0 is none."""
-    del settings
-    return Limits()
+    """The limits that the settings tell; 0 is none. The digits are those that were typed."""
+
+    def limit(amount: float) -> Decimal | None:
+        return Decimal(repr(amount)) if amount else None
+
+    return Limits(
+        per_call=limit(settings.budget_per_call_usd),
+        per_day=limit(settings.budget_per_day_usd),
+        per_month=limit(settings.budget_per_month_usd),
+    )
+
+
+def _local_now() -> datetime:
+    return datetime.now().astimezone()
 
 
 class Budget:
@@ -46,28 +93,53 @@ class Budget:
         limits: Callable[[], Limits],
         prices: PriceList,
         *,
-        now: Callable[[], datetime] = lambda: datetime.now().astimezone(),
+        now: Callable[[], datetime] = _local_now,
     ) -> None:
         """``now`` is in the person's own zone: days and months are calendar days there."""
+        self.prices = prices
         self._database = database
+        self._spending = SpendingTable(database)
         self._limits = limits
         self._now = now
-        self.prices = prices
+
+    @property
+    def limits(self) -> Limits:
+        """What is in force."""
+        return self._limits()
 
     def estimate(self, provider: Provider, model: str, body: bytes) -> Estimate | None:
-        """What sending ``body`` would cost; None where no price is known.
+        """What sending ``body`` would cost; None where no price is known, or where it is free.
 
-        How long the answer may be is read from the body itself. Servers of one's own are free.
+        How long the answer may be is read from the body itself. Servers of one's own are free
+        unless they were given a price.
         """
-        del provider, model, body
-        return None
+        return self._quote(provider, model, body).estimate
 
     def reserve(
         self, provider: Provider, model: str, body: bytes, *, task: str = "chat"
     ) -> Reservation:
         """Make room for one request, or raise PolicyRefused "budget" with the numbers."""
-        del body, task
-        return Reservation(0, provider.name, model)
+        quote = self._quote(provider, model, body)
+        limits = self._limits()
+        amount = Decimal(0) if quote.is_free else None
+        if quote.estimate is not None:
+            amount = quote.estimate.ceiling.amount
+        elif amount is None and limits.has_any:
+            raise _no_ceiling(provider, model, quote)
+        self._spending.prepare()
+        with self._database.write():  # from here on no other program can reserve
+            now = self._now()
+            if quote.estimate is not None and amount:
+                self._check(limits, quote, amount, now)
+            number = self._spending.reserve(Entry(now, provider.name, model, task, amount))
+        return Reservation(
+            id=number,
+            recipient=provider,
+            model=model,
+            estimate=quote.estimate,
+            is_free=quote.is_free,
+            prompt_tokens=quote.measured.prompt_tokens,
+        )
 
     def settle(
         self,
@@ -79,31 +151,202 @@ class Budget:
         received_bytes: int = 0,
         is_complete: bool = True,
     ) -> Cost | None:
-        """Put what it did cost in place of what was reserved; None where no price is known.
+        """Put what it did cost in place of what was reserved; None where it has no price.
 
         ``received_bytes`` counts text, reasoning and tool calls in UTF-8: from them the length
         of an answer is estimated that ended half-way (not ``is_complete``) or told no usage.
+        What the provider says that it charged (``reported_cost``) stands before the price list.
         """
-        del reservation, usage, cache_write_tokens, reported_cost, received_bytes, is_complete
-        return None
+        counted = usage
+        if usage is None or not is_complete:
+            counted = _received(usage, reservation.prompt_tokens, received_bytes)
+        assert counted is not None
+        told = (
+            None
+            if reservation.is_free
+            else self._charged(
+                reservation,
+                counted,
+                cache_write_tokens,
+                reported_cost,
+                is_counted=counted is usage,
+            )
+        )
+        free = Decimal(0) if reservation.is_free else None
+        self._spending.settle(
+            reservation.id,
+            free if told is None else told.amount,
+            counted,
+            cache_write_tokens=cache_write_tokens,
+            is_estimate=told is not None and told.is_estimate,
+        )
+        return told
+
+    def _charged(
+        self,
+        reservation: Reservation,
+        usage: Usage,
+        cache_write_tokens: int,
+        reported_cost: str,
+        *,
+        is_counted: bool,
+    ) -> Cost | None:
+        reported = _amount(reported_cost)
+        if reported is not None:
+            return Cost(reported)
+        # Where a price depends on the time of day, the end of the answer decides.
+        price = self.prices.price_of(reservation.recipient, reservation.model, self._now())
+        if price is None:
+            return None
+        told = cost(price, usage, cache_write_tokens=cache_write_tokens)
+        if is_counted:
+            return told
+        amount = told.amount
+        if reservation.estimate is not None:
+            amount = min(amount, reservation.estimate.ceiling.amount)
+        return Cost(amount, told.currency, is_estimate=True)
 
     def release(self, reservation: Reservation) -> None:
         """Give the room back: nothing was sent."""
+        self._spending.release(reservation.id)
+
+    # -- what was spent -----------------------------------------------------------------------
 
     def spent_today(self) -> Spent:
         """Since midnight in the person's own zone."""
-        return Spent(Decimal(0))
+        day = self._now().date().isoformat()
+        return self._spending.spent_now(day, day)
 
     def spent_this_month(self) -> Spent:
         """Since the first of the month, likewise."""
-        return Spent(Decimal(0))
+        return self._spending.spent_now(*_month(self._now()))
 
     def totals(self, by: Subject, since: datetime | None = None) -> list[Total]:
         """What was spent, by what; the dearest first, days the newest first."""
-        del by, since
-        return []
+        return list(self._spending.totals(by, since))
 
-    @property
-    def limits(self) -> Limits:
-        """What is in force."""
-        return self._limits()
+    # -- pricing and checking -----------------------------------------------------------------
+
+    def _quote(self, provider: Provider, model: str, body: bytes) -> _Quote:
+        measured = measure(body, provider.dialect)
+        prices = tuple(self.prices.prices_of(provider, model, self._now(), _SPAN))
+        is_free = not prices and provider.zone == "lan"
+        bounded = measured.is_plain and measured.max_tokens > 0
+        if not prices or not bounded:
+            return _Quote(measured, prices, None, is_free)
+        answer = measured.max_tokens * measured.answers
+        ceilings = [most(price, measured.most_prompt_tokens, answer) for price in prices]
+        likely = self._spending.likely_completion(provider.name, model) or _LIKELY_ANSWER
+        usage = Usage(
+            prompt_tokens=min(measured.prompt_tokens, measured.most_prompt_tokens),
+            completion_tokens=min(likely * measured.answers, answer),
+        )
+        expected = cost(prices[0], usage)
+        estimate = Estimate(
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            most_prompt_tokens=measured.most_prompt_tokens,
+            max_tokens=measured.max_tokens,
+            expected=msgspec.structs.replace(expected, is_estimate=True),
+            ceiling=max(ceilings, key=lambda ceiling: ceiling.amount),
+            price=prices[0],
+        )
+        return _Quote(measured, prices, estimate, is_free)
+
+    def _check(self, limits: Limits, quote: _Quote, amount: Decimal, now: datetime) -> None:
+        """Raises PolicyRefused for the first limit that ``amount`` would break."""
+        day = now.date().isoformat()
+        spans = (
+            ("per-call", limits.per_call, None, "one question may cost"),
+            ("per-day", limits.per_day, (day, day), "today may cost"),
+            ("per-month", limits.per_month, _month(now), "this month may cost"),
+        )
+        for option, limit, days, words in spans:
+            if limit is None:
+                continue
+            spent = self._spending.spent(*days) if days else Spent(Decimal(0))
+            if spent.cost + amount > limit:
+                raise _over(quote, amount, limit, spent, option, words)
+
+
+def _received(usage: Usage | None, prompt_tokens: int, received_bytes: int) -> Usage:
+    """What an answer must have taken that nobody counted to its end."""
+    told = usage or Usage()
+    return Usage(
+        prompt_tokens=told.prompt_tokens or prompt_tokens,
+        cached_tokens=told.cached_tokens,
+        completion_tokens=max(told.completion_tokens, -(-received_bytes // _BYTES_PER_TOKEN)),
+        reasoning_tokens=told.reasoning_tokens,
+    )
+
+
+def _amount(text: str) -> Decimal | None:
+    """What a provider says that it charged; None where it is no amount."""
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() and amount >= 0 else None
+
+
+def _month(now: datetime) -> tuple[str, str]:
+    """First and last day; no month has more than the 31st."""
+    return f"{now:%Y-%m}-01", f"{now:%Y-%m}-31"
+
+
+def _no_ceiling(provider: Provider, model: str, quote: _Quote) -> PolicyRefused:
+    """With a limit, what nobody can bound is not sent."""
+    name = f"{provider.name}/{model}"
+    if not quote.prices:
+        return PolicyRefused(
+            f"Nobody knows what {name} costs, and there is a limit to what may be spent.",
+            hint="Set its price per million tokens: lockhouse costs price set"
+            f" {name} --input X --output Y",
+            code="budget",
+        )
+    if not quote.measured.is_plain:
+        why = "it asks for more than tokens at the standard rate"
+    else:
+        why = "it does not say how long the answer may be"
+    return PolicyRefused(
+        f"Nobody can say what this request to {name} costs at most: {why}.",
+        hint="Change what is sent to this provider, or take the limits away:"
+        " lockhouse costs limits --none",
+        code="budget",
+    )
+
+
+def _over(
+    quote: _Quote, amount: Decimal, limit: Decimal, spent: Spent, option: str, words: str
+) -> PolicyRefused:
+    room = max(Decimal(0), limit - spent.cost)
+    most_told = in_dollars(amount, rounding=ROUND_CEILING)
+    message = f"This could cost up to {most_told}, and {words} {in_dollars(limit)}"
+    if spent.cost:
+        message += f", of which {in_dollars(room, rounding=ROUND_FLOOR)} is left"
+    if spent.reserved:
+        message += f" ({in_dollars(spent.reserved)} is kept for questions without an end yet)"
+    raised = f"lockhouse costs limits --{option} {_enough(spent.cost + amount)}"
+    fits = _longest_answer(quote, room)
+    if fits >= _FEWEST:
+        hint = f"A shorter answer fits: --max-tokens {fits}. Or raise the limit: {raised}"
+    else:
+        hint = f"Ask a cheaper model, or one on this machine. Or raise the limit: {raised}"
+    return PolicyRefused(f"{message}.", hint=hint, code="budget")
+
+
+def _longest_answer(quote: _Quote, room: Decimal) -> int:
+    """The largest number of tokens whose ceiling fits the room."""
+    counts = []
+    for price in quote.prices:
+        prompt = quote.measured.most_prompt_tokens
+        left = room - most(price, prompt, 0).amount
+        rate = most(price, prompt, PER_TOKENS).amount - most(price, prompt, 0).amount
+        each = rate * quote.measured.answers / PER_TOKENS
+        counts.append(int(left / each) if each else quote.measured.max_tokens)
+    return min(counts, default=0)
+
+
+def _enough(amount: Decimal) -> str:
+    """An amount that is enough, in cents."""
+    return str((amount + Decimal("0.01")).quantize(Decimal("0.01")))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 import msgspec
 
@@ -103,3 +103,12 @@ class Total(msgspec.Struct, frozen=True):
     currency: str = "USD"
     unpriced_calls: int = 0  # of the calls, those whose price nobody knows
     estimated_calls: int = 0  # of the calls, those that nobody counted exactly
+
+
+def in_dollars(amount: Decimal, *, rounding: str = ROUND_HALF_EVEN) -> str:
+    """An amount for people: cents from a dollar on, below that two digits that are not zero."""
+    places = 2 if amount == 0 or amount >= 1 else max(2, 1 - amount.adjusted())
+    shown = f"{amount.quantize(Decimal(1).scaleb(-places), rounding=rounding):,f}"
+    while places > 2 and shown.endswith("0"):
+        shown, places = shown[:-1], places - 1
+    return f"${shown}"

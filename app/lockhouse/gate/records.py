@@ -163,7 +163,7 @@ class Records:
     def count(self, wanted: RecordFilter) -> int:
         """How many there are."""
         self._prepare()
-        where, values = _where(wanted)
+        where, values = _where(wanted, counted=True)
         sql = f"SELECT count(*) FROM network_records WHERE {where}"  # noqa: S608 - own words only
         (found,) = self._database.read().execute(sql, values).fetchone()
         return int(found)
@@ -197,11 +197,13 @@ class Records:
         self._is_ready = True
 
 
-def _where(wanted: RecordFilter) -> tuple[str, tuple[str, ...]]:
+def _where(wanted: RecordFilter, *, counted: bool = False) -> tuple[str, tuple[str, ...]]:
     parts = ["1"]
     values: list[str] = []
     if wanted.kinds:
-        parts.append(f"kind IN ({', '.join('?' * len(wanted.kinds))})")
+        # The plus keeps the rows in the order of their numbers: nothing has to be sorted.
+        column = "kind" if counted else "+kind"
+        parts.append(f"{column} IN ({', '.join('?' * len(wanted.kinds))})")
         values += wanted.kinds
     for term in wanted.terms:
         shown = f" OR purpose IN ({', '.join('?' * len(term.purposes))})" if term.purposes else ""

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockhouse.answer.targets import TargetInfo
-from lockhouse.chat import rows
+from lockhouse.chat import pictures, rows
 from lockhouse.chat.identity import is_id, kept_time, new_id, storable
 from lockhouse.chat.values import Message, Status
-from lockhouse.core.answering import Failed, Finished, Role
+from lockhouse.core.answering import Failed, Finished, Image, Role, ToolCall
 from lockhouse.core.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ class CarriedMessage(msgspec.Struct, frozen=True):
     target: TargetInfo | None = None
     finished: Finished | None = None
     error: Failed | None = None
+    images: tuple[Image, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 class CarriedConversation(msgspec.Struct, frozen=True):
@@ -154,8 +156,8 @@ def store(database: sqlite_utils.Database, carried: CarriedConversation) -> str:
     for message in carried.messages:
         database.execute(
             "INSERT INTO messages (id, conversation_id, parent_id, role, content, reasoning,"
-            " created_at, status, target, finished, error)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " created_at, status, target, finished, error, tool_calls)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 ids["message " + message.key],
                 conversation_id,
@@ -168,8 +170,10 @@ def store(database: sqlite_utils.Database, carried: CarriedConversation) -> str:
                 rows.kept(message.target),
                 rows.kept(message.finished),
                 rows.kept(message.error),
+                rows.kept(message.tool_calls or None),
             ],
         )
+        pictures.keep(database, ids["message " + message.key], message.images)
     return conversation_id
 
 

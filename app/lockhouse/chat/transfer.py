@@ -22,8 +22,10 @@ from lockhouse.chat.chatgpt import read_chatgpt
 from lockhouse.chat.conversations import Conversations
 from lockhouse.chat.interchange import CarriedConversation
 from lockhouse.chat.titles import title_from
-from lockhouse.chat.tree_json import OWN, read_tree, write_tree
+from lockhouse.chat.tree_json import OWN, left_out_of, read_tree, write_tree
+from lockhouse.chat.values import Message
 from lockhouse.chat.written import as_html, as_jsonl, as_markdown
+from lockhouse.core.answering import Image
 from lockhouse.core.errors import InvalidInput, NotFound, UsageMistake
 
 Format = Literal["md", "json", "jsonl", "html"]
@@ -52,10 +54,17 @@ def export(conversations: Conversations, conversation_id: str, fmt: str) -> str:
     if fmt == "json":
         names = {folder.id: folder.name for folder in conversations.folders()}
         folder = names.get(conversation.folder_id or "", "")
-        return write_tree(conversation, conversations.messages(conversation.id), folder=folder)
+        messages = conversations.messages(conversation.id)
+        images = _images(conversations, messages)
+        return write_tree(conversation, messages, folder=folder, images=images)
     shown = conversations.path(conversation.id)
-    writers = {"md": as_markdown, "jsonl": as_jsonl, "html": as_html}
-    return writers[fmt](conversation, shown)
+    if fmt == "html":
+        return as_html(conversation, shown, images=_images(conversations, shown))
+    return as_markdown(conversation, shown) if fmt == "md" else as_jsonl(conversation, shown)
+
+
+def _images(conversations: Conversations, messages: list[Message]) -> dict[str, tuple[Image, ...]]:
+    return {m.id: conversations.images(m.id) for m in messages if m.pictures}
 
 
 def import_file(
@@ -90,7 +99,7 @@ def _carried(value: object, where: str) -> tuple[CarriedConversation, int]:
     if isinstance(value, dict) and isinstance(value.get("mapping"), dict):
         return read_chatgpt(value, where)
     if isinstance(value, dict) and isinstance(value.get("chat"), dict):
-        return read_tree(value, where), 0
+        return read_tree(value, where), left_out_of(value)
     raise InvalidInput(f"{where} has an unknown layout.", hint=_KNOWN)
 
 

@@ -6,8 +6,11 @@ under the key "lockhouse", make the way out and in again lossless.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import html
 import re
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -22,8 +25,9 @@ from lockhouse.chat.interchange import (
     moment,
     parents_first,
 )
+from lockhouse.chat.pictures import MOST_BYTES, MOST_PICTURES, picture_of
 from lockhouse.chat.values import Conversation, Message, Status
-from lockhouse.core.answering import Failed, Finished, Role
+from lockhouse.core.answering import Failed, Finished, Image, Role, ToolCall
 from lockhouse.core.errors import InvalidInput
 
 FORMAT = 1
@@ -41,6 +45,7 @@ class _OwnMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     target: TargetInfo | None = None
     finished: Finished | None = None
     error: Failed | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 class _OwnConversation(msgspec.Struct, frozen=True):
@@ -66,6 +71,7 @@ class _Message(msgspec.Struct, frozen=True, rename="camel"):
     model_name: str | None = None
     done: bool | None = True
     lockhouse: _OwnMessage | None = None
+    files: list[Any] | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class _History(msgspec.Struct, frozen=True, rename="camel"):
@@ -94,13 +100,19 @@ class _Export(msgspec.Struct, frozen=True, kw_only=True):
     lockhouse: _OwnConversation | None = None
 
 
-def write_tree(conversation: Conversation, messages: list[Message], *, folder: str) -> str:
-    """The conversation with all its versions."""
+def write_tree(
+    conversation: Conversation,
+    messages: list[Message],
+    *,
+    folder: str,
+    images: Mapping[str, Sequence[Image]],
+) -> str:
+    """The conversation with all its versions; ``images`` by the id of their message."""
     children: dict[str | None, list[str]] = {}
     for message in messages:
         children.setdefault(message.parent_id, []).append(message.id)
     models = dict.fromkeys(m.target.name for m in messages if m.target)
-    written = {m.id: _written(m, children.get(m.id, [])) for m in messages}
+    written = {m.id: _written(m, children.get(m.id, []), images.get(m.id, ())) for m in messages}
     export = _Export(
         id=conversation.id,
         title=conversation.title,
@@ -131,7 +143,7 @@ def write_tree(conversation: Conversation, messages: list[Message], *, folder: s
     return msgspec.json.format(msgspec.json.encode([export]), indent=2).decode() + "\n"
 
 
-def _written(message: Message, children: list[str]) -> _Message:
+def _written(message: Message, children: list[str], images: Sequence[Image]) -> _Message:
     content = message.content
     if message.reasoning:
         quoted = "\n".join(f"> {line}" for line in html.escape(message.reasoning).split("\n"))
@@ -158,7 +170,49 @@ def _written(message: Message, children: list[str]) -> _Message:
             target=message.target,
             finished=message.provenance.finished if message.provenance else None,
             error=message.error,
+            tool_calls=message.tool_calls,
         ),
+        files=[_file(image) for image in images] or msgspec.UNSET,
+    )
+
+
+def _file(image: Image) -> dict[str, str]:
+    """A picture as Open WebUI keeps it."""
+    data = base64.b64encode(image.data).decode()
+    url = f"data:{image.media_type};base64,{data}"
+    return {"type": "image", "name": image.name, "url": url}
+
+
+def _images(message: _Message) -> tuple[Image, ...]:
+    """The pictures of a message; anything else that is attached is left out."""
+    found: list[Image] = []
+    for file in (message.files or []) if isinstance(message.files, list) else []:
+        url = file.get("url") if isinstance(file, dict) else None
+        if not isinstance(url, str) or len(found) == MOST_PICTURES:
+            continue
+        head, comma, text = url.partition(",")
+        if not comma or not head.endswith(";base64") or len(text) > MOST_BYTES * 4 // 3 + 4:
+            continue
+        name = file.get("name")
+        try:
+            data = base64.b64decode(text, validate=True)
+            found.append(picture_of(data, name if isinstance(name, str) else ""))
+        except (binascii.Error, InvalidInput):
+            continue
+    return tuple(found)
+
+
+def left_out_of(value: dict[str, Any]) -> int:
+    """How many attachments of an export cannot be brought in."""
+    try:
+        history = msgspec.convert(value, _Export).chat.history
+    except msgspec.ValidationError:
+        return 0
+    messages = history.messages.values() if history else ()
+    return sum(
+        len(message.files) - len(_images(message))
+        for message in messages
+        if isinstance(message.files, list)
     )
 
 
@@ -166,7 +220,7 @@ def _shown(written: dict[str, _Message], leaf: str | None) -> list[Any]:
     """The messages on the way to the active leaf, as Open WebUI repeats them."""
     shown: list[_Message] = []
     while leaf is not None and leaf in written:
-        shown.append(msgspec.structs.replace(written[leaf], lockhouse=None))
+        shown.append(msgspec.structs.replace(written[leaf], lockhouse=None, files=msgspec.UNSET))
         leaf = written[leaf].parent_id
     return shown[::-1]
 
@@ -242,6 +296,8 @@ def _carried(key: str, message: _Message) -> CarriedMessage:
             target=own.target,
             finished=own.finished,
             error=own.error,
+            images=_images(message),
+            tool_calls=own.tool_calls,
         )
     content, reasoning = _without_reasoning(_plain(message.content))
     name = message.model if role == "assistant" else None
@@ -254,6 +310,7 @@ def _carried(key: str, message: _Message) -> CarriedMessage:
         created_at=moment(message.timestamp),
         status="complete" if message.done is not False else "cut",
         target=TargetInfo(name, "api", title=message.model_name or "") if name else None,
+        images=_images(message),
     )
 
 

@@ -6,15 +6,17 @@ named instead of loaded, and the page forbids its reader's browser to load anyth
 
 from __future__ import annotations
 
+import base64
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from lockhouse.chat.values import Conversation, Message
+from lockhouse.chat.values import Conversation, Message, Picture
+from lockhouse.core.answering import Image
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -41,6 +43,7 @@ def as_markdown(conversation: Conversation, messages: Sequence[Message]) -> str:
                 '<details type="reasoning">\n<summary>Reasoning</summary>\n\n'
                 f"{trace}\n\n</details>\n"
             )
+        parts += [f"*Picture: {_picture_name(picture)}*\n" for picture in message.pictures]
         parts.append(f"{message.content.strip()}\n")
         if message.status in _UNFINISHED:
             parts.append(f"*{_why(message)}*\n")
@@ -60,8 +63,13 @@ def as_jsonl(conversation: Conversation, messages: Sequence[Message]) -> str:
     return msgspec.json.encode({"messages": lines}).decode() + "\n"
 
 
-def as_html(conversation: Conversation, messages: Sequence[Message]) -> str:
-    """One page that needs nothing else."""
+def as_html(
+    conversation: Conversation,
+    messages: Sequence[Message],
+    *,
+    images: Mapping[str, Sequence[Image]],
+) -> str:
+    """One page that needs nothing else; ``images`` by the id of their message."""
     renderer = _renderer()
     style = resources.files("lockhouse.chat").joinpath("page.css").read_text(encoding="utf-8")
     title = html.escape(conversation.title or "Untitled conversation")
@@ -69,7 +77,7 @@ def as_html(conversation: Conversation, messages: Sequence[Message]) -> str:
     if conversation.system.strip():
         system = renderer.render(conversation.system)
         body.append(f"<details class='system'><summary>System</summary>{system}</details>")
-    body += [_article(message, renderer) for message in messages]
+    body += [_article(message, images.get(message.id, ()), renderer) for message in messages]
     policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
     return (
         "<!DOCTYPE html>\n<html>\n<head>\n<meta charset='utf-8'>\n"
@@ -102,12 +110,13 @@ def _front_matter(conversation: Conversation, messages: Sequence[Message]) -> st
     return "---\n" + "\n".join(lines) + "\n---\n"
 
 
-def _article(message: Message, renderer: MarkdownIt) -> str:
+def _article(message: Message, images: Sequence[Image], renderer: MarkdownIt) -> str:
     parts = [f"<article class='{message.role}'>", f"<h2>{html.escape(_speaker(message))}</h2>"]
     if message.reasoning.strip():
         renderer.options["breaks"] = False
         trace = renderer.render(message.reasoning)
         parts.append(f"<details><summary>Reasoning</summary>{trace}</details>")
+    parts += [_embedded(image) for image in images]
     # A person's line ends where that person ended it.
     renderer.options["breaks"] = message.role == "user"
     parts.append(renderer.render(message.content))
@@ -116,6 +125,16 @@ def _article(message: Message, renderer: MarkdownIt) -> str:
     parts.append(_origin(message))
     parts.append("</article>")
     return "\n".join(part for part in parts if part)
+
+
+def _picture_name(picture: Picture | Image) -> str:
+    return " ".join(picture.name.split()) or picture.media_type
+
+
+def _embedded(image: Image) -> str:
+    data = base64.b64encode(image.data).decode()
+    name = html.escape(_picture_name(image))
+    return f"<p><img alt='{name}' src='data:{html.escape(image.media_type)};base64,{data}'></p>"
 
 
 def _origin(message: Message) -> str:

@@ -48,8 +48,8 @@ class SentDialog(QDialog):
             column.addWidget(label(sentence, ink="2", wrap=True, name="sent_sentence"))
             column.addStretch(1)
         for sent in requests:
-            sentence = label(_sentence(sent), ink="2", wrap=True, name="sent_sentence")
-            column.addWidget(sentence)
+            told = label(_sentence(sent), ink="2", wrap=True, name="sent_sentence")
+            column.addWidget(told)
             if sent.added:
                 added = f"Put in by Lockhouse: {' '.join(sent.added)}"
                 column.addWidget(label(added, ink="2", wrap=True))

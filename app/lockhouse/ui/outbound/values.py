@@ -9,6 +9,14 @@ from lockhouse.gate.outbound import Outbound
 from lockhouse.ui.outbound.words import Money
 
 SubjectKind = Literal["message", "turn", "selection", "document"]
+WayOn = Literal["key", "door", "providers", "limits", ""]
+
+WAY_WORDS: dict[WayOn, str] = {
+    "key": "Set key…",
+    "door": "Open a door…",
+    "providers": "Add a provider or a server…",
+    "limits": "Change limit…",
+}
 
 INSTRUCTIONS: tuple[tuple[str, str], ...] = (
     ("Explain", "Explain this."),
@@ -42,6 +50,17 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
+class Obstacle:
+    """What keeps a provider from answering now. ``word`` is short: "No key", "Sealed"."""
+
+    code: str
+    word: str
+    message: str
+    hint: str = ""
+    way: WayOn = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """The exact request, and what has to be known to decide."""
 
@@ -49,6 +68,7 @@ class Shown:
     has_consent: bool = False
     money: Money = field(default_factory=Money)
     local_title: str = ""  # who would answer on this machine; "" nobody
+    obstacle: Obstacle | None = None
 
 
 @dataclass(frozen=True, slots=True)

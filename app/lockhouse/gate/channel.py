@@ -25,6 +25,7 @@ class Channel:
     def __init__(self, sock: socket.socket, *, broker_pid: int = 0) -> None:
         self._socket = sock
         self.broker_pid = broker_pid
+        self.ports: tuple[int, ...] | None = None  # the only ones that the broker may use
 
     @classmethod
     def pair(cls) -> tuple[Channel, Channel]:

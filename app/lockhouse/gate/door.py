@@ -24,7 +24,7 @@ from lockhouse.gate import protocol as wire
 from lockhouse.gate.brokers import Brokers
 from lockhouse.gate.channel import Channel
 from lockhouse.gate.keys import KeyState
-from lockhouse.gate.network import Network, NetworkState
+from lockhouse.gate.network import Network, NetworkState, allows, split_host
 from lockhouse.gate.protocol import Record, RecordKind
 from lockhouse.gate.records import KeptRecord, RecordFilter, Records, Term
 from lockhouse.gate.switch import Switch
@@ -53,6 +53,7 @@ class GateStatus(msgspec.Struct, frozen=True):
     since: str
     lan: bool
     bytes_out: int  # by this program
+    names: tuple[str, ...] = ()  # who can be reached, by their titles; empty while closed
 
 
 class Gate:
@@ -67,7 +68,9 @@ class Gate:
     ) -> None:
         self._network = network
         self._channel = channel
+        self._database = database
         self._records = Records(database)
+        self._named: tuple[NetworkState, tuple[str, ...]] | None = None
         self._brokers = brokers
         self._lock = threading.Lock()
         self._session_keys: dict[str, tuple[str, ...]] = {}  # the hosts of each, never the key
@@ -87,11 +90,51 @@ class Gate:
         """The gate in words. Compare two of these to see a change; cheap enough for a timer."""
         state = self.state
         way = self._way(state)
-        title, explanation, what_to_do = _words(way, state)
+        names = self._names(state) if way == "open" else ()
+        title, explanation, what_to_do = _words(way, state, names)
         hosts = state.all_hosts if way == "open" else ()
         return GateStatus(
-            way, title, explanation, what_to_do, hosts, state.since, state.lan, self.bytes_out
+            way,
+            title,
+            explanation,
+            what_to_do,
+            hosts,
+            state.since,
+            state.lan or (way == "open" and not state.hosts),
+            self.bytes_out,
+            names,
         )
+
+    def way_to(self, hosts: Sequence[str]) -> Way | Literal["not_listed"]:
+        """Whether this program can reach all of these, now, and if not, why.
+
+        ``start_anew`` also for a host that was added and whose port the broker of this program
+        may not use.
+        """
+        state = self.state
+        way = self._way(state)
+        if way != "open":
+            return way
+        wanted = [split_host(host) for host in hosts]
+        if not all(allows(state.all_hosts, name, port) for name, port in wanted):
+            return "not_listed"
+        usable = self._channel.ports if self._channel is not None else None
+        if usable is not None and not state.proxy and {port for _, port in wanted} - {*usable}:
+            return "start_anew"
+        return "open"
+
+    def _names(self, state: NetworkState) -> tuple[str, ...]:
+        """Asked for on a timer, so looked up anew only when the list was changed."""
+        known = self._named
+        if known is None or known[0] != state:
+            from lockhouse.gate import naming
+            from lockhouse.gate.providers import Providers
+
+            providers = []
+            with contextlib.suppress(StorageError):  # hosts by themselves then
+                providers = Providers(self._database).list()
+            self._named = known = (state, naming.reached(state, providers))
+        return known[1]
 
     def why_closed(self) -> LockhouseError:
         """What to tell someone who asked for something from the network."""
@@ -310,7 +353,7 @@ def _error(body: bytes) -> Exception:
     return Cancelled() if failure.code == "cancelled" else wire.error_of(failure)
 
 
-_UNSEAL = "Open it for model downloads: lockhouse unseal"
+_UNSEAL = "Open it for model downloads: lockhouse unseal; for a provider: unseal --for NAME"
 _ONLY_BROKER = (
     "One process, the broker, can reach the hosts on the list and nothing else. Every other "
     "process, the models included, stays sealed."
@@ -319,15 +362,12 @@ _THEN_ANEW = "A running window must then be started anew: a process that began s
 _ANEW = "Close this program and start it again."
 
 
-def _words(way: Way, state: NetworkState) -> tuple[str, str, str]:
+def _words(way: Way, state: NetworkState, names: Sequence[str]) -> tuple[str, str, str]:
     """Title, explanation, what to do."""
     if way == "open":
-        reach = "addresses of the local network" if state.lan else "listed hosts"
-        words = (
-            "The network is open for " + reach,
-            _ONLY_BROKER,
-            "",
-        )
+        from lockhouse.gate.naming import sentence
+
+        words = (f"The network is open for {sentence(names)}", _ONLY_BROKER, "")
     elif way == "sealed":
         words = (
             "The network is sealed",

@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockhouse.gate.network import Network
+from lockhouse import seal
+from lockhouse.gate.network import Network, reachable_ports
 from lockhouse.processes import own_command
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ _started: list[Channel] = []
 
 def start_broker(network_file: Path, run: Path, logs: Path, *, asks_at_once: bool = False) -> bool:
     """Start a broker for this program if the network is open. Raises OSError."""
-    if sys.platform == "win32" or not Network(network_file).state().is_open:
+    state = Network(network_file).state()
+    if sys.platform == "win32" or not state.is_open:
         return False
     from lockhouse.gate.channel import Channel
 
@@ -58,6 +60,8 @@ def start_broker(network_file: Path, run: Path, logs: Path, *, asks_at_once: boo
             setsid=True,  # Ctrl-C in a terminal is for the door
         )
     ours.broker_pid = pid
+    if seal.landlock_version() >= seal.LANDLOCK_WITH_PORTS:
+        ours.ports = reachable_ports(state)
     _started.append(ours)
     return True
 

@@ -1,0 +1,73 @@
+"""Hosts by the names that people know: the hub, the providers, servers of one's own.
+
+The list of what may leave holds hosts and ports; this turns names into them and back.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from lockhouse.gate.keys import HUGGINGFACE
+from lockhouse.gate.network import NetworkState, allows, hub_hosts, hub_key_hosts, split_host
+from lockhouse.gate.providers import Provider, Providers
+
+HUB_NAMES = ("hub", HUGGINGFACE)
+HUB_TITLE = "the model hub"
+
+
+class Hosts(msgspec.Struct, frozen=True):
+    """Hosts of the internet, and hosts that must be in the local network."""
+
+    hosts: tuple[str, ...] = ()
+    lan_hosts: tuple[str, ...] = ()
+
+
+def hosts_for(names: Iterable[str], providers: Providers, environment: Mapping[str, str]) -> Hosts:
+    """What has to be open for these providers, servers and the hub. Raises NotFound."""
+    hosts: list[str] = []
+    near: list[str] = []
+    for name in names:
+        if name in HUB_NAMES:
+            hosts += hub_hosts(environment)
+        else:
+            provider = providers.get(name)
+            (near if provider.zone == "lan" else hosts).extend(provider.hosts)
+    return Hosts(tuple(dict.fromkeys(hosts)), tuple(dict.fromkeys(near)))
+
+
+def key_hosts(
+    provider: str, providers: Providers, state: NetworkState, environment: Mapping[str, str]
+) -> tuple[str, ...]:
+    """The hosts that a provider's key is for. Raises NotFound."""
+    if provider == HUGGINGFACE:
+        return hub_key_hosts(state, environment)
+    return providers.get(provider).hosts
+
+
+def reached(state: NetworkState, providers: Sequence[Provider]) -> tuple[str, ...]:
+    """Who can be reached, each by its title: the hub, providers, then hosts nobody has named."""
+    rest = dict.fromkeys(state.all_hosts)
+    found = []
+    hub = hub_hosts({"HF_ENDPOINT": state.endpoint or os.environ.get("HF_ENDPOINT", "")})
+    if set(hub) <= set(rest):
+        found.append(HUB_TITLE)
+        for host in hub:
+            rest.pop(host)
+    for provider in providers:
+        if all(allows(state.all_hosts, *split_host(host)) for host in provider.hosts):
+            found.append(provider.title)
+            for host in provider.hosts:
+                rest.pop(host, None)
+    return (*found, *rest)
+
+
+def sentence(names: Sequence[str], *, most: int = 4) -> str:
+    """Names as part of a sentence."""
+    if len(names) > most:
+        names = [*names[: most - 1], f"{len(names) - most + 1} more"]
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from lockhouse.answer.abilities import suited
 from lockhouse.answer.targets import Target, TargetInfo
 from lockhouse.core.answering import (
     AnswerRequest,
@@ -102,6 +103,9 @@ class LocalTarget:
     def answer(self, request: AnswerRequest, cancel: CancelToken) -> Iterator[Event]:
         """Events of the answer; see :class:`Target`."""
         started = time.perf_counter()
+        request, left_out = suited(request, self._model.name, ("chat",))
+        if left_out is not None:
+            yield left_out
         asked = filled(request, self._profile)
         request = self._with_instructions(asked)
         added = {} if asked is request else {"instructions": _STARTER_INSTRUCTIONS}

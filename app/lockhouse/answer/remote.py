@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from lockhouse.answer.abilities import suited
 from lockhouse.answer.sharing import Lease, Sharing, Telling, another_may_answer
 from lockhouse.answer.targets import Target, TargetInfo
 from lockhouse.core.answering import (
@@ -33,11 +34,18 @@ from lockhouse.core.answering import (
     Usage,
 )
 from lockhouse.core.cancelling import CancelToken
-from lockhouse.core.errors import Cancelled, InvalidInput, LockhouseError, PolicyRefused
+from lockhouse.core.errors import (
+    Cancelled,
+    InvalidInput,
+    LockhouseError,
+    NetworkRefused,
+    PolicyRefused,
+)
 from lockhouse.gate.consents import Consents
 from lockhouse.gate.costs.budget import Budget, Reservation
 from lockhouse.gate.dialects import dialect
 from lockhouse.gate.door import Gate
+from lockhouse.gate.network import allows, split_host
 from lockhouse.gate.outbound import Outbound
 from lockhouse.gate.protocol import RemoteFailure
 from lockhouse.gate.providers import Provider, RemoteModel, host_of, is_this_machine
@@ -90,7 +98,10 @@ class RemoteTarget:
         Raises InvalidInput for what this model cannot be asked.
         """
         provider, model = self.provider, self.model
-        _require_ability(model, request)
+        left_out: Notice | None = None
+        if model.capabilities:  # otherwise its list does not say; the provider will
+            name = f"{provider.name}/{model.name}"
+            request, left_out = suited(request, name, model.capabilities)
         spoken = dialect(provider.dialect)
         most = request.max_tokens or self._means.most_tokens() or _MOST_TOKENS
         if model.max_output_tokens:
@@ -108,7 +119,7 @@ class RemoteTarget:
             body=body,
             has_key=bool(self._means.key_of(provider)),
             task=request.task,
-            added=_added(provider, request),
+            added=_added(provider, request, left_out),
             estimate=self._means.budget.estimate(provider, model.name, body),
         )
 
@@ -197,40 +208,26 @@ def failed_of(error: LockhouseError, cost: Cost | None = None) -> Failed:
 
 def told(error: LockhouseError, provider: Provider, gate: Gate) -> LockhouseError:
     """The same error with the way on for this very provider."""
-    name = provider.name
-    if error.code == "sealed" and gate.status().way in ("sealed", "sealed_meanwhile", "damaged"):
-        error.hint = f"Open it for {provider.title} and nothing else: lockhouse unseal --for {name}"
-    elif error.code == "host_not_allowed":
-        error.hint = f"Open it for {provider.title} too: lockhouse unseal --add --for {name}"
-    return error
+    if error.code not in ("sealed", "host_not_allowed"):
+        return error
+    way = gate.way_to(provider.hosts)
+    if way == "not_listed" or (way == "start_anew" and not _is_listed(gate, provider)):
+        hint = f"Open it for {provider.title} too: lockhouse unseal --add --for {provider.name}"
+    elif way in ("sealed", "sealed_meanwhile", "damaged"):
+        hint = f"Open it for {provider.title} alone: lockhouse unseal --for {provider.name}"
+    else:
+        return error
+    if gate.status().way not in ("sealed", "open"):
+        hint += ". Then start this program anew."
+    return type(error)(error.message, hint=hint, code=error.code)
 
 
-def _require_ability(model: RemoteModel, request: AnswerRequest) -> None:
-    """Raises InvalidInput for what the model is known not to do, before anything is sent."""
-    known = model.capabilities
-    name = f"{model.provider}/{model.name}"
-    if request.grammar is not None:
-        raise InvalidInput(
-            f"{name} cannot be held to a grammar.",
-            hint="Use a JSON schema, or a model on this machine.",
-        )
-    if not known:
-        return  # its list does not say; the provider will
-    if any(turn.images for turn in request.turns) and "vision" not in known:
-        raise InvalidInput(
-            f"{name} cannot look at pictures.",
-            hint="Choose a model that can: lockhouse targets list",
-            code="no_vision",
-        )
-    if request.tools and "tools" not in known:
-        raise InvalidInput(
-            f"{name} cannot call tools.",
-            hint="Choose a model that can: lockhouse targets list",
-            code="no_tools",
-        )
+def _is_listed(gate: Gate, provider: Provider) -> bool:
+    listed = gate.state.all_hosts
+    return all(allows(listed, *split_host(host)) for host in provider.hosts)
 
 
-def _added(provider: Provider, request: AnswerRequest) -> tuple[str, ...]:
+def _added(provider: Provider, request: AnswerRequest, left_out: Notice | None) -> tuple[str, ...]:
     """What the program put in beside the last message, in sentences."""
     found: list[str] = []
     systems = [turn.content for turn in request.turns if turn.role == "system"]
@@ -247,6 +244,8 @@ def _added(provider: Provider, request: AnswerRequest) -> tuple[str, ...]:
     images = sum(len(turn.images) for turn in request.turns)
     if images:
         found.append("One picture." if images == 1 else f"{images} pictures.")
+    if left_out is not None:
+        found.append(left_out.message)
     if request.tools:
         found.append(f"The tools it may call: {', '.join(tool.name for tool in request.tools)}.")
     if request.json_schema is not None:
@@ -283,8 +282,7 @@ class _Sending:
     def __post_init__(self) -> None:
         """Make room and write it down. Raises before anything leaves."""
         outbound, means = self.outbound, self.means
-        if not means.gate.is_open:
-            raise means.gate.why_closed()
+        self._require_open()
         self._require_key()
         self.reservation = means.budget.reserve(
             self.target.provider, outbound.model, outbound.body, task=outbound.task
@@ -392,6 +390,21 @@ class _Sending:
         return [event]
 
     # -- ends --------------------------------------------------------------------------------------
+
+    def _require_open(self) -> None:
+        """Before anything is written down. Of equal servers, one that may be asked is enough."""
+        gate, ways = self.means.gate, set[str]()
+        for url in self.outbound.endpoints:
+            ways.add(gate.way_to([host_of(url)]))
+        if "open" in ways:
+            return
+        if "not_listed" in ways:
+            hosts = ", ".join(self.target.provider.hosts)
+            raise NetworkRefused(
+                f"Nothing was sent: {hosts} is not among the hosts that may be reached.",
+                code="host_not_allowed",
+            )
+        raise gate.why_closed()
 
     def _require_key(self) -> None:
         provider = self.target.provider

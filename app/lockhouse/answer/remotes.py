@@ -108,16 +108,14 @@ class RemoteTargets:
             return [*pool.map(lambda url: self._check(provider, url), provider.endpoints)]
 
     def key_state(self, provider: Provider) -> str:
-        """What :func:`lockhouse.gate.keys.state` says; asked again after a moment only."""
-        from lockhouse.gate import keys
-
+        """What the keyring says; asked again after a moment only. One of ``keys.KeyState``."""
         if provider.key == "none":
             return "none"
         with self._lock:
             asked_at, state = self._key_states.get(provider.name, (0.0, ""))
             if state and time.monotonic() - asked_at < _KEY_STATE_HOLDS_S:
                 return state
-        state = keys.state(provider.name, provider.hosts)
+        state = self._gate.key_states({provider.name: provider.hosts})[provider.name]
         with self._lock:
             self._key_states[provider.name] = (time.monotonic(), state)
         return state

@@ -33,6 +33,7 @@ class SendAnswerRequest(msgspec.Struct, frozen=True):
     most_bytes: int = 64 << 20
     attempts: int = 3
     most_wait_s: float = 20.0
+    title: str = ""  # of the provider, for sentences; its host where there is none
 
 
 RemoteEvent = Text | Reasoning | ToolCall | Usage | Notice
@@ -60,6 +61,8 @@ class ListModels(msgspec.Struct, frozen=True):
     endpoint: str
     key: str = ""
     timeout_s: float = 15.0
+    most_bytes: int = 16 << 20
+    title: str = ""  # of the provider, for sentences; its host where there is none
 
 
 class ListedModel(msgspec.Struct, frozen=True):

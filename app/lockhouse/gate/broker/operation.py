@@ -52,7 +52,7 @@ class Operation:
         self.bytes_out = 0
         self.bytes_in = 0
         self._record = record
-        self._cancelled = False
+        self._cancelled = threading.Event()
         self._waiting: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._told: set[str] = set()
@@ -62,19 +62,24 @@ class Operation:
     @property
     def cancelled(self) -> bool:
         """Whether the door took it back."""
-        return self._cancelled
+        return self._cancelled.is_set()
 
     def cancel(self) -> None:
         """End it now, whatever it waits for."""
         with self._lock:
-            self._cancelled = True
+            self._cancelled.set()
             for sock in self._waiting:
                 with contextlib.suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)
 
     def check(self) -> None:
         """Raises Cancelled when the door took it back."""
-        if self._cancelled:
+        if self._cancelled.is_set():
+            raise Cancelled
+
+    def wait(self, seconds: float) -> None:
+        """Do nothing for a while. Raises Cancelled as soon as the door takes it back."""
+        if self._cancelled.wait(seconds):
             raise Cancelled
 
     def wait_for(self, sock: socket.socket) -> None:

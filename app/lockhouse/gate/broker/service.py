@@ -20,9 +20,9 @@ import httpx2
 import msgspec
 
 from lockhouse.core.errors import Cancelled, LockhouseError, StorageError, UsageMistake
-from lockhouse.gate import hub_requests, keys
+from lockhouse.gate import hub_requests, keys, remote_requests
 from lockhouse.gate import protocol as wire
-from lockhouse.gate.broker import failures, fetching, hub
+from lockhouse.gate.broker import answering, failures, fetching, hub
 from lockhouse.gate.broker import operation as operations
 from lockhouse.gate.broker.guard import Guard
 from lockhouse.gate.broker.lookout import Lookout
@@ -93,21 +93,28 @@ class BrokerContext:
         key, hosts = _session_keys.get(provider, ("", ()))
         return key if host in hosts else None
 
+    def wait(self, seconds: float) -> None:
+        """Do nothing for a while. Raises Cancelled as soon as the door takes the operation back."""
+        self._operation.wait(seconds)
+
     def limit(
         self,
         *,
         body_bytes: int | None = None,
         total_s: float | None = None,
         idle_s: float | None = None,
+        connect_s: float | None = None,
     ) -> None:
         """Bounds for the requests that follow; None leaves one as it is.
 
-        Before: 64 MiB an answer, 120 s a request, 30 s without a byte.
+        Before: 64 MiB an answer, 120 s a request, 30 s without a byte, 15 s for a connection.
+        The one without a byte holds at once, in the middle of an answer too.
         """
         limits = self._operation.limits
         limits.body_bytes = limits.body_bytes if body_bytes is None else body_bytes
         limits.total_s = limits.total_s if total_s is None else total_s
         limits.idle_s = limits.idle_s if idle_s is None else idle_s
+        limits.connect_s = limits.connect_s if connect_s is None else connect_s
 
     def check(self, response: httpx2.Response) -> httpx2.Response:
         """The same response when its status is below 400; raises RemoteFailure otherwise."""
@@ -162,6 +169,8 @@ HANDLERS: dict[type[msgspec.Struct], Handler] = {
     hub_requests.ReadStart: hub.read_start,
     hub_requests.FetchFile: fetching.fetch,
     hub_requests.LimitSpeed: fetching.limit_speed,
+    remote_requests.SendAnswerRequest: answering.send_answer_request,
+    remote_requests.ListModels: answering.list_models,
 }
 
 

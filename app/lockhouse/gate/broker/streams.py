@@ -31,7 +31,8 @@ class Stream(httpcore2.NetworkStream):
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """What has come; empty at the end."""
         operation = operations.current()
-        self._sock.settimeout(operation.patience_s(timeout or _IDLE_S))
+        # What holds now: it may have changed since the request was made.
+        self._sock.settimeout(operation.patience_s(operation.limits.idle_s))
         operation.wait_for(self._handle)
         try:
             data = self._sock.recv(max_bytes)

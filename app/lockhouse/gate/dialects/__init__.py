@@ -60,6 +60,10 @@ class Dialect(Protocol):
         """Where the list of models is, behind the base address."""
         ...
 
+    def headers_of_lists(self) -> tuple[tuple[str, str], ...]:
+        """What the request for that list needs beside the key."""
+        ...
+
     def listed(self, data: bytes) -> tuple[ListedModel, ...]:
         """Read a list of models. Raises RemoteFailure for what is none."""
         ...

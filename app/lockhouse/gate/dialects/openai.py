@@ -96,6 +96,10 @@ class OpenAI:
         """Where the list of models is, behind the base address."""
         return "/models"
 
+    def headers_of_lists(self) -> tuple[tuple[str, str], ...]:
+        """What the request for that list needs beside the key."""
+        return ()
+
     def listed(self, data: bytes) -> tuple[ListedModel, ...]:
         """Read a list of models. Raises RemoteFailure for what is none."""
         return listed(data)

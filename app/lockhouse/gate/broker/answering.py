@@ -1,0 +1,330 @@
+"""Sending one request to a provider and reading the stream that answers it.
+
+Hides the waiting: for a connection, for the first token, between tokens, in all, and before
+another attempt. Another attempt is made only while nothing of an answer has come. The body is
+sent as it was handed over, and no redirect is followed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import httpx2
+import msgspec
+
+from lockhouse.core.answering import Notice, Reasoning, Text, ToolCall
+from lockhouse.core.errors import LockhouseError
+from lockhouse.gate.broker import failures
+from lockhouse.gate.broker.sse import SseParser
+from lockhouse.gate.dialects import Dialect, dialect
+from lockhouse.gate.dialects.refusals import Recipient, bad_stream, clean, waiting
+from lockhouse.gate.protocol import RemoteFailure
+from lockhouse.gate.remote_requests import (
+    Answered,
+    ListedModels,
+    ListModels,
+    RemoteEvent,
+    SendAnswerRequest,
+)
+
+if TYPE_CHECKING:
+    from lockhouse.gate.broker.service import BrokerContext
+
+_MOST_OF_AN_ERROR = 64 << 10
+_ERROR_S: Final = 10.0  # how long the rest of an error may take
+_TAIL_S: Final = 0.05  # for the end of the body, once the answer is complete
+_AGAIN = (408, 409, 425, 429, 500, 502, 503, 504, 529)
+_FIRST_PAUSE_S: Final = 0.5
+_MOST_PAUSE_S: Final = 8.0
+_Events = Generator[RemoteEvent, None, Answered]
+
+
+def send_answer_request(request: SendAnswerRequest, context: BrokerContext) -> _Events:
+    """Ask, and ask again where that makes sense, until there is an answer or a failure."""
+    host = _host(request.url)
+    key = context.key(request.key, host) if request.key else None
+    who = Recipient(request.provider, request.title or host)
+    if request.key and not key:
+        raise _no_key(who, host, context)
+    ends_at = time.monotonic() + request.total_s
+    attempt = 1
+    while True:
+        sending = _Sending(request, context, who, key, ends_at)
+        try:
+            return (yield from sending.answer())
+        except LockhouseError as error:
+            wait_s = sending.pause_s(error, attempt)
+            if wait_s is None:
+                raise _without_key(error, key) from error
+            why = error.message.rstrip(".")
+            yield Notice("waiting", f"{why}. Trying again in {waiting(wait_s)}.")
+        context.wait(wait_s)
+        attempt += 1
+
+
+class _Sending:
+    """One attempt."""
+
+    def __init__(
+        self,
+        request: SendAnswerRequest,
+        context: BrokerContext,
+        who: Recipient,
+        key: str | None,
+        ends_at: float,
+    ) -> None:
+        self._request = request
+        self._context = context
+        self._who = who
+        self._dialect: Dialect = dialect(request.dialect)
+        self._headers = [*request.headers]
+        if key:
+            self._headers.append(self._dialect.key_header(key))
+        self._ends_at = ends_at
+        self._began = time.monotonic()
+        self._first_byte_s = 0.0
+        self._first_token_s = 0.0
+        self._may_ask_again = False
+
+    def answer(self) -> _Events:
+        """Send it and read what comes. Raises LockhouseError, Cancelled."""
+        request = self._request
+        self._context.limit(
+            body_bytes=request.most_bytes,
+            total_s=max(0.0, self._ends_at - time.monotonic()),
+            idle_s=request.first_token_s,
+            connect_s=request.connect_s,
+        )
+        try:
+            with self._context.client.stream(
+                "POST",
+                request.url,
+                headers=self._headers,
+                content=request.body,
+                follow_redirects=False,
+            ) as response:
+                self._first_byte_s = time.monotonic() - self._began
+                self._require_stream(response)
+                return (yield from self._read(response))
+        except httpx2.TimeoutException as error:
+            raise self._late(error) from error
+        except httpx2.TransportError as error:
+            known = failures.told(error)
+            if known is None:
+                raise
+            self._may_ask_again = not self._first_byte_s and known.code == "connection_lost"
+            raise self._named(known) from error
+
+    def _read(self, response: httpx2.Response) -> _Events:
+        parser, reader = SseParser(), self._dialect.reader(self._who)
+        try:
+            for piece in response.iter_raw():
+                events: list[RemoteEvent] = []
+                try:
+                    for name, data in parser.feed(piece):
+                        _join(events, reader.feed(name, data))
+                finally:  # what stands before a piece that cannot be read is still an answer
+                    yield from events
+                self._patience(events, is_done=reader.is_done)
+        except httpx2.TransportError:
+            if not reader.is_done:
+                raise
+        else:
+            for name, data in parser.end():
+                yield from reader.feed(name, data)
+        return msgspec.structs.replace(
+            reader.end(),
+            first_byte_s=round(self._first_byte_s, 6),
+            first_token_s=round(self._first_token_s, 6),
+            total_s=round(time.monotonic() - self._began, 6),
+        )
+
+    def _patience(self, events: list[RemoteEvent], *, is_done: bool) -> None:
+        """How long to wait for the next piece."""
+        if is_done:
+            self._context.limit(idle_s=_TAIL_S)
+            return
+        if self._first_token_s:
+            return
+        since = time.monotonic() - self._began
+        if any(isinstance(event, Text | Reasoning | ToolCall) for event in events):
+            self._first_token_s = since
+            self._context.limit(idle_s=self._request.idle_s)
+        else:  # signs of life are no token
+            left = self._request.first_token_s - since
+            if left <= 0:
+                raise self._stalled()
+            self._context.limit(idle_s=left)
+
+    # -- what is no answer -----------------------------------------------------------------------
+
+    def _require_stream(self, response: httpx2.Response) -> None:
+        """Raises RemoteFailure for anything but a stream of events."""
+        status = response.status_code
+        if 300 <= status < 400:
+            raise self._redirected(response)
+        if status >= 400:
+            body = self._error_body(response)
+            self._may_ask_again = (
+                status in _AGAIN and response.headers.get("x-should-retry") != "false"
+            )
+            raise self._dialect.error(self._who, status, response.headers, body)
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind not in ("text/event-stream", ""):
+            body = self._error_body(response) if kind == "application/json" else b""
+            if b'"error"' in body:
+                raise self._dialect.error(self._who, 0, response.headers, body)
+            raise bad_stream(self._who, f"not a stream of events but {clean(kind)}")
+
+    def _error_body(self, response: httpx2.Response) -> bytes:
+        """What came of it; an error that is cut is still an error."""
+        self._context.limit(idle_s=min(_ERROR_S, self._request.idle_s))
+        body = b""
+        try:
+            for piece in response.iter_raw():
+                body += piece
+                if len(body) >= _MOST_OF_AN_ERROR:
+                    break
+        except httpx2.TransportError:
+            pass
+        return body[:_MOST_OF_AN_ERROR]
+
+    def _redirected(self, response: httpx2.Response) -> RemoteFailure:
+        where = urlsplit(response.headers.get("location", "")).netloc or "another address there"
+        return RemoteFailure(
+            f"{self._who.title} sends requests on to {clean(where)}; that was not followed.",
+            hint="If that is its new address, change it in the list of providers and servers.",
+            code="redirected",
+            status=response.status_code,
+        )
+
+    def _late(self, error: httpx2.TimeoutException) -> RemoteFailure:
+        if isinstance(error, httpx2.ReadTimeout) and time.monotonic() < self._ends_at:
+            return self._stalled()
+        if isinstance(error, httpx2.ConnectTimeout):
+            what = f"No connection to {self._who.title} in {self._request.connect_s:g} seconds."
+        else:
+            what = f"{self._who.title} did not finish in {self._request.total_s:g} seconds."
+        return RemoteFailure(
+            what, hint="The network or the server is slow or down. Try again.", code="timed_out"
+        )
+
+    def _stalled(self) -> RemoteFailure:
+        title, request = self._who.title, self._request
+        if self._first_token_s:
+            what = f"{title} went silent in mid-answer: nothing came for {request.idle_s:g} s."
+            hint = "What came is kept. Ask again, or let it continue."
+        else:
+            what = f"{title} began no answer in {request.first_token_s:g} seconds."
+            hint = "It may be overloaded. Try again, or choose another model."
+        return RemoteFailure(what, hint=hint, code="stalled")
+
+    def _named(self, known: LockhouseError) -> LockhouseError:
+        """With what to do, where the connection was lost in the middle."""
+        if known.code == "connection_lost" and self._first_token_s:
+            return RemoteFailure(
+                f"{self._who.title} broke the connection in mid-answer.",
+                hint="What came is kept. Ask again, or let it continue.",
+                code="connection_lost",
+            )
+        return known
+
+    # -- again -----------------------------------------------------------------------------------
+
+    def pause_s(self, error: LockhouseError, attempt: int) -> float | None:
+        """How long to wait before another attempt; None when there is to be none."""
+        request = self._request
+        if not self._may_ask_again or attempt >= request.attempts:
+            return None
+        if error.code in ("no_credit", "context_too_long", "content_refused", "too_large"):
+            return None
+        wait_s = error.retry_after_s if isinstance(error, RemoteFailure) else 0.0
+        wait_s = wait_s or min(_MOST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (attempt - 1))
+        if wait_s > request.most_wait_s or time.monotonic() + wait_s >= self._ends_at:
+            return None
+        return wait_s
+
+
+def list_models(
+    request: ListModels, context: BrokerContext
+) -> Generator[RemoteEvent, None, ListedModels]:
+    """Ask which models there are. Never asks twice."""
+    spoken, host = dialect(request.dialect), _host(request.endpoint)
+    who = Recipient(request.provider, request.title or host)
+    key = context.key(request.key, host) if request.key else None
+    if request.key and not key:
+        raise _no_key(who, host, context)
+    headers = [("accept", "application/json")]
+    headers += spoken.headers_of_lists()
+    if key:
+        headers.append(spoken.key_header(key))
+    context.limit(
+        body_bytes=request.most_bytes,
+        total_s=request.timeout_s,
+        idle_s=request.timeout_s,
+        connect_s=request.timeout_s,
+    )
+    began = time.monotonic()
+    url = request.endpoint.rstrip("/") + spoken.models_path()
+    yield from ()
+    try:
+        response = context.client.get(url, headers=headers, follow_redirects=False)
+        duration_s = time.monotonic() - began
+        if response.status_code >= 400:
+            raise spoken.error(who, response.status_code, response.headers, response.content)
+        if response.status_code >= 300:
+            raise RemoteFailure(
+                f"{who.title} sends requests on to another address; that was not followed.",
+                hint="Check the address of the server.",
+                code="redirected",
+                status=response.status_code,
+            )
+        return ListedModels(spoken.listed(response.content), round(duration_s, 6))
+    except LockhouseError as error:
+        raise _without_key(error, key) from error
+
+
+# --- small things ----------------------------------------------------------------------------
+
+
+def _host(url: str) -> str:
+    """``host:port``, as keys are bound to it."""
+    parts = urlsplit(url)
+    name = parts.hostname or ""
+    port = parts.port or (80 if parts.scheme == "http" else 443)
+    return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
+
+
+def _join(events: list[RemoteEvent], more: list[RemoteEvent]) -> None:
+    """Add them; text that follows text, come at the same moment, is one piece."""
+    for event in more:
+        last = events[-1] if events else None
+        if isinstance(event, Text) and isinstance(last, Text):
+            events[-1] = Text(last.text + event.text)
+        elif isinstance(event, Reasoning) and isinstance(last, Reasoning):
+            events[-1] = Reasoning(last.text + event.text)
+        else:
+            events.append(event)
+
+
+def _no_key(who: Recipient, host: str, context: BrokerContext) -> LockhouseError:
+    if context.locked is not None:
+        return context.locked
+    return RemoteFailure(
+        f"There is no key for {who.title} that may go to {host}.",
+        hint=f"Set it, for this address: lockhouse keys set {who.name}",
+        code="unauthorized",
+        status=401,
+    )
+
+
+def _without_key(error: LockhouseError, key: str | None) -> LockhouseError:
+    """Whatever a server quotes, the key stays here."""
+    if key and (key in error.message or key in error.hint):
+        error.message = error.message.replace(key, "…")
+        error.hint = error.hint.replace(key, "…")
+        error.args = (error.message,)
+    return error

@@ -52,7 +52,18 @@ _UNUSED = {
     "storage_searches_kcount",
     "web_searches_kcount",
 }
-_SEARCHING = ("-search-", "deep-research", ":online")  # these search on their own, at a price
+# By their names these search, draw or speak, which is billed beside the tokens of text.
+_BEYOND_TEXT = (
+    "-search-",
+    "deep-research",
+    ":online",
+    "-image",
+    "audio",
+    "realtime",
+    "transcribe",
+    "-tts",
+    "-live-",
+)
 _OPERATORS = {
     "ClauseEquals": ("equals", "="),
     "ClauseStartsWith": ("starts_with", "^"),
@@ -89,8 +100,8 @@ def models(provider: Any) -> Iterator[dict[str, Any]]:
     for model in provider.models:
         if provider.id == "google" and model.id.startswith("claude"):
             continue  # sold there at another door
-        is_searching = any(word in model.id for word in _SEARCHING)
-        prices = [] if is_searching else prices_of(model)
+        is_text = not any(word in model.id for word in _BEYOND_TEXT)
+        prices = prices_of(model) if is_text else []
         told: dict[str, Any] = {"name": model.id}
         match = [clause[0] if len(clause) == 1 else clause for clause in clauses(model.match)]
         if match != [f"={model.id}"]:

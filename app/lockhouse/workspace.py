@@ -67,8 +67,13 @@ class Workspace:
         self.providers = Providers(self.database)
         self.consents = Consents(self.database)
         self.sent = Sent(self.database)
-        prices = PriceList(self.database)
-        self.budget = Budget(self.database, lambda: limits_of(self.settings), prices)
+        # Read anew each time: a limit that another program set holds here too.
+        limits_file = SettingsFile(paths.settings)
+        self.budget = Budget(
+            self.database,
+            lambda: limits_of(limits_file.load(overrides=overrides)),
+            PriceList(self.database),
+        )
         self.remotes = RemoteTargets(
             self.gate,
             self.providers,

@@ -29,6 +29,7 @@ _COMMANDS = {
     "bench": ("lockhouse.cli.bench", "bench", "Measure how fast this machine answers."),
     "chat": ("lockhouse.cli.chat", "chat", "Hold a conversation in the terminal."),
     "chats": ("lockhouse.cli.chats", "chats", "List, search, export and import conversations."),
+    "costs": ("lockhouse.cli.costs", "costs", "Show what was spent elsewhere, and limit it."),
     "doctor": ("lockhouse.cli.doctor", "doctor", "Check what works here, with the remedy."),
     "engines": ("lockhouse.cli.engines", "engines", "Show and end loaded models."),
     "keys": ("lockhouse.cli.gate", "keys", "Keep keys in the system's keyring."),

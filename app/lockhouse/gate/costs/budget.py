@@ -71,7 +71,7 @@ def limits_of(settings: Settings) -> Limits:
     """The limits that the settings tell; 0 is none. The digits are those that were typed."""
 
     def limit(amount: float) -> Decimal | None:
-        return Decimal(repr(amount)) if amount else None
+        return Decimal(repr(amount)).normalize() + 0 if amount else None
 
     return Limits(
         per_call=limit(settings.budget_per_call_usd),

@@ -70,6 +70,10 @@ class PriceList:
             return None
         return self._snapshot().price(prices_name, model, at or datetime.now(UTC))
 
+    def listed(self, prices_name: str) -> list[tuple[str, Price]]:
+        """Every model of a provider in the snapshot with what it costs now, by name."""
+        return self._snapshot().models(prices_name) if prices_name else []
+
     def context_length(self, prices_name: str, model: str) -> int:
         """The context window that the snapshot tells; 0 where it tells none."""
         return self._snapshot().context_length(prices_name, model) if prices_name else 0

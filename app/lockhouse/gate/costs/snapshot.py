@@ -153,6 +153,13 @@ class BundledPrices:
         held = (found.entry(moment) for moment in (at, *sorted(changes)))
         return [entry.price(self._source) for entry in dict.fromkeys(held) if entry]
 
+    def models(self, provider: str) -> list[tuple[str, Price]]:
+        """Every model of a provider that has a price now, by name."""
+        now = datetime.now(UTC)
+        held = ((model.name, model.entry(now)) for model in self._of(provider))
+        priced = ((name, entry.price(self._source)) for name, entry in held if entry)
+        return sorted(priced, key=lambda one: one[0])
+
     def context_length(self, provider: str, model: str) -> int:
         """Tokens a model takes; 0 where the snapshot does not tell."""
         found = self._find(provider, model)

@@ -1,0 +1,386 @@
+"""``lockhouse costs``: what was spent elsewhere, the limits, and the prices they count with."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from lockhouse.cli import output
+from lockhouse.cli.door import Door, as_json, pass_door
+from lockhouse.core.errors import NotFound, UsageMistake
+from lockhouse.gate.costs.budget import Budget, Subject, limits_of
+from lockhouse.gate.costs.prices import PriceList
+from lockhouse.gate.costs.values import Limits, Price, Total, in_dollars
+
+if TYPE_CHECKING:
+    from lockhouse.gate.costs.values import Snapshot, Spent
+    from lockhouse.storage.settings import SettingsFile
+
+_DAYS = re.compile(r"(\d{1,4})d")
+_MOST_PER_MILLION = 1_000_000
+
+
+class _Dollars(click.ParamType[Decimal]):
+    """An amount of money, exact."""
+
+    name = "dollars"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Decimal:
+        if isinstance(value, Decimal):
+            return value
+        try:
+            amount = Decimal(str(value).strip().removeprefix("$"))
+        except InvalidOperation:
+            amount = Decimal(-1)
+        if not amount.is_finite() or not 0 <= amount <= _MOST_PER_MILLION:
+            self.fail(f"{value!r} is no amount: give dollars, such as 0.25", param, ctx)
+        return amount
+
+
+@click.group(short_help="Show what was spent elsewhere, and limit it.")
+def costs() -> None:
+    """What answers from elsewhere cost. Everything on this machine is free."""
+
+
+# -- what was spent -----------------------------------------------------------------------------
+
+
+@costs.command()
+@click.option(
+    "--by", type=click.Choice(get_args(Subject)), default="target", help="What to add up by."
+)
+@click.option("--since", metavar="DATE", help="From this day on: 2026-11-01, or 30d for 30 days.")
+@as_json
+@pass_door
+def show(door: Door, *, by: Subject, since: str | None, is_json: bool) -> None:
+    """Show what was spent, and what is left.
+
+    Days and months are those of this machine's time zone.
+    """
+    begins = _moment(since) if since else None
+    with _budget(door) as budget:
+        today, month = budget.spent_today(), budget.spent_this_month()
+        totals = budget.totals(by, begins)
+        limits, snapshot = budget.limits, budget.prices.snapshot
+    if is_json:
+        output.write_json(
+            {
+                "today": _spent(today, limits.per_day),
+                "month": _spent(month, limits.per_month),
+                "per_call_limit": limits.per_call,
+                "zone": datetime.now().astimezone().tzname(),
+                "since": begins.isoformat() if begins else None,
+                "by": by,
+                "totals": totals,
+                "prices": snapshot,
+            }
+        )
+        return
+    output.write_facts(
+        {
+            "Today": _in_words(today, limits.per_day),
+            "This month": _in_words(month, limits.per_month),
+            "One question": _at_most(limits.per_call),
+        }
+    )
+    output.write_line()
+    if totals:
+        _write_totals(by, totals)
+    else:
+        output.note("Nothing was asked elsewhere" + (" since then." if begins else " yet."))
+    output.note(_told_by(snapshot))
+
+
+def _write_totals(by: Subject, totals: list[Total]) -> None:
+    output.write_table(
+        (by.upper(), "CALLS", "TOKENS IN", "CACHED", "TOKENS OUT", "COST", "NOTE"),
+        [
+            (
+                total.name,
+                total.calls,
+                total.prompt_tokens,
+                total.cached_tokens,
+                total.completion_tokens,
+                in_dollars(total.cost),
+                _note(total),
+            )
+            for total in totals
+        ],
+    )
+
+
+def _note(total: Total) -> str:
+    parts = []
+    if total.unpriced_calls:
+        parts.append(f"{total.unpriced_calls} without a price")
+    if total.estimated_calls:
+        parts.append(f"{total.estimated_calls} estimated")
+    return ", ".join(parts)
+
+
+def _spent(spent: Spent, limit: Decimal | None) -> dict[str, Any]:
+    return {
+        "amount": spent.cost,
+        "reserved": spent.reserved,
+        "limit": limit,
+        "currency": spent.currency,
+    }
+
+
+def _in_words(spent: Spent, limit: Decimal | None) -> str:
+    words = in_dollars(spent.cost)
+    words += f" of {in_dollars(limit)}" if limit is not None else ", no limit"
+    if spent.reserved:
+        words += f" ({in_dollars(spent.reserved)} of it kept for questions without an end yet)"
+    return words
+
+
+def _at_most(limit: Decimal | None) -> str:
+    return "no limit" if limit is None else f"at most {in_dollars(limit)}"
+
+
+def _told_by(snapshot: Snapshot) -> str:
+    return (
+        f"Prices of {snapshot.date}, from {snapshot.package} {snapshot.version}"
+        f" (sha256 {snapshot.sha256[:12]})."
+    )
+
+
+def _moment(text: str) -> datetime:
+    """The beginning of a day here, from its date or counted back from today."""
+    days = _DAYS.fullmatch(text.strip())
+    try:
+        if days:
+            day = datetime.now().astimezone().date() - timedelta(days=int(days[1]))
+        else:
+            day = date.fromisoformat(text.strip())
+    except ValueError as error:
+        raise UsageMistake(
+            f"{text!r} is no day.", hint="Give a date, such as 2026-11-01, or days, such as 30d."
+        ) from error
+    return datetime.combine(day, time()).astimezone()
+
+
+# -- limits -------------------------------------------------------------------------------------
+
+
+@costs.command()
+@click.option("--per-call", type=_Dollars(), help="The most one question may cost; 0 for none.")
+@click.option("--per-day", type=_Dollars(), help="The most a day may cost; 0 for none.")
+@click.option("--per-month", type=_Dollars(), help="The most a month may cost; 0 for none.")
+@click.option("--none", "is_none", is_flag=True, help="Take all limits away.")
+@as_json
+@pass_door
+def limits(
+    door: Door,
+    *,
+    per_call: Decimal | None,
+    per_day: Decimal | None,
+    per_month: Decimal | None,
+    is_none: bool,
+    is_json: bool,
+) -> None:
+    """Show or set the most that may be spent, in dollars.
+
+    What could cost more is not sent. With a limit, models whose price nobody knows are refused.
+    """
+    amounts = {"per_call": per_call, "per_day": per_day, "per_month": per_month}
+    chosen = {name: amount for name, amount in amounts.items() if amount is not None}
+    if is_none:
+        if chosen:
+            raise UsageMistake("Either limits or --none, not both.")
+        chosen = dict.fromkeys(amounts, Decimal(0))
+    file = _file(door)
+    if chosen:
+        settings = file.load(environment={})  # a variable is not to end up in the file
+        changes: dict[str, Any] = {
+            f"budget_{name}_usd": float(amount) for name, amount in chosen.items()
+        }
+        file.save(dataclasses.replace(settings, **changes))
+    in_force = limits_of(file.load())
+    if is_json:
+        output.write_json({**_limits(in_force), "currency": "USD"})
+        return
+    output.write_facts(
+        {
+            "One question": _at_most(in_force.per_call),
+            "A day": _at_most(in_force.per_day),
+            "A month": _at_most(in_force.per_month),
+        }
+    )
+
+
+def _limits(limits: Limits) -> dict[str, Decimal | None]:
+    return {
+        "per_call": limits.per_call,
+        "per_day": limits.per_day,
+        "per_month": limits.per_month,
+    }
+
+
+# -- prices -------------------------------------------------------------------------------------
+
+
+@costs.group(short_help="Show and set prices.")
+def price() -> None:
+    """The prices that costs are counted with: bundled ones, and your own before them."""
+
+
+@price.command("list", short_help="List your own prices, or those of a provider.")
+@click.argument("provider", required=False)
+@as_json
+@pass_door
+def list_prices(door: Door, provider: str | None, *, is_json: bool) -> None:
+    """List your own prices, or every price of PROVIDER; part of a model's name may follow a slash.
+
+    Prices are in dollars for a million tokens.
+    """
+    with door.database() as database:
+        prices = PriceList(database)
+        snapshot = prices.snapshot
+        found = {(own.provider, own.model): own.price for own in prices.own()}
+        if provider:
+            from lockhouse.gate.providers import Providers
+
+            name, _, part = provider.partition("/")
+            recipient = Providers(database).get(name)
+            found = {key: own for key, own in found.items() if key[0] == name}
+            for model, bundled in prices.listed(recipient.prices):
+                found.setdefault((name, model), bundled)
+            found = {key: one for key, one in found.items() if part.lower() in key[1].lower()}
+    if is_json:
+        rows = [_priced(name, model, one) for (name, model), one in sorted(found.items())]
+        output.write_json({"snapshot": snapshot, "prices": rows})
+        return
+    if found:
+        _write_prices(found)
+    elif provider:
+        output.note(f"No price of {provider} is known. Set one: lockhouse costs price set --help")
+    else:
+        output.note("You set no price of your own. See: lockhouse costs price list openai")
+    output.note(_told_by(snapshot))
+
+
+def _priced(provider: str, model: str, one: Price) -> dict[str, Any]:
+    return {"target": f"{provider}/{model}", **output.plain(one)}
+
+
+def _write_prices(found: dict[tuple[str, str], Price]) -> None:
+    output.write_table(
+        ("TARGET", "IN", "CACHED", "CACHE WRITE", "OUT", "FROM"),
+        [
+            (
+                f"{provider}/{model}",
+                f"{one.input:f}",
+                _figure(one.cached_input),
+                _figure(one.cache_write),
+                f"{one.output:f}",
+                one.source,
+            )
+            for (provider, model), one in sorted(found.items())
+            for one in _with_tiers(one)
+        ],
+    )
+
+
+def _with_tiers(one: Price) -> Iterator[Price]:
+    """The price, and what it is for longer prompts, a line each."""
+    yield one
+    for tier in one.tiers:
+        yield Price(
+            input=tier.input,
+            output=tier.output,
+            cached_input=tier.cached_input,
+            cache_write=tier.cache_write,
+            source=f"above {tier.above:,} tokens in",
+        )
+
+
+def _figure(amount: Decimal | None) -> str:
+    return "" if amount is None else f"{amount:f}"
+
+
+@price.command("set", short_help="Set or remove a price of your own.")
+@click.argument("target", metavar="PROVIDER/MODEL")
+@click.option("--input", "input_price", type=_Dollars(), help="For a million tokens in.")
+@click.option("--output", "output_price", type=_Dollars(), help="For a million tokens out.")
+@click.option("--cached", type=_Dollars(), help="For a million tokens read from a cache.")
+@click.option("--cache-write", type=_Dollars(), help="For a million tokens put into a cache.")
+@click.option("--per-request", type=_Dollars(), help="For each question, beside the tokens.")
+@click.option("--remove", "is_removed", is_flag=True, help="Forget your own price again.")
+@as_json
+@pass_door
+def set_price(
+    door: Door,
+    target: str,
+    *,
+    input_price: Decimal | None,
+    output_price: Decimal | None,
+    cached: Decimal | None,
+    cache_write: Decimal | None,
+    per_request: Decimal | None,
+    is_removed: bool,
+    is_json: bool,
+) -> None:
+    """Set what PROVIDER/MODEL costs, in dollars for a million tokens.
+
+    Your own price stands before the bundled one.
+    """
+    from lockhouse.gate.providers import Providers
+
+    provider, _, model = target.partition("/")
+    if not model:
+        raise UsageMistake(f"{target!r} names no model.", hint="Give it as PROVIDER/MODEL.")
+    with door.database() as database:
+        recipient = Providers(database).get(provider)
+        prices = PriceList(database)
+        if is_removed:
+            _remove(prices, provider, model)
+        else:
+            if input_price is None or output_price is None:
+                raise UsageMistake(
+                    "A price needs two figures, for what goes in and for what comes out.",
+                    hint=f"lockhouse costs price set {target} --input X --output Y",
+                )
+            own = Price(input_price, output_price, cached, cache_write, per_request)
+            prices.set_own(provider, model, own)
+        in_force = prices.price_of(recipient, model)
+    if is_json:
+        told = _priced(provider, model, in_force) if in_force else {"target": target}
+        output.write_json(told)
+    elif in_force is None:
+        output.note(f"No price of {target} is known any more.")
+    else:
+        _write_prices({(provider, model): in_force})
+
+
+def _remove(prices: PriceList, provider: str, model: str) -> None:
+    if not prices.remove_own(provider, model):
+        raise NotFound(
+            f"You set no price of {provider}/{model}.", hint="See: lockhouse costs price list"
+        )
+
+
+# -- services -----------------------------------------------------------------------------------
+
+
+@contextmanager
+def _budget(door: Door) -> Iterator[Budget]:
+    file = _file(door)
+    with door.database() as database:
+        yield Budget(database, lambda: limits_of(file.load()), PriceList(database))
+
+
+def _file(door: Door) -> SettingsFile:
+    from lockhouse.storage.settings import SettingsFile
+
+    return SettingsFile(door.paths().settings)

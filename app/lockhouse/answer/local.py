@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockhouse.answer.abilities import suited
+from lockhouse.answer.energy import EnergyMeter
 from lockhouse.answer.targets import Target, TargetInfo
 from lockhouse.core.answering import (
     AnswerRequest,
@@ -103,6 +104,7 @@ class LocalTarget:
     def answer(self, request: AnswerRequest, cancel: CancelToken) -> Iterator[Event]:
         """Events of the answer; see :class:`Target`."""
         started = time.perf_counter()
+        meter = EnergyMeter()
         request, left_out = suited(request, self._model.name, ("chat",))
         if left_out is not None:
             yield left_out
@@ -123,6 +125,7 @@ class LocalTarget:
                     timing=_timing(event.timing, loaded_s, first_s, passed_s),
                     model_sha256=digest.result(),
                     parameters={**event.parameters, **added},
+                    energy_j=meter.used_j(),
                 )
                 self._note_use(event)
             yield event

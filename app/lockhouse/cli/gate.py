@@ -1,9 +1,8 @@
-"""``lockhouse seal``, ``unseal`` and ``keys``: what may leave, and the keys it may take along."""
+"""``lockhouse seal`` and ``unseal``: what may leave this machine."""
 
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,12 +10,12 @@ import click
 from lockhouse.cli import output
 from lockhouse.cli.door import Door, as_json, pass_door
 from lockhouse.core.errors import LockhouseError, UsageMistake
-from lockhouse.gate import keys as keyring_keys
 from lockhouse.gate.brokers import Brokers
-from lockhouse.gate.network import Network, NetworkState, hub_key_hosts
+from lockhouse.gate.network import Network, NetworkState
 from lockhouse.gate.switch import Switch
 
 if TYPE_CHECKING:
+    from lockhouse.gate.naming import Hosts
     from lockhouse.gate.protocol import RecordKind
 
 
@@ -38,24 +37,42 @@ def seal(door: Door, *, is_json: bool) -> None:
 
 @click.command(short_help="Open the network for listed hosts.")
 @click.option(
+    "--for",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Open it for this provider or server, by name; hub is the model hub. Repeatable.",
+)
+@click.option(
     "--host",
     "hosts",
     multiple=True,
     metavar="HOST[:PORT]",
-    help="Open this host instead of the model hub's (port 443 unless given; *.example.org works).",
+    help="Open this host (port 443 unless given; *.example.org works). Repeatable.",
 )
 @click.option("--add", is_flag=True, help="Keep what is open already.")
-@click.option("--lan", is_flag=True, help="Only addresses of the local network, by any name.")
+@click.option(
+    "--lan",
+    is_flag=True,
+    help="The hosts named must be this machine or in its network, by whatever name.",
+)
 @click.option("--proxy", default="", metavar="URL", help="The only way out: http://HOST:PORT.")
 @as_json
 @pass_door
 def unseal(
-    door: Door, *, hosts: tuple[str, ...], add: bool, lan: bool, proxy: str, is_json: bool
+    door: Door,
+    *,
+    names: tuple[str, ...],
+    hosts: tuple[str, ...],
+    add: bool,
+    lan: bool,
+    proxy: str,
+    is_json: bool,
 ) -> None:
     """Open the network for listed hosts, and for nothing else.
 
-    Without --host: the model hub, so that models can be downloaded, or the mirror that
-    HF_ENDPOINT names. A process that started sealed stays sealed: a running window must be
+    Without --for and --host: the model hub, so that models can be downloaded, or the mirror
+    that HF_ENDPOINT names. A process that started sealed stays sealed: a running window must be
     started anew.
     """
     if lan and not hosts:
@@ -64,12 +81,23 @@ def unseal(
             hint="Name one: unseal --lan --host 192.168.1.20:8080",
         )
     far, near = ((), hosts) if lan else (hosts, ())
+    if names:
+        named = _named(door, names)
+        far, near = (*named.hosts, *far), (*named.lan_hosts, *near)
     switched = _switch(door).unseal(os.environ, hosts=far, lan_hosts=near, add=add, proxy=proxy)
     if is_json:
         told = {**describe(switched.state), "brokers_ended": switched.brokers_ended}
         output.write_json(told)
     else:
         _tell_opened(switched.state, switched.brokers_ended)
+
+
+def _named(door: Door, names: tuple[str, ...]) -> Hosts:
+    from lockhouse.gate.naming import hosts_for
+    from lockhouse.gate.providers import Providers
+
+    with door.database() as database:
+        return hosts_for(names, Providers(database), os.environ)
 
 
 def _tell_opened(state: NetworkState, ended: int) -> None:
@@ -84,7 +112,7 @@ def _tell_opened(state: NetworkState, ended: int) -> None:
         output.note(f"through the proxy {state.proxy}, and in no other way.")
     output.note(
         "Nothing else may be reached, and every other process stays sealed. Commands that start"
-        " from now on can use it; a window that is open must be closed and started anew."
+        " from now on can use it; a window that was started sealed must be started anew."
     )
     if ended:
         output.note("What ran under the earlier list was ended.")
@@ -119,70 +147,3 @@ def _switch(door: Door) -> Switch:
             output.note(f"note: this could not be recorded: {error.message}")
 
     return Switch(Network(paths.network), Brokers(paths.run), note)
-
-
-# --- keys ----------------------------------------------------------------------------------
-
-
-@click.group(short_help="Keep keys in the system's keyring.")
-def keys() -> None:
-    """Keys of model hubs, kept in the system's keyring and nowhere else."""
-
-
-@keys.command("set")
-@click.argument("provider")
-@as_json
-@pass_door
-def set_key(door: Door, provider: str, *, is_json: bool) -> None:
-    """Keep a key, read from a prompt or from standard input; never given as an argument."""
-    keyring_keys.checked_provider(provider)
-    if sys.stdin.isatty():
-        key = str(click.prompt("Key", hide_input=True, err=True))
-    else:
-        key = sys.stdin.readline(8192)
-    keyring_keys.write(provider, key, _key_hosts(door))
-    if is_json:
-        output.write_json({"provider": provider, "keyring": keyring_keys.backend_name()})
-    else:
-        output.note(f"The key for {provider} is in the keyring ({keyring_keys.backend_name()}).")
-
-
-def _key_hosts(door: Door) -> tuple[str, ...]:
-    return hub_key_hosts(Network(door.paths().network).state(), os.environ)
-
-
-@keys.command("list")
-@as_json
-def list_keys(*, is_json: bool) -> None:
-    """Show for which providers there is a key. Keys themselves are never shown."""
-    backend = keyring_keys.backend_name()
-    found = {
-        provider: backend != "" and keyring_keys.state(provider, ()) == "set"
-        for provider in ("huggingface",)
-    }
-    if is_json:
-        output.write_json(
-            [
-                {"provider": name, "set": is_set, "keyring": backend or None}
-                for name, is_set in found.items()
-            ]
-        )
-        return
-    output.write_table(
-        ("PROVIDER", "KEY", "FOR"),
-        [(name, "set" if is_set else "none", name) for name, is_set in found.items()],
-    )
-    if not backend:
-        output.note("This system has no keyring that keeps keys safely, so none can be kept.")
-
-
-@keys.command("remove")
-@click.argument("provider")
-@as_json
-def remove_key(provider: str, *, is_json: bool) -> None:
-    """Remove a key from the keyring."""
-    keyring_keys.remove(provider)
-    if is_json:
-        output.write_json({"provider": provider, "removed": True})
-    else:
-        output.note(f"The key for {provider} was removed.")

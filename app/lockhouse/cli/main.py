@@ -32,7 +32,7 @@ _COMMANDS = {
     "costs": ("lockhouse.cli.costs", "costs", "Show what was spent elsewhere, and limit it."),
     "doctor": ("lockhouse.cli.doctor", "doctor", "Check what works here, with the remedy."),
     "engines": ("lockhouse.cli.engines", "engines", "Show and end loaded models."),
-    "keys": ("lockhouse.cli.gate", "keys", "Keep keys in the system's keyring."),
+    "keys": ("lockhouse.cli.keys", "keys", "Keep keys in the system's keyring."),
     "models": ("lockhouse.cli.models", "models", "Show and import models."),
     "paths": ("lockhouse.cli.paths", "paths", "Show where everything is kept."),
     "seal": ("lockhouse.cli.gate", "seal", "Seal the network: nothing leaves."),

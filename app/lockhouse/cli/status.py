@@ -97,7 +97,7 @@ def network_words(state: NetworkState) -> str:
         return "sealed: there is no process that could connect to anything"
     near = ", local addresses only" if state.lan else ""
     through = f", through {state.proxy}" if state.proxy else ""
-    return f"open for {', '.join(state.hosts)}{near}{through}"
+    return f"open for {', '.join(state.all_hosts)}{near}{through}"
 
 
 def _broker_words(program_pids: list[int]) -> str:

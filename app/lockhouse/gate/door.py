@@ -18,7 +18,13 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from lockhouse.core.cancelling import CancelToken
-from lockhouse.core.errors import Cancelled, LockhouseError, NetworkRefused, StorageError
+from lockhouse.core.errors import (
+    Cancelled,
+    LockhouseError,
+    NetworkRefused,
+    NotFound,
+    StorageError,
+)
 from lockhouse.gate import keys
 from lockhouse.gate import protocol as wire
 from lockhouse.gate.brokers import Brokers
@@ -219,6 +225,37 @@ class Gate:
             self._session_keys[provider] = tuple(keys.bound_hosts(hosts))
         else:
             self._session_keys.pop(provider, None)
+
+    def set_key(self, provider: str, key: str, hosts: Sequence[str], *, purpose: str) -> KeyState:
+        """Keep a key for ``hosts``: in the keyring, or where there is none, for this session.
+
+        ``set`` or ``session``. Raises StorageError: the keyring is locked or silent;
+        NetworkRefused: there is no keyring, and no broker that could keep it.
+        """
+        kept: KeyState = "set"
+        try:
+            keys.write(provider, key, hosts)
+        except StorageError as error:
+            if error.code != "no_keyring" or not self.is_open:
+                raise
+            self.use_key(provider, key, hosts)
+            kept = "session"
+        self.note("key_set", host=" ".join(hosts), purpose=purpose, outcome=f"{provider}: {kept}")
+        return kept
+
+    def remove_key(self, provider: str, *, purpose: str) -> None:
+        """Forget a key, in the keyring and of this session. Raises NotFound, StorageError."""
+        had_one = provider in self._session_keys
+        if had_one:
+            with contextlib.suppress(NetworkRefused):  # sealed: it went with the broker
+                self.use_key(provider, "", ())
+            self._session_keys.pop(provider, None)
+        try:
+            keys.remove(provider)
+        except NotFound:
+            if not had_one:
+                raise
+        self.note("key_removed", purpose=purpose, outcome=provider)
 
     def key_states(self, providers: Mapping[str, Sequence[str]]) -> dict[str, KeyState]:
         """Whether there is a key for each provider and its hosts. Asks the keyring: may wait."""

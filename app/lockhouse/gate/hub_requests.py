@@ -14,6 +14,10 @@ Capability = Literal["", "chat", "reasoning", "vision", "embedding", "tools"]
 Sort = Literal["downloads", "likes", "updated", "created", "trending"]
 
 
+class CheckHubKey(msgspec.Struct, frozen=True):
+    """Ask the hub whose the key is; what it says of that is not passed on. Answered by Done."""
+
+
 class HubModel(msgspec.Struct, frozen=True):
     """One entry of a search. Empty text and 0 stand for what the hub does not say."""
 

@@ -154,6 +154,12 @@ def bound_hosts(hosts: Iterable[str]) -> list[str]:
     return bound
 
 
+def require_keyring() -> None:
+    """Raises StorageError where no key could be kept."""
+    if not backend_name():
+        raise no_keyring()
+
+
 def no_keyring() -> StorageError:
     """What to tell someone whose key cannot be kept."""
     return StorageError(

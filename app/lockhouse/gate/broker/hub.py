@@ -17,6 +17,7 @@ import msgspec
 from lockhouse.core.errors import NotFound
 from lockhouse.gate.hub_requests import (
     CardRead,
+    CheckHubKey,
     Gated,
     HubFile,
     HubModel,
@@ -29,7 +30,7 @@ from lockhouse.gate.hub_requests import (
     SearchResults,
     StartRead,
 )
-from lockhouse.gate.protocol import RemoteFailure
+from lockhouse.gate.protocol import Done, RemoteFailure
 from lockhouse.gate.references import is_repo, is_safe_file
 
 if TYPE_CHECKING:
@@ -124,6 +125,19 @@ def read_start(request: ReadStart, context: BrokerContext) -> Answering:
     with context.client.stream("GET", address, headers=headers, follow_redirects=True) as response:
         require_file(response, request.repo, request.file)
         return StartRead(_first(response, count))
+
+
+def check_key(_request: CheckHubKey, context: BrokerContext) -> Answering:
+    """Whether the hub takes the key."""
+    token = context.token()
+    if not token:
+        raise context.locked or NotFound(
+            "There is no key for this hub.", hint="Set it: lockhouse keys set huggingface"
+        )
+    headers = {"Authorization": f"Bearer {token}"}
+    yield from ()
+    context.check(context.client.get(f"{context.endpoint}/api/whoami-v2", headers=headers))
+    return Done()
 
 
 # What files have in common

@@ -166,6 +166,7 @@ HANDLERS: dict[type[msgspec.Struct], Handler] = {
     hub_requests.SearchHub: hub.search,
     hub_requests.ReadRepo: hub.read_repo,
     hub_requests.ReadCard: hub.read_card,
+    hub_requests.CheckHubKey: hub.check_key,
     hub_requests.ReadStart: hub.read_start,
     hub_requests.FetchFile: fetching.fetch,
     hub_requests.LimitSpeed: fetching.limit_speed,

@@ -32,6 +32,7 @@ FAULTS = (
     "no-usage",
     "no-end",  # no reason for the end and no mark of it
     "comments",
+    "comments-only",
 )
 """A model of the name ``fault-NAME`` behaves so; so does the next request after ``faults`` got
 one."""

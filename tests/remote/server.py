@@ -24,7 +24,14 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from tests.remote.replies import STATUSES, Fault, Reply
-from tests.remote.shapes import ERRORS, ERRORS_INSIDE, MODELS, STREAMS, DialectName
+from tests.remote.shapes import (
+    ERRORS,
+    ERRORS_INSIDE,
+    MODELS,
+    STREAMS,
+    DialectName,
+    gemini_blocked,
+)
 
 BASES: dict[DialectName, str] = {"openai": "/v1", "anthropic": "/v1", "gemini": "/v1beta"}
 HUGE_BYTES = 20 << 20
@@ -39,6 +46,7 @@ class Sent:
     path: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    port: int = 0  # of the client: tells connections apart
 
     def header(self, name: str) -> str:
         return next((v for k, v in self.headers if k.lower() == name.lower()), "")
@@ -135,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._keep(b"")
         if not self._has_key():
-            self._refuse(401, "401", "")
+            self._refuse_key("")
         elif urlsplit(self.path).path == f"{BASES[self.remote.dialect]}/models":
             fault = self._next_fault("")
             if fault is None:
@@ -155,7 +163,9 @@ class _Handler(BaseHTTPRequestHandler):
         model = self._model(sent)
         fault = self._next_fault(model)
         if not self._has_key():
-            self._refuse(401, "401", model)
+            self._refuse_key(model)
+        elif not self._is_an_answers_path():
+            self._send(404, {"detail": "Not Found"})
         elif not self._is_known(model) and fault is None:
             self._refuse(404, "404", model)
         elif fault is None or not self._misbehave(fault, model):
@@ -164,7 +174,13 @@ class _Handler(BaseHTTPRequestHandler):
     # -- what was asked ------------------------------------------------------------------------
 
     def _keep(self, body: bytes) -> Sent:
-        sent = Sent(self.command, self.path, tuple(self.headers.items()), body)
+        sent = Sent(
+            self.command,
+            self.path,
+            tuple(self.headers.items()),
+            body,
+            self.client_address[1],
+        )
         with self.remote.lock:
             self.remote.requests.append(sent)
         return sent
@@ -173,6 +189,13 @@ class _Handler(BaseHTTPRequestHandler):
         if self.remote.dialect == "gemini":
             return urlsplit(sent.path).path.rpartition("/")[2].partition(":")[0]
         return str(sent.json.get("model", ""))
+
+    def _is_an_answers_path(self) -> bool:
+        path = urlsplit(self.path)
+        if self.remote.dialect == "gemini":
+            return path.path.endswith(":streamGenerateContent") and path.query == "alt=sse"
+        wanted = "/messages" if self.remote.dialect == "anthropic" else "/chat/completions"
+        return path.path == BASES[self.remote.dialect] + wanted
 
     def _is_known(self, model: str) -> bool:
         return model in self.remote.models or model.startswith("fault-")
@@ -199,8 +222,13 @@ class _Handler(BaseHTTPRequestHandler):
         """Whether that was the whole answer."""
         if fault.name.isdecimal() and int(fault.name) in STATUSES:
             self._refuse(int(fault.name), fault.name, model, fault)
-        elif fault.name in ("context", "quota", "blocked") and self.remote.dialect == "openai":
-            self._refuse(429 if fault.name == "quota" else 400, fault.name, model, fault)
+        elif fault.name == "blocked" and self.remote.dialect == "gemini":
+            self._begin()
+            self._chunk(gemini_blocked())
+            self.wfile.write(b"0\r\n\r\n")
+        elif fault.name in ("context", "quota", "blocked"):
+            is_quota = fault.name == "quota" and self.remote.dialect != "anthropic"
+            self._refuse(429 if is_quota else 400, fault.name, model, fault)
         elif fault.name == "reset-before":
             self._reset()
         elif fault.name == "stall-before":
@@ -224,11 +252,13 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             if name == "stall-head":
                 self._stall()
+            while name == "comments-only" and not self.remote.stopping.wait(_DRIP_S):
+                self._chunk(b": PROCESSING\n\n")
             for number, event in enumerate(events):
                 self._pause(reply.delay_s)
                 if number == 0:
                     self.remote.first_byte_at = time.monotonic()
-                if self._is_spoilt(name, number, len(events), fault):
+                if self._is_spoilt(name, event, number, len(events), fault):
                     return
                 self._write(event, name)
             self.wfile.write(b"0\r\n\r\n")
@@ -236,7 +266,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.remote.note_gone()
             self.close_connection = True
 
-    def _is_spoilt(self, name: str, number: int, count: int, fault: Fault | None) -> bool:
+    def _is_spoilt(
+        self, name: str, event: bytes, number: int, count: int, fault: Fault | None
+    ) -> bool:
         """Do what goes wrong at this event; whether the answer ends here."""
         middle = count // 2
         if name == "error-first" or (name == "error-inside" and number == middle):
@@ -257,11 +289,15 @@ class _Handler(BaseHTTPRequestHandler):
             self._reset()
         elif number == middle and name == "drip":
             self._drip()
-        elif (number == middle and name == "cut") or (number == count - 2 and name == "no-end"):
+        elif (number == middle and name == "cut") or self._is_end(name, event):
             self.wfile.write(b"0\r\n\r\n")
         else:
             return False
         return True
+
+    def _is_end(self, name: str, event: bytes) -> bool:
+        marks = (b'"finish_reason": "', b'"stop_reason": "', b'"finishReason"')
+        return name == "no-end" and any(mark in event for mark in marks)
 
     def _write(self, event: bytes, name: str) -> None:
         if name == "split-utf8":
@@ -316,6 +352,9 @@ class _Handler(BaseHTTPRequestHandler):
         more = {"Retry-After": fault.retry_after} if fault and fault.retry_after else {}
         said = fault.said if fault else ""
         self._send(status, ERRORS[self.remote.dialect](name, model, said), more)
+
+    def _refuse_key(self, model: str) -> None:
+        self._refuse(400 if self.remote.dialect == "gemini" else 401, "401", model)
 
     def _send(self, status: int, value: Any, headers: dict[str, str] | None = None) -> None:
         self._send_bytes(status, json.dumps(value).encode(), "application/json", headers)

@@ -111,6 +111,10 @@ class _Sending:
                 return (yield from self._read(response))
         except httpx2.TimeoutException as error:
             raise self._late(error) from error
+        except RemoteFailure as error:
+            if error.code == "timed_out" and time.monotonic() >= self._ends_at:
+                raise self._late(error) from error
+            raise
         except httpx2.TransportError as error:
             known = failures.told(error)
             if known is None:
@@ -201,10 +205,10 @@ class _Sending:
             status=response.status_code,
         )
 
-    def _late(self, error: httpx2.TimeoutException) -> RemoteFailure:
+    def _late(self, error: Exception) -> RemoteFailure:
         if isinstance(error, httpx2.ReadTimeout) and time.monotonic() < self._ends_at:
             return self._stalled()
-        if isinstance(error, httpx2.ConnectTimeout):
+        if isinstance(error, httpx2.ConnectTimeout) and time.monotonic() < self._ends_at:
             what = f"No connection to {self._who.title} in {self._request.connect_s:g} seconds."
         else:
             what = f"{self._who.title} did not finish in {self._request.total_s:g} seconds."
@@ -224,13 +228,14 @@ class _Sending:
 
     def _named(self, known: LockhouseError) -> LockhouseError:
         """With what to do, where the connection was lost in the middle."""
-        if known.code == "connection_lost" and self._first_token_s:
-            return RemoteFailure(
-                f"{self._who.title} broke the connection in mid-answer.",
-                hint="What came is kept. Ask again, or let it continue.",
-                code="connection_lost",
-            )
-        return known
+        if known.code != "connection_lost":
+            return known
+        if self._first_token_s:
+            when, hint = "in mid-answer", "What came is kept. Ask again, or let it continue."
+        else:
+            when, hint = "before it answered", "Try again, or choose another model."
+        what = f"{self._who.title} broke the connection {when}."
+        return RemoteFailure(what, hint=hint, code="connection_lost")
 
     # -- again -----------------------------------------------------------------------------------
 

@@ -128,13 +128,19 @@ def refusal(
     """An answer with an error's status, or an error inside a stream (status 0), in words."""
     said = said or Said()
     code = _code(status, said)
-    wait_s = 0.0
-    if code in ("rate_limited", "overloaded"):
-        wait_s = _wait_s(headers) or said.wait_s or _told_in(said.message)
+    wait_s = _wait_s(headers)
+    if not wait_s and code in ("rate_limited", "overloaded"):
+        wait_s = said.wait_s or _told_in(said.message)
     message, hint = _words(code, who, status, wait_s)
-    if said.message:
-        message = f"{message.rstrip('.')}: {said.message}"
+    message = _quoting(message, said.message)
     return RemoteFailure(message, hint=hint, code=code, status=status, retry_after_s=wait_s)
+
+
+def _quoting(message: str, said: str) -> str:
+    """Our words and theirs, where theirs add something."""
+    if not said or said.rstrip(".").lower() in message.lower():
+        return message
+    return f"{message.rstrip('.')}: {said}{'.' if said[-1].isalnum() else ''}"
 
 
 def _code(status: int, said: Said) -> str:
@@ -268,9 +274,7 @@ def _seconds(text: str) -> float:
 def content_refused(who: Recipient, said: str = "") -> RemoteFailure:
     """The answer was ended, or never begun, because of what is in it or in the prompt."""
     message, hint = _words("content_refused", who, 0, 0.0)
-    if said:
-        message = f"{message.rstrip('.')}: {clean(said)}"
-    return RemoteFailure(message, hint=hint, code="content_refused")
+    return RemoteFailure(_quoting(message, clean(said)), hint=hint, code="content_refused")
 
 
 def bad_stream(who: Recipient, what: str) -> RemoteFailure:

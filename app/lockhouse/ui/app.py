@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -18,9 +20,6 @@ from PySide6.QtWidgets import QApplication, QFileDialog
 import lockhouse
 from lockhouse import processes, seal
 from lockhouse.core.errors import StorageError
-from lockhouse.gate.brokers import Brokers
-from lockhouse.gate.network import Network
-from lockhouse.gate.records import Records
 from lockhouse.storage.settings import Settings
 from lockhouse.ui.chat.controller import ChatController
 from lockhouse.ui.chat.listing import ListController
@@ -32,14 +31,12 @@ from lockhouse.ui.machine import Machine, MachineState
 from lockhouse.ui.main_window import MainWindow
 from lockhouse.ui.models.controller import ModelsController
 from lockhouse.ui.models.memory import MemoryController
-from lockhouse.ui.models.open_dialog import OpenDialog
 from lockhouse.ui.models.transfer_controller import TransferController
 from lockhouse.ui.models.transfer_rows import downloads_words
 from lockhouse.ui.models.values import Shelf
 from lockhouse.ui.network import NetworkView, NetworkWatch
 from lockhouse.ui.pages import Controllers, Pages
 from lockhouse.ui.remedies import NoRoomHelp
-from lockhouse.ui.seal_dialog import SealDialog
 from lockhouse.ui.settings.store import SettingsStore
 from lockhouse.ui.settings.watch import SettingsWatch
 from lockhouse.ui.starter_cards import StarterCards
@@ -56,6 +53,9 @@ from lockhouse.ui.theme import Theme
 from lockhouse.ui.window_state import load_state, save_state
 from lockhouse.ui.zoom import Zoom
 from lockhouse.workspace import Workspace, open_workspace
+
+if TYPE_CHECKING:
+    from lockhouse.ui.gate.page import GatePage
 
 _CLOSE_GRACE_S = 1.5
 _KEEP_DELETED = timedelta(days=30)
@@ -115,7 +115,11 @@ class App(QObject):
         theme = self._theme
         chat_page = ChatPage(self.chat, self.listing, self.settings, theme)
         status = StatusBar(theme, seal.state())
-        later = {"models": self.pages.make_models, "settings": self.pages.make_settings}
+        later = {
+            "models": self.pages.make_models,
+            "gate": self.pages.make_gate,
+            "settings": self.pages.make_settings,
+        }
         return MainWindow(theme, self.settings, chat_page, status, later)
 
     def _make_pages(self) -> Pages:
@@ -126,14 +130,7 @@ class App(QObject):
 
     def _make_network(self) -> NetworkWatch:
         workspace = self._workspace
-        return NetworkWatch(
-            workspace.gate,
-            Network(workspace.paths.network),
-            Brokers(workspace.paths.run),
-            Records(workspace.database),
-            self.jobs,
-            self,
-        )
+        return NetworkWatch(workspace.gate, workspace.paths.network, self.jobs, self)
 
     def _wire(self) -> None:
         window, chat = self.window, self.window.chat
@@ -147,7 +144,12 @@ class App(QObject):
             show_models=lambda: window.show_page("models"),
         )
         window.closing.connect(self.close)
-        window.seal_wanted.connect(self._show_seal)
+        window.seal_wanted.connect(lambda: window.show_page("gate"))
+        window.door_wanted.connect(self.pages.ask_open)
+        window.seal_now_wanted.connect(self.network.seal)
+        window.prove_wanted.connect(lambda: self._on_gate(lambda page: page.prove()))
+        window.server_wanted.connect(lambda: self._on_gate(lambda page: page.dialogs.add()))
+        window.claims_wanted.connect(lambda: self._on_gate(lambda page: page.show_claims()))
         window.models_dropped.connect(self._import_models)
         chat.models_dropped.connect(self._import_models)
         chat.import_wanted.connect(self._choose_models)
@@ -156,7 +158,9 @@ class App(QObject):
         window.import_wanted.connect(self._choose_models)
         self.pages.import_wanted.connect(self._choose_models)
         self.pages.chat_wanted.connect(window.chat_with)
-        self.pages.open_network_wanted.connect(self._ask_open)
+        self.pages.over = window
+        self.pages.quit_wanted.connect(self._quit_when_written)
+        self.pages.targets_changed.connect(self.models.refresh)
         self.pages.shortcuts_wanted.connect(window.show_shortcuts)
         chat.no_room.connect(lambda failed: self._room.offer(failed, self.chat.target, self.window))
         window.status.unload_wanted.connect(self.machine.stop_engines)
@@ -221,6 +225,7 @@ class App(QObject):
             self.window.chat.new_chat()
         self.machine.start()
         self.network.start()
+        self.pages.gate.records.begin()
         self.jobs.run_in_order(lambda: work.purge_deleted(_KEEP_DELETED), lambda _: None, ignore)
         if problem := self._workspace.settings_file.problem:
             self.window.chat.banners.say(problem, tone="warning")
@@ -276,24 +281,11 @@ class App(QObject):
         if found and all(model.sha256 != found for model in self.models.shelf.models):
             self.models.refresh()
 
-    def _show_seal(self) -> None:
-        dialog = SealDialog(self._theme, self.network, self.jobs, self.window)
-        dialog.finished.connect(dialog.deleteLater)
-        dialog.show()
-
     def _show_network(self, view: NetworkView) -> None:
         self.window.status.show_network(view)
         if not self._transfers_begun:
             self._transfers_begun = True
             self.transfers.start(working=view.is_open)
-
-    def _ask_open(self) -> None:
-        network = self.network
-        dialog = OpenDialog(self._theme, network.view, network.hub_names(), self.window)
-        dialog.allow_wanted.connect(network.allow)
-        dialog.quit_wanted.connect(self._quit_when_written)
-        dialog.finished.connect(dialog.deleteLater)
-        dialog.show()
 
     def _quit_when_written(self) -> None:
         """After the permission is stored, or at once when it is already."""
@@ -305,6 +297,10 @@ class App(QObject):
     def _quit_if_allowed(self, view: NetworkView) -> None:
         if view.opens_next:
             self.window.close()
+
+    def _on_gate(self, act: Callable[[GatePage], None]) -> None:
+        self.window.show_page("gate")
+        self.pages.on_gate(act)
 
     def _show_models(self, tab: str) -> None:
         self.window.show_page("models")

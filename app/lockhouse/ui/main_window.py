@@ -41,6 +41,7 @@ from lockhouse.ui.window_state import WindowState
 _ITEMS = (
     RailItem("chat", "Chat", "message-square", "page_1"),
     RailItem("models", "Models", "boxes", "page_2"),
+    RailItem("gate", "Gate", "door-closed-locked", "page_3"),
     RailItem("settings", "Settings", "settings-2", "settings", at_foot=True),
 )
 _SCALE_STEP = 0.1
@@ -65,7 +66,12 @@ class MainWindow(QMainWindow):
 
     closing = Signal()
     models_dropped = Signal(object)  # list[Path]
-    seal_wanted = Signal()
+    seal_wanted = Signal()  # the page that tells of it
+    door_wanted = Signal()
+    seal_now_wanted = Signal()
+    prove_wanted = Signal()
+    server_wanted = Signal()
+    claims_wanted = Signal()
     import_wanted = Signal()  # choose a model file
     reshaped = Signal()  # place, size or page
 
@@ -132,6 +138,7 @@ class MainWindow(QMainWindow):
             "details": self._on_chat(chat.toggle_details),
             "page_1": lambda: self.show_page("chat"),
             "page_2": lambda: self.show_page("models"),
+            "page_3": lambda: self.show_page("gate"),
             "settings": lambda: self.show_page("settings"),
             "larger": lambda: self._scale(+_SCALE_STEP),
             "smaller": lambda: self._scale(-_SCALE_STEP),
@@ -194,7 +201,12 @@ class MainWindow(QMainWindow):
                 lambda: self._settings.set("theme", "dark" if dark else "light"),
             ),
             Command("keyboard", "Keyboard shortcuts", keys("shortcuts"), self.show_shortcuts),
-            Command("lock", "The seal: what can leave", "", self.seal_wanted.emit),
+            Command("door-closed-locked", "Gate", keys("page_3"), self.seal_wanted.emit),
+            Command("lock", "Seal now: nothing leaves", "", self.seal_now_wanted.emit),
+            Command("lock-open", "Open a door…", "", self.door_wanted.emit),
+            Command("plus", "Add a server or an API…", "", self.server_wanted.emit),
+            Command("shield-check", "Prove that nothing can leave", "", self.prove_wanted.emit),
+            Command("book-open", "What is guaranteed", "", self.claims_wanted.emit),
         )
 
     def _open(self, conversation_id: str, message_id: str, words: str) -> None:

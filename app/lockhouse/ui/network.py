@@ -7,15 +7,15 @@ the broker still lives is asked on a thread.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from lockhouse.core.errors import LockhouseError
-from lockhouse.gate.brokers import Brokers
 from lockhouse.gate.door import Gate, Way
-from lockhouse.gate.network import Network, hub_endpoint, hub_hosts
-from lockhouse.gate.records import Records
+from lockhouse.gate.network import hub_hosts
 from lockhouse.ui.jobs import Jobs
 from lockhouse.ui.settings.watch import SettingsWatch
 
@@ -24,12 +24,17 @@ _LOOK_EVERY_MS = 1500
 
 @dataclass(frozen=True, slots=True)
 class NetworkView:
-    """How it stands; ``way`` as the gate tells it, with its words."""
+    """How it stands; ``way`` as the gate tells it, with its words.
+
+    ``hosts`` are those on the list of this home, whether this window can reach them or not.
+    """
 
     way: Way = "sealed"
     title: str = "Sealed"
     explanation: str = ""
+    what_to_do: str = ""
     hosts: tuple[str, ...] = ()
+    since: str = ""
     bytes_out: int = 0
 
     @property
@@ -64,27 +69,17 @@ class NetworkWatch(QObject):
     changed = Signal(object)  # NetworkView
     failed = Signal(object)  # LockhouseError
 
-    def __init__(
-        self,
-        gate: Gate,
-        network: Network,
-        brokers: Brokers,
-        records: Records,
-        jobs: Jobs,
-        parent: QObject | None = None,
-    ) -> None:
+    def __init__(self, gate: Gate, file: Path, jobs: Jobs, parent: QObject | None = None) -> None:
+        """``file`` is the home's, which other programs write too."""
         super().__init__(parent)
         self._gate = gate
-        self._network = network
-        self._brokers = brokers
-        self._records = records
         self._jobs = jobs
         self._looking = False
         self.view = NetworkView()
         self._timer = QTimer(self)
         self._timer.setInterval(_LOOK_EVERY_MS)
         self._timer.timeout.connect(self.look)
-        self._watch = SettingsWatch(network.path, self)
+        self._watch = SettingsWatch(file, self)
         self._watch.written.connect(self.look)
 
     def start(self) -> None:
@@ -100,38 +95,43 @@ class NetworkWatch(QObject):
 
     def seal(self) -> None:
         """End every broker of this home at once, and keep it sealed."""
-
-        def work() -> NetworkView:
-            try:
-                self._network.seal()
-            finally:  # whatever becomes of the file, the connections end
-                ended = self._brokers.end_all()
-            self._records.note("sealed", purpose="window", outcome=f"ended {ended}")
-            return self._read()
-
-        self._jobs.run(work, self._tell, self.failed.emit)
+        self._switch(self._gate.seal)
 
     def allow(self) -> None:
         """Let windows that start from now on reach the hub of models."""
+        self._switch(self._gate.unseal)
 
-        def work() -> NetworkView:
-            opened = self._network.open(hub_hosts(os.environ), endpoint=hub_endpoint(os.environ))
-            self._records.note("unsealed", purpose="window", outcome=" ".join(opened.hosts))
-            return self._read()
-
-        self._jobs.run(work, self._tell, self.failed.emit)
+    def open_to(
+        self, hosts: Sequence[str], lan_hosts: Sequence[str] = (), *, add: bool = False
+    ) -> None:
+        """Open to these hosts and to no others, or to these too."""
+        self._switch(lambda: self._gate.unseal(hosts, lan_hosts=lan_hosts, add=add))
 
     def hub_names(self) -> tuple[str, ...]:
-        """Whom :meth:`allow` would open to."""
+        """Where models are downloaded from."""
         try:
             return hub_hosts(os.environ)
         except LockhouseError:
             return ()
 
+    def _switch(self, work: Callable[[], object]) -> None:
+        def switch() -> NetworkView:
+            work()
+            return self._read()
+
+        self._jobs.run(switch, self._tell, self.failed.emit)
+
     def _read(self) -> NetworkView:
-        status = self._gate.status()
-        hosts = self._gate.state.hosts
-        return NetworkView(status.way, status.title, status.explanation, hosts, status.bytes_out)
+        status, hosts = self._gate.status(), self._gate.state.all_hosts
+        return NetworkView(
+            status.way,
+            status.title,
+            status.explanation,
+            status.what_to_do,
+            hosts,
+            status.since,
+            status.bytes_out,
+        )
 
     def _tell(self, view: NetworkView) -> None:
         self._looking = False

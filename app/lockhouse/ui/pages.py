@@ -5,6 +5,7 @@ Hides what each page is given and where its wishes go; modules of a page are loa
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,18 +13,23 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
 import lockhouse
+from lockhouse.ui.gate.controller import GateController
+from lockhouse.ui.gate.doors import HUB, ways_of
+from lockhouse.ui.gate.provider_values import ProviderRow
 from lockhouse.ui.jobs import Jobs
 from lockhouse.ui.machine import Machine
 from lockhouse.ui.models.controller import ModelsController
 from lockhouse.ui.models.memory import MemoryController
 from lockhouse.ui.models.transfer_controller import TransferController
 from lockhouse.ui.network import NetworkWatch
+from lockhouse.ui.seal_dialog import DoorDialog
 from lockhouse.ui.settings.places import About, Place
 from lockhouse.ui.settings.store import SettingsStore
 from lockhouse.ui.theme import Theme
 from lockhouse.workspace import Paths, Workspace
 
 if TYPE_CHECKING:
+    from lockhouse.ui.gate.page import GatePage
     from lockhouse.ui.models.page import ModelsPage
 
 
@@ -44,8 +50,9 @@ class Pages(QObject):
 
     import_wanted = Signal()
     chat_wanted = Signal(str)
-    open_network_wanted = Signal()
+    quit_wanted = Signal()
     shortcuts_wanted = Signal()
+    targets_changed = Signal()
 
     def __init__(
         self,
@@ -60,7 +67,11 @@ class Pages(QObject):
         self._controllers = controllers
         self._jobs = jobs
         self._theme = theme
+        self.over: QWidget | None = None  # the window, for dialogs
         self._models_page: ModelsPage | None = None
+        self._gate_page: GatePage | None = None
+        self.gate = GateController(workspace, jobs, self)
+        self.gate.providers.changed.connect(self.targets_changed)
 
     def show_models_tab(self, tab: str) -> None:
         """Open a tab of the Models page, which is shown already."""
@@ -90,13 +101,43 @@ class Pages(QObject):
         page.unload_wanted.connect(its.machine.stop_engines)
         page.loading.connect(its.machine.look)
         page.chat_wanted.connect(self.chat_wanted)
-        page.open_network_wanted.connect(self.open_network_wanted)
+        page.open_network_wanted.connect(lambda: self.ask_open(HUB))
         page.seal_wanted.connect(its.network.seal)
         its.machine.looked.connect(page.show_machine)
         page.show_machine(its.machine.state)
         page.show_shelf(its.models.shelf)
         self._models_page = page
         return page
+
+    def make_gate(self) -> QWidget:
+        """The Gate page."""
+        from lockhouse.ui.gate.page import GatePage
+
+        its = self._controllers
+        page = GatePage(self.gate, its.network, its.settings, self._theme)
+        page.open_wanted.connect(self.ask_open)
+        page.quit_wanted.connect(self.quit_wanted)
+        self._gate_page = page
+        return page
+
+    def on_gate(self, act: Callable[[GatePage], None]) -> None:
+        """Do something on the Gate page, which is shown already."""
+        if self._gate_page is not None:
+            act(self._gate_page)
+
+    def ask_open(self, wanted: str = "") -> None:
+        """Ask to whom a door is to be opened; ``wanted`` is a provider, or the hub."""
+        self.gate.providers.with_rows(lambda rows: self._show_door(rows, wanted))
+
+    def _show_door(self, rows: tuple[ProviderRow, ...], wanted: str) -> None:
+        network = self._controllers.network
+        ways = ways_of(rows, network.hub_names())
+        dialog = DoorDialog(self._theme, network.view, ways, wanted=wanted, parent=self.over)
+        dialog.allow_wanted.connect(network.open_to)
+        dialog.seal_wanted.connect(network.seal)
+        dialog.quit_wanted.connect(self.quit_wanted)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.show()
 
     def make_settings(self) -> QWidget:
         """The Settings page."""

@@ -28,3 +28,16 @@ def resource_folder() -> Path:
 def resource(*parts: str) -> Path:
     """The path of one bundled file, for example ``resource("app", "lockhouse-64.png")``."""
     return resource_folder().joinpath(*parts)
+
+
+def document(name: str) -> str:
+    """A page of the project's documentation. There is one source of each: a checkout has it in
+    ``docs/``, an installed package among its resources. Raises NotFound."""
+    folder = resource_folder()
+    for path in (folder / name, folder.parent / "docs" / name):
+        if path.is_file():
+            return path.read_text(encoding="utf-8")
+    raise NotFound(
+        f"The page {name} is missing from this installation.",
+        hint="Install Lockhouse again; its folder is incomplete.",
+    )

@@ -1,216 +1,210 @@
-"""What the seal means, in sentences, and a check that anyone can run."""
+"""Before a door is opened: to whom, what that means, and that it may take a new start."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+from dataclasses import dataclass
 
-from lockhouse import seal
-from lockhouse.core.errors import LockhouseError
-from lockhouse.seal import Probe, SealLevel
-from lockhouse.ui import wording
-from lockhouse.ui.jobs import JobHandle, Jobs
-from lockhouse.ui.network import NetworkView, NetworkWatch
-from lockhouse.ui.parts import hairline, label, push_button
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QDialog,
+    QHBoxLayout,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from lockhouse.gate.network import allows, split_host
+from lockhouse.ui.chat.details_panel import scrolling
+from lockhouse.ui.network import NetworkView
+from lockhouse.ui.parts import hairline, label, object_name, push_button
 from lockhouse.ui.theme import Theme
-from lockhouse.ui.widgets import Pill, Spinner
 
-_TITLES: dict[SealLevel, str] = {
-    "kernel": "Sealed: nothing can leave",
-    "python": "Sealed by the program only",
-    "none": "This window is not sealed",
-}
-_SENTENCES: dict[SealLevel, tuple[str, ...]] = {
-    "kernel": (
-        (
-            "The operating system's kernel refuses every network connection of this window and of "
-            "every process it starts, the models included. That was set before anything else was "
-            "loaded and cannot be taken back while the program runs."
-        ),
-        (
-            "It holds for native code and for child processes too, not only for what is written in "
-            "Python."
-        ),
-    ),
-    "python": (
-        (
-            "This system offers the program no kernel seal. Lockhouse refuses the network itself: "
-            "its own code cannot connect, but native code in a model engine is not held back by "
-            "the system."
-        ),
-        "For a stronger promise, use Linux, or disconnect the machine.",
-    ),
-    "none": (
-        (
-            "The program was started in a way that did not seal it first. Start it with the "
-            "command lockhouse."
-        ),
-    ),
-}
+_MOST_LIST_HEIGHT = 320
+_MEANING = (
+    "One small process, the broker, can then reach the hosts you choose and no others. This window "
+    "and every model stay sealed. Every connection is recorded, and Seal now closes it at once."
+)
+_NEW_START = (
+    "This window was started sealed, and the kernel keeps it so for as long as it runs. So your "
+    "permission is written down, Lockhouse quits, and you start it again."
+)
+_AT_ONCE = (
+    "What you add can be reached at once. What you take away ends the broker, with everything that "
+    "is under way; Lockhouse must then be started anew to use the rest."
+)
 
 
-def file_sentence(landlock_version: int) -> str:
-    """What model processes can see of the disk."""
-    if landlock_version:
-        return (
-            "Each model runs in a process of its own that can read its model file and the program "
-            "and nothing else of your files (Landlock)."
-        )
-    return "Each model runs in a process of its own. This kernel cannot restrict its file access."
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Something that a door can be opened for."""
+
+    key: str
+    title: str
+    words: str
+    hosts: tuple[str, ...]
+    is_near: bool = False  # only addresses of this machine and private networks
+    is_suggested: bool = False
 
 
-class SealDialog(QDialog):
-    """Opened from the seal in the status bar."""
+class DoorDialog(QDialog):
+    """Says what will be written and what follows from it; quits only when asked to."""
+
+    allow_wanted = Signal(object, object)  # hosts, hosts that must be near
+    seal_wanted = Signal()
+    quit_wanted = Signal()
 
     def __init__(
-        self, theme: Theme, network: NetworkWatch, jobs: Jobs, parent: QWidget | None = None
+        self,
+        theme: Theme,
+        view: NetworkView,
+        ways: tuple[Way, ...],
+        *,
+        wanted: str = "",
+        parent: QWidget | None = None,
     ) -> None:
+        """``wanted`` is the key of the way that somebody asked for."""
         super().__init__(parent)
         self._theme = theme
-        self._network = network
-        self._jobs = jobs
-        self._job: JobHandle | None = None
-        level = seal.state()
+        self._view = view
+        self._ways = ways
+        self._boxes: dict[str, QCheckBox] = {}
+        known = [host for way in ways for host in way.hosts]
+        self._others = tuple(host for host in view.hosts if host not in known)
         px = theme.px
-        self.setObjectName("seal_dialog")
-        self.setWindowTitle("The seal")
-        self.setMinimumWidth(px(680))
+        self.setObjectName("open_dialog")
+        self.setWindowTitle("Open a door")
+        self.setMinimumWidth(px(600))
         column = QVBoxLayout(self)
         column.setContentsMargins(px(24), px(20), px(24), px(20))
         column.setSpacing(px(10))
-        self._icon = label("")
-        self._title = label("", role="title", name="seal_title")
-        head = QHBoxLayout()
-        head.setSpacing(px(10))
-        head.addWidget(self._icon)
-        head.addWidget(self._title, 1)
-        column.addLayout(head)
-        column.addWidget(self._make_door())
-        for sentence in (*_SENTENCES[level], file_sentence(seal.landlock_version())):
-            column.addWidget(label(sentence, ink="2", wrap=True))
+        title = "Who may be reached" if view.hosts else "Open a door"
+        column.addWidget(label(title, role="h3", wrap=True, name="open_title"))
+        column.addWidget(label(_MEANING, ink="2", wrap=True))
+        column.addWidget(self._make_list(wanted))
+        column.addWidget(
+            label(_AT_ONCE if view.is_open else _NEW_START, ink="2", wrap=True, name="open_start")
+        )
+        if view.opens_next:
+            column.addWidget(
+                label(
+                    "A door is open from the next start on already: quit and start Lockhouse "
+                    "again, or change to whom.",
+                    wrap=True,
+                )
+            )
         column.addSpacing(px(4))
-        column.addWidget(hairline())
-        column.addLayout(self._make_check())
-        self._results = QGridLayout()
-        self._results.setHorizontalSpacing(px(12))
-        self._results.setVerticalSpacing(px(6))
-        self._results.setColumnStretch(1, 1)
-        column.addLayout(self._results)
-        self._verdict = label("", wrap=True, name="seal_verdict", role="medium")
-        self._verdict.hide()
-        column.addWidget(self._verdict)
         column.addStretch(1)
-        row = QHBoxLayout()
-        row.addStretch(1)
-        close = push_button(theme, "Close", name="seal_close")
-        close.clicked.connect(self.accept)
-        row.addWidget(close)
-        column.addLayout(row)
-        network.changed.connect(self._show_network)
-        self._show_network(network.view)
+        column.addLayout(self._make_buttons())
+        self._look()
 
-    def _make_check(self) -> QHBoxLayout:
-        theme = self._theme
-        check = QHBoxLayout()
-        check.addWidget(
-            label("See for yourself: try to reach the network in every way.", wrap=True), 1
-        )
-        self._spinner = Spinner(theme, "Checking")
-        self._spinner.hide()
-        check.addWidget(self._spinner)
-        self._check = push_button(theme, "Check now", name="check_seal", compact=True)
-        self._check.clicked.connect(self._run)
-        check.addWidget(self._check)
-        return check
-
-    def _make_door(self) -> QWidget:
-        """Shown while a broker can reach a host: to whom, how much, and the way to end it."""
+    def _make_list(self, wanted: str) -> QWidget:
         px = self._theme.px
-        self._door = QFrame()
-        self._door.setProperty("tone", "warning-tint")
-        self._hosts = label("", wrap=True, name="seal_hosts")
-        self._sent = label("", ink="2", wrap=True, name="seal_sent")
-        self._close_door = push_button(
-            self._theme, "Seal", name="seal_now", kind="primary", icon="lock"
-        )
-        self._close_door.clicked.connect(self._network.seal)
-        words = QVBoxLayout()
-        words.setSpacing(px(4))
-        words.addWidget(self._hosts)
-        words.addWidget(self._sent)
-        row = QHBoxLayout(self._door)
-        row.setContentsMargins(px(12), px(10), px(12), px(10))
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(0, 0, px(8), 0)
+        column.setSpacing(0)
+        for number, way in enumerate(self._ways):
+            if number:
+                column.addWidget(hairline())
+            column.addWidget(self._row(way, is_ticked=self._is_ticked(way, wanted)))
+        for host in self._others:
+            column.addWidget(hairline())
+            column.addWidget(
+                self._row(Way(host, host.removesuffix(":443"), "A host you listed", (host,)),
+                          is_ticked=True)
+            )  # fmt: skip
+        column.addStretch(1)
+        area = scrolling(inside, "open_area")
+        area.setAccessibleName("Whom to open to")
+        rows = len(self._ways) + len(self._others)
+        area.setMinimumHeight(min(px(_MOST_LIST_HEIGHT), rows * px(49) + px(2)))
+        return area
+
+    def _is_ticked(self, way: Way, wanted: str) -> bool:
+        if way.key == wanted:
+            return True
+        if self._view.hosts:
+            listed = self._view.hosts
+            return all(host in listed or allows(listed, *split_host(host)) for host in way.hosts)
+        return way.is_suggested and not wanted
+
+    def _row(self, way: Way, *, is_ticked: bool) -> QWidget:
+        px = self._theme.px
+        line = QWidget()
+        line.setMinimumHeight(px(48))
+        box = QCheckBox(way.title)
+        box.setObjectName(f"way_{object_name(way.key)}")
+        box.setAccessibleName(way.title)
+        box.setAccessibleDescription(f"{way.words}: {', '.join(way.hosts)}")
+        box.setChecked(is_ticked)
+        box.toggled.connect(lambda _: self._look())
+        self._boxes[way.key] = box
+        row = QHBoxLayout(line)
+        row.setContentsMargins(px(2), px(4), 0, px(4))
         row.setSpacing(px(12))
-        row.addLayout(words, 1)
-        row.addWidget(self._close_door)
-        return self._door
-
-    def _show_network(self, view: NetworkView) -> None:
-        level = seal.state()
-        closed = level == "kernel" and not view.is_open
-        title = _TITLES[level]
-        if view.is_open:
-            title = f"Open to {view.place}"
-        elif view.opens_next:
-            title = "Sealed, open from the next start on"
-        self._title.setText(title)
-        icon, role = ("lock", "accent-text") if closed else ("lock-open", "warning")
-        self._icon.setPixmap(self._theme.pixmap(icon, 24, role))
-        self._door.setVisible(view.is_open or view.opens_next)
-        self._hosts.setText("\n".join(view.hosts))
-        sent = f"{wording.size(view.bytes_out)} left this machine in this session."
-        self._sent.setText(
-            f"One process, the broker, can reach these hosts. {sent} Sealing ends it at once."
-            if view.is_open
-            else "Windows and commands that start from now on can reach these hosts. This one "
-            "started sealed and stays so. Sealing takes the permission back."
+        row.addWidget(box)
+        texts = QVBoxLayout()
+        texts.setSpacing(0)
+        words = label(way.words, role="caption", ink="2")
+        hosts = label(
+            ", ".join(host.removesuffix(":443") for host in way.hosts), role="code-small", ink="3"
         )
-        self.adjustSize()
+        for part in (words, hosts):
+            part.setAlignment(Qt.AlignmentFlag.AlignRight)
+            part.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+            part.setToolTip("\n".join(way.hosts))
+            texts.addWidget(part)
+        row.addLayout(texts, 1)
+        return line
 
-    def _run(self) -> None:
-        self._check.setEnabled(False)
-        self._spinner.show()
-        self._job = self._jobs.run(seal.self_test, self._show, self._failed)
+    def _make_buttons(self) -> QHBoxLayout:
+        theme, px, view = self._theme, self._theme.px, self._view
+        row = QHBoxLayout()
+        row.setSpacing(px(8))
+        if view.hosts:
+            seal = push_button(theme, "Seal now", name="open_seal", icon="lock")
+            seal.clicked.connect(lambda: self._end(self.seal_wanted.emit))
+            row.addWidget(seal)
+        row.addStretch(1)
+        stay = push_button(theme, "Cancel" if view.hosts else "Stay sealed", name="open_cancel")
+        stay.clicked.connect(self.reject)
+        row.addWidget(stay)
+        self._later = push_button(
+            theme, "Save" if view.is_open else "Allow, quit later", name="open_later"
+        )
+        self._later.clicked.connect(lambda: self._allow(leave=False))
+        row.addWidget(self._later)
+        self._now = push_button(theme, "Allow and quit now", name="open_allow")
+        self._now.clicked.connect(lambda: self._allow(leave=True))
+        self._now.setVisible(not view.is_open)
+        row.addWidget(self._now)
+        return row
 
-    def _show(self, probes: list[Probe]) -> None:
-        self._check.setEnabled(True)
-        self._check.setText("Check again")
-        self._spinner.hide()
-        while self._results.count():
-            item = self._results.takeAt(0)
-            widget = item.widget() if item else None
-            if widget is not None:
-                widget.hide()
-                widget.deleteLater()
-        for row, probe in enumerate(probes):
-            self._results.addWidget(label(probe.attempt), row, 0)
-            by = {"kernel": "by the kernel", "python": "by the program", "none": ""}[probe.by]
-            words = f"Stopped {by}".strip() if probe.stopped else "Not stopped"
-            pill = Pill(
-                self._theme,
-                words,
-                icon="check" if probe.stopped else "x",
-                tone="success" if probe.stopped else "danger",
-            )
-            self._results.addWidget(label(probe.detail, ink="3"), row, 1)
-            self._results.addWidget(pill, row, 2, Qt.AlignmentFlag.AlignRight)
-        stopped = sum(probe.stopped for probe in probes)
-        if stopped == len(probes):
-            self._verdict.setText(f"All {len(probes)} attempts were stopped.")
-        else:
-            self._verdict.setText(
-                f"{len(probes) - stopped} of {len(probes)} attempts were not stopped."
-            )
-        self._verdict.show()
-        self.adjustSize()
+    def _chosen(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        far: list[str] = []
+        near: list[str] = []
+        for way in self._ways:
+            if self._boxes[way.key].isChecked():
+                (near if way.is_near else far).extend(way.hosts)
+        far += [host for host in self._others if self._boxes[host].isChecked()]
+        return tuple(dict.fromkeys(far)), tuple(dict.fromkeys(near))
 
-    def _failed(self, error: LockhouseError) -> None:
-        self._check.setEnabled(True)
-        self._spinner.hide()
-        self._verdict.setText(f"{error.message} {error.hint}".strip())
-        self._verdict.show()
+    def _look(self) -> None:
+        if not hasattr(self, "_now"):
+            return  # still being laid out
+        far, near = self._chosen()
+        self._later.setEnabled(bool(far or near))
+        self._now.setEnabled(bool(far or near))
 
-    def done(self, result: int) -> None:
-        if self._job is not None:
-            self._job.cancel()
-        super().done(result)
+    def _allow(self, *, leave: bool) -> None:
+        far, near = self._chosen()
+        if set(far) | set(near) != set(self._view.hosts):
+            self.allow_wanted.emit(far, near)
+        if leave:
+            self.quit_wanted.emit()
+        self.accept()
+
+    def _end(self, act: object) -> None:
+        act()  # type: ignore[operator] # a signal's emit
+        self.accept()

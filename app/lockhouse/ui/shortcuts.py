@@ -46,6 +46,7 @@ SHORTCUTS: tuple[Shortcut, ...] = (
     Shortcut("details", "Answers", "Show or hide details", ("Ctrl+I",)),
     Shortcut("page_1", "Window", "Chat", ("Ctrl+1",)),
     Shortcut("page_2", "Window", "Models", ("Ctrl+2",)),
+    Shortcut("page_3", "Window", "Gate", ("Ctrl+3",)),
     Shortcut("settings", "Window", "Settings", ("Ctrl+,",)),
     Shortcut("larger", "Window", "Larger text", ("Ctrl++", "Ctrl+=")),
     Shortcut("smaller", "Window", "Smaller text", ("Ctrl+-",)),

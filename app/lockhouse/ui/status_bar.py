@@ -94,7 +94,7 @@ class StatusBar(QFrame):
         self._level = seal
         self._seal = QPushButton()
         self._seal.setObjectName("seal")
-        self._seal.setToolTip("What is sealed, how, and a check")
+        self._seal.setToolTip("Show the Gate")
         self._seal.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._seal.clicked.connect(self.seal_pressed)
         self.show_network(NetworkView())

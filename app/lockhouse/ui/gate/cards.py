@@ -1,0 +1,49 @@
+"""The frame that the cards of the right column share: a head, and rows with lines between."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
+
+from lockhouse.ui.parts import hairline, label
+from lockhouse.ui.theme import Theme
+
+
+class Card(QWidget):
+    """A head above a card; parts of one page look alike."""
+
+    def __init__(self, theme: Theme, name: str, title: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.theme = theme
+        px = theme.px
+        self.setObjectName(name)
+        self.setAccessibleName(title)
+        self.head = QHBoxLayout()
+        self.head.setSpacing(px(8))
+        title_label = label(title, role="strong")
+        title_label.setMinimumHeight(px(28))
+        self.head.addWidget(title_label, 1)
+        frame = QFrame()
+        frame.setProperty("tone", "card")
+        self.body = QVBoxLayout(frame)
+        self.body.setContentsMargins(1, 1, 1, 1)
+        self.body.setSpacing(0)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(px(8))
+        column.addLayout(self.head)
+        column.addWidget(frame)
+
+    def add(self, row: QWidget) -> None:
+        """Another row, with a line above it."""
+        if self.body.count():
+            self.body.addWidget(hairline())
+        self.body.addWidget(row)
+
+    def clear(self) -> None:
+        """Take all rows away."""
+        while self.body.count():
+            item = self.body.takeAt(0)
+            widget = item.widget() if item else None
+            if widget is not None:
+                widget.hide()
+                widget.deleteLater()

@@ -1,0 +1,44 @@
+"""What is guaranteed: the project's own page on it, readable without a network."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QApplication, QDialog, QHBoxLayout, QVBoxLayout, QWidget
+
+from lockhouse.ui.markdown import parse
+from lockhouse.ui.models.model_card import ModelCard
+from lockhouse.ui.parts import label, push_button
+from lockhouse.ui.resources import document
+from lockhouse.ui.theme import Theme
+
+CLAIMS = "CLAIMS.md"
+
+
+class ClaimsDialog(QDialog):
+    """Links are told, not followed: this window has no network."""
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        px = theme.px
+        self.setObjectName("claims_dialog")
+        self.setWindowTitle("What is guaranteed")
+        self.resize(px(780), px(640))
+        self._card = ModelCard(theme)
+        self._card.setObjectName("claims_text")
+        self._card.setAccessibleName("What is guaranteed")
+        self._card.link_pressed.connect(self._tell)
+        self._told = label("", role="caption", ink="2", wrap=True, name="claims_link")
+        close = push_button(theme, "Close", name="claims_close")
+        close.clicked.connect(self.accept)
+        row = QHBoxLayout()
+        row.addWidget(self._told, 1)
+        row.addWidget(close)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(px(8), px(8), px(16), px(12))
+        column.setSpacing(px(8))
+        column.addWidget(self._card, 1)
+        column.addLayout(row)
+        self._card.show_blocks(tuple(parse(document(CLAIMS))))
+
+    def _tell(self, address: str) -> None:
+        QApplication.clipboard().setText(address)
+        self._told.setText(f"Copied: {address}")

@@ -1,0 +1,90 @@
+"""The Gate page without widgets: records, providers, what was spent, the proof."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from lockhouse.core.errors import LockhouseError, StorageError
+from lockhouse.gate.costs.budget import Subject
+from lockhouse.gate.costs.values import Limits, Snapshot, Spent, Total
+from lockhouse.gate.proof import Proof, prove, report
+from lockhouse.gate.records import Records
+from lockhouse.ui.gate.provider_controller import ProviderController
+from lockhouse.ui.gate.records_controller import RecordsController
+from lockhouse.ui.jobs import Jobs
+from lockhouse.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What answers from elsewhere cost."""
+
+    today: Spent
+    month: Spent
+    limits: Limits
+    by: Subject
+    totals: tuple[Total, ...]
+    snapshot: Snapshot
+
+
+class GateController(QObject):
+    """Everything that the page asks for, on threads; the two larger parts have their own."""
+
+    spent = Signal(object)  # Spending
+    proved = Signal(object)  # Proof
+    report_saved = Signal(object)  # Path
+    failed = Signal(object)  # LockhouseError
+    proof_failed = Signal(object)  # LockhouseError
+
+    def __init__(self, workspace: Workspace, jobs: Jobs, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._workspace = workspace
+        self._jobs = jobs
+        self.records = RecordsController(
+            Records(workspace.database), lambda: workspace.sent, jobs, self
+        )
+        self.providers = ProviderController(workspace, jobs, self)
+        self.records.failed.connect(self.failed)
+        self.providers.failed.connect(self.failed)
+
+    def read_spending(self, by: Subject) -> None:
+        """What was spent, and on what."""
+        budget = self._workspace.budget
+
+        def read() -> Spending:
+            return Spending(
+                budget.spent_today(),
+                budget.spent_this_month(),
+                budget.limits,
+                by,
+                tuple(budget.totals(by)),
+                budget.prices.snapshot,
+            )
+
+        self._jobs.run(read, self.spent.emit, self.failed.emit)
+
+    def prove(self) -> None:
+        """Try to get out, in every way, in every kind of process."""
+        self._jobs.run(prove, self.proved.emit, self._tell_failed_proof)
+
+    def save_report(self, proof: Proof, path: Path) -> None:
+        """The proof as text."""
+
+        def write() -> Path:
+            try:
+                path.write_text(report(proof), encoding="utf-8")
+            except OSError as error:
+                raise StorageError(
+                    f"The report could not be written to {path}: {error.strerror}.",
+                    hint="Choose a folder that is there, writable and not on a full disk.",
+                ) from error
+            return path
+
+        self._jobs.run(write, self.report_saved.emit, self.failed.emit)
+
+    def _tell_failed_proof(self, error: LockhouseError) -> None:
+        self.proof_failed.emit(error)
+        self.failed.emit(error)

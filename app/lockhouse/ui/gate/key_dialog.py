@@ -1,0 +1,171 @@
+"""Setting a key: typed or pasted, kept, tested, and never shown again."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+
+from lockhouse.core.errors import InvalidInput, LockhouseError
+from lockhouse.gate.keys import checked
+from lockhouse.ui.gate.provider_values import KeyTest, ProviderRow
+from lockhouse.ui.network import NetworkView
+from lockhouse.ui.parts import label, push_button
+from lockhouse.ui.theme import Theme
+from lockhouse.ui.widgets import Banner, BannerTone, Spinner
+
+_KEPT = (
+    "It is kept in this system’s keyring and nowhere else, goes to {hosts} only, and is never shown"
+    " again. The broker reads it when it sends something; the window forgets it at once."
+)
+_NO_KEYRING = (
+    "This system has no keyring that could keep it safely. The broker then holds it in its memory"
+    " until Lockhouse closes, and it goes to {hosts} only. It is written nowhere."
+)
+_NO_KEYRING_SEALED = (
+    "This system has no keyring that could keep it safely, and while the network is sealed there is"
+    " no broker to hold it. Open a door first, or install gnome-keyring or KWallet."
+)
+
+
+class KeyDialog(QDialog):
+    """For one provider. The key leaves this dialog once, and the field is emptied."""
+
+    key_given = Signal(str)
+    test_wanted = Signal()
+
+    def __init__(
+        self, theme: Theme, row: ProviderRow, view: NetworkView, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._row = row
+        self._can_test = row.is_open(view.hosts) and view.is_open
+        self._banner: Banner | None = None
+        provider, px = row.provider, theme.px
+        self.setObjectName("key_dialog")
+        self.setWindowTitle(f"Key for {provider.title}")
+        self.setMinimumWidth(px(520))
+        hosts = ", ".join(host.removesuffix(":443") for host in provider.hosts)
+        no_keyring = row.key_state in ("no_keyring", "session")
+        words = _KEPT
+        if no_keyring:
+            words = _NO_KEYRING if view.is_open else _NO_KEYRING_SEALED
+        self._is_possible = not no_keyring or view.is_open
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(px(24), px(20), px(24), px(20))
+        self._column.setSpacing(px(10))
+        again = "Replace the key for" if row.has_key else "Key for"
+        self._column.addWidget(label(f"{again} {provider.title}", role="h3", wrap=True))
+        self._column.addWidget(
+            label(words.format(hosts=hosts), ink="2", wrap=True, name="key_words")
+        )
+        if provider.key_page:
+            made = label(
+                f"Keys are made at {provider.key_page.removeprefix('https://')}", ink="3", wrap=True
+            )
+            made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            self._column.addWidget(made)
+        self.edit = QLineEdit()
+        self.edit.setObjectName("key_edit")
+        self.edit.setAccessibleName(f"Key for {provider.title}")
+        self.edit.setPlaceholderText("Paste the key")
+        self.edit.setEchoMode(QLineEdit.EchoMode.Password)
+        self.edit.setInputMethodHints(
+            Qt.InputMethodHint.ImhSensitiveData | Qt.InputMethodHint.ImhNoPredictiveText
+        )
+        self.edit.setEnabled(self._is_possible)
+        self.edit.textChanged.connect(self._look_at)
+        self._column.addWidget(self.edit)
+        self._problem = label("", role="caption", ink="danger", wrap=True, name="key_problem")
+        self._problem.hide()
+        self._column.addWidget(self._problem)
+        self._column.addStretch(1)
+        self._column.addLayout(self._make_buttons())
+
+    def _make_buttons(self) -> QHBoxLayout:
+        theme, px = self._theme, self._theme.px
+        self._spinner = Spinner(theme, "Working")
+        self._spinner.hide()
+        self._close = push_button(theme, "Cancel", name="key_cancel")
+        self._close.clicked.connect(self.reject)
+        self._test = push_button(theme, "Test", name="key_test")
+        self._test.setToolTip("Asks for the list of models, which costs nothing")
+        self._test.clicked.connect(self._ask_test)
+        self._test.hide()
+        self._keep = push_button(theme, "Keep the key", name="key_keep", kind="primary")
+        self._keep.setDefault(True)
+        self._keep.setEnabled(False)
+        self._keep.clicked.connect(self._give)
+        row = QHBoxLayout()
+        row.setSpacing(px(8))
+        row.addWidget(self._spinner)
+        row.addStretch(1)
+        for button in (self._close, self._test, self._keep):
+            row.addWidget(button)
+        return row
+
+    def _look_at(self, text: str) -> None:
+        problem = ""
+        if text:
+            try:
+                checked(text)
+            except InvalidInput as error:
+                problem = error.message
+        self._problem.setText(problem)
+        self._problem.setVisible(bool(problem))
+        self._keep.setEnabled(bool(text) and not problem and self._is_possible)
+
+    def _give(self) -> None:
+        key = self.edit.text()
+        self.edit.clear()
+        self._keep.setEnabled(False)
+        self._spinner.show()
+        self.key_given.emit(key)
+
+    def show_kept(self, state: str) -> None:
+        """It is kept; now it can be tested."""
+        self._spinner.hide()
+        self.edit.hide()
+        self._keep.hide()
+        self._close.setText("Done")
+        where = "in the keyring" if state == "set" else "held for this session"
+        title = self._row.provider.title
+        if self._can_test:
+            self._test.show()
+            self._test.setDefault(True)
+            self._say("info", f"The key for {title} is {where}.", "Test whether it is accepted.")
+        else:
+            self._say(
+                "info",
+                f"The key for {title} is {where}.",
+                f"It can be tested once a door is open to {self._row.place}.",
+            )
+        self._close.setFocus()
+
+    def show_failed(self, error: LockhouseError) -> None:
+        """It could not be kept."""
+        self._spinner.hide()
+        self._say("danger", error.message, error.hint)
+        self.edit.setFocus()
+
+    def _ask_test(self) -> None:
+        self._test.setEnabled(False)
+        self._spinner.show()
+        self.test_wanted.emit()
+
+    def show_tested(self, test: KeyTest) -> None:
+        """What the provider said."""
+        self._spinner.hide()
+        self._test.setEnabled(True)
+        self._test.setText("Test again")
+        self._say("info" if test.is_good else "danger", test.message, test.hint)
+
+    def _say(self, tone: BannerTone, message: str, hint: str) -> None:
+        if self._banner is not None:
+            self._column.removeWidget(self._banner)
+            self._banner.hide()
+            self._banner.deleteLater()
+        self._banner = Banner(self._theme, tone, message, hint=hint)
+        self._banner.setObjectName("key_banner")
+        self._column.insertWidget(self._column.count() - 2, self._banner)
+        self.adjustSize()

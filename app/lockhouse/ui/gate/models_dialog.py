@@ -1,0 +1,229 @@
+"""The models of a provider: read from its own list, searched, and ticked as targets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, Qt, Signal
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QDialog,
+    QHBoxLayout,
+    QListView,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from lockhouse.core.errors import LockhouseError
+from lockhouse.gate.providers import RemoteModel
+from lockhouse.ui import wording
+from lockhouse.ui.chat.list_model import Index
+from lockhouse.ui.gate import words
+from lockhouse.ui.gate.provider_values import ProviderRow
+from lockhouse.ui.models.search_edit import SearchEdit
+from lockhouse.ui.network import NetworkView
+from lockhouse.ui.parts import label, push_button
+from lockhouse.ui.surfaces import BannerStack
+from lockhouse.ui.theme import Theme
+from lockhouse.ui.widgets import Spinner
+
+
+class _Models(QAbstractListModel):
+    """Those that the search takes, with a tick each."""
+
+    ticked = Signal(str, bool)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._all: tuple[RemoteModel, ...] = ()
+        self._shown: list[RemoteModel] = []
+        self._words: tuple[str, ...] = ()
+
+    def show(self, models: Sequence[RemoteModel]) -> None:
+        """Another list."""
+        self._all = tuple(models)
+        self._renew()
+
+    def search(self, text: str) -> None:
+        """Only those whose name holds every word."""
+        self._words = tuple(text.casefold().split())
+        self._renew()
+
+    @property
+    def total(self) -> int:
+        """How many there are without the search."""
+        return len(self._all)
+
+    @property
+    def chosen(self) -> int:
+        """How many are ticked."""
+        return sum(1 for model in self._all if model.is_chosen)
+
+    def _renew(self) -> None:
+        self.beginResetModel()
+        self._shown = [
+            model
+            for model in self._all
+            if all(word in f"{model.name} {model.title}".casefold() for word in self._words)
+        ]
+        self.endResetModel()
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's own signature
+        return 0 if parent.isValid() else len(self._shown)
+
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        return super().flags(index) | Qt.ItemFlag.ItemIsUserCheckable
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        if not index.isValid():
+            return None
+        model = self._shown[index.row()]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return _line(model)
+        if role == Qt.ItemDataRole.CheckStateRole:
+            return Qt.CheckState.Checked if model.is_chosen else Qt.CheckState.Unchecked
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return ", ".join(model.capabilities) or None
+        return None
+
+    def setData(self, index: Index, value: object, role: int = Qt.ItemDataRole.EditRole) -> bool:
+        if role != Qt.ItemDataRole.CheckStateRole or not index.isValid():
+            return False
+        model = self._shown[index.row()]
+        is_chosen = not model.is_chosen
+        changed = RemoteModel(
+            model.provider,
+            model.name,
+            model.title,
+            model.context_length,
+            model.max_output_tokens,
+            model.capabilities,
+            is_chosen,
+            model.listed_at,
+        )
+        self._shown[index.row()] = changed
+        self._all = tuple(changed if one is model else one for one in self._all)
+        self.dataChanged.emit(index, index)
+        self.ticked.emit(model.name, is_chosen)
+        return True
+
+
+class ModelsDialog(QDialog):
+    """Ticks take effect at once."""
+
+    read_wanted = Signal()
+    chosen = Signal(str, bool)
+
+    def __init__(
+        self, theme: Theme, row: ProviderRow, view: NetworkView, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        px = theme.px
+        self.name = row.provider.name
+        self.setObjectName("models_dialog")
+        self.setWindowTitle(f"Models of {row.provider.title}")
+        self.resize(px(560), px(560))
+        self._can_read = view.is_open and row.is_open(view.hosts)
+        self.models = _Models(self)
+        self.models.ticked.connect(self.chosen)
+        self.models.ticked.connect(lambda *_: self._count())
+        self._edit = SearchEdit(theme, "models_search", "Search the models", "Search models…")
+        self._edit.textChanged.connect(self._search)
+        self._list = QListView()
+        self._list.setObjectName("provider_models")
+        self._list.setAccessibleName(f"Models of {row.provider.title}")
+        self._list.setModel(self.models)
+        self._list.setUniformItemSizes(True)
+        self._list.setSpacing(px(2))
+        self._list.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self._words = label("", role="caption", ink="3", wrap=True, name="models_words")
+        self._nothing = label("", ink="2", wrap=True, name="models_nothing")
+        self._nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self._list)
+        self._stack.addWidget(self._nothing)
+        self._banners = BannerStack(theme)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(px(20), px(16), px(20), px(16))
+        column.setSpacing(px(8))
+        column.addWidget(label(f"Models of {row.provider.title}", role="h3"))
+        column.addWidget(
+            label("Those with a tick can be chosen for a chat or a single question.", ink="2")
+        )
+        column.addWidget(self._edit)
+        column.addWidget(self._banners)
+        column.addWidget(self._stack, 1)
+        column.addWidget(self._words)
+        column.addLayout(self._make_buttons())
+
+    def _make_buttons(self) -> QHBoxLayout:
+        theme, px = self._theme, self._theme.px
+        self._spinner = Spinner(theme, "Reading the list")
+        self._spinner.hide()
+        self._read = push_button(theme, "Read the list anew", name="models_read", icon="refresh-cw")
+        self._read.setEnabled(self._can_read)
+        if not self._can_read:
+            self._read.setToolTip("There is no door to it now")
+        self._read.clicked.connect(self.ask)
+        close = push_button(theme, "Done", name="models_done")
+        close.clicked.connect(self.accept)
+        row = QHBoxLayout()
+        row.setSpacing(px(8))
+        row.addWidget(self._read)
+        row.addWidget(self._spinner)
+        row.addStretch(1)
+        row.addWidget(close)
+        return row
+
+    def ask(self) -> None:
+        """Read the provider's list."""
+        self._read.setEnabled(False)
+        self._spinner.show()
+        self.read_wanted.emit()
+
+    def show_models(self, models: tuple[RemoteModel, ...]) -> None:
+        """What is known of them."""
+        self._rest()
+        self.models.show(models)
+        listed = max((model.listed_at for model in models), default="")
+        when = (
+            f"Read from the provider {words.clock(listed, wording.local_now())}." if listed else ""
+        )
+        self._listed = when or "Its list was not read yet: these are suggestions."
+        self._count()
+
+    def show_failed(self, error: LockhouseError) -> None:
+        """The list could not be read."""
+        self._rest()
+        self._banners.say(error.message, error.hint)
+
+    def _rest(self) -> None:
+        self._read.setEnabled(self._can_read)
+        self._spinner.hide()
+
+    def _search(self, text: str) -> None:
+        self.models.search(text)
+        self._count()
+
+    def _count(self) -> None:
+        some = self.models.rowCount() > 0
+        self._stack.setCurrentIndex(0 if some else 1)
+        if not self.models.total:
+            self._nothing.setText(
+                "Nothing is known of its models yet. Open a door to it, then read its list."
+            )
+        elif not some:
+            self._nothing.setText("No model matches.")
+        total = wording.counted(self.models.total, "model")
+        self._words.setText(f"{total}, {self.models.chosen} chosen. {self._listed}")
+
+
+def _line(model: RemoteModel) -> str:
+    shown = model.name
+    if model.title and model.title != model.name:
+        shown += f"  {model.title}"
+    if model.context_length:
+        shown += f"  {wording.tokens(model.context_length)} context"
+    return shown

@@ -1,0 +1,273 @@
+"""The Gate page: the sentence, the records, and the cards beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import (
+    QBoxLayout,
+    QDialog,
+    QFrame,
+    QHBoxLayout,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from lockhouse import seal
+from lockhouse.core.errors import LockhouseError
+from lockhouse.gate.proof import Proof
+from lockhouse.ui.gate.banner import GateBanner
+from lockhouse.ui.gate.controller import GateController, Spending
+from lockhouse.ui.gate.proof_card import ProofCard
+from lockhouse.ui.gate.provider_dialogs import ProviderDialogs
+from lockhouse.ui.gate.providers_card import ProvidersCard
+from lockhouse.ui.gate.records_card import RecordsCard
+from lockhouse.ui.gate.spending_card import SpendingCard
+from lockhouse.ui.network import NetworkView, NetworkWatch
+from lockhouse.ui.parts import label, push_button
+from lockhouse.ui.settings.store import SettingsStore
+from lockhouse.ui.surfaces import BannerStack
+from lockhouse.ui.theme import Theme
+from lockhouse.ui.toast import Toast
+
+_HEAD_HEIGHT = 48
+_SIDE_WIDTH = 336
+_NARROW_SIDE_WIDTH = 288
+_NARROW_BELOW = 1000
+_STACKED_BELOW = 760
+_STACKED_RECORDS = 440
+
+
+class GatePage(QWidget):
+    """Puts the parts together; what each does is its own."""
+
+    open_wanted = Signal(str)  # what for; empty when nothing in particular
+    quit_wanted = Signal()
+
+    def __init__(
+        self,
+        controller: GateController,
+        network: NetworkWatch,
+        settings: SettingsStore,
+        theme: Theme,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._controller = controller
+        self._network = network
+        self._settings = settings
+        self._theme = theme
+        self._shape = ""
+        self.setObjectName("gate_page")
+        self.banner = GateBanner(theme, seal.state())
+        self.records = RecordsCard(controller.records, theme)
+        self.providers = ProvidersCard(theme)
+        self.spending = SpendingCard(theme)
+        self.proof = ProofCard(theme)
+        self.banners = BannerStack(theme)
+        self.dialogs = ProviderDialogs(controller.providers, network, theme, self)
+        self._lay_out()
+        self.toast = Toast(theme, self)
+        self._wire()
+        self.show_network(network.view)
+
+    # laying out
+
+    def _lay_out(self) -> None:
+        px = self._theme.px
+        self._side = QWidget()
+        side = QVBoxLayout(self._side)
+        side.setContentsMargins(0, px(16), px(4), px(16))
+        side.setSpacing(px(16))
+        for card in (self.providers, self.proof, self.spending):
+            side.addWidget(card)
+        side.addStretch(1)
+        self._side_area = _area("gate_side")
+        self._records_part = QWidget()
+        part = QVBoxLayout(self._records_part)
+        part.setContentsMargins(0, px(16), 0, px(16))
+        part.addWidget(self.records)
+        self._work = QWidget()
+        self._columns = QBoxLayout(QBoxLayout.Direction.LeftToRight, self._work)
+        self._columns.setContentsMargins(px(16), 0, px(12), 0)
+        self._columns.setSpacing(px(16))
+        self._area = _area("gate_area")
+        self._area.setWidget(self._work)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._make_head())
+        column.addWidget(self.banner)
+        column.addWidget(self.banners)
+        column.addWidget(self._area, 1)
+        self._fit_shape("wide")
+
+    def _make_head(self) -> QWidget:
+        theme, px = self._theme, self._theme.px
+        head = QFrame()
+        head.setProperty("line", "bottom")
+        head.setFixedHeight(px(_HEAD_HEIGHT))
+        claims = push_button(
+            theme, "What is guaranteed", name="gate_claims", kind="quiet", compact=True
+        )
+        claims.clicked.connect(self.show_claims)
+        row = QHBoxLayout(head)
+        row.setContentsMargins(px(16), 0, px(16), 0)
+        row.addWidget(label("Gate", role="page-title"))
+        row.addStretch(1)
+        row.addWidget(claims)
+        return head
+
+    def _fit_shape(self, shape: str) -> None:
+        """Side by side, or one above the other where there is no room."""
+        px = self._theme.px
+        if shape == self._shape:
+            return
+        self._shape = shape
+        stacked = shape == "stacked"
+        if stacked:
+            self._side_area.takeWidget()
+            self._columns.removeWidget(self._side_area)
+            self._side_area.setParent(None)
+        else:
+            self._columns.removeWidget(self._side)
+            self._side_area.setWidget(self._side)
+        direction = QBoxLayout.Direction
+        self._columns.setDirection(direction.TopToBottom if stacked else direction.LeftToRight)
+        self._columns.removeWidget(self._records_part)
+        self._columns.addWidget(self._records_part, 1)
+        side: QWidget = self._side if stacked else self._side_area
+        self._columns.addWidget(side)
+        side.show()
+        self._side.show()
+        self._records_part.setMinimumHeight(px(_STACKED_RECORDS) if stacked else 0)
+        if not stacked:
+            width = _NARROW_SIDE_WIDTH if shape == "narrow" else _SIDE_WIDTH
+            self._side_area.setFixedWidth(px(width + 12))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._choose_shape()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange and self._shape:
+            self._shape = ""
+            self._choose_shape()
+
+    def _choose_shape(self) -> None:
+        wide = self.width() / self._theme.scale
+        if wide < _STACKED_BELOW:
+            self._fit_shape("stacked")
+        else:
+            self._fit_shape("narrow" if wide < _NARROW_BELOW else "wide")
+
+    # wiring
+
+    def _wire(self) -> None:
+        its, network, providers = self._controller, self._network, self.providers
+        network.changed.connect(self.show_network)
+        network.failed.connect(self.show_error)
+        its.failed.connect(self.show_error)
+        its.records.told.connect(self.banner.show_told)
+        its.records.told.connect(lambda _: self._read_spending())
+        self.records.told.connect(self.toast.say)
+        self.banner.open_wanted.connect(lambda: self.open_wanted.emit(""))
+        self.banner.seal_wanted.connect(network.seal)
+        self.banner.quit_wanted.connect(self.quit_wanted)
+        its.providers.listed.connect(providers.show_rows)
+        its.providers.told.connect(self.toast.say)
+        its.providers.tested.connect(self.dialogs.show_tested)
+        self.dialogs.asked.connect(lambda name: providers.show_busy(name, busy=True))
+        its.providers.answered.connect(lambda name: providers.show_busy(name, busy=False))
+        self.dialogs.told.connect(self.toast.say)
+        self.dialogs.troubled.connect(self.banners.say)
+        self._wire_providers()
+        its.spent.connect(self._show_spending)
+        self.spending.by_chosen.connect(lambda _: self._read_spending())
+        self.spending.limit_changed.connect(self._settings.set)
+        self._settings.changed.connect(lambda _: self._read_spending())
+        self.proof.prove_wanted.connect(self.prove)
+        self.proof.save_wanted.connect(its.save_report)
+        its.proved.connect(self._show_proof)
+        its.proof_failed.connect(lambda _: self.proof.show_failed())
+        its.report_saved.connect(lambda path: self.toast.say(f"Saved {Path(path).name}"))
+
+    def _wire_providers(self) -> None:
+        providers, dialogs = self.providers, self.dialogs
+        providers.add_wanted.connect(dialogs.add)
+        providers.key_wanted.connect(dialogs.set_key)
+        providers.test_wanted.connect(dialogs.test_key)
+        providers.remove_key_wanted.connect(dialogs.remove_key)
+        providers.models_wanted.connect(dialogs.show_models)
+        providers.withdraw_wanted.connect(dialogs.withdraw)
+        providers.check_wanted.connect(dialogs.check)
+        providers.remove_wanted.connect(dialogs.remove)
+        providers.open_wanted.connect(self.open_wanted)
+
+    # what it shows
+
+    def show_network(self, view: NetworkView) -> None:
+        """Whether there is a door, and to whom."""
+        self.banner.show_network(view)
+        self.providers.show_network(view)
+        if self.isVisible():
+            self._controller.records.look()
+
+    def show_error(self, error: LockhouseError) -> None:
+        """What went wrong."""
+        self.banners.say(error.message, error.hint)
+
+    def show_claims(self) -> None:
+        """What is guaranteed, and what is not."""
+        from lockhouse.ui.gate.claims_dialog import ClaimsDialog
+
+        try:
+            dialog: QDialog = ClaimsDialog(self._theme, self)
+        except LockhouseError as error:
+            self.show_error(error)
+            return
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.show()
+
+    def prove(self) -> None:
+        """Try to get out, and show what stopped it."""
+        self.proof.show_running()
+        self._area.ensureWidgetVisible(self.proof)
+        self._controller.prove()
+
+    def _show_proof(self, proof: Proof) -> None:
+        self.proof.show_proof(proof)
+        self._controller.records.look()
+
+    def _show_spending(self, spending: Spending) -> None:
+        if spending.by == self.spending.by:
+            self.spending.show_spending(spending)
+
+    def _read_spending(self) -> None:
+        self._controller.read_spending(self.spending.by)  # type: ignore[arg-type] # one of them
+
+    # while it is shown
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._controller.records.follow(shown=True)
+        self._controller.providers.refresh()
+        self._read_spending()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self._controller.records.follow(shown=False)
+
+
+def _area(name: str) -> QScrollArea:
+    area = QScrollArea()
+    area.setObjectName(name)
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    return area

@@ -1,0 +1,303 @@
+"""Providers without widgets: keys, models, servers of one's own, and whether they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+from PySide6.QtCore import QObject, Signal
+
+from lockhouse.answer.remotes import EndpointHealth
+from lockhouse.core.errors import LockhouseError, StorageError
+from lockhouse.gate import keys
+from lockhouse.gate.providers import Provider, RemoteModel, presets, zone_of
+from lockhouse.gate.remote_requests import ListedModels, ListModels
+from lockhouse.ui.gate.provider_values import Checked, Draft, KeyTest, ProviderRow
+from lockhouse.ui.jobs import JobHandle, Jobs
+from lockhouse.workspace import Workspace
+
+_MOST_NAMED = 3
+
+
+class ProviderController(QObject):
+    """What can be done with each provider. Everything that may wait is done on a thread."""
+
+    listed = Signal(object)  # tuple[ProviderRow, ...]
+    key_kept = Signal(str, str)  # name, state
+    tested = Signal(object)  # KeyTest
+    answered = Signal(str)  # a name: what was asked of it is over
+    models_read = Signal(str, object)  # name, tuple[RemoteModel, ...]
+    added = Signal(object)  # Provider
+    checked = Signal(object)  # Checked
+    told = Signal(str)
+    failed = Signal(object)  # LockhouseError
+    key_failed = Signal(str, object)  # name, LockhouseError
+    models_failed = Signal(str, object)
+    add_failed = Signal(object)
+    changed = Signal()  # which targets there are
+
+    def __init__(self, workspace: Workspace, jobs: Jobs, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._workspace = workspace
+        self._jobs = jobs
+        self._health: dict[str, tuple[EndpointHealth, ...]] = {}
+        self._reading = self._stale = False
+        self.rows: tuple[ProviderRow, ...] = ()
+
+    # the list
+
+    def refresh(self) -> None:
+        """Read everything again. The keyring is asked, so it may take a moment."""
+        if self._reading:
+            self._stale = True
+            return
+        self._reading = True
+        self._jobs.run(self._read, self._show, self._not_read)
+
+    def _read(self) -> tuple[ProviderRow, ...]:
+        known = self._workspace.providers.list()
+        wanted = {one.name: one.hosts for one in known if one.key != "none"}
+        return self._rows(dict(self._workspace.gate.key_states(wanted)))
+
+    def _rows(self, states: Mapping[str, str]) -> tuple[ProviderRow, ...]:
+        its = self._workspace
+        known = its.providers.list()
+        allowed = {consent.provider for consent in its.consents.list()}
+        return tuple(
+            ProviderRow(
+                one,
+                states.get(one.name, "none"),
+                one.name in allowed and its.consents.given(one),
+                sum(1 for model in its.providers.models(one.name) if model.is_chosen),
+                self._health.get(one.name, ()),
+            )
+            for one in known
+        )
+
+    def _show(self, rows: tuple[ProviderRow, ...]) -> None:
+        self._reading = False
+        if rows != self.rows:
+            self.rows = rows
+            self.listed.emit(rows)
+        if self._stale:
+            self._stale = False
+            self.refresh()
+
+    def _not_read(self, error: LockhouseError) -> None:
+        self._reading = self._stale = False
+        self.failed.emit(error)
+
+    def with_rows(self, done: Callable[[tuple[ProviderRow, ...]], None]) -> None:
+        """Hand over all providers at once: what is known of their keys is not asked anew."""
+        known = {row.provider.name: row.key_state for row in self.rows}
+
+        def read() -> tuple[ProviderRow, ...]:
+            return self._rows(known)
+
+        self._jobs.run(read, done, self.failed.emit)
+
+    def row(self, name: str) -> ProviderRow | None:
+        """What is known of one."""
+        return next((row for row in self.rows if row.provider.name == name), None)
+
+    # keys
+
+    def set_key(self, provider: Provider, key: str) -> None:
+        """Keep a key; where there is no keyring, for as long as the broker lives."""
+        gate = self._workspace.gate
+
+        def work() -> str:
+            try:
+                keys.write(provider.name, key, provider.hosts)
+            except StorageError as error:
+                if error.code != "no_keyring":
+                    raise
+                gate.use_key(provider.name, key, provider.hosts)
+                return "session"
+            return "set"
+
+        def done(state: str) -> None:
+            self.key_kept.emit(provider.name, state)
+            self.refresh()
+
+        self._jobs.run(work, done, lambda error: self.key_failed.emit(provider.name, error))
+
+    def remove_key(self, provider: Provider) -> None:
+        """Forget a key, the one of the session too."""
+        its = self._workspace
+        row = self.row(provider.name)
+        state = row.key_state if row else ""
+
+        def work() -> None:
+            if state == "session":
+                its.gate.use_key(provider.name, "", provider.hosts)
+            else:
+                keys.remove(provider.name)
+
+        self._change(work, f"The key for {provider.title} is gone")
+
+    def test_key(self, provider: Provider) -> JobHandle:
+        """Ask the provider for its models, with the key: costs nothing."""
+
+        def work() -> KeyTest:
+            try:
+                found = self._workspace.remotes.refresh_models(provider.name)
+            except LockhouseError as error:
+                return KeyTest(provider.name, error.message, error.hint)
+            told = f"The key works: {provider.title} lists {len(found)} models."
+            return KeyTest(provider.name, told, is_good=True)
+
+        return self._jobs.run(work, self._show_test, self.failed.emit)
+
+    def _show_test(self, test: KeyTest) -> None:
+        self.answered.emit(test.name)
+        self.tested.emit(test)
+        self.refresh()
+
+    # models
+
+    def load_models(self, name: str) -> None:
+        """What is known of a provider's models, without asking it."""
+        self._jobs.run(
+            lambda: tuple(self._workspace.providers.models(name)),
+            lambda found: self.models_read.emit(name, found),
+            lambda error: self.models_failed.emit(name, error),
+        )
+
+    def read_models(self, name: str) -> JobHandle:
+        """Ask the provider for its list."""
+        return self._jobs.run(
+            lambda: tuple(self._workspace.remotes.refresh_models(name)),
+            lambda found: self.models_read.emit(name, found),
+            lambda error: self.models_failed.emit(name, error),
+        )
+
+    def choose(self, name: str, model: str, *, is_chosen: bool) -> None:
+        """Put a model among the targets, or take it away."""
+
+        def work() -> RemoteModel:
+            return self._workspace.providers.choose(name, model, is_chosen=is_chosen)
+
+        def done(_model: RemoteModel) -> None:
+            self.changed.emit()
+            self.refresh()
+
+        self._jobs.run_in_order(work, done, lambda error: self.models_failed.emit(name, error))
+
+    # consent
+
+    def withdraw(self, provider: Provider) -> None:
+        """Ask again before anything goes there."""
+        self._change(
+            lambda: self._workspace.consents.withdraw(provider.name),
+            f"Nothing goes to {provider.title} without a question any more",
+        )
+
+    # servers of one's own
+
+    def check(self, draft: Draft) -> JobHandle:
+        """Ask each address for its models, before the server is kept."""
+
+        def work() -> tuple[Checked, ...]:
+            return tuple(self._check(draft, url) for url in draft.urls)
+
+        def done(found: tuple[Checked, ...]) -> None:
+            for one in found:
+                self.checked.emit(one)
+
+        return self._jobs.run(work, done, self.add_failed.emit)
+
+    def _check(self, draft: Draft, url: str) -> Checked:
+        request = ListModels(draft.name, draft.dialect, url.rstrip("/"))  # type: ignore[arg-type] # one of the dialects, chosen from a list
+        try:
+            found = self._workspace.gate.ask(
+                request, reply_type=ListedModels, purpose="check of a server"
+            )
+        except LockhouseError as error:
+            if error.code == "unauthorized":
+                return Checked(url, "It answers, and wants a key.", is_up=True)
+            return Checked(url, error.message, error.hint)
+        names = tuple(model.name for model in found.models)
+        return Checked(url, _found_words(names, found.duration_s), is_up=True, models=names)
+
+    def add(self, draft: Draft) -> None:
+        """Make a server known, and keep its key when one was typed."""
+        its = self._workspace
+
+        def work() -> Provider:
+            template = presets().template
+            zone = zone_of(draft.urls)
+            made = msgspec.structs.replace(
+                template,
+                name=draft.name,
+                title=draft.title or draft.name,
+                dialect=draft.dialect,
+                zone=zone,
+                endpoints=draft.urls,
+                key="optional" if zone == "lan" else "required",
+            )
+            return its.providers.add(made)
+
+        def done(provider: Provider) -> None:
+            self.added.emit(provider)
+            self.changed.emit()
+            self.refresh()
+            if draft.key:
+                self.set_key(provider, draft.key)
+
+        self._jobs.run_in_order(work, done, self.add_failed.emit)
+
+    def remove(self, provider: Provider) -> None:
+        """Forget a server, its models and its key."""
+        its = self._workspace
+        row = self.row(provider.name)
+        has_key = row is not None and row.key_state == "set"
+
+        def work() -> None:
+            its.providers.remove(provider.name)
+            its.consents.withdraw(provider.name)
+            if has_key:
+                keys.remove(provider.name)
+
+        self._change(work, f"{provider.title} was removed")
+
+    def check_health(self, name: str) -> JobHandle:
+        """Ask each of a provider's servers whether it is there."""
+
+        def done(found: tuple[EndpointHealth, ...]) -> None:
+            self._health[name] = found
+            self.answered.emit(name)
+            self.refresh()
+
+        def fail(error: LockhouseError) -> None:
+            self.answered.emit(name)
+            self.failed.emit(error)
+
+        return self._jobs.run(lambda: tuple(self._workspace.remotes.health(name)), done, fail)
+
+    def check_all(self) -> None:
+        """Look after every server of the own network."""
+        for row in self.rows:
+            if row.provider.zone == "lan":
+                self.check_health(row.provider.name)
+
+    # inside
+
+    def _change(self, work: Callable[[], object], words: str) -> None:
+        def done(_outcome: object) -> None:
+            self.told.emit(words)
+            self.changed.emit()
+            self.refresh()
+
+        def fail(error: LockhouseError) -> None:
+            self.failed.emit(error)
+            self.refresh()
+
+        self._jobs.run_in_order(work, done, fail)
+
+
+def _found_words(names: tuple[str, ...], duration_s: float) -> str:
+    count = len(names)
+    shown = ", ".join(names[:_MOST_NAMED]) + (" …" if count > _MOST_NAMED else "")
+    listed = f"{count} models: {shown}" if count else "no models"
+    return f"It answers in {max(1, round(duration_s * 1000))} ms and lists {listed}."

@@ -1,0 +1,134 @@
+"""Providers as the page shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from lockhouse.answer.remotes import EndpointHealth
+from lockhouse.gate.network import allows, split_host
+from lockhouse.gate.providers import Provider
+from lockhouse.ui import wording
+
+
+class StateWords(NamedTuple):
+    """A state: icon, words, and the ink of both, as a label names it."""
+
+    icon: str
+    words: str
+    ink: str
+
+    @property
+    def token(self) -> str:
+        """The colour of the icon."""
+        return {"2": "text-2", "3": "text-3"}.get(self.ink, self.ink)
+
+
+_KEYS = {
+    "set": StateWords("key-round", "In the keyring", "2"),
+    "session": StateWords("key-round", "For this session", "2"),
+    "locked": StateWords("lock", "Keyring locked", "warning"),
+    "silent": StateWords("triangle-alert", "Keyring silent", "warning"),
+    "none": StateWords("", "No key", "3"),
+    "no_keyring": StateWords("", "No key", "3"),
+}
+_NO_KEY_STATES = ("none", "no_keyring")
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRow:
+    """One provider and everything that is known of it here."""
+
+    provider: Provider
+    key_state: str = "none"
+    may_send: bool = False  # a consent was given
+    chosen: int = 0  # models among the targets
+    health: tuple[EndpointHealth, ...] = ()
+
+    @property
+    def is_own(self) -> bool:
+        """Made known by the person, and not with the program."""
+        return not self.provider.is_preset
+
+    @property
+    def has_key(self) -> bool:
+        """Whether there is one, locked away or not."""
+        return self.key_state not in _NO_KEY_STATES
+
+    @property
+    def is_used(self) -> bool:
+        """Whether the person has anything to do with it."""
+        return self.is_own or self.has_key or self.may_send or self.chosen > 0
+
+    @property
+    def place(self) -> str:
+        """Its host as people know it, and how many there are besides."""
+        hosts = [host.removesuffix(":443") for host in self.provider.hosts]
+        more = len(hosts) - 1
+        return hosts[0] if not more else f"{hosts[0]} and {more} more"
+
+    def is_open(self, open_hosts: Iterable[str]) -> bool:
+        """Whether the door leads to every one of its hosts."""
+        listed = tuple(open_hosts)
+        return all(allows(listed, *split_host(host)) for host in self.provider.hosts)
+
+    def state(self) -> StateWords:
+        """What stands at its right."""
+        if self.provider.zone == "lan" and self.health:
+            return _health_words(self.health)
+        if self.provider.key == "none" or (self.provider.key == "optional" and not self.has_key):
+            return StateWords("", "Needs no key", "3")
+        return _KEYS.get(self.key_state, _KEYS["none"])
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTest:
+    """What came of testing a key, in a sentence."""
+
+    name: str
+    message: str
+    hint: str = ""
+    is_good: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A server of one's own, as it is typed."""
+
+    name: str
+    title: str
+    urls: tuple[str, ...]
+    dialect: str
+    key: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What an address answered before it was kept."""
+
+    url: str
+    message: str
+    hint: str = ""
+    is_up: bool = False
+    models: tuple[str, ...] = ()
+
+
+def _health_words(health: tuple[EndpointHealth, ...]) -> StateWords:
+    up = [one for one in health if one.is_up]
+    if not up:
+        first = health[0]
+        wants_key = first.code == "unauthorized"
+        words = "Wants a key" if wants_key else "Does not answer"
+        return StateWords("circle-alert", words, "warning")
+    latency = _latency(min(one.latency_s for one in up))
+    if len(up) == len(health):
+        words = f"Up, {latency}" if len(health) == 1 else f"All {len(health)} up, {latency}"
+        return StateWords("circle-check", words, "success")
+    return StateWords("triangle-alert", f"{len(up)} of {len(health)} up, {latency}", "warning")
+
+
+def _latency(duration_s: float) -> str:
+    if duration_s < 1:
+        return f"{max(1, round(duration_s * 1000))}{wording.NBSP}ms"
+    return wording.seconds(duration_s)

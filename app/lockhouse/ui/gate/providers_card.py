@@ -1,0 +1,185 @@
+"""Providers and servers of one's own: who has a key, who answers, what can be done with each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QSizePolicy, QVBoxLayout, QWidget
+
+from lockhouse.ui.gate.cards import Card
+from lockhouse.ui.gate.provider_values import ProviderRow
+from lockhouse.ui.network import NetworkView
+from lockhouse.ui.parts import icon_button, label, make_menu, push_button
+from lockhouse.ui.theme import Theme
+from lockhouse.ui.widgets import Spinner
+
+_SHOWN_UNUSED = 4
+
+
+class ProvidersCard(Card):
+    """A row each; those that nobody uses are folded behind a line."""
+
+    add_wanted = Signal()
+    key_wanted = Signal(str)
+    test_wanted = Signal(str)
+    remove_key_wanted = Signal(str)
+    models_wanted = Signal(str)
+    withdraw_wanted = Signal(str)
+    open_wanted = Signal(str)
+    check_wanted = Signal(str)
+    remove_wanted = Signal(str)
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(theme, "providers_card", "Providers", parent)
+        self._rows: tuple[ProviderRow, ...] = ()
+        self._view = NetworkView()
+        self._busy: set[str] = set()
+        self._is_unfolded = False
+        add = icon_button(theme, "plus", "Add a server or an API", name="provider_add")
+        add.clicked.connect(self.add_wanted)
+        self.head.addWidget(add)
+        self.add(self._line(label("Reading the keyring…", ink="3")))
+
+    def show_rows(self, rows: tuple[ProviderRow, ...]) -> None:
+        """These providers."""
+        self._rows = rows
+        self._build()
+
+    def show_network(self, view: NetworkView) -> None:
+        """Whether there is a door, and to whom."""
+        if (view.is_open, view.hosts) != (self._view.is_open, self._view.hosts):
+            self._view = view
+            self._build()
+
+    def show_busy(self, name: str, *, busy: bool) -> None:
+        """Something is asked of that one right now."""
+        before = set(self._busy)
+        (self._busy.add if busy else self._busy.discard)(name)
+        if before != self._busy:
+            self._build()
+
+    def _build(self) -> None:
+        focused: QWidget | None = self.focusWidget()
+        name = focused.objectName() if focused is not None else ""
+        self.clear()
+        used = [row for row in self._rows if row.is_used]
+        others = [row for row in self._rows if not row.is_used]
+        shown = others if self._is_unfolded else others[: max(0, _SHOWN_UNUSED - len(used))]
+        for row in (*used, *shown):
+            self.add(self._row(row))
+        hidden = len(others) - len(shown)
+        if hidden or (self._is_unfolded and len(self._rows) > _SHOWN_UNUSED):
+            words = f"{hidden} more…" if hidden else "Show fewer"
+            more = push_button(
+                self.theme, words, name="providers_more", kind="link", compact=True,
+                spoken="Show all providers" if hidden else "Show fewer providers",
+            )  # fmt: skip
+            more.clicked.connect(self._fold)
+            self.add(self._line(more))
+        if name and (found := self.findChild(QWidget, name)) is not None:
+            found.setFocus()
+
+    def _fold(self) -> None:
+        self._is_unfolded = not self._is_unfolded
+        self._build()
+
+    def _line(self, widget: QWidget) -> QWidget:
+        px = self.theme.px
+        line = QWidget()
+        row = QHBoxLayout(line)
+        row.setContentsMargins(px(12), px(4), px(12), px(4))
+        row.addWidget(widget)
+        row.addStretch(1)
+        return line
+
+    def _row(self, row: ProviderRow) -> QWidget:
+        theme, px = self.theme, self.theme.px
+        provider, name = row.provider, row.provider.name
+        line = QWidget()
+        line.setObjectName(f"provider_{name}")
+        line.setFixedHeight(px(52))
+        texts = QVBoxLayout()
+        texts.setSpacing(0)
+        texts.addStretch(1)
+        title = label(provider.title, role="medium")
+        title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        texts.addWidget(title)
+        place = row.place
+        closed = self._view.is_open and not row.is_open(self._view.hosts)
+        if closed and row.is_used:
+            place += ", door closed"
+        below = label(place, role="caption", ink="2")
+        below.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        below.setToolTip("\n".join(provider.endpoints))
+        texts.addWidget(below)
+        texts.addStretch(1)
+        layout = QHBoxLayout(line)
+        layout.setContentsMargins(px(16), 0, px(8), 0)
+        layout.setSpacing(px(6))
+        layout.addLayout(texts, 1)
+        state = row.state()
+        if name in self._busy:
+            layout.addWidget(Spinner(theme, f"Asking {provider.title}"))
+            layout.addWidget(label("Asking…", role="caption", ink="2"))
+        else:
+            if state.icon:
+                icon = label("")
+                icon.setPixmap(theme.pixmap(state.icon, 14, state.token))
+                layout.addWidget(icon, 0, Qt.AlignmentFlag.AlignVCenter)
+            words = label(state.words, role="caption", ink=state.ink, name=f"state_{name}")
+            if row.health:
+                words.setToolTip("\n".join(_told(row)))
+            layout.addWidget(words)
+        if provider.key == "required" and not row.has_key:
+            set_key = push_button(
+                theme, "Set key…", name=f"key_{name}", compact=True,
+                spoken=f"Set key for {provider.title}",
+            )  # fmt: skip
+            set_key.clicked.connect(lambda: self.key_wanted.emit(name))
+            layout.addWidget(set_key)
+        more = icon_button(theme, "ellipsis", f"More for {provider.title}", name=f"more_{name}")
+        more.clicked.connect(lambda: self._menu(row).popup(more.mapToGlobal(_below(more))))
+        layout.addWidget(more)
+        return line
+
+    def _menu(self, row: ProviderRow) -> QMenu:
+        provider, name, icon = row.provider, row.provider.name, self.theme.icon
+        menu = make_menu(self)
+
+        def add(picture: str, words: str, act: Callable[[], None]) -> None:
+            menu.addAction(icon(picture), words, act)
+
+        chosen = f" ({row.chosen} chosen)" if row.chosen else ""
+        add("list", f"Models{chosen}…", lambda: self.models_wanted.emit(name))
+        if provider.zone == "lan":
+            add("refresh-cw", "Check whether it answers", lambda: self.check_wanted.emit(name))
+        if self._view.is_open and not row.is_open(self._view.hosts):
+            add("lock-open", f"Open the door to {row.place}", lambda: self.open_wanted.emit(name))
+        if provider.key != "none":
+            menu.addSeparator()
+            words = "Replace the key…" if row.has_key else "Set key…"
+            add("key-round", words, lambda: self.key_wanted.emit(name))
+            if row.has_key:
+                add("circle-check", "Test the key", lambda: self.test_wanted.emit(name))
+                add("x", "Remove the key…", lambda: self.remove_key_wanted.emit(name))
+        if row.may_send:
+            menu.addSeparator()
+            add("ban", "Ask again before sending", lambda: self.withdraw_wanted.emit(name))
+        if row.is_own:
+            menu.addSeparator()
+            add("trash-2", "Remove this server…", lambda: self.remove_wanted.emit(name))
+        return menu
+
+
+def _below(button: QWidget) -> QPoint:
+    corner = button.rect().bottomLeft()
+    return QPoint(corner.x(), corner.y() + 4)
+
+
+def _told(row: ProviderRow) -> list[str]:
+    lines = []
+    for one in row.health:
+        what = f"up, {one.latency_s * 1000:.0f} ms" if one.is_up else one.problem
+        lines.append(f"{one.url}: {what}")
+    return lines

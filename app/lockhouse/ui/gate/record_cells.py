@@ -1,0 +1,104 @@
+"""How the rows of the records are painted."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QRect, QSize, Qt
+from PySide6.QtGui import QFont, QFontMetrics, QPainter
+from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+
+from lockhouse.ui.gate.records_table import (
+    HOST,
+    OPEN,
+    OUT,
+    RIGHT,
+    WHAT,
+    RecordsTable,
+    cell,
+)
+from lockhouse.ui.theme import Theme
+
+ROW_HEIGHT = 36
+_LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+
+
+class RecordDelegate(QStyledItemDelegate):
+    """Paints the upper 36 px of a row; below them an open row has its panel."""
+
+    def __init__(self, theme: Theme, table: RecordsTable, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._table = table
+        self._fonts: dict[int, QFont] = {}
+        self.opened = -1
+        self.hovered = -1
+        theme.changed.connect(self._fonts.clear)
+
+    def sizeHint(
+        self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> QSize:
+        return QSize(40, self._theme.px(ROW_HEIGHT))
+
+    def paint(
+        self,
+        painter: QPainter,
+        option: QStyleOptionViewItem,
+        index: QModelIndex | QPersistentModelIndex,
+    ) -> None:
+        theme, px = self._theme, self._theme.px
+        number, column = index.row(), index.column()
+        rect = QRect(option.rect)
+        rect.setHeight(min(rect.height(), px(ROW_HEIGHT)))
+        selected = bool(option.state & QStyle.StateFlag.State_Selected)
+        widget: QWidget | None = option.widget
+        focused = widget is not None and widget.hasFocus()
+        if number == self.opened or (selected and focused):
+            painter.fillRect(rect, theme.color("active"))
+        elif number == self.hovered or selected:
+            painter.fillRect(rect, theme.color("hover"))
+        if selected and focused and column == OPEN:
+            painter.fillRect(
+                QRect(rect.left(), rect.top(), 2, rect.height()), theme.color("accent")
+            )
+        line = QRect(rect.left(), option.rect.bottom(), rect.width(), 1)
+        painter.fillRect(line, theme.color("border"))
+        row = self._table.row(number)
+        if row is None:
+            return
+        area = rect.adjusted(px(8), 0, -px(8), -1)
+        if column == OPEN:
+            if row.opens:
+                icon = "chevron-down" if number == self.opened else "chevron-right"
+                self._paint_icon(painter, rect, icon, "text-2", left=rect.left() + px(8))
+        elif column == WHAT:
+            self._paint_icon(painter, rect, row.sign.icon, row.sign.ink, left=area.left())
+            self._paint_words(painter, area.adjusted(px(20), 0, px(6), 0), row.sign.word, "text-1")
+        else:
+            side = _RIGHT if column in RIGHT else _LEFT
+            ink = "text-1" if column in (HOST, OUT) else "text-2"
+            self._paint_words(painter, area, cell(row, column), ink, side)
+
+    def _paint_icon(
+        self, painter: QPainter, rect: QRect, icon: str, ink: str, *, left: int
+    ) -> None:
+        side = self._theme.px(14)
+        ratio = painter.device().devicePixelRatio()
+        pixmap = self._theme.pixmap(icon, 14, ink, ratio=ratio)
+        painter.drawPixmap(left, rect.top() + (rect.height() - side) // 2, pixmap)
+
+    def _paint_words(
+        self,
+        painter: QPainter,
+        area: QRect,
+        shown: str,
+        ink: str,
+        side: Qt.AlignmentFlag = _LEFT,
+    ) -> None:
+        font = self._fonts.get(400)
+        if font is None:
+            font = self._fonts[400] = self._theme.font("body", tabular=True)
+        painter.setFont(font)
+        painter.setPen(self._theme.color(ink))
+        metrics = QFontMetrics(font)
+        fits = metrics.elidedText(shown, Qt.TextElideMode.ElideRight, area.width())
+        painter.drawText(area, side, fits)

@@ -1,0 +1,195 @@
+"""What an open row shows: the request exactly as it left, or the facts of an attempt."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+
+from lockhouse.gate.sent import SentRequest
+from lockhouse.ui import wording
+from lockhouse.ui.gate import words
+from lockhouse.ui.gate.values import Opened
+from lockhouse.ui.outbound.body_view import BodyView
+from lockhouse.ui.parts import label, push_button
+from lockhouse.ui.theme import Theme
+
+_LINE = 20
+_MOST_LINES = 14
+_ERASED = (
+    "Its text is not kept any more: it went with its conversation, or belonged to none, or was very"
+    " large. Size and hash stay."
+)
+
+
+class RecordPanel(QFrame):
+    """Lies under an open row of the records."""
+
+    copied = Signal(str)
+    resized = Signal()  # it wants another height
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        px = theme.px
+        self.setObjectName("record_panel")
+        self.setAccessibleName("The record")
+        self.setProperty("tone", "bg-1")
+        self.setAutoFillBackground(True)
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(px(28), px(8), px(16), px(12))
+        self._column.setSpacing(px(8))
+        self._made: QWidget | None = None
+        self._wanted_px = px(60)
+        self.say_reading()
+
+    def sizeHint(self) -> QSize:
+        return QSize(self.width(), self._wanted_px)
+
+    def say_reading(self) -> None:
+        """What is to be shown is being read."""
+        line = QWidget()
+        row = QHBoxLayout(line)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(label("Reading…", ink="3"))
+        self._put(line, self._theme.px(20 + 20))
+
+    def show_opened(self, opened: Opened) -> None:
+        """The whole of a record."""
+        if opened.sent is None:
+            self._show_facts(opened)
+        else:
+            self._show_request(opened, opened.sent)
+        self.resized.emit()
+
+    def _put(self, made: QWidget, height: int) -> None:
+        if self._made is not None:
+            self._column.removeWidget(self._made)
+            self._made.hide()
+            self._made.deleteLater()
+        self._made = made
+        self._column.addWidget(made)
+        self._wanted_px = height
+
+    # one request
+
+    def _show_request(self, opened: Opened, sent: SentRequest) -> None:
+        theme, px = self._theme, self._theme.px
+        made = QWidget()
+        column = QVBoxLayout(made)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(px(6))
+        head = QHBoxLayout()
+        head.setSpacing(px(12))
+        head.addWidget(label("As sent", role="caption-strong"))
+        head.addStretch(1)
+        size = wording.counted(sent.size_bytes, "byte")
+        head.addWidget(label(size, role="code-small", ink="2"))
+        digest = label(
+            f"sha256 {wording.short_hash(sent.sha256)}", role="code-small", ink="2", name="sha256"
+        )
+        digest.setToolTip(sent.sha256)
+        digest.setAccessibleName(f"SHA-256 {sent.sha256}")
+        head.addWidget(digest)
+        height = px(28 + 6)
+        view = BodyView(theme)
+        if sent.body is not None:
+            copy = push_button(
+                theme, "Copy", name="copy_body", kind="quiet", icon="copy", compact=True
+            )
+            copy.clicked.connect(lambda: self._copy(view))
+            head.addWidget(copy)
+        column.addLayout(head)
+        scheme = "https" if sent.zone == "cloud" else "http"
+        line = label(f"POST {scheme}://{sent.host.removesuffix(':443')}{sent.path}", ink="3")
+        line.setProperty("role", "code-small")
+        line.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        box = QFrame()
+        box.setObjectName("payload_box")
+        box.setStyleSheet(
+            f"QFrame#payload_box {{ background: {theme.hex('code-bg')}; border: 1px solid"
+            f" {theme.hex('border')}; border-radius: {px(6)}px; }}"
+        )
+        inside = QVBoxLayout(box)
+        inside.setContentsMargins(px(12), px(8), px(4), px(8))
+        inside.setSpacing(px(2))
+        inside.addWidget(line)
+        if sent.body is None:
+            inside.addWidget(label(_ERASED, ink="2", wrap=True))
+            box_height = px(8 + 20 + 2 + 40 + 8)
+        else:
+            view.show_body(sent.body)
+            lines = min(_MOST_LINES, max(2, len(view.body.pieces(self._columns()))))
+            view.setFixedHeight(px(_LINE) * lines + px(16))
+            inside.addWidget(view)
+            box_height = px(8 + 20 + 2 + 8) + px(_LINE) * lines + px(16)
+        box.setFixedHeight(box_height)
+        column.addWidget(box)
+        column.addLayout(self._foot(opened, sent))
+        self._put(made, height + box_height + px(6 + 20) + px(8 + 12))
+
+    def _columns(self) -> int:
+        return max(30, (self.width() - self._theme.px(28 + 16 + 40)) // self._theme.px(7.2))
+
+    def _foot(self, opened: Opened, sent: SentRequest) -> QHBoxLayout:
+        parts = [f"{sent.provider_title or sent.provider}: {sent.model}"]
+        if sent.usage is not None:
+            parts.append(
+                f"{wording.tokens(sent.usage.prompt_tokens)} tokens in,"
+                f" {wording.tokens(sent.usage.completion_tokens)} out"
+            )
+        if sent.cost is not None:
+            parts.append(wording.money(sent.cost.amount, sent.cost.currency))
+        elif sent.zone == "cloud":
+            parts.append("cost unknown")
+        if trouble := words.trouble_of(opened.row.record):
+            parts.append(trouble)
+        foot = QHBoxLayout()
+        shown = label(" · ".join(parts), role="caption", ink="2", name="record_facts")
+        foot.addWidget(shown, 1)
+        moment = words.whole_time(sent.at)
+        foot.addWidget(label(f"Sent {moment}", role="caption", ink="2"))
+        return foot
+
+    def _copy(self, view: BodyView) -> None:
+        view.copy_all()
+        self.copied.emit("Copied exactly as it was sent")
+
+    # an attempt
+
+    def _show_facts(self, opened: Opened) -> None:
+        px = self._theme.px
+        record = opened.row.record
+        facts = [("When", words.whole_time(record.at))]
+        if record.kind == "unsealed":
+            facts.append(("Open to", ", ".join(record.outcome.split())))
+        elif record.host:
+            facts.append(("Host", record.host))
+        if record.kind in ("transfer", "refused"):
+            facts.append(("What came of it", _outcome(record.outcome)))
+        if record.kind == "transfer":
+            moved = (
+                f"{wording.counted(record.bytes_out, 'byte')} out,"
+                f" {wording.counted(record.bytes_in, 'byte')} in"
+            )
+            facts.append(("Moved", f"{moved}, in {wording.seconds(record.duration_s)}"))
+        made = QWidget()
+        grid = QGridLayout(made)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(px(12))
+        grid.setVerticalSpacing(px(4))
+        grid.setColumnStretch(1, 1)
+        for number, (name, value) in enumerate(facts):
+            grid.addWidget(label(name, ink="3"), number, 0, Qt.AlignmentFlag.AlignTop)
+            shown = label(value, wrap=True)
+            shown.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            grid.addWidget(shown, number, 1)
+        self._put(made, px(24) * len(facts) + px(8 + 12))
+
+
+def _outcome(outcome: str) -> str:
+    if outcome.isdecimal():
+        return f"The host answered {outcome}"
+    if outcome in ("", "ok"):
+        return "It went well"
+    shown = words.OUTCOMES.get(outcome, outcome.replace("_", " "))
+    return shown[:1].upper() + shown[1:]

@@ -1,0 +1,168 @@
+"""The left part of the page: the records with their search, filter and export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QTimer, Signal
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QFrame,
+    QHBoxLayout,
+    QSizePolicy,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from lockhouse.gate.records import RecordFilter
+from lockhouse.ui import wording
+from lockhouse.ui.gate import words
+from lockhouse.ui.gate.record_panel import RecordPanel
+from lockhouse.ui.gate.records_controller import RecordsController
+from lockhouse.ui.gate.records_table import RecordsTable
+from lockhouse.ui.gate.records_view import RecordsView
+from lockhouse.ui.gate.values import FILTERS, Counted, Opened, Page
+from lockhouse.ui.models.empty import EmptyState
+from lockhouse.ui.models.search_edit import SearchEdit
+from lockhouse.ui.parts import label, push_button
+from lockhouse.ui.picker import ChoiceButton
+from lockhouse.ui.theme import Theme
+
+_REST_MS = 120
+
+
+class RecordsCard(QWidget):
+    """What left, and what was refused."""
+
+    told = Signal(str)  # a sentence in passing
+
+    def __init__(
+        self, controller: RecordsController, theme: Theme, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._controller = controller
+        self._theme = theme
+        self.setObjectName("records_card")
+        self.table = RecordsTable(self)
+        self.panel = RecordPanel(theme)
+        self.view = RecordsView(theme, self.table, self.panel)
+        self._rest = QTimer(self)  # a burst of keys is one change
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(_REST_MS)
+        self._rest.timeout.connect(self._filter)
+        self._lay_out()
+        self._wire()
+        self._filter()
+
+    def _lay_out(self) -> None:
+        theme, px = self._theme, self._theme.px
+        self._title = label("What left, and what was refused", role="strong")
+        self._title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._count = label("", role="caption", ink="3", name="records_count")
+        self.edit = SearchEdit(theme, "records_search", "Search the records", "Host, purpose…")
+        self.edit.setProperty("compact", "true")
+        self.edit.setFixedWidth(px(176))
+        self.choice = ChoiceButton(
+            theme, "Show", [(key, shown) for key, (shown, _) in FILTERS.items()], chip=True
+        )
+        self.choice.setObjectName("records_filter")
+        self._export = push_button(theme, "Export…", name="records_export", compact=True)
+        head = QHBoxLayout()
+        head.setSpacing(px(8))
+        head.addWidget(self._title, 1)
+        head.addWidget(self._count)
+        head.addWidget(self.edit)
+        head.addWidget(self.choice)
+        head.addWidget(self._export)
+        card = QFrame()
+        card.setProperty("tone", "card")
+        inside = QVBoxLayout(card)
+        inside.setContentsMargins(1, 1, 1, 4)
+        self._nothing = EmptyState(
+            theme,
+            "lock",
+            "Nothing has left this machine",
+            "Every attempt to reach a host will stand here, whether it was let through or refused, "
+            "with the exact words that were sent.",
+        )
+        self._none_found = EmptyState(
+            theme,
+            "search",
+            "No record matches",
+            "Use fewer words, or show everything.",
+            (("clear", "Clear the filter"),),
+        )
+        self._stack = QStackedWidget()
+        for widget in (self.view, self._nothing, self._none_found):
+            self._stack.addWidget(widget)
+        inside.addWidget(self._stack)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(px(8))
+        column.addLayout(head)
+        column.addWidget(card, 1)
+
+    def _wire(self) -> None:
+        its = self._controller
+        its.counted.connect(self._show_count)
+        its.page_read.connect(self._take_page)
+        its.opened.connect(self._show_opened)
+        its.exported.connect(self._say_exported)
+        self.table.page_wanted.connect(its.read_page)
+        self.view.row_opened.connect(self._open)
+        self.panel.resized.connect(self.view.fit_panel)
+        self.panel.copied.connect(self.told)
+        self.edit.textChanged.connect(lambda _: self._rest.start())
+        self.choice.picked.connect(lambda _: self._filter())
+        self._none_found.chosen.connect(lambda _: self.clear())
+        self._export.clicked.connect(self._choose_file)
+
+    def clear(self) -> None:
+        """Show what happened, whatever it is."""
+        self.choice.set_key("")
+        self.edit.clear()
+        self._filter()
+
+    def show_kind(self, key: str) -> None:
+        """Show one kind of records."""
+        self.choice.set_key(key)
+        self._filter()
+
+    def _filter(self) -> None:
+        self._rest.stop()
+        kinds = FILTERS[self.choice.key][1].kinds
+        self._controller.set_wanted(RecordFilter(kinds, words.terms_of(self.edit.text())))
+
+    def _show_count(self, counted: Counted) -> None:
+        self.table.show_count(counted)
+        some = counted.total > 0
+        why = self._none_found if counted.whole else self._nothing
+        self._stack.setCurrentWidget(self.view if some else why)
+        self._count.setText(wording.counted(counted.total, "record") if some else "")
+        self._export.setEnabled(some)
+
+    def _take_page(self, page: Page) -> None:
+        self.table.take_page(page)
+
+    def _open(self, row: object) -> None:
+        self.panel.say_reading()
+        self._controller.open(row)  # type: ignore[arg-type] # a RecordRow, through a signal
+
+    def _show_opened(self, opened: Opened) -> None:
+        number = self.view.opened
+        row = self.table.row(number) if number >= 0 else None
+        if row is not None and row.seq == opened.row.seq:
+            self.panel.show_opened(opened)
+            self.view.scrollTo(self.table.index(number, 1))
+
+    def _choose_file(self) -> None:
+        suggested = str(Path.home() / "lockhouse-records.csv")
+        name, _ = QFileDialog.getSaveFileName(
+            self, "Export the records", suggested, "Table (*.csv);;JSON lines (*.jsonl)"
+        )
+        if name:
+            self._controller.export(Path(name))
+
+    def _say_exported(self, path: Path, count: int) -> None:
+        self.told.emit(f"Wrote {wording.counted(count, 'record')} to {path.name}")

@@ -1,0 +1,182 @@
+"""The records as the window reads them: counted, page by page, one opened, exported."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import msgspec
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from lockhouse.core.errors import LockhouseError, StorageError
+from lockhouse.gate.protocol import Record
+from lockhouse.gate.records import KeptRecord, RecordFilter, Records
+from lockhouse.ui import wording
+from lockhouse.ui.gate.records_table import PAGE_ROWS
+from lockhouse.ui.gate.values import Counted, Opened, Page, RecordRow, Told, make_rows
+from lockhouse.ui.jobs import Jobs, ignore
+
+if TYPE_CHECKING:
+    from lockhouse.gate.sent import Sent
+
+_LOOK_EVERY_MS = 1000
+_EXPORT_ROWS = 5000
+_CHANGES = RecordFilter(("sealed", "unsealed"))
+
+
+class RecordsController(QObject):
+    """Looks for new records while somebody looks at them."""
+
+    counted = Signal(object)  # Counted
+    page_read = Signal(object)  # Page
+    told = Signal(object)  # Told: what the banner says of what was
+    opened = Signal(object)  # Opened
+    exported = Signal(object, int)  # Path, how many
+    failed = Signal(object)  # LockhouseError
+
+    def __init__(
+        self,
+        records: Records,
+        sent: Callable[[], Sent],
+        jobs: Jobs,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._records = records
+        self._sent = sent
+        self._jobs = jobs
+        self._wanted = RecordFilter()
+        self._look = 0
+        self._last_seq = -1
+        self._first_seq: int | None = None  # the last one before this window began
+        self._looking = False
+        self._timer = QTimer(self)
+        self._timer.setInterval(_LOOK_EVERY_MS)
+        self._timer.timeout.connect(self.look)
+
+    def begin(self) -> None:
+        """Note where the records end as this window starts: what follows is this session's."""
+
+        def take(seq: int) -> None:
+            self._first_seq = seq
+
+        self._jobs.run(self._records.last_seq, take, ignore)
+
+    def follow(self, *, shown: bool) -> None:
+        """Look now and then, as long as the page is shown."""
+        if shown:
+            self.look()
+            self._timer.start()
+        else:
+            self._timer.stop()
+
+    def set_wanted(self, wanted: RecordFilter) -> None:
+        """Another filter."""
+        self._wanted = wanted
+        self._look += 1
+        self._last_seq = -1
+        self._looking = False
+        self.look()
+
+    def look(self) -> None:
+        """Look whether there are new ones; a look that is still going on is enough."""
+        if self._looking:
+            return
+        self._looking = True
+        look, wanted, known, first = self._look, self._wanted, self._last_seq, self._first_seq
+
+        def read() -> tuple[int, Counted, Told] | None:
+            last = self._records.last_seq()
+            if last == known:
+                return None
+            whole = self._records.count(RecordFilter())
+            total = whole if wanted == RecordFilter() else self._records.count(wanted)
+            oldest = self._records.page(RecordFilter(), offset=0, limit=1)
+            first_seq = oldest[0].seq if oldest else 0
+            return last, Counted(look, total, whole, first_seq), self._tell(first)
+
+        self._jobs.run(read, self._show, self._not_read)
+
+    def read_page(self, look: int, number: int) -> None:
+        """Read a page of the filter that is in force."""
+        if look != self._look:
+            return
+        wanted = self._wanted
+
+        def read() -> Page:
+            found = self._records.page(wanted, offset=number * PAGE_ROWS, limit=PAGE_ROWS)
+            return Page(look, number, make_rows(found, wording.local_now()))
+
+        self._jobs.run(read, self.page_read.emit, self.failed.emit)
+
+    def open(self, row: RecordRow) -> None:
+        """Read what left with a record."""
+
+        def read() -> Opened:
+            return Opened(row, self._sent().of_record(row.record))
+
+        self._jobs.run(read, self.opened.emit, self.failed.emit)
+
+    def export(self, path: Path) -> None:
+        """Write the records that the filter takes, as CSV or as JSON lines."""
+        wanted = self._wanted
+
+        def write() -> int:
+            try:
+                with path.open("w", encoding="utf-8", newline="") as file:
+                    write_line = _writer(file, path.suffix.lower())
+                    count = 0
+                    for kept in self._all(wanted):
+                        write_line(kept)
+                        count += 1
+                    return count
+            except OSError as error:
+                raise StorageError(
+                    f"The records could not be written to {path}: {error.strerror}.",
+                    hint="Choose a folder that is there, writable and not on a full disk.",
+                ) from error
+
+        self._jobs.run(write, lambda count: self.exported.emit(path, count), self.failed.emit)
+
+    # inside
+
+    def _all(self, wanted: RecordFilter) -> Iterator[KeptRecord]:
+        offset = 0
+        while page := self._records.page(wanted, offset=offset, limit=_EXPORT_ROWS):
+            yield from page
+            offset += len(page)
+
+    def _tell(self, first_seq: int | None) -> Told:
+        """``first_seq`` None: the session has not begun."""
+        count = self._records.count(_CHANGES)
+        last = self._records.page(_CHANGES, offset=max(0, count - 1), limit=1)
+        session = self._records.since(first_seq) if first_seq is not None else None
+        return Told(last[0].record if last else None, session)
+
+    def _show(self, found: tuple[int, Counted, Told] | None) -> None:
+        self._looking = False
+        if found is None:
+            return
+        last, counted, told = found
+        if counted.look == self._look:
+            self._last_seq = last
+            self.counted.emit(counted)
+        self.told.emit(told)
+
+    def _not_read(self, error: LockhouseError) -> None:
+        self._looking = False
+        self._timer.stop()  # said once, not every second
+        self.failed.emit(error)
+
+
+def _writer(file: TextIO, suffix: str) -> Callable[[KeptRecord], object]:
+    if suffix == ".csv":
+        table = csv.writer(file)
+        table.writerow(("seq", *Record.__struct_fields__))
+        return lambda kept: table.writerow((kept.seq, *msgspec.structs.astuple(kept.record)))
+    return lambda kept: file.write(
+        json.dumps({"seq": kept.seq, **msgspec.structs.asdict(kept.record)}) + "\n"
+    )

@@ -1,0 +1,211 @@
+"""What answers from elsewhere cost: today, this month, the limits, and on what it went."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLineEdit, QSizePolicy, QVBoxLayout, QWidget
+
+from lockhouse.core.errors import UsageMistake
+from lockhouse.gate.costs.values import Spent, Total
+from lockhouse.storage.settings import parse
+from lockhouse.ui import wording
+from lockhouse.ui.gate.cards import Card
+from lockhouse.ui.gate.controller import Spending
+from lockhouse.ui.parts import label
+from lockhouse.ui.theme import Theme, repolish
+from lockhouse.ui.widgets import SegmentedControl, ThinBar
+
+_LIMITS = (
+    ("budget_per_call_usd", "A question"),
+    ("budget_per_day_usd", "A day"),
+    ("budget_per_month_usd", "A month"),
+)
+_MOST_TOTALS = 6
+_WARN_FROM = Decimal("0.8")
+
+
+class SpendingCard(Card):
+    """Figures come from the budget, limits go to the settings."""
+
+    by_chosen = Signal(str)
+    limit_changed = Signal(str, float)
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(theme, "spending_card", "Spending", parent)
+        px = theme.px
+        self._prices = label("", role="caption", ink="3", name="price_date")
+        self.head.addWidget(self._prices)
+        spent = QWidget()
+        grid = QGridLayout(spent)
+        grid.setContentsMargins(px(16), px(12), px(16), px(12))
+        grid.setHorizontalSpacing(px(12))
+        grid.setVerticalSpacing(px(6))
+        grid.setColumnStretch(1, 1)
+        self._today = _Amount(theme, "Today", grid, 0)
+        self._month = _Amount(theme, "This month", grid, 1)
+        self.add(spent)
+        self.add(self._make_limits())
+        self.add(self._make_totals())
+
+    def _make_limits(self) -> QWidget:
+        theme, px = self.theme, self.theme.px
+        made = QWidget()
+        column = QVBoxLayout(made)
+        column.setContentsMargins(px(16), px(8), px(16), px(12))
+        column.setSpacing(px(4))
+        column.addWidget(label("The most that may be spent", role="caption", ink="3"))
+        row = QHBoxLayout()
+        row.setSpacing(px(8))
+        self._edits: dict[str, QLineEdit] = {}
+        for name, words in _LIMITS:
+            cell = QVBoxLayout()
+            cell.setSpacing(px(2))
+            cell.addWidget(label(words, role="caption", ink="2"))
+            edit = QLineEdit()
+            edit.setObjectName(f"limit_{name}")
+            edit.setAccessibleName(f"Limit for {words.lower()}, in dollars")
+            edit.setPlaceholderText("no limit")
+            edit.setProperty("compact", "true")
+            edit.setMinimumWidth(px(60))
+            edit.editingFinished.connect(lambda wanted=name: self._typed(wanted))
+            cell.addWidget(edit)
+            self._edits[name] = edit
+            row.addLayout(cell, 1)
+        column.addLayout(row)
+        self._problem = label("", role="caption", ink="danger", wrap=True, name="limit_problem")
+        self._problem.hide()
+        column.addWidget(self._problem)
+        del theme
+        return made
+
+    def _make_totals(self) -> QWidget:
+        theme, px = self.theme, self.theme.px
+        made = QWidget()
+        column = QVBoxLayout(made)
+        column.setContentsMargins(px(16), px(10), px(16), px(12))
+        column.setSpacing(px(6))
+        self._by = SegmentedControl(
+            theme, "Totals", (("target", "By model"), ("task", "By task"), ("day", "By day"))
+        )
+        self._by.setObjectName("totals_by")
+        self._by.selected.connect(self.by_chosen)
+        column.addWidget(self._by)
+        self._totals = QGridLayout()
+        self._totals.setHorizontalSpacing(px(12))
+        self._totals.setVerticalSpacing(px(4))
+        self._totals.setColumnStretch(0, 1)
+        column.addLayout(self._totals)
+        return made
+
+    @property
+    def by(self) -> str:
+        """What the totals are by."""
+        return self._by.current()
+
+    def show_spending(self, spending: Spending) -> None:
+        """Other figures."""
+        self._today.show(spending.today, spending.limits.per_day)
+        self._month.show(spending.month, spending.limits.per_month)
+        limits = spending.limits
+        for name, amount in zip(
+            self._edits, (limits.per_call, limits.per_day, limits.per_month), strict=True
+        ):
+            edit = self._edits[name]
+            if not edit.hasFocus():
+                edit.setText(f"{amount.normalize():f}" if amount is not None else "")
+        date = spending.snapshot.date
+        self._prices.setText(f"Prices of {date}" if date else "")
+        self._show_totals(spending.totals)
+
+    def _show_totals(self, totals: tuple[Total, ...]) -> None:
+        while self._totals.count():
+            item = self._totals.takeAt(0)
+            widget = item.widget() if item else None
+            if widget is not None:
+                widget.hide()
+                widget.deleteLater()
+        if not totals:
+            nothing = label("Nothing was asked of an API yet.", role="caption", ink="3", wrap=True)
+            self._totals.addWidget(nothing, 0, 0, 1, 2)
+        for number, total in enumerate(totals[:_MOST_TOTALS]):
+            name = label(total.name, role="caption")
+            name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+            name.setToolTip(_tip(total))
+            self._totals.addWidget(name, number, 0)
+            calls = label(wording.counted(total.calls, "answer"), role="caption", ink="3")
+            self._totals.addWidget(calls, number, 1)
+            self._totals.addWidget(_amount(total), number, 2, Qt.AlignmentFlag.AlignRight)
+
+    def _typed(self, name: str) -> None:
+        edit = self._edits[name]
+        if not edit.isModified():
+            return
+        edit.setModified(False)
+        text = edit.text().strip().lstrip("$").strip() or "0"
+        try:
+            value = parse(name, text)
+        except UsageMistake as mistake:
+            self._say(edit, mistake.message.replace(name, "The limit", 1))
+            return
+        self._say(edit, "")
+        if value == 0:
+            edit.clear()
+        self.limit_changed.emit(name, float(value))
+
+    def _say(self, edit: QLineEdit, problem: str) -> None:
+        edit.setProperty("invalid", "true" if problem else "false")
+        repolish(edit)
+        self._problem.setText(problem)
+        self._problem.setVisible(bool(problem))
+
+
+class _Amount:
+    """One line: a word, a bar where there is a limit, and the amount."""
+
+    def __init__(self, theme: Theme, words: str, grid: QGridLayout, row: int) -> None:
+        self._words = words
+        self._bar = ThinBar(theme, words)
+        self._amount = label("", role="medium")
+        grid.addWidget(label(words, ink="2"), row, 0)
+        grid.addWidget(self._bar, row, 1)
+        grid.addWidget(self._amount, row, 2, Qt.AlignmentFlag.AlignRight)
+
+    def show(self, spent: Spent, limit: Decimal | None) -> None:
+        """This much of that."""
+        words = wording.money(spent.cost, spent.currency)
+        self._bar.setVisible(limit is not None and limit > 0)
+        if limit is not None and limit > 0:
+            share = spent.cost / limit
+            self._bar.set_fraction(float(share))
+            self._bar.set_ink("warning" if share >= _WARN_FROM else "accent")
+            words += f" of {wording.money(limit)}"
+        if spent.reserved:
+            self._amount.setToolTip(
+                f"{wording.money(spent.reserved)} of it is on its way and may become less"
+            )
+        self._amount.setText(words)
+        self._amount.setAccessibleName(f"{self._words}: {words}")
+
+
+def _amount(total: Total) -> QWidget:
+    if total.unpriced_calls == total.calls:
+        return label("no price", role="caption", ink="3")
+    words = wording.money(total.cost, total.currency)
+    if total.unpriced_calls:
+        words += "+"
+    return label(words, role="caption-strong")
+
+
+def _tip(total: Total) -> str:
+    lines = [
+        total.name,
+        f"{total.prompt_tokens:,} tokens in, {total.cached_tokens:,} of them cached",
+        f"{total.completion_tokens:,} tokens out, {total.reasoning_tokens:,} of them reasoning",
+    ]
+    if total.unpriced_calls:
+        lines.append(f"The price of {wording.counted(total.unpriced_calls, 'answer')} is unknown")
+    if total.estimated_calls:
+        lines.append(f"{wording.counted(total.estimated_calls, 'answer')} estimated, not counted")
+    return "\n".join(lines)

@@ -120,6 +120,11 @@ class RemoteTargets:
             self._key_states[provider.name] = (time.monotonic(), state)
         return state
 
+    def forget_key_states(self) -> None:
+        """A key was set or removed."""
+        with self._lock:
+            self._key_states.clear()
+
     def key_of(self, provider: Provider) -> str:
         """The name of the key that goes along with a request; empty for none."""
         state = self.key_state(provider)

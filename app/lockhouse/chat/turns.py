@@ -111,18 +111,23 @@ class Turns:
         images: Sequence[Image] = (),
         alone: bool = False,
         task: str = "",
+        system: str | None = None,
     ) -> AnswerRequest:
         """What a target would be asked by :meth:`ask` with the same arguments. Keeps nothing.
 
-        An empty ``conversation_id`` stands for one that has not begun.
+        An empty ``conversation_id`` stands for one that has not begun. ``system`` stands in for
+        the conversation's own system prompt.
         """
         turns: list[Turn] = []
+        if not conversation_id and system and system.strip() and not alone:
+            turns.append(Turn("system", system))
         if conversation_id and not alone:
             conversation = self._conversations.get(conversation_id)
+            system = conversation.system if system is None else system
             above = (
                 conversation.active_leaf_id if isinstance(parent_id, EllipsisType) else parent_id
             )
-            turns = self._turns_of(conversation.id, above, system=conversation.system)
+            turns = self._turns_of(conversation.id, above, system=system)
         _add(turns, "user", text, tuple(images))
         return msgspec.structs.replace(request, turns=tuple(turns), task=task or request.task)
 

@@ -14,10 +14,18 @@ import click
 
 from lockhouse.cli import output
 from lockhouse.cli.door import Door, as_json, pass_door
+from lockhouse.cli.leaving import (
+    allowed,
+    give_session_key,
+    origin_note,
+    plain_cost,
+    tell_estimate,
+)
 from lockhouse.cli.options import (
     attach,
     build_request,
     decode,
+    elsewhere_options,
     read_wishes,
     require_text,
     sampling_options,
@@ -54,8 +62,19 @@ class AnswerFailed(LockhouseError):
 @click.option("--no-save", is_flag=True, help="Keep nothing of it.")
 @click.option(
     "--attach", "files", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
-    help="Put a text file behind the prompt. Can be repeated.",
+    help="Put a text file behind the prompt, or show a picture. Can be repeated.",
 )  # fmt: skip
+@click.option(
+    "--tools", type=click.Path(path_type=Path), metavar="FILE",
+    help="Tools that the model may want called: a JSON list. The calls are printed, not made.",
+)  # fmt: skip
+@click.option(
+    "--alone", is_flag=True, help="Send this message only: no system prompt, nothing before it."
+)
+@click.option(
+    "--estimate", is_flag=True, help="Show the exact request and what it would cost; send nothing."
+)
+@elsewhere_options
 @sampling_options
 @click.option(
     "--label", type=click.Choice(["public", "internal", "confidential"]),
@@ -74,8 +93,8 @@ def ask(door: Door, /, prompt: str | None, **wishes: Any) -> int:
     if wishes["no_save"] and wishes["chat_id"]:
         raise UsageMistake("--chat goes on with a conversation; --no-save keeps none.")
     wishes = read_wishes(wishes)
-    question = attach(_read_question(prompt), wishes["files"])
-    if not question.strip():
+    question, wishes["images"] = attach(_read_question(prompt), wishes["files"])
+    if not question.strip() and not wishes["images"]:
         raise UsageMistake("There is nothing to ask.", hint='Try: lockhouse ask "Hello"')
     shape: Shape = "json" if wishes["is_json"] else "jsonl" if wishes["jsonl"] else "text"
     with door.workspace() as workspace:
@@ -88,9 +107,18 @@ def _ask(workspace: Workspace, question: str, wishes: dict[str, Any], shape: Sha
 
     request = build_request(workspace.settings, wishes)
     cancel = CancelToken()
-    target, events = _start(workspace, question, wishes, request, cancel)
+    target, full = _full_request(workspace, question, wishes, request)
+    if wishes["asks_key"]:
+        give_session_key(workspace, target)
+    if wishes["estimate"]:
+        tell_estimate(target, full, is_json=shape != "text")
+        return 0
+    target = allowed(workspace, target, full, is_allowed_once=wishes["allow_once"])
+    events = _start(workspace, target, question, wishes, request, full, cancel)
     answer = Follower(shape, cancel).follow(events)
     result = describe(answer, target)
+    if shape == "text" and answer.finished is not None and answer.finished.host:
+        output.note(f"note: {origin_note(answer.finished)}")
     if answer.failed is not None:
         failed = answer.failed
         cause = from_wire(failed.code, failed.exit_code, failed.message, failed.hint)
@@ -121,42 +149,60 @@ def _forget_without_answer(workspace: Workspace, answer: Answer) -> None:
     answer.conversation_id = answer.message_id = None
 
 
+def _full_request(
+    workspace: Workspace, question: str, wishes: dict[str, Any], request: AnswerRequest
+) -> tuple[Target, AnswerRequest]:
+    """Who is asked, and exactly what. Nothing is kept or sent yet."""
+    chosen, system = wishes["target"], wishes["system"]
+    if wishes["chat_id"]:
+        conversation = workspace.conversations.get(wishes["chat_id"])
+        chosen = chosen or conversation.target
+        system = conversation.system if system is None else system
+    target = workspace.targets.get(chosen)
+    full = workspace.turns.request_for(
+        wishes["chat_id"] or "",
+        question,
+        request=request,
+        images=wishes["images"],
+        alone=wishes["alone"],
+        system=workspace.settings.system_prompt if system is None else system,
+    )
+    return target, full
+
+
 def _start(
     workspace: Workspace,
+    target: Target,
     question: str,
     wishes: dict[str, Any],
     request: AnswerRequest,
+    full: AnswerRequest,
     cancel: CancelToken,
-) -> tuple[Target, Iterable[object]]:
+) -> Iterable[object]:
     """Ask within a conversation, or without leaving one behind."""
     conversations = workspace.conversations
     if wishes["no_save"]:
-        import msgspec
-
-        from lockhouse.core.answering import Turn
-
-        target = workspace.targets.get(wishes["target"])
-        system = workspace.settings.system_prompt if wishes["system"] is None else wishes["system"]
-        turns = [Turn("system", system)] if system else []
-        asked = msgspec.structs.replace(request, turns=(*turns, Turn("user", question)))
-        return target, target.answer(asked, cancel)
+        return target.answer(full, cancel)
     if wishes["chat_id"]:
         conversation = conversations.get(wishes["chat_id"])
-        target = workspace.targets.get(wishes["target"] or conversation.target)
         if wishes["system"] is not None:
             conversations.set_system(conversation.id, wishes["system"])
         if wishes["target"]:
             conversations.set_target(conversation.id, wishes["target"])
     else:
-        target = workspace.targets.get(wishes["target"])
         system = workspace.settings.system_prompt if wishes["system"] is None else wishes["system"]
         conversation = conversations.create(target=wishes["target"], system=system)
     if wishes["label"]:
         conversations.set_label(conversation.id, wishes["label"])
-    events = workspace.turns.ask(
-        conversation.id, question, target=target, request=request, cancel=cancel
+    return workspace.turns.ask(
+        conversation.id,
+        question,
+        target=target,
+        request=request,
+        cancel=cancel,
+        images=wishes["images"],
+        alone=wishes["alone"],
     )
-    return target, events
 
 
 def describe(answer: Answer, target: Target) -> dict[str, object]:
@@ -176,15 +222,23 @@ def describe(answer: Answer, target: Target) -> dict[str, object]:
             "kind": info.kind,
             "sha256": sha256,
             "provider": info.provider,
+            "host": (finished.host if finished else "") or info.host or None,
+            "model": (finished.model if finished else "") or None,
         },
         "usage": usage,
         "timing": output.plain(finished.timing) if finished else {},
-        "cost": None,
+        "cost": plain_cost(finished),
+        "energy_j": finished.energy_j if finished else None,
+        "tool_calls": [
+            {"id": call.id, "name": call.name, "arguments": call.arguments}
+            for call in answer.tool_calls
+        ],
         "parameters": output.plain(finished.parameters) if finished else {},
         "engine": output.plain(finished.engine) if finished else {},
         "conversation_id": answer.conversation_id,
         "message_id": answer.message_id,
         "left_machine": info.leaves_machine,
+        "sent_sha256": (finished.sent_sha256 if finished else "") or None,
     }
 
 

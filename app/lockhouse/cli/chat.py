@@ -11,18 +11,20 @@ import click
 
 from lockhouse.cli import output
 from lockhouse.cli.door import Door, pass_door
+from lockhouse.cli.leaving import allowed, give_session_key, origin_note
 from lockhouse.cli.options import (
     build_request,
+    elsewhere_options,
     read_wishes,
     require_text,
     sampling_options,
     target_option,
 )
 from lockhouse.cli.typist import Typist
-from lockhouse.core.errors import LockhouseError, NotFound, UsageMistake, from_wire
+from lockhouse.core.errors import Cancelled, LockhouseError, NotFound, UsageMistake, from_wire
 
 if TYPE_CHECKING:
-    from lockhouse.answer.targets import Target
+    from lockhouse.answer.targets import Target, TargetInfo
     from lockhouse.chat.conversations import Conversation, Message
     from lockhouse.cli.following import Answer
     from lockhouse.core.answering import AnswerRequest
@@ -45,6 +47,7 @@ Ctrl-C stops an answer and keeps what came. Two slashes begin a message with one
 @target_option
 @click.option("-s", "--system", metavar="SYSTEM", help="What the model should know beforehand.")
 @click.option("--chat", "chat_id", metavar="ID", help="Go on with this conversation.")
+@elsewhere_options
 @sampling_options
 @pass_door
 def chat(door: Door, /, **wishes: Any) -> int:
@@ -70,6 +73,9 @@ class _Talk:
             name = name or self._conversation.target
         self._chosen: str = name
         self._target: Target = workspace.targets.get(name)
+        self._is_allowed_once: bool = wishes["allow_once"]
+        if wishes["asks_key"]:
+            give_session_key(workspace, self._target)
         self._typist = Typist()
 
     def hold(self) -> int:
@@ -81,6 +87,8 @@ class _Talk:
                 break
             try:
                 self._react(text)
+            except Cancelled:
+                continue  # a person would not let it leave
             except LockhouseError as error:
                 if not self._typist.is_person:
                     raise
@@ -91,7 +99,7 @@ class _Talk:
         if not self._typist.is_person:
             return
         info = self._target.info
-        output.note(f"{info.title or info.name}. Nothing leaves this machine. /help for help.")
+        output.note(f"{info.title or info.name}. {_reach(info)} /help for help.")
         for message in self._path():
             if message.role == "user":
                 self._typist.remember(message.content)
@@ -145,19 +153,27 @@ class _Talk:
     def _ask(self, question: str) -> None:
         from lockhouse.core.cancelling import CancelToken
 
-        conversations = self._workspace.conversations
+        conversations, turns = self._workspace.conversations, self._workspace.turns
+        system = self._system
+        if system is None and self._conversation is None:
+            system = self._workspace.settings.system_prompt
+        full = turns.request_for(
+            self._conversation.id if self._conversation else "",
+            question,
+            request=self._request,
+            parent_id=self._leaf,
+            system=system,
+        )
+        target = self._allowed(full)
         if self._conversation is None:
-            system = self._system
-            if system is None:
-                system = self._workspace.settings.system_prompt
-            self._conversation = conversations.create(target=self._chosen, system=system)
+            self._conversation = conversations.create(target=self._chosen, system=system or "")
         elif self._system is not None:
             conversations.set_system(self._conversation.id, self._system)
         cancel = CancelToken()
-        events = self._workspace.turns.ask(
+        events = turns.ask(
             self._conversation.id,
             question,
-            target=self._target,
+            target=target,
             request=self._request,
             cancel=cancel,
             parent_id=self._leaf,
@@ -171,12 +187,15 @@ class _Talk:
         path = self._path()
         if not path:
             raise NotFound("There is no answer yet.", hint="Ask something first.")
+        turns = self._workspace.turns
+        target = self._allowed(turns.request_again(path[-1].id, request=self._request))
         cancel = CancelToken()
-        events = self._workspace.turns.regenerate(
-            path[-1].id, target=self._target, request=self._request, cancel=cancel
-        )
+        events = turns.regenerate(path[-1].id, target=target, request=self._request, cancel=cancel)
         self._leaf = ...
         self._show(events, cancel)
+
+    def _allowed(self, full: AnswerRequest) -> Target:
+        return allowed(self._workspace, self._target, full, is_allowed_once=self._is_allowed_once)
 
     def _show(self, events: Any, cancel: Any) -> None:
         from lockhouse.cli.following import Follower
@@ -193,6 +212,8 @@ class _Talk:
             output.note("(stopped)")
         elif answer.finished is not None and answer.finished.finish_reason == "length":
             output.note("(cut at the limit)")
+        if answer.finished is not None and answer.finished.host:
+            output.note(f"({origin_note(answer.finished)})")
         if self._typist.is_person:
             sys.stdout.write("\n")
 
@@ -212,8 +233,21 @@ class _Talk:
                 self._workspace.conversations.set_target(self._conversation.id, name)
         for info in targets.list():
             mark = "*" if info.name == self._target.info.name else " "
-            output.note(f"{mark} {info.name}  {info.detail}")
+            where = f"{info.host} " if info.host else ""
+            output.note(f"{mark} {info.name}  {where}{info.detail}")
+        if name:
+            output.note(_reach(self._target.info))
 
     def _instruct(self, text: str) -> None:
         self._system = require_text(text, "The system prompt")
         output.note("It holds from the next question on." if text else "No instructions.")
+
+
+def _reach(info: TargetInfo) -> str:
+    """Where what is said goes."""
+    if info.kind == "local":
+        return "Nothing leaves this machine."
+    if not info.leaves_machine:
+        return f"What is said goes to {info.host}, on this machine."
+    whose = "on your own network" if info.kind == "lan" else f"to {info.provider_title}"
+    return f"What is said leaves this machine: {info.host}, {whose}."

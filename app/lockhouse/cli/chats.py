@@ -222,12 +222,18 @@ def _heading(message: Message) -> str:
         parts.append(f"version {message.version_index + 1} of {message.version_count}")
     if message.status in _STATUS_WORDS:
         parts.append(_STATUS_WORDS[message.status])
+    if message.target is not None and message.target.kind != "local":
+        told = message.target.host or message.target.provider or ""
+        parts.append(f"from elsewhere: {message.target.name}{f' at {told}' if told else ''}")
     return ", ".join(parts)
 
 
 def _said(message: Message) -> str:
     """The words of a message, and why there are no more of them."""
-    parts = [message.content] if message.content or message.error is None else []
+    parts = [f"(picture: {one.name or one.media_type})" for one in message.pictures]
+    if message.content or (message.error is None and not message.tool_calls):
+        parts.append(message.content)
+    parts += [f"(wants called: {call.name}({call.arguments}))" for call in message.tool_calls]
     if message.error is not None:
         parts.append(f"({message.error.message})")
         parts += [f"({message.error.hint})"] if message.error.hint else []

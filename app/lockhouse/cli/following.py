@@ -23,8 +23,10 @@ from lockhouse.core.answering import (
     Notice,
     PromptProgress,
     Reasoning,
+    StartOver,
     Text,
     TextWasReasoning,
+    ToolCall,
 )
 from lockhouse.core.cancelling import CancelToken
 
@@ -38,6 +40,7 @@ class Answer:
 
     text: list[str] = field(default_factory=list)
     reasoning: list[str] = field(default_factory=list)
+    tool_calls: list[ToolCall] = field(default_factory=list)
     finished: Finished | None = None
     failed: Failed | None = None
     conversation_id: str | None = None
@@ -110,12 +113,12 @@ class Follower:
                 self._take_reasoning(event.text)
             case TextWasReasoning():
                 self._take_back()
-            case LoadProgress():
-                self._status.show(f"Loading the model, {event.fraction:.0%}")
-            case PromptProgress():
-                if event.tokens_total - event.cached > _LONG_PROMPT_TOKENS:
-                    done = f"{event.tokens_read:,} of {event.tokens_total:,} tokens"
-                    self._status.show(f"Reading the prompt, {done}")
+            case StartOver():
+                self._start_over(event.reason)
+            case ToolCall():
+                self._take_call(event)
+            case LoadProgress() | PromptProgress():
+                self._wait(event)
             case Notice():
                 self._status.clear()
                 output.note(f"note: {event.message}")
@@ -127,6 +130,13 @@ class Follower:
                 return
         if self._shape == "jsonl":
             self._write_event(event)
+
+    def _wait(self, event: LoadProgress | PromptProgress) -> None:
+        if isinstance(event, LoadProgress):
+            self._status.show(f"Loading the model, {event.fraction:.0%}")
+        elif event.tokens_total - event.cached > _LONG_PROMPT_TOKENS:
+            done = f"{event.tokens_read:,} of {event.tokens_total:,} tokens"
+            self._status.show(f"Reading the prompt, {done}")
 
     def _take_text(self, text: str) -> None:
         self._status.clear()
@@ -153,6 +163,25 @@ class Follower:
         if self._shape == "text":
             self._to_reader("\n\n")
             output.note("note: the text above was the model's reasoning; the answer follows.")
+
+    def _start_over(self, reason: str) -> None:
+        """What was shown is void; it cannot be unprinted, but named."""
+        was_shown = bool(self.answer.text)
+        self.answer.text.clear()
+        self.answer.reasoning.clear()
+        self.answer.tool_calls.clear()
+        if self._shape == "text":
+            if was_shown:
+                self._to_reader("\n\n")
+            output.note(f"note: {reason} The answer begins again.")
+
+    def _take_call(self, call: ToolCall) -> None:
+        self._status.clear()
+        self.answer.tool_calls.append(call)
+        if self._shape == "text":
+            if self.answer.text and not self.answer.text[-1].endswith("\n"):
+                self._to_reader("\n")
+            self._to_reader(f"{call.name}({call.arguments})\n")
 
     def _to_reader(self, text: str) -> None:
         if self.answer.reader_left:
@@ -182,5 +211,7 @@ class Follower:
             self._cancel.cancel()
 
     def _end_text(self) -> None:
+        if self.answer.tool_calls:
+            return
         if self.answer.text and not self.answer.text[-1].endswith("\n"):
             self._to_reader("\n")

@@ -18,7 +18,7 @@ import click
 from lockhouse.core.errors import InvalidInput, UsageMistake
 
 if TYPE_CHECKING:
-    from lockhouse.core.answering import AnswerRequest
+    from lockhouse.core.answering import AnswerRequest, Image, Tool
     from lockhouse.storage.settings import Settings
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -75,8 +75,21 @@ def target_option(command: _Command) -> _Command:
     """``-m TARGET``."""
     return click.option(
         "-m", "--model", "target", metavar="TARGET", default="",
-        help="Who answers: a name, an alias, a hash prefix or a GGUF file.",
+        help="Who answers: a name, an alias, a hash prefix, a GGUF file, or PROVIDER/MODEL.",
     )(command)  # fmt: skip
+
+
+def elsewhere_options(command: _Command) -> _Command:
+    """What matters when the target is not on this machine."""
+    options = (
+        click.option("--allow-once", is_flag=True,
+                     help="Send this though nothing was allowed to go to this provider yet."),
+        click.option("--key", "asks_key", is_flag=True,
+                     help="Ask for a key that holds until this command ends."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 def sampling_options(command: _Command) -> _Command:
@@ -122,6 +135,7 @@ def read_wishes(wishes: dict[str, Any]) -> dict[str, Any]:
         **wishes,
         "schema": read_schema(schema) if schema else None,
         "grammar": read_text(grammar, "grammar") if grammar else None,
+        "tools": read_tools(wishes["tools"]) if wishes.get("tools") else (),
     }
 
 
@@ -151,6 +165,7 @@ def build_request(settings: Settings, wishes: dict[str, Any]) -> AnswerRequest:
         grammar=wishes.get("grammar"),
         when_full=settings.when_full,
         context_length=wishes.get("ctx") or settings.context_length or None,
+        tools=wishes.get("tools") or (),
         left_open=left_open(name for name, value in given.items() if value is not None),
     )
 
@@ -217,14 +232,67 @@ def read_schema(path: Path) -> str:
     return text
 
 
-def attach(prompt: str, files: tuple[Path, ...]) -> str:
-    """The prompt with the text of each file behind it, each in a fence that it cannot close."""
+def attach(prompt: str, files: tuple[Path, ...]) -> tuple[str, tuple[Image, ...]]:
+    """The prompt with the text of each file behind it, each in a fence that it cannot close.
+
+    Pictures are handed back beside it.
+    """
     parts = [prompt] if prompt else []
+    images: list[Image] = []
     for path in files:
+        image = _read_picture(path)
+        if image is not None:
+            images.append(image)
+            continue
         text = read_text(path, "attach")
         longest = max((len(run) for run in re.findall("`+", text)), default=0)
         fence = "`" * max(3, longest + 1)
         parts.append(
             f"{require_text(path.name, 'a file name')}:\n{fence}\n{text.rstrip()}\n{fence}"
         )
-    return "\n\n".join(parts)
+    return "\n\n".join(parts), tuple(images)
+
+
+def _read_picture(path: Path) -> Image | None:
+    """A picture that was named on the command line; None for any other file."""
+    from lockhouse.chat.pictures import MOST_BYTES, media_type_of, picture_of
+
+    try:
+        if not path.is_file():
+            return None
+        with path.open("rb") as file:
+            head = file.read(16)
+            if not media_type_of(head):
+                return None
+            data = head + file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read: {error.strerror}.") from error
+    return picture_of(data, require_text(path.name, "a file name"))
+
+
+def read_tools(path: Path) -> tuple[Tool, ...]:
+    """The tools in a JSON file: a list of functions, as chat completions take them or bare."""
+    import msgspec
+
+    from lockhouse.core.answering import Tool
+
+    text = read_text(path, "tools")
+    try:
+        listed = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"{path} is not JSON: {error}.", code="invalid_tools") from error
+    if isinstance(listed, dict):
+        listed = listed.get("tools", [listed])
+    tools: list[Tool] = []
+    for entry in listed if isinstance(listed, list) else [None]:
+        function = entry.get("function", entry) if isinstance(entry, dict) else None
+        name = function.get("name") if isinstance(function, dict) else None
+        if not isinstance(function, dict) or not isinstance(name, str) or not name:
+            raise InvalidInput(
+                f"{path} is no list of tools.",
+                hint='Give [{"name": ..., "description": ..., "parameters": {a JSON schema}}].',
+                code="invalid_tools",
+            )
+        schema = msgspec.json.encode(function.get("parameters", {"type": "object"})).decode()
+        tools.append(Tool(name, str(function.get("description", "")), schema))
+    return tuple(tools)

@@ -83,3 +83,9 @@ class Channel:
         """Let go; the broker at the other end then ends."""
         with contextlib.suppress(OSError):
             self._socket.close()
+
+
+def hang_up(connection: Connection) -> None:
+    """End a connection from another thread: whoever waits at either end reads its end."""
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as sock:
+        sock.shutdown(socket.SHUT_RDWR)

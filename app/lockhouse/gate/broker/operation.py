@@ -52,6 +52,7 @@ class Operation:
         self.bytes_out = 0
         self.bytes_in = 0
         self._record = record
+        self.before_waiting: Callable[[], None] = lambda: None  # called in its own thread
         self._cancelled = threading.Event()
         self._waiting: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -79,6 +80,7 @@ class Operation:
 
     def wait(self, seconds: float) -> None:
         """Do nothing for a while. Raises Cancelled as soon as the door takes it back."""
+        self.before_waiting()
         if self._cancelled.wait(seconds):
             raise Cancelled
 
@@ -87,6 +89,7 @@ class Operation:
 
         Raises Cancelled.
         """
+        self.before_waiting()
         with self._lock:
             self.check()
             self._waiting.add(sock)

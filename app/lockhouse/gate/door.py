@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from multiprocessing.connection import Connection
 from typing import Any, Literal, TypeVar
@@ -34,13 +33,11 @@ from lockhouse.gate.network import Network, NetworkState, allows, split_host
 from lockhouse.gate.protocol import Record, RecordKind
 from lockhouse.gate.records import KeptRecord, RecordFilter, Records, Term
 from lockhouse.gate.switch import Switch
+from lockhouse.gate.taking_back import taking_back
 from lockhouse.storage.database import Database
 
 ReplyT = TypeVar("ReplyT", bound=msgspec.Struct)
 Way = Literal["open", "sealed", "sealed_meanwhile", "start_anew", "broker_gone", "damaged"]
-
-_POLL_S = 0.05
-_CANCEL_PATIENCE_S = 1.0
 
 
 class GateStatus(msgspec.Struct, frozen=True):
@@ -341,25 +338,26 @@ class Gate:
         self, connection: Connection, cancel: CancelToken | None, event_type: Any
     ) -> Generator[Any, None, bytes]:
         """Read frames until the reply; its bytes."""
-        give_up_at = 0.0
-        while True:
-            if cancel is not None and cancel.cancelled and not give_up_at:
-                give_up_at = time.monotonic() + _CANCEL_PATIENCE_S
-                connection.send_bytes(b"-")
-            if not connection.poll(_POLL_S if cancel is not None else None):
-                if give_up_at and time.monotonic() > give_up_at:
-                    raise Cancelled  # a look-up of a name cannot be called off: leave it behind
-                continue
-            frame = connection.recv_bytes(wire.FRAME_BYTES)
-            kind, body = frame[:1], frame[1:]
-            if kind == wire.REPLY:
-                return body
-            if kind == wire.FAILURE:
-                raise _error(body)
-            if kind == wire.ATTEMPT:
-                self._keep(msgspec.json.decode(body, type=Record))
-            elif kind == wire.EVENT and event_type is not None and not give_up_at:
-                yield msgspec.json.decode(body, type=event_type)
+        decoder = None if event_type is None else msgspec.json.Decoder(event_type)
+        with taking_back(connection, cancel):
+            while True:
+                try:
+                    frame = connection.recv_bytes(wire.FRAME_BYTES)
+                except (EOFError, OSError):
+                    if cancel is not None and cancel.cancelled:
+                        raise Cancelled from None
+                    raise
+                kind, body = frame[:1], frame[1:]
+                if kind == wire.EVENT and decoder is not None:
+                    for event in decoder.decode_lines(body):
+                        if cancel is None or not cancel.cancelled:
+                            yield event
+                elif kind == wire.REPLY:
+                    return body
+                elif kind == wire.FAILURE:
+                    raise _error(body)
+                elif kind == wire.ATTEMPT:
+                    self._keep(msgspec.json.decode(body, type=Record))
 
     def _keep(self, record: Record) -> None:
         with self._lock:

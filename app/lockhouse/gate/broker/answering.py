@@ -39,6 +39,7 @@ _TAIL_S: Final = 0.05  # for the end of the body, once the answer is complete
 _AGAIN = (408, 409, 425, 429, 500, 502, 503, 504, 529)
 _FIRST_PAUSE_S: Final = 0.5
 _MOST_PAUSE_S: Final = 8.0
+_TOKENS = (Text, Reasoning, ToolCall)
 _Events = Generator[RemoteEvent, None, Answered]
 
 
@@ -126,13 +127,12 @@ class _Sending:
         parser, reader = SseParser(), self._dialect.reader(self._who)
         try:
             for piece in response.iter_raw():
-                events: list[RemoteEvent] = []
-                try:
-                    for name, data in parser.feed(piece):
-                        _join(events, reader.feed(name, data))
-                finally:  # what stands before a piece that cannot be read is still an answer
+                for name, data in parser.feed(piece):
+                    events = reader.feed(name, data)
                     yield from events
-                self._patience(events, is_done=reader.is_done)
+                    if not self._first_token_s and any(isinstance(e, _TOKENS) for e in events):
+                        self._note_first_token()
+                self._patience(is_done=reader.is_done)
         except httpx2.TransportError:
             if not reader.is_done:
                 raise
@@ -146,19 +146,16 @@ class _Sending:
             total_s=round(time.monotonic() - self._began, 6),
         )
 
-    def _patience(self, events: list[RemoteEvent], *, is_done: bool) -> None:
-        """How long to wait for the next piece."""
+    def _note_first_token(self) -> None:
+        self._first_token_s = time.monotonic() - self._began
+        self._context.limit(idle_s=self._request.idle_s)
+
+    def _patience(self, *, is_done: bool) -> None:
+        """How long to wait for the next piece. Signs of life are no token."""
         if is_done:
             self._context.limit(idle_s=_TAIL_S)
-            return
-        if self._first_token_s:
-            return
-        since = time.monotonic() - self._began
-        if any(isinstance(event, Text | Reasoning | ToolCall) for event in events):
-            self._first_token_s = since
-            self._context.limit(idle_s=self._request.idle_s)
-        else:  # signs of life are no token
-            left = self._request.first_token_s - since
+        elif not self._first_token_s:
+            left = self._request.first_token_s - (time.monotonic() - self._began)
             if left <= 0:
                 raise self._stalled()
             self._context.limit(idle_s=left)
@@ -301,18 +298,6 @@ def _host(url: str) -> str:
     name = parts.hostname or ""
     port = parts.port or (80 if parts.scheme == "http" else 443)
     return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
-
-
-def _join(events: list[RemoteEvent], more: list[RemoteEvent]) -> None:
-    """Add them; text that follows text, come at the same moment, is one piece."""
-    for event in more:
-        last = events[-1] if events else None
-        if isinstance(event, Text) and isinstance(last, Text):
-            events[-1] = Text(last.text + event.text)
-        elif isinstance(event, Reasoning) and isinstance(last, Reasoning):
-            events[-1] = Reasoning(last.text + event.text)
-        else:
-            events.append(event)
 
 
 def _no_key(who: Recipient, host: str, context: BrokerContext) -> LockhouseError:

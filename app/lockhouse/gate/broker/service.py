@@ -11,7 +11,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Generator
-from datetime import UTC, datetime
 from functools import cache
 from multiprocessing.connection import Connection
 from typing import Any
@@ -27,6 +26,7 @@ from lockhouse.gate.broker import operation as operations
 from lockhouse.gate.broker.guard import Guard
 from lockhouse.gate.broker.lookout import Lookout
 from lockhouse.gate.broker.operation import Operation
+from lockhouse.gate.broker.outlet import Outlet
 from lockhouse.gate.broker.transport import GuardedTransport, TellingTransport, make_client
 from lockhouse.gate.network import HUB_ENDPOINT, NetworkState, hosts_of
 
@@ -211,7 +211,7 @@ def serve(connection: Connection, files: list[int], lookout: Lookout) -> None:
         connection.close()
         _close(files)
         return
-    outlet = _Outlet(connection)
+    outlet = Outlet(connection)
     try:
         guard, transport = _look(lookout, files)
     except LockhouseError as error:
@@ -223,6 +223,7 @@ def serve(connection: Connection, files: list[int], lookout: Lookout) -> None:
     operation = Operation(narrower, call.purpose, outlet.record)
     context = BrokerContext(operation, transport, tuple(files))
     worker = threading.Thread(
+    operation.before_waiting = outlet.about_to_wait
         target=_carry_out, args=(call, operation, context, outlet), name="request", daemon=True
     )
     worker.start()
@@ -233,32 +234,13 @@ def serve(connection: Connection, files: list[int], lookout: Lookout) -> None:
     connection.close()
 
 
-class _Outlet:
-    """The way back to the door. A door that is gone is noticed by the one who listens."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def send(self, kind: bytes, message: msgspec.Struct) -> None:
-        with contextlib.suppress(OSError):
-            self._connection.send_bytes(kind + msgspec.json.encode(message))
-
-    def record(self, record: wire.Record) -> None:
-        self.send(wire.ATTEMPT, record)
-
-    def refuse(self, error: LockhouseError, purpose: str) -> None:
-        at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self.record(wire.Record(at, "refused", purpose=purpose, outcome=error.code))
-        self.send(wire.FAILURE, wire.failure_of(error))
-
-
 def _carry_out(
-    call: wire.Call, operation: Operation, context: BrokerContext, outlet: _Outlet
+    call: wire.Call, operation: Operation, context: BrokerContext, outlet: Outlet
 ) -> None:
     failure: wire.Failure | None = _BUG
     try:
         with operations.carrying_out(operation):
-            outlet.send(wire.REPLY, _handle(call, operation, context, outlet))
+            outlet.reply(_handle(call, operation, context, outlet))
         failure = None
     except Cancelled:
         failure = _CANCELLED
@@ -273,7 +255,7 @@ def _carry_out(
     finally:  # an error that is a bug goes on to the log, but the door is told
         _close(list(context.fds))
         if failure is not None:
-            outlet.send(wire.FAILURE, failure)
+            outlet.fail(failure)
 
 
 def _with_locked_keyring(failure: wire.Failure, context: BrokerContext) -> wire.Failure:
@@ -284,7 +266,7 @@ def _with_locked_keyring(failure: wire.Failure, context: BrokerContext) -> wire.
 
 
 def _handle(
-    call: wire.Call, operation: Operation, context: BrokerContext, outlet: _Outlet
+    call: wire.Call, operation: Operation, context: BrokerContext, outlet: Outlet
 ) -> msgspec.Struct:
     if call.version != wire.VERSION or call.name not in _named():
         raise UsageMistake(
@@ -301,7 +283,7 @@ def _handle(
                 reply: msgspec.Struct = end.value
                 return reply
             if event is not None:
-                outlet.send(wire.EVENT, event)
+                outlet.event(event)
             operation.check()
 
 

@@ -22,6 +22,7 @@ from lockhouse import processes, seal
 from lockhouse.core.errors import StorageError
 from lockhouse.storage.settings import Settings
 from lockhouse.ui.chat.controller import ChatController
+from lockhouse.ui.chat.elsewhere import Elsewhere
 from lockhouse.ui.chat.listing import ListController
 from lockhouse.ui.chat.page import ChatPage
 from lockhouse.ui.chat.values import AnswerEnded
@@ -86,6 +87,7 @@ class App(QObject):
             workspace.turns,
             workspace.targets,
             self.settings,
+            Elsewhere(workspace),
             self.jobs,
             self,
         )
@@ -161,6 +163,12 @@ class App(QObject):
         self.pages.over = window
         self.pages.quit_wanted.connect(self._quit_when_written)
         self.pages.targets_changed.connect(self.models.refresh)
+        self.pages.targets_changed.connect(chat.refresh_destinations)
+        self.network.changed.connect(lambda _: chat.refresh_destinations())
+        chat.key_wanted.connect(self._ask_key)
+        chat.door_wanted.connect(self.pages.ask_open)
+        chat.limits_wanted.connect(lambda: window.show_page("gate"))
+        chat.providers_wanted.connect(lambda: window.show_page("gate"))
         self.pages.shortcuts_wanted.connect(window.show_shortcuts)
         chat.no_room.connect(lambda failed: self._room.offer(failed, self.chat.target, self.window))
         window.status.unload_wanted.connect(self.machine.stop_engines)
@@ -218,6 +226,7 @@ class App(QObject):
             self.window.chat.expect_chat()
         self.listing.start()
         self.models.refresh()
+        self.chat.forwarding.refresh()
         self.chat.restore_new_draft(self._state.draft)
         if self._state.conversation_id:
             self._open_last(self._state.conversation_id)
@@ -297,6 +306,13 @@ class App(QObject):
     def _quit_if_allowed(self, view: NetworkView) -> None:
         if view.opens_next:
             self.window.close()
+
+    def _ask_key(self, provider: str) -> None:
+        self._on_gate(
+            lambda page: self.pages.gate.providers.with_rows(
+                lambda _: page.dialogs.set_key(provider)
+            )
+        )
 
     def _on_gate(self, act: Callable[[GatePage], None]) -> None:
         self.window.show_page("gate")

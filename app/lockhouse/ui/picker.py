@@ -21,11 +21,17 @@ class PickerButton(QAbstractButton):
         super().__init__(parent)
         self._theme = theme
         self._icon = icon
+        self._ink = "text-2"
         self._height = height
         self._is_chip = False
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         theme.changed.connect(self.updateGeometry)
+
+    def set_icon(self, icon: str, ink: str = "text-2") -> None:
+        """Another icon, in the colour of that token."""
+        self._icon, self._ink = icon, ink
+        self.update()
 
     @property
     def _left(self) -> int:
@@ -64,7 +70,7 @@ class PickerButton(QAbstractButton):
         middle = self.height() // 2
         ratio = self.devicePixelRatioF()
         if self._icon:
-            icon = theme.pixmap(self._icon, 16, "text-2", ratio=ratio)
+            icon = theme.pixmap(self._icon, 16, self._ink, ratio=ratio)
             painter.drawPixmap(px(8), middle - px(8), icon)
         chevron = theme.pixmap("chevron-down", 14, "text-2", ratio=ratio)
         painter.drawPixmap(self.width() - px(8 + 14), middle - px(7), chevron)

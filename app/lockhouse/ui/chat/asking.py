@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lockhouse.chat.conversations import Conversation
 from lockhouse.core.answering import AnswerRequest, Sampling, left_open
 from lockhouse.storage.settings import Settings
 
@@ -54,9 +54,12 @@ def value_in_force(name: str, settings: Settings, own: dict[str, object]) -> flo
     return value
 
 
-def request_for(settings: Settings, conversation: Conversation) -> AnswerRequest:
-    """The request without its turns, which :class:`Turns` puts in."""
-    own = dict(conversation.parameters)
+def request_for(settings: Settings, parameters: Mapping[str, object]) -> AnswerRequest:
+    """The request without its turns, which :class:`Turns` puts in.
+
+    ``parameters`` are what the conversation sets for itself.
+    """
+    own = dict(parameters)
 
     def number(name: str, default: float) -> float:
         value = value_in_force(name, settings, own)

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QAction, QActionGroup, QMouseEvent, QResizeEvent
+from PySide6.QtCore import QRect, Qt, Signal
+from PySide6.QtGui import QImage, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from lockhouse import seal
-from lockhouse.answer.targets import TargetInfo
 from lockhouse.chat.attached import Attachment, attached, with_attachments
+from lockhouse.core.answering import Image
 from lockhouse.core.errors import InvalidInput, LockhouseError
 from lockhouse.ui.chat.attachments import read_attachment
 from lockhouse.ui.chat.composer_edit import ComposerEdit
-from lockhouse.ui.chat.composer_parts import Chip, ContextMeter, SendButton
+from lockhouse.ui.chat.composer_parts import (
+    Chip,
+    ContextMeter,
+    DestinationLine,
+    PictureChip,
+    SendButton,
+)
+from lockhouse.ui.chat.destinations import Destination, mark_words
+from lockhouse.ui.chat.pictures import MAX_PICTURES, Ready, is_picture, make_ready
+from lockhouse.ui.chat.target_popup import TargetPopup
 from lockhouse.ui.chat.values import QueueState
 from lockhouse.ui.flow_layout import FlowLayout
-from lockhouse.ui.parts import icon_button, make_menu
+from lockhouse.ui.outbound.words import host_name
+from lockhouse.ui.parts import icon_button
 from lockhouse.ui.picker import PickerButton
 from lockhouse.ui.theme import Theme, repolish
 
@@ -27,9 +38,12 @@ _CHARACTERS_PER_TOKEN = 3.6  # for the meter only; the engine counts exactly whe
 class Composer(QFrame):
     """One per Chat page; told which conversation it writes into by its user."""
 
-    sent = Signal(str)
+    sent = Signal(str, object)  # text, tuple[Image, ...]; stays until it was taken
     stop_wanted = Signal()
-    target_chosen = Signal(str)
+    target_chosen = Signal(object)  # Destination
+    way_wanted = Signal(str, str)  # WayOn, provider's name
+    picture_wanted = Signal(object)  # Path or QImage: to be made ready
+    document_wanted = Signal(object)  # Attachment: somebody else is to be asked about it
     draft_changed = Signal()
     queued_edit_wanted = Signal(str)  # id of a waiting message
     queued_drop_wanted = Signal(str)
@@ -41,7 +55,10 @@ class Composer(QFrame):
         super().__init__(parent)
         self._theme = theme
         self._attachments: list[Attachment] = []
-        self._targets: tuple[TargetInfo, ...] = ()
+        self._pictures: list[Ready] = []
+        self._kept_pictures: dict[str, list[Ready]] = {}
+        self._chat = ""
+        self._destinations: tuple[Destination, ...] = ()
         self._target = ""
         self._running = False
         self._recall = ""
@@ -65,7 +82,10 @@ class Composer(QFrame):
         self._chips = QWidget()
         self._chips.setObjectName("chips")
         self._chip_row = FlowLayout(self._chips, spacing=theme.px(6))
-        self._attach = icon_button(theme, "paperclip", "Attach a text file", name="attach")
+        self._attach = icon_button(
+            theme, "paperclip", "Attach a text file or a picture", name="attach"
+        )
+        self.line = DestinationLine(theme)
         self._picker = PickerButton(theme, "box")
         self._picker.setObjectName("target_picker")
         self._picker.hide()  # until it is known who can answer
@@ -82,6 +102,7 @@ class Composer(QFrame):
         column.setSpacing(px(8))
         column.addWidget(self._chips)
         column.addWidget(self.edit)
+        column.addWidget(self.line)
         row = QHBoxLayout()
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(px(8))
@@ -103,7 +124,9 @@ class Composer(QFrame):
         self.edit.files_dropped.connect(self.take_files)
         self.edit.focus_changed.connect(self._show_focus)
         self._attach.clicked.connect(self._choose_files)
-        self._picker.clicked.connect(self._show_targets)
+        self.edit.picture_pasted.connect(self._paste_picture)
+        self._picker.clicked.connect(lambda: self.open_picker(self._picker))
+        self.line.way_wanted.connect(self._follow_line)
         self._tune.clicked.connect(self.settings_wanted)
         self.send_button.clicked.connect(self._press_send)
         self._update_button()
@@ -111,9 +134,12 @@ class Composer(QFrame):
 
     # -- what the page sets -----------------------------------------------------------------
 
-    def load(self, draft: str) -> None:
+    def load(self, draft: str, conversation_id: str = "") -> None:
         """Begin writing into another conversation, from its draft."""
         self._is_loading = True
+        self._kept_pictures[self._chat] = self._pictures
+        self._chat = conversation_id
+        self._pictures = self._kept_pictures.pop(conversation_id, [])
         files, start = attached(draft)
         self._attachments[:] = files
         self.edit.setPlainText(draft[start:])
@@ -121,6 +147,14 @@ class Composer(QFrame):
         self._is_loading = False
         self._queue = QueueState("")
         self._rebuild_chips()
+
+    def clear_sent(self) -> None:
+        """What was typed is on its way."""
+        self._attachments.clear()
+        self._pictures.clear()
+        self.edit.clear()
+        self._rebuild_chips()
+        self.edit.setFocus()
 
     def tab_order(self) -> tuple[QWidget, ...]:
         """Its parts in the order in which Tab visits them."""
@@ -130,6 +164,11 @@ class Composer(QFrame):
     def draft(self) -> str:
         """What is typed or attached and not sent, in the form in which it would be sent."""
         return with_attachments(self.edit.toPlainText(), self._attachments)
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """The pictures that go along."""
+        return tuple(ready.image for ready in self._pictures)
 
     def set_running(self, *, running: bool) -> None:
         """Whether the conversation is being answered."""
@@ -141,21 +180,40 @@ class Composer(QFrame):
         """What Up brings back: the words, not the files that went along."""
         self._recall = text[attached(text)[1] :]
 
-    def take_back(self, text: str) -> None:
+    def take_back(self, text: str, images: Sequence[Image] = ()) -> None:
         """A message that was not sent, with its files, before what is typed now."""
         files, start = attached(text)
         self._attachments += files
+        self._pictures += [make_ready(image.data, image.name) for image in images]
         typed, words = self.edit.toPlainText(), text[start:]
         self.edit.put_text(f"{typed}\n{words}" if typed.strip() else words)
         self._rebuild_chips()
         self._show_meter()
 
-    def set_targets(self, targets: tuple[TargetInfo, ...], chosen: str) -> None:
+    def set_destinations(self, destinations: tuple[Destination, ...], chosen: str) -> None:
         """Who can answer, and who will. "" is the first, the default."""
-        self._targets = targets
+        self._destinations = destinations
         self._target = chosen
         self._say_target()
         self._picker.show()
+
+    @property
+    def destination(self) -> Destination | None:
+        """Who gets the next message; None where nobody of that name is there."""
+        found = [one for one in self._destinations if one.info.name]
+        chosen = next((one for one in found if one.info.name == self._target), None)
+        if chosen is None and not self._target and found:
+            return found[0]
+        return chosen
+
+    def add_picture(self, ready: Ready) -> None:
+        """A picture that was made ready."""
+        if len(self._pictures) == MAX_PICTURES:
+            self._tell(InvalidInput(f"At most {MAX_PICTURES} pictures can go along."))
+            return
+        self._pictures.append(ready)
+        self._rebuild_chips()
+        self.draft_changed.emit()
 
     def set_context(self, used: int, total: int, *, cut_oldest: bool) -> None:
         """What the conversation takes already, without what is typed."""
@@ -168,12 +226,16 @@ class Composer(QFrame):
         self._rebuild_chips()
 
     def take_files(self, paths: list[Path]) -> None:
-        """Attach text files; models go to the one who imports them."""
+        """Attach text files and pictures; models go to the one who imports them."""
         models = [path for path in paths if path.suffix.lower() == ".gguf"]
         if models:
             self.models_dropped.emit(models)
         for path in paths:
             if path in models:
+                continue
+            if is_picture(path) and path.is_file():
+                if self._may_see(path.name):
+                    self.picture_wanted.emit(path)
                 continue
             try:
                 self._attachments.append(read_attachment(path))
@@ -182,6 +244,25 @@ class Composer(QFrame):
         self._rebuild_chips()
         self._show_meter()
         self.draft_changed.emit()
+
+    def _may_see(self, name: str) -> bool:
+        """Whether who answers can look at pictures; says so where not."""
+        answerer = self.destination
+        if answerer is None or answerer.sees is not False:
+            return True
+        title = answerer.info.title or answerer.info.name
+        self._tell(
+            InvalidInput(
+                f"{title} cannot look at pictures, so {name} was not attached.",
+                hint="Choose a model that can see, then attach it again.",
+                code="no_vision",
+            )
+        )
+        return False
+
+    def _paste_picture(self, picture: QImage) -> None:
+        if self._may_see("the picture"):
+            self.picture_wanted.emit(picture)
 
     # -- inside -----------------------------------------------------------------------------
 
@@ -198,13 +279,11 @@ class Composer(QFrame):
 
     def _send(self) -> None:
         text = with_attachments(self.edit.toPlainText().strip(), self._attachments)
-        if not text.strip():
+        if not text.strip() and not self._pictures:
             return
-        self._attachments.clear()
-        self.edit.clear()
-        self._rebuild_chips()
-        self.sent.emit(text)
-        self.edit.setFocus()
+        if self._pictures and not self._may_see(self._pictures[0].image.name or "the picture"):
+            return
+        self.sent.emit(text, self.images)
 
     def _text_changed(self) -> None:
         self._update_button()
@@ -213,7 +292,7 @@ class Composer(QFrame):
             self.draft_changed.emit()
 
     def _update_button(self) -> None:
-        has_text = bool(self.edit.toPlainText().strip() or self._attachments)
+        has_text = bool(self.edit.toPlainText().strip() or self._attachments or self._pictures)
         self.send_button.show_stop(stops=self._running and not has_text)
         self.send_button.setEnabled(self._running or has_text)
 
@@ -227,61 +306,82 @@ class Composer(QFrame):
         self.meter.setVisible(self._total > 0 and self.width() > self._theme.px(420))
 
     def _choose_files(self) -> None:
-        names, _ = QFileDialog.getOpenFileNames(self, "Attach text files", str(Path.home()))
+        names, _ = QFileDialog.getOpenFileNames(
+            self, "Attach text files or pictures", str(Path.home())
+        )
         self.take_files([Path(name) for name in names])
 
     def _say_target(self) -> None:
-        chosen = next((one for one in self._targets if one.name == self._target), None)
-        if chosen is None and not self._target and self._targets:
-            chosen = self._targets[0]
-        words = (chosen.title or chosen.name) if chosen else (self._target or "No model")
+        found = self.destination
+        info = found.info if found else None
+        words = (info.title or info.name) if info else (self._target or "No model")
         self._picker.setText(words)
-        spoken = f"Model: {words}" if chosen else "Choose a model"
+        leaves = info is not None and info.leaves_machine
+        self._picker.set_icon(
+            "arrow-up-right" if leaves else "box", "warning" if leaves else "text-2"
+        )
+        spoken = f"Model: {words}" if info else "Choose a model"
+        where = "on this machine"
+        if info is not None and info.kind != "local":
+            where = f"{mark_words(info).lower()}, {host_name(info.host)}"
+            spoken = f"{spoken}, {where}"
         self._picker.setAccessibleName(spoken)
-        where = "leaves this machine" if chosen and chosen.leaves_machine else "on this machine"
-        detail = f"{chosen.detail}, {where}" if chosen and chosen.detail else where
-        self._picker.setToolTip(f"{words}: {detail}" if chosen else spoken)
+        detail = f"{info.detail}, {where}" if info and info.detail else where
+        self._picker.setToolTip(f"{words}: {detail}" if info else spoken)
         self._picker.updateGeometry()
         self._picker.update()
 
-    def _show_targets(self) -> None:
-        menu = make_menu(self)
-        menu.setObjectName("target_menu")
-        group = QActionGroup(menu)
-        for number, target in enumerate(self._targets):
-            title = (target.title or target.name).replace("&", "&&")
-            words = f"{title}    {target.detail}" if target.detail else title
-            action = QAction(words, menu)
-            action.setCheckable(True)
-            is_chosen = target.name == self._target or (not self._target and number == 0)
-            action.setChecked(is_chosen)
-            action.triggered.connect(
-                lambda _checked=False, name=target.name: self.target_chosen.emit(name)
-            )
-            group.addAction(action)
-            menu.addAction(action)
-        if not self._targets:
-            menu.addAction("No model on this machine yet").setEnabled(False)
-        origin = self._picker.mapToGlobal(self._picker.rect().topLeft())
-        origin.setY(origin.y() - menu.sizeHint().height() - 4)
-        menu.popup(origin)
+    def open_picker(self, anchor: QWidget) -> None:
+        """The list of everyone who can answer, by that button."""
+        chosen = self.destination
+        popup = TargetPopup(
+            self._theme,
+            self._destinations,
+            self,
+            current=chosen.info.name if chosen else "",
+        )
+        popup.chosen.connect(self.target_chosen)
+        popup.way_wanted.connect(self.way_wanted)
+        popup.open_at(QRect(anchor.mapToGlobal(anchor.rect().topLeft()), anchor.size()))
+
+    def _follow_line(self, way: str) -> None:
+        chosen = self.destination
+        self.way_wanted.emit(way, (chosen.info.provider or "") if chosen else "")
 
     def _rebuild_chips(self) -> None:
         self._chip_row.clear()
         for entry in self._queue.waiting:
             files, start = attached(entry.text)
-            names = ", ".join(file.name for file in files)
+            names = ", ".join(
+                [
+                    *(file.name for file in files),
+                    *(image.name or "picture" for image in entry.images),
+                ]
+            )
             words = entry.text[start:] if start < len(entry.text) else names
             chip = Chip(self._theme, "clock", words, editable=True)
             chip.edit_wanted.connect(lambda key=entry.id: self.queued_edit_wanted.emit(key))
             chip.remove_wanted.connect(lambda key=entry.id: self.queued_drop_wanted.emit(key))
             self._chip_row.addWidget(chip)
         for file in self._attachments:
-            chip = Chip(self._theme, "file-text", file.name, editable=False)
+            chip = Chip(self._theme, "file-text", file.name, forwards=self._has_elsewhere())
+            chip.forward_wanted.connect(lambda one=file: self.document_wanted.emit(one))
             chip.remove_wanted.connect(lambda gone=file: self._detach(gone))
             self._chip_row.addWidget(chip)
+        for ready in self._pictures:
+            small = PictureChip(self._theme, ready)
+            small.remove_wanted.connect(lambda gone=ready: self._drop_picture(gone))
+            self._chip_row.addWidget(small)
         self._chips.setVisible(self._chip_row.count() > 0)
         self._update_button()
+
+    def _has_elsewhere(self) -> bool:
+        return any(one.is_elsewhere for one in self._destinations)
+
+    def _drop_picture(self, ready: Ready) -> None:
+        self._pictures = [one for one in self._pictures if one is not ready]
+        self._rebuild_chips()
+        self.draft_changed.emit()
 
     def _detach(self, file: Attachment) -> None:
         if file in self._attachments:

@@ -11,6 +11,7 @@ from PySide6.QtGui import (
     QDragMoveEvent,
     QDropEvent,
     QFocusEvent,
+    QImage,
     QKeyEvent,
     QKeySequence,
     QResizeEvent,
@@ -35,6 +36,7 @@ class ComposerEdit(QTextEdit):
     send_wanted = Signal()
     recall_wanted = Signal()
     files_dropped = Signal(object)  # list[Path]
+    picture_pasted = Signal(object)  # QImage
     focus_changed = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
@@ -97,11 +99,15 @@ class ComposerEdit(QTextEdit):
         self._fit()
 
     def canInsertFromMimeData(self, source: QMimeData) -> bool:
-        return bool(local_files(source)) or source.hasText()
+        return bool(local_files(source)) or source.hasText() or source.hasImage()
 
     def insertFromMimeData(self, source: QMimeData) -> None:
         if files := local_files(source):
             self.files_dropped.emit(files)
+        elif source.hasImage() and not source.hasText():
+            picture = QImage(source.imageData())
+            if not picture.isNull():
+                self.picture_pasted.emit(picture)
         elif source.hasText():
             self.insertPlainText(source.text())
 

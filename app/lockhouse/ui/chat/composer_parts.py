@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import (
+    QFontMetrics,
+    QImage,
+    QPainter,
+    QPainterPath,
+    QPaintEvent,
+    QPen,
+    QPixmap,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import (
     QAbstractButton,
     QFrame,
     QHBoxLayout,
+    QLabel,
     QSizePolicy,
+    QVBoxLayout,
     QWidget,
 )
 
 from lockhouse.ui import wording
-from lockhouse.ui.parts import icon_button, label
+from lockhouse.ui.chat.pictures import Ready
+from lockhouse.ui.outbound.values import WAY_WORDS, WayOn
+from lockhouse.ui.parts import icon_button, label, push_button
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Meter
 
@@ -114,13 +127,21 @@ class ContextMeter(Meter):
 
 
 class Chip(QFrame):
-    """A waiting message or an attached file; can be opened for editing and removed."""
+    """A waiting message or an attached file; can be opened, asked about and removed."""
 
     edit_wanted = Signal()
+    forward_wanted = Signal()
     remove_wanted = Signal()
 
     def __init__(
-        self, theme: Theme, icon: str, text: str, *, editable: bool, parent: QWidget | None = None
+        self,
+        theme: Theme,
+        icon: str,
+        text: str,
+        *,
+        editable: bool = False,
+        forwards: bool = False,
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         px = theme.px
@@ -144,8 +165,131 @@ class Chip(QFrame):
             edit.setObjectName("chip_edit")
             edit.clicked.connect(self.edit_wanted)
             row.addWidget(edit)
+        if forwards:
+            forward = icon_button(theme, "arrow-up-right", f"Ask about {short[:60]}…", size=14)
+            forward.setObjectName("chip_forward")
+            forward.clicked.connect(self.forward_wanted)
+            row.addWidget(forward)
         remove = icon_button(theme, "x", f"Remove: {short[:60]}", size=14)
         remove.setObjectName("chip_remove")
         remove.clicked.connect(self.remove_wanted)
         row.addWidget(remove)
         self.setFixedHeight(px(28))
+
+
+class PictureChip(QFrame):
+    """An attached picture: small, with its size and what was done to it."""
+
+    remove_wanted = Signal()
+
+    def __init__(self, theme: Theme, ready: Ready, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        px = theme.px
+        name = ready.image.name or "Picture"
+        self.setObjectName("picture_chip")
+        self.setAccessibleName(f"Picture {name}, {ready.words}")
+        self.setProperty("tone", "bubble")
+        self.setToolTip(f"{name}: {ready.words}")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(px(4), px(4), px(2), px(4))
+        row.setSpacing(px(8))
+        shown = label("")
+        shown.setPixmap(rounded(theme, ready.thumbnail, 40))
+        row.addWidget(shown)
+        column = QVBoxLayout()
+        column.setSpacing(0)
+        metrics = QFontMetrics(theme.font("caption"))
+        for words, ink in ((name, "1"), (ready.words, "3")):
+            elided = metrics.elidedText(words, Qt.TextElideMode.ElideRight, px(220))
+            column.addWidget(label(elided, role="caption", ink=ink))
+        row.addLayout(column)
+        remove = icon_button(theme, "x", f"Remove: {name[:60]}", size=14)
+        remove.setObjectName("chip_remove")
+        remove.clicked.connect(self.remove_wanted)
+        row.addWidget(remove)
+        self.setFixedHeight(px(48))
+
+
+class DestinationLine(QWidget):
+    """Where the next message goes when it does not stay here, and the way on where there is one."""
+
+    way_wanted = Signal(str)  # WayOn
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._words = ""
+        self._way = ""
+        self.setObjectName("destination_line")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(theme.px(6))
+        self._icon = label("")
+        self._text = QLabel("")
+        self._text.setTextFormat(Qt.TextFormat.PlainText)
+        self._text.setProperty("role", "caption-strong")
+        self._text.setProperty("ink", "warning")
+        self._text.setObjectName("destination_words")
+        self._text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._button = push_button(theme, "", name="destination_way", kind="link", compact=True)
+        self._button.clicked.connect(lambda: self.way_wanted.emit(self._way))
+        row.addWidget(self._icon)
+        row.addWidget(self._text, 1)
+        row.addWidget(self._button)
+        theme.changed.connect(self._dress)
+        self.hide()
+
+    @property
+    def words(self) -> str:
+        """What is said now."""
+        return self._words
+
+    def say(self, words: str, *, icon: str = "arrow-up-right", way: WayOn = "") -> None:
+        """Show this; nothing at all for no words."""
+        self._words, self._way = words, way
+        self._mark = icon
+        self._button.setText(WAY_WORDS.get(way, ""))
+        self._button.setAccessibleName(WAY_WORDS.get(way, "").rstrip("…"))
+        self._button.setVisible(bool(way))
+        self._text.setAccessibleName(words)
+        self._text.setToolTip(words)
+        self.setVisible(bool(words))
+        self._dress()
+
+    _mark = "arrow-up-right"
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._elide()
+
+    def _dress(self) -> None:
+        self._icon.setPixmap(self._theme.pixmap(self._mark, 14, "warning"))
+        self._elide()
+
+    def _elide(self) -> None:
+        metrics = QFontMetrics(self._theme.font("caption", weight=500))
+        room = max(self._text.width(), self._theme.px(40))
+        self._text.setText(metrics.elidedText(self._words, Qt.TextElideMode.ElideRight, room))
+
+
+def rounded(theme: Theme, picture: QImage, side: int) -> QPixmap:
+    """A square piece of a picture with round corners."""
+    ratio = 2.0
+    real = round(theme.px(side) * ratio)
+    filled = picture.scaled(
+        QSize(real, real),
+        Qt.AspectRatioMode.KeepAspectRatioByExpanding,
+        Qt.TransformationMode.SmoothTransformation,
+    )
+    pixmap = QPixmap(real, real)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    shape = QPainterPath()
+    radius = theme.px(6) * ratio
+    shape.addRoundedRect(QRectF(0, 0, real, real), radius, radius)
+    painter.setClipPath(shape)
+    painter.drawImage((real - filled.width()) // 2, (real - filled.height()) // 2, filled)
+    painter.end()
+    pixmap.setDevicePixelRatio(ratio)
+    return pixmap

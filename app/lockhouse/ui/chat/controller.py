@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable
-from types import EllipsisType
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+import msgspec
 from PySide6.QtCore import QObject, Signal
 
 from lockhouse.answer.everything import AllTargets
 from lockhouse.chat.conversations import Conversation, Conversations, Message
-from lockhouse.chat.turns import Turns
-from lockhouse.core.answering import AnswerRequest
+from lockhouse.chat.turns import TurnEvent, Turns
+from lockhouse.core.answering import AnswerRequest, Image
+from lockhouse.core.cancelling import CancelToken
 from lockhouse.core.errors import LockhouseError, NotFound
 from lockhouse.ui.chat.asking import request_for
+from lockhouse.ui.chat.elsewhere import Elsewhere
 from lockhouse.ui.chat.exporting import Exporting
+from lockhouse.ui.chat.forwarding import Answerer, Forwarding
+from lockhouse.ui.chat.pictures import Pictures
 from lockhouse.ui.chat.runs import Runs, TurnFactory
+from lockhouse.ui.chat.tasks import Tasks
 from lockhouse.ui.chat.values import (
     AnswerEnded,
     AnswerStarted,
@@ -29,6 +34,7 @@ from lockhouse.ui.chat.values import (
     Note,
     OpenedChat,
     PathChanged,
+    Question,
     QueuedText,
     QueueState,
     Refused,
@@ -51,6 +57,7 @@ class ChatController(QObject):
     noticed = Signal(object)  # Note
     failed = Signal(object)  # LockhouseError
     gone = Signal(object)  # Conversation: deleted by somebody else while it is open
+    taken = Signal()  # what was typed is on its way, or waits its turn
     stored = Signal(str)  # id of a conversation that was written: lists follow it
 
     def __init__(
@@ -59,6 +66,7 @@ class ChatController(QObject):
         turns: Turns,
         targets: AllTargets,
         settings: SettingsStore,
+        elsewhere: Elsewhere,
         jobs: Jobs,
         parent: QObject | None = None,
     ) -> None:
@@ -70,6 +78,10 @@ class ChatController(QObject):
         self._jobs = jobs
         self.runs = Runs(jobs, self)
         self.exporting = Exporting(conversations, jobs, self)
+        self.pictures = Pictures(jobs, self)
+        self.forwarding = Forwarding(elsewhere, jobs, self)
+        self.forwarding.failed.connect(self._fail)
+        self.tasks = Tasks(self, turns, targets, settings)
         self.runs.started.connect(self._answer_started)
         self.runs.ended.connect(self._answer_ended)
         self._open: Conversation | None = None
@@ -165,19 +177,57 @@ class ChatController(QObject):
 
     # -- asking -----------------------------------------------------------------------------
 
-    def send(self, text: str) -> None:
+    def send(self, text: str, images: tuple[Image, ...] = ()) -> None:
         """Ask now, or after the answer that is still running."""
-        if not text.strip():
+        if not text.strip() and not images:
             return
         opened = self._open
-        if opened is None:
-            self._create_and_ask(text)
-        elif self.runs.running(opened.id):
+        if opened is not None and self.runs.running(opened.id):
             queue = self._queues.setdefault(opened.id, [])
-            queue.append(QueuedText(f"queued-{next(self._numbers)}", text))
+            queue.append(QueuedText(f"queued-{next(self._numbers)}", text, images))
+            self.taken.emit()
             self._tell_queue()
         else:
-            self._ask(opened, text)
+            self.tasks.message(Question(text, images))
+
+    def ask(self, opened: Conversation | None, question: Question, answerer: Answerer) -> None:
+        """Ask in that conversation, or in a new one. ``answerer`` is called on another thread."""
+        if not question.is_task:
+            self.taken.emit()
+        if opened is None:
+            self._create_and_ask(question, answerer)
+        else:
+            self._ask(opened, question, answerer)
+
+    def ask_again(
+        self, message_id: str, answerer: Answerer, *, alone: bool = False, task: str = ""
+    ) -> None:
+        """Another version of that answer, or another answer to that question."""
+        self._run_on(
+            lambda request: (
+                lambda cancel: self._turns.regenerate(
+                    message_id,
+                    target=answerer(),
+                    request=request,
+                    cancel=cancel,
+                    alone=alone,
+                    task=task,
+                )
+            )
+        )
+
+    def images_of(self, question: Question) -> tuple[Image, ...]:
+        """The pictures of a question; another version of one keeps its own. Waits for the disk."""
+        if question.edits:
+            return self._conversations.images(question.edits)
+        return question.images
+
+    def is_free(self) -> bool:
+        """Whether an answer can begin in the open conversation; says so where it cannot."""
+        if self.runs.running(self.conversation_id):
+            self.noticed.emit(Note("Stop the running answer first.", "warning"))
+            return False
+        return True
 
     def stop(self) -> None:
         """Stop the answer of the open conversation."""
@@ -189,33 +239,21 @@ class ChatController(QObject):
 
     def regenerate(self, message_id: str) -> None:
         """Another version of that answer."""
-        self._run_on(
-            lambda opened, request: (
-                lambda cancel: self._turns.regenerate(
-                    message_id, target=opened.target, request=request, cancel=cancel
-                )
-            )
-        )
+        if self._open is not None and self.is_free():
+            self.tasks.again(message_id)
 
     def retry_safer(self, message_id: str) -> None:
         """Another version, with the load settings that are least likely to fail."""
-        self._run_on(
-            lambda opened, request: (
-                lambda cancel: self._turns.regenerate(
-                    message_id,
-                    target=self._targets.local.get(opened.target).safer(),
-                    request=request,
-                    cancel=cancel,
-                )
-            )
-        )
+        target = self.target
+        self.ask_again(message_id, lambda: self._targets.local.get(target).safer())
 
     def continue_answer(self, message_id: str) -> None:
         """Go on where that answer ended."""
+        target = self.target
         self._run_on(
-            lambda opened, request: (
+            lambda request: (
                 lambda cancel: self._turns.continue_answer(
-                    message_id, target=opened.target, request=request, cancel=cancel
+                    message_id, target=target, request=request, cancel=cancel
                 )
             )
         )
@@ -233,7 +271,7 @@ class ChatController(QObject):
         if self.runs.running(opened.id):
             self.noticed.emit(Note("Stop the answer first, then edit the question.", "warning"))
             return
-        self._ask(opened, text, parent_id=message.parent_id)
+        self.tasks.message(Question(text, parent_id=message.parent_id, edits=message.id))
 
     def _edit_only(self, message: Message, text: str) -> None:
         def work() -> int:
@@ -278,9 +316,10 @@ class ChatController(QObject):
     def set_target(self, name: str) -> None:
         """Who answers from now on."""
         wanted = self.conversation_id
-        if not wanted:
+        if self._open is None:
             self._new_target = name
-        else:
+        else:  # in force at once: the next message must not go where it went before
+            self._open = msgspec.structs.replace(self._open, target=name)
             self._change(lambda: self._conversations.set_target(wanted, name))
 
     @property
@@ -356,19 +395,19 @@ class ChatController(QObject):
 
     # -- the queue --------------------------------------------------------------------------
 
-    def unqueue(self, queued_id: str) -> str:
-        """Take a waiting message back; its text."""
+    def unqueue(self, queued_id: str) -> QueuedText | None:
+        """Take a waiting message back."""
         queue = self._queues.get(self.conversation_id, [])
         for entry in queue:
             if entry.id == queued_id:
                 queue.remove(entry)
                 self._tell_queue()
-                return entry.text
-        return ""
+                return entry
+        return None
 
     # -- inside -----------------------------------------------------------------------------
 
-    def _create_and_ask(self, text: str) -> None:
+    def _create_and_ask(self, question: Question, answerer: Answerer) -> None:
         target, system, parameters = self._new_target, self.system, self._new_parameters
 
         def create() -> Conversation:
@@ -383,38 +422,34 @@ class ChatController(QObject):
             self._new_parameters = {}
             self._open, self._wanted = created, created.id
             self.opened.emit(OpenedChat(created))
-            self._ask(created, text)
+            self._ask(created, question, answerer)
 
         self._jobs.run_in_order(create, begin, self._fail)
 
-    def _ask(
-        self,
-        conversation: Conversation,
-        text: str,
-        *,
-        parent_id: str | EllipsisType | None = ...,
-    ) -> None:
-        request = request_for(self._settings.current, conversation)
-        self._asked[conversation.id] = text
-        self.runs.start(
-            conversation.id,
-            lambda cancel: self._turns.ask(
+    def _ask(self, conversation: Conversation, question: Question, answerer: Answerer) -> None:
+        request = request_for(self._settings.current, conversation.parameters)
+        if not question.is_task:
+            self._asked[conversation.id] = question.text
+
+        def ask(cancel: CancelToken) -> Iterator[TurnEvent]:
+            return self._turns.ask(
                 conversation.id,
-                text,
-                target=conversation.target,
+                question.text,
+                target=answerer(),
                 request=request,
                 cancel=cancel,
-                parent_id=parent_id,
-            ),
-        )
+                parent_id=question.parent_id,
+                images=self.images_of(question),
+                alone=question.alone,
+                task=question.task,
+            )
 
-    def _run_on(self, make: Callable[[Conversation, AnswerRequest], TurnFactory]) -> None:
+        self.runs.start(conversation.id, ask)
+
+    def _run_on(self, make: Callable[[AnswerRequest], TurnFactory]) -> None:
         opened = self._open
-        if opened is None:
-            return
-        turn = make(opened, request_for(self._settings.current, opened))
-        if not self.runs.start(opened.id, turn):
-            self.noticed.emit(Note("Stop the running answer first.", "warning"))
+        if opened is not None and self.is_free():
+            self.runs.start(opened.id, make(request_for(self._settings.current, opened.parameters)))
 
     def _change(
         self, work: Callable[[], _Result], tell: Callable[[_Result], None] | None = None
@@ -449,9 +484,10 @@ class ChatController(QObject):
             return
         waiting = queue.pop(0)
         self._tell_queue()
+        question = Question(waiting.text, waiting.images)
         self._jobs.run_in_order(
             lambda: self._conversations.get(ended.conversation_id),
-            lambda conversation: self._ask(conversation, waiting.text),
+            lambda chat: self._ask(chat, question, lambda: chat.target),
             self._fail,
         )
 

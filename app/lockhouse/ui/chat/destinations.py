@@ -28,6 +28,7 @@ class Destination:
     info: TargetInfo
     obstacle: Obstacle | None = None
     is_suggested: bool = False  # becomes a target when it is taken
+    sees: bool | None = None  # whether it looks at pictures; None: nobody says
 
     @property
     def is_elsewhere(self) -> bool:

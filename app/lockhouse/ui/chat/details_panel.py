@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 
 from lockhouse.ui.chat.prompt_panel import PromptPanel
 from lockhouse.ui.chat.reading import Fact, FactGroup
-from lockhouse.ui.parts import hairline, icon_button, label
+from lockhouse.ui.parts import hairline, icon_button, label, push_button
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import SegmentedControl
 
@@ -40,6 +40,7 @@ class DetailsPanel(QFrame):
 
     closed = Signal()
     copied = Signal(str)  # what was put on the clipboard, in words
+    sent_wanted = Signal()  # what left for this answer
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -107,6 +108,12 @@ class DetailsPanel(QFrame):
                 column.addSpacing(px(6))
             column.addWidget(label(group.title, role="strong"))
             column.addLayout(self._grid(group))
+            if group.has_sent:
+                sent = push_button(
+                    self._theme, "Show what was sent", name="show_sent", compact=True
+                )
+                sent.clicked.connect(self.sent_wanted)
+                column.addWidget(sent, 0, Qt.AlignmentFlag.AlignLeft)
         column.addStretch(1)
         self._facts_area.setWidget(inside)
 

@@ -21,6 +21,7 @@ from lockhouse.ui.outbound.words import Money
 from lockhouse.workspace import Workspace
 
 _HAS_KEY = ("set", "session")
+_RECENT = 40
 
 
 class Elsewhere:
@@ -28,10 +29,6 @@ class Elsewhere:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-
-    def knows(self, target: str) -> bool:
-        """Whether that name means a target elsewhere."""
-        return self._workspace.remotes.knows(target)
 
     def destinations(self) -> tuple[Destination, ...]:
         """Everyone elsewhere who can answer, or could once a key is set."""
@@ -67,10 +64,6 @@ class Elsewhere:
         name = f"{outbound.provider}/{outbound.model}"
         return self._workspace.remotes.get(name).sending(outbound)
 
-    def preview(self, target: str, request: AnswerRequest) -> Outbound:
-        """What answering would send."""
-        return self._workspace.remotes.get(target).preview(request)
-
     def take_up(self, info: TargetInfo) -> None:
         """Put a suggested model among the targets."""
         provider, _, model = info.name.partition("/")
@@ -80,6 +73,11 @@ class Elsewhere:
         """The limits, and what was spent."""
         budget = self._workspace.budget
         return Money(budget.limits, budget.spent_today().cost, budget.spent_this_month().cost)
+
+    def recent(self) -> tuple[str, ...]:
+        """The targets that were sent something, last used first."""
+        sent = self._workspace.sent.list(limit=_RECENT)
+        return tuple(dict.fromkeys(f"{each.provider}/{each.model}" for each in sent))
 
     def sent_for(self, message_id: str) -> tuple[SentRequest, ...]:
         """What was sent for an answer."""
@@ -105,7 +103,8 @@ class Elsewhere:
                 continue
             for model in models:
                 info = self._target(provider, model).info
-                yield Destination(info, obstacle, is_suggested=not model.is_chosen)
+                sees = "vision" in model.capabilities if model.capabilities else None
+                yield Destination(info, obstacle, is_suggested=not model.is_chosen, sees=sees)
 
     def _target(self, provider: Provider, model: RemoteModel) -> RemoteTarget:
         return self._workspace.remotes.get(f"{provider.name}/{model.name}")

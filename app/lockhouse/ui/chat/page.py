@@ -19,12 +19,14 @@ from lockhouse.chat.conversations import Conversation
 from lockhouse.core.answering import Failed
 from lockhouse.core.errors import LockhouseError, NoRoom
 from lockhouse.storage.settings import Settings
+from lockhouse.ui.chat.acting import Acting
 from lockhouse.ui.chat.composer import Composer
 from lockhouse.ui.chat.context_use import context_use
 from lockhouse.ui.chat.controller import ChatController
 from lockhouse.ui.chat.details_panel import DetailsPanel
 from lockhouse.ui.chat.find_bar import FindBar
 from lockhouse.ui.chat.first_start import COLUMN_WIDTH, EmptyChat, FirstStart, ModelCard
+from lockhouse.ui.chat.forward_view import ForwardView
 from lockhouse.ui.chat.list_panel import ListPanel
 from lockhouse.ui.chat.listing import ListController
 from lockhouse.ui.chat.page_head import PageHead
@@ -48,7 +50,6 @@ from lockhouse.ui.theme import Theme
 from lockhouse.ui.three_columns import ThreeColumns
 from lockhouse.ui.toast import Toast
 from lockhouse.ui.transcript import TranscriptView
-from lockhouse.ui.transcript.values import TranscriptAction
 
 _DRAFT_PAUSE_MS = 400
 _FIRST, _EMPTY, _THREAD, _NOTHING = range(4)
@@ -87,7 +88,7 @@ class ChatPage(QWidget):
         self._knows_models = False
         self._is_opening = False  # a chat is on its way to the page
         self._was_started = False
-        self._facts_of = ""
+        self._facts_of = self._facts_shown = ""
         self._loaded_id: str | None = None
         self._kept_draft = ""
         self.setObjectName("chat_page")
@@ -116,6 +117,9 @@ class ChatPage(QWidget):
         self.empty = EmptyChat(theme)
         self.composer = Composer(theme)
         self.details = DetailsPanel(theme)
+        self.forward = ForwardView(
+            self._controller, self.composer, self.head, self.thread_, theme, self
+        )
 
     def _lay_out(self) -> None:
         px = self._theme.px
@@ -179,6 +183,9 @@ class ChatPage(QWidget):
         chat.noticed.connect(self.show_note)
         chat.exporting.noticed.connect(self.show_note)
         chat.exporting.failed.connect(self.show_error)
+        chat.taken.connect(self.composer.clear_sent)
+        chat.pictures.ready.connect(self.composer.add_picture)
+        chat.pictures.failed.connect(self.show_error)
         chat.stored.connect(lambda _: listing.refresh())
         listing.listed.connect(self._show_listing)
         listing.noticed.connect(self.show_note)
@@ -193,6 +200,14 @@ class ChatPage(QWidget):
 
     def _follow_parts(self) -> None:
         chat = self._controller
+        self._acting = Acting(
+            chat,
+            self.forward,
+            self.thread_,
+            say=self.toast.say,
+            show_details=self._show_details,
+            choose_target=lambda: self.composer.open_picker(self.head.destination),
+        )
         panel, head, composer = self.list_panel, self.head, self.composer
         panel.open_wanted.connect(self.open_chat)
         panel.new_chat_wanted.connect(self.new_chat)
@@ -212,14 +227,17 @@ class ChatPage(QWidget):
         self.columns.details_shown.connect(lambda _: self._show_panels())
         composer.sent.connect(chat.send)
         composer.stop_wanted.connect(chat.stop)
-        composer.target_chosen.connect(self._choose_target)
+        composer.target_chosen.connect(lambda _: self._show_context())
+        composer.picture_wanted.connect(chat.pictures.take)
         composer.draft_changed.connect(self._draft_pause.start)
         composer.queued_edit_wanted.connect(self._edit_queued)
         composer.queued_drop_wanted.connect(chat.unqueue)
         composer.settings_wanted.connect(lambda: self.show_panel("prompt"))
         composer.models_dropped.connect(self.models_dropped)
         composer.failed.connect(self.show_error)
-        self.transcript.action_requested.connect(self._act)
+        self.forward.way_wanted.connect(self._show_way)
+        self.forward.noticed.connect(self.toast.say)
+        self.transcript.action_requested.connect(self._acting.act)
         self.transcript.find_moved.connect(self.find_bar.show_place)
         self.find_bar.words_changed.connect(self._find_words)
         self.find_bar.next_wanted.connect(self.transcript.find_next)
@@ -227,6 +245,7 @@ class ChatPage(QWidget):
         self.find_bar.closed.connect(self._close_find)
         self.details.closed.connect(lambda: self.columns.show_details(shown=False))
         self.details.copied.connect(self.toast.say)
+        self.details.sent_wanted.connect(lambda: self.forward.show_sent(self._facts_shown))
         self.details.prompt.system_changed.connect(chat.set_system)
         self.details.prompt.parameters_changed.connect(chat.set_parameters)
         self.first_start.start_wanted.connect(self.start_chatting)
@@ -317,9 +336,13 @@ class ChatPage(QWidget):
         """Who can answer."""
         self._targets = targets
         self._knows_models = True
-        self._show_choice()
+        self.forward.show_targets(targets)
         self._show_context()
         self._show_empty()
+
+    def refresh_destinations(self) -> None:
+        """Keys, doors, providers or their chosen models may be others now."""
+        self._controller.forwarding.refresh()
 
     def apply_settings(self, settings: Settings) -> None:
         """What of the settings concerns this page."""
@@ -358,7 +381,7 @@ class ChatPage(QWidget):
         self._loaded_id = conversation_id
         self._is_opening = False
         self._kept_draft = conversation.draft if conversation else self._controller.new_draft
-        self.composer.load(self._kept_draft)
+        self.composer.load(self._kept_draft, conversation_id)
         self.list_panel.set_current(conversation_id)
         self._show_conversation(conversation)
         self._show_running()
@@ -393,12 +416,9 @@ class ChatPage(QWidget):
             title = conversation.title or "New chat"
             self.head.show_chat(title, exists=True, pinned=conversation.pinned)
             self.titled.emit(title)
-        self._show_choice()
-        self._show_prompt_panel()
-
-    def _show_choice(self) -> None:
         if self._knows_models:
-            self.composer.set_targets(self._targets, self._controller.target)
+            self.forward.show_choice()
+        self._show_prompt_panel()
 
     def _show_listing(self, listing: Listing) -> None:
         self._has_chats = bool(listing.conversations)
@@ -490,6 +510,7 @@ class ChatPage(QWidget):
 
     def _show_facts(self) -> None:
         message = self.thread_.message(self._facts_of) or self.thread_.last("assistant")
+        self._facts_shown = message.id if message else ""
         if self.columns.details_visible or message is None:
             self.details.show_facts(facts_of(message) if message else ())
 
@@ -506,46 +527,27 @@ class ChatPage(QWidget):
 
     # -- what the reader does ---------------------------------------------------------------
 
-    def _act(self, action: TranscriptAction) -> None:
-        chat = self._controller
-        message_id = action.message_id
-        match action.kind:
-            case "regenerate":
-                chat.regenerate(message_id)
-            case "retry_safer":
-                chat.retry_safer(message_id)
-            case "continue":
-                chat.continue_answer(message_id)
-            case "previous_version":
-                chat.select_version(message_id, -1)
-            case "next_version":
-                chat.select_version(message_id, +1)
-            case "branch":
-                chat.branch(message_id)
-            case "answer_now":
-                chat.answer_now()
-            case "details":
-                self._facts_of = message_id
-                self.show_panel("details")
-            case "copy":
-                self.toast.say("Copied")
-            case "edit":
-                message = self.thread_.message(message_id)
-                if message is not None:
-                    chat.edit(message, action.text, send=action.send)
-            case _:
-                pass
+    def _show_details(self, message_id: str) -> None:
+        self._facts_of = message_id
+        self.show_panel("details")
 
-    def _choose_target(self, name: str) -> None:
-        self._controller.set_target(name)
-        self.composer.set_targets(self._targets, name)
-        self._show_context()
+    def _show_way(self, way: str, provider: str) -> None:
+        """The way on from what is missing leads to another page."""
+        if way == "key":
+            self.key_wanted.emit(provider)
+        elif way == "door":
+            self.door_wanted.emit(provider)
+        elif way == "limits":
+            self.limits_wanted.emit()
+        elif way == "providers":
+            self.providers_wanted.emit()
 
     def start_chatting(self, target: str) -> None:
         """A new chat with that model; "" is the default."""
         self.new_chat()
         if target:
-            self._choose_target(target)
+            self.forward.choose(target)
+            self._show_context()
 
     def _type(self, words: str) -> None:
         self.composer.edit.setFocus()
@@ -556,7 +558,9 @@ class ChatPage(QWidget):
             super().keyPressEvent(event)
 
     def _edit_queued(self, queued_id: str) -> None:
-        self.composer.take_back(self._controller.unqueue(queued_id))
+        waiting = self._controller.unqueue(queued_id)
+        if waiting is not None:
+            self.composer.take_back(waiting.text, waiting.images)
         self.composer.edit.setFocus()
 
     def _toggle_pin(self) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QMenu, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QMenu, QPushButton, QWidget
 
 from lockhouse.ui import shortcuts
 from lockhouse.ui.keys import claims_escape
 from lockhouse.ui.parts import icon_button, make_menu
-from lockhouse.ui.theme import Theme
+from lockhouse.ui.theme import Theme, repolish
 
 EXPORT_FORMATS = (
     ("md", "Markdown…", "Markdown (*.md)"),
@@ -96,6 +96,7 @@ class PageHead(QFrame):
     delete_wanted = Signal()
     details_toggled = Signal()
     chat_settings_wanted = Signal()
+    destination_pressed = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -115,6 +116,11 @@ class PageHead(QFrame):
         self.title = TitleEdit(theme)
         self.title.renamed.connect(self.renamed)
         row.addWidget(self.title, 1)
+        self.destination = QPushButton("")
+        self.destination.setObjectName("destination")
+        self.destination.setAutoDefault(False)
+        self.destination.clicked.connect(self.destination_pressed)
+        row.addWidget(self.destination)
         self._share = icon_button(theme, "share", "Copy or export this chat", name="share")
         self._share.clicked.connect(self._show_share)
         self._more = icon_button(theme, "ellipsis", "More for this chat", name="more")
@@ -134,9 +140,29 @@ class PageHead(QFrame):
         self._share.setVisible(exists)
         self._more.setVisible(exists)
 
+    def show_destination(
+        self, words: str, icon: str, sentence: str, *, leaves: bool = False
+    ) -> None:
+        """Where the next message goes."""
+        self.destination.setText(words)
+        self.destination.setToolTip(f"{sentence}. Choose who answers")
+        self.destination.setAccessibleName(f"{sentence}. Choose who answers")
+        self._theme.bind_icon(
+            self.destination, icon, size=14, role="warning" if leaves else "text-2"
+        )
+        self.destination.setProperty("leaves", leaves)
+        repolish(self.destination)
+
     def tab_order(self) -> tuple[QWidget, ...]:
         """Its parts in the order in which Tab visits them."""
-        return (self._list, self.title, self._share, self._more, self._details)
+        return (
+            self._list,
+            self.title,
+            self.destination,
+            self._share,
+            self._more,
+            self._details,
+        )
 
     def show_panels(self, *, list_shown: bool, details_shown: bool) -> None:
         """Which side panels are open."""

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from datetime import datetime
 
+from lockhouse.answer.targets import TargetInfo
 from lockhouse.chat.attached import attached
 from lockhouse.chat.conversations import Message
-from lockhouse.core.answering import Finished
+from lockhouse.core.answering import Cost, Failed, Finished
 from lockhouse.core.errors import EngineCrashed
 from lockhouse.ui import wording
-from lockhouse.ui.transcript.values import AttachedFile, TranscriptMessage
+from lockhouse.ui.outbound.values import WAY_WORDS
+from lockhouse.ui.outbound.words import badge_words, host_name
+from lockhouse.ui.transcript.values import AttachedFile, ShownPicture, TranscriptMessage
 
+# "Keep one: lockhouse keys set mistral": the sentence that ends in a command, to the end.
+_COMMAND = re.compile(r"[^.]*: `?lockhouse [^\n]*$")
 _FINISH_WORDS = {
     "stop": "The model ended its answer",
     "length": "A limit was reached",
@@ -41,15 +48,18 @@ class FactGroup:
 
     title: str
     facts: tuple[Fact, ...]
+    has_sent: bool = False  # what left for this answer can be shown
 
 
-def to_transcript(message: Message, *, target_fallback: str = "") -> TranscriptMessage:
+def to_transcript(
+    message: Message, *, retry_at: datetime | None = None, remark: str = ""
+) -> TranscriptMessage:
     """How the transcript shows it."""
     info = message.provenance.target if message.provenance else message.target
     finished = message.provenance.finished if message.provenance else None
     error = message.error
     crashed = error is not None and error.exit_code == EngineCrashed.exit_code
-    name = (info.title or info.name) if info else target_fallback
+    name = (info.title or info.name) if info else ""
     files, start = attached(message.content) if message.role == "user" else ((), 0)
     return TranscriptMessage(
         id=message.id,
@@ -64,7 +74,7 @@ def to_transcript(message: Message, *, target_fallback: str = "") -> TranscriptM
         version_count=message.version_count,
         stats=stats(finished) if finished else (),
         error_message=error.message if error else "",
-        error_hint=error.hint if error else "",
+        error_hint=_hint(error),
         created_at=message.created_at,
         retry_safer=crashed,
         limit=_limit(message),
@@ -72,7 +82,46 @@ def to_transcript(message: Message, *, target_fallback: str = "") -> TranscriptM
             AttachedFile(file.name, wording.size(file.size_bytes), file.text) for file in files
         ),
         words_from=start,
+        pictures=tuple(
+            ShownPicture(one.sha256, one.name, wording.size(one.size_bytes))
+            for one in message.pictures
+        ),
+        leaves=info is not None and info.leaves_machine and message.role == "assistant",
+        ways=_ways(message),
+        retry_at=retry_at,
+        remark=remark,
     )
+
+
+# What can be done about an error of a provider besides asking a model of this machine.
+_WAYS: dict[str, tuple[tuple[str, str], ...]] = {
+    "key_missing": (("key", WAY_WORDS["key"]),),
+    "unauthorized": (("key", WAY_WORDS["key"]), ("regenerate", "Try again")),
+    "keyring_locked": (("regenerate", "Try again"),),
+    "sealed": (("door", WAY_WORDS["door"]),),
+    "host_not_allowed": (("door", WAY_WORDS["door"]),),
+    "consent_needed": (("regenerate", "See what would be sent…"),),
+    "budget": (("limits", WAY_WORDS["limits"]),),
+    "context_too_long": (("ask_alone", "Ask only this question…"),),
+    "model_not_found": (("choose_target", "Choose another model…"),),
+    "no_vision": (("choose_target", "Choose another model…"),),
+}
+_AGAIN = (("regenerate", "Try again"),)
+
+
+def _ways(message: Message) -> tuple[tuple[str, str], ...]:
+    """The ways on from an answer from elsewhere that failed; none for others."""
+    error, info = message.error, message.target
+    if error is None or info is None or info.kind == "local" or message.status != "failed":
+        return ()
+    return (*_WAYS.get(error.code, _AGAIN), ("ask_local", "Ask a local model instead"))
+
+
+def _hint(error: Failed | None) -> str:
+    """What to do, without what to type into a terminal: the window has buttons for it."""
+    if error is None:
+        return ""
+    return _COMMAND.sub("", error.hint).strip()
 
 
 def _limit(message: Message) -> str:
@@ -92,7 +141,10 @@ def _badge(message: Message) -> str:
     info = message.provenance.target if message.provenance else message.target
     if info is None:
         return "Edited by you" if message.version_count > 1 else "Imported"
-    return {"local": "Local", "api": "API", "lan": "Network"}[info.kind]
+    if info.kind == "local":
+        return "Local"
+    finished = message.provenance.finished if message.provenance else None
+    return badge_words(info.kind, (finished.host if finished else "") or info.host)
 
 
 def stats(finished: Finished) -> tuple[str, ...]:
@@ -102,7 +154,17 @@ def stats(finished: Finished) -> tuple[str, ...]:
         parts.append(f"first token {wording.seconds(finished.timing.first_token_s)}")
     if finished.timing.tokens_per_s > 0:
         parts.append(wording.speed(finished.timing.tokens_per_s))
+    if finished.cost is not None:
+        parts.append(cost_of(finished.cost))
+    elif finished.energy_j is not None and not finished.host:
+        parts.append(wording.joules(finished.energy_j))
     return tuple(parts)
+
+
+def cost_of(cost: Cost) -> str:
+    """$0.0021, or about $0.0021 where it is an estimate."""
+    told = wording.money(cost.amount, cost.currency)
+    return f"about {told}" if cost.is_estimate else told
 
 
 def facts_of(message: Message) -> tuple[FactGroup, ...]:
@@ -112,9 +174,13 @@ def facts_of(message: Message) -> tuple[FactGroup, ...]:
         finished = message.provenance.finished
         groups.append(FactGroup("Tokens", _token_facts(finished)))
         groups.append(FactGroup("Time", _time_facts(finished)))
+        groups.append(FactGroup("Cost", _cost_facts(message)))
         groups.append(FactGroup("Parameters", _parameter_facts(finished)))
+    elif message.error is not None and message.error.cost is not None:
+        groups.append(FactGroup("Cost", _cost_facts(message)))
     if message.role == "assistant":
-        groups.append(FactGroup("Where it came from", _origin_facts(message)))
+        elsewhere = message.target is not None and message.target.kind != "local"
+        groups.append(FactGroup("Where it came from", _origin_facts(message), has_sent=elsewhere))
     if message.error is not None and message.error.details:
         lines = message.error.details.strip()
         groups.append(FactGroup("Last lines of the engine", (Fact("", lines, lines, mono=True),)))
@@ -150,6 +216,27 @@ def _token_facts(finished: Finished) -> tuple[Fact, ...]:
     return tuple(facts)
 
 
+def _cost_facts(message: Message) -> tuple[Fact, ...]:
+    """Money for an answer from elsewhere, energy for one of this machine."""
+    finished = message.provenance.finished if message.provenance else None
+    info = message.provenance.target if message.provenance else message.target
+    cost = finished.cost if finished else message.error.cost if message.error else None
+    facts = []
+    if cost is not None:
+        told = wording.money(cost.amount, cost.currency)
+        exact = f"{cost.amount:f} {cost.currency}"
+        facts.append(Fact("Cost", f"about {told} (estimated)" if cost.is_estimate else told, exact))
+    elif info is not None and info.kind == "api":
+        facts.append(Fact("Cost", "Not known: there is no price for this model"))
+    elif info is not None:
+        facts.append(Fact("Cost", "Nothing"))
+    if finished is not None and finished.energy_j is not None:
+        facts.append(
+            Fact("Energy", f"{wording.joules(finished.energy_j)}, counted by this machine")
+        )
+    return tuple(facts)
+
+
 def _time_facts(finished: Finished) -> tuple[Fact, ...]:
     timing = finished.timing
     facts = []
@@ -182,6 +269,8 @@ def _origin_facts(message: Message) -> tuple[Fact, ...]:
     if info is None:
         return (Fact("Author", "Not a model on this machine"),)
     facts = [Fact("Model", info.title or info.name)]
+    if info.kind != "local":
+        facts += _elsewhere_facts(message, info)
     if info.detail:
         facts.append(Fact("Kind", info.detail))
     if message.provenance is None:
@@ -194,7 +283,8 @@ def _origin_facts(message: Message) -> tuple[Fact, ...]:
         template = finished.template_sha256
         facts.append(Fact("Template", wording.short_hash(template), template, mono=True))
     engine = finished.engine
-    facts.append(Fact("Engine", f"{engine.name} {engine.version}".strip()))
+    if info.kind == "local":
+        facts.append(Fact("Engine", f"{engine.name} {engine.version}".strip()))
     if engine.build:
         build = engine.build
         facts.append(Fact("Build", wording.short_hash(build), build, mono=True))
@@ -202,3 +292,20 @@ def _origin_facts(message: Message) -> tuple[Fact, ...]:
         facts.append(Fact("Threads", str(finished.threads)))
     facts.append(Fact("Left machine", "Yes" if info.leaves_machine else "No"))
     return tuple(facts)
+
+
+def _elsewhere_facts(message: Message, info: TargetInfo) -> list[Fact]:
+    """Who gave the answer, under which name, and the hash of what they got."""
+    finished = message.provenance.finished if message.provenance else None
+    facts = []
+    if info.provider_title:
+        facts.append(Fact("Provider", info.provider_title))
+    host = (finished.host if finished else "") or info.host
+    if host:
+        facts.append(Fact("Host", host_name(host), host))
+    if finished is not None and finished.model:
+        facts.append(Fact("Named", finished.model))
+    if finished is not None and finished.sent_sha256:
+        digest = finished.sent_sha256
+        facts.append(Fact("Sent hash", wording.short_hash(digest), digest, mono=True))
+    return facts

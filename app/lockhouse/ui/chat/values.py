@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import EllipsisType
 from typing import Literal
 
 from lockhouse.chat.conversations import Conversation, Folder, Message
-from lockhouse.core.answering import Failed, Finished
+from lockhouse.core.answering import Failed, Finished, Image
 
 Phase = Literal["loading", "reading", "thinking", "answering"]
 
@@ -109,6 +110,27 @@ class QueuedText:
 
     id: str
     text: str
+    images: tuple[Image, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Something to be asked in a conversation. ``alone``: nothing of it goes along.
+
+    ``edits`` names the message of which this is another version: its pictures stay with it.
+    """
+
+    text: str
+    images: tuple[Image, ...] = ()
+    parent_id: str | EllipsisType | None = ...
+    edits: str = ""
+    alone: bool = False
+    task: str = ""
+
+    @property
+    def is_task(self) -> bool:
+        """Not typed into the composer: nothing has to be cleared or given back."""
+        return bool(self.task or self.edits)
 
 
 @dataclass(frozen=True, slots=True)

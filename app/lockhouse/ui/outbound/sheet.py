@@ -20,7 +20,14 @@ from PySide6.QtWidgets import (
 
 from lockhouse.ui.outbound import words
 from lockhouse.ui.outbound.body_box import BodyBox
-from lockhouse.ui.outbound.values import INSTRUCTIONS, Shown, Subject, Wish
+from lockhouse.ui.outbound.values import (
+    INSTRUCTIONS,
+    WAY_WORDS,
+    Obstacle,
+    Shown,
+    Subject,
+    Wish,
+)
 from lockhouse.ui.parts import label, push_button
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Banner, Pill, SegmentedControl, Spinner
@@ -46,6 +53,7 @@ class OutboundSheet(QDialog):
         self._subject = subject
         self._shown: Shown | None = None
         self._problem: Banner | None = None
+        self._over: Obstacle | None = None
         px = theme.px
         self.setObjectName("outbound_sheet")
         self.setWindowTitle(f"Send to {title}?")
@@ -250,20 +258,20 @@ class OutboundSheet(QDialog):
         self._always.setAccessibleName(
             f"Send, and do not ask again for messages to {outbound.provider_title}"
         )
-        self._always.setVisible(is_cloud and not shown.has_consent)
+        self._always.setVisible(is_cloud and not shown.has_consent and not self._subject.is_task)
         self._local.setVisible(bool(shown.local_title))
         self._local.setToolTip(f"{shown.local_title} answers on this machine; nothing is sent")
         self._let_send(allowed=True)
+        if obstacle := shown.obstacle or self._over:
+            self._stand_in_the_way(obstacle)
 
     def show_problem(self, message: str, hint: str, ways: tuple[tuple[str, str], ...]) -> None:
         """No request could be made, or it could not be sent: what is in the way, and the way on."""
         self._shown = None
         self._drop_problem()
         self._spinner.hide()
-        self._problem = Banner(self._theme, "warning", message, hint=hint, actions=ways[:2])
-        self._problem.setObjectName("outbound_problem")
-        self._problem.action_chosen.connect(self._go)
-        self._place.addWidget(self._problem)
+        self._sentence.setText("Nothing has been sent.")
+        self._put_banner(message, hint, ways)
         self._let_send(allowed=False)
 
     def focus_first(self) -> None:
@@ -275,6 +283,19 @@ class OutboundSheet(QDialog):
 
     # -- inside -----------------------------------------------------------------------------
 
+    def _put_banner(self, message: str, hint: str, ways: tuple[tuple[str, str], ...]) -> None:
+        self._problem = Banner(self._theme, "warning", message, hint=hint, actions=ways[:2])
+        self._problem.setObjectName("outbound_problem")
+        self._problem.action_chosen.connect(self._go)
+        self._place.addWidget(self._problem)
+
+    def _stand_in_the_way(self, obstacle: Obstacle) -> None:
+        """It can be read, but not sent as things are."""
+        way = ((obstacle.way, WAY_WORDS[obstacle.way]),) if obstacle.way else ()
+        self._put_banner(obstacle.message, obstacle.hint, way)
+        self._always.setEnabled(False)
+        self._once.setEnabled(False)
+
     def _say(self, name: str, value: str, ink: str = "") -> None:
         key, shown = self._values[name]
         shown.setText(value)
@@ -284,12 +305,21 @@ class OutboundSheet(QDialog):
         shown.setVisible(bool(value))
 
     def _show_limits(self, shown: Shown) -> None:
+        self._over = None
         estimate = shown.outbound.estimate
         limits = shown.money.with_ceiling(estimate.ceiling.amount if estimate else None)
         passed = any(limit.is_passed for limit in limits)
         sentence = "; ".join(words.limit_words(limit) for limit in limits)
         near = passed or any(limit.is_near for limit in limits)
         self._say("Limits", f"{sentence[:1].upper()}{sentence[1:]}", "warning" if near else "")
+        if passed:
+            self._over = Obstacle(
+                "budget",
+                "Over a limit",
+                "This would go over a limit that you set.",
+                sentence,
+                way="limits",
+            )
 
     def _show_waiting(self) -> None:
         self._shown = None

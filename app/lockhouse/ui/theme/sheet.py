@@ -127,6 +127,19 @@ QPushButton#seal:hover { border-color: @accent-text; }
 QPushButton#seal[ring="true"] {
     border: 2px solid @focus; padding: 0 6px; min-height: 16px; max-height: 16px;
 }
+QPushButton#destination {
+    background: @active; color: @text-2; border: 1px solid @active;
+    border-radius: 6px; padding: 0 7px; min-height: 22px; max-height: 22px;
+    font-size: 12px; font-weight: 500;
+}
+QPushButton#destination[leaves="true"] {
+    background: @warning-soft; color: @warning; border-color: @warning-soft;
+}
+QPushButton#destination:hover { border-color: @text-3; }
+QPushButton#destination[leaves="true"]:hover { border-color: @warning; }
+QPushButton#destination[ring="true"] {
+    border: 2px solid @focus; padding: 0 6px; min-height: 20px; max-height: 20px;
+}
 QToolButton {
     background: transparent; color: @text-2; border: 1px solid transparent; border-radius: 6px;
 }

@@ -26,6 +26,17 @@ ActionKind = Literal[
     "answer_now",  # stop thinking and answer
     "retry_safer",
     "delete",
+    "forward",  # ask this of somebody else
+    "forward_selection",  # text is what is selected
+    "forward_file",  # text is the number of the file
+    "ask_local",  # answer on this machine instead
+    "ask_alone",  # without the conversation before
+    "choose_target",
+    "show_sent",
+    "key",  # ways on that lead to another page
+    "door",
+    "limits",
+    "providers",
 ]
 
 
@@ -39,6 +50,15 @@ class AttachedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownPicture:
+    """A picture that went along with a question; its bytes come when it is looked at."""
+
+    sha256: str
+    name: str
+    size: str
+
+
+@dataclass(frozen=True, slots=True)
 class TranscriptMessage:
     """One turn as it is shown.
 
@@ -47,7 +67,10 @@ class TranscriptMessage:
     word beside the name ("Local"), ``header_detail`` the quantization ("Balanced, Q4_K_M").
     ``retry_safer`` offers "Try again with safer settings" under a failed answer. ``files`` stand in
     the text up to ``words_from``, where the reader's own words begin. ``limit`` says which limit
-    ended a complete answer before the model did.
+    ended a complete answer before the model did. ``leaves`` marks an answer that came from beyond
+    this machine. ``ways`` are kinds and labels of what can be done about a failed answer, where
+    that is more than to try again; trying again makes sense from ``retry_at`` on. ``remark`` is
+    said quietly above the text.
     """
 
     id: str
@@ -69,6 +92,11 @@ class TranscriptMessage:
     limit: str = ""
     files: tuple[AttachedFile, ...] = ()
     words_from: int = 0
+    pictures: tuple[ShownPicture, ...] = ()
+    leaves: bool = False
+    ways: tuple[tuple[str, str], ...] = ()
+    retry_at: datetime | None = None
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,156 @@
+"""What can be asked from the Chat page, each as a :class:`Passage`: a message, a turn, a text.
+
+A single task goes to the target that was picked for it; the conversation keeps its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from lockhouse.answer.everything import AllTargets
+from lockhouse.answer.targets import Target
+from lockhouse.chat.attached import Attachment, with_attachments
+from lockhouse.chat.conversations import Conversation, Message
+from lockhouse.chat.turns import Turns
+from lockhouse.core.answering import AnswerRequest, Image, Turn
+from lockhouse.ui import wording
+from lockhouse.ui.chat.asking import request_for
+from lockhouse.ui.chat.forwarding import Answerer, Passage
+from lockhouse.ui.chat.values import Question
+from lockhouse.ui.outbound.values import Subject, SubjectKind, Wish
+from lockhouse.ui.settings.store import SettingsStore
+
+if TYPE_CHECKING:
+    from lockhouse.ui.chat.controller import ChatController
+
+
+class Tasks:
+    """Makes passages and hands them to the forwarding."""
+
+    def __init__(
+        self,
+        chat: ChatController,
+        turns: Turns,
+        targets: AllTargets,
+        settings: SettingsStore,
+    ) -> None:
+        self._chat = chat
+        self._turns = turns
+        self._targets = targets
+        self._settings = settings
+
+    def message(self, question: Question) -> None:
+        """What was typed, to whom the conversation goes."""
+        opened = self._chat.conversation
+        self._pass(
+            Passage(
+                self._chat.target,
+                Subject("message", "Your message"),
+                lambda _: self._request(opened, question),
+                lambda answerer, _: self._chat.ask(opened, question, answerer),
+                self._local,
+            )
+        )
+
+    def again(self, message_id: str) -> None:
+        """Another version of an answer, by whom the conversation goes to."""
+        self._turn(message_id, self._chat.target, "Your question, asked again", task="")
+
+    def on_this_machine(self, message_id: str) -> None:
+        """The same question, answered by a model of this machine."""
+        self._chat.ask_again(message_id, self._local)
+
+    def turn(self, message: Message, target: str, *, has_before: bool) -> None:
+        """That one question, or the question of that answer, to somebody else."""
+        what = "This question" if message.role == "user" else "The question of this answer"
+        self._turn(message.id, target, what, task="turn", has_before=has_before)
+
+    def text(
+        self,
+        kind: Literal["selection", "document"],
+        material: Attachment,
+        target: str,
+        *,
+        has_before: bool,
+    ) -> None:
+        """A selection or a document, with an instruction that is still to be said."""
+        opened = self._chat.conversation
+        size = wording.counted(len(material.text), "character")
+        words = "The selection" if kind == "selection" else material.name
+
+        def question(wish: Wish) -> Question:
+            return Question(_written(kind, material, wish), alone=wish.alone, task=kind)
+
+        self._pass(
+            Passage(
+                target,
+                Subject(kind, f"{words}, {size}", has_before=has_before),
+                lambda wish: self._request(opened, question(wish)),
+                lambda answerer, wish: self._chat.ask(opened, question(wish), answerer),
+                self._local,
+                must_ask=True,
+            )
+        )
+
+    def request(
+        self, opened: Conversation | None, text: str, images: tuple[Image, ...]
+    ) -> AnswerRequest:
+        """What the message that is being typed would ask. Waits for the disk."""
+        return self._request(opened, Question(text, images))
+
+    # Inside
+
+    def _turn(
+        self, message_id: str, target: str, words: str, *, task: str, has_before: bool = False
+    ) -> None:
+        opened = self._chat.conversation
+        if opened is None:
+            return
+        kind: SubjectKind = "turn" if task else "message"
+
+        def draft(wish: Wish) -> AnswerRequest:
+            request = request_for(self._settings.current, opened.parameters)
+            alone = wish.alone and bool(task)
+            return self._turns.request_again(message_id, request=request, alone=alone, task=task)
+
+        def go(answerer: Answerer, wish: Wish) -> None:
+            self._chat.ask_again(message_id, answerer, alone=wish.alone and bool(task), task=task)
+
+        subject = Subject(kind, words, has_before=has_before)
+        self._pass(Passage(target, subject, draft, go, self._local, must_ask=bool(task)))
+
+    def _pass(self, passage: Passage) -> None:
+        if self._chat.is_free():
+            self._chat.forwarding.pass_on(passage)
+
+    def _request(self, opened: Conversation | None, question: Question) -> AnswerRequest:
+        chat = self._chat
+        parameters = opened.parameters if opened else chat.parameters
+        made = self._turns.request_for(
+            opened.id if opened else "",
+            question.text,
+            request=request_for(self._settings.current, parameters),
+            parent_id=question.parent_id,
+            images=chat.images_of(question),
+            alone=question.alone,
+            task=question.task,
+        )
+        if opened is None and chat.system.strip() and not question.alone:
+            turns = (Turn("system", chat.system), *made.turns)
+            made = msgspec.structs.replace(made, turns=turns)
+        return made
+
+    def _local(self) -> Target:
+        """Who answers on this machine: the conversation's own model, or else the usual one."""
+        name = self._chat.target
+        if self._chat.forwarding.is_elsewhere(name):
+            return self._targets.local.default()
+        return self._targets.local.get(name) if name else self._targets.local.default()
+
+
+def _written(kind: str, material: Attachment, wish: Wish) -> str:
+    if kind == "document":
+        return with_attachments(wish.instruction, [material])
+    return f"{wish.instruction}\n\n{material.text.strip()}"

@@ -61,9 +61,7 @@ def main(argv: list[str] | None = None) -> int:
 
         return run_planner(arguments[1:])
     if door == "--prove":
-        from lockhouse.engine.process.self_test import run_proof
-
-        return run_proof()
+        return prove(arguments[1:])
     if _wants_window(arguments):
         from lockhouse.ui.app import run
 
@@ -71,6 +69,24 @@ def main(argv: list[str] | None = None) -> int:
     from lockhouse.cli.main import main as command_line
 
     return command_line(arguments)
+
+
+def prove(arguments: list[str]) -> int:
+    """``engine|window|command``: the self-test in a process of that kind."""
+    import json
+    from dataclasses import asdict
+
+    kind = arguments[0] if arguments else "engine"
+    if kind == "window":
+        from lockhouse.ui.proving import load_qt
+
+        load_qt()
+    elif kind == "engine":
+        from lockhouse.engine.process.self_test import confine_like_an_engine
+
+        confine_like_an_engine()
+    print(json.dumps([asdict(probe) for probe in seal.self_test()]))
+    return 0
 
 
 def start_broker(arguments: list[str]) -> None:

@@ -31,6 +31,8 @@ _SYSCALLS = {
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
 _PR_SET_NO_NEW_PRIVS = 38
 _AF_UNIX = 1
+# Local ones, the two of the internet, and netlink, by which name look-up sorts its answers.
+_FAMILIES_OF_THE_BROKER = (_AF_UNIX, 2, 10, 16)
 _in_force: list[SealLevel] = ["none"]
 
 
@@ -57,7 +59,19 @@ def state() -> SealLevel:
     return _in_force[0]
 
 
-def _filter_program(machine: str) -> bytes:
+def limit_broker() -> bool:
+    """For the one process that connects: no io_uring, no sockets but of the usual families.
+
+    Cannot be taken back. False where this system has no seccomp; raises OSError where it refuses.
+    """
+    machine = platform.machine()
+    if sys.platform != "linux" or machine not in _SYSCALLS:
+        return False
+    _install_filter(machine, _FAMILIES_OF_THE_BROKER)
+    return True
+
+
+def _filter_program(machine: str, families: Sequence[int]) -> bytes:
     """Classic BPF over ``struct seccomp_data``: number at 0, architecture 4, argument 0 at 16."""
     arch, socket_nr, io_uring_nr, pidfd_getfd_nr, _ = _SYSCALLS[machine]
     load, equal, at_least, ret = 0x20, 0x15, 0x35, 0x06
@@ -71,10 +85,10 @@ def _filter_program(machine: str) -> bytes:
         (equal, 1, 0, socket_nr),
         (ret, 0, 0, allow),
         (load, 0, 0, 16),
-        (equal, 0, 1, _AF_UNIX),
-        (ret, 0, 0, allow),
-        (ret, 0, 0, refuse),
     ]
+    for family in families:
+        program += [(equal, 0, 1, family), (ret, 0, 0, allow)]
+    program += [(ret, 0, 0, refuse)]
     return b"".join(struct.pack("HBBI", *step) for step in program)
 
 
@@ -91,10 +105,10 @@ def _forbid_new_privileges(libc: ctypes.CDLL) -> None:
         raise OSError(ctypes.get_errno(), "the kernel refused no_new_privs")
 
 
-def _install_filter(machine: str) -> None:
+def _install_filter(machine: str, families: Sequence[int] = (_AF_UNIX,)) -> None:
     libc = _libc()
     _forbid_new_privileges(libc)
-    code = _filter_program(machine)
+    code = _filter_program(machine, families)
     program = _Program(len(code) // 8, code)
     set_filter, all_threads = 1, 1
     if libc.syscall(_SYSCALLS[machine][4], set_filter, all_threads, ctypes.byref(program)):
@@ -165,7 +179,9 @@ def confine_files(
     handled = (1 << _RIGHTS_BY_ABI.get(version, 16)) - 1
     scoped = _NO_SIGNALS if connect_ports else _NO_SIGNALS | _NO_ABSTRACT_SOCKETS
     tcp = _BIND_TCP | _CONNECT_TCP
-    ruleset = _Ruleset(handled, tcp if version >= LANDLOCK_WITH_PORTS else 0, scoped if version >= 6 else 0)
+    ruleset = _Ruleset(
+        handled, tcp if version >= LANDLOCK_WITH_PORTS else 0, scoped if version >= 6 else 0
+    )
     size = 24 if version >= 6 else 16 if version >= 4 else 8
     ruleset_fd = libc.syscall(_LANDLOCK_CREATE, ctypes.byref(ruleset), size, 0)
     if ruleset_fd < 0:
@@ -242,6 +258,11 @@ def self_test() -> list[Probe]:
             sock.connect(("127.0.0.1" if family == socket.AF_INET else "::1", 9))
         return "connected"
 
+    def by_packet() -> str:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.sendto(b"", ("127.0.0.1", 9))
+        return "a packet was sent"
+
     def by_name() -> str:
         return str(socket.getaddrinfo("lockhouse.invalid", 443))
 
@@ -264,33 +285,47 @@ def self_test() -> list[Probe]:
             raise OSError(code, os.strerror(code))
         return "a child opened a socket"
 
-    def by_io_uring() -> str:
-        numbers = _SYSCALLS.get(platform.machine())
-        if sys.platform != "linux" or numbers is None:
-            raise OSError(errno.ENOSYS, "no such call on this system")
-        parameters = (ctypes.c_uint8 * 120)()
-        fd = _libc().syscall(numbers[2], 4, parameters)
-        if fd < 0:
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-        os.close(fd)
-        return "an io_uring was set up"
-
     attempts: Sequence[tuple[str, object]] = (
         ("IPv4 connection", lambda: by_family(socket.AF_INET)),
         ("IPv6 connection", lambda: by_family(socket.AF_INET6)),
+        ("UDP packet", by_packet),
         ("Name look-up", by_name),
         ("Connection from native code", natively),
         ("Connection from a child process", in_child),
-        ("io_uring", by_io_uring),
+        ("io_uring", try_io_uring),
+        ("Netlink, the kernel's own channel", lambda: try_family(16)),
     )
-    return [_probe(name, attempt) for name, attempt in attempts]
+    return [_probe(name, attempt, _in_force[0]) for name, attempt in attempts]
 
 
-def _probe(name: str, attempt: object) -> Probe:
+def try_io_uring() -> str:
+    """Set up an io_uring, which makes connections without the socket call. Raises OSError."""
+    numbers = _SYSCALLS.get(platform.machine())
+    if sys.platform != "linux" or numbers is None:
+        raise OSError(errno.ENOSYS, "no such call on this system")
+    parameters = (ctypes.c_uint8 * 120)()
+    fd = _libc().syscall(numbers[2], 4, parameters)
+    if fd < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    os.close(fd)
+    return "an io_uring was set up"
+
+
+def try_family(family: int) -> str:
+    """Open a socket of that family from native code. Raises OSError."""
+    if sys.platform != "linux":
+        raise OSError(errno.ENOSYS, "no such sockets on this system")
+    fd = _libc().socket(family, 2, 0)
+    if fd < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    os.close(fd)
+    return "a socket was opened"
+
+
+def _probe(name: str, attempt: object, level: SealLevel) -> Probe:
     import socket
 
     assert callable(attempt)
-    level = _in_force[0]
     by: SealLevel = "none"
     try:
         detail = str(attempt())

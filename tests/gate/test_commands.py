@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from lockhouse import seal
 from lockhouse.gate.network import Network
+from lockhouse.gate.records import RecordFilter, Records
+from lockhouse.storage.database import Database
 from tests.gate.conftest import Door
 from tests.gate.web import Web
 
@@ -20,6 +23,14 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def home(tmp_path: Path) -> Path:
     """A new home."""
     return tmp_path / "home"
+
+
+@pytest.fixture
+def database(home: Path) -> Iterator[Database]:
+    """The home's, looked at beside the commands."""
+    database = Database(home / "lockhouse.db", backups=home / "backups")
+    yield database
+    database.close()
 
 
 def test_a_new_home_is_sealed_and_says_so(lockhouse: Run) -> None:
@@ -93,7 +104,7 @@ def test_a_damaged_state_is_told_and_written_anew(lockhouse: Run, home: Path) ->
 
 
 def test_the_proof_holds_while_a_broker_is_there(
-    lockhouse: Run, home: Path, environment: dict[str, str]
+    lockhouse: Run, home: Path, environment: dict[str, str], database: Database
 ) -> None:
     with Web() as web:
         assert lockhouse("unseal", "--host", web.host).returncode == 0
@@ -105,10 +116,19 @@ def test_the_proof_holds_while_a_broker_is_there(
             assert all(stopped for _, stopped, _ in door.ask("self-test")["probes"])
         finally:
             door.close()
-    assert len(told["proof"]) == 2
-    for probes in told["proof"].values():
-        assert len(probes) == 6
-        assert all(probe["stopped"] for probe in probes), probes
+    assert told["proof"]["holds"] is True, told["proof"]
+    assert told["proof"]["missing"] == []
+    rows = told["proof"]["rows"]
+    assert {row["process"] for row in rows} == {
+        "this command", "a window", "a process confined like an engine", "the broker",
+    }  # fmt: skip
+    by_level = {(row["process"], row["attempt"]): row["level"] for row in rows}
+    assert by_level["a window", "io_uring"] == "kernel"
+    assert by_level["the broker", "A host that is not listed, asked"] == "python"
+    if seal.landlock_version() >= seal.LANDLOCK_WITH_PORTS:
+        assert by_level["the broker", "A port that is not listed, from native code"] == "sandbox"
+    kinds = [kept.record.kind for kept in Records(database).search(RecordFilter(("proved",)))]
+    assert kinds == ["proved"]
 
 
 # --- keys ----------------------------------------------------------------------------------

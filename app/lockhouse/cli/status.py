@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -15,22 +13,25 @@ from lockhouse.cli.door import Door, as_json, pass_door
 from lockhouse.cli.gate import describe as describe_network
 from lockhouse.gate.brokers import Broker, Brokers
 from lockhouse.gate.network import Network, NetworkState
-from lockhouse.processes import own_command
-from lockhouse.seal import Probe
+from lockhouse.gate.proof import THIS_COMMAND, Proof, level_words, prove, summary
+
+if TYPE_CHECKING:
+    from lockhouse.workspace import Workspace
 
 SEAL_WORDS = {
     "kernel": "sealed by the kernel: this process can open no connection, nor can the models",
     "python": "sealed in Python only: this system offers nothing stronger",
     "none": "not sealed",
 }
-_PROVE_LIMIT_S = 60.0
 
 
 @click.command(short_help="Show the seal, loaded models and memory.")
-@click.option("--prove", is_flag=True, help="Try to get out, in every way, in every process.")
+@click.option(
+    "--prove", "is_proof", is_flag=True, help="Try to get out, in every way, in every process."
+)
 @as_json
 @pass_door
-def status(door: Door, *, prove: bool, is_json: bool) -> None:
+def status(door: Door, *, is_proof: bool, is_json: bool) -> None:
     """Show whether anything could leave this machine, what is loaded, and the memory."""
     import psutil
 
@@ -39,8 +40,8 @@ def status(door: Door, *, prove: bool, is_json: bool) -> None:
     level = seal.state()
     network = Network(door.paths().network).state()
     brokers = Brokers(door.paths().run).list()
-    proof = _proof() if prove else {}
     with door.workspace() as workspace:
+        proof = _prove(workspace) if is_proof else None
         running = workspace.engines.list()
         home = workspace.paths.home
     memory = psutil.virtual_memory()
@@ -57,8 +58,8 @@ def status(door: Door, *, prove: bool, is_json: bool) -> None:
             },
             "home": home,
         }
-        if prove:
-            told["proof"] = {name: msgspec.to_builtins(found) for name, found in proof.items()}
+        if proof is not None:
+            told["proof"] = {**msgspec.to_builtins(proof), "holds": proof.holds}
         output.write_json(told)
     else:
         free = f"{output.size(memory.available)} of {output.size(memory.total)} available"
@@ -73,8 +74,12 @@ def status(door: Door, *, prove: bool, is_json: bool) -> None:
         )
         write_engines(running)
         _write_proof(proof)
-    if not all(probes and all(p.stopped for p in probes) for probes in proof.values()):
+    if proof is not None and not proof.holds:
         raise click.exceptions.Exit(4)
+
+
+def _prove(workspace: Workspace) -> Proof:
+    return prove(workspace.gate, workspace.engines, process=THIS_COMMAND)
 
 
 def _describe_brokers(brokers: list[Broker]) -> list[dict[str, object]]:
@@ -106,33 +111,25 @@ def _broker_words(program_pids: list[int]) -> str:
     return ", ".join(f"one for the program {pid}" for pid in program_pids)
 
 
-def _proof() -> dict[str, list[Probe]]:
-    """The self-test in this process, and in one that is confined like an engine."""
-    found = {"this command": seal.self_test()}
-    run = subprocess.run(
-        [*own_command(), "--prove"],
-        capture_output=True,
-        timeout=_PROVE_LIMIT_S,
-        check=False,
-        env=dict(os.environ),
-    )
-    probes = json.loads(run.stdout) if run.returncode == 0 else []
-    found["a process confined like an engine"] = [Probe(**probe) for probe in probes]
-    return found
-
-
-def _write_proof(proof: dict[str, list[Probe]]) -> None:
-    for name, probes in proof.items():
+def _write_proof(proof: Proof | None) -> None:
+    if proof is None:
+        return
+    for process in dict.fromkeys(row.process for row in proof.rows):
         output.write_line()
-        output.write_line(f"Attempts to get out of {name}:")
-        rows = [
-            (
-                probe.attempt,
-                f"stopped ({probe.by})" if probe.stopped else "NOT STOPPED",
-                probe.detail,
-            )
-            for probe in probes
-        ]
-        output.write_table(("ATTEMPT", "RESULT", "DETAIL"), rows)
-        if not probes:
-            output.write_line("  the check itself did not run")
+        output.write_line(f"Attempts to get out of {process}:")
+        output.write_table(
+            ("ATTEMPT", "RESULT", "THE SYSTEM SAID"),
+            [
+                (
+                    row.attempt,
+                    f"stopped {level_words(row)}" if row.stopped else "NOT STOPPED",
+                    row.error,
+                )
+                for row in proof.rows
+                if row.process == process
+            ],
+        )
+    output.write_line()
+    output.write_line(summary(proof))
+    for note in proof.notes:
+        output.write_line(note)

@@ -35,11 +35,13 @@ from lockhouse.engine.protocol import (
     StartOrder,
     TokenCount,
 )
+from lockhouse.seal import Probe
 
 _START_LIMIT_S = 30.0
 _POLL_S = 0.05
 _LOOK_S = 0.5  # whether an engine that was told to stop has: nothing else is waited for in steps
 _REACH_LIMIT_S = 5.0
+_PROOF_S = 20.0
 _CANCEL_PATIENCE_S = 2.0
 _LOOP_CRASHES, _LOOP_WINDOW_S = 3, 120.0
 _KEEP_EXITS_S = 24 * 3600.0
@@ -182,6 +184,18 @@ class EnginePool:
             elif not _alive(record):
                 self._clear(record.id)
         return sorted(found, key=lambda status: status.started_at)
+
+    def prove(self) -> dict[str, tuple[Probe, ...]]:
+        """Have each running engine try to get out, by model; empty where one did not answer."""
+        found: dict[str, tuple[Probe, ...]] = {}
+        for record in filter(_alive, self._records()):
+            found[record.spec.model_name] = ()
+            with (
+                contextlib.suppress(*_UNREACHABLE),
+                self._asking(record.id, protocol.Prove(), _PROOF_S) as connection,
+            ):
+                found[record.spec.model_name] = protocol.receive_proof(connection).probes
+        return found
 
     def find(self, spec: EngineSpec) -> EngineStatus | None:
         """The running engine that would answer for this spec."""
@@ -346,14 +360,22 @@ class EnginePool:
 
     def _inquire(self, engine_id: str) -> EngineStatus | None:
         try:
-            with contextlib.closing(protocol.connect(self._folder, engine_id)) as connection:
-                protocol.send(connection, protocol.Inquire())
-                if not connection.poll(2.0):
-                    return None
+            with self._asking(engine_id, protocol.Inquire(), 2.0) as connection:
                 reply = protocol.receive_reply(connection)
         except _UNREACHABLE:
             return None
         return reply if isinstance(reply, EngineStatus) else None
+
+    @contextlib.contextmanager
+    def _asking(
+        self, engine_id: str, operation: protocol.Operation, limit_s: float
+    ) -> Iterator[Connection]:
+        """A connection on which the reply is there. Raises what is in _UNREACHABLE."""
+        with contextlib.closing(protocol.connect(self._folder, engine_id)) as connection:
+            protocol.send(connection, operation)
+            if not connection.poll(limit_s):
+                raise TimeoutError
+            yield connection
 
     def _tell(self, engine_id: str, operation: protocol.Operation) -> None:
         with contextlib.suppress(*_UNREACHABLE):

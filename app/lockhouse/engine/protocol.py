@@ -20,6 +20,7 @@ from typing import Literal
 import msgspec
 
 from lockhouse.core.answering import AnswerRequest, EngineBuild, Event
+from lockhouse.seal import Probe
 
 VERSION = 1
 KvType = Literal["f16", "q8_0"]
@@ -85,6 +86,10 @@ class Inquire(msgspec.Struct, frozen=True, tag="inquire"):
     """Who are you; followed by an EngineStatus."""
 
 
+class Prove(msgspec.Struct, frozen=True, tag="prove"):
+    """Try to get out of your process in every way; followed by a Proved."""
+
+
 class Hold(msgspec.Struct, frozen=True, tag="hold"):
     """Stay loaded as long as this connection is open."""
 
@@ -95,7 +100,7 @@ class Stop(msgspec.Struct, frozen=True, tag="stop"):
     when_idle: bool = False
 
 
-Operation = Answer | Cancel | AnswerNow | CountTokens | Inquire | Hold | Stop
+Operation = Answer | Cancel | AnswerNow | CountTokens | Inquire | Prove | Hold | Stop
 
 
 class TokenCount(msgspec.Struct, frozen=True, tag="token_count"):
@@ -124,6 +129,12 @@ class EngineStatus(msgspec.Struct, frozen=True, tag="engine_status"):
     build: EngineBuild
     settings: LoadSettings
     confined: bool
+
+
+class Proved(msgspec.Struct, frozen=True, tag="proved"):
+    """Reply to Prove."""
+
+    probes: tuple[Probe, ...]
 
 
 Reply = Event | TokenCount | EngineStatus
@@ -166,9 +177,10 @@ class ExitRecord(msgspec.Struct, frozen=True):
 _encode = msgspec.json.Encoder().encode
 _operation = msgspec.json.Decoder(Operation)
 _reply = msgspec.json.Decoder(Reply)
+_proof = msgspec.json.Decoder(Proved)
 
 
-def send(connection: Connection, message: Operation | Reply) -> None:
+def send(connection: Connection, message: Operation | Reply | Proved) -> None:
     """Write one message. Raises OSError when the peer is gone."""
     connection.send_bytes(_encode(message))
 
@@ -197,6 +209,12 @@ def receive_reply(connection: Connection) -> Reply:
     """Read one reply. Raises EOFError when the engine is gone."""
     reply: Reply = _reply.decode(connection.recv_bytes(64 << 20))
     return reply
+
+
+def receive_proof(connection: Connection) -> Proved:
+    """Read the reply to Prove, likewise."""
+    proof: Proved = _proof.decode(connection.recv_bytes(64 << 20))
+    return proof
 
 
 def identity_of(path: Path) -> str:

@@ -296,6 +296,11 @@ class Gate:
         wanted = RecordFilter(tuple(kinds), terms)
         return self._records.search(wanted, before=before, limit=limit)
 
+    def prove_broker(self) -> tuple[wire.LimitTried, ...]:
+        """Have this program's broker try what it must not do. Raises LockhouseError."""
+        request = wire.ProveLimits(str(self._database.path))
+        return self.ask(request, reply_type=wire.LimitsProved, purpose="self-test").rows
+
     def note(
         self, kind: RecordKind, *, host: str = "", purpose: str = "", outcome: str = ""
     ) -> None:

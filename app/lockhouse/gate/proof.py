@@ -2,28 +2,51 @@
 
 Each attempt is a real one; nothing is sent, because an attempt that is not stopped ends at a
 closed port of this machine. What stopped it is told with its level: the kernel, the system's
-sandbox, or Python only.
+sandbox, or Python only. Hides how each process is made to try.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from lockhouse import seal
+from lockhouse.core.errors import LockhouseError, StorageError
+from lockhouse.processes import own_command
+from lockhouse.seal import Probe
+
+if TYPE_CHECKING:
+    from lockhouse.engine.pool import EnginePool
+    from lockhouse.gate.door import Gate
 
 ProofLevel = Literal["kernel", "sandbox", "python", "none"]
+
+THIS_WINDOW, THIS_COMMAND = "this window", "this command"
+ENGINE_LIKE = "a process confined like an engine"
+BROKER = "the broker"
+_LEVEL_WORDS: dict[ProofLevel, str] = {
+    "kernel": "by the kernel",
+    "sandbox": "by the sandbox (Landlock)",
+    "python": "by Python only",
+    "none": "by nothing",
+}
+_LIMIT_S = 60.0
 
 
 class Attempt(msgspec.Struct, frozen=True):
     """One way out of one process, and what became of it.
 
-    ``process``: "this window", "this command", "an engine", "the broker". ``error`` is what the
-    system said; for an attempt that was not stopped, what was reached. ``level``: what stopped
-    it: the kernel for all code, the system's sandbox (Landlock), or Python code only.
+    ``process``: "this window", "this command", "a window", "a command", "the engine of MODEL",
+    "a process confined like an engine", "the broker". ``error`` is what the system said; for an
+    attempt that was not stopped, what was reached. ``level``: what stopped it: the kernel for all
+    code, the system's sandbox (Landlock), or Python code only.
     """
 
     process: str
@@ -34,12 +57,17 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 class Proof(msgspec.Struct, frozen=True):
-    """What was tried at ``at`` (ISO 8601), in all processes that were to be had."""
+    """What was tried at ``at`` (ISO 8601), in all processes that were to be had.
+
+    ``missing``: processes that could not be tried, with the reason. ``notes``: what there was
+    nothing of to try, as with a broker while sealed.
+    """
 
     at: str
     duration_s: float
     rows: tuple[Attempt, ...]
-    missing: tuple[str, ...] = ()  # processes that could not be tried, with the reason
+    missing: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def holds(self) -> bool:
@@ -47,23 +75,115 @@ class Proof(msgspec.Struct, frozen=True):
         return bool(self.rows) and not self.missing and all(row.stopped for row in self.rows)
 
 
-def prove(process: str = "this window") -> Proof:
-    """Try every way out of this process, of one confined like an engine and of a broker.
+def prove(
+    gate: Gate | None = None,
+    engines: EnginePool | None = None,
+    *,
+    process: str = THIS_WINDOW,
+) -> Proof:
+    """Try every way out of this process, of one of the other kinds each, of the engines that
+    run, and of this program's broker.
 
     Takes seconds: call it in the background. Raises nothing that belongs to an attempt.
     """
     began, at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
-    rows = tuple(
-        Attempt(process, probe.attempt, probe.stopped, probe.detail, probe.by)
-        for probe in seal.self_test()
-    )
-    return Proof(at, round(time.monotonic() - began, 3), rows)
+    rows = list(_rows(process, seal.self_test()))
+    missing: list[str] = []
+    notes: list[str] = []
+    other, kind = ("a command", "command") if process == THIS_WINDOW else ("a window", "window")
+    loaded = engines.prove() if engines is not None else {}
+    for name, probes in loaded.items():
+        rows += _rows(f"the engine of {name}", probes)
+        if not probes:
+            missing.append(f"The engine of {name} did not answer the check.")
+    wanted = {other: kind} if loaded else {other: kind, ENGINE_LIKE: "engine"}
+    for name, like in wanted.items():
+        tried = _tried_elsewhere(like)
+        rows += _rows(name, tried)
+        if not tried:
+            missing.append(f"The check did not run in {name}.")
+    _prove_broker(gate, rows, missing, notes)
+    duration_s = round(time.monotonic() - began, 3)
+    proof = Proof(at, duration_s, tuple(rows), tuple(missing), tuple(notes))
+    if gate is not None:
+        _note(gate, proof, process)
+    return proof
+
+
+def summary(proof: Proof) -> str:
+    """What came of it, in a sentence."""
+    stopped = sum(row.stopped for row in proof.rows)
+    if proof.holds:
+        return f"All {stopped} attempts were stopped."
+    words = f"{len(proof.rows) - stopped} of {len(proof.rows)} attempts were NOT stopped."
+    return " ".join([words, *proof.missing])
+
+
+def level_words(row: Attempt) -> str:
+    """What stopped it."""
+    return _LEVEL_WORDS[row.level]
 
 
 def report(proof: Proof) -> str:
     """The proof as plain text, for saving."""
-    lines = [f"Lockhouse self-test, {proof.at}, {proof.duration_s:.1f} s", ""]
-    for row in proof.rows:
-        outcome = f"stopped ({row.level})" if row.stopped else "NOT STOPPED"
-        lines.append(f"{row.process}: {row.attempt}: {outcome}: {row.error}")
-    return "\n".join([*lines, *proof.missing, ""])
+    import platform
+
+    system = f"{platform.system()} {platform.release()}, {platform.machine()}"
+    lines = [
+        "Lockhouse self-test",
+        f"{proof.at}, {proof.duration_s:.1f} s",
+        f"{system}; Landlock {seal.landlock_version() or 'not available'}",
+        "",
+        summary(proof),
+    ]
+    for process in dict.fromkeys(row.process for row in proof.rows):
+        lines += ["", f"From {process}:"]
+        for row in (row for row in proof.rows if row.process == process):
+            outcome = f"stopped {level_words(row)}" if row.stopped else "NOT STOPPED"
+            lines.append(f"  {row.attempt}: {outcome} ({row.error})")
+    lines += ["", *proof.notes] if proof.notes else []
+    return "\n".join([*lines, ""])
+
+
+def _rows(process: str, probes: Iterable[Probe]) -> list[Attempt]:
+    return [
+        Attempt(process, probe.attempt, probe.stopped, probe.detail, probe.by) for probe in probes
+    ]
+
+
+def _tried_elsewhere(kind: str) -> list[Probe]:
+    """The same in a process that is started for it; nothing when that fails."""
+    try:
+        run = subprocess.run(
+            [*own_command(), "--prove", kind],
+            capture_output=True,
+            timeout=_LIMIT_S,
+            check=True,
+            env=dict(os.environ),
+        )
+        return [Probe(**probe) for probe in json.loads(run.stdout)]
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return []
+
+
+def _prove_broker(
+    gate: Gate | None, rows: list[Attempt], missing: list[str], notes: list[str]
+) -> None:
+    if gate is None or not gate.is_open:
+        notes.append("There is no broker: nothing that could connect exists in this program.")
+        return
+    try:
+        tried = gate.prove_broker()
+    except LockhouseError as error:
+        missing.append(f"The broker did not answer the check: {error.message}")
+        return
+    rows += [
+        msgspec.convert({**msgspec.to_builtins(row), "process": BROKER}, Attempt) for row in tried
+    ]
+
+
+def _note(gate: Gate, proof: Proof, process: str) -> None:
+    try:
+        gate.note("proved", purpose=process, outcome=summary(proof))
+    except StorageError:  # what was found out is told all the same
+        return

@@ -148,5 +148,26 @@ class UseKey(msgspec.Struct, frozen=True):
     hosts: tuple[str, ...] = ()
 
 
+class ProveLimits(msgspec.Struct, frozen=True):
+    """Try, inside the broker, what it must not do; ``file`` is one that it must not read."""
+
+    file: str
+
+
+class LimitTried(msgspec.Struct, frozen=True):
+    """One attempt. ``level`` is that of ``gate.proof``."""
+
+    attempt: str
+    stopped: bool
+    error: str
+    level: str
+
+
+class LimitsProved(msgspec.Struct, frozen=True):
+    """Reply to ProveLimits."""
+
+    rows: tuple[LimitTried, ...]
+
+
 class Done(msgspec.Struct, frozen=True):
     """Reply where there is nothing to say."""

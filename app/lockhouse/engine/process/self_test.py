@@ -7,7 +7,6 @@ processor lacks, a miscompiled matrix kernel) end the process. Prints one line o
 from __future__ import annotations
 
 import ctypes
-import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -26,15 +25,13 @@ _STRUCTURES = {
 _TOKENS = 4
 
 
-def run_proof() -> int:
-    """Confined like an engine, try to get out in every way; prints what became of it."""
+def confine_like_an_engine() -> None:
+    """What an engine keeps, without its model."""
     seal.confine_files(
         read=[Path("/proc"), Path("/sys"), Path("/etc")],
         run=seal.program_files(),
         write=[Path("/dev/null"), Path("/dev/urandom")],
     )
-    print(json.dumps([dataclasses.asdict(probe) for probe in seal.self_test()]))
-    return 0
 
 
 def run_self_test(arguments: list[str]) -> int:

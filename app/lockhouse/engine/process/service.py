@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import psutil
 
-from lockhouse import processes
+from lockhouse import processes, seal
 from lockhouse.core.answering import AnswerRequest, EngineBuild, Event, Failed, LoadProgress, Notice
 from lockhouse.core.errors import EngineCrashed, InvalidInput, LockhouseError, NoRoom
 from lockhouse.engine import protocol
@@ -160,6 +160,8 @@ class Service:
                         protocol.receive_operation(connection)
                 case protocol.Inquire():
                     protocol.send(connection, self._status())
+                case protocol.Prove():
+                    protocol.send(connection, protocol.Proved(tuple(seal.self_test())))
                 case protocol.Stop(when_idle):
                     self._stop(when_idle)
                 case _:

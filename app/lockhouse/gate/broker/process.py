@@ -56,6 +56,7 @@ def run_broker(arguments: list[str]) -> int:
         if not _confine(reached, record.parent) and broker.confined:
             sys.stderr.write("the kernel has Landlock and refused it: nothing is done\n")
             return 1
+        seal.limit_broker()
         sys.addaudithook(lookout.guard.audit)
         if "--at-once" in arguments[3:]:
             threading.Thread(target=_get_ready, name="getting ready", daemon=True).start()

@@ -21,7 +21,7 @@ import msgspec
 from lockhouse.core.errors import Cancelled, LockhouseError, StorageError, UsageMistake
 from lockhouse.gate import hub_requests, keys, remote_requests
 from lockhouse.gate import protocol as wire
-from lockhouse.gate.broker import answering, failures, fetching, hub
+from lockhouse.gate.broker import answering, failures, fetching, hub, limits
 from lockhouse.gate.broker import operation as operations
 from lockhouse.gate.broker.guard import Guard
 from lockhouse.gate.broker.lookout import Lookout
@@ -62,6 +62,7 @@ class BrokerContext:
         self.fds = fds  # files handed over; closed by the broker after the operation
         self.endpoint = (operation.guard.state.endpoint or HUB_ENDPOINT).rstrip("/")
         self.purpose = operation.purpose
+        self.hosts = operation.guard.state.all_hosts
         self.locked: StorageError | None = None  # the keyring, when it was asked for a key
 
     @property
@@ -163,6 +164,7 @@ def use_key(
 HANDLERS: dict[type[msgspec.Struct], Handler] = {
     wire.Reach: reach,
     wire.UseKey: use_key,
+    wire.ProveLimits: limits.prove,
     hub_requests.SearchHub: hub.search,
     hub_requests.ReadRepo: hub.read_repo,
     hub_requests.ReadCard: hub.read_card,
@@ -221,9 +223,9 @@ def serve(connection: Connection, files: list[int], lookout: Lookout) -> None:
         return
     narrower = guard.narrowed(call.hosts, call.lan_hosts, lan=call.lan)
     operation = Operation(narrower, call.purpose, outlet.record)
+    operation.before_waiting = outlet.about_to_wait
     context = BrokerContext(operation, transport, tuple(files))
     worker = threading.Thread(
-    operation.before_waiting = outlet.about_to_wait
         target=_carry_out, args=(call, operation, context, outlet), name="request", daemon=True
     )
     worker.start()

@@ -68,7 +68,10 @@ class GateController(QObject):
 
     def prove(self) -> None:
         """Try to get out, in every way, in every kind of process."""
-        self._jobs.run(prove, self.proved.emit, self._tell_failed_proof)
+        its = self._workspace
+        self._jobs.run(
+            lambda: prove(its.gate, its.engines), self.proved.emit, self._tell_failed_proof
+        )
 
     def save_report(self, proof: Proof, path: Path) -> None:
         """The proof as text."""

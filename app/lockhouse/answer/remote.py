@@ -354,6 +354,7 @@ class _Sending:
             first_token_s=first_token_s,
             idle_s=idle_s,
             attempts=1 if len(outbound.endpoints) > 1 else 3,
+            title=outbound.provider_title,
         )
         stream = self.means.gate.stream(
             request,

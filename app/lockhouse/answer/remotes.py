@@ -139,7 +139,13 @@ class RemoteTargets:
         return provider.name if state in ("set", "session") else ""
 
     def _ask(self, provider: Provider, url: str) -> ListedModels:
-        request = ListModels(provider.name, provider.dialect, url, key=self.key_of(provider))
+        request = ListModels(
+            provider.name,
+            provider.dialect,
+            url,
+            key=self.key_of(provider),
+            title=provider.title,
+        )
         return self._gate.ask(
             request, reply_type=ListedModels, purpose=f"models of {provider.name}"
         )

@@ -1,0 +1,143 @@
+"""Targets elsewhere as tests need them: a home, a broker of its own, and loopback servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from lockhouse.answer.remotes import RemoteTargets
+from lockhouse.answer.sharing import Sharing
+from lockhouse.answer.targets import Target
+from lockhouse.core.answering import (
+    AnswerRequest,
+    Event,
+    Failed,
+    Finished,
+    Reasoning,
+    Sampling,
+    StartOver,
+    Text,
+    Turn,
+    left_open,
+)
+from lockhouse.core.cancelling import CancelToken
+from lockhouse.gate.consents import Consents
+from lockhouse.gate.costs.budget import Budget
+from lockhouse.gate.costs.prices import PriceList
+from lockhouse.gate.costs.values import Limits, Price
+from lockhouse.gate.providers import Provider, Providers, RemoteModel
+from lockhouse.gate.sent import Sent
+from tests.remote.doors import Door
+from tests.remote.server import RemoteServer
+
+
+class Elsewhere:
+    """A home that may reach ``servers``: what a workspace holds of the world outside."""
+
+    def __init__(self, home: Path, servers: Sequence[RemoteServer | str]) -> None:
+        hosts = [one if isinstance(one, str) else one.host for one in servers]
+        self.door = Door(home, [], lan_hosts=hosts)
+        self.limits = Limits()
+
+    def __enter__(self) -> Self:
+        self.door.__enter__()
+        self.gate, database = self.door.gate, self.door._database
+        self.database = database
+        self.providers = Providers(database)
+        self.consents = Consents(database)
+        self.sent = Sent(database)
+        self.prices = PriceList(database)
+        self.budget = Budget(database, lambda: self.limits, self.prices)
+        self.sharing = Sharing()
+        self.remotes = RemoteTargets(
+            self.gate,
+            self.providers,
+            self.consents,
+            self.sent,
+            self.budget,
+            most_tokens=lambda: 100,
+            sharing=self.sharing,
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.door.__exit__(kind, error, trace)
+
+    def add(self, name: str, *urls: str, zone: str = "lan", **more: object) -> Provider:
+        """Make servers known."""
+        provider = Provider(
+            name=name, title=name.title(), dialect="openai", zone="lan", endpoints=urls, key="none"
+        )
+        return self.providers.add(msgspec.structs.replace(provider, zone=zone, **more))
+
+    def price(self, provider: str, model: str, dollars: str) -> None:
+        """So much for a million tokens, in and out."""
+        self.prices.set_own(provider, model, Price(Decimal(dollars), Decimal(dollars)))
+
+    def model(self, name: str, **more: object) -> None:
+        """Make a model known, with what its list tells."""
+        provider, _, model = name.partition("/")
+        known = msgspec.structs.replace(RemoteModel(provider, model), **more)
+        fields = {
+            field: getattr(known, field)
+            for field in ("name", "title", "context_length", "max_output_tokens", "capabilities")
+        }
+        from lockhouse.gate.remote_requests import ListedModel
+
+        self.providers.keep_models(provider, [ListedModel(**fields)])
+
+
+def question(text: str = "Where?", **more: object) -> AnswerRequest:
+    """A request in which nothing but what is named was chosen."""
+    request = AnswerRequest((Turn("user", text),), left_open=left_open(more))
+    return msgspec.structs.replace(request, **more)
+
+
+def cold(text: str, max_tokens: int, **more: object) -> AnswerRequest:
+    """The same, so that every server answers alike."""
+    request = question(text, max_tokens=max_tokens, **more)
+    return msgspec.structs.replace(
+        request,
+        sampling=Sampling(temperature=0.0, seed=1),
+        left_open=left_open(("temperature", "max_tokens")),
+    )
+
+
+def ask(target: Target, request: AnswerRequest) -> list[Event]:
+    """All events of an answer."""
+    return [*target.answer(request, CancelToken())]
+
+
+def held(events: Iterable[Event]) -> str:
+    """The text that a reader holds in the end."""
+    text = ""
+    for event in events:
+        if isinstance(event, StartOver):
+            text = ""
+        elif isinstance(event, Text):
+            text += event.text
+    return text
+
+
+def thought(events: Iterable[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, Reasoning))
+
+
+def finished(events: Sequence[Event]) -> Finished:
+    assert isinstance(events[-1], Finished), events[-1]
+    return events[-1]
+
+
+def failed(events: Sequence[Event]) -> Failed:
+    assert isinstance(events[-1], Failed), events[-1]
+    return events[-1]

@@ -13,7 +13,7 @@ import ipaddress
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from lockhouse.core.errors import NetworkRefused
@@ -91,14 +91,7 @@ class Guard:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         addresses = list(dict.fromkeys((int(one[0]), str(one[4][0]), port) for one in found))
         if self._must_be_near(host, port):
-            far = [number for _, number, _ in addresses if not _is_near(number)]
-            if far:
-                raise NetworkRefused(
-                    f"{host} is {far[0]}, which is outside the local network.",
-                    hint="It was opened as a host of the local network (unseal --lan), so it must "
-                    "be this machine or in a private network.",
-                    code="host_not_allowed",
-                )
+            require_near(host, addresses)
         return addresses
 
     def _must_be_near(self, host: str, port: int) -> bool:
@@ -164,6 +157,21 @@ def _is_internet(sock: object) -> bool:
 
 def _refusal(what: str) -> PermissionError:
     return PermissionError(errno.EPERM, f"{os.strerror(errno.EPERM)}: {what}")
+
+
+def require_near(host: str, addresses: Iterable[Address]) -> None:
+    """Raises NetworkRefused when one of its addresses is not of a private network.
+
+    One is enough: a name that has both kinds could be either at the next look.
+    """
+    for _, number, _ in addresses:
+        if not _is_near(number):
+            raise NetworkRefused(
+                f"{host} is {number}, which is outside the local network.",
+                hint="It was opened as a host of the local network (unseal --lan), so all its "
+                "addresses must be of this machine or of a private network.",
+                code="host_not_allowed",
+            )
 
 
 def _is_near(number: str) -> bool:

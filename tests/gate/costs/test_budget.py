@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -23,6 +24,9 @@ from lockhouse.gate.costs.values import Limits, Price
 from lockhouse.storage.database import Database
 from lockhouse.storage.settings import Settings
 from tests.gate.costs.conftest import CLOUD, LAN, Purse, question
+
+if TYPE_CHECKING:
+    import sqlite_utils
 
 DOLLARS = re.compile(r"\$\d+\.\d+")
 
@@ -179,6 +183,49 @@ def test_a_dearer_hour_that_is_near_is_in_the_ceiling(
     told_cost = budget.settle(kept, Usage(1000, 0, 1000, 0))
     assert told_cost is not None
     assert told_cost.amount == Decimal("0.004")
+
+
+class Interrupted(Database):
+    """Lets somebody else do something whenever a transaction has ended."""
+
+    between: Callable[[], None] | None = None
+    depth = 0
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[sqlite_utils.Database]:
+        self.depth += 1
+        try:
+            with super().write() as database:
+                yield database
+        finally:
+            self.depth -= 1
+        if self.depth == 0 and self.between is not None:
+            self.between()
+
+
+def test_nobody_comes_between_looking_for_room_and_taking_it(
+    tmp_path: Path, open_database: Callable[[], Database]
+) -> None:
+    other = Purse(open_database())
+    other.prices.set_own("one", "m", Price(Decimal(1), Decimal(10)))
+    other.limits = Limits(per_day=Decimal("0.015"))  # room for one
+    database = Interrupted(tmp_path / "lockhouse.db", backups=tmp_path / "backups")
+    budget = Budget(database, lambda: other.limits, PriceList(database), now=other.day)
+    budget.totals("target")
+    outcomes: list[str] = []
+
+    def take() -> None:
+        try:
+            other.budget.reserve(CLOUD, "m", question(1000))
+            outcomes.append("taken")
+        except PolicyRefused:
+            outcomes.append("refused")
+
+    database.between = take
+    budget.reserve(CLOUD, "m", question(1000))
+    database.close()
+    assert outcomes == ["refused"]
+    assert other.budget.spent_today().cost <= Decimal("0.015")
 
 
 # -- after --------------------------------------------------------------------------------------

@@ -49,7 +49,13 @@ from lockhouse.gate.network import allows, split_host
 from lockhouse.gate.outbound import Outbound
 from lockhouse.gate.protocol import RemoteFailure
 from lockhouse.gate.providers import Provider, RemoteModel, host_of, is_this_machine
-from lockhouse.gate.remote_requests import Answered, RemoteEvent, SendAnswerRequest
+from lockhouse.gate.remote_requests import (
+    Answered,
+    Counted,
+    CountPrompt,
+    RemoteEvent,
+    SendAnswerRequest,
+)
 from lockhouse.gate.sent import Sent, purpose_of
 
 _MOST_TOKENS = 4096  # of an answer, where nobody chose
@@ -298,6 +304,8 @@ class _Sending:
         try:
             answered = yield from self._from_one_of_them()
             yield from self.tool_calls
+            if answered.usage is None and self.usage is None:
+                self.usage = self._counted(answered)
             yield self._finished(answered)
         except Cancelled:
             yield self._cancelled()
@@ -369,6 +377,35 @@ class _Sending:
         lease.answered(answered.first_byte_s)
         yield from self.telling.end()
         return answered
+
+    def _counted(self, answered: Answered) -> Usage | None:
+        """What a server of one's own counts that told nothing while it streamed.
+
+        It is asked for it with the same prompt, and sends a token in each piece of an answer.
+        """
+        outbound, provider = self.outbound, self.target.provider
+        if outbound.zone != "lan" or outbound.dialect != "openai" or not answered.pieces:
+            return None
+        body = msgspec.json.decode(outbound.body, type=dict[str, Any])
+        body.pop("stream_options", None)
+        body.update({"stream": False, provider.max_tokens_field: 1})
+        request = CountPrompt(
+            outbound.provider,
+            self.url + outbound.path,
+            msgspec.json.encode(body),
+            key=outbound.provider if outbound.has_key else "",
+            title=outbound.provider_title,
+        )
+        try:
+            counted = self.means.gate.ask(
+                request,
+                reply_type=Counted,
+                cancel=self.cancel,
+                purpose=purpose_of(self.target.info.name, self.sent_id),
+            )
+        except (LockhouseError, Cancelled):
+            counted = Counted()  # the answer is there; its prompt stays uncounted
+        return Usage(counted.prompt_tokens, completion_tokens=answered.pieces)
 
     def _read(self, stream: Generator[Any, None, bytes]) -> Generator[Event, None, Answered]:
         while True:

@@ -40,7 +40,10 @@ RemoteEvent = Text | Reasoning | ToolCall | Usage | Notice
 
 
 class Answered(msgspec.Struct, frozen=True):
-    """The stream's end. ``usage`` None where the provider gave none."""
+    """The stream's end. ``usage`` None where the provider gave none.
+
+    ``pieces`` of text and reasoning came: most servers of one's own send a token in each.
+    """
 
     finish_reason: str  # stop, length, tool_calls
     usage: Usage | None
@@ -51,6 +54,27 @@ class Answered(msgspec.Struct, frozen=True):
     total_s: float = 0.0
     cache_write_tokens: int = 0
     reported_cost: str = ""  # decimal, where the provider says what it charged
+    pieces: int = 0
+
+
+class CountPrompt(msgspec.Struct, frozen=True):
+    """Ask a server for an answer without a stream, to learn what it counts for the prompt.
+
+    For servers of one's own that count nothing while they stream; ``body`` wants one token.
+    """
+
+    provider: str
+    url: str
+    body: bytes
+    key: str = ""
+    timeout_s: float = 10.0
+    title: str = ""
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """Reply to CountPrompt; 0 where it does not count."""
+
+    prompt_tokens: int = 0
 
 
 class ListModels(msgspec.Struct, frozen=True):

@@ -24,6 +24,8 @@ from lockhouse.gate.dialects.refusals import Recipient, bad_stream, clean, waiti
 from lockhouse.gate.protocol import RemoteFailure
 from lockhouse.gate.remote_requests import (
     Answered,
+    Counted,
+    CountPrompt,
     ListedModels,
     ListModels,
     RemoteEvent,
@@ -287,6 +289,40 @@ def list_models(
         return ListedModels(spoken.listed(response.content), round(duration_s, 6))
     except LockhouseError as error:
         raise _without_key(error, key) from error
+
+
+def count_prompt(
+    request: CountPrompt, context: BrokerContext
+) -> Generator[RemoteEvent, None, Counted]:
+    """Ask for an answer of one token and read what was counted. Never asks twice."""
+    spoken, host = dialect("openai"), _host(request.url)
+    key = context.key(request.key, host) if request.key else None
+    headers = [("accept", "application/json"), ("content-type", "application/json")]
+    if key:
+        headers.append(spoken.key_header(key))
+    context.limit(
+        body_bytes=_MOST_OF_AN_ERROR,
+        total_s=request.timeout_s,
+        idle_s=request.timeout_s,
+        connect_s=request.timeout_s,
+    )
+    yield from ()
+    response = context.client.post(
+        request.url, content=request.body, headers=headers, follow_redirects=False
+    )
+    try:
+        told = msgspec.json.decode(response.content, type=_WithUsage).usage
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Counted()
+    return Counted(told.prompt_tokens)
+
+
+class _ToldUsage(msgspec.Struct):
+    prompt_tokens: int = 0
+
+
+class _WithUsage(msgspec.Struct):
+    usage: _ToldUsage
 
 
 # --- small things ----------------------------------------------------------------------------

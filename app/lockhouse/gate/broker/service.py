@@ -174,6 +174,7 @@ HANDLERS: dict[type[msgspec.Struct], Handler] = {
     hub_requests.LimitSpeed: fetching.limit_speed,
     remote_requests.SendAnswerRequest: answering.send_answer_request,
     remote_requests.ListModels: answering.list_models,
+    remote_requests.CountPrompt: answering.count_prompt,
 }
 
 

@@ -98,6 +98,7 @@ class Reader:
         self._cost = ""
         self._cache_write_tokens = 0
         self._came = False
+        self._pieces = 0
         self.is_done = False
 
     def feed(self, event: str, data: bytes) -> list[RemoteEvent]:
@@ -136,6 +137,7 @@ class Reader:
                     events.append(Text(delta.content))
                 else:
                     events.extend(_parts(delta.content))
+            self._pieces += bool(reasoning) or bool(delta.content)
             if delta.refusal:
                 self._refusal += delta.refusal
             for call in delta.tool_calls or ():
@@ -194,7 +196,7 @@ class Reader:
             raise content_refused(self._who, self._refusal)
         if self._finish in _ODD:
             raise ended_oddly(self._who, self._finish.replace("_", " "))
-        if not self._finish and not self.is_done:
+        if not self._finish:  # servers mark the end even of an answer that they gave up
             raise cut_short(self._who)
         finish = "length" if self._finish in _LENGTH else "stop"
         if self._finish in ("tool_calls", "function_call"):
@@ -206,6 +208,7 @@ class Reader:
             self._id,
             cache_write_tokens=self._cache_write_tokens,
             reported_cost=self._cost,
+            pieces=self._pieces,
         )
 
 

@@ -19,6 +19,7 @@ from lockhouse.ui.parts import label, push_button
 from lockhouse.ui.theme import Theme, repolish
 
 _TILE = 48
+_EXACT_BELOW = 1000
 _WHO = {"window": "by you", "command": "by a command"}
 _ENFORCED: dict[SealLevel, str] = {
     "kernel": "The kernel refuses every connection of this window and of the models.",
@@ -86,7 +87,7 @@ def _open_words(view: NetworkView, told: Told, now: dt.datetime) -> str:
     changed = told.changed
     who = _WHO.get(changed.purpose, "") if changed and changed.kind == "unsealed" else ""
     opened = f"Opened {who} {words.clock(view.since, now)}, until you seal it."
-    left = f"{wording.size(view.bytes_out)} have left in this session."
+    left = f"{_bytes(view.bytes_out)} have left in this session."
     if not view.bytes_out:
         left = "Nothing has left in this session."
     only = "Only the broker can reach it; the window and the models stay sealed."
@@ -105,11 +106,15 @@ def _moved(session: Session | None) -> str:
     if session.bytes_out:
         more = len(session.hosts) - 1
         host = session.hosts[0].removesuffix(":443") + (f" and {more} more" if more else "")
-        left = f"Before that {wording.size(session.bytes_out)} went to {host} in this session"
+        left = f"Before that {_bytes(session.bytes_out)} went to {host} in this session"
         return f"{left}, and {refused}." if refused else f"{left}."
     if refused:
         return f"{refused[0].upper()}{refused[1:]} in this session."
     return "Nothing has left in this session."
+
+
+def _bytes(count: int) -> str:
+    return wording.counted(count, "byte") if count < _EXACT_BELOW else wording.size(count)
 
 
 class GateBanner(QFrame):

@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from lockhouse.ui.parts import hairline, label
 from lockhouse.ui.theme import Theme
+
+HEAD_HEIGHT = 32
+
+
+class Elided(QLabel):
+    """One line that ends in dots where there is no room for all of it."""
+
+    def __init__(self, text: str, *, role: str = "body", ink: str = "", name: str = "") -> None:
+        super().__init__(text)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setProperty("role", role)
+        if ink:
+            self.setProperty("ink", ink)
+        if name:
+            self.setObjectName(name)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        area = self.contentsRect()
+        middle = Qt.TextElideMode.ElideMiddle
+        shown = self.fontMetrics().elidedText(self.text(), middle, area.width())
+        painter.drawText(area, self.alignment() | Qt.AlignmentFlag.AlignVCenter, shown)
 
 
 class Card(QWidget):
@@ -20,7 +46,7 @@ class Card(QWidget):
         self.head = QHBoxLayout()
         self.head.setSpacing(px(8))
         title_label = label(title, role="strong")
-        title_label.setMinimumHeight(px(28))
+        title_label.setFixedHeight(px(HEAD_HEIGHT))
         self.head.addWidget(title_label, 1)
         frame = QFrame()
         frame.setProperty("tone", "card")

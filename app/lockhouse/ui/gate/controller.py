@@ -44,7 +44,7 @@ class GateController(QObject):
         self._workspace = workspace
         self._jobs = jobs
         self.records = RecordsController(
-            Records(workspace.database), lambda: workspace.sent, jobs, self
+            Records(workspace.database), workspace.sent, workspace.providers, jobs, self
         )
         self.providers = ProviderController(workspace, jobs, self)
         self.records.failed.connect(self.failed)

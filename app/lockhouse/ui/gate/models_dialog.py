@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, Qt, Signal
+from PySide6.QtCore import (
+    QAbstractListModel,
+    QModelIndex,
+    QObject,
+    QRect,
+    QRectF,
+    QSize,
+    Qt,
+    Signal,
+)
+from PySide6.QtGui import QFontMetrics, QKeyEvent, QPainter, QPen
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QDialog,
     QHBoxLayout,
     QListView,
     QStackedWidget,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
     QVBoxLayout,
     QWidget,
 )
@@ -27,6 +40,8 @@ from lockhouse.ui.parts import label, push_button
 from lockhouse.ui.surfaces import BannerStack
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Spinner
+
+MODEL = Qt.ItemDataRole.UserRole + 1
 
 
 class _Models(QAbstractListModel):
@@ -73,16 +88,20 @@ class _Models(QAbstractListModel):
         return 0 if parent.isValid() else len(self._shown)
 
     def flags(self, index: Index) -> Qt.ItemFlag:
-        return super().flags(index) | Qt.ItemFlag.ItemIsUserCheckable
+        return Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         if not index.isValid():
             return None
         model = self._shown[index.row()]
         if role == Qt.ItemDataRole.DisplayRole:
-            return _line(model)
+            return _name(model)
+        if role == MODEL:
+            return model
         if role == Qt.ItemDataRole.CheckStateRole:
             return Qt.CheckState.Checked if model.is_chosen else Qt.CheckState.Unchecked
+        if role == Qt.ItemDataRole.AccessibleTextRole:
+            return f"{_name(model)}, {'chosen' if model.is_chosen else 'not chosen'}"
         if role == Qt.ItemDataRole.ToolTipRole:
             return ", ".join(model.capabilities) or None
         return None
@@ -109,6 +128,48 @@ class _Models(QAbstractListModel):
         return True
 
 
+class _Ticks(QStyledItemDelegate):
+    """A box with a tick, the name, and what is known of it."""
+
+    def __init__(self, theme: Theme, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        return QSize(100, self._theme.px(32))
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        theme, px = self._theme, self._theme.px
+        rect: QRect = option.rect
+        chosen = index.data(Qt.ItemDataRole.CheckStateRole) == Qt.CheckState.Checked
+        state = QStyle.StateFlag
+        if option.state & (state.State_Selected | state.State_MouseOver):
+            is_here = bool(option.state & state.State_Selected)
+            painter.fillRect(rect, theme.color("active" if is_here else "hover"))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        top = rect.top() + (rect.height() - px(16)) // 2
+        box = QRectF(rect.left() + px(8) + 0.5, top + 0.5, px(16) - 1, px(16) - 1)
+        painter.setPen(QPen(theme.color("accent" if chosen else "border-strong"), 1))
+        painter.setBrush(theme.color("accent" if chosen else "surface"))
+        painter.drawRoundedRect(box, px(4), px(4))
+        if chosen:
+            ratio = painter.device().devicePixelRatio()
+            tick = theme.pixmap("check", 12, "on-accent", ratio=ratio)
+            painter.drawPixmap(rect.left() + px(10), top + px(2), tick)
+        model: RemoteModel = index.data(MODEL)
+        area = rect.adjusted(px(34), 0, -px(8), 0)
+        painter.setFont(theme.font("body"))
+        painter.setPen(theme.color("text-1"))
+        metrics = QFontMetrics(painter.font())
+        context = f"{wording.tokens(model.context_length)} context" if model.context_length else ""
+        room = area.width() - metrics.horizontalAdvance(context) - px(12)
+        name = metrics.elidedText(_name(model), Qt.TextElideMode.ElideMiddle, room)
+        painter.drawText(area, Qt.AlignmentFlag.AlignVCenter, name)
+        painter.setPen(theme.color("text-3"))
+        side = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
+        painter.drawText(area, side, context)
+
+
 class ModelsDialog(QDialog):
     """Ticks take effect at once."""
 
@@ -125,6 +186,8 @@ class ModelsDialog(QDialog):
         self.setObjectName("models_dialog")
         self.setWindowTitle(f"Models of {row.provider.title}")
         self.resize(px(560), px(560))
+        self._was_asked = False
+        self._listed = ""
         self._can_read = view.is_open and row.is_open(view.hosts)
         self.models = _Models(self)
         self.models.ticked.connect(self.chosen)
@@ -136,7 +199,9 @@ class ModelsDialog(QDialog):
         self._list.setAccessibleName(f"Models of {row.provider.title}")
         self._list.setModel(self.models)
         self._list.setUniformItemSizes(True)
-        self._list.setSpacing(px(2))
+        self._list.setItemDelegate(_Ticks(theme, self))
+        self._list.setMouseTracking(True)
+        self._list.clicked.connect(self._tick)
         self._list.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self._words = label("", role="caption", ink="3", wrap=True, name="models_words")
         self._nothing = label("", ink="2", wrap=True, name="models_nothing")
@@ -177,8 +242,20 @@ class ModelsDialog(QDialog):
         row.addWidget(close)
         return row
 
+    def _tick(self, index: QModelIndex) -> None:
+        self.models.setData(index, None, Qt.ItemDataRole.CheckStateRole)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        index = self._list.currentIndex()
+        is_tick = event.key() in (Qt.Key.Key_Space, Qt.Key.Key_Return)
+        if is_tick and self._list.hasFocus() and index.isValid():
+            self._tick(index)
+        else:
+            super().keyPressEvent(event)
+
     def ask(self) -> None:
         """Read the provider's list."""
+        self._was_asked = True
         self._read.setEnabled(False)
         self._spinner.show()
         self.read_wanted.emit()
@@ -187,6 +264,8 @@ class ModelsDialog(QDialog):
         """What is known of them."""
         self._rest()
         self.models.show(models)
+        if self._can_read and not self._was_asked and not any(one.listed_at for one in models):
+            self.ask()
         listed = max((model.listed_at for model in models), default="")
         when = (
             f"Read from the provider {words.clock(listed, wording.local_now())}." if listed else ""
@@ -212,18 +291,18 @@ class ModelsDialog(QDialog):
         self._stack.setCurrentIndex(0 if some else 1)
         if not self.models.total:
             self._nothing.setText(
-                "Nothing is known of its models yet. Open a door to it, then read its list."
+                "It lists no models."
+                if self._was_asked
+                else "Nothing is known of its models yet. Open a door to it, then read its list."
             )
         elif not some:
             self._nothing.setText("No model matches.")
         total = wording.counted(self.models.total, "model")
-        self._words.setText(f"{total}, {self.models.chosen} chosen. {self._listed}")
+        known = f"{total}, {self.models.chosen} chosen. {self._listed}"
+        self._words.setText(known if self.models.total else "")
 
 
-def _line(model: RemoteModel) -> str:
-    shown = model.name
+def _name(model: RemoteModel) -> str:
     if model.title and model.title != model.name:
-        shown += f"  {model.title}"
-    if model.context_length:
-        shown += f"  {wording.tokens(model.context_length)} context"
-    return shown
+        return f"{model.name}  {model.title}"
+    return model.name

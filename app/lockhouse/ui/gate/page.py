@@ -179,6 +179,7 @@ class GatePage(QWidget):
         self.banner.seal_wanted.connect(network.seal)
         self.banner.quit_wanted.connect(self.quit_wanted)
         its.providers.listed.connect(providers.show_rows)
+        its.providers.listed.connect(lambda _: self._look_after_servers())
         its.providers.told.connect(self.toast.say)
         its.providers.tested.connect(self.dialogs.show_tested)
         self.dialogs.asked.connect(lambda name: providers.show_busy(name, busy=True))
@@ -214,8 +215,13 @@ class GatePage(QWidget):
         """Whether there is a door, and to whom."""
         self.banner.show_network(view)
         self.providers.show_network(view)
+        self._look_after_servers()
         if self.isVisible():
             self._controller.records.look()
+
+    def _look_after_servers(self) -> None:
+        if self.isVisible() or not self._network.view.is_open:
+            self._controller.providers.follow(self._network.view)
 
     def show_error(self, error: LockhouseError) -> None:
         """What went wrong."""

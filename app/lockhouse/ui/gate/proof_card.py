@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from lockhouse.gate.proof import Attempt, Proof, ProofLevel
 from lockhouse.ui import wording
 from lockhouse.ui.gate import words
-from lockhouse.ui.gate.cards import Card
+from lockhouse.ui.gate.cards import Card, Elided
 from lockhouse.ui.parts import label, push_button
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Spinner
@@ -77,8 +77,8 @@ class ProofCard(Card):
         if self._proof is not None and not running:
             for group in _grouped(self._proof.rows):
                 self.add(self._attempt(group))
-            for reason in self._proof.missing:
-                self.add(self._missing(reason))
+            for reason in (*self._proof.missing, *self._proof.notes):
+                self.add(self._note(reason, is_bad=reason in self._proof.missing))
         self.add(self._buttons(running=running))
 
     def _summary(self, *, running: bool) -> QWidget:
@@ -113,10 +113,7 @@ class ProofCard(Card):
             )
         )
         row.addWidget(icon)
-        name = label(first.attempt)
-        name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        name.setMinimumWidth(px(80))
-        row.addWidget(name, 1)
+        row.addWidget(Elided(first.attempt), 1)
         levels = list(dict.fromkeys(_LEVELS[one.level] for one in group))
         shown = label(", ".join(levels), role="caption", ink="2" if stopped else "danger")
         row.addWidget(shown)
@@ -124,14 +121,15 @@ class ProofCard(Card):
         made.setAccessibleName(f"{first.attempt}: {state}, {', '.join(levels)}")
         return made
 
-    def _missing(self, reason: str) -> QWidget:
+    def _note(self, reason: str, *, is_bad: bool) -> QWidget:
         px = self.theme.px
         made = QWidget()
         row = QHBoxLayout(made)
         row.setContentsMargins(px(16), px(8), px(16), px(8))
         row.setSpacing(px(8))
         icon = label("")
-        icon.setPixmap(self.theme.pixmap("triangle-alert", 16, "warning"))
+        look = ("triangle-alert", 16, "warning") if is_bad else ("info", 16, "text-3")
+        icon.setPixmap(self.theme.pixmap(*look))
         row.addWidget(icon)
         row.addWidget(label(reason, role="caption", ink="2", wrap=True), 1)
         return made

@@ -8,15 +8,17 @@ import msgspec
 from PySide6.QtCore import QObject, Signal
 
 from lockhouse.answer.remotes import EndpointHealth
-from lockhouse.core.errors import LockhouseError, StorageError
-from lockhouse.gate import keys
+from lockhouse.core.errors import LockhouseError
+from lockhouse.gate.key_trial import try_key
 from lockhouse.gate.providers import Provider, RemoteModel, presets, zone_of
 from lockhouse.gate.remote_requests import ListedModels, ListModels
 from lockhouse.ui.gate.provider_values import Checked, Draft, KeyTest, ProviderRow
 from lockhouse.ui.jobs import JobHandle, Jobs
+from lockhouse.ui.network import NetworkView
 from lockhouse.workspace import Workspace
 
 _MOST_NAMED = 3
+_PURPOSE = "window"
 
 
 class ProviderController(QObject):
@@ -91,10 +93,11 @@ class ProviderController(QObject):
         """Hand over all providers at once: what is known of their keys is not asked anew."""
         known = {row.provider.name: row.key_state for row in self.rows}
 
-        def read() -> tuple[ProviderRow, ...]:
-            return self._rows(known)
+        def show(rows: tuple[ProviderRow, ...]) -> None:
+            self.rows = self.rows or rows
+            done(rows)
 
-        self._jobs.run(read, done, self.failed.emit)
+        self._jobs.run(lambda: self._rows(known), show, self.failed.emit)
 
     def row(self, name: str) -> ProviderRow | None:
         """What is known of one."""
@@ -107,14 +110,7 @@ class ProviderController(QObject):
         gate = self._workspace.gate
 
         def work() -> str:
-            try:
-                keys.write(provider.name, key, provider.hosts)
-            except StorageError as error:
-                if error.code != "no_keyring":
-                    raise
-                gate.use_key(provider.name, key, provider.hosts)
-                return "session"
-            return "set"
+            return gate.set_key(provider.name, key, provider.hosts, purpose=_PURPOSE)
 
         def done(state: str) -> None:
             self.key_kept.emit(provider.name, state)
@@ -124,27 +120,21 @@ class ProviderController(QObject):
 
     def remove_key(self, provider: Provider) -> None:
         """Forget a key, the one of the session too."""
-        its = self._workspace
-        row = self.row(provider.name)
-        state = row.key_state if row else ""
-
-        def work() -> None:
-            if state == "session":
-                its.gate.use_key(provider.name, "", provider.hosts)
-            else:
-                keys.remove(provider.name)
-
-        self._change(work, f"The key for {provider.title} is gone")
+        gate = self._workspace.gate
+        self._change(
+            lambda: gate.remove_key(provider.name, purpose=_PURPOSE),
+            f"The key for {provider.title} is gone",
+        )
 
     def test_key(self, provider: Provider) -> JobHandle:
         """Ask the provider for its models, with the key: costs nothing."""
 
         def work() -> KeyTest:
             try:
-                found = self._workspace.remotes.refresh_models(provider.name)
+                tried = try_key(self._workspace.gate, provider)
             except LockhouseError as error:
                 return KeyTest(provider.name, error.message, error.hint)
-            told = f"The key works: {provider.title} lists {len(found)} models."
+            told = f"The key works: {provider.title} lists {tried.models} models."
             return KeyTest(provider.name, told, is_good=True)
 
         return self._jobs.run(work, self._show_test, self.failed.emit)
@@ -188,10 +178,18 @@ class ProviderController(QObject):
 
     def withdraw(self, provider: Provider) -> None:
         """Ask again before anything goes there."""
-        self._change(
-            lambda: self._workspace.consents.withdraw(provider.name),
-            f"Nothing goes to {provider.title} without a question any more",
-        )
+        its = self._workspace
+
+        def work() -> None:
+            its.consents.withdraw(provider.name)
+            its.gate.note(
+                "consent_withdrawn",
+                host=provider.hosts[0],
+                purpose=_PURPOSE,
+                outcome=provider.name,
+            )
+
+        self._change(work, f"Nothing goes to {provider.title} without a question any more")
 
     # servers of one's own
 
@@ -251,13 +249,13 @@ class ProviderController(QObject):
         """Forget a server, its models and its key."""
         its = self._workspace
         row = self.row(provider.name)
-        has_key = row is not None and row.key_state == "set"
+        has_key = row is not None and row.key_state in ("set", "session")
 
         def work() -> None:
             its.providers.remove(provider.name)
             its.consents.withdraw(provider.name)
             if has_key:
-                keys.remove(provider.name)
+                its.gate.remove_key(provider.name, purpose=_PURPOSE)
 
         self._change(work, f"{provider.title} was removed")
 
@@ -275,11 +273,18 @@ class ProviderController(QObject):
 
         return self._jobs.run(lambda: tuple(self._workspace.remotes.health(name)), done, fail)
 
-    def check_all(self) -> None:
-        """Look after every server of the own network."""
+    def follow(self, view: NetworkView) -> None:
+        """Servers of the own network are looked after once there is a door to them."""
+        if not view.is_open:
+            if self._health:
+                self._health.clear()
+                self.refresh()
+            return
         for row in self.rows:
-            if row.provider.zone == "lan":
-                self.check_health(row.provider.name)
+            name = row.provider.name
+            if row.provider.zone == "lan" and name not in self._health and row.is_open(view.hosts):
+                self._health[name] = ()
+                self.check_health(name)
 
     # inside
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from lockhouse.answer.remotes import EndpointHealth
 from lockhouse.gate.network import allows, split_host
 from lockhouse.gate.providers import Provider
-from lockhouse.ui import wording
+from lockhouse.ui.gate import words
 
 
 class StateWords(NamedTuple):
@@ -119,16 +119,10 @@ def _health_words(health: tuple[EndpointHealth, ...]) -> StateWords:
     if not up:
         first = health[0]
         wants_key = first.code == "unauthorized"
-        words = "Wants a key" if wants_key else "Does not answer"
-        return StateWords("circle-alert", words, "warning")
-    latency = _latency(min(one.latency_s for one in up))
+        shown = "Wants a key" if wants_key else "Does not answer"
+        return StateWords("circle-alert", shown, "warning")
+    latency = words.latency(min(one.latency_s for one in up))
     if len(up) == len(health):
-        words = f"Up, {latency}" if len(health) == 1 else f"All {len(health)} up, {latency}"
-        return StateWords("circle-check", words, "success")
+        shown = f"Up, {latency}" if len(health) == 1 else f"All {len(health)} up, {latency}"
+        return StateWords("circle-check", shown, "success")
     return StateWords("triangle-alert", f"{len(up)} of {len(health)} up, {latency}", "warning")
-
-
-def _latency(duration_s: float) -> str:
-    if duration_s < 1:
-        return f"{max(1, round(duration_s * 1000))}{wording.NBSP}ms"
-    return wording.seconds(duration_s)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QPoint, Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QMenu, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QVBoxLayout, QWidget
 
-from lockhouse.ui.gate.cards import Card
+from lockhouse.ui.gate.cards import Card, Elided
 from lockhouse.ui.gate.provider_values import ProviderRow
 from lockhouse.ui.network import NetworkView
 from lockhouse.ui.parts import icon_button, label, make_menu, push_button
@@ -102,15 +102,12 @@ class ProvidersCard(Card):
         texts = QVBoxLayout()
         texts.setSpacing(0)
         texts.addStretch(1)
-        title = label(provider.title, role="medium")
-        title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        texts.addWidget(title)
+        texts.addWidget(Elided(provider.title, role="medium"))
         place = row.place
         closed = self._view.is_open and not row.is_open(self._view.hosts)
         if closed and row.is_used:
             place += ", door closed"
-        below = label(place, role="caption", ink="2")
-        below.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        below = Elided(place, role="caption", ink="2")
         below.setToolTip("\n".join(provider.endpoints))
         texts.addWidget(below)
         texts.addStretch(1)
@@ -139,9 +136,14 @@ class ProvidersCard(Card):
             set_key.clicked.connect(lambda: self.key_wanted.emit(name))
             layout.addWidget(set_key)
         more = icon_button(theme, "ellipsis", f"More for {provider.title}", name=f"more_{name}")
-        more.clicked.connect(lambda: self._menu(row).popup(more.mapToGlobal(_below(more))))
+        more.clicked.connect(lambda: self._show_menu(row, more))
         layout.addWidget(more)
         return line
+
+    def _show_menu(self, row: ProviderRow, under: QWidget) -> None:
+        menu = self._menu(row)
+        corner = under.mapToGlobal(under.rect().bottomRight())
+        menu.popup(QPoint(corner.x() - menu.sizeHint().width(), corner.y() + 4))
 
     def _menu(self, row: ProviderRow) -> QMenu:
         provider, name, icon = row.provider, row.provider.name, self.theme.icon
@@ -170,11 +172,6 @@ class ProvidersCard(Card):
             menu.addSeparator()
             add("trash-2", "Remove this server…", lambda: self.remove_wanted.emit(name))
         return menu
-
-
-def _below(button: QWidget) -> QPoint:
-    corner = button.rect().bottomLeft()
-    return QPoint(corner.x(), corner.y() + 4)
 
 
 def _told(row: ProviderRow) -> list[str]:

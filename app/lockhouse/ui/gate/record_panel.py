@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QFontMetricsF
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from lockhouse.gate.sent import SentRequest
@@ -13,8 +14,7 @@ from lockhouse.ui.outbound.body_view import BodyView
 from lockhouse.ui.parts import label, push_button
 from lockhouse.ui.theme import Theme
 
-_LINE = 20
-_MOST_LINES = 14
+_MOST_LINES = 16
 _ERASED = (
     "Its text is not kept any more: it went with its conversation, or belonged to none, or was very"
     " large. Size and hash stay."
@@ -99,9 +99,8 @@ class RecordPanel(QFrame):
             copy.clicked.connect(lambda: self._copy(view))
             head.addWidget(copy)
         column.addLayout(head)
-        scheme = "https" if sent.zone == "cloud" else "http"
-        line = label(f"POST {scheme}://{sent.host.removesuffix(':443')}{sent.path}", ink="3")
-        line.setProperty("role", "code-small")
+        line = label(f"POST {opened.address}", role="code-small", ink="3", name="request_line")
+        line.setContentsMargins(px(12), 0, 0, 0)
         line.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         box = QFrame()
         box.setObjectName("payload_box")
@@ -110,25 +109,34 @@ class RecordPanel(QFrame):
             f" {theme.hex('border')}; border-radius: {px(6)}px; }}"
         )
         inside = QVBoxLayout(box)
-        inside.setContentsMargins(px(12), px(8), px(4), px(8))
-        inside.setSpacing(px(2))
+        inside.setContentsMargins(0, px(8), px(2), px(2))
+        inside.setSpacing(0)
         inside.addWidget(line)
         if sent.body is None:
-            inside.addWidget(label(_ERASED, ink="2", wrap=True))
-            box_height = px(8 + 20 + 2 + 40 + 8)
+            erased = label(_ERASED, ink="2", wrap=True)
+            erased.setContentsMargins(px(12), px(4), px(12), px(6))
+            inside.addWidget(erased)
+            box_height = px(8 + 20 + 50 + 8)
         else:
             view.show_body(sent.body)
-            lines = min(_MOST_LINES, max(2, len(view.body.pieces(self._columns()))))
-            view.setFixedHeight(px(_LINE) * lines + px(16))
+            body_height = self._body_height(view)
+            view.setFixedHeight(body_height)
             inside.addWidget(view)
-            box_height = px(8 + 20 + 2 + 8) + px(_LINE) * lines + px(16)
+            box_height = px(8 + 18 + 2) + body_height
         box.setFixedHeight(box_height)
         column.addWidget(box)
         column.addLayout(self._foot(opened, sent))
         self._put(made, height + box_height + px(6 + 20) + px(8 + 12))
 
-    def _columns(self) -> int:
-        return max(30, (self.width() - self._theme.px(28 + 16 + 40)) // self._theme.px(7.2))
+    def _body_height(self, view: BodyView) -> int:
+        """As high as its lines, up to a limit; beyond it scrolls."""
+        px = self._theme.px
+        metrics = QFontMetricsF(self._theme.font("code-small"))
+        room = self.width() - px(28 + 16 + 12 + 12 + 16)
+        columns = max(20, int(room / metrics.horizontalAdvance("0")))
+        rows = sum(-(-(end - start) // columns) for start, end in view.body.pieces(columns))
+        shown = min(_MOST_LINES, max(1, rows))
+        return int(shown * metrics.lineSpacing()) + px(2 * 12 + 2)
 
     def _foot(self, opened: Opened, sent: SentRequest) -> QHBoxLayout:
         parts = [f"{sent.provider_title or sent.provider}: {sent.model}"]
@@ -171,18 +179,18 @@ class RecordPanel(QFrame):
                 f"{wording.counted(record.bytes_out, 'byte')} out,"
                 f" {wording.counted(record.bytes_in, 'byte')} in"
             )
-            facts.append(("Moved", f"{moved}, in {wording.seconds(record.duration_s)}"))
+            facts.append(("Moved", f"{moved}, in {words.latency(record.duration_s)}"))
         made = QWidget()
         grid = QGridLayout(made)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(px(12))
         grid.setVerticalSpacing(px(4))
         grid.setColumnStretch(1, 1)
+        grid.setColumnMinimumWidth(0, px(104))
         for number, (name, value) in enumerate(facts):
-            grid.addWidget(label(name, ink="3"), number, 0, Qt.AlignmentFlag.AlignTop)
-            shown = label(value, wrap=True)
-            shown.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            grid.addWidget(shown, number, 1)
+            grid.addWidget(label(name, ink="3", wrap=True), number, 0, Qt.AlignmentFlag.AlignTop)
+            grid.setRowMinimumHeight(number, px(20))
+            grid.addWidget(label(value, wrap=True), number, 1, Qt.AlignmentFlag.AlignTop)
         self._put(made, px(24) * len(facts) + px(8 + 12))
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QTimer, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
+    QBoxLayout,
     QFileDialog,
     QFrame,
     QHBoxLayout,
-    QSizePolicy,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -18,6 +19,7 @@ from PySide6.QtWidgets import (
 from lockhouse.gate.records import RecordFilter
 from lockhouse.ui import wording
 from lockhouse.ui.gate import words
+from lockhouse.ui.gate.cards import HEAD_HEIGHT, Elided
 from lockhouse.ui.gate.record_panel import RecordPanel
 from lockhouse.ui.gate.records_controller import RecordsController
 from lockhouse.ui.gate.records_table import RecordsTable
@@ -30,6 +32,7 @@ from lockhouse.ui.picker import ChoiceButton
 from lockhouse.ui.theme import Theme
 
 _REST_MS = 120
+_TWO_LINES_BELOW = 640
 
 
 class RecordsCard(QWidget):
@@ -57,8 +60,9 @@ class RecordsCard(QWidget):
 
     def _lay_out(self) -> None:
         theme, px = self._theme, self._theme.px
-        self._title = label("What left, and what was refused", role="strong")
-        self._title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._title = Elided("What left, and what was refused", role="strong")
+        self._title.setFixedHeight(px(HEAD_HEIGHT))
+        self._title.setMinimumWidth(px(120))
         self._count = label("", role="caption", ink="3", name="records_count")
         self.edit = SearchEdit(theme, "records_search", "Search the records", "Host, purpose…")
         self.edit.setProperty("compact", "true")
@@ -68,13 +72,18 @@ class RecordsCard(QWidget):
         )
         self.choice.setObjectName("records_filter")
         self._export = push_button(theme, "Export…", name="records_export", compact=True)
-        head = QHBoxLayout()
-        head.setSpacing(px(8))
-        head.addWidget(self._title, 1)
-        head.addWidget(self._count)
-        head.addWidget(self.edit)
-        head.addWidget(self.choice)
-        head.addWidget(self._export)
+        self._title_row = QHBoxLayout()
+        self._title_row.setSpacing(px(8))
+        self._title_row.addWidget(self._title, 1)
+        self._title_row.addWidget(self._count)
+        tools = QHBoxLayout()
+        tools.setSpacing(px(8))
+        for tool in (self.edit, self.choice, self._export):
+            tools.addWidget(tool)
+        self._head = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._head.setSpacing(px(8))
+        self._head.addLayout(self._title_row, 1)
+        self._head.addLayout(tools)
         card = QFrame()
         card.setProperty("tone", "card")
         inside = QVBoxLayout(card)
@@ -100,8 +109,14 @@ class RecordsCard(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(px(8))
-        column.addLayout(head)
+        column.addLayout(self._head)
         column.addWidget(card, 1)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        direction = QBoxLayout.Direction
+        is_narrow = self.width() < self._theme.px(_TWO_LINES_BELOW)
+        self._head.setDirection(direction.TopToBottom if is_narrow else direction.LeftToRight)
 
     def _wire(self) -> None:
         its = self._controller

@@ -6,21 +6,20 @@ import csv
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 import msgspec
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from lockhouse.core.errors import LockhouseError, StorageError
+from lockhouse.core.errors import LockhouseError, NotFound, StorageError
 from lockhouse.gate.protocol import Record
+from lockhouse.gate.providers import Providers, host_of
 from lockhouse.gate.records import KeptRecord, RecordFilter, Records
+from lockhouse.gate.sent import Sent, SentRequest
 from lockhouse.ui import wording
 from lockhouse.ui.gate.records_table import PAGE_ROWS
 from lockhouse.ui.gate.values import Counted, Opened, Page, RecordRow, Told, make_rows
 from lockhouse.ui.jobs import Jobs, ignore
-
-if TYPE_CHECKING:
-    from lockhouse.gate.sent import Sent
 
 _LOOK_EVERY_MS = 1000
 _EXPORT_ROWS = 5000
@@ -40,13 +39,15 @@ class RecordsController(QObject):
     def __init__(
         self,
         records: Records,
-        sent: Callable[[], Sent],
+        sent: Sent,
+        providers: Providers,
         jobs: Jobs,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._records = records
         self._sent = sent
+        self._providers = providers
         self._jobs = jobs
         self._wanted = RecordFilter()
         self._look = 0
@@ -116,9 +117,21 @@ class RecordsController(QObject):
         """Read what left with a record."""
 
         def read() -> Opened:
-            return Opened(row, self._sent().of_record(row.record))
+            sent = self._sent.of_record(row.record)
+            return Opened(row, sent, self._address(sent) if sent is not None else "")
 
         self._jobs.run(read, self.opened.emit, self.failed.emit)
+
+    def _address(self, sent: SentRequest) -> str:
+        """Where it went, as far as that provider is still known."""
+        try:
+            endpoints = self._providers.get(sent.provider).endpoints
+        except NotFound:
+            endpoints = ()
+        for url in endpoints:
+            if host_of(url) == sent.host:
+                return url + sent.path
+        return sent.host.removesuffix(":443") + sent.path
 
     def export(self, path: Path) -> None:
         """Write the records that the filter takes, as CSV or as JSON lines."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLineEdit, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from lockhouse.core.errors import UsageMistake
 from lockhouse.gate.costs.values import Spent, Total
 from lockhouse.storage.settings import parse
 from lockhouse.ui import wording
-from lockhouse.ui.gate.cards import Card
+from lockhouse.ui.gate.cards import Card, Elided
 from lockhouse.ui.gate.controller import Spending
 from lockhouse.ui.parts import label
 from lockhouse.ui.theme import Theme, repolish
@@ -50,7 +50,7 @@ class SpendingCard(Card):
         self.add(self._make_totals())
 
     def _make_limits(self) -> QWidget:
-        theme, px = self.theme, self.theme.px
+        px = self.theme.px
         made = QWidget()
         column = QVBoxLayout(made)
         column.setContentsMargins(px(16), px(8), px(16), px(12))
@@ -77,7 +77,6 @@ class SpendingCard(Card):
         self._problem = label("", role="caption", ink="danger", wrap=True, name="limit_problem")
         self._problem.hide()
         column.addWidget(self._problem)
-        del theme
         return made
 
     def _make_totals(self) -> QWidget:
@@ -130,8 +129,7 @@ class SpendingCard(Card):
             nothing = label("Nothing was asked of an API yet.", role="caption", ink="3", wrap=True)
             self._totals.addWidget(nothing, 0, 0, 1, 2)
         for number, total in enumerate(totals[:_MOST_TOTALS]):
-            name = label(total.name, role="caption")
-            name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+            name = Elided(total.name, role="caption")
             name.setToolTip(_tip(total))
             self._totals.addWidget(name, number, 0)
             calls = label(wording.counted(total.calls, "answer"), role="caption", ink="3")

@@ -59,6 +59,7 @@ class Opened:
 
     row: RecordRow
     sent: SentRequest | None
+    address: str = ""  # of that request
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,6 +161,13 @@ def moment_of(at: str) -> dt.datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
 
 
+def latency(duration_s: float) -> str:
+    """12 ms, 1.4 s."""
+    if duration_s < 1:
+        return f"{max(1, round(duration_s * 1000))}{wording.NBSP}ms"
+    return wording.seconds(duration_s)
+
+
 def terms_of(typed: str) -> tuple[Term, ...]:
     """What is looked for when somebody types this: the codes, and the words shown for them."""
     return tuple(

@@ -99,6 +99,11 @@ class Sharing:
             state.failures += 1
             state.rests_until = self._clock() + max(rest_s, min(wait_s, _LONGEST_REST_S))
 
+    def in_flight(self, url: str) -> int:
+        """How many requests of this process a server has now."""
+        with self._lock:
+            return self._state(url).in_flight
+
     def _state(self, url: str) -> _State:
         return self._states.setdefault(url, _State())
 

@@ -15,12 +15,16 @@ import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lockhouse import processes, seal
 from lockhouse.gate.broker.lookout import Lookout
 from lockhouse.gate.brokers import Broker, Brokers
 from lockhouse.gate.channel import Channel
 from lockhouse.gate.network import Network, reachable_ports
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 _MOST_FDS = 1 << 16
@@ -74,10 +78,11 @@ def _serve(channel: Channel, lookout: Lookout) -> None:
         except (EOFError, OSError):
             return
 
-        def carry_out(connection: object = connection, files: list[int] = files) -> None:
-            from lockhouse.gate.broker.service import serve
+        def carry_out(connection: Connection = connection, files: list[int] = files) -> None:
+            with contextlib.closing(connection):  # whatever goes wrong, the door does not wait
+                from lockhouse.gate.broker.service import serve
 
-            serve(connection, files, lookout)  # type: ignore[arg-type] # bound early, typed late
+                serve(connection, files, lookout)
 
         threading.Thread(target=carry_out, name="operation", daemon=True).start()
 

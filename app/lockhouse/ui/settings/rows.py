@@ -44,12 +44,19 @@ LABELS = {
     "top_p": "Top-p",
     "min_p": "Min-p",
     "repeat_penalty": "Repeat penalty",
+    "api_max_tokens": "Longest answer from an API",
+    "budget_per_call_usd": "Limit for one question",
+    "budget_per_day_usd": "Limit for a day",
+    "budget_per_month_usd": "Limit for a month",
 }
 HELP = {"text_scale": "Size of all text, and of everything around it."}
 _ZERO_WORDS = {
     "context_length": "automatic",
     "threads": "automatic",
     "answer_max_tokens": "no limit",
+    "budget_per_call_usd": "no limit",
+    "budget_per_day_usd": "no limit",
+    "budget_per_month_usd": "no limit",
 }
 _CHOICE_WORDS = {
     "system": "System",
@@ -79,7 +86,7 @@ def shown_value(field: Field, value: Value) -> str:
     if field.name == "text_scale":
         return f"{float(value) * 100:.0f} %"
     if isinstance(value, float):
-        return f"{value:g}"
+        return f"{value:.10g}"
     if isinstance(value, str):
         return _CHOICE_WORDS.get(value, value) if field.choices else (value or "empty")
     return f"{value} {field.unit}".strip()
@@ -213,7 +220,7 @@ class SettingRow(QWidget):
 
         def put(value: Value) -> None:
             if not edit.hasFocus() or not edit.isModified():
-                shown = f"{value:g}" if isinstance(value, float) else str(value)
+                shown = f"{value:.10g}" if isinstance(value, float) else str(value)
                 edit.setText("" if zero and value == 0 else shown)
 
         def typed() -> None:

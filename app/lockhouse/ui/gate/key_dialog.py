@@ -34,12 +34,18 @@ class KeyDialog(QDialog):
     test_wanted = Signal()
 
     def __init__(
-        self, theme: Theme, row: ProviderRow, view: NetworkView, parent: QWidget | None = None
+        self,
+        theme: Theme,
+        row: ProviderRow,
+        view: NetworkView,
+        *,
+        can_test: bool,
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._theme = theme
         self._row = row
-        self._can_test = row.is_open(view.hosts) and view.is_open
+        self._can_test = can_test
         self._banner: Banner | None = None
         provider, px = row.provider, theme.px
         self.setObjectName("key_dialog")
@@ -158,7 +164,13 @@ class KeyDialog(QDialog):
         self._spinner.hide()
         self._test.setEnabled(True)
         self._test.setText("Test again")
-        self._say("info" if test.is_good else "danger", test.message, test.hint)
+        if test.is_good:
+            self._say("info", test.message, test.hint)
+            return
+        self._say("danger", test.message, "Paste another key, or test it again later.")
+        self.edit.show()
+        self.edit.setFocus()
+        self._keep.show()
 
     def _say(self, tone: BannerTone, message: str, hint: str) -> None:
         if self._banner is not None:

@@ -114,6 +114,7 @@ class ProviderController(QObject):
 
         def done(state: str) -> None:
             self.key_kept.emit(provider.name, state)
+            self._health.pop(provider.name, None)  # it may answer otherwise now
             self.refresh()
 
         self._jobs.run(work, done, lambda error: self.key_failed.emit(provider.name, error))
@@ -282,9 +283,15 @@ class ProviderController(QObject):
             return
         for row in self.rows:
             name = row.provider.name
-            if row.provider.zone == "lan" and name not in self._health and row.is_open(view.hosts):
+            if row.provider.zone != "lan" or name in self._health:
+                continue
+            if self.can_reach(row.provider):
                 self._health[name] = ()
                 self.check_health(name)
+
+    def can_reach(self, provider: Provider) -> bool:
+        """Whether this window can reach it now. Cheap."""
+        return self._workspace.gate.way_to(provider.hosts) == "open"
 
     # inside
 

@@ -54,7 +54,10 @@ class ProviderDialogs(QObject):
         row = self._controller.row(name)
         if row is None:
             return
-        dialog = KeyDialog(self._theme, row, self._network.view, self._over)
+        can_test = self._controller.can_reach(row.provider)
+        dialog = KeyDialog(
+            self._theme, row, self._network.view, can_test=can_test, parent=self._over
+        )
         dialog.key_given.connect(lambda key: self._controller.set_key(row.provider, key))
         dialog.test_wanted.connect(lambda: self._controller.test_key(row.provider))
         self._key = (name, dialog)
@@ -199,10 +202,8 @@ class ProviderDialogs(QObject):
         if self._server is not None:
             self._server.accept()
         self.told.emit(f"Added {provider.title}")
-        if self._is_open(provider.endpoints) and self._network.view.is_open:
+        if self._controller.can_reach(provider):
             self._controller.read_models(provider.name)
-            if provider.zone == "lan":
-                self._controller.check_health(provider.name)
 
     def _add_failed(self, error: LockhouseError) -> None:
         if self._server is not None:

@@ -57,6 +57,14 @@ class ProviderRow:
         return self.key_state not in _NO_KEY_STATES
 
     @property
+    def wants_key(self) -> bool:
+        """Whether nothing can be asked of it before a key is set."""
+        if self.has_key or self.provider.key == "none":
+            return False
+        told = any(one.code == "unauthorized" for one in self.health)
+        return told or self.provider.key == "required"
+
+    @property
     def is_used(self) -> bool:
         """Whether the person has anything to do with it."""
         return self.is_own or self.has_key or self.may_send or self.chosen > 0

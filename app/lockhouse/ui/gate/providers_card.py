@@ -128,7 +128,7 @@ class ProvidersCard(Card):
             if row.health:
                 words.setToolTip("\n".join(_told(row)))
             layout.addWidget(words)
-        if provider.key == "required" and not row.has_key:
+        if row.wants_key:
             set_key = push_button(
                 theme, "Set key…", name=f"key_{name}", compact=True,
                 spoken=f"Set key for {provider.title}",

@@ -61,10 +61,12 @@ _PURPOSES = {
     "classify": "Classification",
     "reason": "Reasoning",
     "SendAnswerRequest": "Chat",
+    "key test": "Test of the key",
 }
 OUTCOMES = {
     "sealed": "the network was sealed",
     "broker_gone": "the broker had ended",
+    "start_anew": "its port opens with the next start",
     "host_not_allowed": "the host is not on the list",
     "key_unencrypted": "the key would have travelled unencrypted",
     "unauthorized": "the key was refused",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Sequence
@@ -54,8 +55,10 @@ class Door:
         trace: TracebackType | None,
     ) -> None:
         self._channel.close()
-        os.kill(self.broker_pid, signal.SIGKILL)
-        os.waitpid(self.broker_pid, 0)
+        # A test may have ended it, and the program let it go.
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
+            os.kill(self.broker_pid, signal.SIGKILL)
+            os.waitpid(self.broker_pid, 0)
         self._database.close()
 
     def log(self) -> str:

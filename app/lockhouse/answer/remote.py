@@ -311,7 +311,7 @@ class _Sending:
             yield self._cancelled()
         except LockhouseError as error:
             meant = told(error, self.target.provider, self.means.gate)
-            yield failed_of(meant, self._settle(error.code, nothing_came=_nothing_came_of(error)))
+            yield failed_of(meant, self._settle(error.code, nothing_came=self._is_free(error)))
         finally:
             if not self.is_settled:  # the reader went away
                 self._settle("cancelled")
@@ -476,6 +476,11 @@ class _Sending:
         self.means.sent.settle(self.sent_id, outcome, host=host, usage=usage, cost=cost)
         return cost
 
+    def _is_free(self, error: LockhouseError) -> bool:
+        """Whether it is certain that nothing was computed, and so nothing is paid for."""
+        came = self.telling.received_bytes or self.tool_calls or self.usage is not None
+        return not came and _nothing_came_of(error)
+
     def _finished(self, answered: Answered) -> Finished:
         cost = self._settle("ok", answered)
         reason: FinishReason = "length" if answered.finish_reason == "length" else "stop"
@@ -509,11 +514,11 @@ class _Sending:
 
 
 def _nothing_came_of(error: LockhouseError) -> bool:
-    """Whether an error means that nothing was computed, and so nothing is paid for."""
+    """Whether an error before the first word means that nothing was computed."""
     if isinstance(error, RemoteFailure):
         never_left = ("host_not_allowed", "dns", "connection_refused", "network_unreachable", "tls")
         return error.status >= 400 or error.code in never_left
-    return True
+    return error.code != "sealed"  # the broker was ended: nobody knows what it had sent
 
 
 _CONTENT = ("messages", "contents", "system", "systemInstruction", "tools", "response_format")

@@ -1,0 +1,79 @@
+"""What answers from elsewhere cost when they end badly: never less than what came of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from decimal import Decimal
+
+import pytest
+
+from lockhouse.core.answering import Text
+from lockhouse.core.cancelling import CancelToken
+from lockhouse.gate.brokers import Brokers
+from tests.answer.remote import Elsewhere, ask, failed, held, question
+from tests.remote.replies import Fault
+from tests.remote.server import RemoteServer
+
+
+@pytest.fixture
+def server() -> Iterator[RemoteServer]:
+    with RemoteServer() as server:
+        yield server
+
+
+@pytest.fixture
+def home(tmp_path_factory: pytest.TempPathFactory, server: RemoteServer) -> Iterator[Elsewhere]:
+    with Elsewhere(tmp_path_factory.mktemp("home"), [server]) as elsewhere:
+        provider = elsewhere.add("api", server.endpoint, zone="cloud", title="An API")
+        elsewhere.consents.give(provider)
+        elsewhere.price("api", "small", "10")
+        yield elsewhere
+
+
+@pytest.mark.parametrize("fault", ["reset-middle", "cut", "error-inside"])
+def test_what_came_before_an_error_is_paid_for(
+    home: Elsewhere, server: RemoteServer, fault: str
+) -> None:
+    server.faults.append(Fault(fault))
+    events = ask(home.remotes.get("api/small"), question())
+    end = failed(events)
+    assert held(events)
+    assert end.cost is not None
+    assert end.cost.is_estimate
+    assert end.cost.amount > 0
+    assert home.budget.spent_today().cost == end.cost.amount
+    assert home.budget.spent_today().reserved == 0
+
+
+@pytest.mark.parametrize("fault", ["401", "402", "429", "503"])
+def test_what_was_refused_costs_nothing(home: Elsewhere, server: RemoteServer, fault: str) -> None:
+    server.faults += [Fault(fault, retry_after="90")] * 3
+    assert failed(ask(home.remotes.get("api/small"), question())).cost is None
+    assert home.budget.spent_today().cost == 0
+
+
+def test_an_answer_whose_broker_is_killed_is_paid_for(
+    home: Elsewhere, server: RemoteServer
+) -> None:
+    server.faults.append(Fault("stall-middle"))
+    answer = home.remotes.get("api/small").answer(question(), CancelToken())
+    assert isinstance(next(answer), Text)
+    assert server.stalled.wait(10)
+    for broker in Brokers(home.door.home / "run").list():
+        os.kill(broker.pid, signal.SIGKILL)
+    end = failed([*answer])
+    assert end.cost is not None
+    assert end.cost.amount > 0
+    assert home.budget.spent_today().cost == end.cost.amount
+
+
+def test_a_reader_who_leaves_has_paid_for_what_came(home: Elsewhere, server: RemoteServer) -> None:
+    server.faults.append(Fault("stall-middle"))
+    answer = home.remotes.get("api/small").answer(question(), CancelToken())
+    assert isinstance(next(answer), Text)
+    answer.close()  # type: ignore[attr-defined]
+    today = home.budget.spent_today()
+    assert today.cost > Decimal(0)
+    assert today.reserved == 0

@@ -53,7 +53,7 @@ class RecordsController(QObject):
         self._look = 0
         self._last_seq = -1
         self._first_seq: int | None = None  # the last one before this window began
-        self._looking = False
+        self._looking = self._again = False
         self._timer = QTimer(self)
         self._timer.setInterval(_LOOK_EVERY_MS)
         self._timer.timeout.connect(self.look)
@@ -79,14 +79,14 @@ class RecordsController(QObject):
         self._wanted = wanted
         self._look += 1
         self._last_seq = -1
-        self._looking = False
         self.look()
 
     def look(self) -> None:
-        """Look whether there are new ones; a look that is still going on is enough."""
+        """Look whether there are new ones; one that is going on is followed by one more."""
         if self._looking:
+            self._again = True
             return
-        self._looking = True
+        self._looking, self._again = True, False
         look, wanted, known, first = self._look, self._wanted, self._last_seq, self._first_seq
 
         def read() -> tuple[int, Counted, Told] | None:
@@ -171,13 +171,14 @@ class RecordsController(QObject):
 
     def _show(self, found: tuple[int, Counted, Told] | None) -> None:
         self._looking = False
-        if found is None:
-            return
-        last, counted, told = found
-        if counted.look == self._look:
-            self._last_seq = last
-            self.counted.emit(counted)
-        self.told.emit(told)
+        if found is not None:
+            last, counted, told = found
+            if counted.look == self._look:
+                self._last_seq = last
+                self.counted.emit(counted)
+            self.told.emit(told)
+        if self._again:
+            self.look()
 
     def _not_read(self, error: LockhouseError) -> None:
         self._looking = False

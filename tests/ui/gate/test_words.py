@@ -1,0 +1,118 @@
+"""What the records say, and the sentence of the banner, in every state."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from lockhouse.gate.protocol import Record, RecordKind
+from lockhouse.gate.records import Session
+from lockhouse.ui.gate import words
+from lockhouse.ui.gate.banner import sentence
+from lockhouse.ui.gate.values import Told
+from lockhouse.ui.network import NetworkView
+
+NOW = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
+SEALED_AT = "2026-11-22T10:12:00.000+00:00"
+
+
+def record(kind: RecordKind, **more: object) -> Record:
+    return Record(SEALED_AT, kind, **more)  # type: ignore[arg-type]
+
+
+def test_what_moved_nothing_was_not_sent() -> None:
+    assert words.sign_of(record("transfer", bytes_out=120, outcome="200")).word == "Sent"
+    failed = record("transfer", outcome="connection_lost", purpose="download")
+    assert words.sign_of(failed).word == "Failed"
+    assert words.purpose_of(failed) == "Model download: the connection broke"
+
+
+@pytest.mark.parametrize("kind", ["key_set", "consent_given", "pruned", "proved", "a_later_kind"])
+def test_every_kind_has_a_word_and_an_icon(kind: RecordKind) -> None:
+    sign = words.sign_of(record(kind))
+    assert sign.word
+    assert sign.icon
+
+
+def test_a_status_is_told_when_it_is_no_good_one() -> None:
+    assert words.trouble_of(record("transfer", outcome="200")) == ""
+    assert words.trouble_of(record("transfer", outcome="401")) == "answered 401"
+    assert words.trouble_of(record("refused", outcome="sealed")) == "the network was sealed"
+
+
+def test_an_answers_purpose_shows_no_number() -> None:
+    shown = words.purpose_of(record("transfer", outcome="200", purpose="answer of mistral/big #12"))
+    assert shown == "Answer of mistral/big"
+
+
+def test_the_hosts_of_a_door_are_shown_with_how_many_more() -> None:
+    opened = record("unsealed", outcome="a.example:443 b.example:8080")
+    assert words.host_of(opened) == "a.example +1"
+
+
+def test_a_time_is_of_the_readers_own_day() -> None:
+    east = timezone(timedelta(hours=13))
+    here = record("sealed")
+    assert words.time_of(here, NOW) == "10:12"
+    assert words.time_of(here, NOW + timedelta(days=1)) == "22\u00a0Nov"
+    assert words.time_of(here, NOW.astimezone(east)) == "23:12"
+    assert words.time_of(Record("nonsense", "sealed"), NOW) == "nonsense"
+
+
+def test_typed_words_also_find_what_is_only_shown() -> None:
+    (term,) = words.terms_of("Download")
+    assert term.text == "download"
+    assert "download" in term.purposes
+
+
+SESSION = Session(448, ("api.mistral.ai:443",), refused=2)
+
+
+@pytest.mark.parametrize(
+    ("view", "told", "title", "below"),
+    [
+        (
+            NetworkView(),
+            Told(record("sealed", purpose="window"), SESSION),
+            "Sealed. Nothing can leave this machine.",
+            "Sealed by you at 10:12. Before that 448 bytes went to api.mistral.ai in this session, "
+            "and two attempts were refused.",
+        ),
+        (NetworkView(), Told(None, Session()), "Sealed.", "It was never opened. Nothing has left"),
+        (
+            NetworkView("open", hosts=("api.mistral.ai:443",), since=SEALED_AT, bytes_out=1500),
+            Told(record("unsealed", purpose="command")),
+            "Open to api.mistral.ai.",
+            "Opened by a command at 10:12, until you seal it. 2\u00a0kB have left",
+        ),
+        (
+            NetworkView("start_anew", hosts=("api.mistral.ai:443",), since=SEALED_AT),
+            Told(),
+            "Sealed. The door opens with the next start.",
+            "quit Lockhouse and start it again",
+        ),
+        (NetworkView("broker_gone", hosts=("x.example:443",)), Told(), "the broker has ended", ""),
+        (
+            NetworkView("damaged", explanation="network.json is damaged."),
+            Told(),
+            "cannot be read",
+            "network.json is damaged.",
+        ),
+    ],
+)
+def test_the_banner_says_how_it_stands(
+    view: NetworkView, told: Told, title: str, below: str
+) -> None:
+    said = sentence(view, told, "kernel", NOW)
+    assert title in said.title
+    assert below in said.below
+    assert said.is_closed == (not view.is_open)
+
+
+def test_what_enforces_it_is_named_honestly() -> None:
+    assert "kernel refuses" in sentence(NetworkView(), Told(), "kernel", NOW).below
+    python = sentence(NetworkView(), Told(), "python", NOW)
+    assert python.title == "Sealed by the program only."
+    assert "native code is not held back" in python.below
+    assert not sentence(NetworkView(), Told(), "none", NOW).is_closed

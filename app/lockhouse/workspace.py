@@ -13,21 +13,16 @@ from typing import TYPE_CHECKING
 
 from lockhouse.answer.everything import AllTargets
 from lockhouse.answer.local import LoadPlanner, LocalTargets
-from lockhouse.answer.remotes import RemoteTargets
 from lockhouse.chat.conversations import Conversations
 from lockhouse.chat.turns import Turns
 from lockhouse.engine.checkup import EngineCheckup
 from lockhouse.engine.planning import Planner
 from lockhouse.engine.pool import EnginePool
 from lockhouse.gate.brokers import Brokers
-from lockhouse.gate.consents import Consents
-from lockhouse.gate.costs.budget import Budget, limits_of
-from lockhouse.gate.costs.prices import PriceList
 from lockhouse.gate.door import Gate
 from lockhouse.gate.launching import inherited_channel
 from lockhouse.gate.network import Network
 from lockhouse.gate.providers import Providers
-from lockhouse.gate.sent import Sent
 from lockhouse.library.fit import machine_now
 from lockhouse.library.models import Models
 from lockhouse.library.starter import starter_model
@@ -36,7 +31,11 @@ from lockhouse.storage.database import Database
 from lockhouse.storage.settings import Settings, SettingsFile
 
 if TYPE_CHECKING:
+    from lockhouse.answer.remotes import RemoteTargets
+    from lockhouse.gate.consents import Consents
+    from lockhouse.gate.costs.budget import Budget
     from lockhouse.gate.hub import Hub
+    from lockhouse.gate.sent import Sent
     from lockhouse.library.transfers import Transfers
 
 __all__ = ["Paths", "Workspace", "open_workspace", "paths_for"]
@@ -65,25 +64,10 @@ class Workspace:
         )
         self.planner = Planner()
         self.providers = Providers(self.database)
-        self.consents = Consents(self.database)
-        self.sent = Sent(self.database)
-        # Read anew each time: a limit that another program set holds here too.
-        limits_file = SettingsFile(paths.settings)
-        self.budget = Budget(
-            self.database,
-            lambda: limits_of(limits_file.load(overrides=overrides)),
-            PriceList(self.database),
-        )
-        self.remotes = RemoteTargets(
-            self.gate,
-            self.providers,
-            self.consents,
-            self.sent,
-            self.budget,
-            most_tokens=lambda: self.settings.api_max_tokens,
-        )
         local = LocalTargets(self.models, self.engines, lambda: self.settings)
-        self.targets = AllTargets(local, self.remotes, lambda: self.settings.default_target)
+        self.targets = AllTargets(
+            local, self.providers, lambda: self.remotes, lambda: self.settings.default_target
+        )
         self.conversations = Conversations(self.database)
         self.turns = Turns(self.conversations, self.targets)
         self.conversations.recover()  # answers whose writer was killed are marked as cut
@@ -94,6 +78,48 @@ class Workspace:
         from lockhouse.gate.hub import Hub
 
         return Hub(self.gate)
+
+    @cached_property
+    def consents(self) -> Consents:
+        """Which providers may be sent something; this and what follows for answers elsewhere."""
+        from lockhouse.gate.consents import Consents
+
+        return Consents(self.database)
+
+    @cached_property
+    def sent(self) -> Sent:
+        """What was sent, byte for byte."""
+        from lockhouse.gate.sent import Sent
+
+        return Sent(self.database)
+
+    @cached_property
+    def budget(self) -> Budget:
+        """Prices, limits, and what was spent."""
+        from lockhouse.gate.costs.budget import Budget, limits_of
+        from lockhouse.gate.costs.prices import PriceList
+
+        # Read anew each time: a limit that another program set holds here too.
+        file, overrides = SettingsFile(self.paths.settings), self._overrides
+        return Budget(
+            self.database,
+            lambda: limits_of(file.load(overrides=overrides)),
+            PriceList(self.database),
+        )
+
+    @cached_property
+    def remotes(self) -> RemoteTargets:
+        """The models of all providers."""
+        from lockhouse.answer.remotes import RemoteTargets
+
+        return RemoteTargets(
+            self.gate,
+            self.providers,
+            self.consents,
+            self.sent,
+            self.budget,
+            most_tokens=lambda: self.settings.api_max_tokens,
+        )
 
     @cached_property
     def transfers(self) -> Transfers:

@@ -7,44 +7,56 @@ nobody chose stays on this machine or on its own network.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from lockhouse.answer.local import LocalTargets
-from lockhouse.answer.remotes import RemoteTargets
 from lockhouse.answer.targets import Target, TargetInfo
 from lockhouse.core.errors import NotFound, PolicyRefused
+from lockhouse.gate.providers import Providers
+
+if TYPE_CHECKING:
+    from lockhouse.answer.remotes import RemoteTargets
 
 
 class AllTargets:
     """The directory of one home: see :class:`lockhouse.answer.directory.TargetDirectory`."""
 
     def __init__(
-        self, local: LocalTargets, remote: RemoteTargets, chosen: Callable[[], str]
+        self,
+        local: LocalTargets,
+        providers: Providers,
+        remote: Callable[[], RemoteTargets],
+        chosen: Callable[[], str],
     ) -> None:
-        """``chosen`` is the name of the default target in the settings; empty for none."""
+        """``remote`` is called when one elsewhere is wanted, which most programs never do.
+
+        ``chosen`` tells the name of the default target in the settings; empty for none.
+        """
         self.local = local
-        self.remote = remote
+        self._providers = providers
+        self._remote = remote
         self._chosen = chosen
 
     def get(self, name: str) -> Target:
         """By name, alias, hash prefix or path, or as ``provider/model``; "" is the default."""
         if not name:
             return self.default()
-        if self.remote.knows(name):
-            return self.remote.get(name)
+        if self._is_elsewhere(name):
+            return self._remote().get(name)
         try:
             return self.local.get(name)
         except NotFound:
             head, slash, _ = name.partition("/")
             if slash and head and not name.endswith(".gguf") and head[0] not in "./~":
-                self.remote.get(name)  # which says that there is no such provider
+                self._providers.get(head)  # which says that there is no such provider
             raise
 
     def default(self) -> Target:
         """The chosen target, or else the first local one. Never an API."""
         chosen = self._chosen()
-        if not self.remote.knows(chosen):
+        if not self._is_elsewhere(chosen):
             return self.local.default()
-        target = self.remote.get(chosen)
+        target = self._remote().get(chosen)
         if target.provider.zone == "cloud":
             raise PolicyRefused(
                 f"{chosen} is set as the default, and an API answers only where it was chosen.",
@@ -56,8 +68,15 @@ class AllTargets:
 
     def list(self) -> list[TargetInfo]:
         """All of them, the default one first."""
-        found = [*self.local.list(), *self.remote.list()]
+        found = self.local.list()
+        if self._providers.chosen():
+            found += self._remote().list()
         chosen = self._chosen()
-        if self.remote.knows(chosen):
+        if self._is_elsewhere(chosen):
             found.sort(key=lambda info: info.name != chosen)
         return found
+
+    def _is_elsewhere(self, name: str) -> bool:
+        """Whether the name begins with a provider's."""
+        head, slash, _ = name.partition("/")
+        return bool(slash) and any(known.name == head for known in self._providers.list())

@@ -64,11 +64,6 @@ class RemoteTargets:
         self._key_states: dict[str, tuple[float, str]] = {}
         self._means = Means(gate, consents, sent, budget, self._sharing, self.key_of, most_tokens)
 
-    def knows(self, name: str) -> bool:
-        """Whether a target's name begins with the name of a provider."""
-        head, slash, _ = name.partition("/")
-        return bool(slash) and any(known.name == head for known in self._providers.list())
-
     def get(self, name: str) -> RemoteTarget:
         """The target ``provider/model``. Raises NotFound with near names."""
         head, _, model = name.partition("/")
@@ -77,11 +72,11 @@ class RemoteTargets:
 
     def list(self) -> _InfoList:
         """Every chosen model."""
+        known = {provider.name: provider for provider in self._providers.list()}
         return [
-            info_of(provider, model, self._budget)
-            for provider in self._providers.list()
-            for model in self._providers.models(provider.name)
-            if model.is_chosen
+            info_of(known[model.provider], model, self._budget)
+            for model in self._providers.chosen()
+            if model.provider in known
         ]
 
     def refresh_models(self, name: str) -> _ModelList:

@@ -208,6 +208,14 @@ class Providers:
             ]
         return sorted(known, key=lambda model: not model.is_chosen)
 
+    def chosen(self) -> _ModelList:
+        """Every model that stands among the targets, in one look."""
+        self._prepare()
+        rows = self._database.read().execute(
+            "SELECT provider, value FROM provider_models WHERE is_chosen ORDER BY provider, name"
+        )
+        return [_model_of(provider, value, 1) for provider, value in rows.fetchall()]
+
     def was_listed(self, name: str) -> bool:
         """Whether its list was ever read."""
         return any(listed for _, _, listed, _ in self._rows(name))

@@ -349,4 +349,4 @@ def _longest_answer(quote: _Quote, room: Decimal) -> int:
 
 def _enough(amount: Decimal) -> str:
     """An amount that is enough, in cents."""
-    return str((amount + Decimal("0.01")).quantize(Decimal("0.01")))
+    return str(amount.quantize(Decimal("0.01"), rounding=ROUND_CEILING))

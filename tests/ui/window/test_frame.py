@@ -47,7 +47,7 @@ def _unnamed(root: QWidget) -> list[str]:
 
 def test_every_control_has_an_object_name_and_an_accessible_name(window: Window) -> None:
     main = window.app.window
-    for page in ("chat", "models", "settings"):
+    for page in ("chat", "models", "gate", "settings"):
         main.show_page(page)
     window.page.show_panel("prompt")
     window.page.show_panel("details")
@@ -56,7 +56,7 @@ def test_every_control_has_an_object_name_and_an_accessible_name(window: Window)
     for show, name in (
         (main.show_palette, "palette"),
         (main.show_shortcuts, "shortcut_list"),
-        (main.seal_wanted.emit, "seal_dialog"),
+        (main.door_wanted.emit, "open_dialog"),
     ):
         show()
         dialog = window.dialog(name)
@@ -208,13 +208,9 @@ def test_a_file_that_is_no_model_is_refused_with_the_reason(window: Window, tmp_
     assert len(window.app.models.shelf.models) == 1
 
 
-def test_the_seal_tells_how_and_proves_it(window: Window) -> None:
+def test_the_seal_leads_to_the_gate(window: Window) -> None:
     window.press("seal")
-    dialog = window.dialog("seal_dialog")
-    window.press("check_seal", dialog)
-    verdict = dialog.findChild(QWidget, "seal_verdict")
-    assert verdict is not None
-    window.until(verdict.isVisible)
+    assert window.main.page == "gate"
 
 
 def test_dialogs_close_with_escape(window: Window) -> None:

@@ -14,5 +14,7 @@ from lockhouse.ui.theme import Theme
 def theme(qapp: QApplication) -> Iterator[Theme]:
     made = Theme(qapp, choice="light", reduce_motion="on")
     yield made
+    # Nothing may reach it any more while it is being taken apart.
+    qapp.focusChanged.disconnect(made._move_ring)
     made.setParent(None)
     qapp.setStyleSheet("")

@@ -564,6 +564,7 @@ def test_a_message_has_a_menu(view: TranscriptView, qtbot: QtBot) -> None:
         "Copy selection",
         "Copy message",
         "Select message",
+        "Ask this of…",
         "Edit",
         "New chat from here",
         "Delete from here on",

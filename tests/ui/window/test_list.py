@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication, QLineEdit, QMenu
 from lockhouse.chat.conversations import Conversation, Folder
 from lockhouse.ui.chat.list_menu import fill_menu
 from lockhouse.ui.chat.list_model import rows_of
+from lockhouse.ui.chat.target_popup import TargetPopup
 from lockhouse.ui.chat.values import Listing, RunState
 from lockhouse.workspace import Workspace, open_workspace
 from tests.ui.window.driving import OpenWindow, Window
@@ -250,7 +251,10 @@ def test_the_menus_of_the_head_do_what_they_say(three: Window) -> None:
 def test_the_target_picker_sets_who_answers(three: Window) -> None:
     three.open(_named(three, "Beta"))
     three.press("target_picker")
-    _click(three, "SmolLM2")
+    popup = three.page.composer.findChild(TargetPopup)
+    assert popup is not None
+    three.qtbot.keyClicks(popup.edit, "smollm")
+    three.qtbot.keyClick(popup.edit, Qt.Key.Key_Return)
     three.until(lambda: _named(three, "Beta").target == "smollm2-135m-instruct")
 
 

@@ -231,7 +231,9 @@ class DestinationLine(QWidget):
         self._text.setProperty("ink", "warning")
         self._text.setObjectName("destination_words")
         self._text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self._button = push_button(theme, "", name="destination_way", kind="link", compact=True)
+        self._button = push_button(
+            theme, "", name="destination_way", kind="link", compact=True, spoken="The way on"
+        )
         self._button.clicked.connect(lambda: self.way_wanted.emit(self._way))
         row.addWidget(self._icon)
         row.addWidget(self._text, 1)
@@ -249,7 +251,7 @@ class DestinationLine(QWidget):
         self._words, self._way = words, way
         self._mark = icon
         self._button.setText(WAY_WORDS.get(way, ""))
-        self._button.setAccessibleName(WAY_WORDS.get(way, "").rstrip("…"))
+        self._button.setAccessibleName(WAY_WORDS.get(way, "The way on").rstrip("…"))
         self._button.setVisible(bool(way))
         self._text.setAccessibleName(words)
         self._text.setToolTip(words)

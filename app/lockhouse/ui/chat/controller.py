@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import msgspec
 from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QImage
 
 from lockhouse.answer.everything import AllTargets
 from lockhouse.chat.conversations import Conversation, Conversations, Message
@@ -221,6 +222,10 @@ class ChatController(QObject):
         if question.edits:
             return self._conversations.images(question.edits)
         return question.images
+
+    def load_picture(self, sha256: str, take: Callable[[QImage], None]) -> None:
+        """A picture of a message, small."""
+        self.pictures.thumbnail(lambda: self._conversations.picture(sha256), take)
 
     def is_free(self) -> bool:
         """Whether an answer can begin in the open conversation; says so where it cannot."""

@@ -88,6 +88,7 @@ class ForwardView(QObject):
         """Another conversation, another target, or other targets to choose from."""
         chosen = self._chat.target or self._default
         self._composer.set_destinations((*self._local, *self._chat.forwarding.destinations), chosen)
+        self._thread.offer_selection(offered=bool(self._chat.forwarding.destinations))
         self._shown = None
         self._say()
         self._pause.start()

@@ -112,6 +112,7 @@ class ChatPage(QWidget):
         self.find_bar = FindBar(theme)
         self.transcript = TranscriptView(theme)
         self.transcript.setObjectName("transcript")
+        self.transcript.load_picture = self._controller.load_picture
         self.thread_ = Thread(self.transcript, self._controller.runs)
         self.first_start = FirstStart(theme)
         self.empty = EmptyChat(theme)
@@ -451,6 +452,7 @@ class ChatPage(QWidget):
 
     def _answer_ended(self, ended: AnswerEnded) -> None:
         self.list_panel.show_end(ended)
+        self.thread_.note_end(ended)
         if ended.conversation_id == self._controller.conversation_id:
             self.composer.set_running(running=False)
         if ended.failed is not None and ended.failed.exit_code == NoRoom.exit_code:

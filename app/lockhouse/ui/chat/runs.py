@@ -22,6 +22,7 @@ from lockhouse.core.answering import (
     Notice,
     PromptProgress,
     Reasoning,
+    StartOver,
     Text,
     TextWasReasoning,
     Usage,
@@ -38,6 +39,7 @@ from lockhouse.ui.chat.values import (
 )
 from lockhouse.ui.jobs import JobHandle, Jobs
 
+_QUIET = ("waiting", "server_changed")  # told where the answer is going to stand
 _RATE_AFTER_S = 0.4  # before that a rate is noise
 
 
@@ -62,12 +64,20 @@ class _Run:
     first_at: float = 0.0
     finished: Finished | None = None
     failed: Failed | None = None
+    told: str = ""
+    remark: str = ""
 
     def state(self) -> RunState:
         elapsed = time.monotonic() - self.first_at if self.first_at else 0.0
         rate = self.counted / elapsed if elapsed > _RATE_AFTER_S else 0.0
         return RunState(
-            self.conversation_id, self.message_id, self.phase, self.done, self.total, rate
+            self.conversation_id,
+            self.message_id,
+            self.phase,
+            self.done,
+            self.total,
+            rate,
+            "" if self.text else self.told,
         )
 
 
@@ -144,6 +154,10 @@ class Runs(QObject):
                 run.reasoning += [*reasoning, *run.text, *text]
                 run.text, text, reasoning = [], [], []
                 self._show_from_start(run)
+            elif isinstance(event, StartOver):
+                run.text, run.reasoning, text, reasoning = [], [], [], []
+                run.remark = "Began again: another server took over"
+                self._show_from_start(run)
             else:
                 self._take_other(run, event)
         run.text += text
@@ -158,7 +172,16 @@ class Runs(QObject):
 
     def _show_from_start(self, run: _Run) -> None:
         trace = "".join(run.reasoning)
-        self.grew.emit(AnswerGrew(run.conversation_id, run.message_id, "", trace, from_start=True))
+        self.grew.emit(
+            AnswerGrew(
+                run.conversation_id,
+                run.message_id,
+                "",
+                trace,
+                from_start=True,
+                remark=run.remark,
+            )
+        )
 
     def _take_other(self, run: _Run, event: TurnEvent) -> None:
         if isinstance(event, TurnStarted):
@@ -175,7 +198,12 @@ class Runs(QObject):
         elif isinstance(event, Usage):
             run.counted = event.completion_tokens
         elif isinstance(event, Notice):
-            self.noticed.emit(Note(event.message, "warning"))
+            if event.code in _QUIET and not run.text:
+                run.told = event.message
+            elif event.code in _QUIET:
+                self.noticed.emit(Note(event.message))
+            else:
+                self.noticed.emit(Note(event.message, "warning"))
         elif isinstance(event, Finished):
             run.finished = event
         elif isinstance(event, Failed):

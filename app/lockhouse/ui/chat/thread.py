@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from lockhouse.chat.conversations import Message
 from lockhouse.ui.chat.reading import to_transcript
 from lockhouse.ui.chat.runs import Runs
-from lockhouse.ui.chat.values import AnswerGrew, AnswerStarted, RunState
+from lockhouse.ui.chat.values import AnswerEnded, AnswerGrew, AnswerStarted, RunState
 from lockhouse.ui.transcript import TranscriptView
 from lockhouse.ui.transcript.values import TranscriptMessage
 
@@ -39,6 +40,7 @@ class Thread:
         self._messages: list[Message] = []
         self._shown: list[TranscriptMessage] = []
         self._streaming = ""
+        self._retry_at: dict[str, datetime] = {}
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -57,7 +59,7 @@ class Thread:
         """Another conversation."""
         self._streaming = ""
         self._messages = list(messages)
-        self._shown = [to_transcript(message) for message in messages]
+        self._shown = [self._as_shown(message) for message in messages]
         self._view.set_messages(self._shown)
         self._join(conversation_id)
 
@@ -76,7 +78,7 @@ class Thread:
             if _mark(self._messages[number]) != _mark(new):
                 self._replace(number, new)
         for new in messages[same:]:
-            shown = to_transcript(new)
+            shown = self._as_shown(new)
             self._view.append_message(shown)
             self._messages.append(new)
             self._shown.append(shown)
@@ -92,7 +94,7 @@ class Thread:
                 return
 
     def _replace(self, number: int, message: Message) -> None:
-        shown = to_transcript(message)
+        shown = self._as_shown(message)
         if message.id == self._streaming:
             if message.status == "streaming":
                 return  # what is shown is newer than what is stored
@@ -127,17 +129,34 @@ class Thread:
         if grew.message_id == self._streaming:
             if grew.from_start:
                 answer = next(one for one in self._shown if one.id == grew.message_id)
-                self._view.begin_stream(replace(answer, text="", reasoning=""))
+                self._view.restart_stream(
+                    replace(answer, text="", reasoning="", remark=grew.remark)
+                )
             self._view.feed(grew.message_id, text=grew.text, reasoning=grew.reasoning)
 
     def progress(self, run: RunState) -> None:
         """Loading or reading."""
         if run.message_id != self._streaming or not self._streaming:
             return
-        if run.phase == "loading":
+        if run.told:
+            self._view.set_progress(run.message_id, "waiting", 0, 0, run.told)
+        elif run.phase == "loading":
             self._view.set_progress(run.message_id, "loading", run.done, run.total)
         elif run.phase == "reading":
             self._view.set_progress(run.message_id, "prompt", run.done, run.total)
+
+    def offer_selection(self, *, offered: bool) -> None:
+        """Whether a selection can be asked about elsewhere."""
+        self._view.offers_selection = offered
+
+    def note_end(self, ended: AnswerEnded) -> None:
+        """An answer failed: when to try again is counted from now."""
+        if ended.failed is not None and ended.failed.retry_after_s > 0:
+            wait = timedelta(seconds=ended.failed.retry_after_s)
+            self._retry_at[ended.message_id] = datetime.now(UTC) + wait
+
+    def _as_shown(self, message: Message) -> TranscriptMessage:
+        return to_transcript(message, retry_at=self._retry_at.get(message.id))
 
     def _cut(self, keep: int) -> None:
         if keep >= len(self._shown):
@@ -164,6 +183,7 @@ class Thread:
                     header_name=shown.header_name,
                     header_detail=shown.header_detail,
                     badge=shown.badge,
+                    leaves=shown.leaves,
                     version_index=shown.version_index,
                     version_count=shown.version_count,
                     created_at=shown.created_at,

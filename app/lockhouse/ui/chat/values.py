@@ -64,6 +64,7 @@ class AnswerGrew:
     text: str
     reasoning: str
     from_start: bool = False
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class RunState:
     done: int = 0
     total: int = 0
     tokens_per_s: float = 0.0
+    told: str = ""  # what is waited for before the first word
 
     @property
     def fraction(self) -> float | None:

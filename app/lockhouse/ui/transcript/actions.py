@@ -18,6 +18,7 @@ _ACTIONS = (
     ("next_version", "chevron-right", "Next version", "Next version"),
     ("edit", "pencil", "Edit answer", "Edit message"),
     ("branch", "git-branch", "New chat from here", "New chat from here"),
+    ("forward", "arrow-up-right", "Ask this of…", "Ask this of…"),
     ("continue", "circle-play", "Continue this answer", ""),
     ("details", "info", "Details", ""),
 )

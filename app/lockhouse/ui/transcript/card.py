@@ -6,7 +6,7 @@ near the visible part exist as widgets; the others are gaps of known or guessed 
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, Signal
+from PySide6.QtCore import QEvent, QRect, QRectF, Qt, Signal
 from PySide6.QtGui import (
     QEnterEvent,
     QFocusEvent,
@@ -22,7 +22,8 @@ from lockhouse.ui.markdown.blocks import block_text
 from lockhouse.ui.theme import Theme, tokens
 from lockhouse.ui.transcript.actions import ActionRow
 from lockhouse.ui.transcript.editing import EditBox
-from lockhouse.ui.transcript.files import FileMarks
+from lockhouse.ui.transcript.files import FileMarks, Loader
+from lockhouse.ui.transcript.header import paint_header
 from lockhouse.ui.transcript.items import Item
 from lockhouse.ui.transcript.notes import StatusNote, WaitingRow
 from lockhouse.ui.transcript.parts import (
@@ -37,7 +38,6 @@ from lockhouse.ui.transcript.parts import (
 from lockhouse.ui.transcript.reasoning import ReasoningBox
 from lockhouse.ui.transcript.spacing import gap, one_line
 from lockhouse.ui.transcript.styles import Styles
-from lockhouse.ui.widgets.pills import paint_pill, pill_width
 
 REASONING_PART = -1
 _KEYBOARD = (
@@ -54,6 +54,7 @@ class MessageCard(QWidget):
     edited = Signal(str, bool)
     edit_cancelled = Signal()
     layout_wanted = Signal()
+    file_forwarded = Signal(int)  # number of the file
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
@@ -77,6 +78,7 @@ class MessageCard(QWidget):
         self._unfold: QPushButton | None = None
         self._files: FileMarks | None = None
         self.edit_box: EditBox | None = None
+        self.load_picture: Loader | None = None
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setMouseTracking(True)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover, on=False)
@@ -143,9 +145,9 @@ class MessageCard(QWidget):
             row.show()
         elif self._waiting is not None:
             self._waiting.hide()
-        if item.message.files:
+        if item.message.files or item.message.pictures:
             marks = self._file_marks()
-            marks.show_files(item.message.files, item.open_files)
+            marks.show_files(item.message.files, item.open_files, item.message.pictures)
             marks.show()
         elif self._files is not None:
             self._files.hide()
@@ -162,9 +164,12 @@ class MessageCard(QWidget):
     def _spoken_name(self, item: Item) -> str:
         who = item.message.header_name or "the model"
         speaker = f"Answer from {who}" if item.message.role == "assistant" else "You"
-        files = ", ".join(file.name for file in item.message.files)
-        along = f" (with {files})" if files else ""
-        return f"{speaker}{along}: {item.words()[:160]}"
+        names = [file.name for file in item.message.files]
+        names += [picture.name or "a picture" for picture in item.message.pictures]
+        files = ", ".join(names)
+        told = f" (with {files})" if files else ""
+        badge = f", {item.message.badge}" if item.message.leaves else ""
+        return f"{speaker}{badge}{told}: {item.words()[:160]}"
 
     # layout
 
@@ -485,32 +490,12 @@ class MessageCard(QWidget):
                     self._bubble, px(tokens.RADIUS_CARD), px(tokens.RADIUS_CARD)
                 )
         else:
-            self._paint_header(painter, item)
+            paint_header(painter, theme, item.message, self._column)
         if self._ring and self.hasFocus():
             painter.setPen(QPen(theme.color("focus"), 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             box = QRectF(self._column.x(), px(8), self._column.width(), self.height() - px(10))
             painter.drawRoundedRect(box.adjusted(-px(10), 0, px(10), 0), px(6), px(6))
-
-    def _paint_header(self, painter: QPainter, item: Item) -> None:
-        theme, px = self._theme, self._theme.px
-        left, top, height = float(self._column.x()), px(18), px(20)
-        middle = Qt.AlignmentFlag.AlignVCenter
-        pieces = (
-            (item.message.header_name or "Answer", theme.font("body", weight=600), "text-1"),
-            (item.message.header_detail, theme.font("caption"), "text-2"),
-        )
-        for words, font, ink in pieces:
-            if not words:
-                continue
-            painter.setFont(font)
-            painter.setPen(theme.color(ink))
-            width = QFontMetricsF(font).horizontalAdvance(words)
-            painter.drawText(QRectF(left, top, width + 1, height), middle, words)
-            left += width + px(8)
-        badge = item.message.badge
-        if badge and left + pill_width(theme, badge, "cpu") < self._column.right():
-            paint_pill(painter, theme, QPointF(left, top), badge, "cpu", "neutral")
 
     # parts made when first needed
 
@@ -542,6 +527,8 @@ class MessageCard(QWidget):
         if self._files is None:
             self._files = FileMarks(self._theme, self)
             self._files.toggled.connect(self._toggle_file)
+            self._files.forward_wanted.connect(self.file_forwarded)
+            self._files.load = self.load_picture
         return self._files
 
     def _files_width(self) -> int:

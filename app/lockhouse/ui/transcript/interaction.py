@@ -231,7 +231,9 @@ class Interaction(QObject):
         menu.aboutToHide.connect(menu.deleteLater)
         menu.popup(at)
 
-    def message_menu(self, card: MessageCard) -> QMenu:
+    def message_menu(
+        self, card: MessageCard, ask_selection: Callable[[], None] | None = None
+    ) -> QMenu:
         """Everything that can be done with one message."""
         menu = QMenu(self._area)
         menu.setObjectName("message-menu")
@@ -245,6 +247,14 @@ class Interaction(QObject):
         select = menu.addAction("Select message")
         select.triggered.connect(lambda: self.select_message(card))
         if not item.streaming:
+            menu.addSeparator()
+            if ask_selection is not None and self.selection.span() is not None:
+                asked = menu.addAction(
+                    self._theme.icon("arrow-up-right"), "Ask about the selection…"
+                )
+                asked.triggered.connect(ask_selection)
+            this = menu.addAction(self._theme.icon("arrow-up-right"), "Ask this of…")
+            this.triggered.connect(lambda: self._act(card, "forward"))
             menu.addSeparator()
             for kind, label in (
                 ("edit", "Edit"),

@@ -171,6 +171,15 @@ class Item:
             self._settled = 0
         self._begin()
 
+    def restart(self, message: TranscriptMessage) -> None:
+        """All that has come is void: the stream begins again with what this message has."""
+        self.message = message
+        self.progress = None
+        self.thinking_since = self.thought_for = None
+        self._blocks = None
+        self._settled = 0
+        self._begin()
+
     def blocks(self) -> tuple[Block, ...]:
         """What there is to draw now."""
         if self._stream is not None:
@@ -243,7 +252,7 @@ class Item:
             if number in self.open_files:
                 blocks += _file_blocks(file.text)
         text = self.words() if self.unfolded else _fold(self.words())
-        if text or not self.message.files:
+        if text or not (self.message.files or self.message.pictures):
             blocks += [TextBlock((Paragraph((Run(chunk),)),)) for chunk in _chunks(text)]
         return tuple(blocks)
 

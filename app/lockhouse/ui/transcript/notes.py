@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
-from PySide6.QtCore import QPointF, QRectF, Qt, Signal
+from PySide6.QtCore import QPointF, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QFontMetricsF, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QPushButton, QWidget
 
@@ -18,8 +20,24 @@ _WORDS = {
     "failed": ("The answer failed.", "Try again."),
     "complete": ("", ""),  # only with a limit, which has words of its own
 }
+_MOST_WAYS = 4
+_TICK_MS = 500
 _KEPT = " What had come is kept."
 _NOTHING = " Nothing had come yet."
+
+
+def _ways(message: TranscriptMessage, *, has_any: bool) -> list[tuple[str, str]]:
+    """What can be done, each with its label."""
+    if message.ways:
+        return list(message.ways)
+    ways: list[tuple[str, str]] = []
+    if message.text or (message.status != "failed" and has_any):
+        ways.append(("continue", "Continue"))
+    if not message.limit:
+        ways.append(("regenerate", "Try again"))
+    if message.retry_safer:
+        ways.append(("retry_safer", "Try again with safer settings"))
+    return ways
 
 
 class StatusNote(QWidget):
@@ -34,11 +52,16 @@ class StatusNote(QWidget):
         self._hint = ""
         self._failed = False
         self._text_width = 0
-        self._buttons = [QPushButton(self) for _ in range(3)]
+        self._buttons = [QPushButton(self) for _ in range(_MOST_WAYS)]
         for index, button in enumerate(self._buttons):
             button.setProperty("compact", "true")
             button.clicked.connect(lambda _=False, index=index: self._choose(index))
         self._kinds: tuple[str, ...] = ()
+        self._labels: tuple[str, ...] = ()
+        self._retry_at: datetime | None = None
+        self._countdown = QTimer(self)
+        self._countdown.setInterval(_TICK_MS)
+        self._countdown.timeout.connect(self._count_down)
 
     def show_message(self, message: TranscriptMessage) -> None:
         words, hint = _WORDS[message.status]
@@ -48,15 +71,12 @@ class StatusNote(QWidget):
             words += _KEPT if has_any else _NOTHING
         self._words = message.error_message or message.limit or words
         self._hint = message.error_hint or (hint if not message.error_message else "")
-        ways: list[tuple[str, str]] = []
-        if message.text or (message.status != "failed" and has_any):
-            ways.append(("continue", "Continue"))
-        if not message.limit:
-            ways.append(("regenerate", "Try again"))
-        if message.retry_safer:
-            ways.append(("retry_safer", "Try again with safer settings"))
+        ways = _ways(message, has_any=has_any)[:_MOST_WAYS]
         self._kinds = tuple(kind for kind, _ in ways)
-        self._label_buttons([label for _, label in ways])
+        self._labels = tuple(label for _, label in ways)
+        self._retry_at = message.retry_at
+        self._label_buttons(self._labels)
+        self._count_down()
         word = "Error" if self._failed else "Note"
         self.setAccessibleName(f"{word}: {self._words} {self._hint}".strip())
         self.update()
@@ -71,6 +91,8 @@ class StatusNote(QWidget):
             if button.isHidden():
                 continue
             wide = button.sizeHint().width()
+            if left > px(38) and left + wide > width - px(8):
+                left, top = px(38), top + height + px(6)
             button.setGeometry(left, top, wide, height)
             left += wide + px(8)
         return top + height + px(8)
@@ -113,6 +135,24 @@ class StatusNote(QWidget):
             if index < len(labels):
                 button.setText(labels[index])
                 button.setObjectName(f"note-{self._kinds[index]}")
+
+    def _count_down(self) -> None:
+        """Trying again makes sense only when the provider wants to be asked again."""
+        left_s = 0
+        if self._retry_at is not None:
+            left = (self._retry_at - datetime.now(UTC)).total_seconds()
+            left_s = max(0, math.ceil(left))
+        for index, kind in enumerate(self._kinds):
+            if kind == "regenerate":
+                button, words = self._buttons[index], self._labels[index]
+                button.setText(f"{words} in {left_s} s" if left_s else words)
+                button.setEnabled(not left_s)
+                wide = max(button.width(), button.sizeHint().width())
+                button.resize(wide, button.height())
+        if not left_s:
+            self._countdown.stop()
+        elif not self._countdown.isActive():
+            self._countdown.start()
 
     def _choose(self, index: int) -> None:
         self.chosen.emit(self._kinds[index])
@@ -160,6 +200,8 @@ def waiting_words(progress: Progress | None) -> str:
     """What is being waited for, in words."""
     if progress is None:
         return "Waiting for the model"
+    if progress.words:
+        return progress.words
     if progress.kind == "loading":
         if progress.total <= 0:
             return "Loading the model"

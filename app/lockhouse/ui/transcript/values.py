@@ -12,7 +12,7 @@ from typing import Literal
 
 MessageRole = Literal["user", "assistant", "system"]
 MessageStatus = Literal["complete", "streaming", "cut", "cancelled", "failed"]
-ProgressKind = Literal["loading", "prompt"]
+ProgressKind = Literal["loading", "prompt", "waiting"]
 
 ActionKind = Literal[
     "copy",  # the view has already put the text on the clipboard
@@ -111,8 +111,12 @@ class TranscriptAction:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far loading a model or reading the prompt has come; ``total`` 0 when unknown."""
+    """How far loading a model or reading the prompt has come; ``total`` 0 when unknown.
+
+    ``words`` tell what is waited for where it is neither.
+    """
 
     kind: ProgressKind
     done: int
     total: int
+    words: str = ""

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import cast
 
-from PySide6.QtCore import QEvent, QRect, Qt, QThreadPool, QTimer, Signal, Slot
+from PySide6.QtCore import QEvent, QPointF, QRect, Qt, QThreadPool, QTimer, Signal, Slot
 from PySide6.QtGui import (
     QContextMenuEvent,
     QGuiApplication,
@@ -28,6 +28,7 @@ from lockhouse.ui.theme import Theme
 from lockhouse.ui.transcript import highlighting
 from lockhouse.ui.transcript.board import Board
 from lockhouse.ui.transcript.card import MessageCard, holds_focus
+from lockhouse.ui.transcript.files import Loader
 from lockhouse.ui.transcript.finding import Finder, Match
 from lockhouse.ui.transcript.interaction import Interaction
 from lockhouse.ui.transcript.items import Item
@@ -76,6 +77,9 @@ class TranscriptView(QAbstractScrollArea):
         self._focus_id = ""
         self._edits: dict[str, str] = {}  # begun and not ended, in whichever conversation
         self._jump = QPushButton("Jump to latest", self)
+        self._ask = QPushButton("Ask about this…", self)
+        self.load_picture: Loader | None = None
+        self.offers_selection = False  # whether somebody elsewhere could be asked about it
         self._dress()
         self._board = Board(theme, self)
         self._board.card_made.connect(self._wire)
@@ -107,11 +111,18 @@ class TranscriptView(QAbstractScrollArea):
         self._theme.bind_icon(self._jump, "arrow-down", size=14)
         self._jump.clicked.connect(self.jump_to_latest)
         self._jump.hide()
+        self._ask.setObjectName("ask-selection")
+        self._ask.setAccessibleName("Ask somebody else about the selection")
+        self._ask.setProperty("compact", "true")
+        self._theme.bind_icon(self._ask, "arrow-up-right", size=14)
+        self._ask.clicked.connect(self.forward_selection)
+        self._ask.hide()
 
     # the conversation
 
     def set_messages(self, messages: Sequence[TranscriptMessage]) -> None:
         """Show another conversation, at its end."""
+        self._ask.hide()
         self._queue.clear()
         self._spoken.clear()
         self._mouse.selection.clear()
@@ -178,11 +189,22 @@ class TranscriptView(QAbstractScrollArea):
             thoughts.append(reasoning)
         self._want_frame()
 
-    def set_progress(self, message_id: str, kind: ProgressKind, done: int, total: int) -> None:
-        """How far loading or reading has come, before the first word."""
+    def restart_stream(self, message: TranscriptMessage) -> None:
+        """What has come of an answer is void: it begins again."""
+        self._queue.pop(message.id, None)
+        item = self._board.item(message.id)
+        if item is not None:
+            item.restart(message)
+            self._board.refresh(message.id)
+            self._board.relayout()
+
+    def set_progress(
+        self, message_id: str, kind: ProgressKind, done: int, total: int, words: str = ""
+    ) -> None:
+        """How far loading or reading has come, before the first word; ``words`` for the rest."""
         item = self._board.item(message_id)
         if item is not None:
-            item.progress = Progress(kind, done, total)
+            item.progress = Progress(kind, done, total, words)
             self._queue.setdefault(message_id, ([], []))
             self._want_frame()
 
@@ -323,6 +345,8 @@ class TranscriptView(QAbstractScrollArea):
         card.action.connect(lambda kind: self._act(card, kind))
         card.edited.connect(lambda text, send: self._save_edit(card, text, send=send))
         card.edit_cancelled.connect(lambda: self._leave_edit(card))
+        card.file_forwarded.connect(lambda number: self._forward_file(card, number))
+        card.load_picture = self.load_picture
 
     def _act(self, card: MessageCard, kind: str) -> None:
         item = card.item
@@ -337,6 +361,29 @@ class TranscriptView(QAbstractScrollArea):
             card.show_copied()
         known = cast("ActionKind", kind)
         self.action_requested.emit(TranscriptAction(item.message.id, known))
+
+    def _forward_file(self, card: MessageCard, number: int) -> None:
+        if card.item is not None:
+            action = TranscriptAction(card.item.message.id, "forward_file", str(number))
+            self.action_requested.emit(action)
+
+    def forward_selection(self) -> None:
+        """Somebody else is to be asked about what is selected."""
+        self._ask.hide()
+        text, span = self.selected_text(), self._mouse.selection.span()
+        if text and span is not None:
+            message_id = self._board.items[span[1][0]].message.id
+            self.action_requested.emit(TranscriptAction(message_id, "forward_selection", text))
+
+    def _offer_selection(self, place: QPointF) -> None:
+        """A button by a selection that was just made."""
+        self._ask.setVisible(self.offers_selection and bool(self.selected_text().strip()))
+        if self._ask.isVisible():
+            size, px = self._ask.sizeHint(), self._theme.px
+            left = min(max(int(place.x()), px(8)), self.width() - size.width() - px(20))
+            top = min(int(place.y()) + px(14), self.height() - size.height() - px(8))
+            self._ask.setGeometry(left, top, size.width(), size.height())
+            self._ask.raise_()
 
     def _save_edit(self, card: MessageCard, text: str, *, send: bool) -> None:
         item = card.item
@@ -369,6 +416,7 @@ class TranscriptView(QAbstractScrollArea):
         elif event.key() == Qt.Key.Key_End:
             self.jump_to_latest()
         elif event.key() == Qt.Key.Key_Escape and self._mouse.selection.span() is not None:
+            self._ask.hide()
             self._mouse.selection.clear()
             self._mouse.draw_selection()
         else:
@@ -438,12 +486,14 @@ class TranscriptView(QAbstractScrollArea):
         return super().event(event)
 
     def scrollContentsBy(self, _dx: int, _dy: int) -> None:
+        self._ask.hide()
         self._board.scrolled_to(self.verticalScrollBar().value())
 
     def resizeEvent(self, _event: QResizeEvent) -> None:
         self._board.relayout()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
+        self._ask.hide()
         self._mouse.press(event)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
@@ -454,13 +504,16 @@ class TranscriptView(QAbstractScrollArea):
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         self._mouse.release(event)
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._offer_selection(event.position())
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         by_key = event.reason() == QContextMenuEvent.Reason.Keyboard
         card = self._board.live.get(self._focus_id) if by_key else None
         card = card or self._board.card_at(float(event.pos().y()))
         if card is not None:
-            menu = self._mouse.message_menu(card)
+            self._ask.hide()
+            menu = self._mouse.message_menu(card, self.forward_selection)
             menu.aboutToHide.connect(menu.deleteLater)
             menu.popup(event.globalPos())
 

@@ -194,7 +194,7 @@ class Providers:
     # Models
 
     def models(self, name: str) -> _ModelList:
-        """What it is known to offer: the chosen ones first, then as its list has them.
+        """What it is known to offer: the chosen ones first, each part by name.
 
         Before its list was read, these are the suggested ones.
         """
@@ -419,7 +419,7 @@ def _checked_url(url: str, zone: Zone) -> str:
         )
     if parts.query or parts.fragment:
         raise UsageMistake(
-            f"{url!r} has a part behind ? or #, which an address of a server has not.",
+            "The address has a part behind ? or #, which that of a server has not.",
             hint="Keys do not belong in addresses: lockhouse keys set NAME",
         )
     host_of(url)

@@ -1,0 +1,306 @@
+"""Targets elsewhere from the command line, on a home of its own, with loopback providers."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from lockhouse.core.errors import UsageMistake
+from lockhouse.gate.network import Network
+from lockhouse.gate.providers import Provider, Providers, zone_of
+from lockhouse.storage.database import Database
+from tests.cli.command import Command
+from tests.cli.test_chat import Terminal
+from tests.remote.replies import Call, Fault, Reply
+from tests.remote.server import RemoteServer
+
+ANSWER = "Grüße from elsewhere 🏔️."
+PNG = b"\x89PNG\r\n\x1a\n and pixels"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RemoteServer]:
+    with RemoteServer() as started:
+        yield started
+
+
+@pytest.fixture(autouse=True)
+def _fresh(server: RemoteServer) -> None:
+    server.requests.clear()
+    server.faults.clear()
+    server.reply = Reply()
+
+
+@pytest.fixture
+def lockhouse(tmp_path: Path, environment: dict[str, str]) -> Command:
+    """A home that was never used; no engine is needed here."""
+    keyless = {**environment, "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
+    return Command(tmp_path / "home", keyless)
+
+
+@pytest.fixture
+def opened(lockhouse: Command, server: RemoteServer) -> Command:
+    """The same with a server and an API on loopback, both open."""
+    Network(lockhouse.home / "network.json").open([], lan_hosts=[server.host])
+    database = Database(lockhouse.home / "lockhouse.db", backups=lockhouse.home / "backups")
+    providers = Providers(database)
+    office = Provider("office", "Office", "openai", "lan", (server.endpoint,), key="none")
+    providers.add(office)
+    providers.add(msgspec.structs.replace(office, name="api", title="An API", zone="cloud"))
+    database.close()
+    return lockhouse
+
+
+# --- making known --------------------------------------------------------------------------
+
+
+def test_a_server_of_ones_own_from_the_first_word_to_the_answer(
+    lockhouse: Command, server: RemoteServer
+) -> None:
+    added = lockhouse("targets", "add", "office", server.endpoint, "--title", "Office")
+    assert added.code == 0
+    assert "lockhouse unseal --for office" in added.err
+    sealed = lockhouse("ask", "-m", "office/small", "Hi")
+    assert sealed.code == 4
+    assert "lockhouse unseal --for office" in sealed.err
+    assert lockhouse("unseal", "--for", "office").code == 0
+    names = [
+        model["name"]
+        for model in lockhouse("targets", "models", "office", "--refresh", "--json").json
+    ]
+    assert names == ["large", "small"]
+    listed = {one["name"]: one for one in lockhouse("targets", "list", "--json").json}
+    told = listed["office/small"]
+    assert (told["kind"], told["host"], told["leaves_machine"]) == ("lan", server.host, False)
+    assert listed["smollm2-135m-instruct"]["what_leaves"] == "nothing"
+    told = lockhouse("ask", "-m", "office/small", "Hi", "--json").json
+    assert told["text"] == ANSWER
+    assert told["target"] == {
+        "name": "office/small", "kind": "lan", "sha256": None, "provider": "office",
+        "host": server.host, "model": "small-2026-08-07",
+    }  # fmt: skip
+    assert (told["cost"], told["left_machine"]) == (None, False)
+    assert told["usage"]["prompt_tokens"] == 20
+    shown = lockhouse("chats", "show", told["conversation_id"])
+    assert f"from elsewhere: office/small at {server.host}" in shown.text
+    (up,) = lockhouse("targets", "check", "--json").json
+    assert up["is_up"]
+    assert up["latency_s"] > 0
+    assert lockhouse("targets", "remove", "office").code == 0
+    gone = lockhouse("ask", "-m", "office/small", "Hi")
+    assert gone.code == 3
+    assert "There is no provider 'office'" in gone.err
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "problem"),
+    [
+        ("office", "http://api.example.com/v1", "is not encrypted"),
+        ("office", "https://me:secret@api.example.com/v1", "does not belong in an address"),
+        ("office", "https://api.example.com/v1?key=secret", "behind ? or #"),
+        ("office", "ftp://127.0.0.1/v1", "is no address"),
+        ("office", "127.0.0.1:8080", "is no address"),
+        ("Office Server", "http://127.0.0.1:8080/v1", "cannot be the name"),
+        ("hub", "http://127.0.0.1:8080/v1", "cannot be the name"),
+        ("openai", "https://api.example.com/v1", "already"),
+    ],
+)
+def test_names_and_addresses_that_cannot_be_used_are_refused(
+    tmp_path: Path, name: str, url: str, problem: str
+) -> None:
+    database = Database(tmp_path / "lockhouse.db", backups=tmp_path / "backups")
+    provider = Provider(name, name, "openai", zone_of([url]), (url,))
+    with pytest.raises(UsageMistake, match=problem.replace("?", r"\?")) as refused:
+        Providers(database).add(provider)
+    assert "secret" not in refused.value.message + refused.value.hint
+    database.close()
+
+
+def test_zones_are_found_from_addresses() -> None:
+    near = (
+        "http://192.168.1.20:8080/v1",
+        "http://gpu.lan:8080",
+        "http://[fd00::1]/v1",
+        "http://box",
+    )
+    far = ("https://api.example.com/v1", "http://8.8.8.8/v1", "http://lan.example.com")
+    assert {zone_of([url]) for url in near} == {"lan"}
+    assert {zone_of([url]) for url in far} == {"cloud"}
+    assert zone_of([*near, far[0]]) == "cloud"
+
+
+# --- asking --------------------------------------------------------------------------------
+
+
+def test_without_a_terminal_nothing_goes_to_an_api_that_was_not_allowed(
+    opened: Command, server: RemoteServer
+) -> None:
+    refused = opened("ask", "-m", "api/small", "A secret", "--json")
+    assert refused.code == 8
+    error = refused.json["error"]
+    assert error["code"] == "consent_needed"
+    assert "lockhouse targets allow api" in error["hint"]
+    assert not server.requests
+    assert opened("chats", "list", "--json").json == []
+    assert opened("ask", "-m", "api/small", "Once", "--allow-once").code == 0
+    assert opened("ask", "-m", "api/small", "Twice").code == 8
+    assert opened("targets", "allow", "api").code == 0
+    told = opened("ask", "-m", "api/small", "Always", "--json").json
+    assert (told["target"]["kind"], told["target"]["host"]) == ("api", server.host)
+    assert opened("targets", "forbid", "api").code == 0
+    assert opened("ask", "-m", "api/small", "No more").code == 8
+    assert len(server.asked()) == 2
+
+
+def test_an_estimate_shows_the_exact_body_and_sends_nothing(
+    opened: Command, server: RemoteServer
+) -> None:
+    shown = opened(
+        "ask", "-m", "api/small", "-s", "Be brief.", "Grüße", "--estimate", "--json"
+    ).json
+    assert not server.requests
+    assert shown["added"] == ["The system prompt, 9 characters."]
+    assert not shown["is_allowed"]
+    plain = opened("ask", "-m", "api/small", "-s", "Be brief.", "Grüße", "--estimate")
+    assert plain.text.rstrip("\n") == shown["body"]
+    sent = opened("ask", "-m", "api/small", "-s", "Be brief.", "Grüße", "--allow-once", "--json")
+    assert server.asked()[0].body.decode() == shown["body"]
+    assert sent.json["sent_sha256"] == shown["sha256"]
+    local = opened("ask", "Hi", "--estimate", "--json").json
+    assert (local["left_machine"], local["cost"]) == (False, None)
+
+
+def test_money_is_told_and_limited(opened: Command, server: RemoteServer) -> None:
+    assert opened("targets", "allow", "api").code == 0
+    priced = opened("costs", "price", "set", "api/small", "--input", "10", "--output", "10")
+    assert priced.code == 0, priced.err
+    told = opened("ask", "-m", "api/small", "Hi", "--json").json
+    assert told["cost"] == {"amount": "0.00029", "currency": "USD", "is_estimate": False}
+    assert opened("costs", "limits", "--per-call", "0.0001").code == 0
+    refused = opened("ask", "-m", "api/small", "Hi", "--json")
+    assert refused.code == 8
+    assert refused.json["error"]["code"] == "budget"
+    assert len(server.asked()) == 1
+
+
+def test_pictures_tools_and_this_message_alone(
+    opened: Command, server: RemoteServer, tmp_path: Path
+) -> None:
+    picture, tools = tmp_path / "sky.png", tmp_path / "tools.json"
+    picture.write_bytes(PNG)
+    tools.write_text(json.dumps([{"name": "look", "parameters": {"type": "object"}}]))
+    first = opened("ask", "-m", "office/small", "-s", "Private.", "First", "--json").json
+    server.reply = Reply(pieces=(), calls=(Call("c1", "look", '{"at": "sky"}'),))
+    told = opened(
+        "ask", "-m", "office/small", "--chat", first["conversation_id"], "--alone", "See?",
+        "--attach", str(picture), "--tools", str(tools), "--json",
+    ).json  # fmt: skip
+    assert told["tool_calls"] == [{"id": "c1", "name": "look", "arguments": '{"at": "sky"}'}]
+    body: Any = server.asked()[-1].json
+    (message,) = body["messages"]
+    text, image = message["content"]
+    assert text["text"] == "See?"
+    assert image["image_url"]["url"].endswith(base64.b64encode(PNG).decode())
+    assert body["tools"][0]["function"]["name"] == "look"
+    shown = opened("chats", "show", told["conversation_id"]).text
+    assert "(picture: sky.png)" in shown
+    assert '(wants called: look({"at": "sky"}))' in shown
+    printed = opened("ask", "-m", "office/small", "See?", "--tools", str(tools))
+    assert printed.text == 'look({"at": "sky"})\n'
+    blind = opened("ask", "What is it?", "--attach", str(picture), "--json")
+    assert blind.code == 3
+    assert blind.json["error"]["code"] == "no_vision"
+    tools.write_text('[{"no": "name"}]')
+    assert opened("ask", "-m", "office/small", "See?", "--tools", str(tools)).code == 3
+
+
+def test_what_is_not_there_is_told_with_what_is_near(opened: Command) -> None:
+    assert "Did you mean openai" in opened("ask", "-m", "opnai/gpt-5", "Hi").err
+    assert opened("targets", "models", "office", "--refresh").code == 0
+    unknown = opened("ask", "-m", "office/smal", "Hi", "--json")
+    assert unknown.code == 3
+    assert unknown.json["error"]["code"] == "unknown_model"
+    assert "office/small" in unknown.json["error"]["hint"]
+    assert opened("targets", "allow", "openai").code == 0
+    closed = opened("ask", "-m", "openai/gpt-5-mini", "Hi")
+    assert closed.code == 4
+    assert "lockhouse unseal --add --for openai" in closed.err
+    assert opened("unseal", "--add", "--for", "openai").code == 0
+    keyless = opened("ask", "-m", "openai/gpt-5-mini", "Hi")
+    assert keyless.code == 3
+    assert "lockhouse keys set openai" in keyless.err
+
+
+def test_an_api_is_never_the_default_and_a_server_of_ones_own_may_be(
+    opened: Command, server: RemoteServer
+) -> None:
+    assert opened("targets", "allow", "api").code == 0
+    assert opened("ask", "Hi", LOCKHOUSE_DEFAULT_TARGET="api/small").code == 8
+    assert not server.requests
+    told = opened("ask", "Hi", "--json", LOCKHOUSE_DEFAULT_TARGET="office/small")
+    assert told.json["target"]["name"] == "office/small"
+
+
+def test_models_are_put_among_the_targets_and_taken_away(opened: Command) -> None:
+    assert opened("targets", "use", "openai/gpt-5-mini", "openai/gpt-4.1-mini").code == 0
+    names = [one["name"] for one in opened("targets", "list", "--json").json]
+    assert {"openai/gpt-5-mini", "openai/gpt-4.1-mini"} <= {*names}
+    assert opened("targets", "use", "--not", "openai/gpt-5-mini").code == 0
+    listed = {one["name"]: one for one in opened("targets", "list", "--json").json}
+    assert "openai/gpt-5-mini" not in listed
+    told = listed["openai/gpt-4.1-mini"]
+    assert (told["is_allowed"], told["leaves_machine"]) == (False, True)
+    assert told["input_price"] is not None
+
+
+# --- at a terminal -------------------------------------------------------------------------
+
+
+def test_a_person_is_shown_what_would_leave_and_asked(
+    opened: Command, server: RemoteServer
+) -> None:
+    terminal = Terminal(opened, "-m", "api/small")
+    try:
+        terminal.wait_for("What is said")
+        terminal.type("A question of mine\n")
+        screen = terminal.wait_for("Send it")
+        assert "for the first time to An API" in screen
+        assert server.host in screen
+        terminal.type("s\n")
+        assert '"content":"A question of mine"' in terminal.wait_for("Send it")
+        terminal.type("n\n")
+        terminal.wait_for("Nothing was sent")
+        assert not server.requests
+        terminal.type("Another\n")
+        terminal.wait_for("Send it")
+        terminal.type("a\n")
+        terminal.wait_for("from 127.0.0.1")
+        terminal.type("A third\n")
+        terminal.wait_for("from 127.0.0.1")
+        assert len(server.asked()) == 2
+        contents = [turn["content"] for turn in server.asked()[1].json["messages"]]
+        assert contents == ["Another", ANSWER, "A third"]
+    finally:
+        terminal.close()
+
+
+def test_ctrl_c_keeps_what_came(opened: Command, server: RemoteServer) -> None:
+    server.faults.append(Fault("stall-middle"))
+    process = opened.start("ask", "-m", "office/small", "Hi", "--jsonl")
+    assert process.stdout is not None
+    text = json.loads(process.stdout.readline())["text"]
+    os.kill(process.pid, signal.SIGINT)
+    out, _ = process.communicate(timeout=30)
+    end = json.loads(out.splitlines()[-1])
+    assert process.returncode == 130
+    assert end["finish_reason"] == "cancelled"
+    assert server.gone.wait(30)
+    assert text in opened("chats", "show", end["conversation_id"]).text

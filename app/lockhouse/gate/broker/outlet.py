@@ -1,13 +1,14 @@
 """The way back from an operation to its door.
 
-The first event after something came from the network goes out at once; those that came with it
-follow in one frame, no later than the operation waits again. So text is never held back, and
-many events a second cost few frames.
+The first event after a wait goes out at once. Those that came with it follow in one frame, no
+later than the operation waits again, or a millisecond on where it never has to. So text is not
+held back, and many events a second cost few frames.
 """
 
 from __future__ import annotations
 
 import contextlib
+import time
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 
@@ -17,7 +18,7 @@ from lockhouse.core.answering import Reasoning, Text
 from lockhouse.core.errors import LockhouseError
 from lockhouse.gate import protocol as wire
 
-_MOST_PENDING = 256
+_MOST_HELD_S = 0.001
 _encoder = msgspec.json.Encoder()
 
 
@@ -30,7 +31,8 @@ class Outlet:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._pending: list[msgspec.Struct] = []
-        self._has_sent = False  # since something came from the network
+        self._has_sent = False  # since the last wait
+        self._pending_since = 0.0
 
     def event(self, event: msgspec.Struct) -> None:
         """Something happened in the operation."""
@@ -38,8 +40,11 @@ class Outlet:
             self._has_sent = True
             self._send(wire.EVENT, _encoder.encode(event))
             return
+        now = time.monotonic()
+        if not self._pending:
+            self._pending_since = now
         _join(self._pending, event)
-        if len(self._pending) >= _MOST_PENDING:
+        if now - self._pending_since >= _MOST_HELD_S:
             self._flush()
 
     def about_to_wait(self) -> None:

@@ -32,18 +32,31 @@ class Stream(httpcore2.NetworkStream):
         """What has come; empty at the end."""
         operation = operations.current()
         # What holds now: it may have changed since the request was made.
-        self._sock.settimeout(operation.patience_s(operation.limits.idle_s))
-        operation.wait_for(self._handle)
+        patience_s = operation.patience_s(operation.limits.idle_s)
+        operation.check()
         try:
-            data = self._sock.recv(max_bytes)
+            data = self._at_hand(max_bytes)
+            if data is None:
+                self._sock.settimeout(patience_s)
+                operation.wait_for(self._handle)
+                try:
+                    data = self._sock.recv(max_bytes)
+                finally:
+                    operation.go_on(self._handle)
         except TimeoutError as error:
             raise httpcore2.ReadTimeout(str(error)) from error
         except OSError as error:
             raise httpcore2.ReadError(str(error)) from error
-        finally:
-            operation.go_on(self._handle)
         operation.bytes_in += len(data)
         return data
+
+    def _at_hand(self, max_bytes: int) -> bytes | None:
+        """What has come already; None when it has to be waited for."""
+        self._sock.settimeout(0)
+        try:
+            return self._sock.recv(max_bytes)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return None
 
     def receive(self, buffer: memoryview, *, idle_s: float) -> int:
         """Read straight into ``buffer``; how much, 0 at the end. For bodies that come plainly.

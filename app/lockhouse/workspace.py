@@ -96,16 +96,11 @@ class Workspace:
     @cached_property
     def budget(self) -> Budget:
         """Prices, limits, and what was spent."""
-        from lockhouse.gate.costs.budget import Budget, limits_of
+        from lockhouse.gate.costs.budget import Budget, limits_in
         from lockhouse.gate.costs.prices import PriceList
 
-        # Read anew each time: a limit that another program set holds here too.
         file, overrides = SettingsFile(self.paths.settings), self._overrides
-        return Budget(
-            self.database,
-            lambda: limits_of(file.load(overrides=overrides)),
-            PriceList(self.database),
-        )
+        return Budget(self.database, lambda: limits_in(file, overrides), PriceList(self.database))
 
     @cached_property
     def remotes(self) -> RemoteTargets:

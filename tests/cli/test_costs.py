@@ -95,6 +95,20 @@ def test_a_limit_set_by_a_command_holds_in_a_program_that_runs(lockhouse: Comman
     workspace.close()
 
 
+@pytest.mark.parametrize("text", ['{"budget_per_day_usd": "two"}', "{"])
+def test_a_limit_that_cannot_be_read_is_not_taken_for_none(lockhouse: Command, text: str) -> None:
+    workspace = open_workspace(lockhouse.home)
+    workspace.budget.prices.set_own("openai", "m", Price(Decimal(1), Decimal(10)))
+    body = msgspec.json.encode({"messages": [], "max_tokens": 10})
+    (lockhouse.home / "settings.json").write_text(text)
+    with pytest.raises(PolicyRefused, match="A limit to what may be spent cannot be read") as error:
+        workspace.budget.reserve(CLOUD, "m", body)
+    assert error.value.code == "budget"
+    lockhouse("costs", "limits", "--per-day", "2")
+    workspace.budget.reserve(CLOUD, "m", body)
+    workspace.close()
+
+
 def test_prices_are_listed_with_their_tiers_and_source(lockhouse: Command) -> None:
     told = lockhouse("costs", "price", "list", "openai/gpt-5.4", "--json").json
     price = next(one for one in told["prices"] if one["target"] == "openai/gpt-5.4")

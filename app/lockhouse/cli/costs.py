@@ -207,6 +207,8 @@ def limits(
         }
         file.save(dataclasses.replace(settings, **changes))
     in_force = limits_of(file.load())
+    if file.problem:
+        output.note(f"note: {file.problem}")
     if is_json:
         output.write_json({**_limits(in_force), "currency": "USD"})
         return

@@ -329,12 +329,14 @@ def _shown(value: object) -> str:
 class SettingsFile:
     """The file in which a home keeps its settings.
 
-    ``problem`` is what the last :meth:`load` has to tell the user, or "".
+    ``problem`` is what the last :meth:`load` has to tell the user, or ""; ``unusable`` names
+    the fields whose kept values it could not use.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.problem = ""
+        self.unusable: frozenset[str] = frozenset()
         self._loaded: Settings | None = None
 
     def fields(self) -> tuple[Field, ...]:
@@ -354,17 +356,20 @@ class SettingsFile:
         self.problem = ""
         values: dict[str, Value] = {}
         kept = self._read()
+        unusable = {field.name for field in fields()} if self.problem else set()
         for field in fields():
             if field.name in kept:
                 try:
                     values[field.name] = check(field, kept[field.name])
                 except UsageMistake as mistake:
+                    unusable.add(field.name)
                     self.problem = (
                         f"In {self.path}: {mistake.message} {_shown(field.default)} is used."
                     )
         outside = self._variables(os.environ if environment is None else environment)
         for name, value in (overrides or {}).items():
             outside[name] = check(field_named(name), value)
+        self.unusable = frozenset(unusable - outside.keys())
         self._loaded = Settings(**{**values, **outside})  # type: ignore[arg-type] # checked
         return self._loaded
 

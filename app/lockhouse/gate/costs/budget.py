@@ -11,7 +11,7 @@ it published is recorded as it billed, and then the next question is the one tha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation
 from typing import TYPE_CHECKING
@@ -28,9 +28,9 @@ from lockhouse.gate.providers import Provider
 
 if TYPE_CHECKING:
     from lockhouse.storage.database import Database
-    from lockhouse.storage.settings import Settings
+    from lockhouse.storage.settings import Settings, SettingsFile, Value
 
-__all__ = ["Budget", "Reservation", "Subject", "limits_of"]
+__all__ = ["Budget", "Reservation", "Subject", "limits_in", "limits_of"]
 
 # The longest a request may take: a price that changes meanwhile is in its ceiling.
 _SPAN = timedelta(hours=2)
@@ -78,6 +78,21 @@ def limits_of(settings: Settings) -> Limits:
         per_day=limit(settings.budget_per_day_usd),
         per_month=limit(settings.budget_per_month_usd),
     )
+
+
+def limits_in(file: SettingsFile, overrides: Mapping[str, Value]) -> Limits:
+    """The limits in force, read anew: one that another program set holds at once.
+
+    Raises PolicyRefused when one of them cannot be read: no limit is not what it said.
+    """
+    settings = file.load(overrides=overrides)
+    if any(name.startswith("budget_") for name in file.unusable):
+        raise PolicyRefused(
+            f"A limit to what may be spent cannot be read. {file.problem}",
+            hint="Set the limits again: lockhouse costs limits --help",
+            code="budget",
+        )
+    return limits_of(settings)
 
 
 def _local_now() -> datetime:

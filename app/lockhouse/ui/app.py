@@ -234,7 +234,7 @@ class App(QObject):
             self.window.chat.new_chat()
         self.machine.start()
         self.network.start()
-        self.pages.gate.records.begin()
+        self.pages.begin()
         self.jobs.run_in_order(lambda: work.purge_deleted(_KEEP_DELETED), lambda _: None, ignore)
         if problem := self._workspace.settings_file.problem:
             self.window.chat.banners.say(problem, tone="warning")

@@ -7,29 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
 import lockhouse
-from lockhouse.ui.gate.controller import GateController
-from lockhouse.ui.gate.doors import HUB, ways_of
-from lockhouse.ui.gate.provider_values import ProviderRow
-from lockhouse.ui.jobs import Jobs
+from lockhouse.gate.records import Records
+from lockhouse.ui.jobs import Jobs, ignore
 from lockhouse.ui.machine import Machine
 from lockhouse.ui.models.controller import ModelsController
 from lockhouse.ui.models.memory import MemoryController
 from lockhouse.ui.models.transfer_controller import TransferController
 from lockhouse.ui.network import NetworkWatch
-from lockhouse.ui.seal_dialog import DoorDialog
 from lockhouse.ui.settings.places import About, Place
 from lockhouse.ui.settings.store import SettingsStore
 from lockhouse.ui.theme import Theme
 from lockhouse.workspace import Paths, Workspace
 
 if TYPE_CHECKING:
+    from lockhouse.ui.gate.controller import GateController
     from lockhouse.ui.gate.page import GatePage
+    from lockhouse.ui.gate.provider_values import ProviderRow
     from lockhouse.ui.models.page import ModelsPage
 
 
@@ -70,8 +70,24 @@ class Pages(QObject):
         self.over: QWidget | None = None  # the window, for dialogs
         self._models_page: ModelsPage | None = None
         self._gate_page: GatePage | None = None
-        self.gate = GateController(workspace, jobs, self)
-        self.gate.providers.changed.connect(self.targets_changed)
+        self._first_seq: int | None = None
+
+    @cached_property
+    def gate(self) -> GateController:
+        """What the Gate page knows; loaded when somebody wants it, and after the first paint."""
+        from lockhouse.ui.gate.controller import GateController
+
+        made = GateController(self._workspace, self._jobs, lambda: self._first_seq, self)
+        made.providers.changed.connect(self.targets_changed)
+        return made
+
+    def begin(self) -> None:
+        """Note where the records end as this window starts: what follows is of this session."""
+
+        def take(seq: int) -> None:
+            self._first_seq = seq
+
+        self._jobs.run(Records(self._workspace.database).last_seq, take, ignore)
 
     def show_models_tab(self, tab: str) -> None:
         """Open a tab of the Models page, which is shown already."""
@@ -101,7 +117,7 @@ class Pages(QObject):
         page.unload_wanted.connect(its.machine.stop_engines)
         page.loading.connect(its.machine.look)
         page.chat_wanted.connect(self.chat_wanted)
-        page.open_network_wanted.connect(lambda: self.ask_open(HUB))
+        page.open_network_wanted.connect(lambda: self.ask_open("hub"))
         page.seal_wanted.connect(its.network.seal)
         its.machine.looked.connect(page.show_machine)
         page.show_machine(its.machine.state)
@@ -130,6 +146,9 @@ class Pages(QObject):
         self.gate.providers.with_rows(lambda rows: self._show_door(rows, wanted))
 
     def _show_door(self, rows: tuple[ProviderRow, ...], wanted: str) -> None:
+        from lockhouse.ui.gate.doors import ways_of
+        from lockhouse.ui.seal_dialog import DoorDialog
+
         network = self._controllers.network
         ways = ways_of(rows, network.hub_names())
         dialog = DoorDialog(self._theme, network.view, ways, wanted=wanted, parent=self.over)

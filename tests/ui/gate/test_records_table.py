@@ -34,7 +34,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 def card(database: Database, qtbot: QtBot, theme: Theme) -> Iterator[RecordsCard]:
     jobs = Jobs()
     controller = RecordsController(
-        Records(database), Sent(database), Providers(database), jobs, jobs
+        Records(database), Sent(database), Providers(database), jobs, lambda: 0, jobs
     )
     made = RecordsCard(controller, theme)
     qtbot.addWidget(made)
@@ -66,7 +66,9 @@ def shown(card: RecordsCard, number: int, qtbot: QtBot) -> str:
     return row.sent
 
 
-def test_only_what_is_looked_at_is_read(card: RecordsCard, database: Database, qtbot: QtBot) -> None:
+def test_only_what_is_looked_at_is_read(
+    card: RecordsCard, database: Database, qtbot: QtBot
+) -> None:
     fill(database, MANY)
     read: list[int] = []
     card._controller.page_read.connect(lambda page: read.append(page.number))

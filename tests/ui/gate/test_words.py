@@ -76,8 +76,7 @@ SESSION = Session(448, ("api.mistral.ai:443",), refused=2)
             NetworkView(),
             Told(record("sealed", purpose="window"), SESSION),
             "Sealed. Nothing can leave this machine.",
-            "Sealed by you at 10:12. Before that 448 bytes went to api.mistral.ai in this session, "
-            "and two attempts were refused.",
+            "Before that 448 bytes went to api.mistral.ai in this session, and two attempts were",
         ),
         (NetworkView(), Told(None, Session()), "Sealed.", "It was never opened. Nothing has left"),
         (

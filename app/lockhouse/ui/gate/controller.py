@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,12 +40,24 @@ class GateController(QObject):
     failed = Signal(object)  # LockhouseError
     proof_failed = Signal(object)  # LockhouseError
 
-    def __init__(self, workspace: Workspace, jobs: Jobs, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        jobs: Jobs,
+        first_seq: Callable[[], int | None],
+        parent: QObject | None = None,
+    ) -> None:
+        """``first_seq`` is the last record from before this window; None while it is read."""
         super().__init__(parent)
         self._workspace = workspace
         self._jobs = jobs
         self.records = RecordsController(
-            Records(workspace.database), workspace.sent, workspace.providers, jobs, self
+            Records(workspace.database),
+            workspace.sent,
+            workspace.providers,
+            jobs,
+            first_seq,
+            self,
         )
         self.providers = ProviderController(workspace, jobs, self)
         self.records.failed.connect(self.failed)

@@ -107,10 +107,12 @@ class ProviderController(QObject):
 
     def set_key(self, provider: Provider, key: str) -> None:
         """Keep a key; where there is no keyring, for as long as the broker lives."""
-        gate = self._workspace.gate
+        its = self._workspace
 
         def work() -> str:
-            return gate.set_key(provider.name, key, provider.hosts, purpose=_PURPOSE)
+            state = its.gate.set_key(provider.name, key, provider.hosts, purpose=_PURPOSE)
+            its.remotes.forget_key_states()
+            return state
 
         def done(state: str) -> None:
             self.key_kept.emit(provider.name, state)
@@ -121,11 +123,14 @@ class ProviderController(QObject):
 
     def remove_key(self, provider: Provider) -> None:
         """Forget a key, the one of the session too."""
-        gate = self._workspace.gate
-        self._change(
-            lambda: gate.remove_key(provider.name, purpose=_PURPOSE),
-            f"The key for {provider.title} is gone",
-        )
+        its = self._workspace
+
+        def work() -> None:
+            its.gate.remove_key(provider.name, purpose=_PURPOSE)
+            its.remotes.forget_key_states()
+
+        self._health.pop(provider.name, None)  # it may answer otherwise then
+        self._change(work, f"The key for {provider.title} is gone")
 
     def test_key(self, provider: Provider) -> JobHandle:
         """Ask the provider for its models, with the key: costs nothing."""

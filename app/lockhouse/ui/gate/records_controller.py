@@ -19,7 +19,7 @@ from lockhouse.gate.sent import Sent, SentRequest
 from lockhouse.ui import wording
 from lockhouse.ui.gate.records_table import PAGE_ROWS
 from lockhouse.ui.gate.values import Counted, Opened, Page, RecordRow, Told, make_rows
-from lockhouse.ui.jobs import Jobs, ignore
+from lockhouse.ui.jobs import Jobs
 
 _LOOK_EVERY_MS = 1000
 _EXPORT_ROWS = 5000
@@ -42,6 +42,7 @@ class RecordsController(QObject):
         sent: Sent,
         providers: Providers,
         jobs: Jobs,
+        first_seq: Callable[[], int | None],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -52,19 +53,11 @@ class RecordsController(QObject):
         self._wanted = RecordFilter()
         self._look = 0
         self._last_seq = -1
-        self._first_seq: int | None = None  # the last one before this window began
+        self._first_seq = first_seq
         self._looking = self._again = False
         self._timer = QTimer(self)
         self._timer.setInterval(_LOOK_EVERY_MS)
         self._timer.timeout.connect(self.look)
-
-    def begin(self) -> None:
-        """Note where the records end as this window starts: what follows is this session's."""
-
-        def take(seq: int) -> None:
-            self._first_seq = seq
-
-        self._jobs.run(self._records.last_seq, take, ignore)
 
     def follow(self, *, shown: bool) -> None:
         """Look now and then, as long as the page is shown."""
@@ -87,7 +80,7 @@ class RecordsController(QObject):
             self._again = True
             return
         self._looking, self._again = True, False
-        look, wanted, known, first = self._look, self._wanted, self._last_seq, self._first_seq
+        look, wanted, known, first = self._look, self._wanted, self._last_seq, self._first_seq()
 
         def read() -> tuple[int, Counted, Told] | None:
             last = self._records.last_seq()

@@ -1,0 +1,298 @@
+"""The Gate page of the real window: real brokers, real loopback providers, real records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtWidgets import QCheckBox, QDialog, QLabel, QLineEdit, QPlainTextEdit, QWidget
+
+from lockhouse.core.answering import AnswerRequest
+from lockhouse.core.cancelling import CancelToken
+from lockhouse.gate.network import Network
+from lockhouse.gate.providers import Provider
+from lockhouse.ui.gate.models_dialog import ModelsDialog
+from lockhouse.ui.gate.page import GatePage
+from lockhouse.ui.outbound.body_view import BodyView
+from lockhouse.ui.widgets import Banner
+from tests.remote.server import RemoteServer
+from tests.ui.gate.conftest import KEY, office
+from tests.ui.window.driving import OpenWindow, Window
+
+Start = Callable[..., Window]
+
+
+def gate_page(window: Window) -> GatePage:
+    window.main.show_page("gate")
+    page = window.main.findChild(GatePage)
+    assert isinstance(page, GatePage)
+    window.until(lambda: bool(window.app.pages.gate.providers.rows))
+    return page
+
+
+def text_of(root: QWidget, name: str) -> str:
+    found = root.findChild(QLabel, name)
+    assert found is not None, name
+    return found.text()
+
+
+def state_of(page: GatePage, name: str) -> str:
+    found = page.providers.findChild(QLabel, f"state_{name}")
+    return found.text() if found is not None else ""
+
+
+def typed(dialog: QDialog, name: str, text: str) -> None:
+    field = dialog.findChild(QWidget, name)
+    if isinstance(field, QPlainTextEdit):
+        field.setPlainText(text)
+    else:
+        assert isinstance(field, QLineEdit)
+        field.setText(text)
+
+
+def banner_in(dialog: QDialog, name: str) -> str:
+    shown = [one for one in dialog.findChildren(Banner, name) if one.isVisible()]
+    return shown[-1].accessibleName() if shown else ""
+
+
+def menu_entry(page: GatePage, name: str, words: str) -> Callable[[], None]:
+    row = page._controller.providers.row(name)
+    assert row is not None
+    menu = page.providers._menu(row)
+    return next(action.trigger for action in menu.actions() if action.text().startswith(words))
+
+
+# sealed
+
+
+def test_a_first_start_is_sealed_and_says_so(window_of_a_home: Window) -> None:
+    page = gate_page(window_of_a_home)
+    assert page.banner._open.isVisible()
+    assert not page.banner._seal.isVisible()
+    assert page.banner._open.property("kind") != "primary"
+    window_of_a_home.until(lambda: page.records._stack.currentIndex() == 1)
+    assert state_of(page, "openai") == "No key"
+    assert "Google" not in state_of(page, "gemini")
+
+
+def test_a_door_is_opened_for_what_is_chosen_and_sealed_again(
+    open_window: OpenWindow, home: Path
+) -> None:
+    window = open_window(home, prepare=lambda workspace: workspace.providers.add(_printer()))
+    page = gate_page(window)
+    window.press("gate_open", page)
+    dialog = window.dialog("open_dialog")
+    boxes = {box.text(): box for box in dialog.findChildren(QCheckBox)}
+    assert boxes["Printer room"].isChecked()  # one's own is what is likely meant
+    assert not boxes["Model downloads"].isChecked()
+    boxes["Mistral"].setChecked(True)
+    window.press("open_later", dialog)
+    window.until(lambda: window.app.network.view.opens_next)
+    state = Network(window.workspace.paths.network).state()
+    assert state.hosts == ("api.mistral.ai:443",)
+    assert state.lan_hosts == ("127.0.0.1:9000",)
+    assert "next start" in text_of(page, "gate_title")
+    window.until(lambda: page.records.table.rowCount() == 1)
+    window.press("gate_seal", page)
+    window.until(lambda: not Network(window.workspace.paths.network).state().is_open)
+    window.until(lambda: page.records.table.rowCount() == 2)
+    window.until(lambda: "Sealed by you" in text_of(page, "gate_below"))
+
+
+def test_without_a_keyring_and_sealed_no_key_can_be_typed(window_of_a_home: Window) -> None:
+    page = gate_page(window_of_a_home)
+    window_of_a_home.press("key_openai", page)
+    dialog = window_of_a_home.dialog("key_dialog")
+    assert "no broker to hold it" in text_of(dialog, "key_words")
+    edit = dialog.findChild(QLineEdit, "key_edit")
+    assert edit is not None
+    assert not edit.isEnabled()
+
+
+def test_limits_are_typed_in_place_and_kept(window_of_a_home: Window) -> None:
+    window = window_of_a_home
+    page = gate_page(window)
+    edit = page.spending.findChild(QLineEdit, "limit_budget_per_day_usd")
+    assert edit is not None
+    edit.setText("$2.50")
+    edit.setModified(True)
+    edit.editingFinished.emit()
+    window.until(lambda: window.workspace.settings.budget_per_day_usd == 2.5)
+    window.until(lambda: str(window.workspace.budget.limits.per_day) in ("2.5", "2.50"))
+    edit.setText("much")
+    edit.setModified(True)
+    edit.editingFinished.emit()
+    problem = page.spending.findChild(QLabel, "limit_problem")
+    assert problem is not None
+    assert problem.isVisibleTo(page)
+    assert window.workspace.settings.budget_per_day_usd == 2.5
+
+
+def test_the_proof_is_run_here_and_shows_what_stopped_each_attempt(
+    window_of_a_home: Window,
+) -> None:
+    page = gate_page(window_of_a_home)
+    window_of_a_home.press("prove", page)
+    window_of_a_home.until(lambda: page.proof.proof is not None)
+    proof = page.proof.proof
+    assert proof is not None
+    assert {row.process for row in proof.rows} >= {"this window"}
+    verdict = text_of(page.proof, "proof_verdict")
+    stopped = sum(row.stopped for row in proof.rows)
+    # The tests' own process is not sealed: the page must not say that everything was stopped.
+    expected = "All" if stopped == len(proof.rows) else f"{len(proof.rows) - stopped} of"
+    assert verdict.startswith(expected)
+
+
+# open
+
+
+def test_an_own_server_is_looked_after_and_its_models_are_ticked(
+    start_open: Start, server: RemoteServer
+) -> None:
+    window = start_open((server.host,), (office(server),))
+    page = gate_page(window)
+    window.until(lambda: state_of(page, "office").startswith("Up, "))
+    menu_entry(page, "office", "Models")()
+    dialog = window.dialog("models_dialog")
+    assert isinstance(dialog, ModelsDialog)
+    window.until(lambda: dialog.models.total == 2)  # read by itself: it never was
+    assert dialog.models.chosen == 2  # one's own are targets at once
+    dialog._tick(dialog.models.index(0, 0))
+    window.until(lambda: len(window.workspace.remotes.list()) == 1)
+    window.press("gate_seal", page)
+    window.until(lambda: state_of(page, "office") == "Needs no key")
+
+
+def test_what_was_sent_is_shown_byte_for_byte(start_open: Start, server: RemoteServer) -> None:
+    window = start_open((server.host,), (office(server),))
+    page = gate_page(window)
+    workspace = window.workspace
+    conversation = workspace.conversations.create(target="office/small")
+    answer = workspace.turns.ask(
+        conversation.id,
+        "Grüße, 你好",
+        target="office/small",
+        request=AnswerRequest(turns=()),
+        cancel=CancelToken(),
+    )
+    assert list(answer)
+    body = server.asked()[0].body
+    window.until(lambda: _row_number(page, "Answer of") >= 0)
+    page.records.view.open_row(_row_number(page, "Answer of"))
+    window.until(lambda: bool(page.records.panel.findChildren(BodyView)))
+    view = page.records.panel.findChildren(BodyView)[-1]
+    assert view.body.text.encode() == body
+    assert text_of(page.records.panel, "request_line").startswith(f"POST {server.endpoint}/")
+    assert "Office: small" in text_of(page.records.panel, "record_facts")
+    window.until(lambda: "have left in this session" in text_of(page, "gate_below"))
+
+
+def _row_number(page: GatePage, purpose: str) -> int:
+    table = page.records.table
+    for number in range(table.rowCount()):
+        row = table.row(number)
+        if row is not None and row.purpose.startswith(purpose):
+            return number
+    return -1
+
+
+def test_a_key_is_held_for_the_session_tested_replaced_and_removed(start_open: Start) -> None:
+    with RemoteServer("openai", key=KEY) as server:
+        window = start_open((server.host,), (office(server),))
+        page = gate_page(window)
+        window.until(lambda: state_of(page, "office") == "Wants a key")
+        window.press("key_office", page)
+        dialog = window.dialog("key_dialog")
+        assert "until Lockhouse closes" in text_of(dialog, "key_words")
+        typed(dialog, "key_edit", "sk-wrong")
+        window.press("key_keep", dialog)
+        edit = dialog.findChild(QLineEdit, "key_edit")
+        assert edit is not None
+        assert edit.text() == ""  # gone from the window at once
+        window.until(lambda: "held for this session" in banner_in(dialog, "key_banner"))
+        window.press("key_test", dialog)
+        window.until(lambda: banner_in(dialog, "key_banner").startswith("Error"))
+        typed(dialog, "key_edit", KEY)
+        window.press("key_keep", dialog)
+        window.until(lambda: "held for this session" in banner_in(dialog, "key_banner"))
+        window.press("key_test", dialog)
+        window.until(lambda: "The key works" in banner_in(dialog, "key_banner"))
+        dialog.close()
+        window.until(lambda: state_of(page, "office").startswith("Up, "))
+        page.dialogs.remove_key("office")
+        question = window.dialog("provider_question")
+        window.press("dialog_yes", question)
+        window.until(lambda: state_of(page, "office") == "Wants a key")
+        kinds = {one.record.kind for one in window.app.pages.gate.records._records.search()}
+        assert {"key_set", "key_tested", "key_removed"} <= kinds
+
+
+def test_a_server_is_checked_added_and_removed(start_open: Start, server: RemoteServer) -> None:
+    window = start_open((server.host,))
+    page = gate_page(window)
+    window.press("provider_add", page)
+    dialog = window.dialog("server_dialog")
+    typed(dialog, "server_urls", "http://bad host")
+    add = dialog.findChild(QWidget, "server_add")
+    assert add is not None
+    assert not add.isEnabled()
+    typed(dialog, "server_urls", server.endpoint)
+    typed(dialog, "server_title", "Büro 2")
+    window.press("server_check", dialog)
+    window.until(lambda: "lists 2 models" in banner_in(dialog, "server_banner"))
+    window.press("server_add", dialog)
+    window.until(lambda: page._controller.providers.row("b-ro-2") is not None)
+    window.until(lambda: len(window.workspace.remotes.list()) == 2)
+    window.until(lambda: state_of(page, "b-ro-2").startswith("Up, "))
+    page.dialogs.remove("b-ro-2")
+    window.press("dialog_yes", window.dialog("provider_question"))
+    window.until(lambda: page._controller.providers.row("b-ro-2") is None)
+    assert window.workspace.remotes.list() == []
+
+
+def test_a_dead_server_and_a_host_that_needs_a_new_start_are_told(
+    start_open: Start, server: RemoteServer
+) -> None:
+    with RemoteServer("openai") as dead:
+        gone = dead.endpoint
+        host = dead.host
+    both = Provider("office", "Office", "openai", "lan", (server.endpoint, gone), key="optional")
+    window = start_open((server.host, host), (both,))
+    page = gate_page(window)
+    window.until(lambda: state_of(page, "office").startswith("1 of 2 up"))
+
+
+def test_a_consent_is_shown_and_withdrawn(open_window: OpenWindow, home: Path) -> None:
+    def allow(workspace: object) -> None:
+        provider = workspace.providers.get("mistral")  # type: ignore[attr-defined]
+        workspace.consents.give(provider)  # type: ignore[attr-defined]
+
+    window = open_window(home, prepare=allow)
+    page = gate_page(window)
+    menu_entry(page, "mistral", "Ask again")()
+    window.until(lambda: not window.workspace.consents.list())
+    window.until(lambda: "question" in page.toast.accessibleName())
+
+
+def test_dialogs_have_names_for_everything(start_open: Start, server: RemoteServer) -> None:
+    from tests.ui.window.test_frame import _unnamed
+
+    window = start_open((server.host,), (office(server),))
+    page = gate_page(window)
+    for act, name in (
+        (page.dialogs.add, "server_dialog"),
+        (lambda: page.dialogs.set_key("openai"), "key_dialog"),
+        (lambda: page.dialogs.show_models("office"), "models_dialog"),
+        (lambda: window.app.pages.ask_open("office"), "open_dialog"),
+    ):
+        act()
+        dialog = window.dialog(name)
+        assert _unnamed(dialog) == []
+        dialog.close()
+
+
+def _printer() -> Provider:
+    return Provider(
+        "printer", "Printer room", "openai", "lan", ("http://127.0.0.1:9000/v1",), key="optional"
+    )

@@ -86,14 +86,15 @@ class _Model(msgspec.Struct, frozen=True):
     match: tuple[str | tuple[str, ...], ...] = ()
     window: int = 0
 
+    @property
+    def rules(self) -> tuple[str | tuple[str, ...], ...]:
+        """By which it is found."""
+        return self.match or (f"={self.name}",)
+
     def is_named(self, name: str) -> bool:
         """Whether ``name``, in lower case, is one of its names."""
-        if not self.match:
-            return name == self.name.lower()
-        for rule in self.match:
-            if all(_holds(text, name) for text in ((rule,) if isinstance(rule, str) else rule)):
-                return True
-        return False
+        rules = ((rule,) if isinstance(rule, str) else rule for rule in self.rules)
+        return any(all(_holds(text, name) for text in rule) for rule in rules)
 
     def entry(self, at: datetime) -> _Entry | None:
         """What holds: the last one that does, or else the first."""
@@ -124,12 +125,37 @@ class _File(msgspec.Struct, frozen=True):
     providers: dict[str, msgspec.Raw]
 
 
+class _Models:
+    """The models of one provider. The first whose rule fits a name is meant by it."""
+
+    def __init__(self, models: tuple[_Model, ...]) -> None:
+        self.all = models
+        self._exact: dict[str, int] = {}
+        self._others: list[int] = []  # those that have other rules than whole names
+        for number, model in enumerate(models):
+            whole = [rule for rule in model.rules if isinstance(rule, str) and rule[0] == "="]
+            for rule in whole:
+                self._exact.setdefault(rule[1:].lower(), number)
+            if len(whole) < len(model.rules):
+                self._others.append(number)
+
+    def named(self, name: str) -> _Model | None:
+        """The one of that name, in lower case."""
+        best = self._exact.get(name, len(self.all))
+        for number in self._others:
+            if number >= best:
+                break
+            if self.all[number].is_named(name):
+                return self.all[number]
+        return self.all[best] if best < len(self.all) else None
+
+
 class BundledPrices:
     """The snapshot that came with the program."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
-        self._models: dict[str, tuple[_Model, ...]] = {}
+        self._models: dict[str, _Models] = {}
 
     @property
     def snapshot(self) -> Snapshot:
@@ -156,7 +182,7 @@ class BundledPrices:
     def models(self, provider: str) -> list[tuple[str, Price]]:
         """Every model of a provider that has a price now, by name."""
         now = datetime.now(UTC)
-        held = ((model.name, model.entry(now)) for model in self._of(provider))
+        held = ((model.name, model.entry(now)) for model in self._of(provider).all)
         priced = ((name, entry.price(self._source)) for name, entry in held if entry)
         return sorted(priced, key=lambda one: one[0])
 
@@ -168,17 +194,13 @@ class BundledPrices:
     def _find(self, provider: str, model: str) -> _Model | None:
         name = model.lower().removeprefix("models/")
         models = self._of(provider)
-        for spelling in dict.fromkeys((name, _DAY.sub(r"-\1-\2-\3", name))):
-            for one in models:
-                if one.is_named(spelling):
-                    return one
-        return None
+        return models.named(name) or models.named(_DAY.sub(r"-\1-\2-\3", name))
 
-    def _of(self, provider: str) -> tuple[_Model, ...]:
+    def _of(self, provider: str) -> _Models:
         if provider not in self._models:
             raw = self._file.providers.get(provider)
             models = msgspec.json.decode(raw, type=tuple[_Model, ...]) if raw else ()
-            self._models[provider] = models
+            self._models[provider] = _Models(models)
         return self._models[provider]
 
     @property

@@ -10,6 +10,7 @@ from PySide6.QtGui import QImage, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from lockhouse import seal
+from lockhouse.answer.targets import TargetInfo
 from lockhouse.chat.attached import Attachment, attached, with_attachments
 from lockhouse.core.answering import Image
 from lockhouse.core.errors import InvalidInput, LockhouseError
@@ -27,7 +28,7 @@ from lockhouse.ui.chat.pictures import MAX_PICTURES, Ready, is_picture, make_rea
 from lockhouse.ui.chat.target_popup import TargetPopup
 from lockhouse.ui.chat.values import QueueState
 from lockhouse.ui.flow_layout import FlowLayout
-from lockhouse.ui.outbound.words import host_name
+from lockhouse.ui.outbound.words import host_name, leaves
 from lockhouse.ui.parts import icon_button
 from lockhouse.ui.picker import PickerButton
 from lockhouse.ui.theme import Theme, repolish
@@ -75,10 +76,6 @@ class Composer(QFrame):
     def _make_parts(self) -> None:
         theme = self._theme
         self.edit = ComposerEdit(theme)
-        sealed = seal.state() == "kernel"
-        self.edit.setPlaceholderText(
-            "Ask anything. Nothing leaves this machine." if sealed else "Ask anything"
-        )
         self._chips = QWidget()
         self._chips.setObjectName("chips")
         self._chip_row = FlowLayout(self._chips, spacing=theme.px(6))
@@ -316,10 +313,11 @@ class Composer(QFrame):
         info = found.info if found else None
         words = (info.title or info.name) if info else (self._target or "No model")
         self._picker.setText(words)
-        leaves = info is not None and info.leaves_machine
+        is_leaving = info is not None and leaves(info)
         self._picker.set_icon(
-            "arrow-up-right" if leaves else "box", "warning" if leaves else "text-2"
+            "arrow-up-right" if is_leaving else "box", "warning" if is_leaving else "text-2"
         )
+        self._show_placeholder(info)
         spoken = f"Model: {words}" if info else "Choose a model"
         where = "on this machine"
         if info is not None and info.kind != "local":
@@ -330,6 +328,15 @@ class Composer(QFrame):
         self._picker.setToolTip(f"{words}: {detail}" if info else spoken)
         self._picker.updateGeometry()
         self._picker.update()
+
+    def _show_placeholder(self, info: TargetInfo | None) -> None:
+        """Before a word is typed: where it will go."""
+        words = "Ask anything"
+        if info is not None and leaves(info):
+            words = f"Ask {info.title or info.name}. This goes to {host_name(info.host)}."
+        elif seal.state() == "kernel" and (info is None or info.kind == "local"):
+            words = "Ask anything. Nothing leaves this machine."
+        self.edit.setPlaceholderText(words)
 
     def open_picker(self, anchor: QWidget) -> None:
         """The list of everyone who can answer, by that button."""

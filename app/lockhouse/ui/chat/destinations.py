@@ -12,7 +12,7 @@ from typing import Literal
 from lockhouse.answer.targets import TargetInfo
 from lockhouse.ui import wording
 from lockhouse.ui.outbound.values import WAY_WORDS, Obstacle, WayOn
-from lockhouse.ui.outbound.words import host_name
+from lockhouse.ui.outbound.words import host_name, leaves
 
 _GROUPS = {
     "local": "On this machine",
@@ -70,7 +70,7 @@ def mark_words(info: TargetInfo) -> str:
     """What is said of where the words go; nothing for a model of this machine."""
     if info.kind == "local":
         return ""
-    return "Leaves this machine" if info.leaves_machine else "This machine's server"
+    return "Leaves this machine" if leaves(info) else "This machine's server"
 
 
 def choices(
@@ -89,13 +89,20 @@ def choices(
         if elsewhere_only and kind == "local":
             continue
         group = [one for one in destinations if one.info.kind == kind and _fits(one, wanted)]
-        group.sort(key=lambda one: order.get(one.info.name, len(order)))
+        if kind != "local":  # there the default stands first
+            group.sort(key=lambda one: (*_readiness(one), order.get(one.info.name, len(order))))
         lines = [_choice(one, current) for one in group]
         if lines:
             found += [Choice("head", title), *lines]
     if not wanted:
         found.append(Choice("more", WAY_WORDS["providers"], icon="plus", way="providers"))
     return found
+
+
+def _readiness(destination: Destination) -> tuple[bool, bool, bool]:
+    """Who can answer now comes first, then what is a step away; whole providers at the end."""
+    obstacle = destination.obstacle
+    return (not destination.info.name, obstacle is not None, destination.is_suggested)
 
 
 def _fits(destination: Destination, wanted: Iterable[str]) -> bool:

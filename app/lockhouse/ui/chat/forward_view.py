@@ -112,14 +112,15 @@ class ForwardView(QObject):
             self._composer.line.say("")
             return
         host = words.host_name(info.host)
-        where = "" if info.leaves_machine else ", this machine's own server"
+        is_leaving = words.leaves(info)
+        where = "" if is_leaving else ", this machine's own server"
         sentence = f"The next message goes to {host}{where}"
         state = f" · {found.obstacle.word}" if found.obstacle else ""
         self._head.show_destination(
             f"Goes to {host}{state}",
-            "arrow-up-right" if info.leaves_machine else "house",
+            "arrow-up-right" if is_leaving else "house",
             sentence,
-            leaves=info.leaves_machine,
+            leaves=is_leaving,
         )
         if found.obstacle is not None:
             self._composer.line.say(found.obstacle.message, icon="lock", way=found.obstacle.way)
@@ -128,7 +129,7 @@ class ForwardView(QObject):
         if self._shown is not None and (self._composer.draft.strip() or self._composer.images):
             self._say_estimate(self._shown)
             return
-        self._composer.line.say(line)
+        self._composer.line.say(line, icon="arrow-up-right" if is_leaving else "house")
 
     def _say_estimate(self, shown: Shown) -> None:
         outbound = shown.outbound

@@ -13,7 +13,7 @@ from lockhouse.core.answering import Cost, Failed, Finished
 from lockhouse.core.errors import EngineCrashed
 from lockhouse.ui import wording
 from lockhouse.ui.outbound.values import WAY_WORDS
-from lockhouse.ui.outbound.words import badge_words, host_name
+from lockhouse.ui.outbound.words import badge_words, host_name, leaves
 from lockhouse.ui.transcript.values import AttachedFile, ShownPicture, TranscriptMessage
 
 # "Keep one: lockhouse keys set mistral": the sentence that ends in a command, to the end.
@@ -86,7 +86,7 @@ def to_transcript(
             ShownPicture(one.sha256, one.name, wording.size(one.size_bytes))
             for one in message.pictures
         ),
-        leaves=info is not None and info.leaves_machine and message.role == "assistant",
+        leaves=info is not None and leaves(info) and message.role == "assistant",
         ways=_ways(message),
         retry_at=retry_at,
         remark=remark,
@@ -290,7 +290,7 @@ def _origin_facts(message: Message) -> tuple[Fact, ...]:
         facts.append(Fact("Build", wording.short_hash(build), build, mono=True))
     if finished.threads:
         facts.append(Fact("Threads", str(finished.threads)))
-    facts.append(Fact("Left machine", "Yes" if info.leaves_machine else "No"))
+    facts.append(Fact("Left machine", "Yes" if leaves(info) else "No"))
     return tuple(facts)
 
 

@@ -129,7 +129,7 @@ class OutboundSheet(QDialog):
         self._instruction.setObjectName("outbound_instruction")
         self._instruction.setAccessibleName("What is to be done with it")
         self._instruction.setPlaceholderText("What is to be done with it")
-        self._instruction.textEdited.connect(lambda _: self._typing.start())
+        self._instruction.textEdited.connect(lambda _: self._await_typing())
         self._suggestions = [self._suggestion(*pair) for pair in INSTRUCTIONS]
         row = QHBoxLayout()
         row.setSpacing(px(6))
@@ -343,16 +343,20 @@ class OutboundSheet(QDialog):
             self._problem.deleteLater()
             self._problem = None
 
-    def _tell_wish(self) -> None:
+    def _await_typing(self) -> None:
         """What is shown is not what is wanted any more: it cannot be sent."""
-        self._typing.stop()
         self._shown = None
         self._let_send(allowed=False)
         self._spinner.show()
+        self._typing.start()
+
+    def _tell_wish(self) -> None:
+        self._await_typing()
+        self._typing.stop()
         self.wished.emit(self.wish)
 
     def _send(self, *, always: bool) -> None:
-        if self._shown is not None and not self._typing.isActive():
+        if self._shown is not None:
             outbound = self._shown.outbound
             self.accept()
             self.send_wanted.emit(outbound, always)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from lockhouse.answer.targets import TargetInfo
 from lockhouse.gate.costs.values import Estimate, Limits
 from lockhouse.gate.outbound import Outbound
 from lockhouse.gate.providers import Zone
@@ -53,6 +54,11 @@ class Money:
             for words, limit, spent in rows
             if limit is not None
         )
+
+
+def leaves(info: TargetInfo) -> bool:
+    """Whether what is asked of it counts as leaving: an API always does, wherever it listens."""
+    return info.kind == "api" or info.leaves_machine
 
 
 def host_name(host: str) -> str:

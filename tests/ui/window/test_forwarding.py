@@ -1,0 +1,292 @@
+"""Answers from elsewhere in the window: a real broker, and nothing is sent that was not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication, QLabel, QPushButton
+from pytestqt.qtbot import QtBot
+
+from lockhouse.chat.attached import Attachment
+from lockhouse.gate import launching
+from lockhouse.gate.network import Network
+from lockhouse.gate.providers import Provider
+from lockhouse.ui.chat.target_popup import TargetPopup
+from lockhouse.ui.outbound.sheet import OutboundSheet
+from lockhouse.ui.transcript.values import TranscriptAction
+from lockhouse.workspace import Workspace, paths_for
+from tests.remote.replies import Fault, Reply
+from tests.remote.server import RemoteServer
+from tests.ui.window.driving import OpenWindow, Window, close
+
+CLOUD = "cloudy/large"
+offscreen_popups = pytest.mark.qt_log_ignore("This plugin does not support")
+
+
+@pytest.fixture
+def server() -> Iterator[RemoteServer]:
+    with RemoteServer(reply=Reply(pieces=("Grüße", " from", " elsewhere."))) as running:
+        yield running
+
+
+@pytest.fixture
+def open_home(home: Path, server: RemoteServer) -> Iterator[Path]:
+    """A home that is open for the loopback provider and nobody else."""
+    paths = paths_for(home)
+    Network(paths.network).open([server.host])
+    launching.start_broker(paths.network, paths.run, paths.logs)
+    yield home
+    for channel in launching._started:
+        channel.close()
+    launching._started.clear()
+
+
+@pytest.fixture
+def cloud(open_window: OpenWindow, open_home: Path, server: RemoteServer) -> Window:
+    """A window that knows the provider as an API that takes no key."""
+
+    def prepare(workspace: Workspace) -> None:
+        workspace.save_settings(temperature=0.0, answer_max_tokens=24)
+        workspace.providers.add(
+            Provider("cloudy", "Cloudy", "openai", "cloud", (server.endpoint,), key="none")
+        )
+        workspace.providers.choose("cloudy", "large")
+
+    window = open_window(open_home, prepare=prepare)
+    window.until(lambda: window.app.chat.forwarding.destination(CLOUD) is not None)
+    window.until(lambda: window.app.network.view.is_open)
+    window.page.new_chat()
+    return window
+
+
+def act(window: Window, kind: str, message_id: str, text: str = "") -> None:
+    action = TranscriptAction(message_id, kind, text)  # type: ignore[arg-type]
+    window.page.transcript.action_requested.emit(action)
+
+
+def sheet_of(window: Window) -> OutboundSheet:
+    """The sheet, once it shows what would leave."""
+    sheet = window.dialog("outbound_sheet")
+    assert isinstance(sheet, OutboundSheet)
+    window.until(lambda: sheet.shown is not None)
+    return sheet
+
+
+def choose_cloud(window: Window) -> None:
+    window.page.forward.choose(CLOUD)
+    window.stored()
+
+
+def pick_cloud(window: Window) -> None:
+    """Take the first one of the list that opened."""
+    popup = window.page.findChild(TargetPopup)
+    assert popup is not None
+    window.qtbot.keyClick(popup.edit, Qt.Key.Key_Return)
+
+
+def test_what_was_seen_is_what_is_sent_and_the_answer_keeps_its_mark(
+    cloud: Window, server: RemoteServer, open_window: OpenWindow, open_home: Path
+) -> None:
+    choose_cloud(cloud)
+    assert cloud.page.head.destination.text() == f"Goes to {server.host}"
+    cloud.type_and_send("Who is there?")
+    sheet = sheet_of(cloud)
+    seen = sheet.box.view.body.text.encode()
+    assert not server.asked()
+    assert cloud.page.composer.draft == "Who is there?"
+    cloud.press("outbound_send", sheet)
+    cloud.until(lambda: len(cloud.messages) == 2)
+    cloud.idle()
+    assert [sent.body for sent in server.asked()] == [seen]
+    assert cloud.last.text == "Grüße from elsewhere."
+    assert cloud.last.badge == f"API · {server.host}"
+    assert cloud.last.leaves
+    assert cloud.page.composer.draft == ""
+    cloud.type_and_send("And again?")  # once is once
+    cloud.press("outbound_edit", sheet_of(cloud))
+    assert cloud.page.composer.draft == "And again?"
+    close(cloud)
+    again = open_window(open_home)
+    again.until(lambda: len(again.messages) == 2)
+    assert again.last.badge == f"API · {server.host}"
+    assert len(server.asked()) == 1
+
+
+def test_always_asks_no_more(cloud: Window, server: RemoteServer) -> None:
+    choose_cloud(cloud)
+    cloud.type_and_send("Who is there?")
+    cloud.press("outbound_always", sheet_of(cloud))
+    cloud.until(lambda: len(cloud.messages) == 2)
+    cloud.idle()
+    cloud.ask("And who else?")
+    assert len(server.asked()) == 2
+    assert cloud.workspace.consents.given(cloud.workspace.providers.get("cloudy"))
+
+
+def test_escape_sends_nothing_and_keeps_the_draft(cloud: Window, server: RemoteServer) -> None:
+    choose_cloud(cloud)
+    cloud.type_and_send("Not yet")
+    sheet = sheet_of(cloud)
+    cloud.qtbot.keyClick(sheet.box.view, Qt.Key.Key_Return)  # Enter alone is no consent
+    cloud.qtbot.keyClick(sheet.box.view, Qt.Key.Key_Escape)
+    cloud.until(lambda: not sheet.isVisible())
+    cloud.stored()
+    assert cloud.page.composer.draft == "Not yet"
+    assert cloud.messages == []
+    assert not server.asked()
+
+
+def test_keeping_it_local_is_answered_here(cloud: Window, server: RemoteServer) -> None:
+    choose_cloud(cloud)
+    cloud.type_and_send("What is the capital of France? Answer in one sentence.")
+    cloud.press("outbound_local", sheet_of(cloud))
+    cloud.until(lambda: len(cloud.messages) == 2)
+    cloud.idle()
+    assert cloud.last.badge == "Local"
+    assert "Paris" in cloud.last.text
+    assert not server.asked()
+
+
+@offscreen_popups
+def test_one_turn_is_forwarded_while_the_chat_stays_here(
+    cloud: Window, server: RemoteServer
+) -> None:
+    first = cloud.ask("What is the capital of France? Answer in one sentence.")
+    cloud.ask("And of Italy?")
+    act(cloud, "forward", cloud.last.id)
+    pick_cloud(cloud)
+    sheet = sheet_of(cloud)
+    assert "Paris" not in sheet.box.view.body.text  # only this, unless it is wanted
+    sheet._reach._group.button(1).click()
+    cloud.until(lambda: sheet.shown is not None and first.text[:10] in sheet.box.view.body.text)
+    sheet._reach._group.button(0).click()
+    cloud.until(lambda: sheet.shown is not None and "Paris" not in sheet.box.view.body.text)
+    assert sheet._always.isHidden()
+    cloud.press("outbound_send", sheet)
+    cloud.until(lambda: cloud.last.leaves)
+    cloud.idle()
+    assert (cloud.last.version_index, cloud.last.version_count) == (2, 2)
+    (sent,) = server.asked()
+    assert [turn["content"] for turn in sent.json["messages"]] == ["And of Italy?"]
+    assert cloud.app.chat.target == ""
+    act(cloud, "previous_version", cloud.last.id)
+    cloud.until(lambda: not cloud.last.leaves)
+    assert cloud.last.badge == "Local"
+
+
+@offscreen_popups
+def test_a_selection_goes_with_an_instruction_and_nothing_else(
+    cloud: Window, server: RemoteServer
+) -> None:
+    answer = cloud.ask("What is the capital of France? Answer in one sentence.")
+    act(cloud, "forward_selection", answer.id, "capital of France")
+    pick_cloud(cloud)
+    sheet = sheet_of(cloud)
+    cloud.press("instruction_translate", sheet)
+    cloud.until(lambda: sheet.shown is not None and "Translate" in sheet.box.view.body.text)
+    cloud.press("outbound_send", sheet)
+    cloud.until(lambda: len(cloud.messages) == 4)
+    cloud.idle()
+    (sent,) = server.asked()
+    assert [turn["content"] for turn in sent.json["messages"]] == [
+        "Translate this into English.\n\ncapital of France"
+    ]
+    assert cloud.last.leaves
+    assert cloud.app.chat.target == ""
+
+
+@offscreen_popups
+def test_a_document_is_asked_about_before_anything_else_was(
+    cloud: Window, server: RemoteServer
+) -> None:
+    cloud.page.composer.document_wanted.emit(Attachment("note.md", "The meeting is on Tuesday."))
+    pick_cloud(cloud)
+    sheet = sheet_of(cloud)
+    sheet._instruction.setText("")
+    sheet._instruction.textEdited.emit("")
+    cloud.until(lambda: sheet.shown is not None)
+    assert not sheet._once.isEnabled()  # nothing is wanted of it yet
+    cloud.press("instruction_summarize", sheet)
+    cloud.until(lambda: sheet.shown is not None and "Summarize" in sheet.box.view.body.text)
+    cloud.press("outbound_send", sheet)
+    cloud.until(lambda: len(cloud.messages) == 2)
+    cloud.idle()
+    assert server.asked()[0].json["messages"][0]["content"].startswith("File note.md:\n")
+    assert cloud.messages[0].files[0].name == "note.md"
+
+
+def test_details_tell_who_got_what_and_show_it_again(cloud: Window, server: RemoteServer) -> None:
+    choose_cloud(cloud)
+    cloud.type_and_send("Who is there?")
+    cloud.press("outbound_send", sheet_of(cloud))
+    cloud.until(lambda: len(cloud.messages) == 2)
+    cloud.idle()
+    act(cloud, "details", cloud.last.id)
+    words = " ".join(
+        one.accessibleName() or one.text() for one in cloud.page.details.findChildren(QLabel)
+    )
+    stored = cloud.workspace.conversations.message(cloud.last.id)
+    assert stored.provenance is not None
+    assert f"Sent hash: {stored.provenance.finished.sent_sha256}" in words
+    assert "Provider: Cloudy" in words
+    assert "Cost: Not known" in words
+    cloud.press("show_sent", cloud.page.details)
+    dialog = cloud.dialog("sent_dialog")
+    from lockhouse.ui.outbound.body_view import BodyView
+
+    view = dialog.findChild(BodyView)
+    assert view is not None
+    assert view.body.text.encode() == server.asked()[0].body
+    dialog.close()
+
+
+def test_a_limit_of_the_provider_counts_down_and_a_local_model_can_be_asked(
+    cloud: Window, server: RemoteServer
+) -> None:
+    choose_cloud(cloud)
+    cloud.workspace.consents.give(cloud.workspace.providers.get("cloudy"))
+    server.faults.append(Fault("429", retry_after="600"))
+    cloud.ask("What is the capital of France? Answer in one sentence.")
+    assert cloud.last.status == "failed"
+    again = cloud.page.transcript.findChild(QPushButton, "note-regenerate")
+    assert again is not None
+    assert not again.isEnabled()
+    assert again.text().startswith("Try again in ")
+    cloud.press("note-ask_local", cloud.page.transcript)
+    cloud.until(lambda: cloud.last.badge == "Local")
+    cloud.idle()
+    assert "Paris" in cloud.last.text
+
+
+def test_a_key_that_is_not_there_leads_to_where_it_is_set(
+    open_window: OpenWindow, open_home: Path, qtbot: QtBot
+) -> None:
+    window = open_window(open_home)
+    window.until(lambda: bool(window.app.chat.forwarding.destinations))
+    window.page.new_chat()
+    window.page.forward.choose("mistral/mistral-medium-latest")
+    wanted: list[str] = []
+    window.page.key_wanted.disconnect()
+    window.page.key_wanted.connect(wanted.append)
+    window.type_and_send("Anybody?")
+    sheet = sheet_of(window)
+    assert not sheet._once.isEnabled()
+    window.press("banner-key", sheet)
+    assert wanted == ["mistral"]
+    assert window.page.composer.draft == "Anybody?"
+
+
+def test_the_clipboard_and_the_toast_say_where_an_answer_came_from(
+    cloud: Window, server: RemoteServer
+) -> None:
+    choose_cloud(cloud)
+    cloud.workspace.consents.give(cloud.workspace.providers.get("cloudy"))
+    cloud.ask("Who is there?")
+    act(cloud, "copy", cloud.last.id)
+    assert server.host in cloud.page.toast.accessibleName()
+    cloud.app.chat.exporting.copy(cloud.app.chat.conversation_id)
+    cloud.until(lambda: "elsewhere" in QApplication.clipboard().text())
+    assert CLOUD in QApplication.clipboard().text()

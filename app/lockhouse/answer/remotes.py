@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from lockhouse.answer.remote import Means, RemoteTarget, info_of, told
+from lockhouse.answer.remote import RemoteTarget, info_of
+from lockhouse.answer.sending import Means, told
 from lockhouse.answer.sharing import Sharing, another_may_answer
 from lockhouse.answer.targets import TargetInfo
-from lockhouse.core.errors import LockhouseError, StorageError
+from lockhouse.core.errors import LockhouseError
 from lockhouse.gate.consents import Consents
 from lockhouse.gate.costs.budget import Budget
 from lockhouse.gate.door import Gate
@@ -121,17 +122,14 @@ class RemoteTargets:
             self._key_states.clear()
 
     def key_of(self, provider: Provider) -> str:
-        """The name of the key that goes along with a request; empty for none."""
-        state = self.key_state(provider)
-        if provider.key == "required" and state in ("locked", "silent"):
-            raise StorageError(
-                f"The key for {provider.title} is in the keyring, which is locked."
-                if state == "locked"
-                else "The keyring does not answer.",
-                hint="Unlock it, then try again.",
-                code="keyring_locked",
-            )
-        return provider.name if state in ("set", "session") else ""
+        """The name of the key that goes along with a request; empty for none.
+
+        A keyring that is locked may be unlocked when the broker looks into it.
+        """
+        usable = {"set", "session"}
+        if provider.key == "required":
+            usable |= {"locked", "silent"}
+        return provider.name if self.key_state(provider) in usable else ""
 
     def _ask(self, provider: Provider, url: str) -> ListedModels:
         request = ListModels(

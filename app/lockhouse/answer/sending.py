@@ -1,0 +1,373 @@
+"""One request to a provider on its way: room made, written down, sent, read, and settled.
+
+Hides what can happen in between: that one of several equal servers ends and another takes over,
+that a server counts nothing, that the reader stops or leaves, and what is paid for then.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from lockhouse.answer.sharing import Lease, Sharing, Telling, another_may_answer
+from lockhouse.answer.targets import TargetInfo
+from lockhouse.core.answering import (
+    AnswerRequest,
+    Cost,
+    EngineBuild,
+    Event,
+    Failed,
+    Finished,
+    FinishReason,
+    Notice,
+    Reasoning,
+    Text,
+    Timing,
+    ToolCall,
+    Usage,
+)
+from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.errors import (
+    Cancelled,
+    InvalidInput,
+    LockhouseError,
+    NetworkRefused,
+)
+from lockhouse.gate.consents import Consents
+from lockhouse.gate.costs.budget import Budget, Reservation
+from lockhouse.gate.door import Gate
+from lockhouse.gate.network import allows, split_host
+from lockhouse.gate.outbound import Outbound
+from lockhouse.gate.protocol import RemoteFailure
+from lockhouse.gate.providers import Provider, host_of
+from lockhouse.gate.remote_requests import (
+    Answered,
+    Counted,
+    CountPrompt,
+    RemoteEvent,
+    SendAnswerRequest,
+)
+from lockhouse.gate.sent import Sent, purpose_of
+
+# Seconds until the first token, and between two. A server of one's own may have to load a model,
+# and reads prompts slowly.
+_PATIENCE_S = {"cloud": (120.0, 60.0), "lan": (600.0, 120.0)}
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What every target elsewhere needs to answer. ``key_of`` names the key that goes along."""
+
+    gate: Gate
+    consents: Consents
+    sent: Sent
+    budget: Budget
+    sharing: Sharing
+    key_of: Callable[[Provider], str]
+    most_tokens: Callable[[], int]
+
+
+@dataclass(slots=True)
+class Sending:
+    """One request on its way, from the reservation to the last event."""
+
+    provider: Provider
+    info: TargetInfo
+    outbound: Outbound
+    means: Means
+    request: AnswerRequest
+    cancel: CancelToken
+    telling: Telling = field(default_factory=Telling)
+    tool_calls: list[ToolCall] = field(default_factory=list)
+    usage: Usage | None = None  # the last that was told
+    url: str = ""
+    started: float = field(default_factory=time.perf_counter)
+    first_token_s: float = 0.0
+    sent_id: int = 0
+    is_settled: bool = False
+    reservation: Reservation = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make room and write it down. Raises before anything leaves."""
+        outbound, means = self.outbound, self.means
+        self._require_open()
+        self._require_key()
+        self.reservation = means.budget.reserve(
+            self.provider, outbound.model, outbound.body, task=outbound.task
+        )
+        try:
+            self.sent_id = means.sent.keep(outbound, message_id=self.request.message_id)
+        except LockhouseError:
+            means.budget.release(self.reservation)
+            raise
+
+    def run(self) -> Iterator[Event]:
+        """The events, one Finished or Failed at the end."""
+        try:
+            answered = yield from self._from_one_of_them()
+            yield from self.tool_calls
+            if answered.usage is None and self.usage is None:
+                self.usage = self._counted(answered)
+            yield self._finished(answered)
+        except Cancelled:
+            yield self._cancelled()
+        except LockhouseError as error:
+            meant = told(error, self.provider, self.means.gate)
+            yield failed_of(meant, self._settle(error.code, nothing_came=self._is_free(error)))
+        finally:
+            if not self.is_settled:  # the reader went away
+                self._settle("cancelled")
+
+    # -- servers -----------------------------------------------------------------------------------
+
+    def _from_one_of_them(self) -> Generator[Event, None, Answered]:
+        urls, tried = self.outbound.endpoints, set[str]()
+        while True:
+            with self.means.sharing.lease(urls, without=tried) as lease:
+                self.url = lease.url
+                try:
+                    return (yield from self._from(lease))
+                except LockhouseError as error:
+                    if not another_may_answer(error.code):
+                        raise
+                    wait_s = error.retry_after_s if isinstance(error, RemoteFailure) else 0.0
+                    lease.failed(wait_s=wait_s)
+                    tried.add(lease.url)
+                    if len(tried) == len(urls):
+                        raise
+                    failure = error
+            if self.cancel.cancelled:
+                raise Cancelled
+            yield self._changing(failure)
+
+    def _changing(self, failure: LockhouseError) -> Notice:
+        self.telling.begin_again()
+        self.tool_calls.clear()
+        when = "" if self.telling.is_empty else " in mid-answer"
+        return Notice(
+            "server_changed",
+            f"{host_of(self.url)} failed{when} ({failure.message.rstrip('.')}); another of the "
+            "equal servers is asked.",
+        )
+
+    def _from(self, lease: Lease) -> Generator[Event, None, Answered]:
+        """What one server answers."""
+        outbound = self.outbound
+        first_token_s, idle_s = _PATIENCE_S[outbound.zone]
+        request = SendAnswerRequest(
+            provider=outbound.provider,
+            dialect=outbound.dialect,
+            url=lease.url + outbound.path,
+            headers=outbound.headers,
+            body=outbound.body,
+            key=outbound.provider if outbound.has_key else "",
+            first_token_s=first_token_s,
+            idle_s=idle_s,
+            attempts=1 if len(outbound.endpoints) > 1 else 3,
+            title=outbound.provider_title,
+        )
+        stream = self.means.gate.stream(
+            request,
+            event_type=RemoteEvent,
+            cancel=self.cancel,
+            purpose=purpose_of(self.info.name, self.sent_id),
+        )
+        try:
+            answered = yield from self._read(stream)
+        finally:
+            stream.close()
+        lease.answered(answered.first_byte_s)
+        yield from self.telling.end()
+        return answered
+
+    def _counted(self, answered: Answered) -> Usage | None:
+        """What a server of one's own counts that told nothing while it streamed.
+
+        It is asked for it with the same prompt, and sends a token in each piece of an answer.
+        """
+        outbound, provider = self.outbound, self.provider
+        if outbound.zone != "lan" or outbound.dialect != "openai" or not answered.pieces:
+            return None
+        body = msgspec.json.decode(outbound.body, type=dict[str, Any])
+        body.pop("stream_options", None)
+        body.update({"stream": False, provider.max_tokens_field: 1})
+        request = CountPrompt(
+            outbound.provider,
+            self.url + outbound.path,
+            msgspec.json.encode(body),
+            key=outbound.provider if outbound.has_key else "",
+            title=outbound.provider_title,
+        )
+        try:
+            counted = self.means.gate.ask(
+                request,
+                reply_type=Counted,
+                cancel=self.cancel,
+                purpose=purpose_of(self.info.name, self.sent_id),
+            )
+        except (LockhouseError, Cancelled):
+            counted = Counted()  # the answer is there; its prompt stays uncounted
+        return Usage(counted.prompt_tokens, completion_tokens=answered.pieces)
+
+    def _read(self, stream: Generator[Any, None, bytes]) -> Generator[Event, None, Answered]:
+        while True:
+            try:
+                event = next(stream)
+            except StopIteration as end:
+                return msgspec.json.decode(end.value, type=Answered)
+            yield from self._take(event)
+
+    def _take(self, event: RemoteEvent) -> list[Any]:
+        if isinstance(event, Text | Reasoning):
+            if not self.first_token_s:
+                self.first_token_s = time.perf_counter() - self.started
+            return list(self.telling.take(event))
+        if isinstance(event, ToolCall):  # handed on at the end: they cannot be taken back
+            self.tool_calls.append(event)
+            return []
+        if isinstance(event, Usage):
+            self.usage = event
+        return [event]
+
+    # -- ends --------------------------------------------------------------------------------------
+
+    def _require_open(self) -> None:
+        """Before anything is written down. Of equal servers, one that may be asked is enough."""
+        gate, ways = self.means.gate, set[str]()
+        for url in self.outbound.endpoints:
+            ways.add(gate.way_to([host_of(url)]))
+        if "open" in ways:
+            return
+        if "not_listed" in ways:
+            hosts = ", ".join(self.provider.hosts)
+            raise NetworkRefused(
+                f"Nothing was sent: {hosts} is not among the hosts that may be reached.",
+                code="host_not_allowed",
+            )
+        raise gate.why_closed()
+
+    def _require_key(self) -> None:
+        provider = self.provider
+        if provider.key == "required" and not self.outbound.has_key:
+            raise InvalidInput(
+                f"There is no key for {provider.title}.",
+                hint=f"Keep one: lockhouse keys set {provider.name}",
+                code="key_missing",
+            )
+
+    def _settle(
+        self, outcome: str, answered: Answered | None = None, *, nothing_came: bool = False
+    ) -> Cost | None:
+        """Put what it cost in place of what was reserved. ``nothing_came``: it is given back."""
+        self.is_settled = True
+        budget, cost = self.means.budget, None
+        usage = (answered.usage if answered else None) or self.usage
+        if nothing_came:
+            budget.release(self.reservation)
+        else:
+            calls = sum(len(call.arguments.encode()) for call in self.tool_calls)
+            cost = budget.settle(
+                self.reservation,
+                usage,
+                cache_write_tokens=answered.cache_write_tokens if answered else 0,
+                reported_cost=answered.reported_cost if answered else "",
+                received_bytes=self.telling.received_bytes + calls,
+                is_complete=answered is not None,
+            )
+        host = host_of(self.url) if self.url else ""
+        self.means.sent.settle(self.sent_id, outcome, host=host, usage=usage, cost=cost)
+        return cost
+
+    def _is_free(self, error: LockhouseError) -> bool:
+        """Whether it is certain that nothing was computed, and so nothing is paid for."""
+        came = self.telling.received_bytes or self.tool_calls or self.usage is not None
+        return not came and _nothing_came_of(error)
+
+    def _finished(self, answered: Answered) -> Finished:
+        cost = self._settle("ok", answered)
+        reason: FinishReason = "length" if answered.finish_reason == "length" else "stop"
+        return self._end(reason, answered.usage or self.usage or Usage(), answered.model, cost)
+
+    def _cancelled(self) -> Finished:
+        return self._end("cancelled", self.usage or Usage(), "", self._settle("cancelled"))
+
+    def _end(self, reason: FinishReason, usage: Usage, model: str, cost: Cost | None) -> Finished:
+        total_s = time.perf_counter() - self.started
+        writing_s = total_s - self.first_token_s
+        per_second = (
+            usage.completion_tokens / writing_s if self.first_token_s and writing_s > 0 else 0.0
+        )
+        return Finished(
+            reason,
+            usage=usage,
+            timing=Timing(
+                first_token_s=round(self.first_token_s, 4),
+                total_s=round(total_s, 4),
+                tokens_per_s=round(per_second, 2),
+            ),
+            parameters=parameters_of(self.outbound.body),
+            engine=EngineBuild(name=self.outbound.provider_title),
+            context_length=self.info.context_length,
+            cost=cost,
+            host=host_of(self.url or self.outbound.endpoints[0]),
+            model=model or self.outbound.model,
+            sent_sha256=self.outbound.sha256,
+        )
+
+
+def _nothing_came_of(error: LockhouseError) -> bool:
+    """Whether an error before the first word means that nothing was computed."""
+    if isinstance(error, RemoteFailure):
+        never_left = ("host_not_allowed", "dns", "connection_refused", "network_unreachable", "tls")
+        return error.status >= 400 or error.code in never_left
+    return error.code != "sealed"  # the broker was ended: nobody knows what it had sent
+
+
+_CONTENT = ("messages", "contents", "system", "systemInstruction", "tools", "response_format")
+
+
+def parameters_of(body: bytes) -> dict[str, object]:
+    """The settings in a body, without anything that was said."""
+    value = msgspec.json.decode(body, type=dict[str, Any])
+    return {name: setting for name, setting in value.items() if name not in _CONTENT}
+
+
+# --- errors, with the way on ----------------------------------------------------------------
+
+
+def failed_of(error: LockhouseError, cost: Cost | None = None) -> Failed:
+    """An error as the last event of an answer."""
+    wait_s = error.retry_after_s if isinstance(error, RemoteFailure) else 0.0
+    return Failed(
+        error.code,
+        error.message,
+        error.hint,
+        error.exit_code,
+        retry_after_s=wait_s,
+        cost=cost,
+    )
+
+
+def told(error: LockhouseError, provider: Provider, gate: Gate) -> LockhouseError:
+    """The same error with the way on for this very provider."""
+    if error.code not in ("sealed", "host_not_allowed"):
+        return error
+    way = gate.way_to(provider.hosts)
+    if way == "not_listed" or (way == "start_anew" and not _is_listed(gate, provider)):
+        hint = f"Open it for {provider.title} too: lockhouse unseal --add --for {provider.name}"
+    elif way in ("sealed", "sealed_meanwhile", "damaged"):
+        hint = f"Open it for {provider.title} alone: lockhouse unseal --for {provider.name}"
+    else:
+        return error
+    if gate.status().way not in ("sealed", "open"):
+        hint += ". Then start this program anew."
+    return type(error)(error.message, hint=hint, code=error.code)
+
+
+def _is_listed(gate: Gate, provider: Provider) -> bool:
+    listed = gate.state.all_hosts
+    return all(allows(listed, *split_host(host)) for host in provider.hosts)

@@ -39,6 +39,7 @@ _MOST_OF_AN_ERROR = 64 << 10
 _ERROR_S: Final = 10.0  # how long the rest of an error may take
 _TAIL_S: Final = 0.05  # for the end of the body, once the answer is complete
 _AGAIN = (408, 409, 425, 429, 500, 502, 503, 504, 529)
+_BROKEN_AT_ONCE_S: Final = 2.0
 _FIRST_PAUSE_S: Final = 0.5
 _MOST_PAUSE_S: Final = 8.0
 _TOKENS = (Text, Reasoning, ToolCall)
@@ -122,7 +123,12 @@ class _Sending:
             known = failures.told(error)
             if known is None:
                 raise
-            self._may_ask_again = not self._first_byte_s and known.code == "connection_lost"
+            # Broken at once: a connection that was kept too long. Later, it may have been computed.
+            self._may_ask_again = (
+                known.code == "connection_lost"
+                and not self._first_byte_s
+                and time.monotonic() - self._began < _BROKEN_AT_ONCE_S
+            )
             raise self._named(known) from error
 
     def _read(self, response: httpx2.Response) -> _Events:

@@ -7,7 +7,9 @@ from typing import Any
 import msgspec
 
 from lockhouse.core.answering import Reasoning, Text, ToolCall, Usage
+from lockhouse.gate.dialects.counts import Told, count
 from lockhouse.gate.dialects.refusals import (
+    UNREADABLE,
     Recipient,
     bad_stream,
     content_refused,
@@ -21,16 +23,16 @@ _LENGTH = ("max_tokens", "model_context_window_exceeded")
 
 
 class _Details(msgspec.Struct):
-    thinking_tokens: int | None = None
+    thinking_tokens: Told = None
 
 
 class _Usage(msgspec.Struct):
     """Counts so far, each of them a total; what is left out has not changed."""
 
-    input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    output_tokens: int | None = None
+    input_tokens: Told = None
+    cache_creation_input_tokens: Told = None
+    cache_read_input_tokens: Told = None
+    output_tokens: Told = None
     output_tokens_details: _Details | None = None
 
 
@@ -88,7 +90,7 @@ class Reader:
         """What one event means. Raises RemoteFailure for an error inside the stream."""
         try:
             found = _DECODER.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise bad_stream(self._who, f"a piece of it cannot be read ({error})") from error
         if found.error is not None:
             raise refusal(self._who, 0, {}, said_by({"error": found.error}))
@@ -168,5 +170,5 @@ class Reader:
         )
 
 
-def _newer(count: int | None, before: int) -> int:
-    return before if count is None else count
+def _newer(told: Told, before: int) -> int:
+    return before if told is None else count(told)

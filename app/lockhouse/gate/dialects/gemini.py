@@ -19,7 +19,7 @@ from lockhouse.gate.dialects.bodies import (
     written,
 )
 from lockhouse.gate.dialects.gemini_stream import Reader
-from lockhouse.gate.dialects.refusals import Recipient, no_list, read_error, refusal
+from lockhouse.gate.dialects.refusals import UNREADABLE, Recipient, no_list, read_error, refusal
 from lockhouse.gate.protocol import RemoteFailure
 from lockhouse.gate.providers import Provider
 from lockhouse.gate.remote_requests import ListedModel
@@ -78,7 +78,7 @@ class Gemini:
         """Read a list of models. Raises RemoteFailure for what is none."""
         try:
             found = msgspec.json.decode(data, type=_List)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise no_list() from error
         return tuple(
             ListedModel(

@@ -7,7 +7,9 @@ from typing import Any
 import msgspec
 
 from lockhouse.core.answering import Reasoning, Text, ToolCall, Usage
+from lockhouse.gate.dialects.counts import Told, count
 from lockhouse.gate.dialects.refusals import (
+    UNREADABLE,
     Recipient,
     bad_stream,
     content_refused,
@@ -48,11 +50,11 @@ class _Candidate(msgspec.Struct, rename="camel"):
 
 
 class _Usage(msgspec.Struct, rename="camel"):
-    prompt_token_count: int | None = None
-    cached_content_token_count: int | None = None
-    candidates_token_count: int | None = None
-    thoughts_token_count: int | None = None
-    tool_use_prompt_token_count: int | None = None
+    prompt_token_count: Told = None
+    cached_content_token_count: Told = None
+    candidates_token_count: Told = None
+    thoughts_token_count: Told = None
+    tool_use_prompt_token_count: Told = None
 
 
 class _Feedback(msgspec.Struct, rename="camel"):
@@ -91,7 +93,7 @@ class Reader:
         """What one response means. Raises RemoteFailure for an error inside the stream."""
         try:
             found = _DECODER.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise bad_stream(self._who, f"a piece of it cannot be read ({error})") from error
         if found.error is not None:
             raise refusal(self._who, 0, {}, said_by({"error": found.error}))
@@ -131,11 +133,11 @@ class Reader:
         if usage is None:
             return
         is_first = self._usage is None
-        thought = usage.thoughts_token_count or 0
+        thought = count(usage.thoughts_token_count)
         self._usage = Usage(
-            (usage.prompt_token_count or 0) + (usage.tool_use_prompt_token_count or 0),
-            usage.cached_content_token_count or 0,
-            (usage.candidates_token_count or 0) + thought,
+            count(usage.prompt_token_count) + count(usage.tool_use_prompt_token_count),
+            count(usage.cached_content_token_count),
+            count(usage.candidates_token_count) + thought,
             thought,
         )
         if is_first or self.is_done:

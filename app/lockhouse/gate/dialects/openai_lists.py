@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from lockhouse.gate.dialects.refusals import no_list
+from lockhouse.gate.dialects.refusals import UNREADABLE, no_list
 from lockhouse.gate.remote_requests import ListedModel
 
 # Parts of the names of models that answer no chat, where the list does not say it.
@@ -21,7 +21,7 @@ def listed(data: bytes) -> tuple[ListedModel, ...]:
     """The models that can chat, in the order of the list. Raises RemoteFailure for no list."""
     try:
         found: Any = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise no_list() from error
     if isinstance(found, dict):
         found = found.get("data", found.get("models"))

@@ -8,7 +8,9 @@ from typing import Any
 import msgspec
 
 from lockhouse.core.answering import Reasoning, Text, ToolCall, Usage
+from lockhouse.gate.dialects.counts import Told, amount, count
 from lockhouse.gate.dialects.refusals import (
+    UNREADABLE,
     Recipient,
     bad_stream,
     content_refused,
@@ -49,21 +51,21 @@ class _Choice(msgspec.Struct):
 
 
 class _PromptDetails(msgspec.Struct):
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
+    cached_tokens: Told = None
+    cache_write_tokens: Told = None
 
 
 class _CompletionDetails(msgspec.Struct):
-    reasoning_tokens: int | None = None
+    reasoning_tokens: Told = None
 
 
 class _Usage(msgspec.Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    total_tokens: int | None = None
+    prompt_tokens: Told = None
+    completion_tokens: Told = None
+    total_tokens: Told = None
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
-    prompt_cache_hit_tokens: int | None = None  # where the provider counts hits and misses
+    prompt_cache_hit_tokens: Told = None  # where the provider counts hits and misses
     cost: Decimal | None = None  # where it says what it charged
 
 
@@ -108,7 +110,7 @@ class Reader:
             return self._gathered()
         try:
             chunk = _DECODER.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise bad_stream(self._who, f"a piece of it cannot be read ({error})") from error
         if chunk.error is not None or event == "error":
             found = {"error": chunk.error} if chunk.error is not None else msgspec.json.decode(data)
@@ -176,16 +178,15 @@ class Reader:
 
     def _counted(self, usage: _Usage) -> Usage:
         """With one meaning: the prompt includes what was cached, the completion the reasoning."""
-        prompt, completion = usage.prompt_tokens or 0, usage.completion_tokens or 0
+        prompt, completion = count(usage.prompt_tokens), count(usage.completion_tokens)
         prompts = usage.prompt_tokens_details or _PromptDetails()
         completions = usage.completion_tokens_details or _CompletionDetails()
-        reasoning = completions.reasoning_tokens or 0
+        reasoning = count(completions.reasoning_tokens)
         if reasoning and usage.total_tokens == prompt + completion + reasoning:
             completion += reasoning  # counted apart
-        self._cache_write_tokens = prompts.cache_write_tokens or 0
-        if usage.cost is not None:
-            self._cost = format(usage.cost, "f")
-        cached = prompts.cached_tokens or usage.prompt_cache_hit_tokens or 0
+        self._cache_write_tokens = count(prompts.cache_write_tokens)
+        self._cost = amount(usage.cost) or self._cost
+        cached = count(prompts.cached_tokens or usage.prompt_cache_hit_tokens)
         return Usage(prompt, cached, completion, reasoning)
 
     def end(self) -> Answered:
@@ -220,7 +221,9 @@ def _parts(parts: list[dict[str, Any]]) -> list[RemoteEvent]:
         if part.get("type") == "thinking":
             inner = part.get("thinking")
             pieces = inner if isinstance(inner, list) else [{"text": inner}]
-            thought = "".join(str(each.get("text") or "") for each in pieces)
+            thought = "".join(
+                str(each.get("text") or "") for each in pieces if isinstance(each, dict)
+            )
             if thought:
                 events.append(Reasoning(thought))
         elif isinstance(text, str) and text:

@@ -18,10 +18,12 @@ import msgspec
 
 from lockhouse.gate.protocol import RemoteFailure
 
+# What the reading of JSON raises for what is none, and for what is nested without end.
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 _MOST_SAID = 300
 _MOST_WAIT_S = 86_400.0
 _SPACE: Final = re.compile(r"\s+")
-_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
 _KEY: Final = re.compile(r"\b(?:sk|gsk|pk|rk|hf|xai|key|tgp|AIza|Bearer )[-_A-Za-z0-9*.•]{8,}")
 _IN_SECONDS: Final = re.compile(
     r"(?:try again|retry)[a-z ]* in (?:(\d+)m(?!s))?\s*(\d+(?:\.\d+)?)\s*(ms|s)?", re.IGNORECASE
@@ -73,7 +75,7 @@ def read_error(body: bytes) -> Said | None:
     """What an error's body says, whoever wrote it; None for what is no error."""
     try:
         found: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         text = body[:4096].decode(errors="replace").strip()
         return Said(clean(text)) if text and not text.startswith("<") else None
     if isinstance(found, list) and found:
@@ -117,7 +119,7 @@ def _sentence(message: object) -> str:
 
 def clean(text: str) -> str:
     """Short, in one line, without control characters and without anything like a key."""
-    text = _UNPRINTABLE.sub("", _SPACE.sub(" ", text))
+    text = "".join(character for character in _SPACE.sub(" ", text) if character.isprintable())
     text = _KEY.sub("…", text).strip()
     return text if len(text) <= _MOST_SAID else text[: _MOST_SAID - 1].rstrip() + "…"
 

@@ -16,6 +16,7 @@ from lockhouse.gate.dialects.refusals import (
     content_refused,
     cut_short,
     ended_oddly,
+    given_up,
     refusal,
     said_by,
 )
@@ -197,8 +198,8 @@ class Reader:
             raise content_refused(self._who, self._refusal)
         if self._finish in _ODD:
             raise ended_oddly(self._who, self._finish.replace("_", " "))
-        if not self._finish:  # servers mark the end even of an answer that they gave up
-            raise cut_short(self._who)
+        if not self._finish:  # one that marks the end without a reason has turned to another
+            raise given_up(self._who) if self.is_done else cut_short(self._who)
         finish = "length" if self._finish in _LENGTH else "stop"
         if self._finish in ("tool_calls", "function_call"):
             finish = "tool_calls"

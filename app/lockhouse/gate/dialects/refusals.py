@@ -3,7 +3,7 @@
 Codes: ``unauthorized``, ``forbidden``, ``no_credit``, ``rate_limited``, ``model_not_found``,
 ``not_there`` (nothing at this address), ``content_refused``, ``context_too_long``,
 ``too_large``, ``overloaded``, ``timed_out``, ``not_accepted`` (the request itself),
-``bad_stream``, ``connection_lost``, ``remote_failed``.
+``bad_stream``, ``connection_lost``, ``given_up``, ``remote_failed``.
 """
 
 from __future__ import annotations
@@ -294,6 +294,15 @@ def cut_short(who: Recipient) -> RemoteFailure:
         f"{who.title} ended the connection before the answer was complete.",
         hint="What came is kept. Ask again, or let it continue.",
         code="connection_lost",
+    )
+
+
+def given_up(who: Recipient) -> RemoteFailure:
+    """The server marked the end of an answer that has none: it turned to another question."""
+    return RemoteFailure(
+        f"{who.title} gave the answer up for another question.",
+        hint="It answers one at a time. Ask again, or start it so that it does not interrupt.",
+        code="given_up",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import msgspec
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from lockhouse.answer.remotes import EndpointHealth
 from lockhouse.core.errors import LockhouseError
@@ -118,6 +118,7 @@ class ProviderController(QObject):
             self.key_kept.emit(provider.name, state)
             self._health.pop(provider.name, None)  # it may answer otherwise now
             self.refresh()
+            QTimer.singleShot(0, overwrite_freed_memory)  # the field is empty by now
 
         self._jobs.run(work, done, lambda error: self.key_failed.emit(provider.name, error))
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QFontMetricsF
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QFontMetricsF, QResizeEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from lockhouse.gate.sent import SentRequest
 from lockhouse.ui import wording
 from lockhouse.ui.gate import words
+from lockhouse.ui.gate.cards import Elided
 from lockhouse.ui.gate.values import Opened
 from lockhouse.ui.outbound.body_view import BodyView
 from lockhouse.ui.parts import label, push_button
 from lockhouse.ui.theme import Theme
 
 _MOST_LINES = 16
+_REFIT_MS = 80
 _ERASED = (
     "Its text is not kept any more: it went with its conversation, or belonged to none, or was very"
     " large. Size and hash stay."
@@ -39,6 +41,11 @@ class RecordPanel(QFrame):
         self._column.setContentsMargins(px(28), px(8), px(16), px(12))
         self._column.setSpacing(px(8))
         self._made: QWidget | None = None
+        self._shown: Opened | None = None  # a body, whose lines depend on the width
+        self._refit = QTimer(self)
+        self._refit.setSingleShot(True)
+        self._refit.setInterval(_REFIT_MS)
+        self._refit.timeout.connect(self._fit_again)
         self._wanted_px = px(60)
         self.say_reading()
 
@@ -61,7 +68,17 @@ class RecordPanel(QFrame):
             self._show_request(opened, opened.sent)
         self.resized.emit()
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if self._shown is not None and event.size().width() != event.oldSize().width():
+            self._refit.start()
+
+    def _fit_again(self) -> None:
+        if self._shown is not None:
+            self.show_opened(self._shown)
+
     def _put(self, made: QWidget, height: int) -> None:
+        self._shown = None
         if self._made is not None:
             self._column.removeWidget(self._made)
             self._made.hide()
@@ -127,6 +144,7 @@ class RecordPanel(QFrame):
         column.addWidget(box)
         column.addLayout(self._foot(opened, sent))
         self._put(made, height + box_height + px(6 + 20) + px(8 + 12))
+        self._shown = opened if sent.body is not None else None
 
     def _body_height(self, view: BodyView) -> int:
         """As high as its lines, up to a limit; beyond it scrolls."""
@@ -152,8 +170,10 @@ class RecordPanel(QFrame):
         if trouble := words.trouble_of(opened.row.record):
             parts.append(trouble)
         foot = QHBoxLayout()
-        shown = label(" · ".join(parts), role="caption", ink="2", name="record_facts")
-        foot.addWidget(shown, 1)
+        foot.setSpacing(self._theme.px(12))
+        facts = Elided(" · ".join(parts), role="caption", ink="2", name="record_facts")
+        facts.setToolTip(facts.text())
+        foot.addWidget(facts, 1)
         moment = words.whole_time(sent.at)
         foot.addWidget(label(f"Sent {moment}", role="caption", ink="2"))
         return foot

@@ -33,6 +33,7 @@ from lockhouse.ui.theme import Theme
 
 _REST_MS = 120
 _TWO_LINES_BELOW = 640
+_SEARCH_WIDTH = 176
 
 
 class RecordsCard(QWidget):
@@ -66,7 +67,6 @@ class RecordsCard(QWidget):
         self._count = label("", role="caption", ink="3", name="records_count")
         self.edit = SearchEdit(theme, "records_search", "Search the records", "Host, purpose…")
         self.edit.setProperty("compact", "true")
-        self.edit.setFixedWidth(px(176))
         self.choice = ChoiceButton(
             theme, "Show", [(key, shown) for key, (shown, _) in FILTERS.items()], chip=True
         )
@@ -78,8 +78,9 @@ class RecordsCard(QWidget):
         self._title_row.addWidget(self._count)
         tools = QHBoxLayout()
         tools.setSpacing(px(8))
-        for tool in (self.edit, self.choice, self._export):
-            tools.addWidget(tool)
+        tools.addWidget(self.edit, 1)
+        tools.addWidget(self.choice)
+        tools.addWidget(self._export)
         self._head = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         self._head.setSpacing(px(8))
         self._head.addLayout(self._title_row, 1)
@@ -117,6 +118,8 @@ class RecordsCard(QWidget):
         direction = QBoxLayout.Direction
         is_narrow = self.width() < self._theme.px(_TWO_LINES_BELOW)
         self._head.setDirection(direction.TopToBottom if is_narrow else direction.LeftToRight)
+        self.edit.setMinimumWidth(self._theme.px(120 if is_narrow else _SEARCH_WIDTH))
+        self.edit.setMaximumWidth(self.width() if is_narrow else self._theme.px(_SEARCH_WIDTH))
 
     def _wire(self) -> None:
         its = self._controller

@@ -67,7 +67,7 @@ OUTCOMES = {
     "sealed": "the network was sealed",
     "broker_gone": "the broker had ended",
     "start_anew": "its port opens with the next start",
-    "host_not_allowed": "the host is not on the list",
+    "host_not_allowed": "not on the list",
     "key_unencrypted": "the key would have travelled unencrypted",
     "unauthorized": "the key was refused",
     "no_credit": "no credit",
@@ -98,6 +98,8 @@ def sign_of(record: Record) -> Sign:
 
 def purpose_of(record: Record) -> str:
     """What for, with what came of it where that is not what was hoped."""
+    if record.kind in ("proved", "pruned") and record.outcome:
+        return record.outcome
     plain, _ = linked(record.purpose)
     shown = _PURPOSES.get(plain) or _spaced(plain)
     trouble = trouble_of(record)
@@ -107,7 +109,11 @@ def purpose_of(record: Record) -> str:
 def trouble_of(record: Record) -> str:
     """What went wrong; empty when nothing did."""
     outcome = record.outcome
-    if record.kind not in ("transfer", "refused") or outcome in ("", "ok"):
+    if record.kind == "key_tested":
+        outcome = outcome.rpartition(": ")[2]
+    elif record.kind not in ("transfer", "refused"):
+        return ""
+    if outcome in ("", "ok"):
         return ""
     if outcome.isdecimal():
         return f"answered {outcome}" if int(outcome) >= _FIRST_BAD_STATUS else ""

@@ -9,12 +9,14 @@ round: the broker's whole path (socket, HTTP, events, local socket, the door's d
 and the same stream read with httpx2 in one process, decoded into the same values. First events
 come one by one with pauses between them, which shows the delay that is added; then as many as
 can be, which shows how many a second go through. Each event is an HTTP chunk of its own, as
-providers send them; "gathered" is the same with many events in a write.
+providers send them; "gathered" is the same with many events in a write. At last answers that
+stall are taken back: how long until the server sees it.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import socket
@@ -37,8 +39,11 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from lockhouse.core.answering import Text  # noqa: E402
+from lockhouse.core.cancelling import CancelToken  # noqa: E402
+from lockhouse.core.errors import Cancelled  # noqa: E402
 from lockhouse.gate.remote_requests import RemoteEvent, SendAnswerRequest  # noqa: E402
 from tests.remote.doors import Door  # noqa: E402
+from tests.remote.server import RemoteServer  # noqa: E402
 
 WORD = " word"
 
@@ -68,6 +73,7 @@ def _answer(connection: socket.socket) -> None:
             b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
             b"Transfer-Encoding: chunked\r\n\r\n"
         )
+        time.sleep(order["begin_s"])
         for start in range(0, order["events"], order["gathered"]):
             time.sleep(order["pause_s"])
             count = min(order["gathered"], order["events"] - start)
@@ -147,18 +153,24 @@ class Delay:
     worst_us: float
 
 
-def order(events: int, *, pause_s: float = 0.0, gathered: int = 1) -> bytes:
-    return json.dumps({"events": events, "pause_s": pause_s, "gathered": gathered}).encode()
+def order(events: int, *, begin_s: float = 0.0, pause_s: float = 0.0, gathered: int = 1) -> bytes:
+    told = {"events": events, "begin_s": begin_s, "pause_s": pause_s, "gathered": gathered}
+    return json.dumps(told).encode()
 
 
 def delays(read: Contestant, events: int) -> list[float]:
-    """One by one; pieces that were joined count for the first time in them."""
-    texts = read(order(events, pause_s=0.002))
+    """One by one, after the time that a model takes to begin: meanwhile the door keeps a record.
+
+    Pieces that were joined count for the first time in them.
+    """
+    texts = read(order(events, begin_s=0.25, pause_s=0.002))
     return [(time.monotonic_ns() - int(text.split(" ")[0])) / 1000 for text in texts]
 
 
 def first_delay(read: Contestant) -> float:
-    return delays(read, 1)[0]
+    """Of an answer that begins at once: the record is then in its way."""
+    (text,) = read(order(1))
+    return (time.monotonic_ns() - int(text.split(" ")[0])) / 1000
 
 
 def events_per_s(read: Contestant, events: int, gathered: int) -> float:
@@ -181,6 +193,50 @@ def summary(found: list[float]) -> Delay:
 def memory_mib(pid: int) -> float:
     """What this process has for itself, and its share of what it has together with others."""
     return round(psutil.Process(pid).memory_full_info().pss / (1 << 20), 1)
+
+
+def cancelling_ms(folder: Path, rounds: int) -> dict[str, dict[str, float]]:
+    """From the wish to stop until a server that stalls sees the end, and until the door knows."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    with RemoteServer() as server, Door(folder / "cancelling", [server.host]) as door:
+        for fault in ("stall-before", "stall-head", "stall-middle") * rounds:
+            server.stalled.clear()
+            server.gone.clear()
+            server.gone_at = 0.0
+            cancel, ended = CancelToken(), list[float]()
+            body = json.dumps({"model": f"fault-{fault}"}).encode()
+            url = f"{server.endpoint}/chat/completions"
+            request = SendAnswerRequest("bench", "openai", url, (), body)
+
+            def answer(
+                request: SendAnswerRequest = request,
+                cancel: CancelToken = cancel,
+                ended: list[float] = ended,
+            ) -> None:
+                with contextlib.suppress(Cancelled):
+                    for _ in door.gate.stream(request, event_type=RemoteEvent, cancel=cancel):
+                        pass
+                ended.append(time.monotonic())
+
+            thread = threading.Thread(target=answer)
+            thread.start()
+            server.stalled.wait(10)
+            time.sleep(0.01)
+            began = time.monotonic()
+            cancel.cancel()
+            thread.join()
+            server.gone.wait(10)
+            at = ((server.gone_at - began) * 1000, (ended[0] - began) * 1000)
+            found.setdefault(fault, []).append(at)
+    return {
+        fault: {
+            "server_median": round(statistics.median(one for one, _ in times), 2),
+            "server_worst": round(max(one for one, _ in times), 2),
+            "door_median": round(statistics.median(two for _, two in times), 2),
+            "door_worst": round(max(two for _, two in times), 2),
+        }
+        for fault, times in found.items()
+    }
 
 
 def import_s() -> float:
@@ -225,6 +281,7 @@ def measure(rounds: int, events: int) -> dict[str, object]:
                 "broker_idle_mib": idle_mib,
                 "broker_after_first_request_mib": asked_mib,
                 **compared(contestants, rounds, events),
+                "cancelling_ms": cancelling_ms(Path(folder), 4 * rounds),
                 "broker_after_all_mib": memory_mib(door.broker_pid),
             }
     finally:

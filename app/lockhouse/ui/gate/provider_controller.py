@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from lockhouse.answer.remotes import EndpointHealth
 from lockhouse.core.errors import LockhouseError
+from lockhouse.gate.forgetting import overwrite_freed_memory
 from lockhouse.gate.key_trial import try_key
 from lockhouse.gate.providers import Provider, RemoteModel, presets, zone_of
 from lockhouse.gate.remote_requests import ListedModels, ListModels

@@ -53,6 +53,7 @@ class RecordsController(QObject):
         self._wanted = RecordFilter()
         self._look = 0
         self._last_seq = -1
+        self._known_first: int | None = None
         self._first_seq = first_seq
         self._looking = self._again = False
         self._timer = QTimer(self)
@@ -81,10 +82,11 @@ class RecordsController(QObject):
             return
         self._looking, self._again = True, False
         look, wanted, known, first = self._look, self._wanted, self._last_seq, self._first_seq()
+        known_first, self._known_first = self._known_first, first
 
         def read() -> tuple[int, Counted, Told] | None:
             last = self._records.last_seq()
-            if last == known:
+            if (last, first) == (known, known_first):
                 return None
             whole = self._records.count(RecordFilter())
             total = whole if wanted == RecordFilter() else self._records.count(wanted)

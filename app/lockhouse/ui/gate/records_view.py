@@ -14,6 +14,7 @@ from lockhouse.ui.gate.record_cells import ROW_HEIGHT, RecordDelegate
 from lockhouse.ui.gate.records_table import HOST, IN, OPEN, OUT, PURPOSE, TIME, WHAT, RecordsTable
 from lockhouse.ui.keys import claims_escape
 from lockhouse.ui.theme import Theme
+from lockhouse.ui.theme.tokens import RADIUS_CARD
 
 _WIDTHS = {OPEN: 28, TIME: 68, WHAT: 98, HOST: 168, OUT: 72, IN: 80}
 _HEAD_HEIGHT = 32
@@ -71,6 +72,13 @@ class RecordsView(QTableView):
         head.setSectionsClickable(False)
         head.setMinimumSectionSize(px(20))
         head.setFixedHeight(px(_HEAD_HEIGHT))
+        radius, ground = px(RADIUS_CARD - 1), self._theme.hex("surface")
+        head.setStyleSheet(
+            f"QHeaderView {{ background: transparent; }}"
+            f"QHeaderView::section {{ background: {ground}; }}"
+            f"QHeaderView::section:first {{ border-top-left-radius: {radius}px; }}"
+            f"QHeaderView::section:last {{ border-top-right-radius: {radius}px; }}"
+        )
         for column, width in _WIDTHS.items():
             head.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
             self.setColumnWidth(column, px(width))

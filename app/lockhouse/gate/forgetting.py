@@ -1,0 +1,38 @@
+"""Forgetting a key that was in this process's memory, as well as Python allows.
+
+Strings cannot be emptied, and freed memory keeps what was in it until something else is put
+there. So it is put there at once: blocks of every small size are asked for, written over and
+given back. That reaches what was freed, not what somebody still holds, and nothing is promised
+of copies that the system made, such as in swap.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+_STEP_BYTES = 16
+_MOST_BYTES = 1040  # larger ones than any copy of a key
+_PYTHON_BYTES = 512  # up to here Python manages memory itself
+_BLOCKS = 96  # of each size
+
+
+def overwrite_freed_memory() -> None:
+    """Write over the small blocks that this process, and this thread, have freed. Some ms."""
+    held: list[object] = []
+    for size in range(_STEP_BYTES, _PYTHON_BYTES, _STEP_BYTES):
+        held += [bytes([size & 0xFF]) * size for _ in range(_BLOCKS)]
+    held.clear()
+    if sys.platform == "win32":
+        return
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    libc.malloc.argtypes = [ctypes.c_size_t]
+    libc.free.argtypes = [ctypes.c_void_p]
+    libc.free.restype = None
+    for size in range(_STEP_BYTES + 8, _MOST_BYTES, _STEP_BYTES):
+        blocks = [found for _ in range(_BLOCKS) if (found := libc.malloc(size))]
+        for block in blocks:
+            ctypes.memset(block, 0x5A, size)
+        for block in blocks:
+            libc.free(block)

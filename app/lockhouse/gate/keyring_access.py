@@ -75,8 +75,8 @@ def is_locked(backend: KeyringBackend) -> bool:
     import secretstorage
 
     with contextlib.closing(secretstorage.dbus_init()) as connection:
-        collection = secretstorage.get_default_collection(connection)
-        return bool(collection.is_locked())
+        collection = _collection(connection)
+        return collection is not None and bool(collection.is_locked())
 
 
 def holds(backend: KeyringBackend, service: str, entry: str) -> bool:
@@ -86,9 +86,20 @@ def holds(backend: KeyringBackend, service: str, entry: str) -> bool:
     import secretstorage
 
     with contextlib.closing(secretstorage.dbus_init()) as connection:
-        collection = secretstorage.get_default_collection(connection)
+        collection = _collection(connection)
         wanted = {"service": service, "username": entry}
-        return any(True for _ in collection.search_items(wanted))
+        return collection is not None and any(True for _ in collection.search_items(wanted))
+
+
+def _collection(connection: Any) -> Any:
+    """The usual one, or None where there is none yet: looking must not have one made and asked
+    a password for."""
+    import secretstorage
+
+    try:
+        return secretstorage.Collection(connection)
+    except secretstorage.ItemNotFoundException:
+        return None
 
 
 def _backend() -> KeyringBackend | None:

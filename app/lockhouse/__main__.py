@@ -19,7 +19,8 @@ _PRIVATE = (
 )  # fmt: skip
 # Commands that ask nobody for anything; all others may.
 _WITHOUT_BROKER = (
-    "bench", "chats", "doctor", "engines", "keys", "paths", "seal", "settings", "status", "unseal",
+    "bench", "chats", "doctor", "engines", "keys", "paths", "records", "seal", "settings", "status",
+    "unseal",
 )  # fmt: skip
 # Commands that ask a hub first thing; their broker gets ready while they do.
 _ASK_AT_ONCE = (("models", "search"), ("models", "get"), ("models", "updates"))

@@ -35,6 +35,7 @@ _COMMANDS = {
     "keys": ("lockhouse.cli.keys", "keys", "Keep keys in the system's keyring."),
     "models": ("lockhouse.cli.models", "models", "Show and import models."),
     "paths": ("lockhouse.cli.paths", "paths", "Show where everything is kept."),
+    "records": ("lockhouse.cli.records", "records", "Show what left and what was refused."),
     "seal": ("lockhouse.cli.gate", "seal", "Seal the network: nothing leaves."),
     "settings": ("lockhouse.cli.settings", "settings", "Show and change settings."),
     "status": ("lockhouse.cli.status", "status", "Show the seal, loaded models and memory."),

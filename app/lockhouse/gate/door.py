@@ -28,6 +28,7 @@ from lockhouse.gate import keys
 from lockhouse.gate import protocol as wire
 from lockhouse.gate.brokers import Brokers
 from lockhouse.gate.channel import Channel
+from lockhouse.gate.forgetting import overwrite_freed_memory
 from lockhouse.gate.keys import KeyState
 from lockhouse.gate.network import Network, NetworkState, allows, split_host
 from lockhouse.gate.protocol import Record, RecordKind
@@ -237,6 +238,8 @@ class Gate:
                 raise
             self.use_key(provider, key, hosts)
             kept = "session"
+        finally:
+            overwrite_freed_memory()
         self.note("key_set", host=" ".join(hosts), purpose=purpose, outcome=f"{provider}: {kept}")
         return kept
 

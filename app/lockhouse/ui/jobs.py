@@ -89,6 +89,7 @@ class _Lane:
     def _loop(self) -> None:
         while (work := self._waiting.get()) is not None:
             work()
+            work = None  # what it was given, a key perhaps, is not held until the next one comes
 
 
 class _Stream(Generic[E]):

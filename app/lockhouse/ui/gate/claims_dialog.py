@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QApplication, QDialog, QHBoxLayout, QVBoxLayout, Q
 from lockhouse.ui.markdown import parse
 from lockhouse.ui.models.model_card import ModelCard
 from lockhouse.ui.parts import label, push_button
-from lockhouse.ui.resources import document
+from lockhouse.bundled import document
 from lockhouse.ui.theme import Theme
 
 CLAIMS = "CLAIMS.md"

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QFrame,
     QHBoxLayout,
+    QSizePolicy,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -105,6 +106,7 @@ class RecordsCard(QWidget):
         )
         self._stack = QStackedWidget()
         for widget in (self.view, self._nothing, self._none_found):
+            widget.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
             self._stack.addWidget(widget)
         inside.addWidget(self._stack)
         column = QVBoxLayout(self)

@@ -40,7 +40,7 @@ _NOT_SENT = Sign("Failed", "circle-alert", "danger")
 
 _PURPOSES = {
     "window": "By you",
-    "command": "By you, with a command",
+    "command": "By a command",
     "search": "Model search",
     "model": "A model’s page",
     "header": "Start of a model file",

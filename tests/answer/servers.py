@@ -92,9 +92,9 @@ def _start(kind: str) -> ModelServer:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     if kind == "llama_cpp.server":
-        # By itself it gives up an answer as soon as the next question comes.
+        # As it is by itself, it gives an answer up as soon as the next question comes.
         line = [sys.executable, "-m", kind, "--model_alias", "starter", "--n_ctx", "512",
-                "--n_threads", "1", "--n_threads_batch", "1", "--interrupt_requests", "false",
+                "--n_threads", "1", "--n_threads_batch", "1",
                 "--model", str(model), "--host", "127.0.0.1", "--port", str(port)]  # fmt: skip
         return ModelServer(line, port, {**os.environ})
     line = [LLAMA_SERVER, "-m", str(model), "--alias", "starter", "-c", "1024", "-np", "2",

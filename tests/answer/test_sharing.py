@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import random
+import threading
 
 import pytest
 
 from lockhouse.answer.sharing import Sharing, Telling
 from lockhouse.core.answering import Reasoning, StartOver, Text
+from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.errors import Cancelled
 
 A, B, C = "http://a/v1", "http://b/v1", "http://c/v1"
 
@@ -102,6 +105,51 @@ def test_a_wait_that_a_server_asked_for_is_kept(sharing: Sharing, clock: Clock) 
     sharing.note_down(A, wait_s=30)
     clock.now += 29
     assert best(sharing, A, B) == B
+
+
+def test_one_that_gives_answers_up_is_asked_one_at_a_time(sharing: Sharing) -> None:
+    began = threading.Event()
+    order: list[str] = []
+
+    def second() -> None:
+        began.set()
+        with sharing.lease((A,)):
+            order.append("second")
+
+    with sharing.lease((A,)) as lease:
+        lease.given_up()
+        assert best(sharing, A, B) == B
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert began.wait(10)
+        order.append("first")
+    thread.join(10)
+    assert order == ["first", "second"]
+
+
+def test_waiting_for_one_ends_when_it_is_called_off(sharing: Sharing) -> None:
+    cancel, began = CancelToken(), threading.Event()
+    ended: list[bool] = []
+
+    def wait() -> None:
+        began.set()
+        with pytest.raises(Cancelled), sharing.lease((A,), cancel=cancel):
+            pass
+        ended.append(True)
+
+    with sharing.lease((A,)) as lease:
+        lease.given_up()
+        thread = threading.Thread(target=wait)
+        thread.start()
+        assert began.wait(10)
+        cancel.cancel()
+        thread.join(10)
+        assert ended
+        called_off = CancelToken()
+        called_off.cancel()
+        with pytest.raises(Cancelled), sharing.lease((A,), cancel=called_off):
+            pass
+    assert best(sharing, A) == A
 
 
 # --- taking over ---------------------------------------------------------------------------

@@ -146,7 +146,8 @@ class RemoteTargets:
     def _check(self, provider: Provider, url: str) -> EndpointHealth:
         at = datetime.now(UTC).isoformat(timespec="seconds")
         try:
-            found = self._ask(provider, url)
+            with self._sharing.lease([url]):  # some give up an answer to be asked this
+                found = self._ask(provider, url)
         except LockhouseError as error:
             if another_may_answer(error.code) and error.code != "host_not_allowed":
                 self._sharing.note_down(url)

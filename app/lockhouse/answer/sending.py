@@ -56,6 +56,7 @@ from lockhouse.gate.sent import Sent, purpose_of
 # Seconds until the first token, and between two. A server of one's own may have to load a model,
 # and reads prompts slowly.
 _PATIENCE_S = {"cloud": (120.0, 60.0), "lan": (600.0, 120.0)}
+_MOST_GIVEN_UP = 10  # by a server that somebody else keeps busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class Sending:
     first_token_s: float = 0.0
     sent_id: int = 0
     is_settled: bool = False
+    times_given_up: int = 0
     reservation: Reservation = field(init=False)
 
     def __post_init__(self) -> None:
@@ -110,8 +112,6 @@ class Sending:
         try:
             answered = yield from self._from_one_of_them()
             yield from self.tool_calls
-            if answered.usage is None and self.usage is None:
-                self.usage = self._counted(answered)
             yield self._finished(answered)
         except Cancelled:
             yield self._cancelled()
@@ -127,11 +127,13 @@ class Sending:
     def _from_one_of_them(self) -> Generator[Event, None, Answered]:
         urls, tried = self.outbound.endpoints, set[str]()
         while True:
-            with self.means.sharing.lease(urls, without=tried) as lease:
+            with self.means.sharing.lease(urls, without=tried, cancel=self.cancel) as lease:
                 self.url = lease.url
                 try:
                     return (yield from self._from(lease))
                 except LockhouseError as error:
+                    if self._may_wait_for(error, lease):
+                        continue
                     if not another_may_answer(error.code):
                         raise
                     wait_s = error.retry_after_s if isinstance(error, RemoteFailure) else 0.0
@@ -144,9 +146,22 @@ class Sending:
                 raise Cancelled
             yield self._changing(failure)
 
-    def _changing(self, failure: LockhouseError) -> Notice:
+    def _may_wait_for(self, error: LockhouseError, lease: Lease) -> bool:
+        """Whether to ask the same servers again, one question at a time."""
+        if error.code != "given_up" or self.outbound.zone != "lan":
+            return False
+        self.times_given_up += 1
+        lease.given_up()
+        self._begin_again()
+        return self.times_given_up <= _MOST_GIVEN_UP
+
+    def _begin_again(self) -> None:
         self.telling.begin_again()
         self.tool_calls.clear()
+        self.usage = None
+
+    def _changing(self, failure: LockhouseError) -> Notice:
+        self._begin_again()
         when = "" if self.telling.is_empty else " in mid-answer"
         return Notice(
             "server_changed",
@@ -182,6 +197,8 @@ class Sending:
             stream.close()
         lease.answered(answered.first_byte_s)
         yield from self.telling.end()
+        if answered.usage is None and self.usage is None:
+            self.usage = self._counted(answered)
         return answered
 
     def _counted(self, answered: Answered) -> Usage | None:

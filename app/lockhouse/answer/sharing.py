@@ -1,7 +1,8 @@
 """Several equal servers behind one name: which one gets the next request, and taking over.
 
 The least busy one, among these the quickest; one that failed rests for a while, longer each
-time, and is then tried again. Hides what is remembered of each. Counts are those of this
+time, and is then tried again. One that gives an answer up as soon as the next question comes is
+asked one at a time from then on. Hides what is remembered of each. Counts are those of this
 process, so several processes begin at random.
 """
 
@@ -16,9 +17,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from lockhouse.core.answering import Reasoning, StartOver, Text
+from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.errors import Cancelled
 
 _FIRST_REST_S = 2.0
 _LONGEST_REST_S = 120.0
+_LOOK_AGAIN_S = 1.0  # a rest may be over
 # How a request fails when its server does: another one may well answer it.
 _SERVER_ENDED = frozenset(
     {
@@ -40,6 +44,7 @@ class _State:
     latency_s: float | None = None
     failures: int = 0
     rests_until: float = 0.0
+    is_single: bool = False
 
 
 @dataclass(slots=True)
@@ -57,6 +62,10 @@ class Lease:
         """It did not. ``wait_s`` is what it asked for itself."""
         self._sharing.note_down(self.url, wait_s=wait_s)
 
+    def given_up(self) -> None:
+        """It turned to another question."""
+        self._sharing.note_single(self.url)
+
 
 class Sharing:
     """What this process knows of every server. Usable from any thread."""
@@ -68,20 +77,40 @@ class Sharing:
     ) -> None:
         self._clock = clock
         self._draw = draw
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._states: dict[str, _State] = {}
 
     @contextmanager
-    def lease(self, urls: Sequence[str], *, without: Collection[str] = ()) -> Iterator[Lease]:
-        """The best of ``urls`` for as long as a request takes. One of them has to be left."""
-        with self._lock:
-            url = self._best([url for url in urls if url not in without])
+    def lease(
+        self,
+        urls: Sequence[str],
+        *,
+        without: Collection[str] = (),
+        cancel: CancelToken | None = None,
+    ) -> Iterator[Lease]:
+        """The best of ``urls`` for as long as a request takes. One of them has to be left.
+
+        Waits where all are asked one at a time and busy; raises Cancelled when it was called off.
+        """
+        left = [url for url in urls if url not in without]
+        cancel = cancel or CancelToken()
+        with self._lock, cancel.watched(self._wake):
+            while (url := self._best(left)) is None:
+                if cancel.cancelled:
+                    raise Cancelled
+                self._lock.wait(_LOOK_AGAIN_S)
             self._state(url).in_flight += 1
         try:
             yield Lease(url, self)
         finally:
             with self._lock:
                 self._state(url).in_flight -= 1
+                self._lock.notify_all()
+
+    def note_single(self, url: str) -> None:
+        """A server gives an answer up for the next question: ask it one at a time."""
+        with self._lock:
+            self._state(url).is_single = True
 
     def note_up(self, url: str, latency_s: float) -> None:
         """A server answered. Latency is smoothed: one slow answer does not banish it."""
@@ -107,12 +136,24 @@ class Sharing:
     def _state(self, url: str) -> _State:
         return self._states.setdefault(url, _State())
 
-    def _best(self, urls: Sequence[str]) -> str:
+    def _wake(self) -> None:
+        with self._lock:
+            self._lock.notify_all()
+
+    def _best(self, urls: Sequence[str]) -> str | None:
+        """None where there is nothing to do but wait."""
         now = self._clock()
         awake = [url for url in urls if self._state(url).rests_until <= now]
+        free = [url for url in awake or urls if not self._is_taken(url)]
+        if not free:
+            return None
         if not awake:  # the one that rests the shortest may be back
-            return min(urls, key=lambda url: self._state(url).rests_until)
-        return min(awake, key=self._rank)
+            return min(free, key=lambda url: self._state(url).rests_until)
+        return min(free, key=self._rank)
+
+    def _is_taken(self, url: str) -> bool:
+        state = self._state(url)
+        return state.is_single and state.in_flight > 0
 
     def _rank(self, url: str) -> tuple[int, int, float]:
         state = self._state(url)

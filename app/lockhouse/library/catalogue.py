@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from lockhouse.core.errors import NotFound
+from lockhouse.bundled import resource
 
 
 class Form(msgspec.Struct, frozen=True):
@@ -64,12 +63,4 @@ class Catalogue(msgspec.Struct, frozen=True):
 @cache
 def catalogue() -> Catalogue:
     """The catalogue that came with the program."""
-    package = Path(__file__).resolve().parents[1]
-    for folder in (package / "resources", package.parents[1] / "resources"):
-        path = folder / "catalogue.json"
-        if path.is_file():
-            return msgspec.json.decode(path.read_bytes(), type=Catalogue)
-    raise NotFound(
-        "The bundled catalogue is missing.",
-        hint="Install Lockhouse again; its folder is incomplete.",
-    )
+    return msgspec.json.decode(resource("catalogue.json").read_bytes(), type=Catalogue)

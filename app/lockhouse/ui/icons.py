@@ -13,8 +13,8 @@ from PySide6.QtCore import QByteArray, QRectF, Qt
 from PySide6.QtGui import QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 
+from lockhouse.bundled import resource
 from lockhouse.core.errors import NotFound
-from lockhouse.ui.resources import resource
 
 # Stroke width in Lucide's 24-unit view box for each drawn size.
 ICON_STROKES = {12: 2.25, 14: 2.0, 16: 1.75, 20: 1.6, 24: 1.75}

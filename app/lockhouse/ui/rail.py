@@ -8,8 +8,8 @@ from PySide6.QtCore import QRect, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QButtonGroup, QFrame, QLabel, QToolButton, QVBoxLayout, QWidget
 
+from lockhouse.bundled import resource
 from lockhouse.ui import shortcuts
-from lockhouse.ui.resources import resource
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.theme.tokens import RAIL_WIDTH
 

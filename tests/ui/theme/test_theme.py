@@ -11,8 +11,8 @@ from PySide6.QtGui import QFont, QFontInfo, QFontMetricsF, QIcon, QPalette
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QPushButton, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
+from lockhouse.bundled import resource
 from lockhouse.core.errors import NotFound
-from lockhouse.ui.resources import resource
 from lockhouse.ui.theme import Theme, sheet, tokens
 
 

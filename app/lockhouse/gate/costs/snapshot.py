@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from lockhouse.core.errors import NotFound
+from lockhouse.bundled import resource
 from lockhouse.gate.costs.values import Price, PriceTier, Snapshot
 
 # "claude-opus-4-5-20251101" and "gpt-5.2-20251211": some name the day with dashes, others without.
@@ -209,17 +209,5 @@ class BundledPrices:
 
     @cached_property
     def _file(self) -> _File:
-        path = self._path or _bundled()
+        path = self._path or resource("prices.json")
         return msgspec.json.decode(path.read_bytes(), type=_File)
-
-
-def _bundled() -> Path:
-    package = Path(__file__).resolve().parents[2]
-    for folder in (package / "resources", package.parents[1] / "resources"):
-        path = folder / "prices.json"
-        if path.is_file():
-            return path
-    raise NotFound(
-        "The bundled prices are missing.",
-        hint="Install Lockhouse again; its folder is incomplete.",
-    )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QApplication, QDialog, QHBoxLayout, QVBoxLayout, QWidget
 
+from lockhouse.bundled import document
 from lockhouse.ui.markdown import parse
 from lockhouse.ui.models.model_card import ModelCard
 from lockhouse.ui.parts import label, push_button
-from lockhouse.bundled import document
 from lockhouse.ui.theme import Theme
 
 CLAIMS = "CLAIMS.md"

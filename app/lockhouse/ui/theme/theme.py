@@ -14,8 +14,8 @@ from PySide6.QtCore import QObject, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QPalette, QPixmap
 from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QStyle, QWidget
 
+from lockhouse.bundled import resource
 from lockhouse.ui.icons import icon_pixmap
-from lockhouse.ui.resources import resource
 from lockhouse.ui.theme import sheet, tokens
 from lockhouse.ui.theme.tokens import Scheme, TypeRole
 

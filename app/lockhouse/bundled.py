@@ -1,4 +1,4 @@
-"""Where bundled files lie: fonts, icons, the application's own mark.
+"""Where bundled files lie: fonts, icons, lists of models, providers and prices, pages to read.
 
 Hides the difference between a checkout (``resources/`` at the root of the project) and an
 installed package (``lockhouse/resources``).
@@ -14,13 +14,13 @@ from lockhouse.core.errors import NotFound
 
 @cache
 def resource_folder() -> Path:
-    """The folder that holds ``fonts``, ``icons`` and ``app``."""
-    package = Path(__file__).resolve().parents[1]
+    """The folder that holds them all."""
+    package = Path(__file__).resolve().parent
     for folder in (package / "resources", package.parents[1] / "resources"):
         if (folder / "icons").is_dir():
             return folder
     raise NotFound(
-        "The program's own fonts and icons are missing.",
+        "The program's own files are missing: fonts, icons, lists.",
         hint="Install Lockhouse again; its folder is incomplete.",
     )
 

@@ -13,12 +13,12 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
+from lockhouse.bundled import resource
 from lockhouse.core.errors import NotFound, UsageMistake
 from lockhouse.gate.network import host_pattern
 from lockhouse.storage.connection import migrations_named
@@ -92,15 +92,7 @@ class Presets(msgspec.Struct, frozen=True):
 @cache
 def presets() -> Presets:
     """The providers that came with the program."""
-    package = Path(__file__).resolve().parents[1]
-    for folder in (package / "resources", package.parents[1] / "resources"):
-        path = folder / "providers.json"
-        if path.is_file():
-            return msgspec.json.decode(path.read_bytes(), type=Presets)
-    raise NotFound(
-        "The bundled list of providers is missing.",
-        hint="Install Lockhouse again; its folder is incomplete.",
-    )
+    return msgspec.json.decode(resource("providers.json").read_bytes(), type=Presets)
 
 
 # Names that mean something else where a provider could be named.

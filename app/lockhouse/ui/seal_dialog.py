@@ -21,6 +21,7 @@ from lockhouse.ui.parts import hairline, label, object_name, push_button
 from lockhouse.ui.theme import Theme
 
 _MOST_LIST_HEIGHT = 320
+_LEAST_LIST_HEIGHT = 100
 _MEANING = (
     "One small process, the broker, can then reach the hosts you choose and no others. This window "
     "and every model stay sealed. Every connection is recorded, and Seal now closes it at once."
@@ -118,7 +119,10 @@ class DoorDialog(QDialog):
         area = scrolling(inside, "open_area")
         area.setAccessibleName("Whom to open to")
         rows = len(self._ways) + len(self._others)
-        area.setMinimumHeight(min(px(_MOST_LIST_HEIGHT), rows * px(49) + px(2)))
+        whole = min(px(_MOST_LIST_HEIGHT), rows * px(49) + px(2))
+        screen = self.screen()
+        room = int(screen.availableGeometry().height() * 0.4) if screen is not None else whole
+        area.setMinimumHeight(min(whole, max(px(_LEAST_LIST_HEIGHT), room)))
         return area
 
     def _is_ticked(self, way: Way, wanted: str) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lockhouse.answer.local import LocalTargets
 from lockhouse.answer.targets import Target, TargetInfo
-from lockhouse.core.errors import NotFound, PolicyRefused
+from lockhouse.core.errors import NotFound, PolicyRefused, UsageMistake
 from lockhouse.gate.providers import Providers
 
 if TYPE_CHECKING:
@@ -47,6 +47,12 @@ class AllTargets:
             return self.local.get(name)
         except NotFound:
             head, slash, _ = name.partition("/")
+            if any(known.name == name for known in self._providers.list()):
+                raise UsageMistake(
+                    f"{name} is a provider; which of its models?",
+                    hint=f"Name one: {name}/MODEL. They are listed by: lockhouse targets models"
+                    f" {name}",
+                ) from None
             if slash and head and not name.endswith(".gguf") and head[0] not in "./~":
                 self._providers.get(head)  # which says that there is no such provider
             raise

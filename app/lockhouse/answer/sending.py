@@ -344,13 +344,19 @@ def _nothing_came_of(error: LockhouseError) -> bool:
     return error.code != "sealed"  # the broker was ended: nobody knows what it had sent
 
 
-_CONTENT = ("messages", "contents", "system", "systemInstruction", "tools", "response_format")
+# What is no setting: what was said, to whom, and in which form it comes back.
+_NO_SETTINGS = frozenset(
+    {
+        "contents", "messages", "model", "response_format", "stream", "stream_options", "system",
+        "systemInstruction", "system_instruction", "tools",
+    }
+)  # fmt: skip
 
 
 def parameters_of(body: bytes) -> dict[str, object]:
     """The settings in a body, without anything that was said."""
     value = msgspec.json.decode(body, type=dict[str, Any])
-    return {name: setting for name, setting in value.items() if name not in _CONTENT}
+    return {name: setting for name, setting in value.items() if name not in _NO_SETTINGS}
 
 
 # --- errors, with the way on ----------------------------------------------------------------

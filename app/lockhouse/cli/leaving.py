@@ -16,6 +16,7 @@ from lockhouse.cli import output
 from lockhouse.core.errors import Cancelled, PolicyRefused
 
 if TYPE_CHECKING:
+    from lockhouse.answer.remote import RemoteTarget
     from lockhouse.answer.targets import Target
     from lockhouse.core.answering import AnswerRequest, Finished
     from lockhouse.gate.outbound import Outbound
@@ -43,7 +44,7 @@ def allowed(
     return _asked(workspace, target, outbound)
 
 
-def _asked(workspace: Workspace, target: Any, outbound: Outbound) -> Target:
+def _asked(workspace: Workspace, target: RemoteTarget, outbound: Outbound) -> Target:
     title = outbound.provider_title
     output.note(f"This would leave this machine, for the first time to {title}:")
     for name, fact in facts(outbound).items():
@@ -57,17 +58,12 @@ def _asked(workspace: Workspace, target: Any, outbound: Outbound) -> Target:
             output.note(outbound.body.decode(errors="replace"))
         elif answer in ("a", "always"):
             workspace.consents.give(target.provider)
-            return _sending(target, outbound)
+            return target.sending(outbound)
         elif answer in ("y", "yes"):
-            return _sending(target, outbound)
+            return target.sending(outbound)
         elif answer in ("n", "no", ""):
             output.note("Nothing was sent.")
             raise Cancelled
-
-
-def _sending(target: Any, outbound: Outbound) -> Target:
-    sending: Target = target.sending(outbound)
-    return sending
 
 
 def facts(outbound: Outbound) -> dict[str, str]:
@@ -127,7 +123,7 @@ def tell_estimate(target: Target, request: AnswerRequest, *, is_json: bool) -> N
     output.write_line(outbound.body.decode(errors="replace"))
 
 
-def described(target: Target, outbound: Outbound) -> dict[str, Any]:
+def described(target: RemoteTarget, outbound: Outbound) -> dict[str, Any]:
     """What would leave, as JSON; ``body`` is its exact text."""
     told: dict[str, Any] = output.plain(outbound)
     told.update(
@@ -137,7 +133,7 @@ def described(target: Target, outbound: Outbound) -> dict[str, Any]:
         size_bytes=len(outbound.body),
         sha256=outbound.sha256,
         host=outbound.host,
-        is_allowed=target.may_send() if hasattr(target, "may_send") else True,
+        is_allowed=target.may_send(),
     )
     return told
 

@@ -135,10 +135,21 @@ def hosts(door: Door, name: str, *, is_json: bool) -> None:
     show_default=True, help="How it is spoken to.",
 )  # fmt: skip
 @click.option("--title", default="", help="What it is called in listings.")
+@click.option(
+    "--key", type=click.Choice(["required", "optional", "none"]),
+    help="Whether it wants a key; an API does, a server of your own may.",
+)  # fmt: skip
 @as_json
 @pass_door
 def add(
-    door: Door, *, name: str, urls: tuple[str, ...], dialect: Any, title: str, is_json: bool
+    door: Door,
+    *,
+    name: str,
+    urls: tuple[str, ...],
+    dialect: Any,
+    title: str,
+    key: Any,
+    is_json: bool,
 ) -> None:
     """Make a server known under NAME. Several URLs are equal servers that share the load.
 
@@ -156,7 +167,7 @@ def add(
                 dialect=dialect,
                 zone=zone,
                 endpoints=urls,
-                key=template.key if zone == "lan" else "required",
+                key=key or (template.key if zone == "lan" else "required"),
             )
         )
         way = workspace.gate.way_to(provider.hosts)
@@ -170,6 +181,7 @@ def add(
         output.note(f"Open the network for it: lockhouse unseal {adding}--for {name}")
     if provider.key == "required":
         output.note(f"Keep its key: lockhouse keys set {name}")
+    if zone == "cloud":
         output.note(f"Allow that something is sent there: lockhouse targets allow {name}")
     output.note(f"Then read which models it has: lockhouse targets models {name} --refresh")
 

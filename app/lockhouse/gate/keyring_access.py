@@ -79,6 +79,17 @@ def is_locked(backend: KeyringBackend) -> bool:
         return collection is not None and bool(collection.is_locked())
 
 
+def is_empty(backend: KeyringBackend) -> bool:
+    """Whether nothing was ever kept in it. Where that is so, reading would have a keyring made,
+    and a password asked for: ask this first."""
+    if type(backend).__module__ != _SECRET_SERVICE:
+        return False
+    import secretstorage
+
+    with contextlib.closing(secretstorage.dbus_init()) as connection:
+        return _collection(connection) is None
+
+
 def holds(backend: KeyringBackend, service: str, entry: str) -> bool:
     """Whether there is such an entry; where the system can tell, without reading it."""
     if type(backend).__module__ != _SECRET_SERVICE:

@@ -56,10 +56,13 @@ def read(provider: str, host: str) -> str | None:
     Raises StorageError when it is locked or does not answer.
     """
     name = checked_provider(provider)
-    kept = access.ask(
-        lambda backend: backend.get_password(_SERVICE, name) if backend is not None else None,
-        limit_s=access.UNLOCK_S,
-    )
+
+    def look(backend: KeyringBackend | None) -> str | None:
+        if backend is None or access.is_empty(backend):
+            return None
+        return backend.get_password(_SERVICE, name)
+
+    kept = access.ask(look, limit_s=access.UNLOCK_S)
     if not kept:
         return None
     key, hosts = _decoded(name, kept)
@@ -113,6 +116,8 @@ def states(providers: Mapping[str, Iterable[str]]) -> dict[str, KeyState]:
     def look(backend: KeyringBackend | None) -> dict[str, KeyState]:
         if backend is None:
             return dict.fromkeys(wanted, "no_keyring")
+        if access.is_empty(backend):
+            return dict.fromkeys(wanted, "none")
         if access.is_locked(backend):
             return dict.fromkeys(wanted, "locked")
         return {name: _state(backend, name, hosts) for name, hosts in wanted.items()}
@@ -126,7 +131,13 @@ def states(providers: Mapping[str, Iterable[str]]) -> dict[str, KeyState]:
 def hosts_of(provider: str) -> tuple[str, ...]:
     """The hosts that its key was set for; empty where there is no key. Raises StorageError."""
     name = checked_provider(provider)
-    return access.ask(lambda backend: _kept_hosts(backend, name) if backend is not None else ())
+
+    def look(backend: KeyringBackend | None) -> tuple[str, ...]:
+        if backend is None or access.is_empty(backend):
+            return ()
+        return _kept_hosts(backend, name)
+
+    return access.ask(look)
 
 
 def checked(key: str) -> str:

@@ -90,7 +90,7 @@ def _open_words(view: NetworkView, told: Told, now: dt.datetime) -> str:
     left = f"{_bytes(view.bytes_out)} have left in this session."
     if not view.bytes_out:
         left = "Nothing has left in this session."
-    only = "Only the broker can reach it; the window and the models stay sealed."
+    only = "Only the broker can reach it; all else stays sealed."
     return f"{opened} {left} {only}".replace("  ", " ")
 
 

@@ -75,7 +75,12 @@ class ProofCard(Card):
         self.clear()
         self.add(self._summary(running=running))
         if self._proof is not None and not running:
+            where: list[str] = []
             for group in _grouped(self._proof.rows):
+                processes = list(dict.fromkeys(row.process for row in group))
+                if processes != where:
+                    where = processes
+                    self.add(self._head(f"In {_listed(processes)}"))
                 self.add(self._attempt(group))
             for reason in (*self._proof.missing, *self._proof.notes):
                 self.add(self._note(reason, is_bad=reason in self._proof.missing))
@@ -92,6 +97,14 @@ class ProofCard(Card):
         column.setSpacing(px(2))
         column.addWidget(label(title, role="strong", wrap=True, name="proof_verdict"))
         column.addWidget(label(below, role="caption", ink="2", wrap=True, name="proof_below"))
+        return made
+
+    def _head(self, words: str) -> QWidget:
+        px = self.theme.px
+        made = QWidget()
+        row = QHBoxLayout(made)
+        row.setContentsMargins(px(16), px(6), px(16), px(6))
+        row.addWidget(label(words, role="caption", ink="3", wrap=True), 1)
         return made
 
     def _attempt(self, group: Sequence[Attempt]) -> QWidget:
@@ -186,7 +199,8 @@ def _verdict(proof: Proof | None) -> tuple[str, str]:
     count = len(proof.rows)
     stopped = sum(row.stopped for row in proof.rows)
     processes = list(dict.fromkeys(row.process for row in proof.rows))
-    tried = f"Tried from {_listed(processes)}" if processes else "Nothing could be tried"
+    kinds = wording.counted(len(processes), "process", "processes")
+    tried = f"From {kinds}, in every way that is known" if processes else "Nothing could be tried"
     if stopped == count and count:
         return f"All {count} attempts were stopped", tried
     return f"{count - stopped} of {count} attempts were not stopped", tried

@@ -8,6 +8,7 @@ before the seal, and only where the home says that the network is open.
 
 from __future__ import annotations
 
+import itertools
 import sys
 from pathlib import Path
 
@@ -23,7 +24,7 @@ _WITHOUT_BROKER = (
     "unseal",
 )  # fmt: skip
 # Commands that ask a hub first thing; their broker gets ready while they do.
-_ASK_AT_ONCE = (("models", "search"), ("models", "get"), ("models", "updates"))
+_ASK_HUB_AT_ONCE = (("models", "search"), ("models", "get"), ("models", "updates"))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -90,6 +91,13 @@ def prove(arguments: list[str]) -> int:
     return 0
 
 
+def _names_a_provider(arguments: list[str]) -> bool:
+    """Whether one is asked for by name, as in ``-m provider/model``."""
+    return any(
+        flag in ("-m", "--model") and "/" in value for flag, value in itertools.pairwise(arguments)
+    )
+
+
 def start_broker(arguments: list[str]) -> None:
     """The process that may connect, where the home is open and this door may need it."""
     home, rest = _home_and_rest(arguments)
@@ -103,8 +111,12 @@ def start_broker(arguments: list[str]) -> None:
         if paths.network.exists():
             from lockhouse.gate import launching
 
-            asks_at_once = tuple(rest[:2]) in _ASK_AT_ONCE
-            launching.start_broker(paths.network, paths.run, paths.logs, asks_at_once=asks_at_once)
+            soon: launching.FirstRequest = ""
+            if tuple(rest[:2]) in _ASK_HUB_AT_ONCE:
+                soon = "hub"
+            elif rest[:1] in (["ask"], ["chat"]) and _names_a_provider(rest):
+                soon = "answer"
+            launching.start_broker(paths.network, paths.run, paths.logs, soon=soon)
     except OSError as error:
         print(
             f"lockhouse: the network is open, but its broker could not be started ({error}), so "

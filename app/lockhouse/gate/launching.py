@@ -11,7 +11,7 @@ import contextlib
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from lockhouse import seal
 from lockhouse.gate.network import Network, reachable_ports
@@ -28,11 +28,16 @@ _VARIABLES = (
 )  # fmt: skip
 _PREFIXES = ("LC_", "PYTHON", "XDG_")
 
+FirstRequest = Literal["", "hub", "answer"]
+
 _started: list[Channel] = []
 
 
-def start_broker(network_file: Path, run: Path, logs: Path, *, asks_at_once: bool = False) -> bool:
-    """Start a broker for this program if the network is open. Raises OSError."""
+def start_broker(network_file: Path, run: Path, logs: Path, *, soon: FirstRequest = "") -> bool:
+    """Start a broker for this program if the network is open. Raises OSError.
+
+    ``soon``: what it will be asked first, and so soon that it gets ready for it at once.
+    """
     state = Network(network_file).state()
     if sys.platform == "win32" or not state.is_open:
         return False
@@ -44,7 +49,7 @@ def start_broker(network_file: Path, run: Path, logs: Path, *, asks_at_once: boo
         pid = os.posix_spawn(
             sys.executable,
             [*own_command(), "--broker", str(theirs.inherited_fd()), str(network_file), str(run)]
-            + ["--at-once"] * asks_at_once,
+            + [soon] * bool(soon),
             _environment(),
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),

@@ -62,7 +62,7 @@ def told(error: BaseException) -> LockhouseError | None:
 def _host_of(error: BaseException) -> str:
     # httpx raises when an error that was never sent is asked for its request
     request = getattr(error, "_request", None)
-    return request.url.host if isinstance(request, httpx2.Request) else "the host"
+    return request.url.netloc.decode() if isinstance(request, httpx2.Request) else "the host"
 
 
 def _system_error(error: BaseException) -> BaseException:

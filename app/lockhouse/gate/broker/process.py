@@ -33,7 +33,7 @@ _DNS_PORT = 53  # an answer too long for UDP is asked for again by TCP
 
 
 def run_broker(arguments: list[str]) -> int:
-    """``FD NETWORK_FILE RUN_FOLDER [--at-once]``: serve the door at the end of FD till it goes."""
+    """``FD NETWORK_FILE RUN_FOLDER [hub|answer]``: serve the door at the end of FD till it goes."""
     fd, network_file, run = int(arguments[0]), Path(arguments[1]), Path(arguments[2])
     os.closerange(3, fd)  # whatever the launcher was started with
     os.closerange(fd + 1, _MOST_FDS)
@@ -62,8 +62,8 @@ def run_broker(arguments: list[str]) -> int:
             return 1
         seal.limit_broker()
         sys.addaudithook(lookout.guard.audit)
-        if "--at-once" in arguments[3:]:
-            threading.Thread(target=_get_ready, name="getting ready", daemon=True).start()
+        if ready_for := arguments[3:]:
+            threading.Thread(target=_get_ready, args=ready_for, name="ready", daemon=True).start()
         _serve(Channel.of_fd(fd), lookout)
     finally:
         with contextlib.suppress(OSError):
@@ -87,11 +87,12 @@ def _serve(channel: Channel, lookout: Lookout) -> None:
         threading.Thread(target=carry_out, name="operation", daemon=True).start()
 
 
-def _get_ready() -> None:
+def _get_ready(what_for: str) -> None:
     """Import what the first request needs, while the door is still starting."""
-    import huggingface_hub.hf_api  # noqa: F401
-
     import lockhouse.gate.broker.service  # noqa: F401
+
+    if what_for == "hub":
+        import huggingface_hub.hf_api  # noqa: F401
 
 
 def _keep_to_ourselves() -> None:

@@ -28,6 +28,7 @@ _NOT_SENT = ("cookie", "x-amzn-trace-id", "x-hf-download-counter")
 _KEY_HEADERS = ("authorization", "x-api-key", "x-goog-api-key", "api-key")
 _MOST_CONNECTIONS = 32
 _MOST_REDIRECTS = 8
+_KEPT_S = 60.0  # a connection that is not used: the next question often comes soon
 # httpcore's errors and httpx's of the same meaning, the most particular first.
 _SAME = (
     (httpcore2.ConnectTimeout, httpx2.ConnectTimeout),
@@ -57,14 +58,14 @@ class GuardedTransport(httpx2.BaseTransport):
                 guard.state.proxy,
                 ssl_context=context,
                 max_connections=_MOST_CONNECTIONS,
-                keepalive_expiry=10.0,
+                keepalive_expiry=_KEPT_S,
                 network_backend=Network(),
             )
         else:
             self._pool = httpcore2.ConnectionPool(
                 ssl_context=context,
                 max_connections=_MOST_CONNECTIONS,
-                keepalive_expiry=10.0,
+                keepalive_expiry=_KEPT_S,
                 network_backend=Network(),
             )
 

@@ -154,7 +154,8 @@ def _sampling(provider: Provider, request: AnswerRequest) -> Fields:
     for name, value in chosen(request, neutral).items():
         if value != neutral[name]:
             fields[name] = value
-    if "repeat_penalty" in fields:  # two names for one thing; servers take the one they know
+    # Two names for one thing: servers take the one they know.
+    if "repeat_penalty" in fields and "repeat_penalty" not in provider.omit:
         fields["repetition_penalty"] = fields["repeat_penalty"]
     if request.sampling.logit_bias:
         bias = request.sampling.logit_bias

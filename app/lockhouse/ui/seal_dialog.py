@@ -120,8 +120,7 @@ class DoorDialog(QDialog):
         area.setAccessibleName("Whom to open to")
         rows = len(self._ways) + len(self._others)
         whole = min(px(_MOST_LIST_HEIGHT), rows * px(49) + px(2))
-        screen = self.screen()
-        room = int(screen.availableGeometry().height() * 0.4) if screen is not None else whole
+        room = int(self.screen().availableGeometry().height() * 0.4)
         area.setMinimumHeight(min(whole, max(px(_LEAST_LIST_HEIGHT), room)))
         return area
 

@@ -72,4 +72,5 @@ class Card(QWidget):
             widget = item.widget() if item else None
             if widget is not None:
                 widget.hide()
+                widget.setParent(None)
                 widget.deleteLater()

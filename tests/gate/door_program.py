@@ -24,9 +24,10 @@ from lockhouse.core.cancelling import CancelToken  # noqa: E402 - the seal comes
 from lockhouse.core.errors import Cancelled, LockhouseError  # noqa: E402
 from lockhouse.gate.door import Gate  # noqa: E402
 from lockhouse.gate.hub import Hub  # noqa: E402
+from lockhouse.gate.key_trial import try_key  # noqa: E402
 from lockhouse.gate.network import Network, hub_key_hosts  # noqa: E402
 from lockhouse.gate.protocol import Progress, Reach, Reached  # noqa: E402
-from lockhouse.workspace import open_workspace  # noqa: E402
+from lockhouse.workspace import Workspace, open_workspace  # noqa: E402
 
 _said = threading.Lock()
 
@@ -85,6 +86,11 @@ def use_key(gate: Gate, key: str) -> None:
     say(done=True)
 
 
+def try_office_key(workspace: Workspace, name: str) -> None:
+    found = try_key(workspace.gate, workspace.providers.get(name))
+    say(models=found.models)
+
+
 def believe(gate: Gate, path: str) -> None:
     """Hold another file for the state of the network."""
     gate._network = Network(Path(path))
@@ -117,6 +123,7 @@ def main() -> None:
         "card": lambda _: hub(lambda: {"card": Hub(gate).card("org/model", "main")}),
         "search": lambda _: hub(lambda: {"found": len(Hub(gate).search("words"))}),
         "use-key": lambda order: use_key(gate, order["key"]),
+        "try-key": lambda order: try_office_key(workspace, order["provider"]),
         "believe": lambda order: believe(gate, order["path"]),
         "seal": lambda _: say(ended=gate.seal()),
         "unseal": lambda order: say(hosts=gate.unseal([order["host"]]).hosts),

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 from lockhouse.gate.network import Network
 from tests.gate.conftest import Door
@@ -21,48 +17,6 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 Start = Callable[..., Door]
 
 KEY = "hf_the_right_one"
-_NEEDED = ("dbus-daemon", "gdbus", "gnome-keyring-daemon")
-
-
-@pytest.fixture
-def bus(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """A session bus of its own."""
-    if missing := [name for name in _NEEDED if shutil.which(name) is None]:
-        pytest.skip(f"not installed: {', '.join(missing)}")
-    with subprocess.Popen(
-        ["dbus-daemon", "--session", "--nofork", "--nosyslog", "--print-address=1"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as daemon:
-        assert daemon.stdout is not None
-        yield {
-            "DBUS_SESSION_BUS_ADDRESS": daemon.stdout.readline().strip(),
-            "PYTHON_KEYRING_BACKEND": "keyring.backends.SecretService.Keyring",
-            "XDG_DATA_HOME": str(tmp_path / "data"),
-            "XDG_CONFIG_HOME": str(tmp_path / "config"),
-            "XDG_RUNTIME_DIR": str(tmp_path),
-        }
-        daemon.terminate()
-
-
-@pytest.fixture
-def keyring(bus: dict[str, str]) -> Iterator[dict[str, str]]:
-    """The variables by which programs find an unlocked GNOME keyring, new and empty."""
-    with subprocess.Popen(
-        ["gnome-keyring-daemon", "--unlock", "--foreground", "--components=secrets"],
-        env={**os.environ, **bus},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as daemon:
-        assert daemon.stdin is not None
-        daemon.stdin.write(b"a password")
-        daemon.stdin.close()
-        waiting = ["gdbus", "wait", "--session", "--timeout=30", "org.freedesktop.secrets"]
-        subprocess.run(waiting, env={**os.environ, **bus}, check=True)
-        yield bus
-        daemon.send_signal(signal.SIGKILL)
 
 
 def test_a_key_is_kept_used_by_the_broker_and_removed(

@@ -1,4 +1,4 @@
-"""``lockhouse records``: what left, what was refused and what was allowed, and forgetting the old."""
+"""``lockhouse records``: what left, what was refused and what was allowed."""
 
 from __future__ import annotations
 

@@ -1,0 +1,260 @@
+"""Keys of providers in a real Secret Service, and what happens where there is none to be trusted.
+
+The service is gnome-keyring under a bus of its own, both started for the test.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lockhouse.gate.providers import Provider, Providers
+from lockhouse.storage.database import Database
+from tests.gate.conftest import ROOT, Door
+from tests.remote.server import RemoteServer
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+Start = Callable[..., Door]
+_UNTRUSTED = "tests.gate.keyring_backends.PlainText"
+
+
+@pytest.fixture
+def key() -> str:
+    """Found nowhere by chance, and different each time."""
+    return f"sk-Test{secrets.token_hex(20)}"
+
+
+@pytest.fixture
+def server(key: str) -> Iterator[RemoteServer]:
+    with RemoteServer("openai", key=key) as server:
+        yield server
+
+
+@pytest.fixture
+def home(tmp_path: Path, server: RemoteServer) -> Path:
+    """A sealed home that knows one server of its own, which wants a key."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    change_provider(folder, server.port)
+    return folder
+
+
+def change_provider(home: Path, port: int) -> None:
+    database = Database(home / "lockhouse.db", backups=home / "backups")
+    providers = Providers(database)
+    office = Provider("office", "Office", "openai", "lan", (f"http://127.0.0.1:{port}/v1",))
+    if any(known.name == "office" for known in providers.list()):
+        providers.change(office)
+    else:
+        providers.add(office)
+    database.close()
+
+
+def code(run: subprocess.CompletedProcess[str]) -> str:
+    return str(json.loads(run.stdout)["error"]["code"])
+
+
+def state(run: subprocess.CompletedProcess[str]) -> str:
+    """Of the one server, by ``keys list``."""
+    assert run.returncode == 0, run.stderr
+    return str(next(row["state"] for row in json.loads(run.stdout) if row["provider"] == "office"))
+
+
+# --- a real Secret Service -----------------------------------------------------------------
+
+
+def test_set_listed_tested_and_removed(
+    keyring: dict[str, str], lockhouse: Run, server: RemoteServer, key: str
+) -> None:
+    assert state(lockhouse("keys", "list", "--json", **keyring)) == "none"
+    assert code(lockhouse("keys", "test", "office", "--json", **keyring)) == "no_key"
+    kept = lockhouse("keys", "set", "office", stdin=f"{key}\n", **keyring)
+    assert kept.returncode == 0, kept.stderr
+    assert f"127.0.0.1:{server.port}" in kept.stderr  # whom it is for
+    assert state(lockhouse("keys", "list", "--json", **keyring)) == "set"
+
+    sealed = lockhouse("keys", "test", "office", **keyring)
+    assert sealed.returncode == 4
+    assert "lockhouse unseal --for office" in sealed.stderr
+    assert server.requests == []
+    assert lockhouse("unseal", "--for", "hub", **keyring).returncode == 0
+    elsewhere = lockhouse("keys", "test", "office", **keyring)
+    assert elsewhere.returncode == 4
+    assert "lockhouse unseal --add --for office" in elsewhere.stderr
+
+    assert lockhouse("unseal", "--add", "--for", "office", **keyring).returncode == 0
+    tested = lockhouse("keys", "test", "office", "--json", **keyring)
+    assert tested.returncode == 0, tested.stdout
+    assert json.loads(tested.stdout)["models"] == len(server.models)
+    assert server.requests[-1].header("authorization") == f"Bearer {key}"
+    server.key = "another"
+    assert code(lockhouse("keys", "test", "office", "--json", **keyring)) == "unauthorized"
+
+    assert lockhouse("keys", "remove", "office", **keyring).returncode == 0
+    assert state(lockhouse("keys", "list", "--json", **keyring)) == "none"
+    assert lockhouse("keys", "remove", "office", **keyring).returncode == 3
+    told = lockhouse("records", "list", "--json", "--kind", "key_set", "--kind", "key_removed")
+    assert [row["kind"] for row in json.loads(told.stdout)] == ["key_removed", "key_set"]
+
+
+def test_a_key_stays_with_the_hosts_it_was_set_for(
+    keyring: dict[str, str], lockhouse: Run, home: Path, key: str
+) -> None:
+    """Whoever changes a provider's address does not get its key."""
+    assert lockhouse("keys", "set", "office", stdin=f"{key}\n", **keyring).returncode == 0
+    with RemoteServer("openai") as other:
+        change_provider(home, other.port)
+        assert state(lockhouse("keys", "list", "--json", **keyring)) == "none"
+        assert lockhouse("unseal", "--for", "office", **keyring).returncode == 0
+        assert code(lockhouse("keys", "test", "office", "--json", **keyring)) == "no_key"
+        assert other.requests == []
+
+
+def test_a_locked_collection_is_told_and_asks_nobody(
+    keyring: dict[str, str], lockhouse: Run, key: str
+) -> None:
+    assert lockhouse("keys", "set", "office", stdin=f"{key}\n", **keyring).returncode == 0
+    lock = "import secretstorage as s; s.get_default_collection(s.dbus_init()).lock()"
+    subprocess.run([sys.executable, "-c", lock], env={**os.environ, **keyring}, check=True)
+    assert state(lockhouse("keys", "list", "--json", **keyring)) == "locked"
+    refused = lockhouse("keys", "test", "office", **keyring)
+    assert refused.returncode == 7
+    assert "locked" in refused.stderr
+    assert "Unlock" in refused.stderr
+
+
+def test_a_bus_without_a_secret_service_is_no_keyring(
+    bus: dict[str, str], lockhouse: Run, key: str
+) -> None:
+    refused = lockhouse("keys", "set", "office", stdin=f"{key}\n", **bus)
+    assert refused.returncode == 7, refused.stderr
+    assert key not in refused.stderr
+
+
+def test_a_bus_that_does_not_answer_is_left_behind(
+    lockhouse: Run, tmp_path: Path, key: str
+) -> None:
+    """It takes the connection and says nothing, as one that hangs does."""
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "bus"))
+        silent.listen(8)
+        variables = {
+            "DBUS_SESSION_BUS_ADDRESS": f"unix:path={tmp_path / 'bus'}",
+            "PYTHON_KEYRING_BACKEND": "keyring.backends.SecretService.Keyring",
+        }
+        assert state(lockhouse("keys", "list", "--json", **variables)) == "silent"
+        refused = lockhouse("keys", "test", "office", **variables)
+        assert refused.returncode == 7
+        assert "does not answer" in refused.stderr
+
+
+# --- nothing to be trusted -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "backend", ["keyring.backends.null.Keyring", "keyring.backends.fail.Keyring", _UNTRUSTED]
+)
+def test_a_keyring_that_keeps_nothing_or_keeps_it_readable_counts_as_none(
+    lockhouse: Run, tmp_path: Path, backend: str, key: str
+) -> None:
+    plain = tmp_path / "plain.txt"
+    variables = {"PYTHON_KEYRING_BACKEND": backend, "PLAIN_TEXT_FILE": str(plain)}
+    refused = lockhouse("keys", "set", "office", stdin=f"{key}\n", **variables)
+    assert refused.returncode == 7
+    assert "no keyring" in refused.stderr
+    assert "gnome-keyring" in refused.stderr  # the remedy
+    assert not plain.exists()
+    plain.write_text(key)
+    assert state(lockhouse("keys", "list", "--json", **variables)) == "no_keyring"
+
+
+# --- where a key is not ----------------------------------------------------------------------
+
+
+def test_a_key_is_nowhere_on_the_disk_and_in_no_sealed_process(
+    keyring: dict[str, str],
+    lockhouse: Run,
+    start: Start,
+    home: Path,
+    server: RemoteServer,
+    key: str,
+    tmp_path: Path,
+) -> None:
+    assert lockhouse("keys", "set", "office", stdin=f"{key}\n", **keyring).returncode == 0
+    assert lockhouse("unseal", "--for", "office", **keyring).returncode == 0
+    asked = lockhouse("ask", "Hello.", "--max-tokens", "2", LOCKHOUSE_ENGINE_IDLE_S="300")
+    assert asked.returncode == 0, asked.stderr
+    door = start(**keyring)
+    try:
+        door.tell("try-key", provider="office")
+        assert door.hear() == {"models": len(server.models)}
+        assert server.requests[-1].header("authorization") == f"Bearer {key}"
+        (engine,) = json.loads(lockhouse("engines", "list", "--json").stdout)
+        for pid in (door.process.pid, engine["pid"]):
+            assert copies(pid, key) == 0
+        for pid in (door.process.pid, engine["pid"], door.broker().pid):
+            for file in ("environ", "cmdline"):
+                assert key.encode() not in Path(f"/proc/{pid}/{file}").read_bytes()
+    finally:
+        lockhouse("engines", "stop")
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert any("keyring" in path.name for path in files)  # the service's own, encrypted
+    assert any(path.name == "broker.log" for path in files)
+    holders = [path for path in files if key.encode() in path.read_bytes()]
+    assert holders == []
+
+
+def test_a_key_is_in_the_window_only_while_it_is_typed(
+    keyring: dict[str, str], environment: dict[str, str], home: Path, key: str
+) -> None:
+    program = [sys.executable, str(Path(__file__).with_name("typing_program.py")), "office", "none"]
+    variables = {**environment, **keyring, "LOCKHOUSE_HOME": str(home)}
+    with subprocess.Popen(
+        program,
+        env={**variables, "QT_QPA_PLATFORM": "offscreen"},
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as window:
+        assert window.stdin is not None
+        assert window.stdout is not None
+        assert window.stdout.readline() == b"ready\n"
+        for letter in key:
+            window.stdin.write(letter.encode())
+        window.stdin.flush()
+        while not copies(window.pid, key):  # it is there, so that what follows could fail
+            assert window.poll() is None
+        window.stdin.write(b"\n")
+        window.stdin.flush()
+        assert window.stdout.readline() == b"kept set\n"
+        assert copies(window.pid, key) == 0
+        window.stdin.close()
+
+
+def copies(pid: int, key: str) -> int:
+    """How often the last part of the key is found in a process's memory, as either encoding.
+
+    The first part of freed memory is written over in any case.
+    """
+    tail = key[-24:]
+    count = 0
+    with Path(f"/proc/{pid}/mem").open("rb") as memory:
+        for start, end in re.findall(
+            r"^([0-9a-f]+)-([0-9a-f]+) rw", Path(f"/proc/{pid}/maps").read_text(), re.MULTILINE
+        ):
+            try:
+                memory.seek(int(start, 16))
+                found = memory.read(int(end, 16) - int(start, 16))
+            except (OSError, ValueError):
+                continue  # the kernel's own pages
+            count += found.count(tail.encode()) + found.count(tail.encode("utf-16-le"))
+    return count

@@ -380,13 +380,18 @@ def test_a_redirect_is_named_and_not_followed(scene: Scene) -> None:
 
 
 def test_a_wrong_key_is_not_shown_even_when_the_provider_quotes_it(scene: Scene) -> None:
-    scene.servers["openai"].faults.append(
-        Fault("400", said=f"We do not know the secret {KEY}, friend")
-    )
-    error = ask(scene.gate, scene.request("openai")).error
-    assert error is not None
-    assert "We do not know the secret" in error.message
-    assert KEY not in error.message
+    said = f"We do not know the secret {KEY}, friend"
+    scene.servers["openai"].faults += [
+        Fault("500", retry_after="0.05", said=said),
+        Fault("400", said=said),
+    ]
+    outcome = ask(scene.gate, scene.request("openai", attempts=2))
+    (notice,) = outcome.of(Notice)
+    assert isinstance(notice, Notice)
+    assert outcome.error is not None
+    for told in (notice.message, outcome.error.message):
+        assert "We do not know the secret" in told
+        assert KEY not in told
 
 
 # --- again ---------------------------------------------------------------------------------

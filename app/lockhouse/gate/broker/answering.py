@@ -20,7 +20,7 @@ from lockhouse.core.errors import LockhouseError
 from lockhouse.gate.broker import failures
 from lockhouse.gate.broker.sse import SseParser
 from lockhouse.gate.dialects import Dialect, dialect
-from lockhouse.gate.dialects.refusals import Recipient, bad_stream, clean, waiting
+from lockhouse.gate.dialects.refusals import UNREADABLE, Recipient, bad_stream, clean, waiting
 from lockhouse.gate.protocol import RemoteFailure
 from lockhouse.gate.remote_requests import (
     Answered,
@@ -60,10 +60,10 @@ def send_answer_request(request: SendAnswerRequest, context: BrokerContext) -> _
         try:
             return (yield from sending.answer())
         except LockhouseError as error:
-            wait_s = sending.pause_s(error, attempt)
+            told, wait_s = _without_key(error, key), sending.pause_s(error, attempt)
             if wait_s is None:
-                raise _without_key(error, key) from error
-            why = error.message.rstrip(".")
+                raise told from error
+            why = told.message.rstrip(".")
             yield Notice("waiting", f"{why}. Trying again in {waiting(wait_s)}.")
         context.wait(wait_s)
         attempt += 1
@@ -318,7 +318,7 @@ def count_prompt(
     )
     try:
         told = msgspec.json.decode(response.content, type=_WithUsage).usage
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return Counted()
     return Counted(told.prompt_tokens)
 

@@ -91,6 +91,12 @@ def test_a_server_of_ones_own_from_the_first_word_to_the_answer(
     assert told["usage"]["prompt_tokens"] == 20
     shown = lockhouse("chats", "show", told["conversation_id"])
     assert f"from elsewhere: office/small at {server.host}" in shown.text
+    exported = lockhouse("chats", "export", told["conversation_id"])
+    assert f"*From elsewhere: office/small at {server.host}*" in exported.text
+    alone = lockhouse("ask", "-m", "office/small", "--alone", "Hi", "--json").json
+    listed = {one["id"]: one["target"] for one in lockhouse("chats", "list", "--json").json}
+    assert listed[alone["conversation_id"]] == ""
+    assert listed[told["conversation_id"]] == "office/small"
     (up,) = lockhouse("targets", "check", "--json").json
     assert up["is_up"]
     assert up["latency_s"] > 0

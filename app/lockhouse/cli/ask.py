@@ -183,15 +183,17 @@ def _start(
     conversations = workspace.conversations
     if wishes["no_save"]:
         return target.answer(full, cancel)
+    # One task that is forwarded alone leaves the conversation with whom it was.
+    chosen = "" if wishes["alone"] else wishes["target"]
     if wishes["chat_id"]:
         conversation = conversations.get(wishes["chat_id"])
         if wishes["system"] is not None:
             conversations.set_system(conversation.id, wishes["system"])
-        if wishes["target"]:
-            conversations.set_target(conversation.id, wishes["target"])
+        if chosen:
+            conversations.set_target(conversation.id, chosen)
     else:
         system = workspace.settings.system_prompt if wishes["system"] is None else wishes["system"]
-        conversation = conversations.create(target=wishes["target"], system=system)
+        conversation = conversations.create(target=chosen, system=system)
     if wishes["label"]:
         conversations.set_label(conversation.id, wishes["label"])
     return workspace.turns.ask(

@@ -110,7 +110,7 @@ def test_the_banner_says_how_it_stands(
 
 
 def test_what_enforces_it_is_named_honestly() -> None:
-    assert "kernel refuses" in sentence(NetworkView(), Told(), "kernel", NOW).below
+    assert "kernel enforces" in sentence(NetworkView(), Told(), "kernel", NOW).below
     python = sentence(NetworkView(), Told(), "python", NOW)
     assert python.title == "Sealed by the program only."
     assert "native code is not held back" in python.below

@@ -24,7 +24,7 @@ from lockhouse.core.answering import (
 )
 from lockhouse.core.errors import InvalidInput
 from lockhouse.gate.dialects import dialect
-from lockhouse.gate.dialects.refusals import Recipient
+from lockhouse.gate.dialects.refusals import Recipient, refusal_in
 from lockhouse.gate.protocol import RemoteFailure
 from lockhouse.gate.providers import DialectName, Provider
 from lockhouse.gate.remote_requests import Answered, ListedModel, RemoteEvent
@@ -375,7 +375,7 @@ def test_a_refusal_is_told_in_the_models_words() -> None:
     ],
 )  # fmt: skip
 def test_errors_of_all_shapes(status: int, body: bytes, code: str, said: str) -> None:
-    error = dialect("openai").error(WHO, status, {}, body)
+    error = refusal_in(body, WHO, status, {})
     assert (error.code, error.status) == (code, status)
     assert said in error.message
     assert "<" not in error.message
@@ -396,14 +396,14 @@ def test_errors_of_all_shapes(status: int, body: bytes, code: str, said: str) ->
 )
 def test_the_time_to_wait(headers: dict[str, str], message: str, seconds: float) -> None:
     body = json.dumps({"error": {"message": message, "type": "rate_limit_exceeded"}}).encode()
-    error = dialect("openai").error(WHO, 429, headers, body)
+    error = refusal_in(body, WHO, 429, headers)
     assert error.code == "rate_limited"
     assert error.retry_after_s == pytest.approx(seconds)
 
 
 def test_quotes_are_short_clean_and_without_keys() -> None:
     nasty = "No\x1b[31m sk-proj-abcdefgh12345678 \u202e" + "x" * 5000
-    error = dialect("openai").error(WHO, 400, {}, json.dumps({"error": nasty}).encode())
+    error = refusal_in(json.dumps({"error": nasty}).encode(), WHO, 400, {})
     assert len(error.message) < 400
     assert "sk-proj" not in error.message
     assert error.message.isprintable()

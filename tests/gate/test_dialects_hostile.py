@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lockhouse.core.answering import Usage
 from lockhouse.gate.dialects import dialect
-from lockhouse.gate.dialects.refusals import Recipient
+from lockhouse.gate.dialects.refusals import Recipient, refusal_in
 from lockhouse.gate.protocol import RemoteFailure
 from lockhouse.gate.providers import DialectName
 
@@ -84,7 +84,7 @@ def test_any_json(name: DialectName, data: st.DataObject) -> None:
     events = [msgspec.json.encode(each) for each in data.draw(st.lists(objects, max_size=3))]
     survives(name, *events)
     for event in events:
-        error = dialect(name).error(Recipient("someone", "Someone"), 400, {}, event)
+        error = refusal_in(event, Recipient("someone", "Someone"), 400, {})
         assert error.message.isprintable()
 
 
@@ -100,7 +100,7 @@ def test_any_list(name: DialectName, data: st.DataObject) -> None:
 @given(event=st.binary(max_size=60))
 def test_any_bytes(name: DialectName, event: bytes) -> None:
     survives(name, event)
-    dialect(name).error(Recipient("someone", "Someone"), 500, {}, event)
+    refusal_in(event, Recipient("someone", "Someone"), 500, {})
 
 
 NASTY = [
@@ -123,6 +123,6 @@ NASTY = [
 @pytest.mark.parametrize("number", range(len(NASTY)))
 def test_what_is_meant_to_break_it(name: DialectName, number: int) -> None:
     survives(name, NASTY[number])
-    dialect(name).error(Recipient("someone", "Someone"), 500, {}, NASTY[number])
+    refusal_in(NASTY[number], Recipient("someone", "Someone"), 500, {})
     with contextlib.suppress(RemoteFailure):
         dialect(name).listed(NASTY[number])

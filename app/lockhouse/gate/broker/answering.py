@@ -20,7 +20,14 @@ from lockhouse.core.errors import LockhouseError
 from lockhouse.gate.broker import failures
 from lockhouse.gate.broker.sse import SseParser
 from lockhouse.gate.dialects import Dialect, dialect
-from lockhouse.gate.dialects.refusals import UNREADABLE, Recipient, bad_stream, clean, waiting
+from lockhouse.gate.dialects.refusals import (
+    UNREADABLE,
+    Recipient,
+    bad_stream,
+    clean,
+    refusal_in,
+    waiting,
+)
 from lockhouse.gate.protocol import RemoteFailure
 from lockhouse.gate.remote_requests import (
     Answered,
@@ -180,12 +187,12 @@ class _Sending:
             self._may_ask_again = (
                 status in _AGAIN and response.headers.get("x-should-retry") != "false"
             )
-            raise self._dialect.error(self._who, status, response.headers, body)
+            raise refusal_in(body, self._who, status, response.headers)
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind not in ("text/event-stream", ""):
             body = self._error_body(response) if kind == "application/json" else b""
             if b'"error"' in body:
-                raise self._dialect.error(self._who, 0, response.headers, body)
+                raise refusal_in(body, self._who, 0, response.headers)
             raise bad_stream(self._who, f"not a stream of events but {clean(kind)}")
 
     def _error_body(self, response: httpx2.Response) -> bytes:
@@ -284,7 +291,7 @@ def list_models(
         response = context.client.get(url, headers=headers, follow_redirects=False)
         duration_s = time.monotonic() - began
         if response.status_code >= 400:
-            raise spoken.error(who, response.status_code, response.headers, response.content)
+            raise refusal_in(response.content, who, response.status_code, response.headers)
         if response.status_code >= 300:
             raise RemoteFailure(
                 f"{who.title} sends requests on to another address; that was not followed.",

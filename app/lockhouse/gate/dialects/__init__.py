@@ -7,13 +7,11 @@ broker.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from typing import Protocol
 
 from lockhouse.core.answering import AnswerRequest
 from lockhouse.gate.dialects.refusals import Recipient
-from lockhouse.gate.protocol import RemoteFailure
 from lockhouse.gate.providers import DialectName, Provider
 from lockhouse.gate.remote_requests import Answered, ListedModel, RemoteEvent
 
@@ -70,12 +68,6 @@ class Dialect(Protocol):
 
     def reader(self, who: Recipient) -> StreamReader:
         """For one answer."""
-        ...
-
-    def error(
-        self, who: Recipient, status: int, headers: Mapping[str, str], body: bytes
-    ) -> RemoteFailure:
-        """What an answer with an error's status means, in words."""
         ...
 
 

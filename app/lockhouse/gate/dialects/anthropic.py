@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -20,8 +19,7 @@ from lockhouse.gate.dialects.bodies import (
     system_text,
     written,
 )
-from lockhouse.gate.dialects.refusals import UNREADABLE, Recipient, no_list, read_error, refusal
-from lockhouse.gate.protocol import RemoteFailure
+from lockhouse.gate.dialects.refusals import UNREADABLE, Recipient, no_list
 from lockhouse.gate.providers import Provider
 from lockhouse.gate.remote_requests import ListedModel
 
@@ -101,12 +99,6 @@ class Anthropic:
     def reader(self, who: Recipient) -> Reader:
         """For one answer."""
         return Reader(who)
-
-    def error(
-        self, who: Recipient, status: int, headers: Mapping[str, str], body: bytes
-    ) -> RemoteFailure:
-        """What an answer with an error's status means, in words."""
-        return refusal(who, status, headers, read_error(body))
 
 
 def _messages(request: AnswerRequest) -> list[Fields]:

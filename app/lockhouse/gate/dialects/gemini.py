@@ -19,8 +19,7 @@ from lockhouse.gate.dialects.bodies import (
     written,
 )
 from lockhouse.gate.dialects.gemini_stream import Reader
-from lockhouse.gate.dialects.refusals import UNREADABLE, Recipient, no_list, read_error, refusal
-from lockhouse.gate.protocol import RemoteFailure
+from lockhouse.gate.dialects.refusals import UNREADABLE, Recipient, no_list
 from lockhouse.gate.providers import Provider
 from lockhouse.gate.remote_requests import ListedModel
 
@@ -95,12 +94,6 @@ class Gemini:
     def reader(self, who: Recipient) -> Reader:
         """For one answer."""
         return Reader(who)
-
-    def error(
-        self, who: Recipient, status: int, headers: Mapping[str, str], body: bytes
-    ) -> RemoteFailure:
-        """What an answer with an error's status means, in words."""
-        return refusal(who, status, headers, read_error(body))
 
 
 def _contents(request: AnswerRequest) -> list[Fields]:

@@ -6,8 +6,6 @@ what is counted, and what their lists of models tell.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from lockhouse.core.answering import AnswerRequest, Turn
 from lockhouse.core.errors import InvalidInput
 from lockhouse.gate.dialects.bodies import (
@@ -21,8 +19,7 @@ from lockhouse.gate.dialects.bodies import (
 )
 from lockhouse.gate.dialects.openai_lists import listed
 from lockhouse.gate.dialects.openai_stream import Reader
-from lockhouse.gate.dialects.refusals import Recipient, read_error, refusal
-from lockhouse.gate.protocol import RemoteFailure
+from lockhouse.gate.dialects.refusals import Recipient
 from lockhouse.gate.providers import Provider
 from lockhouse.gate.remote_requests import ListedModel
 
@@ -107,12 +104,6 @@ class OpenAI:
     def reader(self, who: Recipient) -> Reader:
         """For one answer."""
         return Reader(who)
-
-    def error(
-        self, who: Recipient, status: int, headers: Mapping[str, str], body: bytes
-    ) -> RemoteFailure:
-        """What an answer with an error's status means, in words."""
-        return refusal(who, status, headers, read_error(body))
 
 
 def _messages(request: AnswerRequest) -> list[Fields]:

@@ -124,10 +124,17 @@ def clean(text: str) -> str:
     return text if len(text) <= _MOST_SAID else text[: _MOST_SAID - 1].rstrip() + "…"
 
 
+def refusal_in(
+    body: bytes, who: Recipient, status: int, headers: Mapping[str, str]
+) -> RemoteFailure:
+    """What an answer with an error's status means, in any dialect."""
+    return refusal(who, status, headers, read_error(body))
+
+
 def refusal(
     who: Recipient, status: int, headers: Mapping[str, str], said: Said | None
 ) -> RemoteFailure:
-    """An answer with an error's status, or an error inside a stream (status 0), in words."""
+    """The same of what was read already; status 0 for an error inside a stream."""
     said = said or Said()
     code = _code(status, said)
     wait_s = _wait_s(headers)

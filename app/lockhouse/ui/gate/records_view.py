@@ -7,7 +7,7 @@ one row is open at a time.
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QModelIndex, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QMouseEvent, QWheelEvent
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QAbstractItemView, QApplication, QHeaderView, QTableView, QWidget
 
 from lockhouse.ui.gate.record_cells import ROW_HEIGHT, RecordDelegate
@@ -154,8 +154,8 @@ class RecordsView(QTableView):
         super().scrollContentsBy(dx, dy)
         self.fit_panel()
 
-    def resizeEvent(self, event: object) -> None:
-        super().resizeEvent(event)  # type: ignore[arg-type] # Qt's own event
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
         wide = self.width() / self._theme.scale
         for column, least in _DROPPED_BELOW:
             self.setColumnHidden(column, wide < least)
@@ -203,8 +203,14 @@ class RecordsView(QTableView):
         super().leaveEvent(event)
         self._hover(-1)
 
-    def focusOutEvent(self, event: object) -> None:
-        super().focusOutEvent(event)  # type: ignore[arg-type] # Qt's own event
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        if not self.currentIndex().isValid() and self._table.rowCount():
+            self.setCurrentIndex(self._table.index(0, TIME))  # where the keys act is seen
+        self.viewport().update()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
         self.viewport().update()
 
     def _hover(self, number: int) -> None:

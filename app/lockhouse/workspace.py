@@ -106,6 +106,8 @@ class Workspace:
     def remotes(self) -> RemoteTargets:
         """The models of all providers."""
         from lockhouse.answer.remotes import RemoteTargets
+        from lockhouse.answer.sharing import Sharing
+        from lockhouse.answer.turnstile import Turnstile
 
         return RemoteTargets(
             self.gate,
@@ -114,6 +116,7 @@ class Workspace:
             self.sent,
             self.budget,
             most_tokens=lambda: self.settings.api_max_tokens,
+            sharing=Sharing(turnstile=Turnstile(self.paths.run / "servers")),
         )
 
     @cached_property

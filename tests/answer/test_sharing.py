@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import random
 import threading
+from pathlib import Path
 
 import pytest
 
 from lockhouse.answer.sharing import Sharing, Telling
+from lockhouse.answer.turnstile import Turnstile
 from lockhouse.core.answering import Reasoning, StartOver, Text
 from lockhouse.core.cancelling import CancelToken
 from lockhouse.core.errors import Cancelled
@@ -150,6 +152,27 @@ def test_waiting_for_one_ends_when_it_is_called_off(sharing: Sharing) -> None:
         with pytest.raises(Cancelled), sharing.lease((A,), cancel=called_off):
             pass
     assert best(sharing, A) == A
+
+
+def test_other_programs_of_the_home_wait_for_their_turn(tmp_path: Path) -> None:
+    one, other = (Sharing(turnstile=Turnstile(tmp_path / "run" / "servers")) for _ in range(2))
+    with one.lease((A,)) as lease, other.lease((A,)):
+        lease.given_up()  # from now on
+    with one.lease((A,)):
+        assert best(other, A, B) == B
+        called_off = CancelToken()
+        called_off.cancel()
+        with pytest.raises(Cancelled), other.lease((A,), cancel=called_off):
+            pass
+    assert best(other, A) == A
+
+
+def test_where_nothing_can_be_written_nobody_waits(tmp_path: Path) -> None:
+    (tmp_path / "servers").write_text("a file, no folder")
+    one, other = (Sharing(turnstile=Turnstile(tmp_path / "servers")) for _ in range(2))
+    with one.lease((A,)) as lease:
+        lease.given_up()
+        assert best(other, A) == A
 
 
 # --- taking over ---------------------------------------------------------------------------

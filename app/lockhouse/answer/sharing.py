@@ -16,13 +16,16 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from lockhouse.answer.turnstile import Turnstile
 from lockhouse.core.answering import Reasoning, StartOver, Text
 from lockhouse.core.cancelling import CancelToken
 from lockhouse.core.errors import Cancelled
 
 _FIRST_REST_S = 2.0
 _LONGEST_REST_S = 120.0
-_LOOK_AGAIN_S = 1.0  # a rest may be over
+_LOOK_AGAIN_S = 0.1  # another program may be ready
+_SINGLE_S = 3600.0  # it may be started in another way then
+_FREE = -1
 # How a request fails when its server does: another one may well answer it.
 _SERVER_ENDED = frozenset(
     {
@@ -44,7 +47,7 @@ class _State:
     latency_s: float | None = None
     failures: int = 0
     rests_until: float = 0.0
-    is_single: bool = False
+    single_until: float = 0.0
 
 
 @dataclass(slots=True)
@@ -74,9 +77,12 @@ class Sharing:
         self,
         clock: Callable[[], float] = time.monotonic,
         draw: Callable[[], float] = random.random,
+        *,
+        turnstile: Turnstile | None = None,
     ) -> None:
         self._clock = clock
         self._draw = draw
+        self._turnstile = turnstile or Turnstile(None)
         self._lock = threading.Condition()
         self._states: dict[str, _State] = {}
 
@@ -95,22 +101,25 @@ class Sharing:
         left = [url for url in urls if url not in without]
         cancel = cancel or CancelToken()
         with self._lock, cancel.watched(self._wake):
-            while (url := self._best(left)) is None:
+            while (taken := self._take(left)) is None:
                 if cancel.cancelled:
                     raise Cancelled
                 self._lock.wait(_LOOK_AGAIN_S)
+            url, passage = taken
             self._state(url).in_flight += 1
         try:
             yield Lease(url, self)
         finally:
+            self._turnstile.give(passage)
             with self._lock:
                 self._state(url).in_flight -= 1
                 self._lock.notify_all()
 
     def note_single(self, url: str) -> None:
         """A server gives an answer up for the next question: ask it one at a time."""
+        self._turnstile.note(url)
         with self._lock:
-            self._state(url).is_single = True
+            self._state(url).single_until = self._clock() + _SINGLE_S
 
     def note_up(self, url: str, latency_s: float) -> None:
         """A server answered. Latency is smoothed: one slow answer does not banish it."""
@@ -140,20 +149,25 @@ class Sharing:
         with self._lock:
             self._lock.notify_all()
 
-    def _best(self, urls: Sequence[str]) -> str | None:
-        """None where there is nothing to do but wait."""
+    def _take(self, urls: Sequence[str]) -> tuple[str, int] | None:
+        """The best one and the passage to it; None where there is nothing to do but wait."""
         now = self._clock()
         awake = [url for url in urls if self._state(url).rests_until <= now]
-        free = [url for url in awake or urls if not self._is_taken(url)]
-        if not free:
-            return None
-        if not awake:  # the one that rests the shortest may be back
-            return min(free, key=lambda url: self._state(url).rests_until)
-        return min(free, key=self._rank)
+        if awake:
+            wanted = sorted(awake, key=self._rank)
+        else:  # the one that rests the shortest may be back
+            wanted = sorted(urls, key=lambda url: self._state(url).rests_until)
+        for url in wanted:
+            passage = self._passage(url, now)
+            if passage is not None:
+                return url, passage
+        return None
 
-    def _is_taken(self, url: str) -> bool:
+    def _passage(self, url: str, now: float) -> int | None:
         state = self._state(url)
-        return state.is_single and state.in_flight > 0
+        if state.single_until <= now and not self._turnstile.is_known(url):
+            return _FREE
+        return None if state.in_flight else self._turnstile.take(url)
 
     def _rank(self, url: str) -> tuple[int, int, float]:
         state = self._state(url)

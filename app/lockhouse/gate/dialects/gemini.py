@@ -150,7 +150,7 @@ def _declarations(request: AnswerRequest) -> list[Fields]:
         if tool.description:
             entry["description"] = tool.description
         form = schema(tool.parameters, f"What {tool.name} takes")
-        if form:
+        if form.get("properties") or form.get("type", "object") != "object":  # none is refused
             entry["parametersJsonSchema"] = form
         declarations.append(entry)
     return declarations

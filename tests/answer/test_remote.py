@@ -208,8 +208,11 @@ def test_models_of_ones_own_server_are_targets_until_somebody_chooses(
     home: Elsewhere, first: RemoteServer
 ) -> None:
     home.add("mine", first.endpoint)
+    home.model("mine/earlier")
     home.remotes.refresh_models("mine")
-    assert {info.name for info in home.remotes.list()} >= {"mine/small", "mine/large"}
+    names = {info.name for info in home.remotes.list()}
+    assert names >= {"mine/small", "mine/large"}
+    assert "mine/earlier" not in names  # it serves another one now
     home.providers.choose("mine", "large", is_chosen=False)
     first.models["new"] = {}
     home.remotes.refresh_models("mine")

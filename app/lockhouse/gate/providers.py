@@ -99,6 +99,7 @@ def presets() -> Presets:
 _RESERVED = frozenset({"hub", "huggingface", "local", "lan", "cloud", "none", "default", "all"})
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
 _MOST_ENDPOINTS = 32
+_NOT, _BY_HAND, _BY_ITSELF = 0, 1, 2  # how a model came among the targets
 _LOCAL_SUFFIXES = (".local", ".lan", ".home.arpa", ".internal", ".localdomain")
 
 _TABLES = """
@@ -215,15 +216,18 @@ class Providers:
     def keep_models(self, name: str, listed: Iterable[ListedModel]) -> _ModelList:
         """Keep what a provider's list says now. What was chosen stays chosen.
 
-        Of a server of one's own, all models are chosen as long as nobody chose among them.
+        Of a server of one's own, all that are listed are chosen as long as nobody chose among
+        them.
         """
         provider = self.get(name)
-        before = {row[0]: bool(row[3]) for row in self._rows(name)}
+        before = {row[0]: row[3] for row in self._rows(name)}
+        untouched = all(choice == _BY_ITSELF for choice in before.values())
+        new = _BY_ITSELF if provider.zone == "lan" and untouched else _NOT
         at = datetime.now(UTC).isoformat(timespec="seconds")
-        all_chosen = provider.zone == "lan" and not before
         with self._database.write() as database:
             database.execute(
-                "DELETE FROM provider_models WHERE provider = ? AND NOT is_chosen", [name]
+                "DELETE FROM provider_models WHERE provider = ? AND is_chosen <> ?",
+                [name, _BY_HAND],
             )
             database.execute("UPDATE provider_models SET is_listed = 0 WHERE provider = ?", [name])
             for model in listed:
@@ -236,7 +240,7 @@ class Providers:
                     capabilities=model.capabilities,
                     listed_at=at,
                 )
-                _put(database, kept, is_listed=True, is_chosen=before.get(model.name, all_chosen))
+                _put(database, kept, is_listed=True, choice=before.get(model.name, new))
         return self.models(name)
 
     def choose(self, name: str, model: str, *, is_chosen: bool = True) -> RemoteModel:
@@ -244,7 +248,7 @@ class Providers:
         found = self.model(name, model)
         with self._database.write() as database:
             listed = any(row[0] == model and row[2] for row in self._rows(name))
-            _put(database, found, is_listed=listed, is_chosen=is_chosen)
+            _put(database, found, is_listed=listed, choice=_BY_HAND if is_chosen else _NOT)
         return msgspec.structs.replace(found, is_chosen=is_chosen)
 
     def model(self, name: str, model: str) -> RemoteModel:
@@ -305,7 +309,7 @@ class Providers:
 
 
 def _put(
-    database: sqlite_utils.Database, model: RemoteModel, *, is_listed: bool, is_chosen: bool
+    database: sqlite_utils.Database, model: RemoteModel, *, is_listed: bool, choice: int
 ) -> None:
     database.execute(
         "INSERT OR REPLACE INTO provider_models VALUES (?, ?, ?, ?, ?)",
@@ -314,7 +318,7 @@ def _put(
             model.name,
             msgspec.json.encode(model).decode(),
             int(is_listed),
-            int(is_chosen),
+            choice,
         ],
     )
 

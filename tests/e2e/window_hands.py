@@ -104,10 +104,10 @@ class Hands:
                 continue
         return [node for _, node in sorted(found, key=lambda pair: pair[0])]
 
-    def last(self, name: str) -> Any:
+    def last(self, name: str, *, exact: bool = True) -> Any:
         """The lowest thing of that name, waited for."""
-        self.wait(lambda: bool(self.shown(name)), f"“{name}”")
-        return self.shown(name)[-1]
+        self.wait(lambda: bool(self.shown(name, exact=exact)), f"“{name}”")
+        return self.shown(name, exact=exact)[-1]
 
     @staticmethod
     def is_enabled(node: Any) -> bool:
@@ -190,6 +190,13 @@ class Hands:
         x, y = box.x + box.width // 2, box.y + box.height // 2
         self.run("xdotool", "mousemove", str(x), str(y))
         self.run("xdotool", "click", str(button))
+        self.pause()
+
+    def double_click(self, node: Any) -> None:
+        """The beginning of something."""
+        box = node.queryComponent().getExtents(pyatspi.DESKTOP_COORDS)
+        self.run("xdotool", "mousemove", str(box.x + 20), str(box.y + 8))
+        self.run("xdotool", "click", "--repeat", "2", "--delay", "80", "1")
         self.pause()
 
     def hover(self, node: Any) -> None:

@@ -14,6 +14,7 @@ from lockhouse.ui import wording
 from lockhouse.ui.outbound.values import WAY_WORDS, Obstacle, WayOn
 from lockhouse.ui.outbound.words import host_name, leaves
 
+LEAVES = "Leaves this machine"
 _GROUPS = {
     "local": "On this machine",
     "lan": "On your network",
@@ -70,7 +71,7 @@ def mark_words(info: TargetInfo) -> str:
     """What is said of where the words go; nothing for a model of this machine."""
     if info.kind == "local":
         return ""
-    return "Leaves this machine" if leaves(info) else "This machine's server"
+    return LEAVES if leaves(info) else "This machine's server"
 
 
 def choices(

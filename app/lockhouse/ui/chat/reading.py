@@ -168,19 +168,21 @@ def cost_of(cost: Cost) -> str:
 
 
 def facts_of(message: Message) -> tuple[FactGroup, ...]:
-    """Everything that is known about how an answer came about."""
+    """Everything that is known about how an answer came about; first who else gave it."""
     groups = [FactGroup("Answer", _answer_facts(message))]
+    elsewhere = message.target is not None and message.target.kind != "local"
+    origin = FactGroup("Where it came from", _origin_facts(message), has_sent=elsewhere)
+    if elsewhere:
+        groups.append(origin)
+    if message.provenance is not None or (message.error and message.error.cost is not None):
+        groups.append(FactGroup("Cost", _cost_facts(message)))
     if message.provenance is not None:
         finished = message.provenance.finished
         groups.append(FactGroup("Tokens", _token_facts(finished)))
         groups.append(FactGroup("Time", _time_facts(finished)))
-        groups.append(FactGroup("Cost", _cost_facts(message)))
         groups.append(FactGroup("Parameters", _parameter_facts(finished)))
-    elif message.error is not None and message.error.cost is not None:
-        groups.append(FactGroup("Cost", _cost_facts(message)))
-    if message.role == "assistant":
-        elsewhere = message.target is not None and message.target.kind != "local"
-        groups.append(FactGroup("Where it came from", _origin_facts(message), has_sent=elsewhere))
+    if message.role == "assistant" and not elsewhere:
+        groups.append(origin)
     if message.error is not None and message.error.details:
         lines = message.error.details.strip()
         groups.append(FactGroup("Last lines of the engine", (Fact("", lines, lines, mono=True),)))

@@ -8,10 +8,10 @@ from PySide6.QtCore import QObject, QPointF, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QFontMetricsF, QPainter
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
-from lockhouse.ui.chat.destinations import Choice
+from lockhouse.ui.chat.destinations import LEAVES, Choice
 from lockhouse.ui.chat.list_model import Index
 from lockhouse.ui.theme import Theme
-from lockhouse.ui.widgets.pills import paint_pill, pill_width
+from lockhouse.ui.widgets.pills import PillTone, paint_pill, pill_width
 
 CHOICE: Final = Qt.ItemDataRole.UserRole + 1
 _HEIGHTS = {"head": 28, "target": 46, "provider": 46, "more": 36}
@@ -64,11 +64,12 @@ class TargetDelegate(QStyledItemDelegate):
         theme, px = self._theme, self._theme.px
         right = box.right() - px(8)
         if choice.mark:
-            leaves = choice.mark.startswith("Leaves")
-            tone, icon = ("warning", "arrow-up-right") if leaves else ("neutral", "house")
-            right -= int(pill_width(theme, choice.mark, icon))
+            leaves = choice.mark == LEAVES
+            words, icon = ("Leaves", "arrow-up-right") if leaves else (choice.mark, "house")
+            tone: PillTone = "warning" if leaves else "neutral"
+            right -= int(pill_width(theme, words, icon))
             top = box.center().y() - px(10) + 1
-            paint_pill(painter, theme, QPointF(right, top), choice.mark, icon, tone)  # type: ignore[arg-type]
+            paint_pill(painter, theme, QPointF(right, top), words, icon, tone)
             right -= px(10)
         if choice.way_words:
             wide = (

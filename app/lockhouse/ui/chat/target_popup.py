@@ -17,7 +17,7 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
-    QFrame,
+    QDialog,
     QLineEdit,
     QListView,
     QVBoxLayout,
@@ -66,8 +66,11 @@ class ChoiceModel(QAbstractListModel):
         return None
 
 
-class TargetPopup(QFrame):
-    """Type to search, arrows move, Enter takes, Esc closes."""
+class TargetPopup(QDialog):
+    """Type to search, arrows move, Enter takes; Esc and a click elsewhere close it.
+
+    Not one of Qt's popups: those are left out of what screen readers are told.
+    """
 
     chosen = Signal(object)  # Destination
     way_wanted = Signal(str, str)  # WayOn, provider's name
@@ -83,7 +86,7 @@ class TargetPopup(QFrame):
         elsewhere_only: bool = False,
         recent: Sequence[str] = (),
     ) -> None:
-        super().__init__(parent, Qt.WindowType.Popup)
+        super().__init__(parent, Qt.WindowType.Dialog | Qt.WindowType.FramelessWindowHint)
         self._theme = theme
         self._destinations = tuple(destinations)
         self._current = current
@@ -92,10 +95,12 @@ class TargetPopup(QFrame):
         self.setObjectName("target_popup")
         self.setAccessibleName(title or "Who answers")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle(title or "Who answers")
         self.setStyleSheet(
-            f"QFrame#target_popup {{ background: {theme.hex('surface')};"
-            f" border: 1px solid {theme.hex('border-strong')}; border-radius: {theme.px(6)}px; }}"
+            f"QDialog#target_popup {{ background: {theme.hex('surface')};"
+            f" border: 1px solid {theme.hex('border-strong')}; }}"
         )
+        self._was_active = False
         px = theme.px
         column = QVBoxLayout(self)
         column.setContentsMargins(px(8), px(8), px(8), px(8))
@@ -145,6 +150,7 @@ class TargetPopup(QFrame):
         left = min(max(anchor.left(), room.left() + px(8)), room.right() - width - px(8))
         self.move(QPoint(left, top))
         self.show()
+        self.activateWindow()
         self.edit.setFocus(Qt.FocusReason.PopupFocusReason)
 
     # Inside
@@ -199,6 +205,13 @@ class TargetPopup(QFrame):
         if line.way:
             provider = found.info.provider if found is not None else ""
             self.way_wanted.emit(line.way, provider or "")
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.WindowActivate:
+            self._was_active = True
+        elif event.type() == QEvent.Type.WindowDeactivate and self._was_active:
+            self.close()
+        return super().event(event)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:

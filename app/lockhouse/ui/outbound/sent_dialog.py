@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from lockhouse.gate.sent import SentRequest
@@ -18,7 +20,7 @@ def box_for(theme: Theme, sent: SentRequest, parent: QWidget | None = None) -> B
     """A request that was sent, in its frame."""
     box = BodyBox(theme, parent)
     box.show_request(
-        f"{words.host_name(sent.host)}{sent.path}",
+        f"{words.host_name(sent.host)}/…{sent.path}",
         sent.headers,
         sent.body,
         sha256=sent.sha256,
@@ -67,4 +69,5 @@ def _sentence(sent: SentRequest) -> str:
     outcome = _OUTCOMES.get(sent.outcome, f"ended in an error ({sent.outcome})")
     size = wording.exact_bytes(sent.size_bytes)
     told = f"{size} to {words.host_name(sent.host)}, for {sent.model}: {outcome}."
-    return f"{sent.at[:19].replace('T', ', ')} UTC. {told}"
+    at = datetime.fromisoformat(sent.at).astimezone()
+    return f"{at:%d %b %Y, %H:%M:%S}. {told}"

@@ -383,7 +383,7 @@ class OutboundSheet(QDialog):
 
     def _wanted_size(self) -> QSize:
         px = self._theme.px
-        wanted = QSize(px(760), px(640))
+        wanted = QSize(px(760), px(600))
         screen = self.screen()
         if screen is not None:
             room = screen.availableGeometry().size()

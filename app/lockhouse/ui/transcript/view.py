@@ -77,7 +77,7 @@ class TranscriptView(QAbstractScrollArea):
         self._focus_id = ""
         self._edits: dict[str, str] = {}  # begun and not ended, in whichever conversation
         self._jump = QPushButton("Jump to latest", self)
-        self._ask = QPushButton("Ask about this…", self)
+        self._ask = QPushButton("Ask about this…", self.viewport())
         self.load_picture: Loader | None = None
         self.offers_selection = False  # whether somebody elsewhere could be asked about it
         self._dress()

@@ -57,7 +57,7 @@ def _asked(workspace: Workspace, target: RemoteTarget, outbound: Outbound) -> Ta
         if answer in ("s", "show"):
             output.note(outbound.body.decode(errors="replace"))
         elif answer in ("a", "always"):
-            workspace.consents.give(target.provider)
+            workspace.consents.give(target.provider, by="command")
             return target.sending(outbound)
         elif answer in ("y", "yes"):
             return target.sending(outbound)

@@ -194,7 +194,7 @@ def remove(door: Door, name: str, *, is_json: bool) -> None:
     """Forget a server, its models and what was allowed. Its key stays in the keyring."""
     with door.workspace() as workspace:
         workspace.providers.remove(name)
-        workspace.consents.withdraw(name)
+        workspace.consents.withdraw(name, by="command")
     if is_json:
         output.write_json({"name": name, "removed": True})
     else:
@@ -209,7 +209,7 @@ def allow(door: Door, provider: str, *, is_json: bool) -> None:
     """Let questions go to PROVIDER without being asked each time."""
     with door.workspace() as workspace:
         found = workspace.providers.get(provider)
-        workspace.consents.give(found)
+        workspace.consents.give(found, by="command")
     if is_json:
         output.write_json({"provider": provider, "is_allowed": True, "hosts": list(found.hosts)})
     else:
@@ -227,7 +227,7 @@ def forbid(door: Door, provider: str, *, is_json: bool) -> None:
     """Ask again before anything goes to PROVIDER."""
     with door.workspace() as workspace:
         workspace.providers.get(provider)
-        was_allowed = workspace.consents.withdraw(provider)
+        was_allowed = workspace.consents.withdraw(provider, by="command")
     if is_json:
         output.write_json({"provider": provider, "is_allowed": False, "was_allowed": was_allowed})
     else:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockhouse.gate.providers import Provider
+from lockhouse.gate.records import Records
 from lockhouse.storage.connection import migrations_named
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Consents:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._records = Records(database)
         self._is_ready = False
 
     def given(self, provider: Provider) -> bool:
@@ -55,8 +57,8 @@ class Consents:
             for consent in self.list()
         )
 
-    def give(self, provider: Provider) -> None:
-        """Allow it, for the hosts it has now."""
+    def give(self, provider: Provider, *, by: str = "window") -> None:
+        """Allow it, for the hosts it has now. ``by`` is the word in the records."""
         self._prepare()
         at = datetime.now(UTC).isoformat(timespec="seconds")
         with self._database.write() as database:
@@ -64,13 +66,18 @@ class Consents:
                 "INSERT OR REPLACE INTO consents VALUES (?, ?, ?)",
                 [provider.name, " ".join(provider.hosts), at],
             )
+        self._records.note(
+            "consent_given", host=" ".join(provider.hosts), purpose=by, outcome=provider.name
+        )
 
-    def withdraw(self, name: str) -> bool:
+    def withdraw(self, name: str, *, by: str = "window") -> bool:
         """Ask again from now on. Whether it had been allowed."""
         self._prepare()
         with self._database.write() as database:
-            removed = database.execute("DELETE FROM consents WHERE provider = ?", [name])
-            return bool(removed.rowcount)
+            removed = database.execute("DELETE FROM consents WHERE provider = ?", [name]).rowcount
+        if removed:
+            self._records.note("consent_withdrawn", purpose=by, outcome=name)
+        return bool(removed)
 
     def list(self) -> _ConsentList:
         """All that were given, by name."""

@@ -273,6 +273,14 @@ def test_a_consent_is_shown_and_withdrawn(open_window: OpenWindow, home: Path) -
     menu_entry(page, "mistral", "Ask again")()
     window.until(lambda: not window.workspace.consents.list())
     window.until(lambda: "question" in page.toast.accessibleName())
+    page.records.show_kind("keys")
+    window.until(lambda: page.records.table.rowCount() == 2)
+    window.until(lambda: page.records.table.row(1) is not None)
+    newer, older = page.records.table.row(0), page.records.table.row(1)
+    assert newer is not None
+    assert older is not None
+    assert (newer.sign.word, older.sign.word) == ("Forbidden", "Allowed")
+    assert newer.purpose == "By you: mistral"
 
 
 def test_dialogs_have_names_for_everything(start_open: Start, server: RemoteServer) -> None:

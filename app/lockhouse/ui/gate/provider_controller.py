@@ -186,18 +186,10 @@ class ProviderController(QObject):
 
     def withdraw(self, provider: Provider) -> None:
         """Ask again before anything goes there."""
-        its = self._workspace
-
-        def work() -> None:
-            its.consents.withdraw(provider.name)
-            its.gate.note(
-                "consent_withdrawn",
-                host=provider.hosts[0],
-                purpose=_PURPOSE,
-                outcome=provider.name,
-            )
-
-        self._change(work, f"Nothing goes to {provider.title} without a question any more")
+        self._change(
+            lambda: self._workspace.consents.withdraw(provider.name),
+            f"Nothing goes to {provider.title} without a question any more",
+        )
 
     # servers of one's own
 

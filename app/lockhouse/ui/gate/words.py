@@ -100,6 +100,8 @@ def purpose_of(record: Record) -> str:
     """What for, with what came of it where that is not what was hoped."""
     if record.kind in ("proved", "pruned") and record.outcome:
         return record.outcome
+    if record.kind == "consent_withdrawn":
+        return f"{_PURPOSES.get(record.purpose, '')}: {record.outcome}"
     plain, _ = linked(record.purpose)
     shown = _PURPOSES.get(plain) or _spaced(plain)
     trouble = trouble_of(record)

@@ -307,6 +307,7 @@ FAULTS = {
     "cut": ("connection_lost", True),
     "no-end": ("connection_lost", True),
     "malformed": ("bad_stream", True),
+    "empty": ("connection_lost", False),
     "not-sse": ("bad_stream", False),
     "huge-line": ("bad_stream", True),
     "wrong-type": ("bad_stream", False),

@@ -362,6 +362,8 @@ def test_a_refusal_is_told_in_the_models_words() -> None:
         (400, b'{"object":"error","message":"Bad thing","code":400}', "not_accepted", "Bad thing"),
         (502, b"<html><h1>502 Bad Gateway</h1></html>", "remote_failed", ""),
         (500, b"", "remote_failed", ""),
+        (500, b'{"error":{"message":"1 validation error: x","type":"internal_server_error"}}',
+         "not_accepted", "validation"),
         (503, b'{"error":{"message":"Loading model","type":"unavailable_error"}}', "overloaded",
          "Loading model"),
         (400, b'{"error":{"message":"the request exceeds the available context size","code":400}}',

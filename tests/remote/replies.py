@@ -20,6 +20,7 @@ FAULTS = (
     "stall-middle",
     "cut",  # the connection ends in the middle, properly closed
     "malformed",  # the second event is no JSON
+    "empty",  # a status that promises an answer, then the end
     "not-sse",  # event stream by its type, HTML by its content
     "split-utf8",  # one byte a piece; no fault, but hard to read
     "cr",  # lines end as they may: CR

@@ -275,6 +275,8 @@ class _Handler(BaseHTTPRequestHandler):
             assert fault is not None
             self._chunk(ERRORS_INSIDE[self.remote.dialect](fault.said))
             self.wfile.write(b"0\r\n\r\n")
+        elif name == "empty":
+            self.wfile.write(b"0\r\n\r\n")
         elif name == "not-sse":
             self._chunk(b"<html><body>Nothing to see here</body></html>")
             self.wfile.write(b"0\r\n\r\n")

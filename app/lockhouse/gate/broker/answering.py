@@ -25,6 +25,7 @@ from lockhouse.gate.dialects.refusals import (
     Recipient,
     bad_stream,
     clean,
+    nothing_came,
     refusal_in,
     waiting,
 )
@@ -141,6 +142,7 @@ class _Sending:
     def _read(self, response: httpx2.Response) -> _Events:
         parser, reader = SseParser(), self._dialect.reader(self._who)
         try:
+            piece = b""
             for piece in response.iter_raw():
                 for name, data in parser.feed(piece):
                     events = reader.feed(name, data)
@@ -152,6 +154,8 @@ class _Sending:
             if not reader.is_done:
                 raise
         else:
+            if not piece:
+                raise nothing_came(self._who)
             for name, data in parser.end():
                 yield from reader.feed(name, data)
         return msgspec.structs.replace(

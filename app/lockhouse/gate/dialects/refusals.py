@@ -53,6 +53,7 @@ _CONTENT: Final = re.compile(
 _MODEL: Final = re.compile(r"model", re.IGNORECASE)
 _FAST: Final = re.compile(r"rate[ _]limit|resource_exhausted|too many requests", re.IGNORECASE)
 _BUSY: Final = re.compile(r"overloaded|unavailable|no healthy|capacity|loading", re.IGNORECASE)
+_INVALID: Final = re.compile(r"validation error", re.IGNORECASE)
 _LARGE: Final = re.compile(r"(?:request|payload|entity|body)[a-z_ ]*too[ _]large", re.IGNORECASE)
 
 
@@ -178,6 +179,8 @@ def _code(status: int, said: Said) -> str:
         return by_status[status]
     if _LARGE.search(text):
         return "too_large"
+    if _INVALID.search(text):
+        return "not_accepted"
     if _FAST.search(text):
         return "rate_limited"
     if (status == 0 or status >= 500) and _BUSY.search(text):
@@ -310,6 +313,16 @@ def given_up(who: Recipient) -> RemoteFailure:
         f"{who.title} gave the answer up for another question.",
         hint="It answers one at a time. Ask again, or start it so that it does not interrupt.",
         code="given_up",
+    )
+
+
+def nothing_came(who: Recipient) -> RemoteFailure:
+    """A status that promises an answer, then the end. Some servers do that with every error."""
+    return RemoteFailure(
+        f"{who.title} ended the connection without a word of an answer.",
+        hint="The conversation may be too long for the model, or the server has an error of its "
+        "own: its log tells. Send this message alone, or try again.",
+        code="connection_lost",
     )
 
 

@@ -150,7 +150,8 @@ def give_session_key(workspace: Workspace, target: Target) -> None:
     if output.is_terminal(sys.stdin):
         key = str(click.prompt(f"Key for {provider.title}", hide_input=True, err=True))
     else:
-        key = sys.stdin.readline(8192)
+        # Below the text layer, which would take along the messages that follow.
+        key = sys.stdin.buffer.readline(8192).decode("utf-8", "replace")
     workspace.gate.use_key(provider.name, keys.checked(key), provider.hosts)
     workspace.remotes.forget_key_states()
 

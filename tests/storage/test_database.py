@@ -220,6 +220,22 @@ def test_a_database_with_data_is_backed_up_before_it_changes(opened: Open, home:
     assert [column.name for column in database.read()["things"].columns] == ["name", "size"]
 
 
+def test_another_services_first_tables_need_no_backup(opened: Open, home: Path) -> None:
+    database = opened()
+    database.migrate(steps(TABLE))
+    with database.write() as writer:
+        writer.execute("INSERT INTO things VALUES ('a')")
+    others = Migrations("others")
+
+    @others(name="others")
+    def _others(writer: Connection) -> None:
+        writer.execute("CREATE TABLE others (name TEXT)")
+
+    database.migrate(others)
+    assert not (home / "backups").exists()
+    assert database.read()["others"].exists()
+
+
 def test_tables_without_data_need_no_backup(opened: Open, home: Path) -> None:
     from lockhouse.chat.conversations import Conversations
 

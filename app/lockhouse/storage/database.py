@@ -103,7 +103,8 @@ class Database:
     def migrate(self, migrations: Migrations) -> None:
         """Applies what is pending of a service's migrations, after a backup of a file in use.
 
-        Raises StorageError "database_too_new" when the file has some that are not known here.
+        The first tables of a service change nothing that is there, and need no backup. Raises
+        StorageError "database_too_new" when the file has some that are not known here.
         """
         known = {step.name for step in migrations._migrations}  # noqa: SLF001 - no public list
         applied = {migration.name for migration in migrations.applied(self.read())}
@@ -111,7 +112,7 @@ class Database:
             raise self._with_way_on(self._too_new())
         if known == applied:
             return
-        if self._holds_data():
+        if applied and self._holds_data():
             self.backup()
         with self.write() as database:
             migrations.apply(database)

@@ -255,6 +255,26 @@ def test_an_api_is_never_the_default_and_a_server_of_ones_own_may_be(
     assert told.json["target"]["name"] == "office/small"
 
 
+def test_a_key_for_one_command_goes_to_the_provider_and_into_no_question(
+    opened: Command, tmp_path: Path
+) -> None:
+    with RemoteServer(key="sk-only-this-once") as keyed:
+        assert opened("targets", "add", "keyed", keyed.endpoint, "--key", "required").code == 0
+        assert opened("unseal", "--add", "--for", "keyed").code == 0
+        told = opened(
+            "ask", "-m", "keyed/small", "Hi", "--key", "--json", stdin=b"sk-only-this-once\n"
+        )
+        assert told.json["text"] == ANSWER
+        (sent,) = keyed.asked()
+        assert sent.header("authorization") == "Bearer sk-only-this-once"
+        assert b"sk-only" not in sent.body
+        assert opened("ask", "-m", "keyed/small", "--key", stdin=b"sk-only-this-once\n").code == 2
+        assert len(keyed.asked()) == 1
+    for file in opened.home.rglob("*"):
+        if file.is_file():
+            assert b"sk-only" not in file.read_bytes()
+
+
 def test_models_are_put_among_the_targets_and_taken_away(opened: Command) -> None:
     assert opened("targets", "use", "openai/gpt-5-mini", "openai/gpt-4.1-mini").code == 0
     names = [one["name"] for one in opened("targets", "list", "--json").json]

@@ -93,7 +93,17 @@ def ask(door: Door, /, prompt: str | None, **wishes: Any) -> int:
     if wishes["no_save"] and wishes["chat_id"]:
         raise UsageMistake("--chat goes on with a conversation; --no-save keeps none.")
     wishes = read_wishes(wishes)
-    question, wishes["images"] = attach(_read_question(prompt), wishes["files"])
+    if wishes["asks_key"] and not output.is_terminal(sys.stdin):
+        # Standard input holds the key then, which must never become part of the question.
+        if prompt is None or prompt == "-":
+            raise UsageMistake(
+                "With --key, standard input holds the key, so the question has to be named.",
+                hint='Try: lockhouse ask -m PROVIDER/MODEL --key "Hello"',
+            )
+        asked = require_text(prompt, "The prompt")
+    else:
+        asked = _read_question(prompt)
+    question, wishes["images"] = attach(asked, wishes["files"])
     if not question.strip() and not wishes["images"]:
         raise UsageMistake("There is nothing to ask.", hint='Try: lockhouse ask "Hello"')
     shape: Shape = "json" if wishes["is_json"] else "jsonl" if wishes["jsonl"] else "text"

@@ -283,6 +283,22 @@ def test_a_consent_is_shown_and_withdrawn(open_window: OpenWindow, home: Path) -
     assert newer.purpose == "By you: mistral"
 
 
+def test_tab_goes_through_the_page_as_it_is_read(window_of_a_home: Window) -> None:
+    page = gate_page(window_of_a_home)
+    window_of_a_home.press("prove", page)
+    window_of_a_home.until(lambda: page.proof.proof is not None)
+    names = ["gate_claims", "gate_open", "records_search", "records_filter", "records_table",
+             "provider_add", "key_openai", "more_openai", "key_anthropic", "providers_more",
+             "prove", "proof_save", "limit_budget_per_call_usd"]  # fmt: skip
+    order: list[str] = []
+    step = page.findChild(QWidget, "gate_claims")
+    while step is not None and len(order) < 500:
+        order.append(step.objectName())
+        step = step.nextInFocusChain()
+    places = [order.index(name) for name in names]
+    assert places == sorted(places)
+
+
 def test_dialogs_have_names_for_everything(start_open: Start, server: RemoteServer) -> None:
     from tests.ui.window.test_frame import _unnamed
 

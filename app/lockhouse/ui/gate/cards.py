@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
@@ -37,6 +37,8 @@ class Elided(QLabel):
 class Card(QWidget):
     """A head above a card; parts of one page look alike."""
 
+    rebuilt = Signal()  # its controls are others now
+
     def __init__(self, theme: Theme, name: str, title: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.theme = theme
@@ -58,6 +60,10 @@ class Card(QWidget):
         column.setSpacing(px(8))
         column.addLayout(self.head)
         column.addWidget(frame)
+
+    def is_in_head(self, widget: QWidget) -> bool:
+        """Whether it stands beside the title."""
+        return self.head.indexOf(widget) >= 0
 
     def add(self, row: QWidget) -> None:
         """Another row, with a line above it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, Qt, Signal
@@ -20,6 +21,7 @@ from lockhouse import seal
 from lockhouse.core.errors import LockhouseError
 from lockhouse.gate.proof import Proof
 from lockhouse.ui.gate.banner import GateBanner
+from lockhouse.ui.gate.cards import Card
 from lockhouse.ui.gate.controller import GateController, Spending
 from lockhouse.ui.gate.proof_card import ProofCard
 from lockhouse.ui.gate.provider_dialogs import ProviderDialogs
@@ -114,6 +116,7 @@ class GatePage(QWidget):
             theme, "What is guaranteed", name="gate_claims", kind="quiet", compact=True
         )
         claims.clicked.connect(self.show_claims)
+        self._claims = claims
         row = QHBoxLayout(head)
         row.setContentsMargins(px(16), 0, px(16), 0)
         row.addWidget(label("Gate", role="page-title"))
@@ -195,6 +198,9 @@ class GatePage(QWidget):
         self.proof.save_wanted.connect(its.save_report)
         its.proved.connect(self._show_proof)
         its.proof_failed.connect(lambda _: self.proof.show_failed())
+        for card in (providers, self.proof):
+            card.rebuilt.connect(self._order_tabs)
+        self._order_tabs()
         its.report_saved.connect(lambda path: self.toast.say(f"Saved {Path(path).name}"))
 
     def _wire_providers(self) -> None:
@@ -208,6 +214,13 @@ class GatePage(QWidget):
         providers.check_wanted.connect(dialogs.check)
         providers.remove_wanted.connect(dialogs.remove)
         providers.open_wanted.connect(self.open_wanted)
+
+    def _order_tabs(self) -> None:
+        """Tab goes through the page as it is read, whenever its parts were made."""
+        parts = (self.banner, self.records, self.providers, self.proof, self.spending)
+        controls = [self._claims, *(one for part in parts for one in _controls(part))]
+        for before, after in itertools.pairwise(controls):
+            QWidget.setTabOrder(before, after)
 
     # what it shows
 
@@ -267,6 +280,13 @@ class GatePage(QWidget):
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
         self._controller.records.follow(shown=False)
+
+
+def _controls(part: QWidget) -> list[QWidget]:
+    """What Tab reaches in it: what stands in a card's head comes before its rows."""
+    reached = Qt.FocusPolicy.TabFocus
+    found = [one for one in part.findChildren(QWidget) if one.focusPolicy() & reached]
+    return sorted(found, key=lambda one: not (isinstance(part, Card) and part.is_in_head(one)))
 
 
 def _area(name: str) -> QScrollArea:

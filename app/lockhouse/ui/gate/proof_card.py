@@ -85,6 +85,7 @@ class ProofCard(Card):
             for reason in (*self._proof.missing, *self._proof.notes):
                 self.add(self._note(reason, is_bad=reason in self._proof.missing))
         self.add(self._buttons(running=running))
+        self.rebuilt.emit()
 
     def _summary(self, *, running: bool) -> QWidget:
         px = self.theme.px

@@ -79,6 +79,7 @@ class ProvidersCard(Card):
             self.add(self._line(more))
         if name and (found := self.findChild(QWidget, name)) is not None:
             found.setFocus()
+        self.rebuilt.emit()
 
     def _fold(self) -> None:
         self._is_unfolded = not self._is_unfolded

@@ -18,6 +18,7 @@ from lockhouse.ui.gate.records_table import (
 from lockhouse.ui.theme import Theme
 
 ROW_HEIGHT = 36
+_KEPT_TEXTS = 4000
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
@@ -29,10 +30,15 @@ class RecordDelegate(QStyledItemDelegate):
         super().__init__(parent)
         self._theme = theme
         self._table = table
-        self._fonts: dict[int, QFont] = {}
+        self._font: QFont | None = None
+        self._fits: dict[tuple[str, int], str] = {}
         self.opened = -1
         self.hovered = -1
-        theme.changed.connect(self._fonts.clear)
+        theme.changed.connect(self._forget)
+
+    def _forget(self) -> None:
+        self._font = None
+        self._fits.clear()
 
     def sizeHint(
         self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
@@ -94,11 +100,16 @@ class RecordDelegate(QStyledItemDelegate):
         ink: str,
         side: Qt.AlignmentFlag = _LEFT,
     ) -> None:
-        font = self._fonts.get(400)
-        if font is None:
-            font = self._fonts[400] = self._theme.font("body", tabular=True)
-        painter.setFont(font)
+        if self._font is None:
+            self._font = self._theme.font("body", tabular=True)
+        painter.setFont(self._font)
         painter.setPen(self._theme.color(ink))
-        metrics = QFontMetrics(font)
-        fits = metrics.elidedText(shown, Qt.TextElideMode.ElideRight, area.width())
+        key = (shown, area.width())
+        fits = self._fits.get(key)
+        if fits is None:
+            if len(self._fits) > _KEPT_TEXTS:
+                self._fits.clear()
+            metrics = QFontMetrics(self._font)
+            fits = metrics.elidedText(shown, Qt.TextElideMode.ElideRight, area.width())
+            self._fits[key] = fits
         painter.drawText(area, side, fits)

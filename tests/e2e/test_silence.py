@@ -15,8 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from lockhouse.engine.checkup import EngineCheckup
 from lockhouse.gate.network import Network
 from lockhouse.gate.providers import Provider, Providers
+from lockhouse.library.starter import starter_model
 from lockhouse.storage.database import Database
 from tests.remote.server import RemoteServer
 
@@ -32,9 +34,14 @@ pytestmark = [
 Trace = Callable[..., str]
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "home"
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for all: what is found out about the engine is found out once."""
+    folder = tmp_path_factory.mktemp("silence") / "home"
+    starter = starter_model()
+    assert starter is not None
+    EngineCheckup(folder / "cache").require(starter)
+    return folder
 
 
 @pytest.fixture
@@ -91,7 +98,7 @@ def commands() -> list[tuple[list[str], str, int]]:
 
 
 def test_sealed_nothing_opens_a_socket_to_anywhere(traced: Trace, home: Path) -> None:
-    home.mkdir()
+    Network(home / "network.json").seal()
     traces = [traced(str(Path(__file__).with_name("silent_session.py")), str(home))]
     for arguments, stdin, code in commands():
         traces.append(traced("-m", "lockhouse", *arguments, stdin=stdin, code=code))

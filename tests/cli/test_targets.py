@@ -270,6 +270,10 @@ def test_a_key_for_one_command_goes_to_the_provider_and_into_no_question(
         assert b"sk-only" not in sent.body
         assert opened("ask", "-m", "keyed/small", "--key", stdin=b"sk-only-this-once\n").code == 2
         assert len(keyed.asked()) == 1
+        typed = b"sk-only-this-once\nFirst\nSecond\n"
+        assert opened("chat", "-m", "keyed/small", "--key", stdin=typed).code == 0
+        contents = [turn["content"] for turn in keyed.asked()[-1].json["messages"]]
+        assert contents == ["First", ANSWER, "Second"]
     for file in opened.home.rglob("*"):
         if file.is_file():
             assert b"sk-only" not in file.read_bytes()

@@ -134,8 +134,8 @@ class Sent:
         return found[0]
 
     def list(self, *, limit: int = 1000) -> _SentList:
-        """The newest first."""
-        return self._where("1 ORDER BY id DESC LIMIT ?", [limit])
+        """The newest first, without their bodies."""
+        return self._where("1 ORDER BY id DESC LIMIT ?", [limit], body="NULL")
 
     def of_message(self, message_id: str) -> _SentList:
         """What was sent for one answer, the first request first."""
@@ -157,17 +157,17 @@ class Sent:
             )
             return int(erased.rowcount)
 
-    def _where(self, condition: str, values: Any) -> _SentList:
+    def _where(self, condition: str, values: Any, *, body: str = "body") -> _SentList:
         self._prepare()
         rows = self._database.read().execute(
-            f"SELECT id, value, body FROM sent_requests WHERE {condition}",  # noqa: S608
+            f"SELECT id, value, {body} FROM sent_requests WHERE {condition}",  # noqa: S608
             values,
         )
         return [
             msgspec.structs.replace(
-                msgspec.json.decode(value, type=SentRequest), id=sent_id, body=body
+                msgspec.json.decode(value, type=SentRequest), id=sent_id, body=kept
             )
-            for sent_id, value, body in rows.fetchall()
+            for sent_id, value, kept in rows.fetchall()
         ]
 
     def _prepare(self) -> None:

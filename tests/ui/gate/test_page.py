@@ -11,8 +11,11 @@ from lockhouse.core.answering import AnswerRequest
 from lockhouse.core.cancelling import CancelToken
 from lockhouse.gate.network import Network
 from lockhouse.gate.providers import Provider
+from lockhouse.ui.gate.claims_dialog import joined
 from lockhouse.ui.gate.models_dialog import ModelsDialog
 from lockhouse.ui.gate.page import GatePage
+from lockhouse.ui.markdown import plain_text
+from lockhouse.ui.models.model_card import ModelCard
 from lockhouse.ui.outbound.body_view import BodyView
 from lockhouse.ui.widgets import Banner
 from tests.remote.server import RemoteServer
@@ -281,6 +284,23 @@ def test_a_consent_is_shown_and_withdrawn(open_window: OpenWindow, home: Path) -
     assert older is not None
     assert (newer.sign.word, older.sign.word) == ("Forbidden", "Allowed")
     assert newer.purpose == "By you: mistral"
+
+
+def test_what_is_guaranteed_can_be_read_without_a_network(window_of_a_home: Window) -> None:
+    page = gate_page(window_of_a_home)
+    window_of_a_home.press("gate_claims", page)
+    dialog = window_of_a_home.dialog("claims_dialog")
+    card = dialog.findChild(ModelCard)
+    assert card is not None
+    window_of_a_home.until(lambda: len(card._parts) == len(card._blocks) > 10)
+    assert "What Lockhouse guarantees" in plain_text(card._blocks)
+    dialog.close()
+
+
+def test_lines_of_a_paragraph_are_one_and_lists_and_tables_stay() -> None:
+    kept = "| x |\n|---|\n| y |\n\n```\np\nq\n```"
+    text = f"# Head\nOne\ntwo **three**\n**four**\n\n- a\n  b\n- c\n\n{kept}"
+    assert joined(text) == f"# Head\nOne two **three** **four**\n\n- a b\n- c\n\n{kept}"
 
 
 def test_tab_goes_through_the_page_as_it_is_read(window_of_a_home: Window) -> None:

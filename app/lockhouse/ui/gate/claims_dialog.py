@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from lockhouse.bundled import document
@@ -11,6 +14,8 @@ from lockhouse.ui.parts import label, push_button
 from lockhouse.ui.theme import Theme
 
 CLAIMS = "CLAIMS.md"
+_PLAIN = re.compile(r"\s*(?![-*+>|#]|\d+[.)]|```)\S|\s*\*\*")  # no list, table, heading or code
+_OPEN_END = re.compile(r"(?!\s*$|\s*[|#]|```)")  # a line that can go on
 
 
 class ClaimsDialog(QDialog):
@@ -26,6 +31,8 @@ class ClaimsDialog(QDialog):
         self._card.setObjectName("claims_text")
         self._card.setAccessibleName("What is guaranteed")
         self._card.link_pressed.connect(self._tell)
+        self._card.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # arrows and Page Down scroll
+        self._card.setFocus()
         self._told = label("", role="caption", ink="2", wrap=True, name="claims_link")
         close = push_button(theme, "Close", name="claims_close")
         close.clicked.connect(self.accept)
@@ -37,8 +44,22 @@ class ClaimsDialog(QDialog):
         column.setSpacing(px(8))
         column.addWidget(self._card, 1)
         column.addLayout(row)
-        self._card.show_blocks(tuple(parse(document(CLAIMS))))
+        self._card.show_blocks(tuple(parse(joined(document(CLAIMS)))))
 
     def _tell(self, address: str) -> None:
         QApplication.clipboard().setText(address)
         self._told.setText(f"Copied: {address}")
+
+
+def joined(text: str) -> str:
+    """The text without the line ends inside its paragraphs, which are there for its editor."""
+    lines: list[str] = []
+    in_code = False
+    for line in text.splitlines():
+        goes_on = bool(_PLAIN.match(line)) and bool(lines) and bool(_OPEN_END.match(lines[-1]))
+        if goes_on and not in_code:
+            lines[-1] = f"{lines[-1].rstrip()} {line.strip()}"
+        else:
+            lines.append(line)
+        in_code ^= line.startswith("```")
+    return "\n".join(lines)

@@ -58,6 +58,7 @@ class Operation:
         self._lock = threading.Lock()
         self._told: set[str] = set()
         self._ends_at = 0.0
+        self._has_carried = False
         self._carried: dict[str, set[str]] = {}  # keys, and the hosts that each may go to
 
     @property
@@ -113,9 +114,15 @@ class Operation:
 
     # -- keys ------------------------------------------------------------------------------------
 
+    @property
+    def has_carried_keys(self) -> bool:
+        """Whether a key passed through here."""
+        return self._has_carried
+
     def carry(self, key: str, host: str) -> None:
         """From now on this key may travel to ``host:port``, and to no host that was not named."""
         self._carried.setdefault(key, set()).add(host)
+        self._has_carried = True
 
     def hosts_of_keys_in(self, texts: Iterable[str]) -> list[set[str]]:
         """For each key that is found in these texts: the hosts that it may go to."""

@@ -28,6 +28,7 @@ from lockhouse.gate.broker.lookout import Lookout
 from lockhouse.gate.broker.operation import Operation
 from lockhouse.gate.broker.outlet import Outlet
 from lockhouse.gate.broker.transport import GuardedTransport, TellingTransport, make_client
+from lockhouse.gate.forgetting import overwrite_freed_memory
 from lockhouse.gate.network import HUB_ENDPOINT, NetworkState, hosts_of
 
 _PROGRESS_S = 0.1
@@ -187,6 +188,7 @@ def _named() -> dict[str, tuple[type[msgspec.Struct], Handler]]:
 
 
 _one_at_a_time = threading.Lock()
+_writing_over = threading.Lock()
 _transport: list[tuple[NetworkState, GuardedTransport]] = []  # one pool, as long as nothing changes
 
 
@@ -235,6 +237,18 @@ def serve(connection: Connection, files: list[int], lookout: Lookout) -> None:
     operation.cancel()
     worker.join()
     connection.close()
+    if operation.has_carried_keys:
+        del call, context, worker  # what they hold is freed before it is written over
+        _write_over_keys()
+
+
+def _write_over_keys() -> None:
+    """After the answer, so that nobody waits for it; once for several that end together."""
+    if _writing_over.acquire(blocking=False):
+        try:
+            overwrite_freed_memory()
+        finally:
+            _writing_over.release()
 
 
 def _carry_out(

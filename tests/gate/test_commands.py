@@ -64,6 +64,31 @@ def test_unseal_for_hosts_of_ones_own(lockhouse: Run, home: Path) -> None:
     assert network.state().proxy == "http://10.0.0.1:3128"
 
 
+def test_unseal_for_a_provider_by_its_name(lockhouse: Run, home: Path) -> None:
+    network = Network(home / "network.json")
+    opened = lockhouse("unseal", "--for", "openai", "--json")
+    assert json.loads(opened.stdout)["hosts"] == ["api.openai.com:443"]
+    assert network.state().hosts == ("api.openai.com:443",)  # and no hub beside it
+    assert lockhouse("unseal", "--add", "--for", "anthropic").returncode == 0
+    assert network.state().hosts == ("api.openai.com:443", "api.anthropic.com:443")
+    nobody = lockhouse("unseal", "--for", "antropic")
+    assert nobody.returncode == 3
+    assert "anthropic" in nobody.stderr  # what was meant
+    assert network.state().hosts == ("api.openai.com:443", "api.anthropic.com:443")
+
+
+def test_records_are_listed_searched_and_pruned(lockhouse: Run) -> None:
+    assert lockhouse("unseal", "--for", "openai").returncode == 0
+    assert lockhouse("seal").returncode == 0
+    listed = json.loads(lockhouse("records", "list", "--json").stdout)
+    assert [row["kind"] for row in listed] == ["sealed", "unsealed"]
+    found = json.loads(lockhouse("records", "list", "OpenAI", "--json").stdout)
+    assert [row["number"] for row in found] == [1]
+    assert lockhouse("records", "prune", "--older-than", "30").returncode == 2  # nobody to ask
+    pruned = lockhouse("records", "prune", "--older-than", "30", "--yes", "--json")
+    assert json.loads(pruned.stdout) == {"removed": 0}
+
+
 def test_unseal_for_a_mirror(lockhouse: Run, home: Path) -> None:
     assert lockhouse("unseal", HF_ENDPOINT="https://mirror.example/hub").returncode == 0
     state = Network(home / "network.json").state()

@@ -384,6 +384,39 @@ def test_errors_of_all_shapes(status: int, body: bytes, code: str, said: str) ->
     assert error.hint
 
 
+TO_BUY_MORE = (
+    "Rate limit reached for gpt-x on requests per min (RPM): Limit 3. Please try again in 20s. "
+    "You can increase your rate limit by adding a payment method at /account/billing."
+)
+USED_UP = "You exceeded your current quota, please check your plan and billing details."
+
+
+def test_a_rate_limit_is_no_empty_purse() -> None:
+    """OpenAI names the page where more is sold; Gemini says "quota" of a minute's."""
+    openai = {"error": {"message": TO_BUY_MORE, "type": "requests", "code": "rate_limit_exceeded"}}
+    error = refusal_in(json.dumps(openai).encode(), WHO, 429, {})
+    assert (error.code, error.retry_after_s) == ("rate_limited", 20.0)
+    retry = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "37s"}
+    gemini: dict[str, Any] = {
+        "error": {
+            "code": 429,
+            "message": f"{USED_UP} Please retry in 37.1s.",
+            "status": "RESOURCE_EXHAUSTED",
+            "details": [retry],
+        }
+    }
+    error = refusal_in(json.dumps(gemini).encode(), WHO, 429, {})
+    assert (error.code, error.retry_after_s) == ("rate_limited", 37.0)
+    empty = {"error": {"message": USED_UP, "type": "insufficient_quota"}}
+    assert refusal_in(json.dumps(empty).encode(), WHO, 429, {}).code == "no_credit"
+
+
+def test_words_that_only_begin_like_keys_are_left() -> None:
+    said = "Skepticism: sketchbooks and pkcs11-modules, hf transformers; sk-abc123456 is none."
+    message = refusal_in(json.dumps({"error": said}).encode(), WHO, 400, {}).message
+    assert said.replace("sk-abc123456", "…") in message
+
+
 @pytest.mark.parametrize(
     ("headers", "message", "seconds"),
     [

@@ -24,7 +24,7 @@ UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _MOST_SAID = 300
 _MOST_WAIT_S = 86_400.0
 _SPACE: Final = re.compile(r"\s+")
-_KEY: Final = re.compile(r"\b(?:sk|gsk|pk|rk|hf|xai|key|tgp|AIza|Bearer )[-_A-Za-z0-9*.•]{8,}")
+_KEY: Final = re.compile(r"\b(?:(?:sk|gsk|pk|rk|hf|xai|tgp)[-_]|AIza|Bearer )[-_A-Za-z0-9*.•]{6,}")
 _IN_SECONDS: Final = re.compile(
     r"(?:try again|retry)[a-z ]* in (?:(\d+)m(?!s))?\s*(\d+(?:\.\d+)?)\s*(ms|s)?", re.IGNORECASE
 )
@@ -35,9 +35,10 @@ _CONTEXT: Final = re.compile(
     r"tokens|maximum (?:number of )?(?:input )?tokens|exceeds? (?:the )?(?:available )?context",
     re.IGNORECASE,
 )
+# Not "billing" alone: many a rate limit names the page where more can be bought.
 _CREDIT: Final = re.compile(
-    r"insufficient[ _](?:quota|balance|funds|credits?)|credit balance|billing|payment|out of "
-    r"credits|requires more credits",
+    r"insufficient[ _](?:quota|balance|funds|credits?)|credit balance|prepayment credits|"
+    r"billing_(?:error|hard_limit)|enable billing|out of credits|requires more credits",
     re.IGNORECASE,
 )
 _KEY_WRONG: Final = re.compile(

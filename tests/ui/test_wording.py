@@ -85,6 +85,12 @@ def test_money_is_short_and_never_rounded_away(amount: str, shown: str) -> None:
     assert wording.money(Decimal(amount)) == shown
 
 
+def test_the_most_that_may_be_spent_is_never_told_too_low() -> None:
+    assert wording.money(Decimal("0.0251"), at_most=True) == "$0.026"
+    assert wording.money(Decimal("1.201"), at_most=True) == "$1.21"
+    assert wording.money(Decimal("0.06"), at_most=True) == "$0.06"
+
+
 def test_money_of_another_currency_says_which() -> None:
     assert wording.money(Decimal("1.5"), "EUR") == "1.50\u00a0EUR"
 

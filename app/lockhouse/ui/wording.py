@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, ROUND_UP, Decimal
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -115,16 +115,15 @@ def speed(tokens_per_s: float) -> str:
     return f"{figure}{NBSP}tok/s"
 
 
-def money(amount: Decimal, currency: str = "USD") -> str:
-    """$0.0021, $0.06, $1.50; in another currency 1.50 EUR."""
+def money(amount: Decimal, currency: str = "USD", *, at_most: bool = False) -> str:
+    """$0.0021, $0.06, $1.50; in another currency 1.50 EUR. ``at_most`` is never told too low."""
     if amount == 0:
-        figure = "0"
-    elif amount < Decimal("0.1"):
-        figure = f"{amount:.{1 - amount.adjusted()}f}".rstrip("0")
-    else:
-        figure = f"{amount:,.2f}"
-    whole, _, cents = figure.partition(".")
-    return _with_sign(f"{whole}.{cents:0<2}" if cents else figure, currency)
+        return _with_sign("0", currency)
+    places = 2 if amount >= Decimal("0.1") else 1 - amount.adjusted()
+    rounding = ROUND_UP if at_most else ROUND_HALF_EVEN
+    rounded = amount.quantize(Decimal(1).scaleb(-places), rounding=rounding)
+    whole, _, cents = f"{rounded:,f}".partition(".")
+    return _with_sign(f"{whole}.{cents.rstrip('0'):0<2}", currency)
 
 
 def _with_sign(figure: str, currency: str) -> str:

@@ -31,7 +31,7 @@ class Acting:
         self._forward = forward
         self._say = say
         self._handlers: Mapping[str, Handler] = {
-            "regenerate": lambda action: chat.regenerate(action.message_id),
+            "regenerate": self._again,
             "retry_safer": lambda action: chat.retry_safer(action.message_id),
             "continue": lambda action: chat.continue_answer(action.message_id),
             "previous_version": lambda action: chat.select_version(action.message_id, -1),
@@ -59,6 +59,15 @@ class Acting:
         handler = self._handlers.get(action.kind)
         if handler is not None:
             handler(action)
+
+    def _again(self, action: TranscriptAction) -> None:
+        """Of a single task that failed elsewhere: there again, and looked at again."""
+        message = self._thread.message(action.message_id)
+        info = message.target if message and message.status == "failed" else None
+        if info is not None and info.kind != "local" and info.name != self._chat.target:
+            self._forward.ask_alone(action.message_id)
+        else:
+            self._chat.regenerate(action.message_id)
 
     def _edit(self, action: TranscriptAction) -> None:
         message = self._thread.message(action.message_id)

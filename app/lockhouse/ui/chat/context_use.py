@@ -27,6 +27,8 @@ def context_use(
         else:
             used += round(len(message.content) / _CHARACTERS_PER_TOKEN)
     wanted = settings.context_length
+    if target is not None and target.kind != "local":
+        return used, target.context_length  # what is set for this machine says nothing of theirs
     if not total and target is not None:
         trained = target.context_length or _USUAL_CONTEXT
         total = min(trained, wanted or _USUAL_CONTEXT)

@@ -228,15 +228,12 @@ class ForwardView(QObject):
         if number < len(files):
             self.ask_about_document(files[number])
 
-    def ask_by_sheet(self, message_id: str) -> None:
-        """The request that was not sent because nobody had looked at it."""
-        self._chat.regenerate(message_id)
-
     def ask_alone(self, message_id: str) -> None:
-        """Only that question, to whom the conversation goes."""
+        """That question once more to who was asked, by itself unless more is wanted."""
         message = self._thread.message(message_id)
         if message is not None and message.target is not None:
-            self._chat.tasks.turn(message, message.target.name, has_before=True)
+            before = self._has_before(message)
+            self._chat.tasks.turn(message, message.target.name, has_before=before)
 
     def show_sent(self, message_id: str) -> None:
         """What left for that answer."""

@@ -86,7 +86,7 @@ def to_transcript(
             ShownPicture(one.sha256, one.name, wording.size(one.size_bytes))
             for one in message.pictures
         ),
-        leaves=info is not None and leaves(info) and message.role == "assistant",
+        leaves=info is not None and leaves(info) and _was_sent(message),
         ways=_ways(message),
         retry_at=retry_at,
         remark=remark,
@@ -107,6 +107,24 @@ _WAYS: dict[str, tuple[tuple[str, str], ...]] = {
     "no_vision": (("choose_target", "Choose another model…"),),
 }
 _AGAIN = (("regenerate", "Try again"),)
+_NEVER_LEFT = (
+    "key_missing",
+    "keyring_locked",
+    "sealed",
+    "host_not_allowed",
+    "consent_needed",
+    "budget",
+    "no_vision",
+    "no_tools",
+    "unknown_provider",
+    "unknown_model",
+)
+
+
+def _was_sent(message: Message) -> bool:
+    """Whether anything left for this answer; a question itself never is an answer."""
+    refused = message.error is not None and message.error.code in _NEVER_LEFT
+    return message.role == "assistant" and not refused
 
 
 def _ways(message: Message) -> tuple[tuple[str, str], ...]:
@@ -143,6 +161,8 @@ def _badge(message: Message) -> str:
         return "Edited by you" if message.version_count > 1 else "Imported"
     if info.kind == "local":
         return "Local"
+    if not _was_sent(message):
+        return "Nothing sent"
     finished = message.provenance.finished if message.provenance else None
     return badge_words(info.kind, (finished.host if finished else "") or info.host)
 

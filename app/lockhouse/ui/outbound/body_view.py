@@ -6,7 +6,7 @@ the line ends that were put in for reading.
 
 from __future__ import annotations
 
-from PySide6.QtCore import QMimeData, QRectF, Qt, QTimer
+from PySide6.QtCore import QMimeData, QRectF, QSize, Qt, QTimer
 from PySide6.QtGui import (
     QFontMetricsF,
     QPainter,
@@ -82,6 +82,9 @@ class BodyView(QPlainTextEdit):
         return self._body.text[self._offset(first) : self._offset(last)]
 
     # Inside
+
+    def sizeHint(self) -> QSize:
+        return QSize(self._theme.px(400), self._theme.px(112))
 
     def createMimeDataFromSelection(self) -> QMimeData:
         mime = QMimeData()

@@ -53,7 +53,7 @@ class SentDialog(QDialog):
             told = label(_sentence(sent), ink="2", wrap=True, name="sent_sentence")
             column.addWidget(told)
             if sent.added:
-                added = f"Put in by Lockhouse: {' '.join(sent.added)}"
+                added = f"Went along: {' '.join(sent.added)}"
                 column.addWidget(label(added, ink="2", wrap=True))
             column.addWidget(box_for(theme, sent), 1)
         row = QHBoxLayout()

@@ -11,13 +11,16 @@ from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QDialog,
+    QFrame,
     QGridLayout,
     QHBoxLayout,
     QLineEdit,
+    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 
+from lockhouse.ui.flow_layout import FlowLayout
 from lockhouse.ui.outbound import words
 from lockhouse.ui.outbound.body_box import BodyBox
 from lockhouse.ui.outbound.values import (
@@ -59,8 +62,9 @@ class OutboundSheet(QDialog):
         self.setWindowTitle(f"Send to {title}?")
         self.setModal(True)
         self.setSizeGripEnabled(True)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(px(24), px(20), px(24), px(20))
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(px(24), px(20), px(24), px(12))
         column.setSpacing(px(12))
         column.addLayout(self._make_head(title))
         column.addWidget(self._make_wish())
@@ -73,7 +77,11 @@ class OutboundSheet(QDialog):
         self.box.copied.connect(self.copied)
         self.box.view.setMinimumHeight(px(96))
         column.addWidget(self.box, 1)
-        column.addLayout(self._make_buttons())
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(0)
+        whole.addWidget(_scrolling(inside), 1)  # however small the screen, the buttons are on it
+        whole.addLayout(self._make_buttons())
         self._typing = QTimer(self)
         self._typing.setSingleShot(True)
         self._typing.setInterval(_TYPING_MS)
@@ -131,15 +139,7 @@ class OutboundSheet(QDialog):
         self._instruction.setPlaceholderText("What is to be done with it")
         self._instruction.textEdited.connect(lambda _: self._await_typing())
         self._suggestions = [self._suggestion(*pair) for pair in INSTRUCTIONS]
-        row = QHBoxLayout()
-        row.setSpacing(px(6))
-        row.addWidget(self._instruction, 1)
-        for button in self._suggestions:
-            row.addWidget(button)
-        self._asking = QWidget()
-        self._asking.setLayout(row)
-        row.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self._asking)
+        column.addWidget(self._instruction)
         self._reach = SegmentedControl(
             theme,
             "What goes along",
@@ -147,8 +147,13 @@ class OutboundSheet(QDialog):
         )
         self._reach.setObjectName("outbound_reach")
         self._reach.selected.connect(lambda _: self._tell_wish())
-        column.addWidget(self._reach, 0, Qt.AlignmentFlag.AlignLeft)
-        self._asking.setVisible(self._subject.takes_instruction)
+        choices = QWidget()
+        row = FlowLayout(choices, spacing=px(6))
+        for button in (*self._suggestions, self._reach):
+            row.addWidget(button)
+        column.addWidget(choices)
+        for part_of_asking in (self._instruction, *self._suggestions):
+            part_of_asking.setVisible(self._subject.takes_instruction)
         self._reach.setVisible(self._subject.is_task and self._subject.has_before)
         part.setVisible(self._subject.takes_instruction or self._subject.has_before)
         return part
@@ -201,6 +206,7 @@ class OutboundSheet(QDialog):
         self._once.setToolTip("Send once  (Ctrl+Enter)")
         self._once.clicked.connect(lambda: self._send(always=False))
         row = QHBoxLayout()
+        row.setContentsMargins(px(24), px(8), px(24), px(20))
         row.setSpacing(px(8))
         row.addWidget(self._local)
         row.addWidget(self._edit)
@@ -243,7 +249,7 @@ class OutboundSheet(QDialog):
         self._say("Cost", f"{cost[0].upper()}{cost[1:]} ({counted})" if counted else cost)
         self._show_limits(shown)
         added = " ".join(outbound.added)
-        self._added.setText(f"Put in by Lockhouse: {added}" if added else "")
+        self._added.setText(f"Goes along: {added}" if added else "")
         self._added.setVisible(bool(added))
         address = f"{outbound.endpoints[0]}{outbound.path}"
         self.box.show_request(
@@ -389,3 +395,14 @@ class OutboundSheet(QDialog):
             room = screen.availableGeometry().size()
             wanted = wanted.boundedTo(QSize(room.width() - px(32), room.height() - px(64)))
         return wanted
+
+
+def _scrolling(inside: QWidget) -> QScrollArea:
+    area = QScrollArea()
+    area.setObjectName("outbound_area")
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    area.setWidget(inside)
+    return area

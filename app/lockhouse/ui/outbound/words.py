@@ -91,7 +91,8 @@ def cost_words(estimate: Estimate | None, zone: Zone) -> str:
             return "Nothing: a server of your own"
         return "Not known: there is no price for this model"
     expected = wording.money(estimate.expected.amount, estimate.expected.currency)
-    ceiling = wording.money(estimate.ceiling.amount, estimate.ceiling.currency)
+    most = estimate.ceiling
+    ceiling = wording.money(most.amount, most.currency, at_most=True)
     return f"about {expected}, at most {ceiling}"
 
 

@@ -21,7 +21,7 @@ from lockhouse.core.answering import (
     Usage,
 )
 from lockhouse.core.cancelling import CancelToken
-from lockhouse.core.errors import Cancelled
+from lockhouse.core.errors import Cancelled, InvalidInput
 from lockhouse.gate.dialects import dialect
 from lockhouse.gate.door import Gate
 from lockhouse.gate.protocol import RemoteFailure
@@ -207,6 +207,13 @@ def test_the_buffer_is_sent_as_it_is(scene: Scene) -> None:
     odd = b'{ "stream" : true,\n\t"model":"small", "messages":[] , "\xc3\xa9":1.50 }'
     ask(scene.gate, scene.request("openai", body=odd))
     assert scene.servers["openai"].requests[0].body == odd
+
+
+def test_more_than_can_be_sent_is_told_before(scene: Scene) -> None:
+    with pytest.raises(InvalidInput, match="MiB") as caught:
+        ask(scene.gate, scene.request("openai", body=b"x" * (49 << 20)))
+    assert caught.value.code == "too_large"
+    assert scene.servers["openai"].requests == []
 
 
 def test_a_key_goes_to_its_own_host_only(scene: Scene) -> None:

@@ -207,8 +207,15 @@ class Gate:
             state.lan_hosts,
         )
         with contextlib.closing(connection):
+            frame = msgspec.json.encode(call)
+            if len(frame) > wire.FRAME_BYTES:
+                raise InvalidInput(
+                    f"The request has {len(frame) >> 20} MiB, more than can be sent at once.",
+                    hint="Leave out pictures or documents.",
+                    code="too_large",
+                )
             try:
-                connection.send_bytes(msgspec.json.encode(call))
+                connection.send_bytes(frame)
                 return (yield from self._follow(connection, cancel, event_type))
             except (EOFError, OSError) as error:
                 raise self._why_gone(purpose) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
@@ -63,6 +63,7 @@ class GatePage(QWidget):
         self._settings = settings
         self._theme = theme
         self._shape = ""
+        self._scale = theme.scale
         self.setObjectName("gate_page")
         self.banner = GateBanner(theme, seal.state())
         self.records = RecordsCard(controller.records, theme)
@@ -74,6 +75,7 @@ class GatePage(QWidget):
         self._lay_out()
         self.toast = Toast(theme, self)
         self._wire()
+        theme.changed.connect(self._rescale)
         self.show_network(network.view)
 
     # laying out
@@ -112,6 +114,7 @@ class GatePage(QWidget):
         head = QFrame()
         head.setProperty("line", "bottom")
         head.setFixedHeight(px(_HEAD_HEIGHT))
+        self._head = head
         claims = push_button(
             theme, "What is guaranteed", name="gate_claims", kind="quiet", compact=True
         )
@@ -155,9 +158,10 @@ class GatePage(QWidget):
         super().resizeEvent(event)
         self._choose_shape()
 
-    def changeEvent(self, event: QEvent) -> None:
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.FontChange and self._shape:
+    def _rescale(self) -> None:
+        if self._scale != self._theme.scale:
+            self._scale = self._theme.scale
+            self._head.setFixedHeight(self._theme.px(_HEAD_HEIGHT))
             self._shape = ""
             self._choose_shape()
 
@@ -275,6 +279,7 @@ class GatePage(QWidget):
         super().showEvent(event)
         self._controller.records.follow(shown=True)
         self._controller.providers.refresh()
+        self._look_after_servers()
         self._read_spending()
 
     def hideEvent(self, event: QHideEvent) -> None:

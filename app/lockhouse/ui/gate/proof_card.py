@@ -41,6 +41,7 @@ class ProofCard(Card):
         self._tick.setInterval(_TICK_MS)
         self._tick.timeout.connect(self._count)
         self._build()
+        theme.changed.connect(self._dress)
 
     @property
     def proof(self) -> Proof | None:
@@ -66,6 +67,9 @@ class ProofCard(Card):
         """It could not be tried."""
         self._tick.stop()
         self._build()
+
+    def _dress(self) -> None:
+        self._build(running=self._tick.isActive())
 
     def _count(self) -> None:
         self._seconds += _TICK_MS / 1000

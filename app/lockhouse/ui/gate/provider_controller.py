@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -19,6 +20,7 @@ from lockhouse.ui.network import NetworkView
 from lockhouse.workspace import Workspace
 
 _MOST_NAMED = 3
+_HEALTH_HOLDS_S = 60.0
 _PURPOSE = "window"
 
 
@@ -44,6 +46,7 @@ class ProviderController(QObject):
         self._workspace = workspace
         self._jobs = jobs
         self._health: dict[str, tuple[EndpointHealth, ...]] = {}
+        self._looked_at: dict[str, float] = {}
         self._reading = self._stale = False
         self.rows: tuple[ProviderRow, ...] = ()
 
@@ -117,7 +120,7 @@ class ProviderController(QObject):
 
         def done(state: str) -> None:
             self.key_kept.emit(provider.name, state)
-            self._health.pop(provider.name, None)  # it may answer otherwise now
+            self._forget_health(provider.name)
             self.refresh()
             QTimer.singleShot(0, overwrite_freed_memory)  # the field is empty by now
 
@@ -131,7 +134,7 @@ class ProviderController(QObject):
             its.gate.remove_key(provider.name, purpose=_PURPOSE)
             its.remotes.forget_key_states()
 
-        self._health.pop(provider.name, None)  # it may answer otherwise then
+        self._forget_health(provider.name)
         self._change(work, f"The key for {provider.title} is gone")
 
     def test_key(self, provider: Provider) -> JobHandle:
@@ -261,6 +264,7 @@ class ProviderController(QObject):
 
     def check_health(self, name: str) -> JobHandle:
         """Ask each of a provider's servers whether it is there."""
+        self._looked_at[name] = time.monotonic()
 
         def done(found: tuple[EndpointHealth, ...]) -> None:
             self._health[name] = found
@@ -278,15 +282,23 @@ class ProviderController(QObject):
         if not view.is_open:
             if self._health:
                 self._health.clear()
+                self._looked_at.clear()
                 self.refresh()
             return
         for row in self.rows:
             name = row.provider.name
-            if row.provider.zone != "lan" or name in self._health:
+            looked_at = self._looked_at.get(name)
+            if row.provider.zone != "lan" or (
+                looked_at is not None and time.monotonic() - looked_at < _HEALTH_HOLDS_S
+            ):
                 continue
             if self.can_reach(row.provider):
-                self._health[name] = ()
                 self.check_health(name)
+
+    def _forget_health(self, name: str) -> None:
+        """With another key it may answer otherwise."""
+        self._health.pop(name, None)
+        self._looked_at.pop(name, None)
 
     def can_reach(self, provider: Provider) -> bool:
         """Whether this window can reach it now. Cheap."""

@@ -40,6 +40,7 @@ class ProvidersCard(Card):
         add.clicked.connect(self.add_wanted)
         self.head.addWidget(add)
         self.add(self._line(label("Reading the keyring…", ink="3")))
+        theme.changed.connect(self._dress)
 
     def show_rows(self, rows: tuple[ProviderRow, ...]) -> None:
         """These providers."""
@@ -80,6 +81,11 @@ class ProvidersCard(Card):
         if name and (found := self.findChild(QWidget, name)) is not None:
             found.setFocus()
         self.rebuilt.emit()
+
+    def _dress(self) -> None:
+        """Icons in other colours, sizes of another zoom."""
+        if self._rows:
+            self._build()
 
     def _fold(self) -> None:
         self._is_unfolded = not self._is_unfolded

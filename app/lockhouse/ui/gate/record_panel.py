@@ -48,6 +48,7 @@ class RecordPanel(QFrame):
         self._refit.timeout.connect(self._fit_again)
         self._wanted_px = px(60)
         self.say_reading()
+        theme.changed.connect(self._fit_again)
 
     def sizeHint(self) -> QSize:
         return QSize(self.width(), self._wanted_px)
@@ -144,7 +145,7 @@ class RecordPanel(QFrame):
         column.addWidget(box)
         column.addLayout(self._foot(opened, sent))
         self._put(made, height + box_height + px(6 + 20) + px(8 + 12))
-        self._shown = opened if sent.body is not None else None
+        self._shown = opened
 
     def _body_height(self, view: BodyView) -> int:
         """As high as its lines, up to a limit; beyond it scrolls."""

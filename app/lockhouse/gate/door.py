@@ -19,6 +19,7 @@ import msgspec
 from lockhouse.core.cancelling import CancelToken
 from lockhouse.core.errors import (
     Cancelled,
+    InvalidInput,
     LockhouseError,
     NetworkRefused,
     NotFound,

@@ -113,7 +113,7 @@ class ProvidersCard(Card):
         place = row.place
         closed = self._view.is_open and not row.is_open(self._view.hosts)
         if closed and row.is_used:
-            place += ", door closed"
+            place = f"Closed · {place}"
         below = Elided(place, role="caption", ink="2")
         below.setToolTip("\n".join(provider.endpoints))
         texts.addWidget(below)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -176,6 +177,8 @@ def add(
         return
     where = "on your own network" if zone == "lan" else "an API, elsewhere"
     output.note(f"{provider.title} is known: {', '.join(provider.endpoints)} ({where}).")
+    if any(not urlsplit(url).path for url in provider.endpoints):
+        output.note("note: the addresses of most servers end in /v1.")
     if way != "open":
         adding = "--add " if way in ("not_listed", "start_anew") else ""
         output.note(f"Open the network for it: lockhouse unseal {adding}--for {name}")

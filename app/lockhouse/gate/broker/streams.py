@@ -10,6 +10,7 @@ import contextlib
 import select
 import socket
 import ssl
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -19,6 +20,9 @@ from lockhouse.gate.broker import operation as operations
 
 _CONNECT_S = 15.0
 _IDLE_S = 30.0
+# What was sent and nobody acknowledges is lost after this: a connection kept over a night's sleep
+# of the machine, say, which a server would otherwise be waited on for as long as for an answer.
+_UNHEARD_MS = 20_000
 
 
 class Stream(httpcore2.NetworkStream):
@@ -43,9 +47,9 @@ class Stream(httpcore2.NetworkStream):
                     data = self._sock.recv(max_bytes)
                 finally:
                     operation.go_on(self._handle)
-        except TimeoutError as error:
-            raise httpcore2.ReadTimeout(str(error)) from error
         except OSError as error:
+            if isinstance(error, TimeoutError) and error.errno is None:  # ours, not the system's
+                raise httpcore2.ReadTimeout(str(error)) from error
             raise httpcore2.ReadError(str(error)) from error
         operation.bytes_in += len(data)
         return data
@@ -165,6 +169,8 @@ class Network(httpcore2.NetworkBackend):
             finally:
                 operation.go_on(handle)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if sys.platform == "linux":
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNHEARD_MS)
         except BaseException:
             sock.close()
             handle.close()

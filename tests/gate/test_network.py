@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import signal
 import sys
@@ -87,6 +88,14 @@ def test_a_damaged_file_is_sealed_and_told(network: Network, content: bytes) -> 
 
 def test_a_file_that_cannot_be_read_is_sealed_and_told(tmp_path: Path) -> None:
     (tmp_path / "network.json").mkdir()
+    state = Network(tmp_path / "network.json").state()
+    assert not state.is_open
+    assert state.problem
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes in folders are of POSIX")
+def test_a_pipe_in_its_place_is_sealed_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "network.json")
     state = Network(tmp_path / "network.json").state()
     assert not state.is_open
     assert state.problem

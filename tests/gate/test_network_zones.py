@@ -68,10 +68,19 @@ def test_an_answer_that_mixes_near_and_far_is_far(numbers: tuple[str, ...]) -> N
 
 
 def test_a_host_on_both_lists_must_be_near(network: Network) -> None:
-    state = network.open(["8.8.8.8:80", "example.org"], lan_hosts=["8.8.8.8:80"])
+    state = network.open(["10.0.0.5:80", "example.org"], lan_hosts=["10.0.0.5:80"])
     assert state.hosts == ("example.org:443",)
     with pytest.raises(NetworkRefused):
-        Guard(state).look_up("8.8.8.8", 80)
+        Guard(NetworkState("open", ("8.8.8.8:80",), lan_hosts=("8.8.8.8:80",))).look_up(
+            "8.8.8.8", 80
+        )
+
+
+@pytest.mark.parametrize("host", ["8.8.8.8", "0.0.0.0:80", "[::ffff:8.8.8.8]:80", "100.64.0.1"])
+def test_an_address_outside_is_no_host_of_the_local_network(network: Network, host: str) -> None:
+    with pytest.raises(UsageMistake, match="private network"):
+        network.open([], lan_hosts=[host])
+    assert not network.state().is_open
 
 
 def test_an_older_file_with_the_flag_holds_for_all_hosts() -> None:

@@ -13,7 +13,7 @@ from lockhouse.gate.door import Gate
 from lockhouse.gate.hub_requests import CheckHubKey
 from lockhouse.gate.keys import HUGGINGFACE, STATE_WORDS
 from lockhouse.gate.protocol import Done
-from lockhouse.gate.providers import Provider
+from lockhouse.gate.providers import Provider, host_of
 from lockhouse.gate.remote_requests import ListedModels, ListModels
 
 PURPOSE = "key test"
@@ -58,7 +58,8 @@ def _first_that_answers(
     gate: Gate, provider: Provider, cancel: CancelToken | None
 ) -> tuple[str, int]:
     last: LockhouseError | None = None
-    for endpoint, host in zip(provider.endpoints, provider.hosts, strict=False):
+    for endpoint in provider.endpoints:
+        host = host_of(endpoint)
         request = ListModels(
             provider.name, provider.dialect, endpoint, key=provider.name, title=provider.title
         )

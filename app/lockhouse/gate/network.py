@@ -12,6 +12,7 @@ import ipaddress
 import json
 import os
 import re
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -29,6 +30,13 @@ _HUB_HOSTS = (HUB_HOST, "*.huggingface.co:443", "*.hf.co:443")
 _ENCRYPTED_PORT = 443
 _VERSION = 1
 _MOST_BYTES = 1 << 16
+_NEAR = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16",
+        "::1/128", "fc00::/7", "fe80::/10",
+    )
+)  # fmt: skip
 _DAMAGED = (ValueError, TypeError, KeyError, RecursionError, UsageMistake)
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 
@@ -84,6 +92,8 @@ class Network:
             return NetworkState()
         except OSError as error:
             return NetworkState(problem=f"{self.path} cannot be read: {error.strerror}")
+        if not stat.S_ISREG(found.st_mode):  # to read a pipe would be to wait for ever
+            return NetworkState(problem=f"{self.path} is no file")
         signature = (found.st_ino, found.st_size, found.st_mtime_ns)
         known = self._known
         if known is None or known[0] != signature:
@@ -116,7 +126,7 @@ class Network:
         proxy: str = "",
     ) -> NetworkState:
         """Let these hosts be reached, and no others. A host on both lists must be near."""
-        near = tuple(dict.fromkeys(host_pattern(host) for host in lan_hosts))
+        near = tuple(dict.fromkeys(_near_pattern(host) for host in lan_hosts))
         patterns = dict.fromkeys(host_pattern(host) for host in hosts)
         listed = tuple(host for host in patterns if host not in near)
         if not listed and not near:
@@ -283,6 +293,20 @@ def host_pattern(text: str, *, port: int = 443) -> str:
     return _netloc(_checked_name(name, text), port)
 
 
+def _near_pattern(text: str) -> str:
+    """The same for a host of the local network; an address outside of it is none."""
+    pattern = host_pattern(text)
+    name, _ = split_host(pattern)
+    with contextlib.suppress(ValueError):
+        ipaddress.ip_address(name)
+        if not is_near(name):
+            raise UsageMistake(
+                f"{name} is no address of this machine or of a private network.",
+                hint="Open it without --lan, if you mean a host of the internet.",
+            )
+    return pattern
+
+
 def allows(hosts: Iterable[str], host: str, port: int) -> bool:
     """Whether a connection to ``host`` at ``port`` is on the list."""
     name = host.lower().rstrip(".")
@@ -296,6 +320,16 @@ def allows(hosts: Iterable[str], host: str, port: int) -> bool:
         if pattern == name or (pattern.startswith("*.") and name.endswith(pattern[1:])):
             return True
     return False
+
+
+def is_near(number: str) -> bool:
+    """An address of this machine or of a private network. Unspecified ones (0.0.0.0) are none."""
+    try:
+        address = ipaddress.ip_address(number.strip("[]").partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)  # an IPv4 address in IPv6's clothes
+    return any((mapped or address) in network for network in _NEAR)
 
 
 def reachable_ports(state: NetworkState) -> tuple[int, ...]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import ipaddress
 import os
 import socket
 import threading
@@ -17,18 +16,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from lockhouse.core.errors import NetworkRefused
-from lockhouse.gate.network import NetworkState, allows, split_host
+from lockhouse.gate.network import NetworkState, allows, is_near, split_host
 
 _STARTS_A_PROCESS = ("os.exec", "os.fork", "os.posix_spawn", "os.system", "subprocess.Popen")
 _LOOKS_UP = ("socket.gethostbyname", "socket.gethostbyaddr", "socket.getnameinfo")
-
-_NEAR = tuple(
-    ipaddress.ip_network(network)
-    for network in (
-        "127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16",
-        "::1/128", "fc00::/7", "fe80::/10",
-    )
-)  # fmt: skip
 
 Address = tuple[int, str, int]  # family, number, port
 
@@ -96,7 +87,7 @@ class Guard:
 
     def _must_be_near(self, host: str, port: int) -> bool:
         """Held to private addresses by the list, or one by its own name."""
-        return self.state.must_be_near(host, port) or host == "localhost" or _is_near(host)
+        return self.state.must_be_near(host, port) or host == "localhost" or is_near(host)
 
     def connect(self, sock: socket.socket, address: Address) -> None:
         """Connect to an address that :meth:`look_up` gave. Raises OSError."""
@@ -165,20 +156,10 @@ def require_near(host: str, addresses: Iterable[Address]) -> None:
     One is enough: a name that has both kinds could be either at the next look.
     """
     for _, number, _ in addresses:
-        if not _is_near(number):
+        if not is_near(number):
             raise NetworkRefused(
                 f"{host} is {number}, which is outside the local network.",
                 hint="It was opened as a host of the local network (unseal --lan), so all its "
                 "addresses must be of this machine or of a private network.",
                 code="host_not_allowed",
             )
-
-
-def _is_near(number: str) -> bool:
-    """An address of this machine or of a private network. Unspecified ones (0.0.0.0) are none."""
-    try:
-        address = ipaddress.ip_address(number.strip("[]").partition("%")[0])
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)  # an IPv4 address in IPv6's clothes
-    return any((mapped or address) in network for network in _NEAR)

@@ -389,7 +389,7 @@ class OutboundSheet(QDialog):
 
     def _wanted_size(self) -> QSize:
         px = self._theme.px
-        wanted = QSize(px(760), px(600))
+        wanted = QSize(px(760), px(672 if self._subject.takes_instruction else 600))
         screen = self.screen()
         if screen is not None:
             room = screen.availableGeometry().size()

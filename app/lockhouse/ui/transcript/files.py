@@ -28,9 +28,9 @@ class Thumbnail(QWidget):
 
     def show_picture(self, picture: ShownPicture, load: Loader | None) -> None:
         """Another picture; it is looked up once."""
-        name = picture.name or "Picture"
+        name = f"Picture {picture.name}" if picture.name else "A picture"
         self.setToolTip(f"{name}, {picture.size}")
-        self.setAccessibleName(f"Picture {name}, {picture.size}")
+        self.setAccessibleName(f"{name}, {picture.size}")
         if picture.sha256 == self.sha256:
             return
         self.sha256, self._picture = picture.sha256, QImage()

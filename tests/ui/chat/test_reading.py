@@ -1,0 +1,129 @@
+"""What the transcript and the details say of an answer from elsewhere."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from lockhouse.answer.targets import TargetInfo
+from lockhouse.chat.conversations import Message
+from lockhouse.chat.values import Provenance
+from lockhouse.core.answering import Cost, Failed, Finished, Timing, Usage
+from lockhouse.ui.chat.reading import Fact, facts_of, to_transcript
+
+API = TargetInfo(
+    "mistral/large",
+    "api",
+    "Mistral Large",
+    provider="mistral",
+    provider_title="Mistral",
+    leaves_machine=True,
+    host="api.mistral.ai:443",
+)
+LOCAL = TargetInfo("smol", "local", "SmolLM2")
+
+
+def answer(
+    target: TargetInfo, finished: Finished | None = None, error: Failed | None = None
+) -> Message:
+    return Message(
+        "a",
+        "c",
+        "q",
+        "assistant",
+        "So it is.",
+        "",
+        datetime(2026, 11, 22, tzinfo=UTC),
+        status="failed" if error else "complete",
+        provenance=Provenance(target, finished) if finished else None,
+        error=error,
+        target=target,
+    )
+
+
+def facts(message: Message) -> dict[str, Fact]:
+    return {fact.key: fact for group in facts_of(message) for fact in group.facts}
+
+
+FINISHED = Finished(
+    "stop",
+    usage=Usage(118, 20, 96, 40),
+    timing=Timing(first_token_s=0.5),
+    cost=Cost(Decimal("0.000239"), is_estimate=True),
+    host="api.mistral.ai:443",
+    model="mistral-large-2411",
+    sent_sha256="ab" * 32,
+)
+
+
+def test_who_gave_it_what_they_got_and_what_it_cost() -> None:
+    shown = to_transcript(answer(API, FINISHED))
+    assert shown.badge == "API · api.mistral.ai"
+    assert shown.leaves
+    assert shown.stats[-1] == "about $0.00024"
+    told = facts(answer(API, FINISHED))
+    assert told["Host"].value == "api.mistral.ai"
+    assert told["Named"].value == "mistral-large-2411"
+    assert told["Sent hash"].exact == "ab" * 32
+    assert told["Cost"].value == "about $0.00024 (estimated)"
+    assert told["Cost"].exact == "0.000239 USD"
+    assert (told["Cached"].value, told["Reasoning"].value) == ("20", "40")
+    assert told["Left machine"].value == "Yes"
+    assert any(group.has_sent for group in facts_of(answer(API, FINISHED)))
+
+
+def test_an_answer_of_this_machine_tells_its_energy() -> None:
+    message = answer(LOCAL, Finished("stop", energy_j=12.4))
+    assert to_transcript(message).badge == "Local"
+    assert not to_transcript(message).leaves
+    assert to_transcript(message).stats[-1].replace("\u00a0", " ") == "about 12 J"
+    assert facts(message)["Cost"].value == "Nothing"
+    assert facts(message)["Energy"].value.replace("\u00a0", " ").startswith("about 12 J")
+    assert not any(group.has_sent for group in facts_of(message))
+
+
+@pytest.mark.parametrize(
+    ("code", "way"),
+    [
+        ("key_missing", "key"),
+        ("unauthorized", "key"),
+        ("sealed", "door"),
+        ("host_not_allowed", "door"),
+        ("consent_needed", "regenerate"),
+        ("budget", "limits"),
+        ("context_too_long", "ask_alone"),
+        ("model_not_found", "choose_target"),
+        ("rate_limited", "regenerate"),
+        ("overloaded", "regenerate"),
+        ("a_code_of_tomorrow", "regenerate"),
+    ],
+)
+def test_every_failure_elsewhere_has_its_way_on_and_a_local_model(code: str, way: str) -> None:
+    kinds = [kind for kind, _ in to_transcript(answer(API, error=Failed(code, "No."))).ways]
+    assert kinds[0] == way
+    assert kinds[-1] == "ask_local"
+
+
+def test_what_was_never_sent_is_not_marked_as_sent() -> None:
+    for code in ("key_missing", "sealed", "consent_needed", "budget"):
+        shown = to_transcript(answer(API, error=Failed(code, "No.")))
+        assert (shown.badge, shown.leaves) == ("Nothing sent", False)
+    assert to_transcript(answer(API, error=Failed("overloaded", "No."))).leaves
+
+
+def test_failures_on_this_machine_keep_their_own_ways() -> None:
+    assert to_transcript(answer(LOCAL, error=Failed("engine_crashed", "Gone."))).ways == ()
+
+
+@pytest.mark.parametrize(
+    ("hint", "shown"),
+    [
+        ("Keep one: lockhouse keys set mistral", ""),
+        ("Wait a moment. Or raise it: lockhouse settings set x 3", "Wait a moment."),
+        ("Unlock it, then try again.", "Unlock it, then try again."),
+    ],
+)
+def test_buttons_stand_in_for_commands(hint: str, shown: str) -> None:
+    assert to_transcript(answer(API, error=Failed("x", "No.", hint))).error_hint == shown

@@ -107,13 +107,20 @@ def first_hour(hands: Hands, command: list[str], home: Path) -> None:
     hands.shot("details")
     hands.key("ctrl+i")
     hands.click("Sealed: nothing can leave. Show how")
-    hands.click("Check now")
-    hands.until_sees("attempts were")
-    assert hands.sees("All 6 attempts were stopped."), "the seal does not hold"
-    hands.shot("seal")
+    hands.until_sees("Nothing has left this machine")
+    hands.click("Prove it")
+    hands.find("Prove it again")
+    assert hands.sees("attempts were stopped"), "the seal does not hold"
+    assert not hands.sees("attempts were not stopped"), "the seal does not hold"
+    hands.shot("gate-proved")
+    hands.click("Open a door")
+    hands.click("Stay sealed")
+    hands.wait(lambda: hands.look("Stay sealed") is None, "the end of the dialog")
+    hands.click("Set key for Anthropic")
+    hands.until_sees("Keys are made at")
+    hands.shot("gate-key")
     hands.key("Escape")
-    hands.wait(lambda: hands.look("Check again") is None, "the end of the seal's dialog")
-    say("read details, and checked the seal")
+    say("read details, and had the seal proved")
 
     hands.key("ctrl+2")
     hands.until_sees("Models on this machine")

@@ -22,7 +22,7 @@ _TILE = 48
 _EXACT_BELOW = 1000
 _WHO = {"window": "by you", "command": "by a command"}
 _ENFORCED: dict[SealLevel, str] = {
-    "kernel": "The kernel enforces it, for the models too.",
+    "kernel": "The kernel enforces it.",
     "python": "This system has no kernel seal: the program refuses connections itself, native code "
     "is not held back.",
     "none": "This window was started in a way that did not seal it: start it with the command "

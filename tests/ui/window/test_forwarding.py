@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
@@ -16,6 +18,7 @@ from lockhouse.gate.network import Network
 from lockhouse.gate.providers import Provider
 from lockhouse.ui.chat.target_popup import TargetPopup
 from lockhouse.ui.outbound.sheet import OutboundSheet
+from lockhouse.ui.transcript.files import Thumbnail
 from lockhouse.ui.transcript.values import TranscriptAction
 from lockhouse.workspace import Workspace, paths_for
 from tests.remote.replies import Fault, Reply
@@ -290,3 +293,58 @@ def test_the_clipboard_and_the_toast_say_where_an_answer_came_from(
     cloud.app.chat.exporting.copy(cloud.app.chat.conversation_id)
     cloud.until(lambda: "elsewhere" in QApplication.clipboard().text())
     assert CLOUD in QApplication.clipboard().text()
+
+
+def test_a_picture_goes_along_and_is_shown(
+    cloud: Window, server: RemoteServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "shop.png"
+    shop = QImage(60, 40, QImage.Format.Format_RGB32)
+    shop.fill(0xFF54B4C0)
+    shop.save(str(path))
+    cloud.page.composer.take_files([path])  # nobody here can see
+    assert any("cannot look at pictures" in words for words in cloud.page.banners.messages)
+    assert cloud.page.composer.images == ()
+    choose_cloud(cloud)
+    cloud.page.composer.take_files([path])
+    cloud.until(lambda: len(cloud.page.composer.images) == 1)
+    cloud.type_and_send("What is it?")
+    cloud.press("outbound_send", sheet_of(cloud))
+    cloud.until(lambda: len(cloud.messages) == 2)
+    cloud.idle()
+    (sent,) = server.asked()
+    parts = sent.json["messages"][0]["content"]
+    address = next(part["image_url"]["url"] for part in parts if part["type"] == "image_url")
+    assert base64.b64decode(address.partition(",")[2]) == path.read_bytes()
+    assert [picture.name for picture in cloud.messages[0].pictures] == ["shop.png"]
+    thumbnail = cloud.page.transcript.findChild(Thumbnail)
+    assert thumbnail is not None
+    cloud.until(lambda: not thumbnail._picture.isNull())
+    assert cloud.page.composer.images == ()
+
+
+def test_the_line_under_the_words_tells_where_they_go(cloud: Window, server: RemoteServer) -> None:
+    line = cloud.page.composer.line
+    assert line.isHidden()
+    choose_cloud(cloud)
+    assert line.words == f"Goes to {server.host}"
+    assert server.host in cloud.page.composer.edit.placeholderText()
+    cloud.qtbot.keyClicks(cloud.page.composer.edit, "Hello")
+    cloud.until(lambda: line.words == f"Goes to {server.host} · no price is known")
+    cloud.page.forward.choose("smollm2-135m-instruct")
+    assert line.isHidden()
+    assert cloud.page.head.destination.text() == "On this machine"
+    assert not server.asked()
+
+
+def test_what_was_chosen_last_holds_at_once(cloud: Window, server: RemoteServer) -> None:
+    """The next message goes where the head says, however fast it is sent."""
+    cloud.workspace.consents.give(cloud.workspace.providers.get("cloudy"))
+    choose_cloud(cloud)
+    cloud.ask("Who is there?")
+    cloud.page.forward.choose("smollm2-135m-instruct")
+    cloud.type_and_send("What is the capital of France? Answer in one sentence.")
+    cloud.until(lambda: len(cloud.messages) == 4)
+    cloud.idle()
+    assert cloud.last.badge == "Local"
+    assert len(server.asked()) == 1

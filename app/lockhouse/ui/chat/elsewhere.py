@@ -51,6 +51,11 @@ class Elsewhere:
             obstacle=self.obstacle(remote.provider),
         )
 
+    def estimated(self, target: str, request: AnswerRequest) -> Shown:
+        """The same while it is being typed: without a look at the keyring."""
+        remote = self._workspace.remotes.get(target)
+        return Shown(remote.preview(request), money=self.money())
+
     def may_send(self, target: str) -> bool:
         """Whether something may go there without a question."""
         return self._workspace.remotes.get(target).may_send()

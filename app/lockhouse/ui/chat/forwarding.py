@@ -151,7 +151,7 @@ class Forwarding(QObject):
         if self._estimate is not None:
             self._estimate.cancel()
         self._estimate = self._jobs.run(
-            lambda: self._elsewhere.shown(target, draft(Wish())),
+            lambda: self._elsewhere.estimated(target, draft(Wish())),
             self.estimated.emit,
             lambda _: self.estimated.emit(None),
         )

@@ -170,14 +170,19 @@ def test_anthropic_takes_turns_in_turn() -> None:
             Turn("user", "Three."),
         ),
         prefill="So far \n",
-        reasoning_budget=100,
     )
     sent = json.loads(body("anthropic", request, 4000))
     assert [message["role"] for message in sent["messages"]] == ["user", "assistant"]
     texts = [block["text"] for block in sent["messages"][0]["content"]]
     assert texts == ["One.", "Two.", "Three."]
     assert sent["messages"][-1]["content"] == "So far"
-    assert sent["thinking"] == {"type": "enabled", "budget_tokens": 1024}
+    thinks = json.loads(
+        body("anthropic", AnswerRequest((Turn("user", "Hi"),), reasoning_budget=100), 4000)
+    )
+    assert thinks["thinking"] == {"type": "enabled", "budget_tokens": 1024}
+    assert "temperature" not in thinks
+    called = AnswerRequest((*FULL.turns,), reasoning_budget=100)
+    assert "thinking" not in json.loads(body("anthropic", called, 4000))
     hot = AnswerRequest((Turn("user", "Hi"),), Sampling(temperature=1.7))
     assert json.loads(body("anthropic", hot))["temperature"] == 1.0
 

@@ -41,17 +41,15 @@ class Anthropic:
             fields["system"] = system
         fields["messages"] = _messages(request)
         fields["stream"] = True
-        fields.update(_sampling(request))
-        if request.stop:
-            fields["stop_sequences"] = [text for text in request.stop if text.strip()]
+        thinking = _thinking(request, max_tokens)
+        fields.update(thinking or _sampling(request))  # who thinks takes no settings
+        if stops := [text for text in request.stop if text.strip()]:  # white space is refused
+            fields["stop_sequences"] = stops
         if request.tools:
             fields["tools"] = _tools(request)
         if request.json_schema is not None:
             form = schema(request.json_schema, "The form of the answer")
             fields["output_config"] = {"format": {"type": "json_schema", "schema": form}}
-        if (budget := request.reasoning_budget) and max_tokens > _LEAST_THINKING:
-            tokens = min(max(budget, _LEAST_THINKING), max_tokens - 1)
-            fields["thinking"] = {"type": "enabled", "budget_tokens": tokens}
         return written(provider, fields)
 
     def path(self, model: str) -> str:
@@ -147,6 +145,19 @@ def _blocks(turn: Turn) -> list[Fields]:
         for call in turn.tool_calls
     ]
     return blocks + calls
+
+
+def _thinking(request: AnswerRequest, max_tokens: int) -> Fields:
+    """A trace of bounded length, where it can be had.
+
+    Not before words that are given, nor after calls, whose traces would have to be sent back.
+    """
+    budget = request.reasoning_budget
+    has_calls = any(turn.tool_calls for turn in request.turns)
+    if not budget or max_tokens <= _LEAST_THINKING or request.prefill or has_calls:
+        return {}
+    tokens = min(max(budget, _LEAST_THINKING), max_tokens - 1)
+    return {"thinking": {"type": "enabled", "budget_tokens": tokens}}
 
 
 def _sampling(request: AnswerRequest) -> Fields:

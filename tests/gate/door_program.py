@@ -86,9 +86,21 @@ def use_key(gate: Gate, key: str) -> None:
     say(done=True)
 
 
+def set_office_key(workspace: Workspace, order: dict[str, Any]) -> None:
+    hosts = workspace.providers.get(order["provider"]).hosts
+    try:
+        say(state=workspace.gate.set_key(order["provider"], order["key"], hosts, purpose="test"))
+    except LockhouseError as error:
+        say(code=error.code)
+
+
 def try_office_key(workspace: Workspace, name: str) -> None:
-    found = try_key(workspace.gate, workspace.providers.get(name))
-    say(models=found.models)
+    provider = workspace.providers.get(name)
+    state = workspace.gate.key_states({name: provider.hosts})[name]
+    try:
+        say(models=try_key(workspace.gate, provider).models, state=state)
+    except LockhouseError as error:
+        say(code=error.code, state=state)
 
 
 def believe(gate: Gate, path: str) -> None:
@@ -123,6 +135,7 @@ def main() -> None:
         "card": lambda _: hub(lambda: {"card": Hub(gate).card("org/model", "main")}),
         "search": lambda _: hub(lambda: {"found": len(Hub(gate).search("words"))}),
         "use-key": lambda order: use_key(gate, order["key"]),
+        "set-key": lambda order: set_office_key(workspace, order),
         "try-key": lambda order: try_office_key(workspace, order["provider"]),
         "believe": lambda order: believe(gate, order["path"]),
         "seal": lambda _: say(ended=gate.seal()),

@@ -177,6 +177,30 @@ def test_a_keyring_that_keeps_nothing_or_keeps_it_readable_counts_as_none(
     assert state(lockhouse("keys", "list", "--json", **variables)) == "no_keyring"
 
 
+def test_for_a_session_a_key_is_bound_to_its_hosts_too(
+    lockhouse: Run, start: Start, home: Path, server: RemoteServer, key: str
+) -> None:
+    """The environment of these tests has the null keyring."""
+    sealed = start()
+    sealed.tell("set-key", provider="office", key=key)
+    assert sealed.hear() == {"code": "no_keyring"}  # and no broker that could keep it
+    assert lockhouse("unseal", "--for", "office").returncode == 0
+    door = start()
+    door.tell("set-key", provider="office", key=key)
+    assert door.hear() == {"state": "session"}
+    door.tell("try-key", provider="office")
+    assert door.hear() == {"models": len(server.models), "state": "session"}
+    other = start()
+    other.tell("try-key", provider="office")
+    assert other.hear() == {"code": "no_key", "state": "no_keyring"}  # another program has none
+    with RemoteServer("openai") as elsewhere:
+        change_provider(home, elsewhere.port)
+        door.tell("try-key", provider="office")
+        assert door.hear() == {"code": "no_key", "state": "no_keyring"}
+        assert elsewhere.requests == []
+    assert all(key.encode() not in path.read_bytes() for path in home.rglob("*") if path.is_file())
+
+
 # --- where a key is not ----------------------------------------------------------------------
 
 
@@ -196,7 +220,7 @@ def test_a_key_is_nowhere_on_the_disk_and_in_no_sealed_process(
     door = start(**keyring)
     try:
         door.tell("try-key", provider="office")
-        assert door.hear() == {"models": len(server.models)}
+        assert door.hear() == {"models": len(server.models), "state": "set"}
         assert server.requests[-1].header("authorization") == f"Bearer {key}"
         (engine,) = json.loads(lockhouse("engines", "list", "--json").stdout)
         for pid in (door.process.pid, engine["pid"]):

@@ -20,7 +20,7 @@ import msgspec
 
 from lockhouse.bundled import resource
 from lockhouse.core.errors import NotFound, UsageMistake
-from lockhouse.gate.network import host_pattern
+from lockhouse.gate.network import host_pattern, is_near
 from lockhouse.storage.connection import migrations_named
 
 if TYPE_CHECKING:
@@ -372,10 +372,10 @@ def is_this_machine(url: str) -> bool:
 def _is_near(host: str) -> bool:
     """Judged by the name alone, without asking anybody: one word, or one that is never public."""
     try:
-        address = ipaddress.ip_address(host)
+        ipaddress.ip_address(host)
     except ValueError:
         return "." not in host or host.endswith((*_LOCAL_SUFFIXES, ".localhost"))
-    return address.is_private or address.is_loopback or address.is_link_local
+    return is_near(host)
 
 
 def _checked(provider: Provider) -> Provider:

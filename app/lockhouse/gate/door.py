@@ -355,7 +355,8 @@ class Gate:
     ) -> Generator[Any, None, bytes]:
         """Read frames until the reply; its bytes."""
         decoder = None if event_type is None else msgspec.json.Decoder(event_type)
-        with taking_back(connection, cancel):
+        tried: list[Record] = []
+        with taking_back(connection, cancel, has_begun=lambda: bool(tried)):
             while True:
                 try:
                     frame = connection.recv_bytes(wire.FRAME_BYTES)
@@ -373,7 +374,8 @@ class Gate:
                 elif kind == wire.FAILURE:
                     raise _error(body)
                 elif kind == wire.ATTEMPT:
-                    self._keep(msgspec.json.decode(body, type=Record))
+                    tried.append(msgspec.json.decode(body, type=Record))
+                    self._keep(tried[-1])
 
     def _keep(self, record: Record) -> None:
         with self._lock:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from typing import Final
 
@@ -17,25 +17,34 @@ from lockhouse.core.cancelling import CancelToken
 from lockhouse.gate.channel import hang_up
 
 _PATIENCE_S: Final = 1.0
+_SHORT_PATIENCE_S: Final = 0.04
 
 
 @contextlib.contextmanager
-def taking_back(connection: Connection, cancel: CancelToken | None) -> Iterator[None]:
+def taking_back(
+    connection: Connection,
+    cancel: CancelToken | None,
+    *,
+    has_begun: Callable[[], bool] = lambda: True,
+) -> Iterator[None]:
     """Meanwhile, the operation of this connection is taken back as soon as ``cancel`` is called.
 
-    What the broker then says is its end; the connection ends in a second at the latest.
+    What the broker then says is its end; the connection ends in a second at the latest. Before
+    anything has begun, while a broker still gets ready, there is nothing to wait for.
     """
     if cancel is None:
         yield
         return
     token, is_told = cancel, threading.Lock()
-    patience = threading.Timer(_PATIENCE_S, hang_up, (connection,))
-    patience.daemon = True
+    timers: list[threading.Timer] = []
 
     def tell() -> None:
         if not token.cancelled or not is_told.acquire(blocking=False):
             return
-        patience.start()
+        patience_s = _PATIENCE_S if has_begun() else _SHORT_PATIENCE_S
+        timers.append(threading.Timer(patience_s, hang_up, (connection,)))
+        timers[0].daemon = True
+        timers[0].start()
         with contextlib.suppress(OSError):  # it has ended by itself
             connection.send_bytes(b"-")
 
@@ -43,4 +52,5 @@ def taking_back(connection: Connection, cancel: CancelToken | None) -> Iterator[
         try:
             yield
         finally:
-            patience.cancel()
+            for timer in timers:
+                timer.cancel()

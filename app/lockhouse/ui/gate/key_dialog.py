@@ -71,22 +71,26 @@ class KeyDialog(QDialog):
             )
             made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             self._column.addWidget(made)
-        self.edit = QLineEdit()
-        self.edit.setObjectName("key_edit")
-        self.edit.setAccessibleName(f"Key for {provider.title}")
-        self.edit.setPlaceholderText("Paste the key")
-        self.edit.setEchoMode(QLineEdit.EchoMode.Password)
-        self.edit.setInputMethodHints(
-            Qt.InputMethodHint.ImhSensitiveData | Qt.InputMethodHint.ImhNoPredictiveText
-        )
-        self.edit.setEnabled(self._is_possible)
-        self.edit.textChanged.connect(self._look_at)
+        self.edit = self._make_edit()
         self._column.addWidget(self.edit)
         self._problem = label("", role="caption", ink="danger", wrap=True, name="key_problem")
         self._problem.hide()
         self._column.addWidget(self._problem)
         self._column.addStretch(1)
         self._column.addLayout(self._make_buttons())
+
+    def _make_edit(self) -> QLineEdit:
+        edit = QLineEdit()
+        edit.setObjectName("key_edit")
+        edit.setAccessibleName(f"Key for {self._row.provider.title}")
+        edit.setPlaceholderText("Paste the key")
+        edit.setEchoMode(QLineEdit.EchoMode.Password)
+        edit.setInputMethodHints(
+            Qt.InputMethodHint.ImhSensitiveData | Qt.InputMethodHint.ImhNoPredictiveText
+        )
+        edit.setEnabled(self._is_possible)
+        edit.textChanged.connect(self._look_at)
+        return edit
 
     def _make_buttons(self) -> QHBoxLayout:
         theme, px = self._theme, self._theme.px

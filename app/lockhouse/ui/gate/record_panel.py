@@ -96,27 +96,8 @@ class RecordPanel(QFrame):
         column = QVBoxLayout(made)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(px(6))
-        head = QHBoxLayout()
-        head.setSpacing(px(12))
-        head.addWidget(label("As sent", role="caption-strong"))
-        head.addStretch(1)
-        size = wording.counted(sent.size_bytes, "byte")
-        head.addWidget(label(size, role="code-small", ink="2"))
-        digest = label(
-            f"sha256 {wording.short_hash(sent.sha256)}", role="code-small", ink="2", name="sha256"
-        )
-        digest.setToolTip(sent.sha256)
-        digest.setAccessibleName(f"SHA-256 {sent.sha256}")
-        head.addWidget(digest)
-        height = px(28 + 6)
         view = BodyView(theme)
-        if sent.body is not None:
-            copy = push_button(
-                theme, "Copy", name="copy_body", kind="quiet", icon="copy", compact=True
-            )
-            copy.clicked.connect(lambda: self._copy(view))
-            head.addWidget(copy)
-        column.addLayout(head)
+        column.addLayout(self._head(sent, view))
         line = label(f"POST {opened.address}", role="code-small", ink="3", name="request_line")
         line.setContentsMargins(px(12), 0, 0, 0)
         line.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -144,8 +125,29 @@ class RecordPanel(QFrame):
         box.setFixedHeight(box_height)
         column.addWidget(box)
         column.addLayout(self._foot(opened, sent))
-        self._put(made, height + box_height + px(6 + 20) + px(8 + 12))
+        self._put(made, px(28 + 6) + box_height + px(6 + 20) + px(8 + 12))
         self._shown = opened
+
+    def _head(self, sent: SentRequest, view: BodyView) -> QHBoxLayout:
+        head = QHBoxLayout()
+        head.setSpacing(self._theme.px(12))
+        head.addWidget(label("As sent", role="caption-strong"))
+        head.addStretch(1)
+        size = wording.counted(sent.size_bytes, "byte")
+        head.addWidget(label(size, role="code-small", ink="2"))
+        digest = label(
+            f"sha256 {wording.short_hash(sent.sha256)}", role="code-small", ink="2", name="sha256"
+        )
+        digest.setToolTip(sent.sha256)
+        digest.setAccessibleName(f"SHA-256 {sent.sha256}")
+        head.addWidget(digest)
+        if sent.body is not None:
+            copy = push_button(
+                self._theme, "Copy", name="copy_body", kind="quiet", icon="copy", compact=True
+            )
+            copy.clicked.connect(lambda: self._copy(view))
+            head.addWidget(copy)
+        return head
 
     def _body_height(self, view: BodyView) -> int:
         """As high as its lines, up to a limit; beyond it scrolls."""

@@ -86,6 +86,14 @@ class RecordsCard(QWidget):
         self._head.setSpacing(px(8))
         self._head.addLayout(self._title_row, 1)
         self._head.addLayout(tools)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(px(8))
+        column.addLayout(self._head)
+        column.addWidget(self._make_card(), 1)
+
+    def _make_card(self) -> QWidget:
+        theme = self._theme
         card = QFrame()
         card.setProperty("tone", "card")
         inside = QVBoxLayout(card)
@@ -109,11 +117,7 @@ class RecordsCard(QWidget):
             widget.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
             self._stack.addWidget(widget)
         inside.addWidget(self._stack)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(px(8))
-        column.addLayout(self._head)
-        column.addWidget(card, 1)
+        return card
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

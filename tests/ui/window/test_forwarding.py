@@ -348,3 +348,27 @@ def test_what_was_chosen_last_holds_at_once(cloud: Window, server: RemoteServer)
     cloud.idle()
     assert cloud.last.badge == "Local"
     assert len(server.asked()) == 1
+
+
+@offscreen_popups
+def test_what_began_elsewhere_goes_on_there_and_keeps_its_mark(
+    cloud: Window, server: RemoteServer
+) -> None:
+    cloud.ask("What is the capital of France? Answer in one sentence.")
+    server.faults.append(Fault("cut"))
+    act(cloud, "forward", cloud.last.id)
+    pick_cloud(cloud)
+    cloud.press("outbound_send", sheet_of(cloud))
+    cloud.until(lambda: cloud.last.status == "failed")
+    cloud.idle()
+    begun = cloud.last.text
+    assert begun
+    cloud.press("note-continue", cloud.page.transcript)
+    sheet = sheet_of(cloud)
+    assert sheet._local.isHidden()  # another's words would not be theirs
+    assert begun in sheet.box.view.body.text
+    cloud.press("outbound_send", sheet)
+    cloud.until(lambda: len(server.asked()) == 2)
+    cloud.idle()
+    assert cloud.last.text.startswith(begun)
+    assert cloud.last.leaves

@@ -252,13 +252,16 @@ class ChatController(QObject):
         target = self.target
         self.ask_again(message_id, lambda: self._targets.local.get(target).safer())
 
-    def continue_answer(self, message_id: str) -> None:
-        """Go on where that answer ended."""
+    def continue_answer(self, message_id: str, answerer: Answerer | None = None) -> None:
+        """Go on where that answer ended, by whom the conversation goes to or by ``answerer``."""
         target = self.target
         self._run_on(
             lambda request: (
                 lambda cancel: self._turns.continue_answer(
-                    message_id, target=target, request=request, cancel=cancel
+                    message_id,
+                    target=answerer() if answerer else target,
+                    request=request,
+                    cancel=cancel,
                 )
             )
         )

@@ -228,6 +228,12 @@ class ForwardView(QObject):
         if number < len(files):
             self.ask_about_document(files[number])
 
+    def ask_for_the_rest(self, message_id: str) -> None:
+        """Who began that answer elsewhere goes on with it."""
+        message = self._thread.message(message_id)
+        if message is not None:
+            self._chat.tasks.rest(message, has_before=self._has_before(message))
+
     def ask_alone(self, message_id: str) -> None:
         """That question once more to who was asked, by itself unless more is wanted."""
         message = self._thread.message(message_id)

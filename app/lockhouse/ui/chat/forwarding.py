@@ -8,7 +8,7 @@ and what is sent then is that very buffer. No widgets in here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QObject, Signal
 
@@ -30,14 +30,15 @@ Draft = Callable[[Wish], AnswerRequest]  # called on a job's thread
 class Passage:
     """Something that wants to go to a target. ``must_ask``: the sheet comes in any case.
 
-    ``go`` starts the answer, by whoever answers; ``local`` is who answers on this machine.
+    ``go`` starts the answer, by whoever answers; ``local`` is who answers on this machine, None
+    where only the target itself can.
     """
 
     target: str
     subject: Subject
     draft: Draft
     go: Callable[[Answerer, Wish], None]
-    local: Answerer
+    local: Answerer | None
     must_ask: bool = False
 
 
@@ -123,9 +124,12 @@ class Forwarding(QObject):
         self, passage: Passage, wish: Wish, done: Callable[[Shown], None], failed: Failure
     ) -> JobHandle:
         """Make the exact request. Nothing is sent."""
-        return self._jobs.run(
-            lambda: self._elsewhere.shown(passage.target, passage.draft(wish)), done, failed
-        )
+
+        def work() -> Shown:
+            shown = self._elsewhere.shown(passage.target, passage.draft(wish))
+            return shown if passage.local else replace(shown, local_title="")
+
+        return self._jobs.run(work, done, failed)
 
     def send(self, passage: Passage, wish: Wish, outbound: Outbound, *, always: bool) -> None:
         """The person has seen this buffer and wants it sent."""
@@ -142,7 +146,8 @@ class Forwarding(QObject):
 
     def keep_local(self, passage: Passage, wish: Wish) -> None:
         """The same, answered on this machine."""
-        passage.go(passage.local, wish)
+        if passage.local is not None:
+            passage.go(passage.local, wish)
 
     # -- telling ----------------------------------------------------------------------------
 

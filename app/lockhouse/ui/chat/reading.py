@@ -132,7 +132,10 @@ def _ways(message: Message) -> tuple[tuple[str, str], ...]:
     error, info = message.error, message.target
     if error is None or info is None or info.kind == "local" or message.status != "failed":
         return ()
-    return (*_WAYS.get(error.code, _AGAIN), ("ask_local", "Ask a local model instead"))
+    ways = _WAYS.get(error.code, _AGAIN)
+    if message.content and error.code not in _WAYS and error.code != "content_refused":
+        ways = (("continue", "Continue"), *ways)
+    return (*ways, ("ask_local", "Ask a local model instead"))
 
 
 def _hint(error: Failed | None) -> str:

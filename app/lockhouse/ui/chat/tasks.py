@@ -67,6 +67,27 @@ class Tasks:
         what = "This question" if message.role == "user" else "The question of this answer"
         self._turn(message.id, target, what, task="turn", has_before=has_before)
 
+    def rest(self, message: Message, *, has_before: bool) -> None:
+        """The rest of an answer from elsewhere, by who began it: nobody else's would be its own."""
+        opened, info = self._chat.conversation, message.target
+        if opened is None or info is None:
+            return
+
+        def draft(wish: Wish) -> AnswerRequest:
+            made = self._turns.request_again(
+                message.id,
+                request=request_for(self._settings.current, opened.parameters),
+                alone=wish.alone,
+                task="turn",
+            )
+            return msgspec.structs.replace(made, prefill=message.content)
+
+        def go(answerer: Answerer, _wish: Wish) -> None:
+            self._chat.continue_answer(message.id, answerer)
+
+        subject = Subject("turn", "The rest of this answer", has_before=has_before)
+        self._pass(Passage(info.name, subject, draft, go, None, must_ask=True))
+
     def text(
         self,
         kind: Literal["selection", "document"],

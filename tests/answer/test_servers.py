@@ -110,4 +110,4 @@ def test_two_share_twenty_questions_and_one_that_dies_loses_none(
 
 
 def _right(number: int) -> str:
-    return f"Answer {number}: seven boats."
+    return f"{number}: seven boats."

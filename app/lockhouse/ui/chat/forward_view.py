@@ -113,11 +113,12 @@ class ForwardView(QObject):
             return
         host = words.host_name(info.host)
         is_leaving = words.leaves(info)
+        line = f"Goes to {host}"
         where = "" if is_leaving else ", this machine's own server"
         sentence = f"The next message goes to {host}{where}"
-        state = f" · {found.obstacle.word}" if found.obstacle else ""
+        shown = f"Would go to {host} · {found.obstacle.word}" if found.obstacle else line
         self._head.show_destination(
-            f"Goes to {host}{state}",
+            shown,
             "arrow-up-right" if is_leaving else "house",
             sentence,
             leaves=is_leaving,
@@ -125,7 +126,6 @@ class ForwardView(QObject):
         if found.obstacle is not None:
             self._composer.line.say(found.obstacle.message, icon="lock", way=found.obstacle.way)
             return
-        line = f"Goes to {host}"
         if self._shown is not None and (self._composer.draft.strip() or self._composer.images):
             self._say_estimate(self._shown)
             return

@@ -14,6 +14,7 @@ from lockhouse.core.errors import EngineCrashed
 from lockhouse.ui import wording
 from lockhouse.ui.outbound.values import WAY_WORDS
 from lockhouse.ui.outbound.words import badge_words, host_name, leaves
+from lockhouse.ui.transcript.header import NOTHING_SENT
 from lockhouse.ui.transcript.values import AttachedFile, ShownPicture, TranscriptMessage
 
 # "Keep one: lockhouse keys set mistral": the sentence that ends in a command, to the end.
@@ -165,7 +166,7 @@ def _badge(message: Message) -> str:
     if info.kind == "local":
         return "Local"
     if not _was_sent(message):
-        return "Nothing sent"
+        return NOTHING_SENT
     finished = message.provenance.finished if message.provenance else None
     return badge_words(info.kind, (finished.host if finished else "") or info.host)
 

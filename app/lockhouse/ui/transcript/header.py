@@ -9,6 +9,7 @@ from lockhouse.ui.theme import Theme
 from lockhouse.ui.transcript.values import TranscriptMessage
 from lockhouse.ui.widgets.pills import PillTone, paint_pill, pill_width
 
+NOTHING_SENT = "Nothing sent"
 _MIDDLE = Qt.AlignmentFlag.AlignVCenter
 
 
@@ -19,7 +20,7 @@ def paint_header(
     px = theme.px
     left, top, height = float(column.x()), px(18), px(20)
     badge = message.badge
-    icon = "arrow-up-right" if message.leaves else "cpu"
+    icon = _icon(message)
     wide = pill_width(theme, badge, icon) + px(8) if badge else 0
     pieces = (
         (message.header_name or "Answer", theme.font("body", weight=600), "text-1"),
@@ -46,3 +47,12 @@ def paint_header(
         metrics = QFontMetricsF(painter.font())
         shown = metrics.elidedText(message.remark, Qt.TextElideMode.ElideRight, room)
         painter.drawText(QRectF(left, top, room, height), _MIDDLE, shown)
+
+
+def _icon(message: TranscriptMessage) -> str:
+    """Colour never carries the meaning alone, and neither does the word."""
+    if message.leaves:
+        return "arrow-up-right"
+    if message.badge.startswith("Network"):
+        return "house"
+    return "lock" if message.badge == NOTHING_SENT else "cpu"

@@ -18,6 +18,7 @@ from lockhouse.ui.markdown import plain_text
 from lockhouse.ui.models.model_card import ModelCard
 from lockhouse.ui.outbound.body_view import BodyView
 from lockhouse.ui.widgets import Banner
+from tests.remote.replies import Fault
 from tests.remote.server import RemoteServer
 from tests.ui.gate.conftest import KEY, office
 from tests.ui.window.driving import OpenWindow, Window
@@ -264,6 +265,17 @@ def test_a_dead_server_and_a_host_that_needs_a_new_start_are_told(
     window = start_open((server.host, host), (both,))
     page = gate_page(window)
     window.until(lambda: state_of(page, "office").startswith("1 of 2 up"))
+
+
+def test_a_server_that_stalls_can_be_left_alone(start_open: Start, server: RemoteServer) -> None:
+    window = start_open((server.host,), (office(server),))
+    page = gate_page(window)
+    window.until(lambda: state_of(page, "office").startswith("Up, "))
+    server.faults.append(Fault("stall-before"))
+    menu_entry(page, "office", "Check")()
+    window.until(lambda: page.providers.findChild(QWidget, "stop_office") is not None)
+    window.press("stop_office", page)
+    window.until(lambda: state_of(page, "office").startswith("Up, "))  # what was known stays
 
 
 def test_a_consent_is_shown_and_withdrawn(open_window: OpenWindow, home: Path) -> None:

@@ -216,6 +216,7 @@ class GatePage(QWidget):
         providers.models_wanted.connect(dialogs.show_models)
         providers.withdraw_wanted.connect(dialogs.withdraw)
         providers.check_wanted.connect(dialogs.check)
+        providers.stop_wanted.connect(self._controller.providers.stop)
         providers.remove_wanted.connect(dialogs.remove)
         providers.open_wanted.connect(self.open_wanted)
 

@@ -9,6 +9,7 @@ import msgspec
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from lockhouse.answer.remotes import EndpointHealth
+from lockhouse.core.cancelling import CancelToken
 from lockhouse.core.errors import LockhouseError
 from lockhouse.gate.forgetting import overwrite_freed_memory
 from lockhouse.gate.key_trial import try_key
@@ -47,6 +48,8 @@ class ProviderController(QObject):
         self._jobs = jobs
         self._health: dict[str, tuple[EndpointHealth, ...]] = {}
         self._looked_at: dict[str, float] = {}
+        self._tests: dict[str, tuple[JobHandle, CancelToken]] = {}
+        self._checks: dict[str, JobHandle] = {}
         self._reading = self._stale = False
         self.rows: tuple[ProviderRow, ...] = ()
 
@@ -134,23 +137,35 @@ class ProviderController(QObject):
             its.gate.remove_key(provider.name, purpose=_PURPOSE)
             its.remotes.forget_key_states()
 
-        self._forget_health(provider.name)
-        self._change(work, f"The key for {provider.title} is gone")
+        self._change(work, f"The key for {provider.title} is gone", key_of=provider.name)
 
-    def test_key(self, provider: Provider) -> JobHandle:
+    def test_key(self, provider: Provider) -> None:
         """Ask the provider for its models, with the key: costs nothing."""
+        cancel = CancelToken()
 
         def work() -> KeyTest:
             try:
-                tried = try_key(self._workspace.gate, provider)
+                tried = try_key(self._workspace.gate, provider, cancel=cancel)
             except LockhouseError as error:
                 return KeyTest(provider.name, error.message, error.hint)
             told = f"The key works: {provider.title} lists {tried.models} models."
             return KeyTest(provider.name, told, is_good=True)
 
-        return self._jobs.run(work, self._show_test, self.failed.emit)
+        job = self._jobs.run(work, self._show_test, self.failed.emit)
+        self._tests[provider.name] = (job, cancel)
+
+    def stop(self, name: str) -> None:
+        """Wait no more for what was asked of that one."""
+        if name in self._tests:
+            job, cancel = self._tests.pop(name)
+            job.cancel()
+            cancel.cancel()
+        if name in self._checks:
+            self._checks.pop(name).cancel()
+        self.answered.emit(name)
 
     def _show_test(self, test: KeyTest) -> None:
+        self._tests.pop(test.name, None)
         self.answered.emit(test.name)
         self.tested.emit(test)
         self.refresh()
@@ -262,20 +277,26 @@ class ProviderController(QObject):
 
         self._change(work, f"{provider.title} was removed")
 
-    def check_health(self, name: str) -> JobHandle:
+    def check_health(self, name: str) -> None:
         """Ask each of a provider's servers whether it is there."""
         self._looked_at[name] = time.monotonic()
+        if name in self._checks:
+            self._checks.pop(name).cancel()
 
         def done(found: tuple[EndpointHealth, ...]) -> None:
             self._health[name] = found
+            self._checks.pop(name, None)
             self.answered.emit(name)
             self.refresh()
 
         def fail(error: LockhouseError) -> None:
+            self._checks.pop(name, None)
             self.answered.emit(name)
             self.failed.emit(error)
 
-        return self._jobs.run(lambda: tuple(self._workspace.remotes.health(name)), done, fail)
+        self._checks[name] = self._jobs.run(
+            lambda: tuple(self._workspace.remotes.health(name)), done, fail
+        )
 
     def follow(self, view: NetworkView) -> None:
         """Servers of the own network are looked after once there is a door to them."""
@@ -296,7 +317,10 @@ class ProviderController(QObject):
                 self.check_health(name)
 
     def _forget_health(self, name: str) -> None:
-        """With another key it may answer otherwise."""
+        """With another key it may answer otherwise; what is being asked with the old one too."""
+        if name in self._checks:
+            self._checks.pop(name).cancel()
+            self.answered.emit(name)
         self._health.pop(name, None)
         self._looked_at.pop(name, None)
 
@@ -306,8 +330,12 @@ class ProviderController(QObject):
 
     # inside
 
-    def _change(self, work: Callable[[], object], words: str) -> None:
+    def _change(self, work: Callable[[], object], words: str, *, key_of: str = "") -> None:
+        """``key_of`` is the provider whose key is changed by it."""
+
         def done(_outcome: object) -> None:
+            if key_of:
+                self._forget_health(key_of)
             self.told.emit(words)
             self.changed.emit()
             self.refresh()

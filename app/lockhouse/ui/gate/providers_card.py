@@ -28,6 +28,7 @@ class ProvidersCard(Card):
     withdraw_wanted = Signal(str)
     open_wanted = Signal(str)
     check_wanted = Signal(str)
+    stop_wanted = Signal(str)
     remove_wanted = Signal(str)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
@@ -126,6 +127,11 @@ class ProvidersCard(Card):
         if name in self._busy:
             layout.addWidget(Spinner(theme, f"Asking {provider.title}"))
             layout.addWidget(label("Asking…", role="caption", ink="2"))
+            stop = icon_button(
+                theme, "x", f"Stop asking {provider.title}", name=f"stop_{name}", size=14
+            )
+            stop.clicked.connect(lambda: self.stop_wanted.emit(name))
+            layout.addWidget(stop)
         else:
             if state.icon:
                 icon = label("")

@@ -54,7 +54,7 @@ def test_pages_without_a_capability_are_not_shown(window: Window) -> None:
         for button in window.main.findChildren(QAbstractButton)
         if button.objectName().startswith("rail_")
     }
-    assert names == {"Chat", "Models", "Settings"}
+    assert names == {"Chat", "Models", "Gate", "Settings"}
 
 
 def test_the_second_start_goes_to_an_empty_chat(open_window: OpenWindow, home: Path) -> None:

@@ -94,6 +94,14 @@ class ChatPage(QWidget):
         self.setObjectName("chat_page")
         self._make_parts()
         self._lay_out()
+        self._acting = Acting(
+            controller,
+            self.forward,
+            self.thread_,
+            say=self.toast.say,
+            show_details=self._show_details,
+            choose_target=lambda: self.composer.open_picker(self.head.destination),
+        )
         self._draft_pause = QTimer(self)
         self._draft_pause.setSingleShot(True)
         self._draft_pause.setInterval(_DRAFT_PAUSE_MS)
@@ -201,14 +209,6 @@ class ChatPage(QWidget):
 
     def _follow_parts(self) -> None:
         chat = self._controller
-        self._acting = Acting(
-            chat,
-            self.forward,
-            self.thread_,
-            say=self.toast.say,
-            show_details=self._show_details,
-            choose_target=lambda: self.composer.open_picker(self.head.destination),
-        )
         panel, head, composer = self.list_panel, self.head, self.composer
         panel.open_wanted.connect(self.open_chat)
         panel.new_chat_wanted.connect(self.new_chat)

@@ -101,7 +101,12 @@ class TargetPopup(QDialog):
             f" border: 1px solid {theme.hex('border-strong')}; }}"
         )
         self._was_active = False
-        px = theme.px
+        self._make_parts(title)
+        self.edit.textChanged.connect(lambda _: self._fill())
+        self._fill()
+
+    def _make_parts(self, title: str) -> None:
+        theme, px = self._theme, self._theme.px
         column = QVBoxLayout(self)
         column.setContentsMargins(px(8), px(8), px(8), px(8))
         column.setSpacing(px(6))
@@ -130,8 +135,6 @@ class TargetPopup(QDialog):
         column.addWidget(self.view, 1)
         self._none = label("", ink="3", wrap=True, name="target_nothing")
         column.addWidget(self._none)
-        self.edit.textChanged.connect(lambda _: self._fill())
-        self._fill()
 
     def open_at(self, anchor: QRect) -> None:
         """Show above that place of the screen, or below it where there is more room."""

@@ -86,6 +86,13 @@ class OutboundSheet(QDialog):
         self._typing.setSingleShot(True)
         self._typing.setInterval(_TYPING_MS)
         self._typing.timeout.connect(self._tell_wish)
+        self._set_tab_order()
+        self._show_waiting()
+        self.resize(self._wanted_size())
+
+    # -- building ---------------------------------------------------------------------------
+
+    def _set_tab_order(self) -> None:
         order = (
             self._instruction,
             *self._suggestions,
@@ -97,10 +104,6 @@ class OutboundSheet(QDialog):
         )
         for before, after in pairwise(order):
             self.setTabOrder(before, after)
-        self._show_waiting()
-        self.resize(self._wanted_size())
-
-    # -- building ---------------------------------------------------------------------------
 
     def _make_head(self, title: str) -> QHBoxLayout:
         theme, px = self._theme, self._theme.px

@@ -107,6 +107,9 @@ class MainWindow(QMainWindow):
         chat.search_wanted.connect(self.show_palette)
         chat.models_dropped.connect(self.models_dropped)
         chat.titled.connect(self._name_window)
+        application = QApplication.instance()
+        if isinstance(application, QApplication):
+            application.focusChanged.connect(self._keep_focus)
         self.resize(*_FIRST_SIZE)
         self.show_page("chat")
 
@@ -163,7 +166,15 @@ class MainWindow(QMainWindow):
         self._page = key
         self._rail.show_page(key)
         self._stack.setCurrentWidget(page)
+        self._keep_focus(None, QApplication.focusWidget())
         self.reshaped.emit()
+
+    def _keep_focus(self, _before: QWidget | None, now: QWidget | None) -> None:
+        """What is typed goes to the page that is seen, never into one behind it."""
+        page = self._pages[self._page]
+        is_in_a_page = now is not None and now is not page and self._stack.isAncestorOf(now)
+        if now is not None and is_in_a_page and not page.isAncestorOf(now):
+            page.setFocus()
 
     def close_window(self) -> None:
         """As the button of the window does."""

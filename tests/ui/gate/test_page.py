@@ -5,15 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtWidgets import QCheckBox, QDialog, QLabel, QLineEdit, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QCheckBox,
+    QDialog,
+    QLabel,
+    QLineEdit,
+    QPlainTextEdit,
+    QWidget,
+)
 
 from lockhouse.core.answering import AnswerRequest
 from lockhouse.core.cancelling import CancelToken
 from lockhouse.gate.network import Network
-from lockhouse.gate.providers import Provider
+from lockhouse.gate.providers import Provider, presets
 from lockhouse.ui.gate.claims_dialog import joined
 from lockhouse.ui.gate.models_dialog import ModelsDialog
 from lockhouse.ui.gate.page import GatePage
+from lockhouse.ui.gate.provider_values import ProviderRow
 from lockhouse.ui.markdown import plain_text
 from lockhouse.ui.models.model_card import ModelCard
 from lockhouse.ui.outbound.body_view import BodyView
@@ -111,6 +120,26 @@ def test_without_a_keyring_and_sealed_no_key_can_be_typed(window_of_a_home: Wind
     edit = dialog.findChild(QLineEdit, "key_edit")
     assert edit is not None
     assert not edit.isEnabled()
+
+
+def test_what_is_typed_here_never_goes_into_the_chat_behind(window_of_a_home: Window) -> None:
+    page = gate_page(window_of_a_home)
+    window_of_a_home.main.activateWindow()
+    window_of_a_home.page.composer.edit.setFocus()
+    focused = QApplication.focusWidget()
+    assert focused is None or focused is page or page.isAncestorOf(focused)
+    if focused is not None:
+        window_of_a_home.qtbot.keyClicks(focused, "sk-secret")
+    assert window_of_a_home.page.composer.edit.toPlainText() == ""
+
+
+def test_a_locked_keyring_hides_who_has_a_key_and_claims_nothing() -> None:
+    required = ProviderRow(presets().providers[0], "locked")
+    assert required.state().words == "Keyring locked"
+    assert not required.is_used
+    assert not required.wants_key
+    own = ProviderRow(_printer(), "locked")
+    assert own.state().words == "Needs no key"
 
 
 def test_limits_are_typed_in_place_and_kept(window_of_a_home: Window) -> None:

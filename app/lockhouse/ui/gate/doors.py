@@ -26,7 +26,7 @@ def _way(row: ProviderRow) -> Way:
         words = "Your own network only"
     elif row.may_send:
         words = "You allowed it to be asked"
-    elif row.has_key or provider.key != "required":
+    elif row.may_have_key or provider.key != "required":
         words = "Asks you before the first request"
     else:
         words = "No key yet"
@@ -36,5 +36,5 @@ def _way(row: ProviderRow) -> Way:
         words,
         provider.hosts,
         is_near=provider.zone == "lan",
-        is_suggested=row.is_used and (row.has_key or provider.key != "required"),
+        is_suggested=row.is_used and (row.may_have_key or provider.key != "required"),
     )

@@ -53,13 +53,18 @@ class ProviderRow:
 
     @property
     def has_key(self) -> bool:
-        """Whether there is one, locked away or not."""
+        """Whether there certainly is one."""
+        return self.key_state in ("set", "session")
+
+    @property
+    def may_have_key(self) -> bool:
+        """Whether there is one, or nobody can tell because the keyring is locked or silent."""
         return self.key_state not in _NO_KEY_STATES
 
     @property
     def wants_key(self) -> bool:
         """Whether nothing can be asked of it before a key is set."""
-        if self.has_key or self.provider.key == "none":
+        if self.may_have_key or self.provider.key == "none":
             return False
         told = any(one.code == "unauthorized" for one in self.health)
         return told or self.provider.key == "required"

@@ -173,9 +173,9 @@ class ProvidersCard(Card):
             add("lock-open", f"Open the door to {row.place}", lambda: self.open_wanted.emit(name))
         if provider.key != "none":
             menu.addSeparator()
-            words = "Replace the key…" if row.has_key else "Set key…"
+            words = "Replace the key…" if row.may_have_key else "Set key…"
             add("key-round", words, lambda: self.key_wanted.emit(name))
-            if row.has_key:
+            if row.may_have_key:
                 add("circle-check", "Test the key", lambda: self.test_wanted.emit(name))
                 add("x", "Remove the key…", lambda: self.remove_key_wanted.emit(name))
         if row.may_send:

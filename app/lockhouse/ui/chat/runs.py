@@ -159,7 +159,7 @@ class Runs(QObject):
                 run.remark = "Began again: another server took over"
                 self._show_from_start(run)
             else:
-                self._take_other(run, event)
+                self._take_other(run, event, has_words=bool(run.text or text))
         run.text += text
         run.reasoning += reasoning
         if text or reasoning:
@@ -183,7 +183,7 @@ class Runs(QObject):
             )
         )
 
-    def _take_other(self, run: _Run, event: TurnEvent) -> None:
+    def _take_other(self, run: _Run, event: TurnEvent, *, has_words: bool) -> None:
         if isinstance(event, TurnStarted):
             run.message_id = event.answer.id
             if event.answer.content:
@@ -198,7 +198,7 @@ class Runs(QObject):
         elif isinstance(event, Usage):
             run.counted = event.completion_tokens
         elif isinstance(event, Notice):
-            if event.code in _QUIET and not run.text:
+            if event.code in _QUIET and not has_words:
                 run.told = event.message
             elif event.code in _QUIET:
                 self.noticed.emit(Note(event.message))

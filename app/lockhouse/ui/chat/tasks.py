@@ -50,7 +50,7 @@ class Tasks:
                 Subject("message", "Your message"),
                 lambda _: self._request(opened, question),
                 lambda answerer, _: self._chat.ask(opened, question, answerer),
-                self._local,
+                None if question.images else self._local,  # nobody here can look at pictures
             )
         )
 

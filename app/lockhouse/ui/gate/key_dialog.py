@@ -96,6 +96,7 @@ class KeyDialog(QDialog):
         theme, px = self._theme, self._theme.px
         self._spinner = Spinner(theme, "Working")
         self._spinner.hide()
+        self._doing = label("", role="caption", ink="2", name="key_doing")
         self._close = push_button(theme, "Cancel", name="key_cancel")
         self._close.clicked.connect(self.reject)
         self._test = push_button(theme, "Test", name="key_test")
@@ -109,6 +110,7 @@ class KeyDialog(QDialog):
         row = QHBoxLayout()
         row.setSpacing(px(8))
         row.addWidget(self._spinner)
+        row.addWidget(self._doing)
         row.addStretch(1)
         for button in (self._close, self._test, self._keep):
             row.addWidget(button)
@@ -129,12 +131,24 @@ class KeyDialog(QDialog):
         key = self.edit.text()
         self.edit.clear()
         self._keep.setEnabled(False)
-        self._spinner.show()
+        self._begin(
+            "The system may ask for the keyring’s password"
+            if self._row.key_state == "locked"
+            else "Keeping it…"
+        )
         self.key_given.emit(key)
+
+    def _begin(self, words: str) -> None:
+        self._spinner.show()
+        self._doing.setText(words)
+
+    def _rest(self) -> None:
+        self._spinner.hide()
+        self._doing.clear()
 
     def show_kept(self, state: str) -> None:
         """It is kept; now it can be tested."""
-        self._spinner.hide()
+        self._rest()
         self.edit.hide()
         self._keep.hide()
         self._close.setText("Done")
@@ -154,18 +168,18 @@ class KeyDialog(QDialog):
 
     def show_failed(self, error: LockhouseError) -> None:
         """It could not be kept."""
-        self._spinner.hide()
+        self._rest()
         self._say("danger", error.message, error.hint)
         self.edit.setFocus()
 
     def _ask_test(self) -> None:
         self._test.setEnabled(False)
-        self._spinner.show()
+        self._begin("Asking for its list of models…")
         self.test_wanted.emit()
 
     def show_tested(self, test: KeyTest) -> None:
         """What the provider said."""
-        self._spinner.hide()
+        self._rest()
         self._test.setEnabled(True)
         self._test.setText("Test again")
         if test.is_good:

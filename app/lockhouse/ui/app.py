@@ -192,7 +192,7 @@ class App(QObject):
         pages.shortcuts_wanted.connect(window.show_shortcuts)
         pages.targets_changed.connect(self.models.refresh)
         pages.targets_changed.connect(chat.refresh_destinations)
-        self.network.changed.connect(lambda _: chat.refresh_destinations())
+        self.network.changed.connect(chat.follow_network)
         chat.key_wanted.connect(self._ask_key)
         chat.door_wanted.connect(pages.ask_open)
         chat.limits_wanted.connect(lambda: window.show_page("gate"))

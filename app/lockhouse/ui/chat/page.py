@@ -44,6 +44,7 @@ from lockhouse.ui.chat.values import (
     Refused,
     RunState,
 )
+from lockhouse.ui.network import NetworkView
 from lockhouse.ui.settings.store import SettingsStore
 from lockhouse.ui.surfaces import BannerStack
 from lockhouse.ui.theme import Theme
@@ -88,6 +89,7 @@ class ChatPage(QWidget):
         self._knows_models = False
         self._is_opening = False  # a chat is on its way to the page
         self._was_started = False
+        self._door: tuple[object, ...] = ()
         self._facts_of = self._facts_shown = ""
         self._loaded_id: str | None = None
         self._kept_draft = ""
@@ -344,6 +346,13 @@ class ChatPage(QWidget):
     def refresh_destinations(self) -> None:
         """Keys, doors, providers or their chosen models may be others now."""
         self._controller.forwarding.refresh()
+
+    def follow_network(self, view: NetworkView) -> None:
+        """Another door may be open. What is only counted changes nothing here."""
+        door = (view.way, view.hosts)
+        if door != self._door:
+            self._door = door
+            self.refresh_destinations()
 
     def apply_settings(self, settings: Settings) -> None:
         """What of the settings concerns this page."""

@@ -289,7 +289,12 @@ class Gate:
         A program that started sealed stays as it is; :meth:`status` then says to start it anew.
         One that has a broker can reach what is added at once, as far as :meth:`way_to` says so.
         """
-        return self._switch().unseal(os.environ, hosts=hosts, lan_hosts=lan_hosts, add=add).state
+        proxy = self.state.proxy  # a window cannot name one: what a command set stays the way out
+        return (
+            self._switch()
+            .unseal(os.environ, hosts=hosts, lan_hosts=lan_hosts, add=add, proxy=proxy)
+            .state
+        )
 
     def records(
         self,

@@ -34,6 +34,7 @@ class NetworkView:
     explanation: str = ""
     what_to_do: str = ""
     hosts: tuple[str, ...] = ()
+    lan_hosts: tuple[str, ...] = ()  # those of them that must be near
     since: str = ""
     bytes_out: int = 0
 
@@ -97,10 +98,6 @@ class NetworkWatch(QObject):
         """End every broker of this home at once, and keep it sealed."""
         self._switch(self._gate.seal)
 
-    def allow(self) -> None:
-        """Let windows that start from now on reach the hub of models."""
-        self._switch(self._gate.unseal)
-
     def open_to(
         self, hosts: Sequence[str], lan_hosts: Sequence[str] = (), *, add: bool = False
     ) -> None:
@@ -122,13 +119,14 @@ class NetworkWatch(QObject):
         self._jobs.run(switch, self._tell, self.failed.emit)
 
     def _read(self) -> NetworkView:
-        status, hosts = self._gate.status(), self._gate.state.all_hosts
+        status, state = self._gate.status(), self._gate.state
         return NetworkView(
             status.way,
             status.title,
             status.explanation,
             status.what_to_do,
-            hosts,
+            state.all_hosts,
+            state.all_hosts if state.lan else state.lan_hosts,
             status.since,
             status.bytes_out,
         )

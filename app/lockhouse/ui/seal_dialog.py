@@ -190,7 +190,9 @@ class DoorDialog(QDialog):
         for way in self._ways:
             if self._boxes[way.key].isChecked():
                 (near if way.is_near else far).extend(way.hosts)
-        far += [host for host in self._others if self._boxes[host].isChecked()]
+        for host in self._others:
+            if self._boxes[host].isChecked():
+                (near if host in self._view.lan_hosts else far).append(host)
         return tuple(dict.fromkeys(far)), tuple(dict.fromkeys(near))
 
     def _look(self) -> None:

@@ -19,6 +19,7 @@ from lockhouse.core.answering import AnswerRequest
 from lockhouse.core.cancelling import CancelToken
 from lockhouse.gate.network import Network
 from lockhouse.gate.providers import Provider, presets
+from lockhouse.places import paths_for
 from lockhouse.ui.gate.claims_dialog import joined
 from lockhouse.ui.gate.models_dialog import ModelsDialog
 from lockhouse.ui.gate.page import GatePage
@@ -110,6 +111,48 @@ def test_a_door_is_opened_for_what_is_chosen_and_sealed_again(
     window.until(lambda: not Network(window.workspace.paths.network).state().is_open)
     window.until(lambda: page.records.table.rowCount() == 2)
     window.until(lambda: "Sealed by you" in text_of(page, "gate_below"))
+
+
+def test_a_door_that_is_open_can_be_widened_and_narrowed(
+    start_open: Start, server: RemoteServer
+) -> None:
+    window = start_open((server.host, "127.0.0.1:9000"), (office(server),))
+    page = gate_page(window)
+    window.until(lambda: window.app.network.view.is_open)
+    window.press("gate_change", page)
+    dialog = window.dialog("open_dialog")
+    boxes = {box.text(): box for box in dialog.findChildren(QCheckBox)}
+    assert boxes["Office"].isChecked()
+    assert boxes["127.0.0.1:9000"].isChecked()  # a host that belongs to nobody is not lost
+    boxes["Mistral"].setChecked(True)
+    window.press("open_later", dialog)
+    network = Network(window.workspace.paths.network)
+    window.until(lambda: "api.mistral.ai:443" in network.state().all_hosts)
+    assert set(network.state().lan_hosts) == {server.host, "127.0.0.1:9000"}
+    window.until(lambda: "api.mistral.ai:443" in window.app.network.view.hosts)
+    assert window.app.network.view.is_open  # what is added is reached at once
+    window.app.pages.ask_open()
+    dialog = window.dialog("open_dialog")
+    for box in dialog.findChildren(QCheckBox):
+        box.setChecked(box.text() == "Mistral")
+    window.press("open_later", dialog)
+    window.until(lambda: window.app.network.view.way == "broker_gone")
+    assert network.state().all_hosts == ("api.mistral.ai:443",)
+
+
+def test_a_proxy_that_a_command_named_stays_the_way_out(
+    open_window: OpenWindow, home: Path
+) -> None:
+    paths = paths_for(home)
+    network = Network(paths.network)
+    network.open(["huggingface.co"], proxy="http://127.0.0.1:3128")
+    window = open_window(home)
+    gate_page(window)
+    window.until(lambda: window.app.network.view.opens_next)
+    window.app.pages.ask_open("mistral")
+    window.press("open_later", window.dialog("open_dialog"))
+    window.until(lambda: "api.mistral.ai:443" in network.state().hosts)
+    assert network.state().proxy == "http://127.0.0.1:3128"
 
 
 def test_without_a_keyring_and_sealed_no_key_can_be_typed(window_of_a_home: Window) -> None:

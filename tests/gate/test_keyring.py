@@ -106,6 +106,25 @@ def test_set_listed_tested_and_removed(
     assert [row["kind"] for row in json.loads(listed.stdout)] == ["key_removed", "key_set"]
 
 
+def test_looking_for_keys_makes_no_keyring_and_asks_for_no_password(
+    bus: dict[str, str], lockhouse: Run, tmp_path: Path
+) -> None:
+    """Where nothing was ever kept, reading the usual way would have a new keyring made."""
+    with subprocess.Popen(
+        ["gnome-keyring-daemon", "--start", "--foreground", "--components=secrets"],
+        env={**os.environ, **bus},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as daemon:
+        waiting = ["gdbus", "wait", "--session", "--timeout=30", "org.freedesktop.secrets"]
+        subprocess.run(waiting, env={**os.environ, **bus}, check=True)
+        assert state(lockhouse("keys", "list", "--json", **bus)) == "none"
+        assert code(lockhouse("keys", "test", "office", "--json", **bus)) == "no_key"
+        daemon.kill()
+    assert not list((tmp_path / "data").rglob("*.keyring"))
+
+
 def test_a_key_stays_with_the_hosts_it_was_set_for(
     keyring: dict[str, str], lockhouse: Run, home: Path, key: str
 ) -> None:

@@ -12,11 +12,13 @@ import secrets
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from lockhouse.gate import keyring_access as access
 from lockhouse.gate.providers import Provider, Providers
 from lockhouse.storage.database import Database
 from tests.gate.conftest import ROOT, Door, told
@@ -123,6 +125,44 @@ def test_looking_for_keys_makes_no_keyring_and_asks_for_no_password(
         assert code(lockhouse("keys", "test", "office", "--json", **bus)) == "no_key"
         daemon.kill()
     assert not list((tmp_path / "data").rglob("*.keyring"))
+
+
+@pytest.fixture
+def no_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can ask a person for a password, whoever runs the tests."""
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def unmade(no_window: None, bus: dict[str, str]) -> Iterator[dict[str, str]]:
+    """A keyring service that has no keyring yet, and nobody to ask for its password."""
+    with subprocess.Popen(
+        ["gnome-keyring-daemon", "--foreground", "--components=secrets"],
+        env={**os.environ, **bus},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as daemon:
+        waiting = ["gdbus", "wait", "--session", "--timeout=30", "org.freedesktop.secrets"]
+        subprocess.run(waiting, env={**os.environ, **bus}, check=True)
+        yield bus
+        daemon.kill()
+
+
+def test_a_keyring_that_cannot_be_made_is_told_in_words(
+    unmade: dict[str, str], lockhouse: Run, key: str
+) -> None:
+    refused = lockhouse("keys", "set", "office", stdin=f"{key}\n", **unmade)
+    assert refused.returncode == 7
+    assert "never been set up" in refused.stderr
+    assert "chat --key" in refused.stderr
+    assert "InitError" not in refused.stderr
+
+
+def test_whoever_waits_for_the_keyring_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+    told_so = threading.Event()
+    assert access.ask(lambda _: told_so.wait(30), limit_s=60, on_wait=told_so.set)
 
 
 def test_a_key_stays_with_the_hosts_it_was_set_for(

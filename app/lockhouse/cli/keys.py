@@ -46,7 +46,7 @@ def set_key(door: Door, provider: str, *, is_json: bool) -> None:
         hosts = naming.key_hosts(provider, providers, gate.state, os.environ)
         if sys.stdin.isatty():  # before anybody types one
             kept_keys.require_keyring()
-        kept_keys.write(provider, read_key(provider), hosts)
+        kept_keys.write(provider, read_key(provider), hosts, on_wait=_tell_waiting)
         gate.note("key_set", host=" ".join(hosts), purpose=_PURPOSE, outcome=f"{provider}: set")
     backend = kept_keys.backend_name()
     if is_json:
@@ -138,6 +138,10 @@ def read_key(provider: str) -> str:
     if sys.stdin.isatty():
         return str(click.prompt(f"Key for {provider}", hide_input=True, err=True))
     return sys.stdin.readline(8192)
+
+
+def _tell_waiting() -> None:
+    output.note("Waiting for the keyring to be unlocked: it asks for its password in a window…")
 
 
 @contextmanager

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ANSWER_S = 5.0
 UNLOCK_S = 60.0  # a person may be typing the keyring's password
+SILENT_S = 2.0  # from then on, whoever waits is told for what
 _SECRET_SERVICE = "keyring.backends.SecretService"  # noqa: S105 - a module
 _TRUSTED = (
     _SECRET_SERVICE,
@@ -26,16 +27,28 @@ _TRUSTED = (
     "keyring.backends.macOS",
     "keyring.backends.Windows",
 )
+# Where a key can go meanwhile: the same words wherever no keyring can be used.
+FOR_ONE_SESSION = (
+    "Until then a key can be given for one session: in the window, or with: lockhouse chat --key"
+)
+_NOT_MADE = ("InitError",)  # by the name: the library is loaded only where it is needed
 _FoundT = TypeVar("_FoundT")
 
 # Those that were given up on and still wait: until they are gone, nobody else is sent after them.
 _stuck: list[threading.Thread] = []
 
 
-def ask(work: Callable[[KeyringBackend | None], _FoundT], *, limit_s: float = ANSWER_S) -> _FoundT:
+def ask(
+    work: Callable[[KeyringBackend | None], _FoundT],
+    *,
+    limit_s: float = ANSWER_S,
+    on_wait: Callable[[], None] | None = None,
+) -> _FoundT:
     """Do ``work`` with the trusted backend, or with None where there is none.
 
-    Raises StorageError: the keyring is locked, or did not answer within the limit.
+    ``on_wait`` is called once when that takes a while: a person is probably asked for the
+    keyring's password. Raises StorageError: the keyring is locked, or did not answer within the
+    limit.
     """
     _stuck[:] = [thread for thread in _stuck if thread.is_alive()]
     if _stuck:
@@ -52,10 +65,16 @@ def ask(work: Callable[[KeyringBackend | None], _FoundT], *, limit_s: float = AN
 
     thread = threading.Thread(target=carry_out, name="keyring", daemon=True)
     thread.start()
+    whole_s = limit_s
+    if on_wait is not None and limit_s > SILENT_S:
+        thread.join(SILENT_S)
+        limit_s -= SILENT_S
+        if thread.is_alive():
+            on_wait()
     thread.join(limit_s)
     if thread.is_alive():
         _stuck.append(thread)
-        raise _silent()
+        raise _silent(waited_s=whole_s)
     if raised:
         raise _told(raised[0]) from raised[0]
     if not found:  # a bug, shown by the thread
@@ -144,9 +163,16 @@ def _told(error: Exception) -> Exception:
         return error
     if isinstance(error, OSError | EOFError):
         return _failed(type(error).__name__)
+    if type(error).__name__ in _NOT_MADE:
+        return StorageError(
+            "The keyring has never been set up, or its password was not given.",
+            hint="Log in to the desktop and unlock it, or set it up with the system's own program "
+            "for passwords, then try again. " + FOR_ONE_SESSION,
+            code="keyring_locked",
+        )
     return StorageError(
-        f"The keyring did not open: {type(error).__name__}.",
-        hint="Unlock it, then try again.",
+        "The keyring is locked, and it was not unlocked.",
+        hint="Unlock it, then try again. " + FOR_ONE_SESSION,
         code="keyring_locked",
     )
 
@@ -159,10 +185,11 @@ def _failed(what: str) -> StorageError:
     )
 
 
-def _silent() -> StorageError:
+def _silent(*, waited_s: float = 0.0) -> StorageError:
+    waited = f", and was waited for {waited_s:g} seconds" if waited_s >= UNLOCK_S else ""
     return StorageError(
-        "The keyring does not answer.",
+        f"The keyring does not answer{waited}.",
         hint="Its service may hang, or it waits for its password in a window that you do not "
-        "see. Unlock it or log in again, then try again.",
+        f"see. Unlock it or log in again, then try again. {FOR_ONE_SESSION}",
         code="keyring_silent",
     )

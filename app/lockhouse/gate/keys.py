@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from lockhouse.core.errors import InvalidInput, NotFound, StorageError, UsageMistake
@@ -69,9 +69,12 @@ def read(provider: str, host: str) -> str | None:
     return key if _is_for(hosts, host) else None
 
 
-def write(provider: str, key: str, hosts: Iterable[str]) -> None:
+def write(
+    provider: str, key: str, hosts: Iterable[str], *, on_wait: Callable[[], None] | None = None
+) -> None:
     """Keep a key for ``hosts`` and for no others.
 
+    ``on_wait`` is called when the keyring seems to wait for its own password.
     Raises StorageError without a keyring, InvalidInput for what is no key.
     """
     name, key, bound = checked_provider(provider), checked(key), bound_hosts(hosts)
@@ -83,7 +86,7 @@ def write(provider: str, key: str, hosts: Iterable[str]) -> None:
         backend.set_password(_SERVICE, name, json.dumps(entry))
         backend.set_password(_SERVICE, _index(name), json.dumps(bound))
 
-    access.ask(keep, limit_s=access.UNLOCK_S)
+    access.ask(keep, limit_s=access.UNLOCK_S, on_wait=on_wait)
 
 
 def remove(provider: str) -> None:
@@ -175,8 +178,7 @@ def no_keyring() -> StorageError:
     """What to tell someone whose key cannot be kept."""
     return StorageError(
         "This system has no keyring that could keep the key safely, so it was not kept.",
-        hint="Install gnome-keyring or KWallet and log in again. Until then a key can be given "
-        "for one session: in the window, or with: lockhouse chat --key",
+        hint=f"Install gnome-keyring or KWallet and log in again. {access.FOR_ONE_SESSION}",
         code="no_keyring",
     )
 

@@ -126,6 +126,22 @@ def test_what_is_typed_meanwhile_waits_and_can_be_taken_back(answering: Window) 
     assert len(answering.messages) == 2
 
 
+def test_what_still_waits_goes_before_what_is_typed_later(answering: Window) -> None:
+    answering.app.settings.set("answer_max_tokens", 0)
+    answering.type_and_send("Write the numbers from one to five hundred in words.")
+    answering.until(lambda: len(answering.messages) == 2 and bool(answering.last.text))
+    answering.type_and_send("And then?")
+    answering.page.stop_or_close()
+    answering.idle()
+    assert any("still waits" in label.text() for label in answering.page.toast.findChildren(QLabel))
+    answering.app.settings.set("answer_max_tokens", 8)
+    answering.type_and_send("And after that?")
+    answering.until(lambda: len(answering.messages) == 6)
+    answering.idle()
+    asked = [message.text for message in answering.messages if message.role == "user"]
+    assert asked[1:] == ["And then?", "And after that?"]
+
+
 def test_a_waiting_message_is_sent_when_the_answer_ends(answering: Window) -> None:
     answering.app.settings.set("answer_max_tokens", 8)
     answering.type_and_send(PARIS)

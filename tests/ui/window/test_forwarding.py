@@ -129,6 +129,43 @@ def test_always_asks_no_more(cloud: Window, server: RemoteServer) -> None:
     assert cloud.workspace.consents.given(cloud.workspace.providers.get("cloudy"))
 
 
+def test_what_waited_stays_on_this_machine_though_the_chat_goes_elsewhere_now(
+    cloud: Window, server: RemoteServer
+) -> None:
+    cloud.workspace.consents.give(cloud.workspace.providers.get("cloudy"))
+    cloud.app.settings.set("answer_max_tokens", 0)
+    cloud.type_and_send("Write the numbers from one to five hundred in words.")
+    cloud.until(lambda: len(cloud.messages) == 2 and bool(cloud.last.text))
+    cloud.app.settings.set("answer_max_tokens", 8)
+    cloud.type_and_send("A secret of this machine")
+    choose_cloud(cloud)
+    cloud.page.stop_or_close()
+    cloud.idle()
+    cloud.type_and_send("For all to read")
+    cloud.until(lambda: len(cloud.messages) == 6)
+    cloud.idle()
+    assert [message.text for message in cloud.messages[2::2]] == [
+        "A secret of this machine",
+        "For all to read",
+    ]
+    assert cloud.messages[3].badge == "Local"
+    assert cloud.last.badge == f"API · {server.host}"
+    assert len(server.asked()) == 1
+
+
+def test_a_new_chat_begins_on_this_machine(cloud: Window, server: RemoteServer) -> None:
+    choose_cloud(cloud)
+    cloud.type_and_send("Who is there?")
+    cloud.press("outbound_always", sheet_of(cloud))
+    cloud.until(lambda: len(cloud.messages) == 2)
+    cloud.idle()
+    cloud.page.new_chat()
+    assert cloud.page.head.destination.text() == "On this machine"
+    cloud.ask("Hello")
+    assert cloud.last.badge == "Local"
+    assert len(server.asked()) == 1
+
+
 def test_escape_sends_nothing_and_keeps_the_draft(cloud: Window, server: RemoteServer) -> None:
     choose_cloud(cloud)
     cloud.type_and_send("Not yet")

@@ -16,6 +16,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 
 from lockhouse.answer.everything import AllTargets
+from lockhouse.answer.targets import Target
 from lockhouse.chat.conversations import Conversation, Conversations, Message
 from lockhouse.chat.turns import TurnEvent, Turns
 from lockhouse.core.answering import AnswerRequest, Image
@@ -44,6 +45,7 @@ from lockhouse.ui.jobs import Jobs, ignore
 from lockhouse.ui.settings.store import SettingsStore
 
 _Result = TypeVar("_Result")
+_STILL_WAITS = "What you typed meanwhile still waits. It goes before your next message."
 
 
 class ChatController(QObject):
@@ -183,13 +185,15 @@ class ChatController(QObject):
         if not text.strip() and not images:
             return
         opened = self._open
-        if opened is not None and self.runs.running(opened.id):
-            queue = self._queues.setdefault(opened.id, [])
-            queue.append(QueuedText(f"queued-{next(self._numbers)}", text, images))
-            self.taken.emit()
-            self._tell_queue()
-        else:
+        if opened is None or not (self.runs.running(opened.id) or self._queues.get(opened.id)):
             self.tasks.message(Question(text, images))
+            return
+        queue = self._queues.setdefault(opened.id, [])
+        queue.append(QueuedText(f"queued-{next(self._numbers)}", text, images, self.target))
+        self.taken.emit()
+        if not self.runs.running(opened.id):  # what waited longer goes first
+            self._ask_next(opened.id)
+        self._tell_queue()
 
     def ask(self, opened: Conversation | None, question: Question, answerer: Answerer) -> None:
         """Ask in that conversation, or in a new one. ``answerer`` is called on another thread."""
@@ -428,6 +432,8 @@ class ChatController(QObject):
         def begin(created: Conversation) -> None:
             self._new_draft = self._new_system = ""
             self._new_parameters = {}
+            if self.forwarding.is_elsewhere(target):
+                self._new_target = ""  # chosen for this chat, not for those that follow
             self._open, self._wanted = created, created.id
             self.opened.emit(OpenedChat(created))
             self._ask(created, question, answerer)
@@ -487,15 +493,27 @@ class ChatController(QObject):
         if ended.message_id:
             self._read_message(ended.conversation_id, ended.message_id)
         finished = ended.finished
-        queue = self._queues.get(ended.conversation_id)
-        if not queue or finished is None or finished.finish_reason not in ("stop", "length"):
+        if not self._queues.get(ended.conversation_id):
             return
-        waiting = queue.pop(0)
+        if finished is not None and finished.finish_reason in ("stop", "length"):
+            self._ask_next(ended.conversation_id)
+        elif ended.conversation_id == self.conversation_id:
+            self.noticed.emit(Note(_STILL_WAITS))
+
+    def _ask_next(self, conversation_id: str) -> None:
+        """Ask what waits there longest."""
+        waiting = self._queues[conversation_id].pop(0)
         self._tell_queue()
         question = Question(waiting.text, waiting.images)
+
+        def answerer(chat: Conversation) -> Target:
+            # Elsewhere only where that was so when it was typed and still is.
+            moved = chat.target != waiting.target and self.forwarding.is_elsewhere(chat.target)
+            return self._targets.get(waiting.target if moved else chat.target)
+
         self._jobs.run_in_order(
-            lambda: self._conversations.get(ended.conversation_id),
-            lambda chat: self._ask(chat, question, lambda: chat.target),
+            lambda: self._conversations.get(conversation_id),
+            lambda chat: self._ask(chat, question, lambda: answerer(chat)),
             self._fail,
         )
 

@@ -108,11 +108,12 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class QueuedText:
-    """A message typed while the model was still answering."""
+    """A message typed while the model was still answering, and whom it was meant for then."""
 
     id: str
     text: str
     images: tuple[Image, ...] = ()
+    target: str = ""
 
 
 @dataclass(frozen=True, slots=True)

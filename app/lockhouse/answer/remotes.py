@@ -18,6 +18,7 @@ from lockhouse.core.errors import LockhouseError
 from lockhouse.gate.consents import Consents
 from lockhouse.gate.costs.budget import Budget
 from lockhouse.gate.door import Gate
+from lockhouse.gate.protocol import RemoteFailure
 from lockhouse.gate.providers import Provider, Providers, RemoteModel
 from lockhouse.gate.remote_requests import ListedModels, ListModels
 from lockhouse.gate.sent import Sent
@@ -97,11 +98,15 @@ class RemoteTargets:
                 else:
                     return self._providers.keep_models(name, found.models)
 
-    def health(self, name: str) -> _HealthList:
-        """Ask each server of a provider whether it is there, all at the same time."""
+    def health(self, name: str, *, purpose: str = "") -> _HealthList:
+        """Ask each server of a provider whether it is there, all at the same time.
+
+        ``purpose`` is what the records say of it.
+        """
         provider = self._providers.get(name)
+        purpose = purpose or f"check of {name}"
         with ThreadPoolExecutor(min(8, len(provider.endpoints)), "health") as pool:
-            return [*pool.map(lambda url: self._check(provider, url), provider.endpoints)]
+            return [*pool.map(lambda url: self._check(provider, url, purpose), provider.endpoints)]
 
     def key_state(self, provider: Provider) -> str:
         """What the keyring says; asked again after a moment only. One of ``keys.KeyState``."""
@@ -131,7 +136,7 @@ class RemoteTargets:
             usable |= {"locked", "silent"}
         return provider.name if self.key_state(provider) in usable else ""
 
-    def _ask(self, provider: Provider, url: str) -> ListedModels:
+    def _ask(self, provider: Provider, url: str, purpose: str = "") -> ListedModels:
         request = ListModels(
             provider.name,
             provider.dialect,
@@ -139,15 +144,19 @@ class RemoteTargets:
             key=self.key_of(provider),
             title=provider.title,
         )
-        return self._gate.ask(
-            request, reply_type=ListedModels, purpose=f"models of {provider.name}"
-        )
+        purpose = purpose or f"models of {provider.name}"
+        try:
+            return self._gate.ask(request, reply_type=ListedModels, purpose=purpose)
+        except LockhouseError as error:
+            if error.code == "unauthorized" and not request.key:
+                raise _wants_key(provider) from error
+            raise
 
-    def _check(self, provider: Provider, url: str) -> EndpointHealth:
+    def _check(self, provider: Provider, url: str, purpose: str) -> EndpointHealth:
         at = datetime.now(UTC).isoformat(timespec="seconds")
         try:
             with self._sharing.lease([url]):  # some give up an answer to be asked this
-                found = self._ask(provider, url)
+                found = self._ask(provider, url, purpose)
         except LockhouseError as error:
             if another_may_answer(error.code) and error.code != "host_not_allowed":
                 self._sharing.note_down(url)
@@ -162,3 +171,13 @@ class RemoteTargets:
             )
         self._sharing.note_up(url, found.duration_s)
         return EndpointHealth(url, is_up=True, latency_s=found.duration_s, checked_at=at)
+
+
+def _wants_key(provider: Provider) -> RemoteFailure:
+    """It refused a request that went without a key: there is none that it could not accept."""
+    return RemoteFailure(
+        f"{provider.title} wants a key, and none is set.",
+        hint=f"Set it: lockhouse keys set {provider.name}",
+        code="unauthorized",
+        status=401,
+    )

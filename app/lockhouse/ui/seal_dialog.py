@@ -45,7 +45,6 @@ class Way:
     words: str
     hosts: tuple[str, ...]
     is_near: bool = False  # only addresses of this machine and private networks
-    is_suggested: bool = False
 
 
 class DoorDialog(QDialog):
@@ -127,10 +126,10 @@ class DoorDialog(QDialog):
     def _is_ticked(self, way: Way, wanted: str) -> bool:
         if way.key == wanted:
             return True
-        if self._view.hosts:
-            listed = self._view.hosts
-            return all(host in listed or allows(listed, *split_host(host)) for host in way.hosts)
-        return way.is_suggested and not wanted
+        listed = self._view.hosts
+        return bool(listed) and all(
+            host in listed or allows(listed, *split_host(host)) for host in way.hosts
+        )
 
     def _row(self, way: Way, *, is_ticked: bool) -> QWidget:
         px = self._theme.px

@@ -76,6 +76,12 @@ def menu_entry(page: GatePage, name: str, words: str) -> Callable[[], None]:
     return next(action.trigger for action in menu.actions() if action.text().startswith(words))
 
 
+def check(window: Window, page: GatePage) -> None:
+    """As the button does, once the door is seen to be open."""
+    window.until(lambda: page.providers._check.isVisible())
+    window.press("providers_check", page)
+
+
 # sealed
 
 
@@ -97,8 +103,8 @@ def test_a_door_is_opened_for_what_is_chosen_and_sealed_again(
     window.press("gate_open", page)
     dialog = window.dialog("open_dialog")
     boxes = {box.text(): box for box in dialog.findChildren(QCheckBox)}
-    assert boxes["Printer room"].isChecked()  # one's own is what is likely meant
-    assert not boxes["Model downloads"].isChecked()
+    assert not any(box.isChecked() for box in boxes.values())  # nobody asked for any of them
+    boxes["Printer room"].setChecked(True)
     boxes["Mistral"].setChecked(True)
     window.press("open_later", dialog)
     window.until(lambda: window.app.network.view.opens_next)
@@ -182,7 +188,7 @@ def test_a_locked_keyring_hides_who_has_a_key_and_claims_nothing() -> None:
     assert not required.is_used
     assert not required.wants_key
     own = ProviderRow(_printer(), "locked")
-    assert own.state().words == "Needs no key"
+    assert own.state().words == "Not checked"
 
 
 def test_limits_are_typed_in_place_and_kept(window_of_a_home: Window) -> None:
@@ -223,11 +229,30 @@ def test_the_proof_is_run_here_and_shows_what_stopped_each_attempt(
 # open
 
 
-def test_an_own_server_is_looked_after_and_its_models_are_ticked(
+def test_a_server_is_asked_only_when_somebody_wants_it(
     start_open: Start, server: RemoteServer
 ) -> None:
     window = start_open((server.host,), (office(server),))
     page = gate_page(window)
+    window.until(lambda: window.app.network.view.is_open)
+    window.until(lambda: state_of(page, "office") == "Not checked")
+    window.stored()
+    assert server.requests == []
+    window.press("providers_check", page)
+    window.until(lambda: state_of(page, "office").startswith("Up, "))
+    shown = [one.text() for one in page.providers.findChildren(QLabel)]
+    assert any("Checked at " in text for text in shown)
+    assert len(server.requests) == 1
+    purposes = [one.record.purpose for one in window.app.pages.gate.records._records.search()]
+    assert "check of office, asked by you" in purposes
+
+
+def test_an_own_server_is_checked_and_its_models_are_ticked(
+    start_open: Start, server: RemoteServer
+) -> None:
+    window = start_open((server.host,), (office(server),))
+    page = gate_page(window)
+    check(window, page)
     window.until(lambda: state_of(page, "office").startswith("Up, "))
     menu_entry(page, "office", "Models")()
     dialog = window.dialog("models_dialog")
@@ -237,7 +262,7 @@ def test_an_own_server_is_looked_after_and_its_models_are_ticked(
     dialog._tick(dialog.models.index(0, 0))
     window.until(lambda: len(window.workspace.remotes.list()) == 1)
     window.press("gate_seal", page)
-    window.until(lambda: state_of(page, "office") == "Needs no key")
+    window.until(lambda: state_of(page, "office") == "Not checked")
 
 
 def test_what_was_sent_is_shown_byte_for_byte(start_open: Start, server: RemoteServer) -> None:
@@ -277,6 +302,7 @@ def test_a_key_is_held_for_the_session_tested_replaced_and_removed(start_open: S
     with RemoteServer("openai", key=KEY) as server:
         window = start_open((server.host,), (office(server),))
         page = gate_page(window)
+        check(window, page)
         window.until(lambda: state_of(page, "office") == "Wants a key")
         window.press("key_office", page)
         dialog = window.dialog("key_dialog")
@@ -295,10 +321,13 @@ def test_a_key_is_held_for_the_session_tested_replaced_and_removed(start_open: S
         window.press("key_test", dialog)
         window.until(lambda: "The key works" in banner_in(dialog, "key_banner"))
         dialog.close()
+        check(window, page)
         window.until(lambda: state_of(page, "office").startswith("Up, "))
         page.dialogs.remove_key("office")
         question = window.dialog("provider_question")
         window.press("dialog_yes", question)
+        window.until(lambda: state_of(page, "office") == "Not checked")
+        check(window, page)
         window.until(lambda: state_of(page, "office") == "Wants a key")
         kinds = {one.record.kind for one in window.app.pages.gate.records._records.search()}
         assert {"key_set", "key_tested", "key_removed"} <= kinds
@@ -320,7 +349,7 @@ def test_a_server_is_checked_added_and_removed(start_open: Start, server: Remote
     window.press("server_add", dialog)
     window.until(lambda: page._controller.providers.row("b-ro-2") is not None)
     window.until(lambda: len(window.workspace.remotes.list()) == 2)
-    window.until(lambda: state_of(page, "b-ro-2").startswith("Up, "))
+    window.until(lambda: state_of(page, "b-ro-2") == "Not checked")
     page.dialogs.remove("b-ro-2")
     window.press("dialog_yes", window.dialog("provider_question"))
     window.until(lambda: page._controller.providers.row("b-ro-2") is None)
@@ -336,12 +365,68 @@ def test_a_dead_server_and_a_host_that_needs_a_new_start_are_told(
     both = Provider("office", "Office", "openai", "lan", (server.endpoint, gone), key="optional")
     window = start_open((server.host, host), (both,))
     page = gate_page(window)
+    check(window, page)
     window.until(lambda: state_of(page, "office").startswith("1 of 2 up"))
+
+
+def test_an_address_without_its_path_is_told_and_mended(
+    start_open: Start, server: RemoteServer
+) -> None:
+    window = start_open((server.host,))
+    page = gate_page(window)
+    window.press("provider_add", page)
+    dialog = window.dialog("server_dialog")
+    typed(dialog, "server_urls", f"http://{server.host}")
+    typed(dialog, "server_title", "Office")
+    window.press("server_check", dialog)
+    window.until(lambda: "Under /v1: It answers" in banner_in(dialog, "server_banner"))
+    (banner,) = dialog.findChildren(Banner, "server_banner")
+    banner.action_chosen.emit("use")
+    assert dialog.draft.urls == (server.endpoint,)  # type: ignore[attr-defined]
+
+
+def test_a_server_at_a_wrong_address_answers_and_can_be_moved(
+    start_open: Start, server: RemoteServer
+) -> None:
+    bare = f"http://{server.host}"
+    window = start_open((server.host,), (Provider("office", "Office", "openai", "lan", (bare,),
+                                                  key="optional"),))  # fmt: skip
+    page = gate_page(window)
+    check(window, page)
+    window.until(lambda: state_of(page, "office") == "Not as expected")
+    menu_entry(page, "office", "Models")()
+    models = window.dialog("models_dialog")
+    window.until(lambda: "no list of models" in banner_in(models, "banner"))
+    assert f"{bare}/v1" in banner_in(models, "banner")
+    assert "lists no" not in text_of(models, "models_nothing")
+    models.findChildren(Banner, "banner")[0].action_chosen.emit("change")
+    dialog = window.dialog("server_dialog")
+    typed(dialog, "server_urls", server.endpoint)
+    window.press("server_add", dialog)
+    window.until(lambda: window.workspace.providers.get("office").endpoints == (server.endpoint,))
+    window.until(lambda: len(window.workspace.remotes.list()) == 2)
+    assert window.workspace.providers.get("office").key == "optional"
+
+
+def test_the_models_of_a_server_that_wants_a_key_lead_to_where_it_is_set(
+    start_open: Start,
+) -> None:
+    with RemoteServer("openai", key=KEY) as server:
+        window = start_open((server.host,), (office(server),))
+        page = gate_page(window)
+        window.until(lambda: window.app.network.view.is_open)
+        menu_entry(page, "office", "Models")()
+        models = window.dialog("models_dialog")
+        window.until(lambda: "Office wants a key" in banner_in(models, "banner"))
+        assert "lockhouse" not in banner_in(models, "banner")
+        models.findChildren(Banner, "banner")[0].action_chosen.emit("key")
+        assert window.dialog("key_dialog").isVisible()
 
 
 def test_a_server_that_stalls_can_be_left_alone(start_open: Start, server: RemoteServer) -> None:
     window = start_open((server.host,), (office(server),))
     page = gate_page(window)
+    check(window, page)
     window.until(lambda: state_of(page, "office").startswith("Up, "))
     server.faults.append(Fault("stall-before"))
     menu_entry(page, "office", "Check")()

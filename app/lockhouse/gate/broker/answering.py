@@ -21,6 +21,7 @@ from lockhouse.gate.broker import failures
 from lockhouse.gate.broker.sse import SseParser
 from lockhouse.gate.dialects import Dialect, dialect
 from lockhouse.gate.dialects.refusals import (
+    PARTLY_CAME,
     UNREADABLE,
     Recipient,
     bad_stream,
@@ -58,7 +59,7 @@ def send_answer_request(request: SendAnswerRequest, context: BrokerContext) -> _
     """Ask, and ask again where that makes sense, until there is an answer or a failure."""
     host = _host(request.url)
     key = context.key(request.key, host) if request.key else None
-    who = Recipient(request.provider, request.title or host)
+    who = Recipient(request.provider, request.title or host, has_key=bool(key))
     if request.key and not key:
         raise _no_key(who, host, context)
     ends_at = time.monotonic() + request.total_s
@@ -71,7 +72,7 @@ def send_answer_request(request: SendAnswerRequest, context: BrokerContext) -> _
             told, wait_s = _without_key(error, key), sending.pause_s(error, attempt)
             if wait_s is None:
                 raise told from error
-            why = told.message.rstrip(".")
+            why = told.message.rstrip(".!?…")
             yield Notice("waiting", f"{why}. Trying again in {waiting(wait_s)}.")
         context.wait(wait_s)
         attempt += 1
@@ -236,7 +237,7 @@ class _Sending:
         title, request = self._who.title, self._request
         if self._first_token_s:
             what = f"{title} went silent in mid-answer: nothing came for {request.idle_s:g} s."
-            hint = "What came is kept. Ask again, or let it continue."
+            hint = PARTLY_CAME
         else:
             what = f"{title} began no answer in {request.first_token_s:g} seconds."
             hint = "It may be overloaded. Try again, or choose another model."
@@ -247,7 +248,7 @@ class _Sending:
         if known.code != "connection_lost":
             return known
         if self._first_token_s:
-            when, hint = "in mid-answer", "What came is kept. Ask again, or let it continue."
+            when, hint = "in mid-answer", PARTLY_CAME
         else:
             when, hint = "before it answered", "Try again, or choose another model."
         what = f"{self._who.title} broke the connection {when}."
@@ -274,8 +275,8 @@ def list_models(
 ) -> Generator[RemoteEvent, None, ListedModels]:
     """Ask which models there are. Never asks twice."""
     spoken, host = dialect(request.dialect), _host(request.endpoint)
-    who = Recipient(request.provider, request.title or host)
     key = context.key(request.key, host) if request.key else None
+    who = Recipient(request.provider, request.title or host, has_key=bool(key))
     if request.key and not key:
         raise _no_key(who, host, context)
     headers = [("accept", "application/json")]
@@ -294,6 +295,8 @@ def list_models(
     try:
         response = context.client.get(url, headers=headers, follow_redirects=False)
         duration_s = time.monotonic() - began
+        if response.status_code in (404, 405):  # no model was named that it could miss
+            raise _no_list(who, request.endpoint, response.status_code)
         if response.status_code >= 400:
             raise refusal_in(response.content, who, response.status_code, response.headers)
         if response.status_code >= 300:
@@ -351,6 +354,18 @@ def _host(url: str) -> str:
     name = parts.hostname or ""
     port = parts.port or (80 if parts.scheme == "http" else 443)
     return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
+
+
+def _no_list(who: Recipient, endpoint: str, status: int) -> RemoteFailure:
+    bare = not urlsplit(endpoint).path.strip("/")
+    return RemoteFailure(
+        f"{who.title} answers, but there is no list of models at this address.",
+        hint=f"Most servers have it under /v1: {endpoint.rstrip('/')}/v1"
+        if bare
+        else "Check the address of the server.",
+        code="not_there",
+        status=status,
+    )
 
 
 def _no_key(who: Recipient, host: str, context: BrokerContext) -> LockhouseError:

@@ -36,5 +36,4 @@ def _way(row: ProviderRow) -> Way:
         words,
         provider.hosts,
         is_near=provider.zone == "lan",
-        is_suggested=row.is_used and (row.may_have_key or provider.key != "required"),
     )

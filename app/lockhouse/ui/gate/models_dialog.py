@@ -174,6 +174,8 @@ class ModelsDialog(QDialog):
     """Ticks take effect at once."""
 
     read_wanted = Signal()
+    key_wanted = Signal()
+    change_wanted = Signal()
     chosen = Signal(str, bool)
 
     def __init__(
@@ -183,6 +185,8 @@ class ModelsDialog(QDialog):
         self._theme = theme
         px = theme.px
         self.name = row.provider.name
+        self._row = row
+        self._has_failed = False
         self.setObjectName("models_dialog")
         self.setWindowTitle(f"Models of {row.provider.title}")
         self.resize(px(560), px(560))
@@ -256,6 +260,8 @@ class ModelsDialog(QDialog):
     def ask(self) -> None:
         """Read the provider's list."""
         self._was_asked = True
+        self._has_failed = False
+        self._banners.clear()
         self._read.setEnabled(False)
         self._spinner.show()
         self.read_wanted.emit()
@@ -264,8 +270,11 @@ class ModelsDialog(QDialog):
         """What is known of them."""
         self._rest()
         self.models.show(models)
-        if self._can_read and not self._was_asked and not any(one.listed_at for one in models):
-            self.ask()
+        if not self._was_asked and not any(one.listed_at for one in models):
+            if self._row.wants_key:
+                self._offer_key(f"{self._row.provider.title} wants a key, and none is set.")
+            elif self._can_read:
+                self.ask()
         listed = max((model.listed_at for model in models), default="")
         when = (
             f"Read from the provider {words.clock(listed, wording.local_now())}." if listed else ""
@@ -276,7 +285,19 @@ class ModelsDialog(QDialog):
     def show_failed(self, error: LockhouseError) -> None:
         """The list could not be read."""
         self._rest()
-        self._banners.say(error.message, error.hint)
+        self._has_failed = True
+        self._count()
+        if error.code == "unauthorized":
+            self._offer_key(error.message)
+        elif error.code in ("not_there", "redirected") and self._row.is_own:
+            change = ("change", "Change address…", self.change_wanted.emit)
+            self._banners.say(error.message, error.hint, actions=(change,))
+        else:
+            self._banners.say(error.message, error.hint)
+
+    def _offer_key(self, message: str) -> None:
+        words = "Replace key…" if self._row.may_have_key else "Set key…"
+        self._banners.say(message, actions=(("key", words, self.key_wanted.emit),))
 
     def _rest(self) -> None:
         self._read.setEnabled(self._can_read)
@@ -290,16 +311,21 @@ class ModelsDialog(QDialog):
         some = self.models.rowCount() > 0
         self._stack.setCurrentIndex(0 if some else 1)
         if not self.models.total:
-            self._nothing.setText(
-                "It lists no models."
-                if self._was_asked
-                else "Nothing is known of its models yet. Open a door to it, then read its list."
-            )
+            self._nothing.setText(self._nothing_words())
         elif not some:
             self._nothing.setText("No model matches.")
         total = wording.counted(self.models.total, "model")
         known = f"{total}, {self.models.chosen} chosen. {self._listed}"
         self._words.setText(known if self.models.total else "")
+
+    def _nothing_words(self) -> str:
+        if self._has_failed:
+            return "Nothing is known of its models."
+        if self._was_asked:
+            return "It lists no models."
+        if self._can_read:
+            return "Its list was not read yet."
+        return "Nothing is known of its models yet. Open a door to it, then read its list."
 
 
 def _name(model: RemoteModel) -> str:

@@ -186,7 +186,6 @@ class GatePage(QWidget):
         self.banner.seal_wanted.connect(network.seal)
         self.banner.quit_wanted.connect(self.quit_wanted)
         its.providers.listed.connect(providers.show_rows)
-        its.providers.listed.connect(lambda _: self._look_after_servers())
         its.providers.told.connect(self.toast.say)
         its.providers.tested.connect(self.dialogs.show_tested)
         self.dialogs.asked.connect(lambda name: providers.show_busy(name, busy=True))
@@ -216,6 +215,7 @@ class GatePage(QWidget):
         providers.models_wanted.connect(dialogs.show_models)
         providers.withdraw_wanted.connect(dialogs.withdraw)
         providers.check_wanted.connect(dialogs.check)
+        providers.change_wanted.connect(dialogs.change)
         providers.stop_wanted.connect(self._controller.providers.stop)
         providers.remove_wanted.connect(dialogs.remove)
         providers.open_wanted.connect(self.open_wanted)
@@ -233,13 +233,9 @@ class GatePage(QWidget):
         """Whether there is a door, and to whom."""
         self.banner.show_network(view)
         self.providers.show_network(view)
-        self._look_after_servers()
+        self._controller.providers.follow(view)
         if self.isVisible():
             self._controller.records.look()
-
-    def _look_after_servers(self) -> None:
-        if self.isVisible() or not self._network.view.is_open:
-            self._controller.providers.follow(self._network.view)
 
     def show_error(self, error: LockhouseError) -> None:
         """What went wrong."""
@@ -280,7 +276,6 @@ class GatePage(QWidget):
         super().showEvent(event)
         self._controller.records.follow(shown=True)
         self._controller.providers.refresh()
-        self._look_after_servers()
         self._read_spending()
 
     def hideEvent(self, event: QHideEvent) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
 
 import msgspec
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -13,7 +13,7 @@ from lockhouse.core.cancelling import CancelToken
 from lockhouse.core.errors import LockhouseError
 from lockhouse.gate.forgetting import overwrite_freed_memory
 from lockhouse.gate.key_trial import try_key
-from lockhouse.gate.providers import Provider, RemoteModel, presets, zone_of
+from lockhouse.gate.providers import KeyNeed, Provider, RemoteModel, Zone, presets, zone_of
 from lockhouse.gate.remote_requests import ListedModels, ListModels
 from lockhouse.ui.gate.provider_values import Checked, Draft, KeyTest, ProviderRow
 from lockhouse.ui.jobs import JobHandle, Jobs
@@ -21,7 +21,6 @@ from lockhouse.ui.network import NetworkView
 from lockhouse.workspace import Workspace
 
 _MOST_NAMED = 3
-_HEALTH_HOLDS_S = 60.0
 _PURPOSE = "window"
 
 
@@ -34,6 +33,7 @@ class ProviderController(QObject):
     answered = Signal(str)  # a name: what was asked of it is over
     models_read = Signal(str, object)  # name, tuple[RemoteModel, ...]
     added = Signal(object)  # Provider
+    moved = Signal(object)  # Provider, at another address
     checked = Signal(object)  # Checked
     told = Signal(str)
     failed = Signal(object)  # LockhouseError
@@ -47,7 +47,6 @@ class ProviderController(QObject):
         self._workspace = workspace
         self._jobs = jobs
         self._health: dict[str, tuple[EndpointHealth, ...]] = {}
-        self._looked_at: dict[str, float] = {}
         self._tests: dict[str, tuple[JobHandle, CancelToken]] = {}
         self._checks: dict[str, JobHandle] = {}
         self._reading = self._stale = False
@@ -224,14 +223,19 @@ class ProviderController(QObject):
         return self._jobs.run(work, done, self.add_failed.emit)
 
     def _check(self, draft: Draft, url: str) -> Checked:
-        request = ListModels(draft.name, draft.dialect, url.rstrip("/"))  # type: ignore[arg-type] # one of the dialects, chosen from a list
+        request = ListModels(draft.name, draft.dialect, url.rstrip("/"), title=draft.title)  # type: ignore[arg-type] # one of the dialects, chosen from a list
         try:
             found = self._workspace.gate.ask(
-                request, reply_type=ListedModels, purpose="check of a server"
+                request, reply_type=ListedModels, purpose="check of a server, asked by you"
             )
         except LockhouseError as error:
             if error.code == "unauthorized":
                 return Checked(url, "It answers, and wants a key.", is_up=True)
+            if error.code == "not_there" and not urlsplit(url).path.strip("/"):
+                below = self._check(draft, f"{url.rstrip('/')}/v1")
+                if below.is_up:
+                    told = f"There is no list of models at this address. Under /v1: {below.message}"
+                    return Checked(url, told, better_url=below.url)
             return Checked(url, error.message, error.hint)
         names = tuple(model.name for model in found.models)
         return Checked(url, _found_words(names, found.duration_s), is_up=True, models=names)
@@ -250,7 +254,7 @@ class ProviderController(QObject):
                 dialect=draft.dialect,
                 zone=zone,
                 endpoints=draft.urls,
-                key="optional" if zone == "lan" else "required",
+                key=_key_need(zone),
             )
             return its.providers.add(made)
 
@@ -260,6 +264,32 @@ class ProviderController(QObject):
             self.refresh()
             if draft.key:
                 self.set_key(provider, draft.key)
+
+        self._jobs.run_in_order(work, done, self.add_failed.emit)
+
+    def move(self, provider: Provider, draft: Draft) -> None:
+        """Give a server of one's own other addresses. Its key stays bound to the old ones."""
+        its = self._workspace
+
+        def work() -> Provider:
+            zone = zone_of(draft.urls)
+            changed = msgspec.structs.replace(
+                provider,
+                title=draft.title or provider.title,
+                dialect=draft.dialect,
+                zone=zone,
+                endpoints=draft.urls,
+                key=provider.key if zone == provider.zone else _key_need(zone),
+            )
+            kept = its.providers.change(changed)
+            its.remotes.forget_key_states()
+            return kept
+
+        def done(kept: Provider) -> None:
+            self._forget_health(kept.name)
+            self.moved.emit(kept)
+            self.changed.emit()
+            self.refresh()
 
         self._jobs.run_in_order(work, done, self.add_failed.emit)
 
@@ -278,8 +308,7 @@ class ProviderController(QObject):
         self._change(work, f"{provider.title} was removed")
 
     def check_health(self, name: str) -> None:
-        """Ask each of a provider's servers whether it is there."""
-        self._looked_at[name] = time.monotonic()
+        """Ask each of its servers whether it is there. Only ever because somebody wants it."""
         if name in self._checks:
             self._checks.pop(name).cancel()
 
@@ -295,26 +324,18 @@ class ProviderController(QObject):
             self.failed.emit(error)
 
         self._checks[name] = self._jobs.run(
-            lambda: tuple(self._workspace.remotes.health(name)), done, fail
+            lambda: tuple(
+                self._workspace.remotes.health(name, purpose=f"check of {name}, asked by you")
+            ),
+            done,
+            fail,
         )
 
     def follow(self, view: NetworkView) -> None:
-        """Servers of the own network are looked after once there is a door to them."""
-        if not view.is_open:
-            if self._health:
-                self._health.clear()
-                self._looked_at.clear()
-                self.refresh()
-            return
-        for row in self.rows:
-            name = row.provider.name
-            looked_at = self._looked_at.get(name)
-            if row.provider.zone != "lan" or (
-                looked_at is not None and time.monotonic() - looked_at < _HEALTH_HOLDS_S
-            ):
-                continue
-            if self.can_reach(row.provider):
-                self.check_health(name)
+        """What was known of servers says nothing any more once there is no door to them."""
+        if not view.is_open and self._health:
+            self._health.clear()
+            self.refresh()
 
     def _forget_health(self, name: str) -> None:
         """With another key it may answer otherwise; what is being asked with the old one too."""
@@ -322,7 +343,6 @@ class ProviderController(QObject):
             self._checks.pop(name).cancel()
             self.answered.emit(name)
         self._health.pop(name, None)
-        self._looked_at.pop(name, None)
 
     def can_reach(self, provider: Provider) -> bool:
         """Whether this window can reach it now. Cheap."""
@@ -345,6 +365,10 @@ class ProviderController(QObject):
             self.refresh()
 
         self._jobs.run_in_order(work, done, fail)
+
+
+def _key_need(zone: Zone) -> KeyNeed:
+    return "optional" if zone == "lan" else "required"
 
 
 def _found_words(names: tuple[str, ...], duration_s: float) -> str:

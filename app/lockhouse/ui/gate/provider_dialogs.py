@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QDialog, QWidget
@@ -43,7 +43,8 @@ class ProviderDialogs(QObject):
         controller.models_read.connect(self._models_read)
         controller.models_failed.connect(self._models_failed)
         controller.checked.connect(self._checked)
-        controller.added.connect(self._added)
+        controller.added.connect(lambda provider: self._added(provider, "Added"))
+        controller.moved.connect(lambda provider: self._added(provider, "Changed"))
         controller.add_failed.connect(self._add_failed)
         network.changed.connect(self._follow)
 
@@ -106,6 +107,8 @@ class ProviderDialogs(QObject):
         dialog.chosen.connect(
             lambda model, is_chosen: self._controller.choose(name, model, is_chosen=is_chosen)
         )
+        dialog.key_wanted.connect(lambda: self._instead(dialog, lambda: self.set_key(name)))
+        dialog.change_wanted.connect(lambda: self._instead(dialog, lambda: self.change(name)))
         self._models = dialog
         dialog.finished.connect(self._close_models)
         self._controller.load_models(name)
@@ -120,8 +123,20 @@ class ProviderDialogs(QObject):
     def add(self) -> None:
         """A server of one's own, or any API."""
         dialog = ServerDialog(self._theme, self._network.view, self._over)
-        dialog.check_wanted.connect(self._check)
         dialog.add_wanted.connect(self._controller.add)
+        self._show_server(dialog)
+
+    def change(self, name: str) -> None:
+        """Another address for a server of one's own."""
+        row = self._controller.row(name)
+        if row is None or not row.is_own:
+            return
+        dialog = ServerDialog(self._theme, self._network.view, self._over, changing=row.provider)
+        dialog.add_wanted.connect(lambda draft: self._controller.move(row.provider, draft))
+        self._show_server(dialog)
+
+    def _show_server(self, dialog: ServerDialog) -> None:
+        dialog.check_wanted.connect(self._check)
         dialog.open_wanted.connect(self._open)
         self._server = dialog
         dialog.finished.connect(self._close_server)
@@ -198,10 +213,10 @@ class ProviderDialogs(QObject):
         if self._server is not None:
             self._server.show_checked(checked)
 
-    def _added(self, provider: Provider) -> None:
+    def _added(self, provider: Provider, done: str) -> None:
         if self._server is not None:
             self._server.accept()
-        self.told.emit(f"Added {provider.title}")
+        self.told.emit(f"{done} {provider.title}")
         if self._controller.can_reach(provider):
             self._controller.read_models(provider.name)
 
@@ -212,6 +227,10 @@ class ProviderDialogs(QObject):
             self.troubled.emit(error.message, error.hint)
 
     # inside
+
+    def _instead(self, dialog: QDialog, act: Callable[[], None]) -> None:
+        dialog.accept()
+        act()
 
     def _confirm(self, title: str, message: str, yes: str, act: object) -> None:
         dialog = ChoiceDialog(

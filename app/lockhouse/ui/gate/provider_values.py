@@ -66,8 +66,22 @@ class ProviderRow:
         """Whether nothing can be asked of it before a key is set."""
         if self.may_have_key or self.provider.key == "none":
             return False
-        told = any(one.code == "unauthorized" for one in self.health)
-        return told or self.provider.key == "required"
+        return self.key_refused or self.provider.key == "required"
+
+    @property
+    def key_refused(self) -> bool:
+        """Whether it took no request without a key, or with the one it has."""
+        return any(one.code == "unauthorized" for one in self.health)
+
+    @property
+    def is_server(self) -> bool:
+        """Whether it can be asked how it is."""
+        return self.provider.zone == "lan"
+
+    @property
+    def checked_at(self) -> str:
+        """When it was last asked how it is; empty when it was not."""
+        return max((one.checked_at for one in self.health), default="")
 
     @property
     def is_used(self) -> bool:
@@ -88,10 +102,10 @@ class ProviderRow:
 
     def state(self) -> StateWords:
         """What stands at its right."""
-        if self.provider.zone == "lan" and self.health:
-            return _health_words(self.health)
+        if self.is_server and self.health:
+            return _health_words(self)
         if self.provider.key == "none" or (self.provider.key == "optional" and not self.has_key):
-            return StateWords("", "Needs no key", "3")
+            return StateWords("", "Not checked" if self.is_server else "Needs no key", "3")
         return _KEYS.get(self.key_state, _KEYS["none"])
 
 
@@ -125,14 +139,22 @@ class Checked:
     hint: str = ""
     is_up: bool = False
     models: tuple[str, ...] = ()
+    better_url: str = ""  # the address that its list was found at
 
 
-def _health_words(health: tuple[EndpointHealth, ...]) -> StateWords:
+# It was reached and said something: to say that it does not answer would be wrong.
+_ANSWERED = ("not_there", "redirected", "bad_stream", "forbidden")
+
+
+def _health_words(row: ProviderRow) -> StateWords:
+    health = row.health
     up = [one for one in health if one.is_up]
     if not up:
-        first = health[0]
-        wants_key = first.code == "unauthorized"
-        shown = "Wants a key" if wants_key else "Does not answer"
+        if health[0].code == "unauthorized":
+            shown = "Key refused" if row.may_have_key else "Wants a key"
+        else:
+            answered = any(one.code in _ANSWERED for one in health)
+            shown = "Not as expected" if answered else "Does not answer"
         return StateWords("circle-alert", shown, "warning")
     latency = words.latency(min(one.latency_s for one in up))
     if len(up) == len(health):

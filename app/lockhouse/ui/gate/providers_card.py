@@ -7,6 +7,8 @@ from collections.abc import Callable
 from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QVBoxLayout, QWidget
 
+from lockhouse.ui import wording
+from lockhouse.ui.gate import words
 from lockhouse.ui.gate.cards import Card, Elided
 from lockhouse.ui.gate.provider_values import ProviderRow
 from lockhouse.ui.network import NetworkView
@@ -28,6 +30,7 @@ class ProvidersCard(Card):
     withdraw_wanted = Signal(str)
     open_wanted = Signal(str)
     check_wanted = Signal(str)
+    change_wanted = Signal(str)
     stop_wanted = Signal(str)
     remove_wanted = Signal(str)
 
@@ -37,6 +40,12 @@ class ProvidersCard(Card):
         self._view = NetworkView()
         self._busy: set[str] = set()
         self._is_unfolded = False
+        self._check = push_button(
+            theme, "Check servers", name="providers_check", kind="quiet", compact=True
+        )
+        self._check.setToolTip("Ask each of your servers that the door leads to for its models")
+        self._check.clicked.connect(self._check_all)
+        self.head.addWidget(self._check)
         add = icon_button(theme, "plus", "Add a server or an API", name="provider_add")
         add.clicked.connect(self.add_wanted)
         self.head.addWidget(add)
@@ -65,6 +74,7 @@ class ProvidersCard(Card):
         focused: QWidget | None = self.focusWidget()
         name = focused.objectName() if focused is not None else ""
         self.clear()
+        self._check.setVisible(bool(self._checkable()))
         used = [row for row in self._rows if row.is_used]
         others = [row for row in self._rows if not row.is_used]
         shown = others if self._is_unfolded else others[: max(0, _SHOWN_UNUSED - len(used))]
@@ -72,9 +82,9 @@ class ProvidersCard(Card):
             self.add(self._row(row))
         hidden = len(others) - len(shown)
         if hidden or (self._is_unfolded and len(self._rows) > _SHOWN_UNUSED):
-            words = f"{hidden} more…" if hidden else "Show fewer"
+            title = f"{hidden} more…" if hidden else "Show fewer"
             more = push_button(
-                self.theme, words, name="providers_more", kind="link", compact=True,
+                self.theme, title, name="providers_more", kind="link", compact=True,
                 spoken="Show all providers" if hidden else "Show fewer providers",
             )  # fmt: skip
             more.clicked.connect(self._fold)
@@ -82,6 +92,21 @@ class ProvidersCard(Card):
         if name and (found := self.findChild(QWidget, name)) is not None:
             found.setFocus()
         self.rebuilt.emit()
+
+    def _checkable(self) -> list[str]:
+        """Servers that can be asked how they are, and are not being asked already."""
+        if not self._view.is_open:
+            return []
+        return [
+            row.provider.name
+            for row in self._rows
+            if row.is_server and row.is_open(self._view.hosts)
+        ]
+
+    def _check_all(self) -> None:
+        for name in self._checkable():
+            if name not in self._busy:
+                self.check_wanted.emit(name)
 
     def _dress(self) -> None:
         """Icons in other colours, sizes of another zoom."""
@@ -112,6 +137,8 @@ class ProvidersCard(Card):
         texts.addStretch(1)
         texts.addWidget(Elided(provider.title, role="medium"))
         place = row.place
+        if row.checked_at:
+            place = f"{place} · Checked {words.clock(row.checked_at, wording.local_now())}"
         closed = self._view.is_open and not row.is_open(self._view.hosts)
         if closed and row.is_used:
             place = f"Closed · {place}"
@@ -137,14 +164,15 @@ class ProvidersCard(Card):
                 icon = label("")
                 icon.setPixmap(theme.pixmap(state.icon, 14, state.token))
                 layout.addWidget(icon, 0, Qt.AlignmentFlag.AlignVCenter)
-            words = label(state.words, role="caption", ink=state.ink, name=f"state_{name}")
+            shown = label(state.words, role="caption", ink=state.ink, name=f"state_{name}")
             if row.health:
-                words.setToolTip("\n".join(_told(row)))
-            layout.addWidget(words)
-        if row.wants_key:
+                shown.setToolTip("\n".join(_told(row)))
+            layout.addWidget(shown)
+        if row.wants_key or row.key_refused:
+            act = "Replace key" if row.may_have_key else "Set key"
             set_key = push_button(
-                theme, "Set key…", name=f"key_{name}", compact=True,
-                spoken=f"Set key for {provider.title}",
+                theme, f"{act}…", name=f"key_{name}", compact=True,
+                spoken=f"{act} for {provider.title}",
             )  # fmt: skip
             set_key.clicked.connect(lambda: self.key_wanted.emit(name))
             layout.addWidget(set_key)
@@ -162,19 +190,19 @@ class ProvidersCard(Card):
         provider, name, icon = row.provider, row.provider.name, self.theme.icon
         menu = make_menu(self)
 
-        def add(picture: str, words: str, act: Callable[[], None]) -> None:
-            menu.addAction(icon(picture), words, act)
+        def add(picture: str, title: str, act: Callable[[], None]) -> None:
+            menu.addAction(icon(picture), title, act)
 
         chosen = f" ({row.chosen} chosen)" if row.chosen else ""
         add("list", f"Models{chosen}…", lambda: self.models_wanted.emit(name))
-        if provider.zone == "lan":
+        if row.is_server:
             add("refresh-cw", "Check whether it answers", lambda: self.check_wanted.emit(name))
         if self._view.is_open and not row.is_open(self._view.hosts):
             add("lock-open", f"Open the door to {row.place}", lambda: self.open_wanted.emit(name))
         if provider.key != "none":
             menu.addSeparator()
-            words = "Replace the key…" if row.may_have_key else "Set key…"
-            add("key-round", words, lambda: self.key_wanted.emit(name))
+            title = "Replace the key…" if row.may_have_key else "Set key…"
+            add("key-round", title, lambda: self.key_wanted.emit(name))
             if row.may_have_key:
                 add("circle-check", "Test the key", lambda: self.test_wanted.emit(name))
                 add("x", "Remove the key…", lambda: self.remove_key_wanted.emit(name))
@@ -183,6 +211,7 @@ class ProvidersCard(Card):
             add("ban", "Ask again before sending", lambda: self.withdraw_wanted.emit(name))
         if row.is_own:
             menu.addSeparator()
+            add("pencil", "Change address…", lambda: self.change_wanted.emit(name))
             add("trash-2", "Remove this server…", lambda: self.remove_wanted.emit(name))
         return menu
 

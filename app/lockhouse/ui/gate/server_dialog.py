@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 
 from lockhouse.core.errors import LockhouseError, UsageMistake
 from lockhouse.gate.network import allows, split_host
-from lockhouse.gate.providers import host_of, zone_of
+from lockhouse.gate.providers import Provider, host_of, zone_of
 from lockhouse.ui.gate.provider_values import Checked, Draft
 from lockhouse.ui.network import NetworkView
 from lockhouse.ui.parts import label, push_button
@@ -41,19 +41,29 @@ class ServerDialog(QDialog):
     add_wanted = Signal(object)  # Draft
     open_wanted = Signal(object)  # tuple[str, ...], addresses
 
-    def __init__(self, theme: Theme, view: NetworkView, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        theme: Theme,
+        view: NetworkView,
+        parent: QWidget | None = None,
+        *,
+        changing: Provider | None = None,
+    ) -> None:
+        """``changing`` is a server that is known already and gets another address."""
         super().__init__(parent)
+        self._changing = changing
         self._theme = theme
         self._view = view
         self._banners: list[Banner] = []
         px = theme.px
         self.setObjectName("server_dialog")
-        self.setWindowTitle("Add a server or an API")
+        title = f"Address of {changing.title}" if changing else "Add a server or an API"
+        self.setWindowTitle(title)
         self.setMinimumWidth(px(560))
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(px(24), px(20), px(24), px(20))
         self._column.setSpacing(px(10))
-        self._column.addWidget(label("Add a server or an API", role="h3"))
+        self._column.addWidget(label(title, role="h3"))
         self._column.addWidget(
             label(
                 "A server on this machine or on your network, or any API that speaks one of these "
@@ -70,7 +80,18 @@ class ServerDialog(QDialog):
         self._column.addLayout(self._told)
         self._column.addStretch(1)
         self._column.addLayout(self._make_buttons())
+        if changing is not None:
+            self._fill(changing)
         self._look_at()
+
+    def _fill(self, provider: Provider) -> None:
+        self.urls.setPlainText("\n".join(provider.endpoints))
+        self.title.setText(provider.title)
+        self._dialect.set_key(provider.dialect)
+        for field in (self.key, self._key_words):  # a key is set where all keys are
+            field.hide()
+        self._add.setText("Save")
+        self._add.setAccessibleName("Save")
 
     def _make_fields(self) -> QGridLayout:
         theme, px = self._theme, self._theme.px
@@ -106,7 +127,8 @@ class ServerDialog(QDialog):
                 ("Key", self.key),
             )
         ):
-            grid.addWidget(label(words, role="medium"), number, 0)
+            self._key_words = label(words, role="medium")  # the last one is
+            grid.addWidget(self._key_words, number, 0)
             grid.addWidget(field, number, 1)
         return grid
 
@@ -136,6 +158,8 @@ class ServerDialog(QDialog):
         urls = tuple(self.urls.toPlainText().split())
         title = " ".join(self.title.text().split())
         name = _name_of(title) or _name_of(_host(urls[0]) if urls else "")
+        if self._changing is not None:
+            name = self._changing.name
         return Draft(name, title, urls, self._dialect.key, self.key.text())
 
     def show_network(self, view: NetworkView) -> None:
@@ -150,7 +174,7 @@ class ServerDialog(QDialog):
         tone: BannerTone = "info" if checked.is_up else "warning"
         several = len(self.draft.urls) > 1
         words = f"{checked.url}: {checked.message}" if several else checked.message
-        self._say(tone, words, checked.hint)
+        self._say(tone, words, checked.hint, better=(checked.url, checked.better_url))
 
     def show_failed(self, error: LockhouseError) -> None:
         """It could not be added or asked."""
@@ -194,12 +218,23 @@ class ServerDialog(QDialog):
         self.key.clear()
         self.add_wanted.emit(draft)
 
-    def _say(self, tone: BannerTone, message: str, hint: str) -> None:
-        banner = Banner(self._theme, tone, message, hint=hint)
+    def _say(
+        self, tone: BannerTone, message: str, hint: str, *, better: tuple[str, str] = ("", "")
+    ) -> None:
+        """``better`` is an address and the one that it is better replaced with."""
+        old, new = better
+        actions = [("use", f"Use {new}")] if new else []
+        banner = Banner(self._theme, tone, message, hint=hint, actions=actions)
+        banner.action_chosen.connect(lambda _: self._use(old, new))
         banner.setObjectName("server_banner")
         self._banners.append(banner)
         self._told.addWidget(banner)
         self.adjustSize()
+
+    def _use(self, old: str, new: str) -> None:
+        urls = [new if url == old else url for url in self.draft.urls]
+        self._forget_told()
+        self.urls.setPlainText("\n".join(urls))
 
     def _forget_told(self) -> None:
         for banner in self._banners:

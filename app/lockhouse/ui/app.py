@@ -37,6 +37,7 @@ from lockhouse.ui.models.transfer_rows import downloads_words
 from lockhouse.ui.models.values import Shelf
 from lockhouse.ui.network import NetworkView, NetworkWatch
 from lockhouse.ui.pages import Controllers, Pages
+from lockhouse.ui.provider_watch import ProviderWatch
 from lockhouse.ui.remedies import NoRoomHelp
 from lockhouse.ui.settings.store import SettingsStore
 from lockhouse.ui.settings.watch import SettingsWatch
@@ -95,6 +96,7 @@ class App(QObject):
         self.memory = MemoryController(workspace.planner, workspace.engines, self.jobs, self)
         self.transfers = TransferController(lambda: workspace.transfers, self.jobs, self)
         self.network = self._make_network()
+        self.providers = ProviderWatch(workspace.providers, self.jobs, self)
         workspace.engines.keep_loaded = True  # reading for ten minutes must not cost a reload
         self.machine = Machine(workspace.engines, self.jobs, self)
         self._cards = StarterCards(self.memory, self.settings, self)
@@ -190,6 +192,7 @@ class App(QObject):
         pages.chat_wanted.connect(window.chat_with)
         pages.quit_wanted.connect(self._quit_when_written)
         pages.shortcuts_wanted.connect(window.show_shortcuts)
+        self.providers.changed.connect(pages.note_providers)
         pages.targets_changed.connect(self.models.refresh)
         pages.targets_changed.connect(chat.refresh_destinations)
         self.network.changed.connect(chat.follow_network)
@@ -239,6 +242,7 @@ class App(QObject):
             self.window.chat.new_chat()
         self.machine.start()
         self.network.start()
+        self.providers.start()
         self.pages.begin()
         self.jobs.run_in_order(lambda: work.purge_deleted(_KEEP_DELETED), lambda _: None, ignore)
         if problem := self._workspace.settings_file.problem:

@@ -51,17 +51,35 @@ class NetworkView:
     @property
     def place(self) -> str:
         """The first host in words, and how many there are besides."""
-        names = list(dict.fromkeys(_plain(host) for host in self.hosts))
+        names = _plain(self.hosts)
         if not names:
             return ""
         more = len(names) - 1
         return names[0] if not more else f"{names[0]} and {more} more"
 
 
-def _plain(host: str) -> str:
-    """The name that people know: without its port; the hub's own servers are the hub."""
-    name = host.rpartition(":")[0].removeprefix("*.")
-    return "huggingface.co" if name in ("hf.co", "huggingface.co") else name
+_USUAL_PORTS = ("80", "443")
+_HUB = ("hf.co", "huggingface.co")
+
+
+def _plain(hosts: Sequence[str]) -> list[str]:
+    """The names that people know, each once; the hub's own servers are the hub.
+
+    The port is named where it is not the usual one, or where one machine has several servers.
+    """
+    split = [
+        (name.removeprefix("*."), port) for name, _, port in (h.rpartition(":") for h in hosts)
+    ]
+    several = [name for name, _ in dict.fromkeys(split)]
+    names = []
+    for name, port in split:
+        if name in _HUB:
+            names.append("huggingface.co")
+        elif port in _USUAL_PORTS and several.count(name) == 1:
+            names.append(name)
+        else:
+            names.append(f"{name}:{port}")
+    return list(dict.fromkeys(names))
 
 
 class NetworkWatch(QObject):

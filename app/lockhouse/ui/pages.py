@@ -136,6 +136,12 @@ class Pages(QObject):
         self._gate_page = page
         return page
 
+    def note_providers(self) -> None:
+        """Providers or their chosen models are others now: whoever shows them reads them anew."""
+        self.targets_changed.emit()
+        if self._gate_page is not None and self._gate_page.isVisible():
+            self.gate.providers.refresh()
+
     def on_gate(self, act: Callable[[GatePage], None]) -> None:
         """Do something on the Gate page, which is shown already."""
         if self._gate_page is not None:

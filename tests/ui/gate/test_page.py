@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from PySide6.QtWidgets import (
@@ -15,11 +16,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from lockhouse.answer.targets import TargetInfo
 from lockhouse.core.answering import AnswerRequest
 from lockhouse.core.cancelling import CancelToken
 from lockhouse.gate.network import Network
-from lockhouse.gate.providers import Provider, presets
+from lockhouse.gate.providers import Provider, Providers, presets
 from lockhouse.places import paths_for
+from lockhouse.storage.database import Database
 from lockhouse.ui.gate.claims_dialog import joined
 from lockhouse.ui.gate.models_dialog import ModelsDialog
 from lockhouse.ui.gate.page import GatePage
@@ -78,7 +81,7 @@ def menu_entry(page: GatePage, name: str, words: str) -> Callable[[], None]:
 
 def check(window: Window, page: GatePage) -> None:
     """As the button does, once the door is seen to be open."""
-    window.until(lambda: page.providers._check.isVisible())
+    window.until(page.providers._check.isVisible)
     window.press("providers_check", page)
 
 
@@ -421,6 +424,25 @@ def test_the_models_of_a_server_that_wants_a_key_lead_to_where_it_is_set(
         assert "lockhouse" not in banner_in(models, "banner")
         models.findChildren(Banner, "banner")[0].action_chosen.emit("key")
         assert window.dialog("key_dialog").isVisible()
+
+
+def test_what_a_command_changes_is_seen(
+    start_open: Start, server: RemoteServer, home: Path
+) -> None:
+    window = start_open((server.host,))
+    page = gate_page(window)
+    window.until(lambda: window.app.providers._known is not None)
+    path = window.workspace.paths.database
+    with closing(Database(path, backups=path.with_name("other-backups"))) as other:
+        providers = Providers(other)
+        providers.add(office(server))
+        providers.choose("office", "small")
+    window.until(lambda: any(one.name == "office/small" for one in shelf(window)))
+    window.until(lambda: page._controller.providers.row("office") is not None)
+
+
+def shelf(window: Window) -> tuple[TargetInfo, ...]:
+    return window.app.models.shelf.targets
 
 
 def test_a_server_that_stalls_can_be_left_alone(start_open: Start, server: RemoteServer) -> None:

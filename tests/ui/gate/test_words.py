@@ -115,3 +115,13 @@ def test_what_enforces_it_is_named_honestly() -> None:
     assert python.title == "Sealed by the program only."
     assert "native code is not held back" in python.below
     assert not sentence(NetworkView(), Told(), "none", NOW).is_closed
+
+
+def test_a_port_is_named_where_the_name_alone_says_too_little() -> None:
+    assert NetworkView("open", hosts=("api.example:443",)).place == "api.example"
+    assert NetworkView("open", hosts=("box.lan:80",)).place == "box.lan"
+    assert NetworkView("open", hosts=("192.168.1.20:8080",)).place == "192.168.1.20:8080"
+    both = NetworkView("open", hosts=("box.lan:443", "box.lan:80"))
+    assert both.place == "box.lan:443 and 1 more"
+    hub = ("huggingface.co:443", "*.huggingface.co:443", "*.hf.co:443")
+    assert NetworkView("open", hosts=hub).place == "huggingface.co"

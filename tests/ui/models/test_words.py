@@ -169,7 +169,7 @@ def test_the_door_is_named_by_whom_it_leads_to() -> None:
     hosts = ("huggingface.co:443", "*.huggingface.co:443", "*.hf.co:443")
     assert NetworkView("open", hosts=hosts).place == "huggingface.co"
     view = NetworkView("open", hosts=("127.0.0.1:8080", "mirror.example:443"))
-    assert view.place == "127.0.0.1 and 1 more"
+    assert view.place == "127.0.0.1:8080 and 1 more"
     assert NetworkView().place == ""
 
 

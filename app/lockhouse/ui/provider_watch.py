@@ -1,0 +1,56 @@
+"""Whether providers or their chosen models are others now: a command may have changed them.
+
+Hides the looking: what the database says of them is held against what it said before, now and
+then and on a thread.
+"""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from lockhouse.core.errors import LockhouseError
+from lockhouse.gate.providers import Provider, Providers, RemoteModel
+from lockhouse.ui.jobs import Jobs
+
+_LOOK_EVERY_MS = 2000
+
+_Known = tuple[tuple[Provider, ...], tuple[RemoteModel, ...]]
+
+
+class ProviderWatch(QObject):
+    """Tells what this window changed itself as well: to be told twice costs a look."""
+
+    changed = Signal()
+
+    def __init__(self, providers: Providers, jobs: Jobs, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._providers = providers
+        self._jobs = jobs
+        self._known: _Known | None = None
+        self._looking = False
+        self._timer = QTimer(self)
+        self._timer.setInterval(_LOOK_EVERY_MS)
+        self._timer.timeout.connect(self.look)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self.look()
+        self._timer.start()
+
+    def look(self) -> None:
+        """Look now; a look that is still going on is enough."""
+        if not self._looking:
+            self._looking = True
+            self._jobs.run(self._read, self._compare, self._not_read)
+
+    def _read(self) -> _Known:
+        return tuple(self._providers.list()), tuple(self._providers.chosen())
+
+    def _compare(self, found: _Known) -> None:
+        self._looking = False
+        before, self._known = self._known, found
+        if before is not None and before != found:
+            self.changed.emit()
+
+    def _not_read(self, _error: LockhouseError) -> None:
+        self._looking = False  # whoever shows them says what is wrong; the next look may do

@@ -279,6 +279,49 @@ def test_a_key_for_one_command_goes_to_the_provider_and_into_no_question(
             assert b"sk-only" not in file.read_bytes()
 
 
+def test_a_server_that_wants_a_key_says_so_and_takes_one_for_one_command(
+    opened: Command,
+) -> None:
+    with RemoteServer(key="sk-only-this-once") as keyed:
+        assert opened("targets", "add", "keyed", keyed.endpoint).code == 0
+        assert opened("unseal", "--add", "--for", "keyed").code == 0
+        asked = opened("ask", "-m", "keyed/small", "Hi", "--json").json["error"]
+        assert asked["code"] == "unauthorized"
+        assert asked["message"] == "keyed wants a key, and there is none for it."
+        assert asked["hint"] == "Set it: lockhouse keys set keyed"
+        checked = opened("targets", "check", "keyed", "--json")
+        assert checked.code == 1
+        (up,) = checked.json
+        assert (up["is_up"], up["code"]) == (True, "unauthorized")
+        assert "wants a key" in up["problem"]
+        key = b"sk-only-this-once\n"
+        assert opened("targets", "check", "keyed", "--key", stdin=key).code == 0
+        read = opened("targets", "models", "keyed", "--refresh", "--key", "--json", stdin=key)
+        assert [model["name"] for model in read.json] == ["large", "small"]
+        wrong = opened("targets", "models", "keyed", "--refresh", "--key", stdin=b"sk-wrong\n")
+        assert "does not accept the key" in wrong.err
+    assert opened("targets", "models", "keyed", "--key", stdin=key).code == 2
+    assert opened("targets", "check", "--key", stdin=key).code == 2
+
+
+def test_what_broke_off_is_kept_only_where_it_was_to_be(
+    opened: Command, server: RemoteServer
+) -> None:
+    server.faults.append(Fault("reset-middle"))
+    assert "What came is kept" in opened("ask", "-m", "office/small", "Hi").err
+    server.faults.append(Fault("reset-middle"))
+    broken = opened("ask", "-m", "office/small", "Hi", "--no-save")
+    assert "Ask again." in broken.err
+    assert "kept" not in broken.err
+
+
+def test_a_provider_s_own_punctuation_is_not_doubled(opened: Command, server: RemoteServer) -> None:
+    server.faults += [Fault("500", said="Sorry about that!"), Fault("503", said="Busy?")]
+    told = opened("ask", "-m", "office/small", "Hi").err
+    assert "Sorry about that. Trying again" in told
+    assert "Busy. Trying again" in told
+
+
 def test_models_are_put_among_the_targets_and_taken_away(opened: Command) -> None:
     assert opened("targets", "use", "openai/gpt-5-mini", "openai/gpt-4.1-mini").code == 0
     names = [one["name"] for one in opened("targets", "list", "--json").json]

@@ -18,7 +18,6 @@ from lockhouse.core.errors import LockhouseError
 from lockhouse.gate.consents import Consents
 from lockhouse.gate.costs.budget import Budget
 from lockhouse.gate.door import Gate
-from lockhouse.gate.protocol import RemoteFailure
 from lockhouse.gate.providers import Provider, Providers, RemoteModel
 from lockhouse.gate.remote_requests import ListedModels, ListModels
 from lockhouse.gate.sent import Sent
@@ -27,7 +26,10 @@ _KEY_STATE_HOLDS_S = 2.0
 
 
 class EndpointHealth(msgspec.Struct, frozen=True):
-    """One server, asked for its models just now. ``problem`` says why it is not up."""
+    """One server, asked for its models just now.
+
+    ``problem`` says why it is not up, or that it is up and wants a key.
+    """
 
     url: str
     is_up: bool
@@ -145,12 +147,7 @@ class RemoteTargets:
             title=provider.title,
         )
         purpose = purpose or f"models of {provider.name}"
-        try:
-            return self._gate.ask(request, reply_type=ListedModels, purpose=purpose)
-        except LockhouseError as error:
-            if error.code == "unauthorized" and not request.key:
-                raise _wants_key(provider) from error
-            raise
+        return self._gate.ask(request, reply_type=ListedModels, purpose=purpose)
 
     def _check(self, provider: Provider, url: str, purpose: str) -> EndpointHealth:
         at = datetime.now(UTC).isoformat(timespec="seconds")
@@ -163,7 +160,7 @@ class RemoteTargets:
             meant = told(error, provider, self._gate)
             return EndpointHealth(
                 url,
-                is_up=False,
+                is_up=error.code == "unauthorized" and not self.key_of(provider),  # it answered
                 problem=meant.message,
                 hint=meant.hint,
                 code=meant.code,
@@ -171,13 +168,3 @@ class RemoteTargets:
             )
         self._sharing.note_up(url, found.duration_s)
         return EndpointHealth(url, is_up=True, latency_s=found.duration_s, checked_at=at)
-
-
-def _wants_key(provider: Provider) -> RemoteFailure:
-    """It refused a request that went without a key: there is none that it could not accept."""
-    return RemoteFailure(
-        f"{provider.title} wants a key, and none is set.",
-        hint=f"Set it: lockhouse keys set {provider.name}",
-        code="unauthorized",
-        status=401,
-    )

@@ -6,7 +6,7 @@ import os
 import select
 import stat
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -192,7 +192,7 @@ def _start(
     """Ask within a conversation, or without leaving one behind."""
     conversations = workspace.conversations
     if wishes["no_save"]:
-        return target.answer(full, cancel)
+        return _kept_nowhere(target.answer(full, cancel))
     # One task that is forwarded alone leaves the conversation with whom it was.
     chosen = "" if wishes["alone"] else wishes["target"]
     if wishes["chat_id"]:
@@ -215,6 +215,20 @@ def _start(
         images=wishes["images"],
         alone=wishes["alone"],
     )
+
+
+def _kept_nowhere(events: Iterable[object]) -> Iterator[object]:
+    """The same events, promising nothing that was not kept."""
+    import msgspec
+
+    from lockhouse.core.answering import Failed
+    from lockhouse.gate.dialects.refusals import kept_nowhere
+
+    for event in events:
+        if isinstance(event, Failed):
+            yield msgspec.structs.replace(event, hint=kept_nowhere(event.hint))
+        else:
+            yield event
 
 
 def describe(answer: Answer, target: Target) -> dict[str, object]:

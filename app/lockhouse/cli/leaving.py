@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lockhouse.answer.targets import Target
     from lockhouse.core.answering import AnswerRequest, Finished
     from lockhouse.gate.outbound import Outbound
+    from lockhouse.gate.providers import Provider
     from lockhouse.workspace import Workspace
 
 
@@ -142,11 +143,16 @@ def give_session_key(workspace: Workspace, target: Target) -> None:
     """Ask for a key that holds until this program ends, where no keyring can keep one."""
     from lockhouse.answer.remote import RemoteTarget
     from lockhouse.core.errors import UsageMistake
-    from lockhouse.gate import keys
 
     if not isinstance(target, RemoteTarget):
         raise UsageMistake("--key is for a target elsewhere: choose one with -m provider/model.")
-    provider = target.provider
+    use_session_key(workspace, target.provider)
+
+
+def use_session_key(workspace: Workspace, provider: Provider) -> None:
+    """The same for a provider of which no model was chosen."""
+    from lockhouse.gate import keys
+
     if output.is_terminal(sys.stdin):
         key = str(click.prompt(f"Key for {provider.title}", hide_input=True, err=True))
     else:

@@ -79,13 +79,19 @@ def target_option(command: _Command) -> _Command:
     )(command)  # fmt: skip
 
 
+def key_option(command: _Command) -> _Command:
+    """``--key``, for machines without a keyring."""
+    return click.option(
+        "--key", "asks_key", is_flag=True, help="Ask for a key that holds until this command ends."
+    )(command)
+
+
 def elsewhere_options(command: _Command) -> _Command:
     """What matters when the target is not on this machine."""
     options = (
         click.option("--allow-once", is_flag=True,
                      help="Send this though nothing was allowed to go to this provider yet."),
-        click.option("--key", "asks_key", is_flag=True,
-                     help="Ask for a key that holds until this command ends."),
+        key_option,
     )  # fmt: skip
     for option in reversed(options):
         command = option(command)

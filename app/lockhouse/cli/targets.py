@@ -9,6 +9,8 @@ import click
 
 from lockhouse.cli import output
 from lockhouse.cli.door import Door, as_json, pass_door
+from lockhouse.cli.leaving import use_session_key
+from lockhouse.cli.options import key_option
 from lockhouse.core.errors import LockhouseError, NotFound, UsageMistake
 
 if TYPE_CHECKING:
@@ -243,11 +245,16 @@ def forbid(door: Door, provider: str, *, is_json: bool) -> None:
 @targets.command()
 @click.argument("provider")
 @click.option("--refresh", is_flag=True, help="Read the list from the server.")
+@key_option
 @as_json
 @pass_door
-def models(door: Door, provider: str, *, refresh: bool, is_json: bool) -> None:
+def models(door: Door, provider: str, *, refresh: bool, asks_key: bool, is_json: bool) -> None:
     """List the models of PROVIDER; those in use first."""
+    if asks_key and not refresh:
+        raise UsageMistake("Only --refresh asks the server, so only then can it take a key.")
     with door.workspace() as workspace:
+        if asks_key:
+            use_session_key(workspace, workspace.providers.get(provider))
         found = (
             workspace.remotes.refresh_models(provider)
             if refresh
@@ -311,13 +318,20 @@ def use(door: Door, names: tuple[str, ...], *, is_off: bool, is_json: bool) -> N
 
 @targets.command()
 @click.argument("name", required=False)
+@key_option
 @as_json
 @pass_door
-def check(door: Door, name: str | None, *, is_json: bool) -> int:
+def check(door: Door, name: str | None, *, asks_key: bool, is_json: bool) -> int:
     """Ask servers whether they are there, and how fast: one, or all of your own."""
+    if asks_key and not name:
+        raise UsageMistake(
+            "A key is for one provider.", hint="Name it: lockhouse targets check NAME --key"
+        )
     with door.workspace() as workspace:
         if name:
             providers = [workspace.providers.get(name)]
+            if asks_key:
+                use_session_key(workspace, providers[0])
         else:
             providers = [p for p in workspace.providers.list() if not p.is_preset]
         if not providers:
@@ -334,7 +348,7 @@ def check(door: Door, name: str | None, *, is_json: bool) -> int:
         output.write_json(rows)
     else:
         _write_health(found)
-    return 0 if all(row["is_up"] for row in rows) else 1
+    return 0 if all(row["is_up"] and not row["problem"] for row in rows) else 1
 
 
 def _write_health(found: Mapping[str, list[EndpointHealth]]) -> None:
@@ -345,7 +359,7 @@ def _write_health(found: Mapping[str, list[EndpointHealth]]) -> None:
                 provider,
                 one.url,
                 one.is_up,
-                f"{one.latency_s * 1000:,.0f} ms" if one.is_up else "",
+                f"{one.latency_s * 1000:,.0f} ms" if one.latency_s else "",
                 one.problem,
             )
             for provider, endpoints in found.items()

@@ -21,6 +21,8 @@ from lockhouse.gate.protocol import RemoteFailure
 # What the reading of JSON raises for what is none, and for what is nested without end.
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
+_KEPT: Final = "What came is kept. "
+PARTLY_CAME: Final = _KEPT + "Ask again, or press Continue in the window."
 _MOST_SAID = 300
 _MOST_WAIT_S = 86_400.0
 _SPACE: Final = re.compile(r"\s+")
@@ -59,10 +61,11 @@ _LARGE: Final = re.compile(r"(?:request|payload|entity|body)[a-z_ ]*too[ _]large
 
 
 class Recipient(msgspec.Struct, frozen=True):
-    """Who was asked: the name for commands, the title for sentences."""
+    """Who was asked: the name for commands, the title for sentences; whether a key went along."""
 
     name: str
     title: str
+    has_key: bool = True
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -143,15 +146,17 @@ def refusal(
     if not wait_s and code in ("rate_limited", "overloaded"):
         wait_s = said.wait_s or _told_in(said.message)
     message, hint = _words(code, who, status, wait_s)
-    message = _quoting(message, said.message)
+    if code != "unauthorized" or who.has_key:  # without one, "incorrect key" would mislead
+        message = _quoting(message, said.message)
     return RemoteFailure(message, hint=hint, code=code, status=status, retry_after_s=wait_s)
 
 
 def _quoting(message: str, said: str) -> str:
     """Our words and theirs, where theirs add something."""
-    if not said or said.rstrip(".").lower() in message.lower():
+    said = said.rstrip(" .!,;:")
+    if not said or said.lower() in message.lower():
         return message
-    return f"{message.rstrip('.')}: {said}{'.' if said[-1].isalnum() else ''}"
+    return f"{message.rstrip('.')}: {said}{'' if said[-1] in '?…' else '.'}"
 
 
 def _code(status: int, said: Said) -> str:
@@ -192,6 +197,8 @@ def _code(status: int, said: Said) -> str:
 def _words(code: str, who: Recipient, status: int, wait_s: float) -> tuple[str, str]:
     """What happened, and what to do."""
     title, later = who.title, "Try again in a while, or choose another model."
+    if not who.has_key and code in _ABOUT_KEYS:
+        return _ABOUT_KEYS[code].format(title=title), f"Set it: lockhouse keys set {who.name}"
     if wait_s:
         later = f"Try again in {waiting(wait_s)}, or choose another model."
     told = {
@@ -237,6 +244,18 @@ def _words(code: str, who: Recipient, status: int, wait_s: float) -> tuple[str, 
     }
     number = f" ({status})" if status else ""
     return told.get(code, (f"{title} had an error of its own{number}.", later))
+
+
+# The same where no key went along: there is none that could be wrong.
+_ABOUT_KEYS: Final = {
+    "unauthorized": "{title} wants a key, and there is none for it.",
+    "forbidden": "{title} does not allow this without a key.",
+}
+
+
+def kept_nowhere(hint: str) -> str:
+    """What to do about an answer that broke off, where nothing of it is kept."""
+    return "Ask again." if hint.startswith(_KEPT) else hint
 
 
 def waiting(seconds: float) -> str:
@@ -303,7 +322,7 @@ def cut_short(who: Recipient) -> RemoteFailure:
     """The stream ended before the answer did."""
     return RemoteFailure(
         f"{who.title} ended the connection before the answer was complete.",
-        hint="What came is kept. Ask again, or let it continue.",
+        hint=PARTLY_CAME,
         code="connection_lost",
     )
 
@@ -331,7 +350,7 @@ def ended_oddly(who: Recipient, reason: str) -> RemoteFailure:
     """The provider ended the answer for a reason of its own."""
     return RemoteFailure(
         f"{who.title} ended the answer: {clean(reason)}.",
-        hint="What came is kept. Ask again.",
+        hint=f"{_KEPT}Ask again.",
         code="remote_failed",
     )
 

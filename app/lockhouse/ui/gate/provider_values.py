@@ -148,7 +148,7 @@ _ANSWERED = ("not_there", "redirected", "bad_stream", "forbidden")
 
 def _health_words(row: ProviderRow) -> StateWords:
     health = row.health
-    up = [one for one in health if one.is_up]
+    up = [one for one in health if one.is_up and not one.problem]
     if not up:
         if health[0].code == "unauthorized":
             shown = "Key refused" if row.may_have_key else "Wants a key"

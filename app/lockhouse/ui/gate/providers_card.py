@@ -219,6 +219,6 @@ class ProvidersCard(Card):
 def _told(row: ProviderRow) -> list[str]:
     lines = []
     for one in row.health:
-        what = f"up, {one.latency_s * 1000:.0f} ms" if one.is_up else one.problem
+        what = one.problem or f"up, {one.latency_s * 1000:.0f} ms"
         lines.append(f"{one.url}: {what}")
     return lines

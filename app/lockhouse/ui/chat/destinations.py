@@ -130,7 +130,7 @@ def _choice(destination: Destination, current: str) -> Choice:
             destination,
         )
     where = host_name(info.host) if destination.is_elsewhere else ""
-    parts = (info.provider_title, where) if info.kind == "api" else (info.detail, where)
+    parts = (info.provider_title if destination.is_elsewhere else "", info.detail, where)
     pieces = dict.fromkeys((*parts, price_words(info), state))
     return Choice(
         "target",

@@ -150,7 +150,10 @@ class TargetPopup(QDialog):
             if above >= min(height + px(8), below)
             else (anchor.bottom() + px(4))
         )
-        left = min(max(anchor.left(), room.left() + px(8)), room.right() - width - px(8))
+        parent = self.parentWidget()
+        window = parent.window().frameGeometry() if parent is not None else room
+        edge = max(min(window.right(), room.right()) - width - px(8), room.left() + px(8))
+        left = min(max(anchor.left(), room.left() + px(8)), edge)
         self.move(QPoint(left, top))
         self.show()
         self.activateWindow()

@@ -179,21 +179,28 @@ class WaitingRow(QWidget):
         self.update()
 
     def fit(self, width: int) -> int:
+        """As high as its words need: a provider's can be long."""
         px = self._theme.px
-        height = px(24)
-        self._bar.setGeometry(0, (height - px(4)) // 2, px(160), px(4))
+        line = px(24)
+        self._bar.setGeometry(0, (line - px(4)) // 2, px(160), px(4))
         side = px(12)
-        self._spinner.setGeometry(0, (height - side) // 2, side, side)
-        return min(height, width)
+        self._spinner.setGeometry(0, (line - side) // 2, side, side)
+        metrics = QFontMetricsF(self._theme.font("caption", tabular=True))
+        room = QRectF(0, 0, max(1, width - self._left()), 10_000)
+        needed = metrics.boundingRect(room, Qt.TextFlag.TextWordWrap, self._words).height()
+        return max(line, round(needed) + px(8))
+
+    def _left(self) -> int:
+        return self._theme.px(172) if not self._bar.isHidden() else self._theme.px(20)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        theme, px = self._theme, self._theme.px
+        theme = self._theme
         painter = QPainter(self)
         painter.setFont(theme.font("caption", tabular=True))
         painter.setPen(theme.color("text-2"))
-        left = px(172) if not self._bar.isHidden() else px(20)
-        box = QRectF(left, 0, self.width() - left, self.height())
-        painter.drawText(box, Qt.AlignmentFlag.AlignVCenter, self._words)
+        box = QRectF(self._left(), 0, self.width() - self._left(), self.height())
+        flags = Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextWordWrap
+        painter.drawText(box, flags, self._words)
 
 
 def waiting_words(progress: Progress | None) -> str:

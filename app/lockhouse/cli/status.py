@@ -39,7 +39,9 @@ def status(door: Door, *, is_proof: bool, is_json: bool) -> None:
 
     level = seal.state()
     network = Network(door.paths().network).state()
-    brokers = Brokers(door.paths().run).list()
+    # The one that --prove tries ends with this command: it is not what the person asks about.
+    running_brokers = Brokers(door.paths().run).list()
+    brokers = [one for one in running_brokers if one.launcher_pid != os.getpid()]
     with door.workspace() as workspace:
         proof = _prove(workspace) if is_proof else None
         running = workspace.engines.list()

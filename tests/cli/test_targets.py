@@ -115,7 +115,8 @@ def test_a_server_of_ones_own_from_the_first_word_to_the_answer(
         ("office", "ftp://127.0.0.1/v1", "is no address"),
         ("office", "127.0.0.1:8080", "is no address"),
         ("Office Server", "http://127.0.0.1:8080/v1", "cannot be the name"),
-        ("hub", "http://127.0.0.1:8080/v1", "cannot be the name"),
+        ("hub", "http://127.0.0.1:8080/v1", "is reserved"),
+        ("local", "http://127.0.0.1:8080/v1", "is reserved"),
         ("openai", "https://api.example.com/v1", "already"),
     ],
 )
@@ -320,6 +321,41 @@ def test_a_provider_s_own_punctuation_is_not_doubled(opened: Command, server: Re
     told = opened("ask", "-m", "office/small", "Hi").err
     assert "Sorry about that. Trying again" in told
     assert "Busy. Trying again" in told
+
+
+def test_a_model_that_its_server_names_by_a_path_has_a_short_name(opened: Command) -> None:
+    path = "/srv/llm/site-packages/a-very-long-folder-for-the-models-of-everybody/tiny-q8.gguf"
+    with RemoteServer(models={path: {}, "/a/same.gguf": {}, "/b/same.gguf": {}}) as server:
+        assert opened("targets", "add", "paths", server.endpoint).code == 0
+        assert opened("unseal", "--add", "--for", "paths").code == 0
+        assert opened("targets", "models", "paths", "--refresh").code == 0
+        names = {one["name"] for one in opened("targets", "list", "--json").json}
+        assert {"paths/tiny-q8", "paths/a/same", "paths/b/same"} <= names
+        assert max(map(len, opened("targets", "list").text.splitlines())) <= 100
+        for name in ("tiny-q8", path):
+            told = opened("ask", "-m", f"paths/{name}", "Hi", "--json").json
+            assert told["target"]["name"] == "paths/tiny-q8"
+            assert server.asked()[-1].json["model"] == path
+        assert opened("targets", "use", "--not", "paths/tiny-q8").code == 0
+        names = {one["name"] for one in opened("targets", "list", "--json").json}
+        assert "paths/tiny-q8" not in names
+
+
+def test_the_name_of_a_provider_alone_is_its_only_model_and_never_one_here(
+    opened: Command,
+) -> None:
+    with RemoteServer(models={"one": {}, "two": {}}) as server:
+        assert opened("targets", "add", "smol", server.endpoint).code == 0
+        assert opened("unseal", "--add", "--for", "smol").code == 0
+        assert opened("targets", "models", "smol", "--refresh").code == 0
+        several = opened("ask", "-m", "smol", "Hi")
+        assert several.code == 2
+        assert "smol/one, smol/two" in several.err
+        assert opened("ask", "Hi", LOCKHOUSE_DEFAULT_TARGET="smol").code == 2
+        assert not server.asked()
+        assert opened("targets", "use", "--not", "smol/two").code == 0
+        told = opened("ask", "-m", "smol", "Hi", "--json").json
+        assert told["target"]["name"] == "smol/one"
 
 
 def test_models_are_put_among_the_targets_and_taken_away(opened: Command) -> None:

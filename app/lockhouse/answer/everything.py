@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from lockhouse.answer.local import LocalTargets
+from lockhouse.answer.local import LocalTarget, LocalTargets
 from lockhouse.answer.targets import Target, TargetInfo
-from lockhouse.core.errors import NotFound, PolicyRefused, UsageMistake
+from lockhouse.core.errors import LockhouseError, NotFound, PolicyRefused, UsageMistake
 from lockhouse.gate.providers import Providers
 
 if TYPE_CHECKING:
+    from lockhouse.answer.remote import RemoteTarget
     from lockhouse.answer.remotes import RemoteTargets
+
+_MOST_NAMED = 5  # in an error
 
 
 class AllTargets:
@@ -38,21 +41,20 @@ class AllTargets:
         self._chosen = chosen
 
     def get(self, name: str) -> Target:
-        """By name, alias, hash prefix or path, or as ``provider/model``; "" is the default."""
+        """By name, alias, hash prefix or path, or as ``provider/model``; "" is the default.
+
+        A provider's name alone means its only chosen model, never one here that begins so.
+        """
         if not name:
             return self.default()
         if self._is_elsewhere(name):
             return self._remote().get(name)
+        if self._is_provider(name):
+            return self._of_provider(name)
         try:
             return self.local.get(name)
         except NotFound:
             head, slash, _ = name.partition("/")
-            if any(known.name == name for known in self._providers.list()):
-                raise UsageMistake(
-                    f"{name} is a provider; which of its models?",
-                    hint=f"Name one: {name}/MODEL. They are listed by: lockhouse targets models"
-                    f" {name}",
-                ) from None
             if slash and head and not name.endswith(".gguf") and head[0] not in "./~":
                 self._providers.get(head)  # which says that there is no such provider
             raise
@@ -60,9 +62,11 @@ class AllTargets:
     def default(self) -> Target:
         """The chosen target, or else the first local one. Never an API."""
         chosen = self._chosen()
-        if not self._is_elsewhere(chosen):
+        if not self._is_elsewhere(chosen) and not self._is_provider(chosen):
             return self.local.default()
-        target = self._remote().get(chosen)
+        target = self._remote().get(chosen) if "/" in chosen else self._of_provider(chosen)
+        if isinstance(target, LocalTarget):
+            return target
         if target.provider.zone == "cloud":
             raise PolicyRefused(
                 f"{chosen} is set as the default, and an API answers only where it was chosen.",
@@ -82,7 +86,29 @@ class AllTargets:
             found.sort(key=lambda info: info.name != chosen)
         return found
 
+    def _is_provider(self, name: str) -> bool:
+        return any(known.name == name for known in self._providers.list())
+
+    def _of_provider(self, name: str) -> LocalTarget | RemoteTarget:
+        try:
+            local = self.local.get(name)
+        except LockhouseError:
+            pass
+        else:
+            if local.is_called(name):
+                return local
+        models = self._providers.models(name)
+        chosen = [model for model in models if model.is_chosen]
+        if len(chosen) == 1:
+            return self._remote().get(f"{name}/{chosen[0].name}")
+        some = [f"{name}/{model.called}" for model in (chosen or models)[:_MOST_NAMED]]
+        raise UsageMistake(
+            f"{name} is a provider; which of its models?",
+            hint=f"Name one: {', '.join(some) or f'{name}/MODEL'}. "
+            f"They are listed by: lockhouse targets models {name}",
+        )
+
     def _is_elsewhere(self, name: str) -> bool:
         """Whether the name begins with a provider's."""
         head, slash, _ = name.partition("/")
-        return bool(slash) and any(known.name == head for known in self._providers.list())
+        return bool(slash) and self._is_provider(head)

@@ -91,6 +91,10 @@ class LocalTarget:
             size_bytes=model.size_bytes,
         )
 
+    def is_called(self, name: str) -> bool:
+        """Whether that is its whole name, or an alias."""
+        return name in (self._model.name, *self._model.aliases)
+
     @property
     def spec(self) -> EngineSpec:
         """What the engine is asked to load."""

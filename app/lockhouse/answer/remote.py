@@ -62,7 +62,7 @@ class RemoteTarget:
         provider, model = self.provider, self.model
         left_out: Notice | None = None
         if model.capabilities:  # otherwise its list does not say; the provider will
-            name = f"{provider.name}/{model.name}"
+            name = f"{provider.name}/{model.called}"
             request, left_out = suited(request, name, model.capabilities)
         spoken = dialect(provider.dialect)
         most = request.max_tokens or self._means.most_tokens() or _MOST_TOKENS
@@ -129,9 +129,9 @@ def info_of(provider: Provider, model: RemoteModel, budget: Budget) -> TargetInf
     )
     count = len(provider.endpoints)
     return TargetInfo(
-        name=f"{provider.name}/{model.name}",
+        name=f"{provider.name}/{model.called}",
         kind="api" if provider.zone == "cloud" else "lan",
-        title=model.title or model.name,
+        title=model.title or model.called,
         detail=f"{count} equal servers" if count > 1 else "",
         provider=provider.name,
         context_length=context_length,

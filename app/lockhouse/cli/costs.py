@@ -343,8 +343,9 @@ def set_price(
     if not model:
         raise UsageMistake(f"{target!r} names no model.", hint="Give it as PROVIDER/MODEL.")
     with door.database() as database:
-        recipient = Providers(database).get(provider)
-        prices = PriceList(database)
+        providers, prices = Providers(database), PriceList(database)
+        recipient = providers.get(provider)
+        model = providers.own_name(provider, model)
         if is_removed:
             _remove(prices, provider, model)
         else:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from lockhouse.gate.providers import Provider
     from lockhouse.workspace import Workspace
 
+# Short, so that a table fits a terminal; the others are words already.
+_KEY_WORDS = {None: "none", "no_keyring": "none"}
 _KINDS = {"local": "this machine", "lan": "your network", "api": "API"}
 
 
@@ -96,7 +98,7 @@ def _row(told: dict[str, Any]) -> tuple[object, ...]:
         prices,
         told["leaves_machine"],
         told["is_allowed"] if elsewhere else "",
-        (told["key"] or "none") if elsewhere else "",
+        _KEY_WORDS.get(told["key"], told["key"]) if elsewhere else "",
     )
 
 
@@ -273,7 +275,7 @@ def models(door: Door, provider: str, *, refresh: bool, asks_key: bool, is_json:
         ("MODEL", "IN USE", "CONTEXT", "PRICE IN/OUT", "CAN"),
         [
             (
-                f"{provider}/{model.name}",
+                f"{provider}/{model.called}",
                 model.is_chosen,
                 model.context_length or "",
                 f"${price.input} / ${price.output}" if price else "",

@@ -10,7 +10,8 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Literal
@@ -67,7 +68,8 @@ class RemoteModel(msgspec.Struct, frozen=True):
     """A model that a provider offers. ``is_chosen``: it stands among the targets.
 
     Zeros and empty texts where the provider's list does not say; no capabilities at all where
-    it tells none.
+    it tells none. ``name`` is the server's own and what is sent; ``short`` is there where that
+    is the path of a file.
     """
 
     provider: str
@@ -78,6 +80,12 @@ class RemoteModel(msgspec.Struct, frozen=True):
     capabilities: tuple[str, ...] = ()
     is_chosen: bool = False
     listed_at: str = ""
+    short: str = ""
+
+    @property
+    def called(self) -> str:
+        """The name behind the slash of its target."""
+        return self.short or self.name
 
 
 class Presets(msgspec.Struct, frozen=True):
@@ -199,7 +207,7 @@ class Providers:
             known += [
                 RemoteModel(name, model) for model in provider.suggested if model not in names
             ]
-        return sorted(known, key=lambda model: not model.is_chosen)
+        return sorted(_shortened(known), key=lambda model: not model.is_chosen)
 
     def chosen(self) -> _ModelList:
         """Every model that stands among the targets, in one look."""
@@ -207,7 +215,11 @@ class Providers:
         rows = self._database.read().execute(
             "SELECT provider, value FROM provider_models WHERE is_chosen ORDER BY provider, name"
         )
-        return [_model_of(provider, value, 1) for provider, value in rows.fetchall()]
+        found = [_model_of(provider, value, 1) for provider, value in rows.fetchall()]
+        for provider in {model.provider for model in found if _is_path(model.name)}:
+            names = _short_names(row[0] for row in self._rows(provider))
+            found = [_renamed(one, names) if one.provider == provider else one for one in found]
+        return found
 
     def was_listed(self, name: str) -> bool:
         """Whether its list was ever read."""
@@ -247,7 +259,7 @@ class Providers:
         """Put a model among the targets, or take it away."""
         found = self.model(name, model)
         with self._database.write() as database:
-            listed = any(row[0] == model and row[2] for row in self._rows(name))
+            listed = any(row[0] == found.name and row[2] for row in self._rows(name))
             _put(database, found, is_listed=listed, choice=_BY_HAND if is_chosen else _NOT)
         return msgspec.structs.replace(found, is_chosen=is_chosen)
 
@@ -256,7 +268,8 @@ class Providers:
 
         A provider whose list was never read is believed to have every model.
         """
-        known = {found.name: found for found in self.models(name)}
+        models = self.models(name)
+        known = {found.called: found for found in models} | {found.name: found for found in models}
         if model in known:
             return known[model]
         if not model:
@@ -265,6 +278,11 @@ class Providers:
         if not self.was_listed(name):
             return RemoteModel(name, model)
         raise _no_model(name, model, known)
+
+    def own_name(self, name: str, model: str) -> str:
+        """What the server itself calls a model, of which the short name may be given."""
+        found = (one.name for one in self.models(name) if model == one.short)
+        return next(found, model)
 
     # Inside
 
@@ -328,6 +346,47 @@ def _model_of(provider: str, value: str, is_chosen: int) -> RemoteModel:
     return msgspec.structs.replace(model, provider=provider, is_chosen=bool(is_chosen))
 
 
+# Some servers name a model by the path of its file.
+_PATH_BEGINS = re.compile(r"[/\\~]|\.{1,2}[/\\]|[A-Za-z]:[/\\]")
+_BETWEEN = re.compile(r"[/\\]+")
+
+
+def _is_path(name: str) -> bool:
+    is_file = name.lower().endswith(".gguf") and bool(_BETWEEN.search(name))
+    return is_file or bool(_PATH_BEGINS.match(name))
+
+
+def _shortened(models: _ModelList) -> _ModelList:
+    names = _short_names(model.name for model in models)
+    return [_renamed(model, names) for model in models]
+
+
+def _renamed(model: RemoteModel, names: Mapping[str, str]) -> RemoteModel:
+    return msgspec.structs.replace(model, short=names.get(model.name, ""))
+
+
+def _short_names(names: Iterable[str]) -> dict[str, str]:
+    """For each name that is a path: the end of it that no other model is called by.
+
+    The name of the file, without ``.gguf``; with folders before it where two would be the same.
+    """
+    every = list(names)
+    ends = {name: _ends(name) for name in every if _is_path(name)}
+    others = Counter([*every, *(end for tails in ends.values() for end in {*tails})])
+    found = {}
+    for name, tails in ends.items():
+        if alone := [end for end in tails if others[end] == 1]:
+            found[name] = alone[0]
+    return found
+
+
+def _ends(path: str) -> list[str]:
+    """The last part, the last two, and so on; never all of it."""
+    whole = path[:-5] if path.lower().endswith(".gguf") else path
+    parts = [part for part in _BETWEEN.split(whole) if part not in ("", ".", "..", "~")]
+    return ["/".join(parts[-count:]) for count in range(1, len(parts) + 1)]
+
+
 def _no_model(provider: str, model: str, known: Iterable[str]) -> NotFound:
     near = difflib.get_close_matches(model, known, n=3, cutoff=0.4)
     told = f"Near it: {', '.join(f'{provider}/{name}' for name in near)}. " if near else ""
@@ -381,7 +440,12 @@ def _is_near(host: str) -> bool:
 def _checked(provider: Provider) -> Provider:
     """The provider with its addresses as they are kept. Raises UsageMistake."""
     name = provider.name
-    if not _NAME.fullmatch(name) or name in _RESERVED:
+    if name in _RESERVED:
+        raise UsageMistake(
+            f"{name!r} is reserved, so it cannot be the name of a provider.",
+            hint="Choose another, such as: office-server",
+        )
+    if not _NAME.fullmatch(name):
         raise UsageMistake(
             f"{name!r} cannot be the name of a provider.",
             hint="Use lower-case letters, digits and hyphens, at most 32, such as: office-server",

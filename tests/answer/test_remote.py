@@ -420,6 +420,7 @@ def test_stopping_between_two_servers_asks_no_other(
         if isinstance(event, Notice):
             cancel.cancel()
     assert finished(events).finish_reason == "cancelled"
+    assert not second.asked()
 
 
 def test_twenty_at_once_are_shared_evenly(

@@ -142,9 +142,14 @@ class Sending:
                     if len(tried) == len(urls):
                         raise
                     failure = error
-            if self.cancel.cancelled:
-                raise Cancelled
+            self._require_wanted()
             yield self._changing(failure)
+            self._require_wanted()
+
+    def _require_wanted(self) -> None:
+        """Raises Cancelled: whoever stops between two servers wants no other asked."""
+        if self.cancel.cancelled:
+            raise Cancelled
 
     def _may_wait_for(self, error: LockhouseError, lease: Lease) -> bool:
         """Whether to ask the same servers again, one question at a time."""

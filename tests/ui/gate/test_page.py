@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from lockhouse.answer.remotes import EndpointHealth
 from lockhouse.answer.targets import TargetInfo
 from lockhouse.core.answering import AnswerRequest
 from lockhouse.core.cancelling import CancelToken
@@ -27,6 +28,7 @@ from lockhouse.ui.gate.claims_dialog import joined
 from lockhouse.ui.gate.models_dialog import ModelsDialog
 from lockhouse.ui.gate.page import GatePage
 from lockhouse.ui.gate.provider_values import ProviderRow
+from lockhouse.ui.gate.records_table import IN, PURPOSE
 from lockhouse.ui.markdown import plain_text
 from lockhouse.ui.models.model_card import ModelCard
 from lockhouse.ui.outbound.body_view import BodyView
@@ -508,6 +510,23 @@ def test_tab_goes_through_the_page_as_it_is_read(window_of_a_home: Window) -> No
         step = step.nextInFocusChain()
     places = [order.index(name) for name in names]
     assert places == sorted(places)
+
+
+def test_at_900_pixels_what_for_is_readable_and_nothing_is_cut(
+    open_window: OpenWindow, home: Path
+) -> None:
+    window = open_window(home, prepare=lambda workspace: workspace.providers.add(_printer()))
+    page = gate_page(window)
+    refused = EndpointHealth("http://127.0.0.1:9000/v1", is_up=False, code="unauthorized")
+    page.providers.show_rows((ProviderRow(_printer(), "set", health=(refused,)),))
+    window.main.resize(900, 760)
+    window.until(lambda: page.width() < 900)
+    view = page.records.view
+    window.until(lambda: view.columnWidth(PURPOSE) >= 160)
+    assert not view.isColumnHidden(IN)
+    for card in (page.providers, page.proof, page.spending):
+        assert card.minimumSizeHint().width() <= page._side_area.width() - 16
+    assert state_of(page, "printer") == "Key refused"
 
 
 def test_dialogs_have_names_for_everything(start_open: Start, server: RemoteServer) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QFontMetrics
 from pytestqt.qtbot import QtBot
 
 from lockhouse.gate.protocol import Record
@@ -14,6 +15,7 @@ from lockhouse.gate.providers import Providers
 from lockhouse.gate.records import RecordFilter, Records
 from lockhouse.gate.sent import Sent
 from lockhouse.storage.database import Database
+from lockhouse.ui.gate.record_cells import elided_host
 from lockhouse.ui.gate.records_card import RecordsCard
 from lockhouse.ui.gate.records_controller import RecordsController
 from lockhouse.ui.jobs import Jobs
@@ -42,6 +44,16 @@ def card(database: Database, qtbot: QtBot, theme: Theme) -> Iterator[RecordsCard
     made.show()
     yield made
     jobs.close(grace_s=1)
+
+
+def test_a_host_is_shortened_before_its_port(theme: Theme) -> None:
+    metrics = QFontMetrics(theme.font("body"))
+    host = "workstation.lab.internal:11434"
+    short = elided_host(host, metrics, 90)
+    assert short.endswith("…:11434")
+    assert metrics.horizontalAdvance(short) <= 90
+    assert elided_host(host, metrics, 900) == host
+    assert elided_host("cdn-lfs-us-1.huggingface.co", metrics, 120).endswith(".co")
 
 
 def fill(database: Database, count: int) -> None:

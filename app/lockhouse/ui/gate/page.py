@@ -38,7 +38,9 @@ from lockhouse.ui.toast import Toast
 _HEAD_HEIGHT = 48
 _SIDE_WIDTH = 336
 _NARROW_SIDE_WIDTH = 288
+_TIGHT_SIDE_WIDTH = 232
 _NARROW_BELOW = 1000
+_TIGHT_BELOW = 900
 _STACKED_BELOW = 760
 _STACKED_RECORDS = 440
 
@@ -151,8 +153,12 @@ class GatePage(QWidget):
         self._side.show()
         self._records_part.setMinimumHeight(px(_STACKED_RECORDS) if stacked else 0)
         if not stacked:
-            width = _NARROW_SIDE_WIDTH if shape == "narrow" else _SIDE_WIDTH
+            width = {"tight": _TIGHT_SIDE_WIDTH, "narrow": _NARROW_SIDE_WIDTH}.get(
+                shape, _SIDE_WIDTH
+            )
             self._side_area.setFixedWidth(px(width + 12))
+        self._columns.setSpacing(px(12 if shape == "tight" else 16))
+        self.providers.show_narrow(narrow=shape in ("tight", "narrow"))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -169,6 +175,8 @@ class GatePage(QWidget):
         wide = self.width() / self._theme.scale
         if wide < _STACKED_BELOW:
             self._fit_shape("stacked")
+        elif wide < _TIGHT_BELOW:
+            self._fit_shape("tight")
         else:
             self._fit_shape("narrow" if wide < _NARROW_BELOW else "wide")
 

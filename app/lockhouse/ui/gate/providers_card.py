@@ -39,7 +39,7 @@ class ProvidersCard(Card):
         self._rows: tuple[ProviderRow, ...] = ()
         self._view = NetworkView()
         self._busy: set[str] = set()
-        self._is_unfolded = False
+        self._is_unfolded = self._is_narrow = False
         self._check = push_button(
             theme, "Check servers", name="providers_check", kind="quiet", compact=True
         )
@@ -62,6 +62,12 @@ class ProvidersCard(Card):
         if (view.is_open, view.hosts) != (self._view.is_open, self._view.hosts):
             self._view = view
             self._build()
+
+    def show_narrow(self, *, narrow: bool) -> None:
+        """Where there is little room, a state stands below the name."""
+        if narrow != self._is_narrow:
+            self._is_narrow = narrow
+            self._dress()
 
     def show_busy(self, name: str, *, busy: bool) -> None:
         """Something is asked of that one right now."""
@@ -132,46 +138,34 @@ class ProvidersCard(Card):
         line = QWidget()
         line.setObjectName(f"provider_{name}")
         line.setFixedHeight(px(52))
+        has_button = row.wants_key or row.key_refused
+        is_busy = name in self._busy
+        is_below = not is_busy and (self._is_narrow or (has_button and row.is_server))
         texts = QVBoxLayout()
         texts.setSpacing(0)
         texts.addStretch(1)
         texts.addWidget(Elided(provider.title, role="medium"))
-        place = row.place
-        if row.checked_at:
-            place = f"{place} · Checked {words.clock(row.checked_at, wording.local_now())}"
-        closed = self._view.is_open and not row.is_open(self._view.hosts)
-        if closed and row.is_used:
-            place = f"Closed · {place}"
-        below = Elided(place, role="caption", ink="2")
-        below.setToolTip("\n".join(provider.endpoints))
-        texts.addWidget(below)
+        below = QHBoxLayout()
+        below.setSpacing(px(4))
+        if is_below:
+            self._add_state(below, row)
+        self._add_place(below, row, is_short=is_below, has_room=not has_button)
+        texts.addLayout(below)
         texts.addStretch(1)
         layout = QHBoxLayout(line)
-        layout.setContentsMargins(px(16), 0, px(8), 0)
-        layout.setSpacing(px(6))
+        narrow = self._is_narrow
+        layout.setContentsMargins(px(12 if narrow else 16), 0, px(4 if narrow else 8), 0)
+        layout.setSpacing(px(4 if narrow else 6))
         layout.addLayout(texts, 1)
-        state = row.state()
-        if name in self._busy:
-            layout.addWidget(Spinner(theme, f"Asking {provider.title}"))
-            layout.addWidget(label("Asking…", role="caption", ink="2"))
-            stop = icon_button(
-                theme, "x", f"Stop asking {provider.title}", name=f"stop_{name}", size=14
-            )
-            stop.clicked.connect(lambda: self.stop_wanted.emit(name))
-            layout.addWidget(stop)
-        else:
-            if state.icon:
-                icon = label("")
-                icon.setPixmap(theme.pixmap(state.icon, 14, state.token))
-                layout.addWidget(icon, 0, Qt.AlignmentFlag.AlignVCenter)
-            shown = label(state.words, role="caption", ink=state.ink, name=f"state_{name}")
-            if row.health:
-                shown.setToolTip("\n".join(_told(row)))
-            layout.addWidget(shown)
-        if row.wants_key or row.key_refused:
+        if is_busy:
+            self._add_waiting(layout, row)
+        elif not is_below:
+            self._add_state(layout, row)
+        if has_button:
             act = "Replace key" if row.may_have_key else "Set key"
+            shown = "Replace…" if narrow and row.may_have_key else f"{act}…"
             set_key = push_button(
-                theme, f"{act}…", name=f"key_{name}", compact=True,
+                theme, shown, name=f"key_{name}", compact=True,
                 spoken=f"{act} for {provider.title}",
             )  # fmt: skip
             set_key.clicked.connect(lambda: self.key_wanted.emit(name))
@@ -180,6 +174,47 @@ class ProvidersCard(Card):
         more.clicked.connect(lambda: self._show_menu(row, more))
         layout.addWidget(more)
         return line
+
+    def _add_place(
+        self, layout: QHBoxLayout, row: ProviderRow, *, is_short: bool, has_room: bool
+    ) -> None:
+        """When it was looked at, where it is, and whether the door leads there.
+
+        After a state there is little room: what does not fit is in the tool tip.
+        """
+        when = words.clock(row.checked_at, wording.local_now()) if row.checked_at else ""
+        if when and (has_room or not self._is_narrow):
+            shown = when if is_short else f"Checked {when}"
+            layout.addWidget(label(shown, role="caption", ink="2"))
+        closed = self._view.is_open and row.is_used and not row.is_open(self._view.hosts)
+        parts = ["Closed"] if closed else []
+        if not (is_short and self._is_narrow and (when or not has_room)):
+            parts.append(row.place)
+        if layout.count() and parts:
+            parts.insert(0, "")
+        place = Elided(" · ".join(parts).strip(), role="caption", ink="2")
+        place.setToolTip("\n".join(_told(row) or row.provider.endpoints))
+        layout.addWidget(place, 1)
+
+    def _add_state(self, layout: QHBoxLayout, row: ProviderRow) -> None:
+        state = row.state()
+        if state.icon:
+            icon = label("")
+            icon.setPixmap(self.theme.pixmap(state.icon, 14, state.token))
+            layout.addWidget(icon, 0, Qt.AlignmentFlag.AlignVCenter)
+        name = f"state_{row.provider.name}"
+        shown = label(state.words, role="caption", ink=state.ink, name=name)
+        if row.health:
+            shown.setToolTip("\n".join(_told(row)))
+        layout.addWidget(shown)
+
+    def _add_waiting(self, layout: QHBoxLayout, row: ProviderRow) -> None:
+        theme, title, name = self.theme, row.provider.title, row.provider.name
+        layout.addWidget(Spinner(theme, f"Asking {title}"))
+        layout.addWidget(label("Asking…", role="caption", ink="2"))
+        stop = icon_button(theme, "x", f"Stop asking {title}", name=f"stop_{name}", size=14)
+        stop.clicked.connect(lambda: self.stop_wanted.emit(name))
+        layout.addWidget(stop)
 
     def _show_menu(self, row: ProviderRow, under: QWidget) -> None:
         menu = self._menu(row)

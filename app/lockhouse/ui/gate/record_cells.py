@@ -82,7 +82,7 @@ class RecordDelegate(QStyledItemDelegate):
         else:
             side = _RIGHT if column in RIGHT else _LEFT
             ink = "text-1" if column in (HOST, OUT) else "text-2"
-            self._paint_words(painter, area, cell(row, column), ink, side)
+            self._paint_words(painter, area, cell(row, column), ink, side, is_host=column == HOST)
 
     def _paint_icon(
         self, painter: QPainter, rect: QRect, icon: str, ink: str, *, left: int
@@ -99,6 +99,8 @@ class RecordDelegate(QStyledItemDelegate):
         shown: str,
         ink: str,
         side: Qt.AlignmentFlag = _LEFT,
+        *,
+        is_host: bool = False,
     ) -> None:
         if self._font is None:
             self._font = self._theme.font("body", tabular=True)
@@ -110,6 +112,21 @@ class RecordDelegate(QStyledItemDelegate):
             if len(self._fits) > _KEPT_TEXTS:
                 self._fits.clear()
             metrics = QFontMetrics(self._font)
-            fits = metrics.elidedText(shown, Qt.TextElideMode.ElideRight, area.width())
+            if is_host:
+                fits = elided_host(shown, metrics, area.width())
+            else:
+                fits = metrics.elidedText(shown, Qt.TextElideMode.ElideRight, area.width())
             self._fits[key] = fits
         painter.drawText(area, side, fits)
+
+
+def elided_host(host: str, metrics: QFontMetrics, width: int) -> str:
+    """Shortened in the middle; of two servers on one machine, the port is what differs."""
+    name, colon, port = host.rpartition(":")
+    if not (colon and port.isdecimal()):
+        return metrics.elidedText(host, Qt.TextElideMode.ElideMiddle, width)
+    if metrics.horizontalAdvance(host) <= width:
+        return host
+    end = f":{port}"
+    room = width - metrics.horizontalAdvance(end)
+    return metrics.elidedText(name, Qt.TextElideMode.ElideRight, max(0, room)) + end

@@ -17,6 +17,9 @@ from lockhouse.ui.theme import Theme
 from lockhouse.ui.theme.tokens import RADIUS_CARD
 
 _WIDTHS = {OPEN: 28, TIME: 68, WHAT: 98, HOST: 168, OUT: 72, IN: 80}
+_TIGHT_WIDTHS = {OPEN: 24, TIME: 62, WHAT: 90, HOST: 96, OUT: 61, IN: 61}
+_TIGHT_BELOW = 640
+_LEAST_PURPOSE = 160
 _HEAD_HEIGHT = 32
 # Dropped one after the other where there is no room.
 _DROPPED_BELOW = ((IN, 520), (PURPOSE, 440))
@@ -79,10 +82,10 @@ class RecordsView(QTableView):
             f"QHeaderView::section:first {{ border-top-left-radius: {radius}px; }}"
             f"QHeaderView::section:last {{ border-top-right-radius: {radius}px; }}"
         )
-        for column, width in _WIDTHS.items():
+        for column in _WIDTHS:
             head.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
-            self.setColumnWidth(column, px(width))
         head.setSectionResizeMode(PURPOSE, QHeaderView.ResizeMode.Stretch)
+        self._fit_columns()
 
     # opening
 
@@ -156,7 +159,14 @@ class RecordsView(QTableView):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        self._fit_columns()
+
+    def _fit_columns(self) -> None:
+        px = self._theme.px
         wide = self.width() / self._theme.scale
+        widths = _TIGHT_WIDTHS if wide < _TIGHT_BELOW else _WIDTHS
+        for column, width in widths.items():
+            self.setColumnWidth(column, px(width))
         for column, least in _DROPPED_BELOW:
             self.setColumnHidden(column, wide < least)
         head = self.horizontalHeader()
@@ -164,8 +174,10 @@ class RecordsView(QTableView):
         head.setSectionResizeMode(stretched, QHeaderView.ResizeMode.Stretch)
         if stretched == PURPOSE:
             head.setSectionResizeMode(HOST, QHeaderView.ResizeMode.Fixed)
-            share = min(max(int(self.width() * 0.2), self._theme.px(96)), self._theme.px(168))
-            self.setColumnWidth(HOST, share)
+            others = sum(px(width) for column, width in widths.items() if column != HOST)
+            spare = self.width() - others - px(_LEAST_PURPOSE)
+            least, most = px(_TIGHT_WIDTHS[HOST]), px(_WIDTHS[HOST])
+            self.setColumnWidth(HOST, max(least, min(int(self.width() * 0.2), spare, most)))
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         super().mouseReleaseEvent(event)

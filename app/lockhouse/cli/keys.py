@@ -126,7 +126,7 @@ def test_key(door: Door, provider: str, *, is_json: bool) -> None:
 def remove_key(door: Door, provider: str, *, is_json: bool) -> None:
     """Remove a key from the keyring."""
     with _gate(door) as (gate, _):
-        gate.remove_key(provider, purpose=_PURPOSE)
+        gate.remove_key(provider, purpose=_PURPOSE, on_wait=_tell_waiting)
     if is_json:
         output.write_json({"provider": provider, "removed": True})
     else:

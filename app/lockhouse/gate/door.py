@@ -251,15 +251,20 @@ class Gate:
         self.note("key_set", host=" ".join(hosts), purpose=purpose, outcome=f"{provider}: {kept}")
         return kept
 
-    def remove_key(self, provider: str, *, purpose: str) -> None:
-        """Forget a key, in the keyring and of this session. Raises NotFound, StorageError."""
+    def remove_key(
+        self, provider: str, *, purpose: str, on_wait: Callable[[], None] | None = None
+    ) -> None:
+        """Forget a key, in the keyring and of this session. Raises NotFound, StorageError.
+
+        ``on_wait`` is called when the keyring seems to wait for its own password.
+        """
         had_one = provider in self._session_keys
         if had_one:
             with contextlib.suppress(NetworkRefused):  # sealed: it went with the broker
                 self.use_key(provider, "", ())
             self._session_keys.pop(provider, None)
         try:
-            keys.remove(provider)
+            keys.remove(provider, on_wait=on_wait)
         except NotFound:
             if not had_one:
                 raise

@@ -89,8 +89,8 @@ def write(
     access.ask(keep, limit_s=access.UNLOCK_S, on_wait=on_wait)
 
 
-def remove(provider: str) -> None:
-    """Forget a key. Raises NotFound when there is none, StorageError."""
+def remove(provider: str, *, on_wait: Callable[[], None] | None = None) -> None:
+    """Forget a key; ``on_wait`` as for ``write``. Raises NotFound for none, StorageError."""
     name = checked_provider(provider)
 
     def forget(backend: KeyringBackend | None) -> bool:
@@ -103,7 +103,7 @@ def remove(provider: str) -> None:
                 found = True
         return found
 
-    if not access.ask(forget, limit_s=access.UNLOCK_S):
+    if not access.ask(forget, limit_s=access.UNLOCK_S, on_wait=on_wait):
         raise NotFound(f"There is no key for {provider}.")
 
 

@@ -79,6 +79,7 @@ class Pages(QObject):
 
         made = GateController(self._workspace, self._jobs, lambda: self._first_seq, self)
         made.providers.changed.connect(self.targets_changed)
+        made.price_changed.connect(self.targets_changed)
         return made
 
     def begin(self) -> None:

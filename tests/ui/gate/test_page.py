@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 
 from PySide6.QtWidgets import (
@@ -213,6 +214,29 @@ def test_limits_are_typed_in_place_and_kept(window_of_a_home: Window) -> None:
     assert problem is not None
     assert problem.isVisibleTo(page)
     assert window.workspace.settings.budget_per_day_usd == 2.5
+
+
+def test_a_price_of_ones_own_is_set_and_removed(open_window: OpenWindow, home: Path) -> None:
+    window = open_window(home, prepare=_choose_big)
+    page = gate_page(window)
+    provider, prices = window.workspace.providers.get("mistral"), window.workspace.budget.prices
+    window.press("price_set", page)
+    dialog = window.dialog("price_dialog")
+    typed(dialog, "price_input", "much")
+    save = dialog.findChild(QWidget, "price_save")
+    assert save is not None
+    assert not save.isEnabled()
+    typed(dialog, "price_input", "0.25")
+    typed(dialog, "price_output", "$1.5")
+    window.press("price_save", dialog)
+    window.until(lambda: len(prices.own()) == 1)
+    price = prices.price_of(provider, "big")
+    assert price is not None
+    assert (price.input, price.output) == (Decimal("0.25"), Decimal("1.5"))
+    window.until(lambda: not dialog.isVisible())
+    window.press("price_set", page)
+    window.press("price_remove", window.dialog("price_dialog"))
+    window.until(lambda: prices.own() == [])
 
 
 def test_the_proof_is_run_here_and_shows_what_stopped_each_attempt(
@@ -544,6 +568,10 @@ def test_dialogs_have_names_for_everything(start_open: Start, server: RemoteServ
         dialog = window.dialog(name)
         assert _unnamed(dialog) == []
         dialog.close()
+
+
+def _choose_big(workspace: object) -> None:
+    workspace.providers.choose("mistral", "big")  # type: ignore[attr-defined] # a Workspace
 
 
 def _printer() -> Provider:

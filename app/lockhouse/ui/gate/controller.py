@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 from PySide6.QtCore import QObject, Signal
 
 from lockhouse.core.errors import LockhouseError, StorageError
 from lockhouse.gate.costs.budget import Subject
-from lockhouse.gate.costs.values import Limits, Snapshot, Spent, Total
+from lockhouse.gate.costs.values import Limits, Price, Snapshot, Spent, Total
 from lockhouse.gate.proof import Proof, prove, report
 from lockhouse.gate.records import Records
+from lockhouse.ui.gate.price_dialog import Priced
 from lockhouse.ui.gate.provider_controller import ProviderController
 from lockhouse.ui.gate.records_controller import RecordsController
 from lockhouse.ui.jobs import Jobs
@@ -35,6 +38,8 @@ class GateController(QObject):
     """Everything that the page asks for, on threads; the two larger parts have their own."""
 
     spent = Signal(object)  # Spending
+    priced = Signal(object)  # tuple[Priced, ...]
+    price_changed = Signal()
     proved = Signal(object)  # Proof
     report_saved = Signal(object)  # Path
     failed = Signal(object)  # LockhouseError
@@ -78,6 +83,40 @@ class GateController(QObject):
             )
 
         self._jobs.run(read, self.spent.emit, self.failed.emit)
+
+    def read_prices(self) -> None:
+        """What the chosen models cost."""
+        its = self._workspace
+
+        def read() -> tuple[Priced, ...]:
+            prices = its.budget.prices
+            own = {(one.provider, one.model) for one in prices.own()}
+            return tuple(
+                Priced(
+                    one.provider,
+                    one.name,
+                    prices.price_of(its.providers.get(one.provider), one.name),
+                    is_own=(one.provider, one.name) in own,
+                )
+                for one in its.providers.chosen()
+            )
+
+        self._jobs.run(read, self.priced.emit, self.failed.emit)
+
+    def set_price(self, of: Priced, going_in: Decimal, coming_out: Decimal) -> None:
+        """Keep a price of one's own. What it says besides these two figures stays."""
+        before = of.price if of.is_own and of.price is not None else Price(going_in, coming_out)
+        price = msgspec.structs.replace(before, input=going_in, output=coming_out)
+        prices = self._workspace.budget.prices
+        self._change_price(lambda: prices.set_own(of.provider, of.model, price))
+
+    def remove_price(self, of: Priced) -> None:
+        """Use the bundled one again."""
+        prices = self._workspace.budget.prices
+        self._change_price(lambda: prices.remove_own(of.provider, of.model))
+
+    def _change_price(self, work: Callable[[], object]) -> None:
+        self._jobs.run_in_order(work, lambda _: self.price_changed.emit(), self.failed.emit)
 
     def prove(self) -> None:
         """Try to get out, in every way, in every kind of process."""

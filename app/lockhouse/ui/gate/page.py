@@ -23,6 +23,7 @@ from lockhouse.gate.proof import Proof
 from lockhouse.ui.gate.banner import GateBanner
 from lockhouse.ui.gate.cards import Card
 from lockhouse.ui.gate.controller import GateController, Spending
+from lockhouse.ui.gate.price_dialog import Priced, PriceDialog
 from lockhouse.ui.gate.proof_card import ProofCard
 from lockhouse.ui.gate.provider_dialogs import ProviderDialogs
 from lockhouse.ui.gate.providers_card import ProvidersCard
@@ -203,6 +204,9 @@ class GatePage(QWidget):
         self._wire_providers()
         its.spent.connect(self._show_spending)
         self.spending.by_chosen.connect(lambda _: self._read_spending())
+        self.spending.price_wanted.connect(its.read_prices)
+        its.priced.connect(self._ask_price)
+        its.price_changed.connect(self._read_spending)
         self.spending.limit_changed.connect(self._settings.set)
         self._settings.changed.connect(lambda _: self._read_spending())
         self.proof.prove_wanted.connect(self.prove)
@@ -258,6 +262,13 @@ class GatePage(QWidget):
         except LockhouseError as error:
             self.show_error(error)
             return
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.show()
+
+    def _ask_price(self, known: tuple[Priced, ...]) -> None:
+        dialog = PriceDialog(self._theme, known, self)
+        dialog.price_given.connect(self._controller.set_price)
+        dialog.removal_wanted.connect(self._controller.remove_price)
         dialog.finished.connect(dialog.deleteLater)
         dialog.show()
 

@@ -13,7 +13,7 @@ from lockhouse.storage.settings import parse
 from lockhouse.ui import wording
 from lockhouse.ui.gate.cards import Card, Elided
 from lockhouse.ui.gate.controller import Spending
-from lockhouse.ui.parts import label
+from lockhouse.ui.parts import label, push_button
 from lockhouse.ui.theme import Theme, repolish
 from lockhouse.ui.widgets import SegmentedControl, ThinBar
 
@@ -31,6 +31,7 @@ class SpendingCard(Card):
 
     by_chosen = Signal(str)
     limit_changed = Signal(str, float)
+    price_wanted = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(theme, "spending_card", "Spending", parent)
@@ -100,6 +101,9 @@ class SpendingCard(Card):
         self._totals.setVerticalSpacing(px(4))
         self._totals.setColumnStretch(0, 1)
         column.addLayout(self._totals)
+        price = push_button(theme, "Set a price…", name="price_set", kind="link", compact=True)
+        price.clicked.connect(self.price_wanted)
+        column.addWidget(price, 0, Qt.AlignmentFlag.AlignLeft)
         return made
 
     @property

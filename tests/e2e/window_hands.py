@@ -41,6 +41,7 @@ class Hands:
             "QT_QPA_PLATFORM": "xcb",
             "QT_LINUX_ACCESSIBILITY_ALWAYS_ON": "1",
             "LC_ALL": "C.UTF-8",
+            "PYTHONFAULTHANDLER": "1",
         }
         environment.pop("PYTHONHOME", None)
         self.process = subprocess.Popen([*command, "--home", str(home)], env=environment)
@@ -161,7 +162,8 @@ class Hands:
         end = time.monotonic() + PATIENCE_S
         while not true():
             if self.process is not None and self.process.poll() is not None:
-                raise NotThere(f"the program ended while waiting for {what}")
+                code = self.process.returncode
+                raise NotThere(f"the program ended with {code} while waiting for {what}")
             if time.monotonic() > end:
                 self.shot("not-there")
                 raise NotThere(f"{what} did not appear")

@@ -31,6 +31,7 @@ from lockhouse.core.answering import (
     Usage,
 )
 from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.decoding import decoded
 from lockhouse.core.errors import (
     Cancelled,
     InvalidInput,
@@ -214,7 +215,7 @@ class Sending:
         outbound, provider = self.outbound, self.provider
         if outbound.zone != "lan" or outbound.dialect != "openai" or not answered.pieces:
             return None
-        body = msgspec.json.decode(outbound.body, type=dict[str, Any])
+        body = decoded(outbound.body, dict[str, Any])
         body.pop("stream_options", None)
         body.update({"stream": False, provider.max_tokens_field: 1})
         request = CountPrompt(
@@ -240,7 +241,7 @@ class Sending:
             try:
                 event = next(stream)
             except StopIteration as end:
-                return msgspec.json.decode(end.value, type=Answered)
+                return decoded(end.value, Answered)
             yield from self._take(event)
 
     def _take(self, event: RemoteEvent) -> list[Any]:
@@ -360,7 +361,7 @@ _NO_SETTINGS = frozenset(
 
 def parameters_of(body: bytes) -> dict[str, object]:
     """The settings in a body, without anything that was said."""
-    value = msgspec.json.decode(body, type=dict[str, Any])
+    value = decoded(body, dict[str, Any])
     return {name: setting for name, setting in value.items() if name not in _NO_SETTINGS}
 
 

@@ -18,6 +18,7 @@ from lockhouse.chat import pictures
 from lockhouse.chat.identity import new_id, now, storable
 from lockhouse.chat.values import Conversation, Message, Picture, Provenance, Status
 from lockhouse.core.answering import Failed, Finished, Image, Role, ToolCall
+from lockhouse.core.decoding import decoded
 from lockhouse.core.errors import InvalidInput, NotFound
 from lockhouse.storage.connection import damaged
 
@@ -208,7 +209,7 @@ def _conversation_of(row: tuple[Any, ...]) -> Conversation:
         draft=row[9],
         active_leaf_id=row[10],
         message_count=row[11],
-        parameters=msgspec.json.decode(row[12], type=dict[str, object]),
+        parameters=decoded(row[12], dict[str, object]),
         deleted=row[13] is not None,
     )
 
@@ -231,7 +232,7 @@ def _message_of(row: tuple[Any, ...]) -> Message:
         version_count=row[12],
         target=target,
         pictures=_pictures(row[13]) if row[13] != "[]" else (),
-        tool_calls=msgspec.json.decode(row[14], type=tuple[ToolCall, ...]) if row[14] else (),
+        tool_calls=decoded(row[14], tuple[ToolCall, ...]) if row[14] else (),
     )
 
 
@@ -250,6 +251,6 @@ def _value(text: str | None, kind: type[_Kept]) -> _Kept | None:
     if text is None:
         return None
     try:
-        return msgspec.json.decode(text, type=kind)
+        return decoded(text, kind)
     except msgspec.DecodeError:
         return None

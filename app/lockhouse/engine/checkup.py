@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from lockhouse import processes
+from lockhouse.core.decoding import decoded
 from lockhouse.core.errors import EngineCrashed
 from lockhouse.engine import death, protocol
 
@@ -45,7 +46,7 @@ class EngineCheckup:
         key = _key()
         if not again:
             try:
-                known = msgspec.json.decode(self._file.read_bytes(), type=Verdict)
+                known = decoded(self._file.read_bytes(), Verdict)
             except (OSError, msgspec.DecodeError):
                 known = None
             if known is not None and known.key == key:

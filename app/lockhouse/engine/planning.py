@@ -23,6 +23,7 @@ from typing import IO
 import msgspec
 
 from lockhouse import processes
+from lockhouse.core.decoding import decoded
 from lockhouse.core.errors import (
     EngineCrashed,
     InvalidInput,
@@ -323,7 +324,7 @@ def _identity_of(path: Path) -> str:
 
 def receive(channel: Connection) -> Question:
     """The planner's end: the next question. Raises EOFError when nobody asks any more."""
-    question: Question = msgspec.json.decode(channel.recv_bytes(1 << 16), type=Question)
+    question: Question = decoded(channel.recv_bytes(1 << 16), Question)
     return question
 
 

@@ -25,6 +25,7 @@ import msgspec
 from lockhouse import processes
 from lockhouse.core.answering import AnswerRequest, Event, Failed, Finished, Notice, Text
 from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.decoding import decoded
 from lockhouse.core.errors import EngineCrashed, InvalidInput, LockhouseError, NoRoom, from_wire
 from lockhouse.engine import death, protocol
 from lockhouse.engine.protocol import (
@@ -353,7 +354,7 @@ class EnginePool:
     def _record(self, engine_id: str) -> EngineRecord | None:
         try:
             data = (self._folder / f"{engine_id}.json").read_bytes()
-            record: EngineRecord = msgspec.json.decode(data, type=EngineRecord)
+            record: EngineRecord = decoded(data, EngineRecord)
         except (OSError, msgspec.DecodeError):
             return None
         return record if record.version == protocol.VERSION else None
@@ -424,13 +425,13 @@ class EnginePool:
         deadline = time.monotonic() + 2.0
         while time.monotonic() < deadline:
             with contextlib.suppress(OSError, msgspec.DecodeError):
-                return msgspec.json.decode(path.read_bytes(), type=ExitRecord)
+                return decoded(path.read_bytes(), ExitRecord)
             record = self._record(engine_id)
             if record is None or not processes.exists(record.supervisor_pid):
                 break
             time.sleep(0.02)
         with contextlib.suppress(OSError, msgspec.DecodeError):
-            return msgspec.json.decode(path.read_bytes(), type=ExitRecord)
+            return decoded(path.read_bytes(), ExitRecord)
         return None
 
     def _ended_well(self, engine_id: str) -> bool:
@@ -441,7 +442,7 @@ class EnginePool:
         recent = []
         for path in self._folder.glob("*.exit"):
             with contextlib.suppress(OSError, msgspec.DecodeError):
-                record = msgspec.json.decode(path.read_bytes(), type=ExitRecord)
+                record = decoded(path.read_bytes(), ExitRecord)
                 age_s = time.time() - record.ended_at
                 same = record.model_path == spec.model_path
                 if same and age_s < _LOOP_WINDOW_S and record.return_code not in _OUTSIDE:

@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.decoding import decoded, decoder_of
 from lockhouse.core.errors import (
     Cancelled,
     InvalidInput,
@@ -180,7 +181,7 @@ class Gate:
                     break
                 if events is not None:
                     events(event)
-        return msgspec.json.decode(reply, type=reply_type)
+        return decoded(reply, reply_type)
 
     def stream(
         self,
@@ -364,7 +365,7 @@ class Gate:
         self, connection: Connection, cancel: CancelToken | None, event_type: Any
     ) -> Generator[Any, None, bytes]:
         """Read frames until the reply; its bytes."""
-        decoder = None if event_type is None else msgspec.json.Decoder(event_type)
+        decoder = None if event_type is None else decoder_of(event_type)
         tried: list[Record] = []
         with taking_back(connection, cancel, has_begun=lambda: bool(tried)):
             while True:
@@ -384,7 +385,7 @@ class Gate:
                 elif kind == wire.FAILURE:
                     raise _error(body)
                 elif kind == wire.ATTEMPT:
-                    tried.append(msgspec.json.decode(body, type=Record))
+                    tried.append(decoded(body, Record))
                     self._keep(tried[-1])
 
     def _keep(self, record: Record) -> None:
@@ -412,7 +413,7 @@ class Gate:
 
 
 def _error(body: bytes) -> Exception:
-    failure = msgspec.json.decode(body, type=wire.Failure)
+    failure = decoded(body, wire.Failure)
     return Cancelled() if failure.code == "cancelled" else wire.error_of(failure)
 
 

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from lockhouse.bundled import resource
+from lockhouse.core.decoding import decoded
 from lockhouse.core.errors import NotFound, UsageMistake
 from lockhouse.gate.network import host_pattern, is_near
 from lockhouse.storage.connection import migrations_named
@@ -100,7 +101,7 @@ class Presets(msgspec.Struct, frozen=True):
 @cache
 def presets() -> Presets:
     """The providers that came with the program."""
-    return msgspec.json.decode(resource("providers.json").read_bytes(), type=Presets)
+    return decoded(resource("providers.json").read_bytes(), Presets)
 
 
 # Names that mean something else where a provider could be named.
@@ -302,7 +303,7 @@ class Providers:
     def _own(self) -> _ProviderList:
         self._prepare()
         rows = self._database.read().execute("SELECT value FROM providers").fetchall()
-        return [msgspec.json.decode(row[0], type=Provider) for row in rows]
+        return [decoded(row[0], Provider) for row in rows]
 
     def _keep(self, provider: Provider) -> Provider:
         self._prepare()
@@ -342,7 +343,7 @@ def _put(
 
 
 def _model_of(provider: str, value: str, is_chosen: int) -> RemoteModel:
-    model = msgspec.json.decode(value, type=RemoteModel)
+    model = decoded(value, RemoteModel)
     return msgspec.structs.replace(model, provider=provider, is_chosen=bool(is_chosen))
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from lockhouse.core.answering import Cost, Usage
+from lockhouse.core.decoding import decoded
 from lockhouse.core.errors import NotFound
 from lockhouse.gate.costs.values import Estimate
 from lockhouse.gate.outbound import Outbound
@@ -164,9 +165,7 @@ class Sent:
             values,
         )
         return [
-            msgspec.structs.replace(
-                msgspec.json.decode(value, type=SentRequest), id=sent_id, body=kept
-            )
+            msgspec.structs.replace(decoded(value, SentRequest), id=sent_id, body=kept)
             for sent_id, value, kept in rows.fetchall()
         ]
 

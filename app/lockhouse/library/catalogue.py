@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from lockhouse.bundled import resource
+from lockhouse.core.decoding import decoded
 
 
 class Form(msgspec.Struct, frozen=True):
@@ -63,4 +64,4 @@ class Catalogue(msgspec.Struct, frozen=True):
 @cache
 def catalogue() -> Catalogue:
     """The catalogue that came with the program."""
-    return msgspec.json.decode(resource("catalogue.json").read_bytes(), type=Catalogue)
+    return decoded(resource("catalogue.json").read_bytes(), Catalogue)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from lockhouse.core.decoding import decoded
 from lockhouse.core.errors import StorageError
 from lockhouse.library.model_info import Facts, Speed
 from lockhouse.library.naming import unique_name
@@ -331,7 +332,7 @@ class Inventory:
         return {
             Path(os.fsdecode(path)): (
                 Stamp(size, mtime, inode),
-                msgspec.json.decode(facts, type=Facts),
+                decoded(facts, Facts),
             )
             for path, size, mtime, inode, facts in rows.fetchall()
         }

@@ -17,6 +17,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from lockhouse.core.decoding import decoded
 from lockhouse.core.errors import LockhouseError
 from lockhouse.library.gguf.layout import open_regular
 from lockhouse.library.model_info import FoundFolder, Source
@@ -192,7 +193,7 @@ def _ollama(folder: FoundFolder) -> Iterator[Seen]:
             return
         content = small_file(path, _MAX_MANIFEST_BYTES)
         try:
-            manifest = msgspec.json.decode(content, type=_Manifest)
+            manifest = decoded(content, _Manifest)
         except (msgspec.DecodeError, RecursionError):
             continue
         layers = {layer.mediaType.removeprefix(_MEDIA): layer for layer in manifest.layers[::-1]}

@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from lockhouse.core.decoding import decoded
 from lockhouse.library.model_info import FoundFolder
 from lockhouse.library.others import small_file
 
@@ -120,7 +121,7 @@ def _lm_studio(home: Path) -> Iterator[Path]:
         homes.insert(0, Path(moved))
     for each in homes:
         try:
-            settings = msgspec.json.decode(_note(each / "settings.json"), type=_LmStudioSettings)
+            settings = decoded(_note(each / "settings.json"), _LmStudioSettings)
             chosen = settings.downloadsFolder
         except (msgspec.DecodeError, RecursionError):
             chosen = ""

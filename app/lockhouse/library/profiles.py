@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from lockhouse.core.answering import AnswerRequest, Sampling
+from lockhouse.core.decoding import decoded
 from lockhouse.core.errors import NotFound, UsageMistake
 from lockhouse.library.inventory import key_of
 from lockhouse.library.model_info import LoadChoice, Profile
@@ -63,8 +64,8 @@ class Profiles:
                     name,
                     Profile(
                         name,
-                        msgspec.json.decode(load, type=LoadChoice),
-                        msgspec.json.decode(sampling, type=dict[str, float | int]),
+                        decoded(load, LoadChoice),
+                        decoded(sampling, dict[str, float | int]),
                         active=bool(active),
                     ),
                 )

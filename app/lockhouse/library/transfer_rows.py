@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import msgspec
 
 from lockhouse import processes
+from lockhouse.core.decoding import decoded
 from lockhouse.core.errors import InvalidInput, NotFound
 from lockhouse.gate.hub import HubFile, HubRepo
 from lockhouse.storage.connection import migrations_named
@@ -273,8 +274,8 @@ def _row(row: Sequence[Any]) -> Row:
     pid, birth = row[16], row[17]
     return Row(
         id=row[0],
-        repo=msgspec.json.decode(row[1], type=HubRepo),
-        files=msgspec.json.decode(row[2], type=tuple[HubFile, ...]),
+        repo=decoded(row[1], HubRepo),
+        files=decoded(row[2], tuple[HubFile, ...]),
         label=row[3],
         state=row[4],
         wish=row[5],
@@ -283,7 +284,7 @@ def _row(row: Sequence[Any]) -> Row:
         hint=row[8],
         code=row[9],
         destination=Path(os.fsdecode(row[10])) if row[10] is not None else None,
-        verified=msgspec.json.decode(row[11], type=dict[str, Verified]),
+        verified=decoded(row[11], dict[str, Verified]),
         checked_bytes=row[12],
         speed_bytes_per_s=row[13],
         added_at=row[14],

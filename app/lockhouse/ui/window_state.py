@@ -14,6 +14,8 @@ from pathlib import Path
 
 import msgspec
 
+from lockhouse.core.decoding import decoded
+
 
 class WindowState(msgspec.Struct, frozen=True):
     """What is remembered of a window."""
@@ -36,7 +38,7 @@ class WindowState(msgspec.Struct, frozen=True):
 def load_state(path: Path) -> WindowState:
     """The state in the file, or that of a first start."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=WindowState)
+        return decoded(path.read_bytes(), WindowState)
     except (OSError, msgspec.DecodeError):
         return WindowState()
 

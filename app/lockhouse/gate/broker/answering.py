@@ -16,6 +16,7 @@ import httpx2
 import msgspec
 
 from lockhouse.core.answering import Notice, Reasoning, Text, ToolCall
+from lockhouse.core.decoding import decoded
 from lockhouse.core.errors import LockhouseError
 from lockhouse.gate.broker import failures
 from lockhouse.gate.broker.sse import SseParser
@@ -331,7 +332,7 @@ def count_prompt(
         request.url, content=request.body, headers=headers, follow_redirects=False
     )
     try:
-        told = msgspec.json.decode(response.content, type=_WithUsage).usage
+        told = decoded(response.content, _WithUsage).usage
     except UNREADABLE:
         return Counted()
     return Counted(told.prompt_tokens)

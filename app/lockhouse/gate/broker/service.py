@@ -18,6 +18,7 @@ from typing import Any
 import httpx2
 import msgspec
 
+from lockhouse.core.decoding import decoded
 from lockhouse.core.errors import Cancelled, LockhouseError, StorageError, UsageMistake
 from lockhouse.gate import hub_requests, keys, remote_requests
 from lockhouse.gate import protocol as wire
@@ -211,7 +212,7 @@ def serve(connection: Connection, files: list[int], lookout: Lookout) -> None:
     for the door to take it back.
     """
     try:
-        call = msgspec.json.decode(connection.recv_bytes(wire.FRAME_BYTES), type=wire.Call)
+        call = decoded(connection.recv_bytes(wire.FRAME_BYTES), wire.Call)
     except (EOFError, OSError, msgspec.DecodeError):
         connection.close()
         _close(files)
@@ -291,7 +292,7 @@ def _handle(
             hint="Two versions of Lockhouse met. Close every window and start again.",
         )
     kind, handler = _named()[call.name]
-    events = handler(msgspec.json.decode(call.request, type=kind), context)
+    events = handler(decoded(call.request, kind), context)
     with contextlib.closing(events):
         while True:
             try:

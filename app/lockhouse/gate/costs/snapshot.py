@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from lockhouse.bundled import resource
+from lockhouse.core.decoding import decoded
 from lockhouse.gate.costs.values import Price, PriceTier, Snapshot
 
 # "claude-opus-4-5-20251101" and "gpt-5.2-20251211": some name the day with dashes, others without.
@@ -199,7 +200,7 @@ class BundledPrices:
     def _of(self, provider: str) -> _Models:
         if provider not in self._models:
             raw = self._file.providers.get(provider)
-            models = msgspec.json.decode(raw, type=tuple[_Model, ...]) if raw else ()
+            models = decoded(raw, tuple[_Model, ...]) if raw else ()
             self._models[provider] = _Models(models)
         return self._models[provider]
 
@@ -210,4 +211,4 @@ class BundledPrices:
     @cached_property
     def _file(self) -> _File:
         path = self._path or resource("prices.json")
-        return msgspec.json.decode(path.read_bytes(), type=_File)
+        return decoded(path.read_bytes(), _File)

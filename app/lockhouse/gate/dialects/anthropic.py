@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from lockhouse.core.answering import AnswerRequest, Turn
+from lockhouse.core.decoding import decoded
 from lockhouse.gate.dialects.anthropic_stream import Reader
 from lockhouse.gate.dialects.bodies import (
     Fields,
@@ -79,7 +80,7 @@ class Anthropic:
     def listed(self, data: bytes) -> tuple[ListedModel, ...]:
         """Read a list of models. Raises RemoteFailure for what is none."""
         try:
-            found = msgspec.json.decode(data, type=_List)
+            found = decoded(data, _List)
         except UNREADABLE as error:
             raise no_list() from error
         return tuple(

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from lockhouse.core.answering import AnswerRequest, Image, Turn
+from lockhouse.core.decoding import decoded
 from lockhouse.core.errors import InvalidInput
 from lockhouse.gate.providers import Provider
 
@@ -59,7 +60,7 @@ def chosen(request: AnswerRequest, names: Iterable[str]) -> dict[str, float]:
 def schema(text: str, what: str) -> Fields:
     """A JSON schema from its text. Raises InvalidInput."""
     try:
-        return msgspec.json.decode(text.encode(), type=dict[str, object])
+        return decoded(text.encode(), dict[str, object])
     except msgspec.DecodeError as error:
         raise InvalidInput(f"{what} is no JSON schema: {error}.") from error
 

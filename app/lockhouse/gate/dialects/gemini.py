@@ -8,6 +8,7 @@ from urllib.parse import quote
 import msgspec
 
 from lockhouse.core.answering import AnswerRequest, Turn
+from lockhouse.core.decoding import decoded
 from lockhouse.gate.dialects.bodies import (
     Fields,
     alternating,
@@ -76,7 +77,7 @@ class Gemini:
     def listed(self, data: bytes) -> tuple[ListedModel, ...]:
         """Read a list of models. Raises RemoteFailure for what is none."""
         try:
-            found = msgspec.json.decode(data, type=_List)
+            found = decoded(data, _List)
         except UNREADABLE as error:
             raise no_list() from error
         return tuple(
@@ -138,7 +139,7 @@ def _parts(turn: Turn, names: Mapping[str, str]) -> list[Fields]:
 def _response(turn: Turn) -> Fields:
     """What a tool gave, as the object that is wanted here."""
     try:
-        return msgspec.json.decode(turn.content.encode(), type=dict[str, object])
+        return decoded(turn.content.encode(), dict[str, object])
     except msgspec.DecodeError:
         return {"result": turn.content}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import pytest
 from lockhouse.core.cancelling import CancelToken
 from lockhouse.core.errors import NotFound, UsageMistake
 from lockhouse.library.models import Models
+from lockhouse.library.transfer_rows import TransferRows
 from lockhouse.library.transfers import Transfer
 from lockhouse.storage.database import Database
 from tests.hub.content import ALWAYS, Blob, Fault, commit_of
@@ -254,3 +256,29 @@ def test_parts_that_nobody_knows_are_swept(home: Home) -> None:
     stray.write_bytes(b"x")
     home.transfers.start()
     assert not stray.exists()
+
+
+def test_a_pause_and_its_end_at_any_moment_are_both_heard(home: Home) -> None:
+    added = add(home, "org/Tiny-GGUF", {"tiny-Q4_0.gguf": slow_blob()})
+    home.transfers.start()
+    chance = random.Random(7)
+    for _ in range(40):
+        until(lambda: state(home, added.id) == "downloading")
+        home.transfers.pause(added.id)
+        assert state(home, added.id) == "paused"
+        threading.Event().wait(chance.uniform(0, 0.03))
+        assert home.transfers.resume(added.id).state != "paused"
+
+
+def test_the_wish_of_a_process_that_was_killed_is_kept(home: Home) -> None:
+    paused = add(home, "org/One-GGUF", {"one-Q4_0.gguf": CONTENT})
+    forgotten = add(home, "org/Two-GGUF", {"two-Q4_0.gguf": CONTENT})
+    rows = TransferRows(home.database)
+    for each, wish in ((paused, "pause"), (forgotten, "cancel")):
+        rows.update(each.id, state="downloading", wish=wish, owner_pid=1 << 22, owner_birth=1.0)
+    assert state(home, paused.id) == "paused"
+    home.transfers.start()
+    until(lambda: len(home.transfers.list()) == 1)
+    assert state(home, paused.id) == "paused"
+    home.transfers.resume(paused.id)
+    until(lambda: state(home, paused.id) == "done")

@@ -166,15 +166,15 @@ class TransferRows:
         pid, birth = processes.mine()
         with self._database.write() as database:
             row = database.execute(
-                "SELECT state, owner_pid, owner_birth FROM transfers WHERE id = ?", [id]
+                "SELECT state, owner_pid, owner_birth, wish FROM transfers WHERE id = ?", [id]
             ).fetchone()
-            if row is None or row[0] in ("paused", "failed", "done"):
+            if row is None or row[0] in ("paused", "failed", "done") or row[3]:
                 return False
             if row[1] is not None and processes.is_alive(row[1], row[2]):
                 return False
             database.execute(
                 "UPDATE transfers SET owner_pid = ?, owner_birth = ?, state = 'downloading',"
-                " wish = '', problem = '', hint = '', code = '' WHERE id = ?",
+                " problem = '', hint = '', code = '' WHERE id = ?",
                 [pid, birth, id],
             )
             return True
@@ -201,6 +201,51 @@ class TransferRows:
             .fetchone()
         )
         return None if row is None else row[0]
+
+    # A wish and the end of the work may come at the same moment: each of the three below looks
+    # and writes in one transaction, so that neither is lost.
+
+    def wish(self, id: str, wish: Literal["pause", "cancel"]) -> bool:  # noqa: A002
+        """Tell the owner; without one, what waits is paused at once, and the answer is False."""
+        with self._database.write() as database:
+            is_held = self._is_held(database, id)
+            if is_held:
+                database.execute("UPDATE transfers SET wish = ? WHERE id = ?", [wish, id])
+            elif wish == "pause":
+                database.execute(
+                    "UPDATE transfers SET state = 'paused' WHERE id = ? AND state <> 'done'", [id]
+                )
+            return is_held
+
+    def go_on(self, id: str, *, is_held: bool | None = None) -> None:  # noqa: A002
+        """Take a pause back, or wait again; ``is_held`` where the caller knows it better."""
+        with self._database.write() as database:
+            if self._is_held(database, id) if is_held is None else is_held:
+                database.execute("UPDATE transfers SET wish = '' WHERE id = ?", [id])
+            else:
+                database.execute(
+                    "UPDATE transfers SET state = 'waiting', wish = '', problem = '', hint = '',"
+                    " code = '' WHERE id = ? AND state <> 'done'",
+                    [id],
+                )
+
+    def leave(self, id: str) -> bool:  # noqa: A002
+        """The owner was stopped: paused if that is wished, else it waits for the next.
+
+        False when it is to be forgotten; then the row is as it was.
+        """
+        with self._database.write() as database:
+            row = database.execute("SELECT wish FROM transfers WHERE id = ?", [id]).fetchone()
+            if row is None or row[0] == "cancel":
+                return False
+            self.release(id, "paused" if row[0] == "pause" else "waiting")
+            return True
+
+    def _is_held(self, database: sqlite_utils.Database, id: str) -> bool:  # noqa: A002
+        owner = database.execute(
+            "SELECT owner_pid, owner_birth FROM transfers WHERE id = ?", [id]
+        ).fetchone()
+        return owner is not None and owner[0] is not None and processes.is_alive(*owner)
 
     def delete(self, id: str) -> None:  # noqa: A002
         """Forget it."""

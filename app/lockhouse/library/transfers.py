@@ -174,20 +174,14 @@ class Transfers:
     def pause(self, id: str) -> Transfer:  # noqa: A002
         """Stop it for now; what came is kept."""
         row = self._rows.get(id)
-        if row.state == "done":
-            return self._told(row)
-        if not self._wish(row, "pause"):
-            self._rows.update(row.id, state="paused")
+        self._wish(row, "pause")
         return self.get(row.id)
 
     def resume(self, id: str) -> Transfer:  # noqa: A002
         """Let it wait for its turn again, paused or failed."""
         row = self._rows.get(id)
         ended_untold = self._unwritten.pop(row.id, None) is not None
-        if row.is_held and not ended_untold:
-            self._rows.update(row.id, wish="")
-        elif row.state != "done":
-            self._rows.update(row.id, state="waiting", wish="", problem="", hint="", code="")
+        self._rows.go_on(row.id, is_held=False if ended_untold else None)
         self._wake.set()
         return self.get(row.id)
 
@@ -207,9 +201,8 @@ class Transfers:
 
     def _wish(self, row: Row, wish: Literal["pause", "cancel"]) -> bool:
         """Tell whoever works on it; False when nobody does."""
-        if not row.is_held:
+        if not self._rows.wish(row.id, wish):
             return False
-        self._rows.update(row.id, wish=wish)
         with self._lock:
             running = self._running.get(row.id)
         if running is not None:
@@ -297,6 +290,9 @@ class Transfers:
     def _work_on(self, rows: Sequence[Row]) -> None:
         """Begin what waits, as much as may run at the same time."""
         for row in rows:
+            if row.wish == "cancel" and not row.is_held:  # its owner did not live to do it
+                self.cancel(row.id)
+                continue
             with self._lock:
                 if self._closing or len(self._running) >= self.simultaneous:
                     break
@@ -367,14 +363,9 @@ class Transfers:
         )
 
     def _stopped(self, row: Row, running: _Running) -> None:
-        wish = self._rows.wish_of(row.id)
-        if running.reason == "cancel" or wish in ("cancel", None):
+        if running.reason == "cancel" or not self._rows.leave(row.id):
             self._carrier.forget(row)
             self._rows.delete(row.id)
-        elif running.reason == "pause" and wish == "pause":
-            self._rows.release(row.id, "paused")
-        else:
-            self._rows.release(row.id, "waiting")
 
     def _tell_row(self, id: str, running: _Running) -> None:  # noqa: A002
         """Now and then: write how far it is, and read what others want."""
@@ -407,7 +398,7 @@ class Transfers:
             speed = row.speed_bytes_per_s
         elif state in ACTIVE:
             state = "waiting"  # whoever worked on it is gone
-        if row.wish == "pause" and held:
+        if row.wish == "pause":  # also of a process that was killed before it heard of it
             state = "paused"
         problem, hint, code = row.problem, row.hint, row.code
         if (untold := self._unwritten.get(row.id)) is not None:

@@ -168,7 +168,7 @@ class App(QObject):
         runs.ended.connect(self._after_answer)
         self.machine.looked.connect(self._show_machine)
         self.models.listed.connect(self._show_shelf)
-        self._cards.made.connect(chat.show_models)
+        self._cards.made.connect(chat.first_start.show_models)
         self.models.failed.connect(chat.show_error)
         self.settings.changed.connect(self._apply)
         self.settings.failed.connect(chat.show_error)
@@ -194,12 +194,11 @@ class App(QObject):
         pages.shortcuts_wanted.connect(window.show_shortcuts)
         self.providers.changed.connect(pages.note_providers)
         pages.targets_changed.connect(self.models.refresh)
-        pages.targets_changed.connect(chat.refresh_destinations)
-        self.network.changed.connect(chat.follow_network)
+        pages.targets_changed.connect(self.chat.forwarding.refresh)
+        self.network.changed.connect(chat.forward.follow_network)
         chat.key_wanted.connect(self._ask_key)
         chat.door_wanted.connect(pages.ask_open)
-        chat.limits_wanted.connect(lambda: window.show_page("gate"))
-        chat.providers_wanted.connect(lambda: window.show_page("gate"))
+        chat.gate_wanted.connect(lambda: window.show_page("gate"))
 
     def _follow_state(self) -> None:
         """What is found again is kept as it changes: a killed window finds it again too."""
@@ -352,7 +351,7 @@ class App(QObject):
         self._closed = True
         self._state_pause.stop()
         self.window.chat.keep_draft()
-        self.chat.keep_queues()
+        self.chat.answers.keep_queues()
         self._save_state()
         self.chat.runs.leave_all()
         self.jobs.close(grace_s=_CLOSE_GRACE_S)

@@ -231,7 +231,7 @@ def test_details_tell_how_an_answer_came_about(answering: Window) -> None:
 
 
 def test_instructions_and_parameters_of_a_chat_reach_the_model(answering: Window) -> None:
-    answering.page.show_panel("prompt")
+    answering.page.aside.open("prompt")
     prompt = answering.page.details.prompt
     field = next(one for one in prompt._fields if one.parameter.name == "seed")
     answering.qtbot.keyClicks(field.edit, "4711")

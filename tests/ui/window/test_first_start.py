@@ -32,7 +32,7 @@ def test_start_chatting_leads_to_the_composer(window: Window) -> None:
     assert not window.page.composer.isVisible()
     window.press("start_chatting")
     assert window.page.composer.isVisible()
-    assert window.page.empty.isVisible()
+    assert window.page.work.empty.isVisible()
     assert window.workspace.conversations.list() == []
 
 
@@ -62,7 +62,7 @@ def test_the_second_start_goes_to_an_empty_chat(open_window: OpenWindow, home: P
     first.press("start_chatting")
     close(first)
     second = open_window(home)
-    assert second.page.empty.isVisible()
+    assert second.page.work.empty.isVisible()
     assert second.page.composer.isVisible()
 
 

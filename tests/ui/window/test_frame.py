@@ -49,8 +49,8 @@ def test_every_control_has_an_object_name_and_an_accessible_name(window: Window)
     main = window.app.window
     for page in ("chat", "models", "gate", "settings"):
         main.show_page(page)
-    window.page.show_panel("prompt")
-    window.page.show_panel("details")
+    window.page.aside.open("prompt")
+    window.page.aside.open("details")
     window.until(lambda: bool(window.app.models.shelf.models))
     assert _unnamed(main) == []
     for show, name in (
@@ -101,7 +101,7 @@ def test_when_it_gets_narrow_the_details_go_first_then_the_list(window: Window) 
     main, columns = window.app.window, window.page.columns
     window.page.new_chat()
     main.resize(1280, 800)
-    window.page.show_panel("details")
+    window.page.aside.open("details")
     assert columns.list_visible
     assert columns.details_visible
     main.resize(1100, 800)
@@ -263,5 +263,5 @@ def test_suggestions_are_never_cut(window: Window) -> None:
     for width in (1600, 1000, 700):
         window.main.resize(width, 800)
         QApplication.processEvents()
-        for card in window.page.empty.findChildren(CardButton):
+        for card in window.page.work.empty.findChildren(CardButton):
             assert card.width() >= card.whole_width()

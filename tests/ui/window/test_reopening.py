@@ -43,7 +43,7 @@ def test_nothing_is_called_empty_before_it_was_looked_at(
         words = _visible_words(second.main)
         assert not words & {"No chats yet", "Bring a model to this machine", "New chat"}
         seen: set[str] = set()
-        second.page._stack.currentChanged.connect(
+        second.page.work._stack.currentChanged.connect(
             lambda _: seen.update(_visible_words(second.main))
         )
         second.app.start()

@@ -88,13 +88,13 @@ def test_arrows_pass_over_headings(window: Window) -> None:
 def test_find_in_the_open_chat(window: Window) -> None:
     chat = next(one for one in window.workspace.conversations.list() if one.title == "Boats")
     window.open(chat)
-    window.page.find_in_chat()
-    window.qtbot.keyClicks(window.page.find_bar.edit, "lugger")
-    window.until(lambda: window.page.find_bar._count.text() == "1 of 1")
-    window.page.find_bar.edit.setText("nowhere")
-    window.until(lambda: window.page.find_bar._count.text() == "Not found")
+    window.page.work.open_find()
+    window.qtbot.keyClicks(window.page.work.find_bar.edit, "lugger")
+    window.until(lambda: window.page.work.find_bar._count.text() == "1 of 1")
+    window.page.work.find_bar.edit.setText("nowhere")
+    window.until(lambda: window.page.work.find_bar._count.text() == "Not found")
     window.page.stop_or_close()
-    assert not window.page.find_bar.isVisible()
+    assert not window.page.work.find_bar.isVisible()
 
 
 def test_a_hit_in_another_branch_turns_to_it(window: Window) -> None:

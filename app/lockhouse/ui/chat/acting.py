@@ -32,12 +32,12 @@ class Acting:
         self._say = say
         self._handlers: Mapping[str, Handler] = {
             "regenerate": self._again,
-            "retry_safer": lambda action: chat.retry_safer(action.message_id),
+            "retry_safer": lambda action: chat.answers.retry_safer(action.message_id),
             "continue": self._continue,
-            "previous_version": lambda action: chat.select_version(action.message_id, -1),
-            "next_version": lambda action: chat.select_version(action.message_id, +1),
-            "branch": lambda action: chat.branch(action.message_id),
-            "answer_now": lambda _: chat.answer_now(),
+            "previous_version": lambda action: chat.versions.select(action.message_id, -1),
+            "next_version": lambda action: chat.versions.select(action.message_id, +1),
+            "branch": lambda action: chat.versions.branch(action.message_id),
+            "answer_now": lambda _: chat.answers.answer_now(),
             "details": lambda action: show_details(action.message_id),
             "copy": self._tell_copied,
             "edit": self._edit,
@@ -65,7 +65,7 @@ class Acting:
         if self._is_from_elsewhere(action.message_id):
             self._forward.ask_for_the_rest(action.message_id)
         else:
-            self._chat.continue_answer(action.message_id)
+            self._chat.answers.continue_answer(action.message_id)
 
     def _is_from_elsewhere(self, message_id: str) -> bool:
         """Whether somebody gave it to whom the conversation does not go."""
@@ -80,12 +80,12 @@ class Acting:
         if has_failed and self._is_from_elsewhere(action.message_id):
             self._forward.ask_alone(action.message_id)
         else:
-            self._chat.regenerate(action.message_id)
+            self._chat.answers.regenerate(action.message_id)
 
     def _edit(self, action: TranscriptAction) -> None:
         message = self._thread.message(action.message_id)
         if message is not None:
-            self._chat.edit(message, action.text, send=action.send)
+            self._chat.versions.edit(message, action.text, send=action.send)
 
     def _ask_about_file(self, action: TranscriptAction) -> None:
         self._forward.ask_about_file(action.message_id, int(action.text))

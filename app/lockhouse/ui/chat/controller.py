@@ -1,14 +1,13 @@
-"""The open conversation: asking, stopping, versions, branches, drafts and the queue.
+"""The open conversation: which one it is, and what belongs to it.
 
-No widgets in here. Stored data is read and written through ordered jobs; what is on the page
-follows from the signals, never from what a method returns.
+Asking and the queue are in :attr:`ChatController.answers`, other versions in ``versions``. No
+widgets in here. Stored data is read and written through ordered jobs; what is on the page follows
+from the signals, never from what a method returns.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
@@ -16,36 +15,22 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 
 from lockhouse.answer.everything import AllTargets
-from lockhouse.answer.targets import Target
 from lockhouse.chat.conversations import Conversation, Conversations, Message
-from lockhouse.chat.turns import TurnEvent, Turns
-from lockhouse.core.answering import AnswerRequest, Image
-from lockhouse.core.cancelling import CancelToken
+from lockhouse.chat.turns import Turns
 from lockhouse.core.errors import LockhouseError, NotFound
-from lockhouse.ui.chat.asking import request_for
+from lockhouse.ui.chat.answering import Answering
 from lockhouse.ui.chat.elsewhere import Elsewhere
 from lockhouse.ui.chat.exporting import Exporting
-from lockhouse.ui.chat.forwarding import Answerer, Forwarding
+from lockhouse.ui.chat.forwarding import Forwarding
 from lockhouse.ui.chat.pictures import Pictures
-from lockhouse.ui.chat.runs import Runs, TurnFactory
+from lockhouse.ui.chat.runs import Runs
 from lockhouse.ui.chat.tasks import Tasks
-from lockhouse.ui.chat.values import (
-    AnswerEnded,
-    AnswerStarted,
-    MessageChanged,
-    Note,
-    OpenedChat,
-    PathChanged,
-    Question,
-    QueuedText,
-    QueueState,
-    Refused,
-)
+from lockhouse.ui.chat.values import MessageChanged, OpenedChat, PathChanged
+from lockhouse.ui.chat.versions import Versions
 from lockhouse.ui.jobs import Jobs, ignore
 from lockhouse.ui.settings.store import SettingsStore
 
 _Result = TypeVar("_Result")
-_STILL_WAITS = "What you typed meanwhile still waits. It goes before your next message."
 
 
 class ChatController(QObject):
@@ -55,12 +40,9 @@ class ChatController(QObject):
     path_changed = Signal(object)  # PathChanged
     message_changed = Signal(object)  # MessageChanged
     conversation_changed = Signal(object)  # Conversation: title, target, parameters
-    queue_changed = Signal(object)  # QueueState
-    refused = Signal(object)  # Refused: nothing was stored, the text goes back
     noticed = Signal(object)  # Note
     failed = Signal(object)  # LockhouseError
     gone = Signal(object)  # Conversation: deleted by somebody else while it is open
-    taken = Signal()  # what was typed is on its way, or waits its turn
     stored = Signal(str)  # id of a conversation that was written: lists follow it
 
     def __init__(
@@ -75,27 +57,22 @@ class ChatController(QObject):
     ) -> None:
         super().__init__(parent)
         self._conversations = conversations
-        self._turns = turns
-        self._targets = targets
         self._settings = settings
         self._jobs = jobs
         self.runs = Runs(jobs, self)
         self.exporting = Exporting(conversations, jobs, self)
         self.pictures = Pictures(jobs, self)
         self.forwarding = Forwarding(elsewhere, jobs, self)
-        self.forwarding.failed.connect(self._fail)
+        self.forwarding.failed.connect(self.fail)
+        self.answers = Answering(self, conversations, turns, targets, settings, jobs)
+        self.versions = Versions(self, conversations, jobs)
         self.tasks = Tasks(self, turns, targets, settings)
-        self.runs.started.connect(self._answer_started)
-        self.runs.ended.connect(self._answer_ended)
         self._open: Conversation | None = None
         self._wanted = ""  # id of the conversation being opened
         self._new_draft = ""
         self._new_target = ""
         self._new_system = ""
         self._new_parameters: dict[str, object] = {}
-        self._queues: dict[str, list[QueuedText]] = {}
-        self._asked: dict[str, str] = {}
-        self._numbers = itertools.count(1)
 
     # -- opening ----------------------------------------------------------------------------
 
@@ -114,7 +91,7 @@ class ChatController(QObject):
         self._wanted = ""
         self._open = None
         self.opened.emit(OpenedChat(None))
-        self._tell_queue()
+        self.answers.tell_queue()
 
     def open(self, conversation_id: str, *, scroll_to: str = "", highlight: str = "") -> None:
         """Show a conversation, at a message when one is named."""
@@ -137,7 +114,7 @@ class ChatController(QObject):
                 return
             self._open = result[0]
             self.opened.emit(OpenedChat(result[0], tuple(result[1]), scroll_to, highlight))
-            self._tell_queue()
+            self.answers.tell_queue()
 
         def fail(error: LockhouseError) -> None:
             if isinstance(error, NotFound):
@@ -162,7 +139,7 @@ class ChatController(QObject):
                 self.path_changed.emit(PathChanged(result[0], tuple(result[1])))
                 self.conversation_changed.emit(result[0])
 
-        self._jobs.run_in_order(read, show, self._fail)
+        self._jobs.run_in_order(read, show, self.fail)
 
     def follow(self) -> None:
         """Somebody wrote to the database: read again if it was to the open conversation."""
@@ -175,147 +152,12 @@ class ChatController(QObject):
                 self.reload()
 
         self._jobs.run_in_order(
-            lambda: self._conversations.get(known.id), compare, lambda _: self._tell_gone(known)
+            lambda: self._conversations.get(known.id), compare, lambda _: self.tell_gone(known)
         )
-
-    # -- asking -----------------------------------------------------------------------------
-
-    def send(self, text: str, images: tuple[Image, ...] = ()) -> None:
-        """Ask now, or after the answer that is still running."""
-        if not text.strip() and not images:
-            return
-        opened = self._open
-        if opened is None or not (self.runs.running(opened.id) or self._queues.get(opened.id)):
-            self.tasks.message(Question(text, images))
-            return
-        queue = self._queues.setdefault(opened.id, [])
-        queue.append(QueuedText(f"queued-{next(self._numbers)}", text, images, self.target))
-        self.taken.emit()
-        if not self.runs.running(opened.id):  # what waited longer goes first
-            self._ask_next(opened.id)
-        self._tell_queue()
-
-    def ask(self, opened: Conversation | None, question: Question, answerer: Answerer) -> None:
-        """Ask in that conversation, or in a new one. ``answerer`` is called on another thread."""
-        if not question.is_task:
-            self.taken.emit()
-        if opened is None:
-            self._create_and_ask(question, answerer)
-        else:
-            self._ask(opened, question, answerer)
-
-    def ask_again(
-        self, message_id: str, answerer: Answerer, *, alone: bool = False, task: str = ""
-    ) -> None:
-        """Another version of that answer, or another answer to that question."""
-        self._run_on(
-            lambda request: (
-                lambda cancel: self._turns.regenerate(
-                    message_id,
-                    target=answerer(),
-                    request=request,
-                    cancel=cancel,
-                    alone=alone,
-                    task=task,
-                )
-            )
-        )
-
-    def images_of(self, question: Question) -> tuple[Image, ...]:
-        """The pictures of a question; another version of one keeps its own. Waits for the disk."""
-        if question.edits:
-            return self._conversations.images(question.edits)
-        return question.images
 
     def load_picture(self, sha256: str, take: Callable[[QImage], None]) -> None:
         """A picture of a message, small."""
         self.pictures.thumbnail(lambda: self._conversations.picture(sha256), take)
-
-    def is_free(self) -> bool:
-        """Whether an answer can begin in the open conversation; says so where it cannot."""
-        if self.runs.running(self.conversation_id):
-            self.noticed.emit(Note("Stop the running answer first.", "warning"))
-            return False
-        return True
-
-    def stop(self) -> None:
-        """Stop the answer of the open conversation."""
-        self.runs.stop(self.conversation_id)
-
-    def answer_now(self) -> None:
-        """End the reasoning of the open conversation's answer."""
-        self.runs.answer_now(self.conversation_id)
-
-    def regenerate(self, message_id: str) -> None:
-        """Another version of that answer."""
-        if self._open is not None and self.is_free():
-            self.tasks.again(message_id)
-
-    def retry_safer(self, message_id: str) -> None:
-        """Another version, with the load settings that are least likely to fail."""
-        target = self.target
-        self.ask_again(message_id, lambda: self._targets.local.get(target).safer())
-
-    def continue_answer(self, message_id: str, answerer: Answerer | None = None) -> None:
-        """Go on where that answer ended, by whom the conversation goes to or by ``answerer``."""
-        target = self.target
-        self._run_on(
-            lambda request: (
-                lambda cancel: self._turns.continue_answer(
-                    message_id,
-                    target=answerer() if answerer else target,
-                    request=request,
-                    cancel=cancel,
-                )
-            )
-        )
-
-    # -- the tree ---------------------------------------------------------------------------
-
-    def edit(self, message: Message, text: str, *, send: bool) -> None:
-        """A new version of a message; ``send`` has a question answered again."""
-        opened = self._open
-        if opened is None or not text.strip() or (text == message.content and not send):
-            return
-        if message.role != "user" or not send:
-            self._edit_only(message, text)
-            return
-        if self.runs.running(opened.id):
-            self.noticed.emit(Note("Stop the answer first, then edit the question.", "warning"))
-            return
-        self.tasks.message(Question(text, parent_id=message.parent_id, edits=message.id))
-
-    def _edit_only(self, message: Message, text: str) -> None:
-        def work() -> int:
-            path = [one.id for one in self._conversations.path(message.conversation_id)]
-            later = len(path) - 1 - path.index(message.id) if message.id in path else 0
-            self._conversations.edit(message.id, text)
-            return later
-
-        def told(later: int) -> None:
-            if later:
-                what = "message after it stays" if later == 1 else "messages after it stay"
-                words = f"Edited. The {later} {what} with the version before: ‹ under it goes back."
-                self.noticed.emit(Note(words))
-
-        self._change(work, told)
-
-    def select_version(self, message_id: str, offset: int) -> None:
-        """The version before (-1) or after (+1)."""
-        if self.runs.running(self.conversation_id):
-            self.noticed.emit(Note("Versions can be changed once the answer has ended."))
-            return
-        self._change(lambda: self._conversations.select_version(message_id, offset))
-
-    def branch(self, message_id: str) -> None:
-        """A new conversation that begins with everything up to that message."""
-
-        def show(created: Conversation) -> None:
-            self.stored.emit(created.id)
-            self.open(created.id)
-            self.noticed.emit(Note(f"Branched into “{created.title}”", "success"))
-
-        self._jobs.run_in_order(lambda: self._conversations.branch(message_id), show, self._fail)
 
     # -- what belongs to the conversation ---------------------------------------------------
 
@@ -323,7 +165,7 @@ class ChatController(QObject):
         """Give the open conversation a title."""
         wanted = self.conversation_id
         if wanted and title.strip():
-            self._change(lambda: self._conversations.rename(wanted, title.strip()))
+            self.change(lambda: self._conversations.rename(wanted, title.strip()))
 
     def set_target(self, name: str) -> None:
         """Who answers from now on."""
@@ -332,7 +174,7 @@ class ChatController(QObject):
             self._new_target = name
         else:  # in force at once: the next message must not go where it went before
             self._open = msgspec.structs.replace(self._open, target=name)
-            self._change(lambda: self._conversations.set_target(wanted, name))
+            self.change(lambda: self._conversations.set_target(wanted, name))
 
     @property
     def target(self) -> str:
@@ -357,7 +199,7 @@ class ChatController(QObject):
         if not wanted:
             self._new_system = text
         else:
-            self._change(lambda: self._conversations.set_system(wanted, text))
+            self.change(lambda: self._conversations.set_system(wanted, text))
 
     def set_parameters(self, parameters: dict[str, object]) -> None:
         """Set what differs from the settings in this conversation."""
@@ -365,7 +207,7 @@ class ChatController(QObject):
         if not wanted:
             self._new_parameters = dict(parameters)
         else:
-            self._change(lambda: self._conversations.set_parameters(wanted, parameters))
+            self.change(lambda: self._conversations.set_parameters(wanted, parameters))
 
     def save_draft(self, conversation_id: str, text: str) -> None:
         """Keep what is typed and not sent."""
@@ -375,7 +217,7 @@ class ChatController(QObject):
             self._jobs.run_in_order(
                 lambda: self._conversations.save_draft(conversation_id, text),
                 lambda _: None,
-                self._fail,
+                self.fail,
             )
 
     @property
@@ -387,42 +229,13 @@ class ChatController(QObject):
         """What was typed in a new chat before the last window was closed."""
         self._new_draft = text
 
-    def keep_queues(self) -> None:
-        """Messages that still wait become part of their chat's draft: the window closes."""
+    # -- for its parts ----------------------------------------------------------------------
 
-        def keep(conversation_id: str, waiting: str) -> None:
-            draft = self._conversations.get(conversation_id).draft
-            both = f"{draft}\n\n{waiting}".strip()
-            self._conversations.save_draft(conversation_id, both)
-
-        for conversation_id, queue in self._queues.items():
-            if queue:
-                waiting = "\n\n".join(entry.text for entry in queue)
-                self._jobs.run_in_order(
-                    lambda key=conversation_id, text=waiting: keep(key, text),  # type: ignore[misc]
-                    lambda _: None,
-                    ignore,
-                )
-        self._queues.clear()
-
-    # -- the queue --------------------------------------------------------------------------
-
-    def unqueue(self, queued_id: str) -> QueuedText | None:
-        """Take a waiting message back."""
-        queue = self._queues.get(self.conversation_id, [])
-        for entry in queue:
-            if entry.id == queued_id:
-                queue.remove(entry)
-                self._tell_queue()
-                return entry
-        return None
-
-    # -- inside -----------------------------------------------------------------------------
-
-    def _create_and_ask(self, question: Question, answerer: Answerer) -> None:
+    def create(self, then: Callable[[Conversation], None]) -> None:
+        """Store the new chat as it was set up, show it, and go on with it."""
         target, system, parameters = self._new_target, self.system, self._new_parameters
 
-        def create() -> Conversation:
+        def work() -> Conversation:
             created = self._conversations.create(target=target, system=system)
             if parameters:
                 self._conversations.set_parameters(created.id, parameters)
@@ -436,38 +249,14 @@ class ChatController(QObject):
                 self._new_target = ""  # chosen for this chat, not for those that follow
             self._open, self._wanted = created, created.id
             self.opened.emit(OpenedChat(created))
-            self._ask(created, question, answerer)
+            then(created)
 
-        self._jobs.run_in_order(create, begin, self._fail)
+        self._jobs.run_in_order(work, begin, self.fail)
 
-    def _ask(self, conversation: Conversation, question: Question, answerer: Answerer) -> None:
-        request = request_for(self._settings.current, conversation.parameters)
-        if not question.is_task:
-            self._asked[conversation.id] = question.text
-
-        def ask(cancel: CancelToken) -> Iterator[TurnEvent]:
-            return self._turns.ask(
-                conversation.id,
-                question.text,
-                target=answerer(),
-                request=request,
-                cancel=cancel,
-                parent_id=question.parent_id,
-                images=self.images_of(question),
-                alone=question.alone,
-                task=question.task,
-            )
-
-        self.runs.start(conversation.id, ask)
-
-    def _run_on(self, make: Callable[[AnswerRequest], TurnFactory]) -> None:
-        opened = self._open
-        if opened is not None and self.is_free():
-            self.runs.start(opened.id, make(request_for(self._settings.current, opened.parameters)))
-
-    def _change(
+    def change(
         self, work: Callable[[], _Result], tell: Callable[[_Result], None] | None = None
     ) -> None:
+        """Write something of the open conversation, then read it again."""
         wanted = self.conversation_id
 
         def then(result: _Result) -> None:
@@ -477,47 +266,9 @@ class ChatController(QObject):
             if self.conversation_id == wanted:
                 self.reload()
 
-        self._jobs.run_in_order(work, then, self._fail)
+        self._jobs.run_in_order(work, then, self.fail)
 
-    def _answer_started(self, started: AnswerStarted) -> None:
-        self._asked.pop(started.conversation_id, None)
-        self.stored.emit(started.conversation_id)
-        self._read_message(started.conversation_id, started.answer.id)
-
-    def _answer_ended(self, ended: AnswerEnded) -> None:
-        text = self._asked.pop(ended.conversation_id, "")
-        if ended.failed is not None and not ended.message_id:
-            self._refuse(Refused(ended.conversation_id, text, ended.failed))
-            return
-        self.stored.emit(ended.conversation_id)
-        if ended.message_id:
-            self._read_message(ended.conversation_id, ended.message_id)
-        finished = ended.finished
-        if not self._queues.get(ended.conversation_id):
-            return
-        if finished is not None and finished.finish_reason in ("stop", "length"):
-            self._ask_next(ended.conversation_id)
-        elif ended.conversation_id == self.conversation_id:
-            self.noticed.emit(Note(_STILL_WAITS))
-
-    def _ask_next(self, conversation_id: str) -> None:
-        """Ask what waits there longest."""
-        waiting = self._queues[conversation_id].pop(0)
-        self._tell_queue()
-        question = Question(waiting.text, waiting.images)
-
-        def answerer(chat: Conversation) -> Target:
-            # Elsewhere only where that was so when it was typed and still is.
-            moved = chat.target != waiting.target and self.forwarding.is_elsewhere(chat.target)
-            return self._targets.get(waiting.target if moved else chat.target)
-
-        self._jobs.run_in_order(
-            lambda: self._conversations.get(conversation_id),
-            lambda chat: self._ask(chat, question, lambda: answerer(chat)),
-            self._fail,
-        )
-
-    def _read_message(self, conversation_id: str, message_id: str) -> None:
+    def read_message(self, conversation_id: str, message_id: str) -> None:
         """Only what an answer changed: a long conversation is not read for every answer."""
         if conversation_id != self.conversation_id:
             return
@@ -535,13 +286,7 @@ class ChatController(QObject):
 
         self._jobs.run_in_order(read, show, ignore)
 
-    def _tell_queue(self) -> None:
-        waiting = tuple(self._queues.get(self.conversation_id, ()))
-        self.queue_changed.emit(QueueState(self.conversation_id, waiting))
-
-    # -- what somebody else deleted ---------------------------------------------------------
-
-    def _fail(self, error: LockhouseError) -> None:
+    def fail(self, error: LockhouseError) -> None:
         """Tell what failed; in a chat that was deleted elsewhere, that instead."""
         known = self._open
         if known is None or not isinstance(error, NotFound):
@@ -550,25 +295,10 @@ class ChatController(QObject):
         self._jobs.run_in_order(
             lambda: self._conversations.get(known.id),
             lambda _: self.failed.emit(error),
-            lambda _: self._tell_gone(known),
+            lambda _: self.tell_gone(known),
         )
 
-    def _refuse(self, refused: Refused) -> None:
-        known = self._open
-        if known is None or refused.failed.exit_code != NotFound.exit_code:
-            self.refused.emit(refused)
-            return
-
-        def tell_gone(_error: LockhouseError) -> None:
-            self.refused.emit(dataclasses.replace(refused, is_gone=True))
-            self._tell_gone(known)
-
-        self._jobs.run_in_order(
-            lambda: self._conversations.get(refused.conversation_id),
-            lambda _: self.refused.emit(refused),
-            tell_gone,
-        )
-
-    def _tell_gone(self, known: Conversation) -> None:
+    def tell_gone(self, known: Conversation) -> None:
+        """Somebody else deleted it."""
         if self.conversation_id == known.id:
             self.gone.emit(known)

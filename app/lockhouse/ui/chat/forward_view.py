@@ -25,6 +25,7 @@ from lockhouse.ui.chat.page_head import PageHead
 from lockhouse.ui.chat.target_popup import TargetPopup
 from lockhouse.ui.chat.thread import Thread
 from lockhouse.ui.jobs import JobHandle
+from lockhouse.ui.network import NetworkView
 from lockhouse.ui.outbound import words
 from lockhouse.ui.outbound.sent_dialog import SentDialog
 from lockhouse.ui.outbound.sheet import OutboundSheet
@@ -59,6 +60,7 @@ class ForwardView(QObject):
         self._local: tuple[Destination, ...] = ()
         self._default = ""
         self._shown: Shown | None = None
+        self._door: tuple[object, ...] = ()
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
         self._pause.setInterval(_ESTIMATE_PAUSE_MS)
@@ -83,6 +85,13 @@ class ForwardView(QObject):
             Destination(info, sees=False) for info in targets if info.kind == "local"
         )
         self.show_choice()
+
+    def follow_network(self, view: NetworkView) -> None:
+        """Another door may be open. What is only counted changes nothing here."""
+        door = (view.way, view.hosts)
+        if door != self._door:
+            self._door = door
+            self._chat.forwarding.refresh()
 
     def show_choice(self) -> None:
         """Another conversation, another target, or other targets to choose from."""
@@ -270,7 +279,7 @@ class ForwardView(QObject):
 
     def _pick(self, title: str, take: Callable[[str], None]) -> None:
         """Choose who is asked, the last one first."""
-        if not self._chat.is_free():
+        if not self._chat.answers.is_free():
             return
         forwarding = self._chat.forwarding
         popup = TargetPopup(

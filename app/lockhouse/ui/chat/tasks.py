@@ -49,7 +49,7 @@ class Tasks:
                 self._chat.target,
                 Subject("message", "Your message"),
                 lambda _: self._request(opened, question),
-                lambda answerer, _: self._chat.ask(opened, question, answerer),
+                lambda answerer, _: self._chat.answers.ask(opened, question, answerer),
                 None if question.images else self._local,  # nobody here can look at pictures
             )
         )
@@ -60,7 +60,7 @@ class Tasks:
 
     def on_this_machine(self, message_id: str) -> None:
         """The same question, answered by a model of this machine."""
-        self._chat.ask_again(message_id, self._local)
+        self._chat.answers.ask_again(message_id, self._local)
 
     def turn(self, message: Message, target: str, *, has_before: bool) -> None:
         """That one question, or the question of that answer, to somebody else."""
@@ -83,7 +83,7 @@ class Tasks:
             return msgspec.structs.replace(made, prefill=message.content)
 
         def go(answerer: Answerer, _wish: Wish) -> None:
-            self._chat.continue_answer(message.id, answerer)
+            self._chat.answers.continue_answer(message.id, answerer)
 
         subject = Subject("turn", "The rest of this answer", has_before=has_before)
         self._pass(Passage(info.name, subject, draft, go, None, must_ask=True))
@@ -109,7 +109,7 @@ class Tasks:
                 target,
                 Subject(kind, f"{words}, {size}", has_before=has_before),
                 lambda wish: self._request(opened, question(wish)),
-                lambda answerer, wish: self._chat.ask(opened, question(wish), answerer),
+                lambda answerer, wish: self._chat.answers.ask(opened, question(wish), answerer),
                 self._local,
                 must_ask=True,
             )
@@ -137,13 +137,15 @@ class Tasks:
             return self._turns.request_again(message_id, request=request, alone=alone, task=task)
 
         def go(answerer: Answerer, wish: Wish) -> None:
-            self._chat.ask_again(message_id, answerer, alone=wish.alone and bool(task), task=task)
+            self._chat.answers.ask_again(
+                message_id, answerer, alone=wish.alone and bool(task), task=task
+            )
 
         subject = Subject(kind, words, has_before=has_before)
         self._pass(Passage(target, subject, draft, go, self._local, must_ask=bool(task)))
 
     def _pass(self, passage: Passage) -> None:
-        if self._chat.is_free():
+        if self._chat.answers.is_free():
             self._chat.forwarding.pass_on(passage)
 
     def _request(self, opened: Conversation | None, question: Question) -> AnswerRequest:
@@ -154,7 +156,7 @@ class Tasks:
             question.text,
             request=request_for(self._settings.current, parameters),
             parent_id=question.parent_id,
-            images=chat.images_of(question),
+            images=chat.answers.images_of(question),
             alone=question.alone,
             task=question.task,
         )

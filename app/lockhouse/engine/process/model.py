@@ -70,6 +70,7 @@ class Vocabulary:
         self.adds_bos: bool = bool(lib.llama_vocab_get_add_bos(handle))
         self._pieces: dict[int, bytes] = {}
         self._plain: dict[int, str] = {}
+        self._ends: dict[int, bool] = {}
         self._buffer = ctypes.create_string_buffer(512)
         self._control: dict[int, str] = {
             token: self.text_of(token)
@@ -88,7 +89,10 @@ class Vocabulary:
 
     def ends(self, token: int) -> bool:
         """Whether a token ends the answer."""
-        return bool(lib.llama_vocab_is_eog(self.handle, token))
+        known = self._ends.get(token)
+        if known is None:
+            known = self._ends[token] = bool(lib.llama_vocab_is_eog(self.handle, token))
+        return known
 
     def text_of(self, token: int) -> str:
         """A token as the vocabulary spells it; "" for one that does not exist."""

@@ -37,6 +37,8 @@ CREATE TABLE sent_requests (
 ) STRICT;
 CREATE INDEX sent_requests_by_message ON sent_requests (message_id);
 """
+# Earlier ones had their body beside the place from which it is erased, too.
+_IN_ONE_PLACE = "UPDATE sent_requests SET value = json_set(value, '$.body', NULL)"
 _LINK = re.compile(r"\A(?P<words>.*) #(?P<id>[0-9]+)\Z", re.DOTALL)
 
 
@@ -118,7 +120,7 @@ class Sent:
         cost: Cost | None = None,
     ) -> None:
         """Keep what became of it, and which host got it last."""
-        sent = self.get(sent_id)
+        sent = self._one(sent_id, body="NULL")
         changed = msgspec.structs.replace(
             sent, outcome=outcome, host=host or sent.host, usage=usage, cost=cost
         )
@@ -129,10 +131,7 @@ class Sent:
 
     def get(self, sent_id: int) -> SentRequest:
         """One request. Raises NotFound."""
-        found = self._where("id = ?", [sent_id])
-        if not found:
-            raise NotFound("That request is not kept any more.")
-        return found[0]
+        return self._one(sent_id)
 
     def list(self, *, limit: int = 1000) -> _SentList:
         """The newest first, without their bodies."""
@@ -158,6 +157,12 @@ class Sent:
             )
             return int(erased.rowcount)
 
+    def _one(self, sent_id: int, *, body: str = "body") -> SentRequest:
+        found = self._where("id = ?", [sent_id], body=body)
+        if not found:
+            raise NotFound("That request is not kept any more.")
+        return found[0]
+
     def _where(self, condition: str, values: Any, *, body: str = "body") -> _SentList:
         self._prepare()
         rows = self._database.read().execute(
@@ -178,6 +183,10 @@ class Sent:
         def _sent_requests(database: sqlite_utils.Database) -> None:
             database.executescript(_TABLE)
 
+        @migrations(name="sent_bodies_in_one_place")
+        def _one_place(database: sqlite_utils.Database) -> None:
+            database.execute(_IN_ONE_PLACE)
+
         self._database.migrate(migrations)
         self._is_ready = True
 
@@ -194,4 +203,5 @@ def linked(purpose: str) -> tuple[str, int | None]:
 
 
 def _value(sent: SentRequest) -> str:
-    return msgspec.json.encode(sent).decode()
+    """All but the body, which has a place of its own, from which it can be erased."""
+    return msgspec.json.encode(msgspec.structs.replace(sent, body=None)).decode()

@@ -96,7 +96,10 @@ def test_a_limit_set_by_a_command_holds_in_a_program_that_runs(lockhouse: Comman
 
 
 @pytest.mark.parametrize("text", ['{"budget_per_day_usd": "two"}', "{"])
-def test_a_limit_that_cannot_be_read_is_not_taken_for_none(lockhouse: Command, text: str) -> None:
+@pytest.mark.parametrize("answer", [("--per-day", "2"), ("--none",)], ids=str)
+def test_a_limit_that_cannot_be_read_is_not_taken_for_none(
+    lockhouse: Command, text: str, answer: tuple[str, ...]
+) -> None:
     workspace = open_workspace(lockhouse.home)
     workspace.budget.prices.set_own("openai", "m", Price(Decimal(1), Decimal(10)))
     body = msgspec.json.encode({"messages": [], "max_tokens": 10})
@@ -104,7 +107,10 @@ def test_a_limit_that_cannot_be_read_is_not_taken_for_none(lockhouse: Command, t
     with pytest.raises(PolicyRefused, match="A limit to what may be spent cannot be read") as error:
         workspace.budget.reserve(CLOUD, "m", body)
     assert error.value.code == "budget"
-    lockhouse("costs", "limits", "--per-day", "2")
+    lockhouse("settings", "set", "theme", "dark")  # which says nothing of limits
+    with pytest.raises(PolicyRefused, match="A limit to what may be spent cannot be read"):
+        workspace.budget.reserve(CLOUD, "m", body)
+    lockhouse("costs", "limits", *answer)
     workspace.budget.reserve(CLOUD, "m", body)
     workspace.close()
 

@@ -100,6 +100,12 @@ def test_an_unreadable_file_is_set_aside(file: SettingsFile, content: bytes) -> 
     file.save(dataclasses.replace(Settings(), theme="dark"))
     assert file.load(environment=NOTHING).theme == "dark"
     assert file.problem == ""
+    # What else it held is not known, until it is set anew, be it to what it is anyway.
+    assert "theme" not in file.lost
+    assert "top_k" in file.lost
+    file.save(Settings(theme="dark"), naming=["top_k"])
+    file.load(environment={"LOCKHOUSE_THREADS": "2"})
+    assert not {"top_k", "threads"} & file.lost
 
 
 def test_a_value_that_does_not_fit_is_told_and_left(file: SettingsFile) -> None:

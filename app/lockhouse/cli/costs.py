@@ -205,7 +205,8 @@ def limits(
         changes: dict[str, Any] = {
             f"budget_{name}_usd": float(amount) for name, amount in chosen.items()
         }
-        file.save(dataclasses.replace(settings, **changes))
+        # Named, so that "no limit" is written too, in place of one that could not be read.
+        file.save(dataclasses.replace(settings, **changes), naming=changes)
     in_force = limits_of(file.load())
     if file.problem:
         output.note(f"note: {file.problem}")

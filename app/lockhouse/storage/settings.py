@@ -12,7 +12,7 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -330,13 +330,15 @@ class SettingsFile:
     """The file in which a home keeps its settings.
 
     ``problem`` is what the last :meth:`load` has to tell the user, or ""; ``unusable`` names
-    the fields whose kept values it could not use.
+    the fields whose kept values it could not use, ``lost`` those that a file which was set aside
+    may have held, and which nobody has set since.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.problem = ""
         self.unusable: frozenset[str] = frozenset()
+        self.lost: frozenset[str] = frozenset()
         self._loaded: Settings | None = None
 
     def fields(self) -> tuple[Field, ...]:
@@ -370,11 +372,14 @@ class SettingsFile:
         for name, value in (overrides or {}).items():
             outside[name] = check(field_named(name), value)
         self.unusable = frozenset(unusable - outside.keys())
+        set_since = kept.keys() | outside.keys()
+        names = {field.name for field in fields()} if self._was_set_aside() else set()
+        self.lost = frozenset(names - set_since)
         self._loaded = Settings(**{**values, **outside})  # type: ignore[arg-type] # checked
         return self._loaded
 
-    def save(self, settings: Settings) -> None:
-        """Writes what has changed since :meth:`load`, and nothing else.
+    def save(self, settings: Settings, *, naming: Collection[str] = ()) -> None:
+        """Writes what has changed since :meth:`load`, what is named, and nothing else.
 
         So settings from the environment do not stick, another window's changes stay, and so
         does whatever a newer version has written.
@@ -383,7 +388,7 @@ class SettingsFile:
         changed = {
             field.name: check(field, getattr(settings, field.name))
             for field in fields()
-            if getattr(settings, field.name) != getattr(before, field.name)
+            if field.name in naming or getattr(settings, field.name) != getattr(before, field.name)
         }
         if changed or not self.path.exists():
             self._write({**self._read(), **changed})
@@ -421,9 +426,18 @@ class SettingsFile:
         self._set_aside()
         return {}
 
+    def _was_set_aside(self) -> bool:
+        """Whether that happened to one of this file, ever."""
+        try:
+            return any(self.path.parent.glob(self._aside("*")))
+        except OSError:
+            return False
+
+    def _aside(self, stamp: str) -> str:
+        return f"{self.path.stem}.unreadable-{stamp}{self.path.suffix}"
+
     def _set_aside(self) -> None:
-        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
-        aside = self.path.with_name(f"{self.path.stem}.unreadable-{stamp}{self.path.suffix}")
+        aside = self.path.with_name(self._aside(f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"))
         try:
             self.path.rename(aside)
         except OSError:

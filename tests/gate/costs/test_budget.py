@@ -310,6 +310,41 @@ def test_parts_of_the_smallest_unit_are_rounded_up(purse: Purse) -> None:
     assert purse.budget.spent_today().cost == Decimal("0.000000000001")
 
 
+def test_what_a_provider_says_may_be_any_sum(purse: Purse) -> None:
+    """Larger ones than the database can hold, or add up."""
+    for reported in ("9000000", "999999.99", "1e30", "999999.99"):
+        kept = purse.budget.reserve(CLOUD, "m", question())
+        assert purse.budget.settle(kept, Usage(1, 0, 1), reported_cost=reported) is not None
+    for _ in range(20):
+        kept = purse.budget.reserve(CLOUD, "m", question())
+        purse.budget.settle(kept, Usage(1, 0, 1), reported_cost="1000000")
+    most = Decimal(22_000_000) + 2 * Decimal("999999.99")
+    assert purse.budget.spent_this_month().cost == most
+    assert [total.cost for total in purse.budget.totals("provider")] == [most]
+    purse.limits = Limits(per_day=Decimal(1))
+    with pytest.raises(PolicyRefused):
+        purse.budget.reserve(CLOUD, "m", question())
+
+
+def test_a_count_of_nothing_is_no_count(purse: Purse) -> None:
+    body = question(1000, "Tell me " * 100)
+    for usage in (Usage(), Usage(prompt_tokens=200)):
+        kept = purse.budget.reserve(CLOUD, "m", body)
+        told = purse.budget.settle(kept, usage, received_bytes=600)
+        assert told is not None
+        assert told.is_estimate
+        prompt = usage.prompt_tokens or kept.prompt_tokens
+        assert told.amount == (prompt + 200 * 10) / Decimal(1_000_000)
+
+
+def test_a_price_that_is_taken_away_meanwhile_still_counts(purse: Purse) -> None:
+    kept = purse.budget.reserve(CLOUD, "m", question())
+    purse.prices.remove_own("one", "m")
+    told = purse.budget.settle(kept, Usage(30, 0, 200, 0))
+    assert told is not None
+    assert told.amount == (30 + 2000) / Decimal(1_000_000)
+
+
 # -- days, months, totals -----------------------------------------------------------------------
 
 

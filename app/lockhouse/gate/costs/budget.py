@@ -37,6 +37,7 @@ _SPAN = timedelta(hours=2)
 _LIKELY_ANSWER = 500  # tokens, before a target's own answers tell
 _BYTES_PER_TOKEN = 3  # of an answer that nobody counted; rather too many tokens than too few
 _FEWEST = 16  # a shorter answer is not worth offering
+_LIMITS = frozenset({"budget_per_call_usd", "budget_per_day_usd", "budget_per_month_usd"})
 
 
 class Reservation(msgspec.Struct, frozen=True):
@@ -86,10 +87,11 @@ def limits_in(file: SettingsFile, overrides: Mapping[str, Value]) -> Limits:
     Raises PolicyRefused when one of them cannot be read: no limit is not what it said.
     """
     settings = file.load(overrides=overrides)
-    if any(name.startswith("budget_") for name in file.unusable):
+    if file.unusable & _LIMITS or file.lost >= _LIMITS:
+        why = file.problem or "The settings were unreadable and have been set aside."
         raise PolicyRefused(
-            f"A limit to what may be spent cannot be read. {file.problem}",
-            hint="Set the limits again: lockhouse costs limits --help",
+            f"A limit to what may be spent cannot be read. {why}",
+            hint="Set the limits again, or say that there are none: lockhouse costs limits --help",
             code="budget",
         )
     return limits_of(settings)
@@ -173,7 +175,7 @@ class Budget:
         What the provider says that it charged (``reported_cost``) stands before the price list.
         """
         counted = usage
-        if usage is None or not is_complete:
+        if usage is None or not is_complete or not _is_counted(usage, received_bytes):
             counted = _received(usage, reservation.prompt_tokens, received_bytes)
         assert counted is not None
         told = (
@@ -211,6 +213,8 @@ class Budget:
             return Cost(reported)
         # Where a price depends on the time of day, the end of the answer decides.
         price = self.prices.price_of(reservation.recipient, reservation.model, self._now())
+        if price is None and reservation.estimate is not None:  # taken away meanwhile
+            price = reservation.estimate.price
         if price is None:
             return None
         told = cost(price, usage, cache_write_tokens=cache_write_tokens)
@@ -282,6 +286,11 @@ class Budget:
             spent = self._spending.spent(*days) if days else Spent(Decimal(0))
             if spent.cost + amount > limit:
                 raise _over(quote, amount, limit, spent, option, words)
+
+
+def _is_counted(usage: Usage, received_bytes: int) -> bool:
+    """Whether a count can be one: text that came, or a question by itself, is not nothing."""
+    return bool(usage.completion_tokens or (usage.prompt_tokens and not received_bytes))
 
 
 def _received(usage: Usage | None, prompt_tokens: int, received_bytes: int) -> Usage:

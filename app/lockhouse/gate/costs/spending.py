@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 Subject = Literal["target", "task", "day", "provider"]
 
 _SCALE = 12
+_UNIT = 10**_SCALE
+_MOST = 10**18  # a million dollars: what is more counts as this, and can be kept
 _REMEMBERED = 20  # answers of a target, from which the length of the next is expected
 
 _TABLE = """
@@ -46,6 +48,8 @@ CREATE TABLE spending (
     reasoning_tokens INTEGER NOT NULL DEFAULT 0
 ) STRICT
 """
+# Dollars and the rest by themselves: no sum of these is ever too large for the database.
+_SUM = f"sum(cost / {_UNIT}), sum(cost % {_UNIT})"
 _INDICES = (
     "CREATE INDEX spending_by_day ON spending (day, state, cost)",
     "CREATE INDEX spending_by_target ON spending (provider, model, id)",
@@ -167,44 +171,47 @@ class SpendingTable:
     def totals(self, by: Subject, since: datetime | None) -> Iterator[Total]:
         """Sums by something: days the newest first, all else the dearest first."""
         begins = since.astimezone(UTC).isoformat(timespec="milliseconds") if since else ""
-        order = "name DESC" if by == "day" else "total DESC, calls DESC, name"
+        order = "name DESC" if by == "day" else "total(cost) DESC, calls DESC, name"
         rows = (
             self.prepare()
             .read()
             .execute(
                 f"SELECT {_NAMES[by]} AS name, count(*) AS calls, sum(prompt_tokens),"  # noqa: S608
                 " sum(cached_tokens), sum(completion_tokens), sum(reasoning_tokens),"
-                " sum(cost) AS total, sum(1 - is_priced), sum(is_estimate)"
+                f" {_SUM}, sum(1 - is_priced), sum(is_estimate)"
                 f" FROM spending WHERE at >= ? GROUP BY name ORDER BY {order}",
                 (begins,),
             )
         )
-        for name, calls, prompt, cached, completion, reasoning, cost, unpriced, estimated in rows:
+        for row in rows:
             yield Total(
-                name=name,
-                calls=calls,
-                prompt_tokens=prompt,
-                cached_tokens=cached,
-                completion_tokens=completion,
-                reasoning_tokens=reasoning,
-                cost=_money(cost),
-                unpriced_calls=unpriced,
-                estimated_calls=estimated,
+                name=row[0],
+                calls=row[1],
+                prompt_tokens=row[2],
+                cached_tokens=row[3],
+                completion_tokens=row[4],
+                reasoning_tokens=row[5],
+                cost=_money(row[6], row[7]),
+                unpriced_calls=row[8],
+                estimated_calls=row[9],
             )
 
 
 def _spent(database: sqlite_utils.Database, first_day: str, last_day: str) -> Spent:
-    row = database.execute(
-        "SELECT coalesce(sum(cost), 0), coalesce(sum(cost) FILTER (WHERE state = 'reserved'), 0)"
-        " FROM spending WHERE day BETWEEN ? AND ?",
+    rows = database.execute(
+        f"SELECT state = 'reserved', {_SUM} FROM spending"  # noqa: S608 - own words only
+        " WHERE day BETWEEN ? AND ? GROUP BY 1",
         (first_day, last_day),
-    ).fetchone()
-    return Spent(_money(row[0]), _money(row[1]))
+    ).fetchall()
+    sums = {is_reserved: _money(dollars, rest) for is_reserved, dollars, rest in rows}
+    reserved = sums.get(1, Decimal(0))
+    return Spent(sums.get(0, Decimal(0)) + reserved, reserved)
 
 
 def _whole(amount: Decimal) -> int:
-    return int(amount.scaleb(_SCALE).to_integral_value(rounding=ROUND_CEILING))
+    return min(_MOST, int(amount.scaleb(_SCALE).to_integral_value(rounding=ROUND_CEILING)))
 
 
-def _money(whole: int) -> Decimal:
-    return Decimal(whole).scaleb(-_SCALE).normalize() + 0  # without zeros at its end
+def _money(dollars: int, rest: int) -> Decimal:
+    whole = Decimal(dollars * _UNIT + rest)
+    return whole.scaleb(-_SCALE).normalize() + 0  # without zeros at its end

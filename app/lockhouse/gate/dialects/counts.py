@@ -7,7 +7,7 @@ from decimal import Decimal
 Told = int | float | None
 
 _MOST_TOKENS = 1_000_000_000
-_MOST_DIGITS = 6  # before the point, of what one answer costs
+_HIGHEST_DIGIT = 5  # of what one answer costs: less than a million
 _LEAST_DIGIT = -30
 
 
@@ -20,6 +20,6 @@ def amount(told: Decimal | None) -> str:
     """What a provider says that it charged, exactly; empty where that cannot be."""
     if told is None or not told.is_finite() or told.is_signed():
         return ""
-    if told and not _LEAST_DIGIT <= told.adjusted() <= _MOST_DIGITS:
+    if told and not _LEAST_DIGIT <= told.adjusted() <= _HIGHEST_DIGIT:
         return ""
-    return format(told, "f")
+    return format(+told, "f")  # no more digits than are ever counted with

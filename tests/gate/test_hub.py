@@ -122,6 +122,9 @@ def test_the_card_comes_without_its_metadata_and_cut(server: HubServer, hub: Hub
     assert hub.card("org/Model-GGUF", repo.main) == "# A model\n\nWords."
     bare = server.add("org/Bare-GGUF", {"m.gguf": b""})
     assert hub.card("org/Bare-GGUF", bare.main) == ""
+    # Written so that a search for the end of its metadata would not come to one.
+    blank = server.add("org/Blank-GGUF", {"README.md": b"---" + b"\n" * (250 << 10)})
+    assert hub.card("org/Blank-GGUF", blank.main) == "---"
     long = server.add("org/Long-GGUF", {"README.md": b"x" * (900 << 10)})
     assert len(hub.card("org/Long-GGUF", long.main)) == 256 << 10
 

@@ -17,10 +17,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from lockhouse.core.errors import Cancelled, LockhouseError, NetworkRefused
 from lockhouse.gate.broker import operation as operations
-from lockhouse.gate.broker.failures import retry_after_s, told
+from lockhouse.gate.broker.failures import told
 from lockhouse.gate.broker.guard import Guard
 from lockhouse.gate.broker.operation import Operation
 from lockhouse.gate.broker.transport import GuardedTransport, make_client
+from lockhouse.gate.dialects.refusals import retry_after_s
 from lockhouse.gate.network import NetworkState
 from lockhouse.gate.protocol import Record, RemoteFailure
 
@@ -188,8 +189,10 @@ def test_a_guard_becomes_narrower_only() -> None:
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("17", 17), ("", 0), ("soon", 0), ("-5", 0), ("99999999", 86_400), ("1.5", 0),
-     ("Wed, 21 Oct 2015 07:28:00 GMT", 0), ("\u0661", 0)],
+    [("17", 17), ("", 0), ("soon", 0), ("-5", 0), ("99999999", 86_400), ("1.5", 1.5),
+     ("Wed, 21 Oct 2015 07:28:00 GMT", 0), ("\u0661", 0), ("9" * 5000, 86_400), ("nan", 0),
+     ("Fri, 31 Dec 9999 23:59:59 -0000", 86_400), ("Mon, 01 Jan 0100 00:00:00 -0000", 0),
+     ("Mon, 01 Jan 2026 00:00:00 +9999999999999999999999", 0)],
 )  # fmt: skip
 def test_retry_after(value: str, seconds: float) -> None:
     assert retry_after_s({"retry-after": value}) == seconds

@@ -7,16 +7,15 @@ Codes are stable: ``host_not_allowed``, ``key_unencrypted``, ``dns``, ``connecti
 
 from __future__ import annotations
 
-import email.utils
 import errno
 import socket
 import ssl
-import time
 from collections.abc import Mapping
 
 import httpx2
 
 from lockhouse.core.errors import LockhouseError, NoRoom
+from lockhouse.gate.dialects.refusals import retry_after_s
 from lockhouse.gate.protocol import RemoteFailure
 
 # What the libraries of the broker raise when they mean it; anything else is a bug.
@@ -132,15 +131,3 @@ def for_status(status: int, headers: Mapping[str, str], host: str, name: str = "
     if said:
         message = f"{message.rstrip('.')}: {said[:300]}"
     return RemoteFailure(message, hint=hint, code=code, status=status, retry_after_s=wait_s)
-
-
-def retry_after_s(headers: Mapping[str, str]) -> float:
-    """Seconds that the server asks to wait; 0 where it does not say."""
-    value = headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdecimal():
-        return float(min(int(value), 86_400))
-    try:
-        moment = email.utils.parsedate_to_datetime(value)
-    except (TypeError, ValueError):
-        return 0.0
-    return min(86_400.0, max(0.0, moment.timestamp() - time.time()))

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from lockhouse.core.errors import Cancelled, InvalidInput, NoRoom
 from lockhouse.gate.broker.hub import file_address, file_headers, require_file
 from lockhouse.gate.broker.streams import Stream
+from lockhouse.gate.dialects.refusals import retry_after_s
 from lockhouse.gate.hub_requests import (
     Fetched,
     FetchEnd,
@@ -111,8 +112,7 @@ def _refusal(response: httpx2.Response, request: FetchFile) -> Fetched | None:
     """Why this answer is not the part that was asked for; None when it is."""
     status = response.status_code
     if status in (429, 503) or status >= 500:
-        wait = response.headers.get("Retry-After", "")
-        wait_s = float(wait) if wait.isdecimal() and len(wait) < 7 else 0.0
+        wait_s = retry_after_s(response.headers)
         end: FetchEnd = "busy" if status == 429 else "failed"
         return Fetched(end, 0, detail=f"The hub answered {status}.", retry_after_s=wait_s)
     if status in (412, 416):

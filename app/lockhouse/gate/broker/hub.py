@@ -15,6 +15,7 @@ from urllib.parse import quote
 import msgspec
 
 from lockhouse.core.errors import NotFound
+from lockhouse.gate.dialects.refusals import retry_after_s
 from lockhouse.gate.hub_requests import (
     CardRead,
     CheckHubKey,
@@ -54,7 +55,8 @@ _FORM: Final = re.compile(
     r"|MXFP4(?:_MOE)?|NVFP4|BF16|F16|FP16|F32|FP32))(?=$|[-._/])",
     re.IGNORECASE,
 )
-_FRONT_MATTER: Final = re.compile(r"\A---\s*\n.*?\n---\s*\n", re.DOTALL)
+# Written so that no card, whatever is in it, is looked at more than once.
+_FRONT_MATTER: Final = re.compile(r"\A---[^\S\n]*\n.*?\n---[^\S\n]*\n", re.DOTALL)
 _preparing = threading.Lock()
 _prepared: list[bool] = []
 _Found = TypeVar("_Found")
@@ -174,7 +176,7 @@ def require_file(response: httpx2.Response, repo: str, file: str) -> None:
         raise NotFound(
             f"{repo} has no file {file} at this revision.", hint=f"See: lockhouse models get {repo}"
         )
-    raise refused(status, _seconds(response.headers.get("Retry-After", "")))
+    raise refused(status, retry_after_s(response.headers))
 
 
 def refused(status: int, retry_after_s: float) -> RemoteFailure:
@@ -236,10 +238,6 @@ def _first(response: httpx2.Response, count: int) -> bytes:
     return bytes(data[:count])
 
 
-def _seconds(text: str) -> float:
-    return float(text) if text.isdecimal() and len(text) < 7 else 0.0
-
-
 # huggingface_hub
 
 
@@ -269,8 +267,7 @@ def _asked(context: BrokerContext, ask: Callable[[HfApi], _Found]) -> _Found:
     except HFValidationError as error:
         raise NotFound("The hub cannot have a model of that name.") from error
     except HfHubHTTPError as error:
-        headers = error.response.headers
-        wait_s = _seconds(headers.get("Retry-After", ""))
+        wait_s = retry_after_s(error.response.headers)
         raise refused(error.response.status_code, wait_s) from error
 
 
@@ -290,7 +287,7 @@ def _impatient(client: httpx2.Client) -> httpx2.Client:
     def tell(response: httpx2.Response) -> None:
         status = response.status_code
         if (status == 429 or status >= 500) and "/api/" in response.url.path:
-            raise refused(status, _seconds(response.headers.get("Retry-After", "")))
+            raise refused(status, retry_after_s(response.headers))
 
     hooks = client.event_hooks
     client.event_hooks = {**hooks, "response": [*hooks.get("response", []), tell]}

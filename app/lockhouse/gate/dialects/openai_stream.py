@@ -23,6 +23,7 @@ from lockhouse.gate.dialects.refusals import (
 from lockhouse.gate.remote_requests import Answered, RemoteEvent
 
 _LENGTH = ("length", "model_length", "max_tokens")
+_MOST_REFUSAL = 4096  # a sentence of it is told
 _ODD = ("error", "abort", "insufficient_system_resource")
 
 
@@ -141,7 +142,7 @@ class Reader:
                 else:
                     events.extend(_parts(delta.content))
             self._pieces += bool(reasoning) or bool(delta.content)
-            if delta.refusal:
+            if delta.refusal and len(self._refusal) < _MOST_REFUSAL:
                 self._refusal += delta.refusal
             for call in delta.tool_calls or ():
                 self._gather(call)
@@ -223,7 +224,9 @@ def _parts(parts: list[dict[str, Any]]) -> list[RemoteEvent]:
             inner = part.get("thinking")
             pieces = inner if isinstance(inner, list) else [{"text": inner}]
             thought = "".join(
-                str(each.get("text") or "") for each in pieces if isinstance(each, dict)
+                each["text"]
+                for each in pieces
+                if isinstance(each, dict) and isinstance(each.get("text"), str)
             )
             if thought:
                 events.append(Reasoning(thought))

@@ -24,6 +24,9 @@ UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _KEPT: Final = "What came is kept. "
 PARTLY_CAME: Final = _KEPT + "Ask again, or press Continue in the window."
 _MOST_SAID = 300
+_MOST_READ = 4096  # of a sentence: patterns are not let loose on more
+_MOST_WORD = 200
+_MOST_DETAILS = 16
 _MOST_WAIT_S = 86_400.0
 _SPACE: Final = re.compile(r"\s+")
 _KEY: Final = re.compile(r"\b(?:(?:sk|gsk|pk|rk|hf|xai|tgp)[-_]|AIza|Bearer )[-_A-Za-z0-9*.•]{6,}")
@@ -81,7 +84,7 @@ def read_error(body: bytes) -> Said | None:
     try:
         found: Any = msgspec.json.decode(body)
     except UNREADABLE:
-        text = body[:4096].decode(errors="replace").strip()
+        text = body[:_MOST_READ].decode(errors="replace").strip()
         return Said(clean(text)) if text and not text.startswith("<") else None
     if isinstance(found, list) and found:
         found = found[0]
@@ -92,17 +95,17 @@ def said_by(found: dict[str, Any]) -> Said | None:
     """The same of an object already decoded."""
     error = found.get("error", found)
     if isinstance(error, str):
-        return Said(clean(error), str(found.get("error_type", "")))
+        return Said(clean(error), _word(found.get("error_type")))
     if not isinstance(error, dict):
         return None
     message = error.get("message", error.get("detail", ""))
     details = error.get("details")
-    words = [str(error.get(name) or "") for name in ("type", "code", "status")]
+    words = [_word(error.get(name)) for name in ("type", "code", "status")]
     wait_s = 0.0
-    for detail in details if isinstance(details, list) else ():
+    for detail in details[:_MOST_DETAILS] if isinstance(details, list) else ():
         if isinstance(detail, dict):
-            words.append(str(detail.get("reason", "")))
-            wait_s = wait_s or _seconds(str(detail.get("retryDelay", "")))
+            words.append(_word(detail.get("reason")))
+            wait_s = wait_s or _seconds(_word(detail.get("retryDelay")))
     metadata = error.get("metadata")
     if isinstance(metadata, dict) and isinstance(metadata.get("raw"), str):
         message = f"{message}: {metadata['raw']}"  # what the server behind a go-between said
@@ -111,20 +114,24 @@ def said_by(found: dict[str, Any]) -> Said | None:
     return Said(clean(_sentence(message)), " ".join(word for word in words if word), wait_s)
 
 
+def _word(told: object) -> str:
+    """A word that is meant for programs. Numbers and anything else tell nothing here."""
+    return told[:_MOST_WORD] if isinstance(told, str) else ""
+
+
 def _sentence(message: object) -> str:
-    if isinstance(message, str):
-        return message
-    if isinstance(message, dict):
-        return _sentence(message.get("detail", message.get("message", "")))
+    while isinstance(message, dict):
+        message = message.get("detail", message.get("message"))
     if isinstance(message, list):
-        found = [str(each.get("msg", "")) for each in message if isinstance(each, dict)]
-        return "; ".join(text for text in found if text)
-    return ""
+        found = [each.get("msg") for each in message if isinstance(each, dict)]
+        return "; ".join(text for text in found if text and isinstance(text, str))
+    return message if isinstance(message, str) else ""
 
 
 def clean(text: str) -> str:
     """Short, in one line, without control characters and without anything like a key."""
-    text = "".join(character for character in _SPACE.sub(" ", text) if character.isprintable())
+    text = _SPACE.sub(" ", text[:_MOST_READ])
+    text = "".join(character for character in text if character.isprintable())
     text = _KEY.sub("…", text).strip()
     return text if len(text) <= _MOST_SAID else text[: _MOST_SAID - 1].rstrip() + "…"
 
@@ -142,7 +149,7 @@ def refusal(
     """The same of what was read already; status 0 for an error inside a stream."""
     said = said or Said()
     code = _code(status, said)
-    wait_s = _wait_s(headers)
+    wait_s = retry_after_s(headers)
     if not wait_s and code in ("rate_limited", "overloaded"):
         wait_s = said.wait_s or _told_in(said.message)
     message, hint = _words(code, who, status, wait_s)
@@ -268,20 +275,23 @@ def waiting(seconds: float) -> str:
     return f"{round(seconds / 3600)} hours"
 
 
-def _wait_s(headers: Mapping[str, str]) -> float:
+def retry_after_s(headers: Mapping[str, str]) -> float:
+    """Seconds that a server asks to wait, at most a day; 0 where it does not say."""
     milliseconds = headers.get("retry-after-ms", "")
     if milliseconds.isascii() and milliseconds.isdecimal():
         return min(int(milliseconds[:9]) / 1000, _MOST_WAIT_S)
     value = headers.get("retry-after", "").strip()
+    if not value.isascii():
+        return 0.0
     try:
         return min(max(0.0, float(value)), _MOST_WAIT_S)
     except ValueError:
         pass
     try:
         moment = email.utils.parsedate_to_datetime(value)
-    except (TypeError, ValueError):
+        return min(max(0.0, moment.timestamp() - time.time()), _MOST_WAIT_S)
+    except (TypeError, ValueError, OverflowError, IndexError):  # whatever stands there
         return 0.0
-    return min(max(0.0, moment.timestamp() - time.time()), _MOST_WAIT_S)
 
 
 def _told_in(message: str) -> float:

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 import sqlite_utils
+from sqlcipher3.dbapi2 import IntegrityError
 
+from lockhouse.gate.consents import Consents
 from lockhouse.gate.door import Gate
 from lockhouse.gate.network import Network
 from lockhouse.gate.protocol import Record
+from lockhouse.gate.providers import presets
 from lockhouse.gate.records import RecordFilter, Records, Term
 from lockhouse.storage.database import Database
 
@@ -49,6 +52,27 @@ def test_pages_go_back_in_time(gate: Gate) -> None:
     assert [kept.record.outcome for kept in first] == ["4", "3"]
     second = gate.records(limit=2, before=first[-1].seq)
     assert [kept.record.outcome for kept in second] == ["2", "1"]
+
+
+def test_what_cannot_be_recorded_is_not_changed(database: Database) -> None:
+    records, consents = Records(database), Consents(database)
+    api = presets().providers[0]
+    consents.give(api)
+    records.note("refused")
+    with database.write() as written:
+        written.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON network_records"
+            " BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
+    with pytest.raises(IntegrityError):
+        records.prune(datetime.now(UTC) + timedelta(days=1), purpose="command")
+    assert records.count(RecordFilter()) == 2
+    with pytest.raises(IntegrityError):
+        consents.withdraw(api.name)
+    assert consents.given(api)
+    with pytest.raises(IntegrityError):
+        consents.give(presets().providers[1])
+    assert not consents.given(presets().providers[1])
 
 
 def test_old_ones_go_when_asked_and_that_is_told(database: Database) -> None:

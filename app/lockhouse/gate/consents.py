@@ -66,17 +66,17 @@ class Consents:
                 "INSERT OR REPLACE INTO consents VALUES (?, ?, ?)",
                 [provider.name, " ".join(provider.hosts), at],
             )
-        self._records.note(
-            "consent_given", host=" ".join(provider.hosts), purpose=by, outcome=provider.name
-        )
+            self._records.note(  # it is given when this is written down, and not otherwise
+                "consent_given", host=" ".join(provider.hosts), purpose=by, outcome=provider.name
+            )
 
     def withdraw(self, name: str, *, by: str = "window") -> bool:
         """Ask again from now on. Whether it had been allowed."""
         self._prepare()
         with self._database.write() as database:
             removed = database.execute("DELETE FROM consents WHERE provider = ?", [name]).rowcount
-        if removed:
-            self._records.note("consent_withdrawn", purpose=by, outcome=name)
+            if removed:
+                self._records.note("consent_withdrawn", purpose=by, outcome=name)
         return bool(removed)
 
     def list(self) -> _ConsentList:

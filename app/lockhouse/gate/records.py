@@ -136,8 +136,8 @@ class Records:
         moment = before.astimezone(UTC).isoformat(timespec="milliseconds")
         with self._database.write() as database:
             gone = database.execute("DELETE FROM network_records WHERE at < ?", (moment,)).rowcount
-        if gone:
-            self.note("pruned", purpose=purpose, outcome=f"{gone} records before {moment}")
+            if gone:  # told together, or not done
+                self.note("pruned", purpose=purpose, outcome=f"{gone} records before {moment}")
         return int(gone)
 
     def last_seq(self) -> int:

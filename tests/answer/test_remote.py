@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -26,6 +27,7 @@ from lockhouse.core.answering import (
 from lockhouse.core.cancelling import CancelToken
 from lockhouse.core.errors import InvalidInput, NotFound, UsageMistake
 from lockhouse.gate.costs.values import Limits
+from lockhouse.gate.network import Network
 from lockhouse.gate.sent import linked
 from tests.answer.remote import Elsewhere, ask, failed, finished, held, question
 from tests.remote.replies import Call, Fault, Reply
@@ -251,6 +253,16 @@ def test_a_consent_is_for_the_hosts_it_was_given_for(home: Elsewhere) -> None:
     assert home.consents.given(api)
     moved = msgspec.structs.replace(api, endpoints=("https://elsewhere.example/v1",))
     assert not home.consents.given(moved)
+
+
+def test_a_server_of_ones_own_network_is_asked_nowhere_else(tmp_path: Path) -> None:
+    """It needs no consent, so it must be near even where its host was opened like an API's."""
+    with Elsewhere(tmp_path, ["127.0.0.1:443"]) as home:
+        Network(tmp_path / "network.json").open(["203.0.113.7"])
+        home.add("office", "https://203.0.113.7/v1")
+        ends = [failed(ask(target(home, "office/m"), question()))]
+        ends += home.remotes.health("office")
+    assert [end.code for end in ends] == ["host_not_allowed"] * 2
 
 
 def test_a_missing_key_is_told_before_anything_is_sent(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from lockhouse.core.errors import LockhouseError, NetworkRefused, UsageMistake
@@ -14,9 +16,17 @@ from lockhouse.gate.broker.guard import Guard, require_near
 from lockhouse.gate.broker.operation import Operation
 from lockhouse.gate.broker.transport import GuardedTransport, make_client
 from lockhouse.gate.naming import Hosts, hosts_for, reached, sentence
-from lockhouse.gate.network import Network, NetworkState, host_pattern, reachable_ports
+from lockhouse.gate.network import (
+    Network,
+    NetworkState,
+    allows,
+    host_pattern,
+    hosts_of,
+    proxy_url,
+    reachable_ports,
+)
 from lockhouse.gate.protocol import Record
-from lockhouse.gate.providers import Provider, Providers
+from lockhouse.gate.providers import Provider, Providers, host_of, is_this_machine, zone_of
 from lockhouse.storage.database import Database
 from tests.gate.web import Web
 
@@ -154,6 +164,41 @@ def test_the_operation_forgets_its_keys(records: list[Record]) -> None:
     assert operation.hosts_of_keys_in([f"Bearer {KEY}"]) == []
 
 
+@pytest.mark.parametrize("kind", [socket.socket, socket.SocketType])
+def test_the_hook_knows_every_kind_of_socket(kind: type[socket.SocketType]) -> None:
+    """The class beneath the usual one makes connections too, and packets have a second call."""
+    guard = lan("10.0.0.5:80")
+    there = ("203.0.113.7", 443)
+    with contextlib.closing(kind(socket.AF_INET, socket.SOCK_DGRAM)) as sock:
+        for event in ("connect", "bind", "sendto", "sendmsg"):
+            with pytest.raises(PermissionError):
+                guard.audit(f"socket.{event}", (sock, there))
+        guard.audit("socket.sendmsg", (sock, None))  # along a connection that was looked at
+    with contextlib.closing(kind(socket.AF_UNIX)) as local:
+        guard.audit("socket.connect", (local, "/run/bus"))
+
+
+def test_a_name_in_other_letters_is_found_on_the_list(records: list[Record]) -> None:
+    """It is listed, looked up and bound to its key in ASCII, however it was written."""
+    host = host_pattern("b\u00fccher.invalid:80")
+    operation = Operation(lan(host), "test", records.append)
+    operation.carry(KEY, host_of("http://b\u00fccher.invalid/v1"))
+    transport = GuardedTransport(operation.guard)
+    headers = {"authorization": f"Bearer {KEY}"}
+    with operations.carrying_out(operation), pytest.raises(httpx2.ConnectError):
+        make_client(transport).get("http://b\u00fccher.invalid/v1/models", headers=headers)
+    transport.end()
+    assert {record.host for record in records} == {"xn--bcher-kva.invalid:80"}
+
+
+def test_a_host_that_a_pattern_opened_can_be_held_near() -> None:
+    wide = Guard(NetworkState("open", ("*.example:80",)))
+    held = wide.narrowed(("*.example:80",), ("box.example:80", "other:80"), lan=False)
+    assert held.state.must_be_near("box.example", 80)
+    assert not held.state.must_be_near("api.example", 80)
+    assert not allows(held.state.all_hosts, "other", 80)
+
+
 # --- names ---------------------------------------------------------------------------------
 
 
@@ -197,6 +242,28 @@ def test_hosts_become_names(providers: Providers) -> None:
     assert reached(state, providers.list()) == ("OpenAI", "example.org:443", "10.0.0.5:8000")
     whole = NetworkState("open", lan_hosts=("10.0.0.5:8000", "10.0.0.6:8000"))
     assert reached(whole, providers.list()) == ("Office",)
+
+
+def test_a_mirror_that_is_no_address_stands_in_nobodys_way(
+    providers: Providers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A window asks for these names again and again."""
+    state = NetworkState("open", ("api.openai.com:443",))
+    for mirror in ("hub-mirror.example", "https://[there"):
+        monkeypatch.setenv("HF_ENDPOINT", mirror)
+        assert reached(state, providers.list()) == ("OpenAI",)
+
+
+@pytest.mark.parametrize("url", ["http://[::1/v1", "http://[there", "https://]/v1"])
+def test_half_an_address_is_told(providers: Providers, url: str) -> None:
+    assert not is_this_machine(url)
+    provider = Provider("half", "Half", "openai", zone_of([url]), (url,))
+    with pytest.raises(UsageMistake, match="no address"):
+        providers.add(provider)
+    with pytest.raises(UsageMistake):
+        hosts_of([url])
+    with pytest.raises(UsageMistake):
+        proxy_url(url)
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,9 @@ class RemoteTargets:
             title=provider.title,
         )
         purpose = purpose or f"models of {provider.name}"
-        return self._gate.ask(request, reply_type=ListedModels, purpose=purpose)
+        return self._gate.ask(
+            request, reply_type=ListedModels, purpose=purpose, near=provider.near_hosts
+        )
 
     def _check(self, provider: Provider, url: str, purpose: str) -> EndpointHealth:
         at = datetime.now(UTC).isoformat(timespec="seconds")

@@ -196,6 +196,7 @@ class Sending:
             event_type=RemoteEvent,
             cancel=self.cancel,
             purpose=purpose_of(self.info.name, self.sent_id),
+            near=self.provider.near_hosts,
         )
         try:
             answered = yield from self._read(stream)
@@ -231,6 +232,7 @@ class Sending:
                 reply_type=Counted,
                 cancel=self.cancel,
                 purpose=purpose_of(self.info.name, self.sent_id),
+                near=provider.near_hosts,
             )
         except (LockhouseError, Cancelled):
             counted = Counted()  # the answer is there; its prompt stays uncounted

@@ -92,6 +92,11 @@ class Gate:
         """Whether this program can reach a listed host, now. Cheap enough for a timer."""
         return self._way(self.state) == "open"
 
+    @property
+    def has_broker(self) -> bool:
+        """Whether there is one, be it that nothing may be asked of it: its file may be gone."""
+        return self._channel is not None and self._channel.is_alive
+
     def status(self) -> GateStatus:
         """The gate in words. Compare two of these to see a change; cheap enough for a timer."""
         state = self.state
@@ -159,18 +164,26 @@ class Gate:
         event_type: Any = None,
         cancel: CancelToken | None = None,
         purpose: str = "",
+        near: Sequence[str] = (),
     ) -> ReplyT:
         """Have the broker carry out a request and wait for its reply.
 
         The request's type must stand in the broker's table of handlers. ``files`` are
         descriptors that the broker may write; they stay the caller's. What the handler yields is
         decoded as ``event_type`` (a type or a union) and given to ``events`` in this thread.
-        ``purpose`` is the word in the records. Raises Cancelled when ``cancel`` was called, and
-        LockhouseError: sealed, a host that is not allowed, what the network or the host said.
+        ``purpose`` is the word in the records. ``near``: hosts that this time must be of this
+        machine or of a private network, however they were opened. Raises Cancelled when
+        ``cancel`` was called, and LockhouseError: sealed, a host that is not allowed, what the
+        network or the host said.
         """
         reply = b""
         frames = self.stream(
-            request, files=files, event_type=event_type, cancel=cancel, purpose=purpose
+            request,
+            files=files,
+            event_type=event_type,
+            cancel=cancel,
+            purpose=purpose,
+            near=near,
         )
         with contextlib.closing(frames):
             while True:
@@ -191,6 +204,7 @@ class Gate:
         event_type: Any = None,
         cancel: CancelToken | None = None,
         purpose: str = "",
+        near: Sequence[str] = (),
     ) -> Generator[Any, None, bytes]:
         """The same, event by event; returns the JSON of the reply. Closing it takes it back.
 
@@ -206,7 +220,7 @@ class Gate:
             state.hosts,
             state.lan,
             msgspec.Raw(msgspec.json.encode(request)),
-            state.lan_hosts,
+            (*state.lan_hosts, *near),
         )
         with contextlib.closing(connection):
             frame = msgspec.json.encode(call)
@@ -394,7 +408,7 @@ class Gate:
         try:
             self._records.add(record)
         except StorageError:
-            if record.kind == "allowed":  # what cannot be recorded is not done
+            if record.kind == "allowed":  # what cannot be recorded is ended
                 raise
 
     def _note_refusal(self, purpose: str, outcome: str) -> None:

@@ -64,7 +64,13 @@ def _first_that_answers(
             provider.name, provider.dialect, endpoint, key=provider.name, title=provider.title
         )
         try:
-            found = gate.ask(request, reply_type=ListedModels, cancel=cancel, purpose=PURPOSE)
+            found = gate.ask(
+                request,
+                reply_type=ListedModels,
+                cancel=cancel,
+                purpose=PURPOSE,
+                near=provider.near_hosts,
+            )
         except LockhouseError as error:
             outcome = f"{provider.name}: {error.code}"
             gate.note("key_tested", host=host, purpose=PURPOSE, outcome=outcome)

@@ -5,11 +5,13 @@ The list of what may leave holds hosts and ports; this turns names into them and
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from lockhouse.core.errors import UsageMistake
 from lockhouse.gate.keys import HUGGINGFACE
 from lockhouse.gate.network import NetworkState, allows, hub_hosts, hub_key_hosts, split_host
 from lockhouse.gate.providers import Provider, Providers
@@ -51,11 +53,12 @@ def reached(state: NetworkState, providers: Sequence[Provider]) -> tuple[str, ..
     """Who can be reached, each by its title: the hub, providers, then hosts nobody has named."""
     rest = dict.fromkeys(state.all_hosts)
     found = []
-    hub = hub_hosts({"HF_ENDPOINT": state.endpoint or os.environ.get("HF_ENDPOINT", "")})
-    if set(hub) <= set(rest):
-        found.append(HUB_TITLE)
-        for host in hub:
-            rest.pop(host)
+    with contextlib.suppress(UsageMistake):  # a mirror that is no address cannot be open
+        hub = hub_hosts({"HF_ENDPOINT": state.endpoint or os.environ.get("HF_ENDPOINT", "")})
+        if set(hub) <= set(rest):
+            found.append(HUB_TITLE)
+            for host in hub:
+                rest.pop(host)
     for provider in providers:
         if all(allows(state.all_hosts, *split_host(host)) for host in provider.hosts):
             found.append(provider.title)

@@ -13,12 +13,13 @@ import json
 import os
 import re
 import stat
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from lockhouse.core.errors import StorageError, UsageMistake
 
@@ -156,7 +157,8 @@ class Network:
         state = replace(state, since=datetime.now(UTC).isoformat(timespec="seconds"))
         told = {"version": _VERSION, **asdict(state)}
         del told["problem"]
-        temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
+        writer = f"{os.getpid()}-{threading.get_ident()}"
+        temporary = self.path.with_name(f"{self.path.name}.{writer}.new")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with temporary.open("w", encoding="utf-8") as file:
@@ -205,7 +207,7 @@ def _decoded(data: bytes) -> NetworkState:
         listed,
         words["since"],
         lan,
-        words["endpoint"],
+        hub_endpoint({"HF_ENDPOINT": words["endpoint"]}),
         proxy_url(words["proxy"]),
         lan_hosts=near,
     )
@@ -229,7 +231,7 @@ def hub_hosts(environment: Mapping[str, str]) -> tuple[str, ...]:
     endpoint = hub_endpoint(environment)
     if not endpoint:
         return _HUB_HOSTS
-    parts = urlsplit(endpoint)
+    parts = split_url(endpoint)
     return (host_pattern(_netloc(parts.hostname or "", _port_of(endpoint))),)
 
 
@@ -237,7 +239,7 @@ def hosts_of(endpoints: Iterable[str]) -> tuple[str, ...]:
     """The hosts behind base addresses, each with its port. Raises UsageMistake."""
     found = []
     for endpoint in endpoints:
-        parts = urlsplit(endpoint)
+        parts = split_url(endpoint)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
             raise UsageMistake(
                 f"{endpoint!r} is no address of a server.",
@@ -257,7 +259,7 @@ def hub_endpoint(environment: Mapping[str, str]) -> str:
     endpoint = environment.get("HF_ENDPOINT", "").strip().rstrip("/")
     if not endpoint or endpoint == HUB_ENDPOINT:
         return ""
-    parts = urlsplit(endpoint)
+    parts = split_url(endpoint)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
         raise UsageMistake(
             f"HF_ENDPOINT is {endpoint!r}, which is no address of a hub.",
@@ -270,7 +272,7 @@ def proxy_url(text: str) -> str:
     """A proxy as it is kept, or UsageMistake. Empty for none."""
     if not text:
         return ""
-    parts = urlsplit(text)
+    parts = split_url(text)
     if parts.scheme != "http" or not parts.hostname:
         raise UsageMistake(f"{text!r} is no proxy.", hint="Give it as http://HOST:PORT.")
     if parts.username or parts.password:
@@ -388,8 +390,16 @@ def _netloc(name: str, port: int) -> str:
     return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
 
 
+def split_url(url: str) -> SplitResult:
+    """The parts of an address; all of them empty where it is none."""
+    try:
+        return urlsplit(url)
+    except ValueError:  # half an IPv6 address
+        return urlsplit("")
+
+
 def _port_of(url: str) -> int:
-    parts = urlsplit(url)
+    parts = split_url(url)
     try:
         return parts.port or (80 if parts.scheme == "http" else 443)
     except ValueError as error:

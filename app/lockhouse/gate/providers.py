@@ -22,7 +22,7 @@ import msgspec
 from lockhouse.bundled import resource
 from lockhouse.core.decoding import decoded
 from lockhouse.core.errors import NotFound, UsageMistake
-from lockhouse.gate.network import host_pattern, is_near
+from lockhouse.gate.network import host_pattern, is_near, split_url
 from lockhouse.storage.connection import migrations_named
 
 if TYPE_CHECKING:
@@ -63,6 +63,11 @@ class Provider(msgspec.Struct, frozen=True):
     def hosts(self) -> tuple[str, ...]:
         """``host:port`` of every address, each once: what has to be open, and who gets a key."""
         return tuple(dict.fromkeys(host_of(url) for url in self.endpoints))
+
+    @property
+    def near_hosts(self) -> tuple[str, ...]:
+        """Those that must be of this machine or of a private network, however they were opened."""
+        return self.hosts if self.zone == "lan" else ()
 
 
 class RemoteModel(msgspec.Struct, frozen=True):
@@ -350,6 +355,7 @@ def _model_of(provider: str, value: str, is_chosen: int) -> RemoteModel:
 # Some servers name a model by the path of its file.
 _PATH_BEGINS = re.compile(r"[/\\~]|\.{1,2}[/\\]|[A-Za-z]:[/\\]")
 _BETWEEN = re.compile(r"[/\\]+")
+_MOST_PARTS = 8  # of a path that shall be short
 
 
 def _is_path(name: str) -> bool:
@@ -385,7 +391,7 @@ def _ends(path: str) -> list[str]:
     """The last part, the last two, and so on; never all of it."""
     whole = path[:-5] if path.lower().endswith(".gguf") else path
     parts = [part for part in _BETWEEN.split(whole) if part not in ("", ".", "..", "~")]
-    return ["/".join(parts[-count:]) for count in range(1, len(parts) + 1)]
+    return ["/".join(parts[-count:]) for count in range(1, min(len(parts), _MOST_PARTS) + 1)]
 
 
 def _no_model(provider: str, model: str, known: Iterable[str]) -> NotFound:
@@ -415,12 +421,12 @@ def host_of(url: str) -> str:
 
 def zone_of(urls: Iterable[str]) -> Zone:
     """``lan`` when every address is one of this machine or of a private network."""
-    return "lan" if all(_is_near(urlsplit(url).hostname or "") for url in urls) else "cloud"
+    return "lan" if all(_is_near(split_url(url).hostname or "") for url in urls) else "cloud"
 
 
 def is_this_machine(url: str) -> bool:
     """Whether an address is one of this machine itself."""
-    host = urlsplit(url).hostname or ""
+    host = split_url(url).hostname or ""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

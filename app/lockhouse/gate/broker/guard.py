@@ -20,6 +20,7 @@ from lockhouse.gate.network import NetworkState, allows, is_near, split_host
 
 _STARTS_A_PROCESS = ("os.exec", "os.fork", "os.posix_spawn", "os.system", "subprocess.Popen")
 _LOOKS_UP = ("socket.gethostbyname", "socket.gethostbyaddr", "socket.getnameinfo")
+_FAMILY = vars(socket.SocketType)["family"]  # as the system has it
 
 Address = tuple[int, str, int]  # family, number, port
 
@@ -39,6 +40,8 @@ class Guard:
         both = [host for host in self.state.all_hosts if host in hosts or host in lan_hosts]
         near = tuple(host for host in both if host in self.state.lan_hosts or host in lan_hosts)
         far = tuple(host for host in both if host not in near)
+        # One that a pattern allows may have to be near by itself.
+        near += tuple(one for one in lan_hosts if one not in near and _is_among(far, one))
         state = replace(self.state, hosts=far, lan_hosts=near, lan=self.state.lan or lan)
         return self.changed(state)
 
@@ -102,8 +105,8 @@ class Guard:
         elif event == "socket.getaddrinfo":
             if args[0] is not None and args[:1] != self._goal()[:1]:
                 raise _refusal("a look-up that no listed host asked for")
-        elif event in ("socket.bind", "socket.sendto"):
-            if _is_internet(args[0]):
+        elif event in ("socket.bind", "socket.sendto", "socket.sendmsg"):
+            if args[1] is not None and _is_internet(args[0]):
                 raise _refusal("only connections to listed hosts are made here")
         elif event in _LOOKS_UP:
             raise _refusal("a look-up that no listed host asked for")
@@ -138,12 +141,17 @@ class Guard:
         )
 
 
+def _is_among(patterns: tuple[str, ...], listed: str) -> bool:
+    return not listed.startswith("*") and allows(patterns, *split_host(listed))
+
+
 def _named(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _is_internet(sock: object) -> bool:
-    return isinstance(sock, socket.socket) and sock.family != socket.AF_UNIX
+    """Whatever class it has: there are some beneath, and others over, the usual one."""
+    return isinstance(sock, socket.SocketType) and _FAMILY.__get__(sock) != socket.AF_UNIX
 
 
 def _refusal(what: str) -> PermissionError:

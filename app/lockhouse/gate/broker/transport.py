@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterator
 import httpcore2
 import httpx2
 
-from lockhouse.core.errors import Cancelled, LockhouseError, NetworkRefused
+from lockhouse.core.errors import Cancelled, LockhouseError, NetworkRefused, UsageMistake
 from lockhouse.gate.broker import failures
 from lockhouse.gate.broker import operation as operations
 from lockhouse.gate.broker.guard import Guard
 from lockhouse.gate.broker.operation import Exchange, Operation
 from lockhouse.gate.broker.streams import Network
+from lockhouse.gate.network import host_pattern
 from lockhouse.gate.protocol import RemoteFailure
 
 USER_AGENT = "lockhouse"
@@ -77,8 +78,10 @@ class GuardedTransport(httpx2.BaseTransport):
         """The same, with httpcore's errors translated."""
         operation = operations.current()
         operation.check()
-        host, port = request.url.host, request.url.port or _port_of(request.url.scheme)
-        name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        # In ASCII, as it is looked up, and not as it is shown.
+        host = request.url.raw_host.decode("ascii")
+        port = request.url.port or _port_of(request.url.scheme)
+        name = _as_listed(host, port)
         bound = operation.hosts_of_keys_in((*request.headers.values(), str(request.url)))
         has_key = bool(bound) or any(header in request.headers for header in _KEY_HEADERS)
         try:
@@ -222,6 +225,15 @@ def _same(error: BaseException, request: httpx2.Request) -> BaseException:
 def _told(error: BaseException, request: httpx2.Request) -> BaseException:
     same = _same(error, request)
     return (failures.told(same) if same is not error else None) or same
+
+
+def _as_listed(host: str, port: int) -> str:
+    """``host:port`` as lists of hosts have it; what is none stays as it is."""
+    name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        return host_pattern(name)
+    except UsageMistake:
+        return name
 
 
 def _key_elsewhere(name: str) -> NetworkRefused:

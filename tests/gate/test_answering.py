@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -376,6 +377,38 @@ def test_signs_of_life_are_no_first_token(scene: Scene) -> None:
     outcome = ask(scene.gate, scene.request("openai", first_token_s=0.3, idle_s=5.0))
     assert outcome.code == "stalled"
     assert outcome.text == ""
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_of_a_list_only_what_can_be_shown_and_kept_is_taken(
+    scene: Scene, name: DialectName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever writes a list may write anything into it, and a program keeps it."""
+    server = scene.servers[name]
+    listed = {
+        "a/" * 100_000: {},
+        "turned\u202eround": {},
+        "two\nlines": {},
+        "small": {"max_input_tokens": -5, "max_model_len": -5, "inputTokenLimit": -5},
+        **{f"m{number}": {"max_tokens": 10**30} for number in range(6000)},
+    }
+    monkeypatch.setattr(server, "models", listed)
+    request = ListModels(name, name, server.endpoint, name)
+    found = scene.gate.ask(request, reply_type=ListedModels).models
+    assert [model.name for model in found[:2]] == ["small", "m0"]
+    assert len(found) == 5000
+    assert all(0 <= model.context_length < 1 << 40 for model in found)
+    assert all(0 <= model.max_output_tokens < 1 << 40 for model in found)
+
+
+def test_a_server_of_ones_own_network_is_near_however_it_was_opened(tmp_path: Path) -> None:
+    """Here as a host of the internet, which any name could lead to."""
+    host = "203.0.113.7:443"
+    request = ListModels("office", "openai", f"https://{host}/v1", timeout_s=1.0)
+    with Door(tmp_path / "home", [host]) as door, pytest.raises(RemoteFailure) as caught:
+        door.gate.ask(request, reply_type=ListedModels, near=(host,))
+    assert caught.value.code == "host_not_allowed"
+    assert "local network" in caught.value.message
 
 
 def test_a_redirect_is_named_and_not_followed(scene: Scene) -> None:

@@ -8,7 +8,8 @@ sent as it was handed over, and no redirect is followed.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -32,10 +33,12 @@ from lockhouse.gate.dialects.refusals import (
     waiting,
 )
 from lockhouse.gate.protocol import RemoteFailure
+from lockhouse.gate.providers import host_of
 from lockhouse.gate.remote_requests import (
     Answered,
     Counted,
     CountPrompt,
+    ListedModel,
     ListedModels,
     ListModels,
     RemoteEvent,
@@ -52,13 +55,16 @@ _AGAIN = (408, 409, 425, 429, 500, 502, 503, 504, 529)
 _BROKEN_AT_ONCE_S: Final = 2.0
 _FIRST_PAUSE_S: Final = 0.5
 _MOST_PAUSE_S: Final = 8.0
+_MOST_MODELS: Final = 5000
+_LONGEST_NAME: Final = 300
+_MOST_TOKENS: Final = 1 << 40  # that a model could be said to take
 _TOKENS = (Text, Reasoning, ToolCall)
 _Events = Generator[RemoteEvent, None, Answered]
 
 
 def send_answer_request(request: SendAnswerRequest, context: BrokerContext) -> _Events:
     """Ask, and ask again where that makes sense, until there is an answer or a failure."""
-    host = _host(request.url)
+    host = host_of(request.url)
     key = context.key(request.key, host) if request.key else None
     who = Recipient(request.provider, request.title or host, has_key=bool(key))
     if request.key and not key:
@@ -160,8 +166,11 @@ class _Sending:
                 raise nothing_came(self._who)
             for name, data in parser.end():
                 yield from reader.feed(name, data)
+        answered = reader.end()
         return msgspec.structs.replace(
-            reader.end(),
+            answered,
+            model=_line(answered.model),
+            response_id=_line(answered.response_id),
             first_byte_s=round(self._first_byte_s, 6),
             first_token_s=round(self._first_token_s, 6),
             total_s=round(time.monotonic() - self._began, 6),
@@ -275,7 +284,7 @@ def list_models(
     request: ListModels, context: BrokerContext
 ) -> Generator[RemoteEvent, None, ListedModels]:
     """Ask which models there are. Never asks twice."""
-    spoken, host = dialect(request.dialect), _host(request.endpoint)
+    spoken, host = dialect(request.dialect), host_of(request.endpoint)
     key = context.key(request.key, host) if request.key else None
     who = Recipient(request.provider, request.title or host, has_key=bool(key))
     if request.key and not key:
@@ -307,16 +316,39 @@ def list_models(
                 code="redirected",
                 status=response.status_code,
             )
-        return ListedModels(spoken.listed(response.content), round(duration_s, 6))
+        return ListedModels(_usable(spoken.listed(response.content)), round(duration_s, 6))
     except LockhouseError as error:
         raise _without_key(error, key) from error
+
+
+def _usable(listed: Iterable[ListedModel]) -> tuple[ListedModel, ...]:
+    """What of a list can be shown and kept: whoever writes one may write anything into it."""
+    found = (model for model in listed if 0 < len(model.name) <= _LONGEST_NAME)
+    return tuple(
+        msgspec.structs.replace(
+            model,
+            title=_line(model.title),
+            context_length=_within(model.context_length),
+            max_output_tokens=_within(model.max_output_tokens),
+        )
+        for model in islice((one for one in found if one.name.isprintable()), _MOST_MODELS)
+    )
+
+
+def _line(name: str) -> str:
+    """A name that is told, short and without what would steer a terminal."""
+    return "".join(letter for letter in name[:_LONGEST_NAME] if letter.isprintable())
+
+
+def _within(tokens: int) -> int:
+    return tokens if 0 < tokens < _MOST_TOKENS else 0
 
 
 def count_prompt(
     request: CountPrompt, context: BrokerContext
 ) -> Generator[RemoteEvent, None, Counted]:
     """Ask for an answer of one token and read what was counted. Never asks twice."""
-    spoken, host = dialect("openai"), _host(request.url)
+    spoken, host = dialect("openai"), host_of(request.url)
     key = context.key(request.key, host) if request.key else None
     headers = [("accept", "application/json"), ("content-type", "application/json")]
     if key:
@@ -347,14 +379,6 @@ class _WithUsage(msgspec.Struct):
 
 
 # --- small things ----------------------------------------------------------------------------
-
-
-def _host(url: str) -> str:
-    """``host:port``, as keys are bound to it."""
-    parts = urlsplit(url)
-    name = parts.hostname or ""
-    port = parts.port or (80 if parts.scheme == "http" else 443)
-    return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
 
 
 def _no_list(who: Recipient, endpoint: str, status: int) -> RemoteFailure:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from lockhouse.gate.network import Network
-from lockhouse.gate.proof import Attempt, Proof, report, summary
+from lockhouse.gate.proof import Attempt, Proof, prove, report, summary
+from tests.remote.doors import Door
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 STOPPED = Attempt(
@@ -57,6 +58,14 @@ def test_a_loaded_engine_is_tried_itself(home: Path, lockhouse: Run) -> None:
         ]
     finally:
         lockhouse("engines", "stop")
+
+
+def test_a_broker_that_may_not_be_asked_is_told(tmp_path: Path) -> None:
+    with Door(tmp_path / "home", ["127.0.0.1:9"]) as door:
+        assert prove(door.gate).notes == ()
+        (tmp_path / "home" / "network.json").unlink()  # which is sealed, and ends nobody
+        (note,) = prove(door.gate).notes
+    assert note.startswith("There is a broker, which refuses")
 
 
 @pytest.mark.parametrize("kind", ["window", "command", "engine"])

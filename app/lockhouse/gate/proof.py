@@ -37,6 +37,8 @@ _LEVEL_WORDS: dict[ProofLevel, str] = {
     "python": "by Python only",
     "none": "by nothing",
 }
+_NO_BROKER = "There is no broker: nothing that could connect exists in this program."
+_IDLE = "There is a broker, which refuses whatever is asked of it as long as the network is sealed."
 _LIMIT_S = 60.0
 
 
@@ -170,7 +172,7 @@ def _prove_broker(
     gate: Gate | None, rows: list[Attempt], missing: list[str], notes: list[str]
 ) -> None:
     if gate is None or not gate.is_open:
-        notes.append("There is no broker: nothing that could connect exists in this program.")
+        notes.append(_IDLE if gate is not None and gate.has_broker else _NO_BROKER)
         return
     try:
         tried = gate.prove_broker()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lockhouse.answer.abilities import suited
 from lockhouse.chat import transfer
 from lockhouse.chat.conversations import Conversations
 from lockhouse.chat.pictures import MOST_PICTURES, picture_of
@@ -15,6 +16,7 @@ from lockhouse.chat.turns import Turns, TurnStarted
 from lockhouse.core.answering import (
     AnswerRequest,
     Event,
+    Failed,
     Finished,
     Image,
     StartOver,
@@ -92,6 +94,24 @@ def test_later_questions_carry_earlier_pictures(conversations: Conversations) ->
     ask(conversations, chat.id, "What is this?", images=(SKY,))
     target, _ = ask(conversations, chat.id, "And now?")
     assert [turn.images for turn in target.asked[0].turns] == [(SKY,), (), ()]
+
+
+def test_a_picture_that_nobody_could_look_at_stops_no_later_question(
+    conversations: Conversations,
+) -> None:
+    chat = conversations.create()
+    blind = Failed("no_vision", "tiny cannot look at pictures.", exit_code=3)
+    ask(conversations, chat.id, "What is this?", blind, images=(SKY,))
+    ask(conversations, chat.id, "Or this?", blind, images=(JPEG,))
+    target, _ = ask(conversations, chat.id, "Never mind. How are you?", blind)
+    request, notice = suited(target.asked[0], "tiny", ("chat",))
+    assert [turn.images for turn in request.turns] == [()]
+    assert notice is not None
+    assert notice.code == "pictures_left_out"
+    target, _ = ask(conversations, chat.id, "But this?", images=(SKY,))
+    assert target.asked[0].turns[0].images == (SKY, JPEG, SKY)
+    with pytest.raises(InvalidInput, match="cannot look at pictures"):
+        suited(target.asked[0], "tiny", ("chat",))
 
 
 def test_too_many_pictures_write_nothing(conversations: Conversations) -> None:

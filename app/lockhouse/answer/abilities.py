@@ -27,7 +27,8 @@ def suited(
         raise InvalidInput(f"{name} cannot call tools.", hint=_OTHER, code="no_tools")
     if "vision" in capabilities or not any(turn.images for turn in request.turns):
         return request, None
-    if request.turns[-1].images:
+    last = request.turns[-1]
+    if len(last.images) > last.earlier_images:
         raise InvalidInput(f"{name} cannot look at pictures.", hint=_OTHER, code="no_vision")
     count = sum(len(turn.images) for turn in request.turns)
     turns = tuple(

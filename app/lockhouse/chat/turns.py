@@ -258,7 +258,8 @@ def _add(turns: list[Turn], role: Role, content: str, images: tuple[Image, ...])
     if turns and turns[-1].role == role:
         last = turns[-1]
         joined = "\n\n".join(text for text in (last.content, content) if text)
-        turns[-1] = Turn(role, joined, images=last.images + images)
+        every = last.images + images
+        turns[-1] = Turn(role, joined, images=every, earlier_images=len(last.images))
     else:
         turns.append(Turn(role, content, images=images))
 

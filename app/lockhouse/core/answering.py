@@ -46,7 +46,8 @@ class Turn(msgspec.Struct, frozen=True):
     """One message of a prompt.
 
     ``reasoning`` and ``tool_calls`` only for the assistant's own turns, ``images`` for the
-    user's. A turn of the role "tool" answers the call named by ``tool_call_id``.
+    user's. A turn of the role "tool" answers the call named by ``tool_call_id``. The first
+    ``earlier_images`` came with messages before this one that nobody answered.
     """
 
     role: TurnRole
@@ -55,6 +56,7 @@ class Turn(msgspec.Struct, frozen=True):
     images: tuple[Image, ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str = ""
+    earlier_images: int = 0
 
 
 class Sampling(msgspec.Struct, frozen=True, omit_defaults=False):
@@ -93,7 +95,7 @@ class AnswerRequest(msgspec.Struct, frozen=True):
     ``json_schema`` the text of a JSON schema; at most one of the two. ``prefill`` is text the
     answer must begin with ("continue"). ``reasoning_budget`` counts tokens, None is no limit.
     ``tools`` are passed to targets that know them; what such a target wants called comes as
-    :class:`ToolCall`. ``task`` is the word for totals and records: "chat", "selection",
+    :class:`ToolCall`. ``task`` is the word for totals and records: "chat", "turn", "selection",
     "document". ``left_open`` names what nobody chose for this request (fields of Sampling,
     "context_length", "max_tokens"): there a target's own defaults win over what stands here.
     ``message_id`` is the kept answer this is for, empty for none; it is never sent.
@@ -185,8 +187,8 @@ class Notice(msgspec.Struct, frozen=True, tag="notice"):
     """Something the user should know: turns cut, template replaced, safer settings used.
 
     ``code`` is one of ``turns_cut``, ``template_fallback``, ``engine_restarted``,
-    ``safer_settings``, ``reasoning_ended``, ``context_full``, ``repeats``, ``waiting`` (the
-    provider asked to wait), ``server_changed``.
+    ``safer_settings``, ``reasoning_ended``, ``context_full``, ``repeats``, ``pictures_left_out``,
+    ``waiting`` (for a provider that asked for it, or for the keyring), ``server_changed``.
     """
 
     code: str

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import random
 import threading
 from pathlib import Path
@@ -173,6 +175,21 @@ def test_where_nothing_can_be_written_nobody_waits(tmp_path: Path) -> None:
     with one.lease((A,)) as lease:
         lease.given_up()
         assert best(other, A) == A
+
+
+def test_where_files_cannot_be_locked_nobody_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_file: int, _how: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    one, other = (Sharing(turnstile=Turnstile(tmp_path / "servers")) for _ in range(2))
+    one.note_single(A)
+    called_off = CancelToken()
+    called_off.cancel()
+    with one.lease((A,)), other.lease((A,), cancel=called_off) as lease:
+        assert lease.url == A
 
 
 # --- taking over ---------------------------------------------------------------------------

@@ -8,6 +8,7 @@ process, so several processes begin at random.
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import threading
@@ -184,7 +185,8 @@ class Telling:
     """What the reader of an answer was told, when another server begins the answer anew.
 
     What the next server says in the same words is swallowed; where it differs, the reader is
-    told to start over.
+    told to start over. Pieces are kept as they came: joining each to those before it would take
+    as long as the answer is long, every time.
     """
 
     _told: list[tuple[type[Text | Reasoning], str]] = field(default_factory=list)
@@ -212,7 +214,7 @@ class Telling:
         kind, text = type(event), event.text
         if not text:
             return []
-        _append(self._heard, kind, text)
+        self._heard.append((kind, text))
         if self._is_repeating:
             rest = self._without_repeated(kind, text)
             if rest is None:
@@ -220,7 +222,7 @@ class Telling:
             text = rest
         if not text:
             return []
-        _append(self._told, kind, text)
+        self._told.append((kind, text))
         return [kind(text)]
 
     def end(self) -> list[Text | Reasoning | StartOver]:
@@ -231,31 +233,26 @@ class Telling:
 
     def _without_repeated(self, kind: type[Text | Reasoning], text: str) -> str | None:
         """What of it is new; None when it differs from what was told."""
-        while text:
+        at = 0
+        while at < len(text):
             place, offset = self._at
             if place == len(self._told):
                 self._is_repeating = False
-                return text
+                return text[at:]
             told_kind, told = self._told[place]
-            length = min(len(text), len(told) - offset)
-            if told_kind is not kind or told[offset : offset + length] != text[:length]:
+            length = min(len(text) - at, len(told) - offset)
+            if told_kind is not kind or told[offset : offset + length] != text[at : at + length]:
                 return None
-            text = text[length:]
+            at += length
             offset += length
             self._at = (place + 1, 0) if offset == len(told) else (place, offset)
         return ""
 
     def _start_over(self) -> list[Text | Reasoning | StartOver]:
         self._is_repeating = False
-        self._told = list(self._heard)
-        reason = "Another server took over, and what it says differs."
+        self._told = [
+            (kind, "".join(text for _, text in pieces))
+            for kind, pieces in itertools.groupby(self._heard, key=lambda piece: piece[0])
+        ]
+        reason = "The servers were asked anew, and what comes now differs."
         return [StartOver(reason), *(kind(text) for kind, text in self._told)]
-
-
-def _append(
-    pieces: list[tuple[type[Text | Reasoning], str]], kind: type[Text | Reasoning], text: str
-) -> None:
-    if pieces and pieces[-1][0] is kind:
-        pieces[-1] = (kind, pieces[-1][1] + text)
-    else:
-        pieces.append((kind, text))

@@ -51,9 +51,12 @@ class Turnstile:
             return -1
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             os.close(file)
             return None
+        except OSError:  # a file system without locks
+            os.close(file)
+            return -1
         return file
 
     def give(self, file: int) -> None:

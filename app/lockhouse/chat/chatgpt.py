@@ -21,6 +21,7 @@ from lockhouse.chat.interchange import (
     parents_first,
 )
 from lockhouse.core.answering import Role
+from lockhouse.core.decoding import converted
 from lockhouse.core.errors import InvalidInput
 
 
@@ -68,7 +69,7 @@ class _Said(msgspec.Struct):
 def read_chatgpt(value: dict[str, Any], where: str) -> tuple[CarriedConversation, int]:
     """One conversation, and how many images and the like were left out of it."""
     try:
-        export = msgspec.convert(value, _Export)
+        export = converted(value, _Export)
     except msgspec.ValidationError as error:
         raise InvalidInput(f"{where} is malformed: {error}") from error
     nodes = [

@@ -28,6 +28,7 @@ from lockhouse.chat.interchange import (
 from lockhouse.chat.pictures import MOST_BYTES, MOST_PICTURES, picture_of
 from lockhouse.chat.values import Conversation, Message, Status
 from lockhouse.core.answering import Failed, Finished, Image, Role, ToolCall
+from lockhouse.core.decoding import converted
 from lockhouse.core.errors import InvalidInput
 
 FORMAT = 1
@@ -205,7 +206,7 @@ def _images(message: _Message) -> tuple[Image, ...]:
 def left_out_of(value: dict[str, Any]) -> int:
     """How many attachments of an export cannot be brought in."""
     try:
-        history = msgspec.convert(value, _Export).chat.history
+        history = converted(value, _Export).chat.history
     except msgspec.ValidationError:
         return 0
     messages = history.messages.values() if history else ()
@@ -228,7 +229,7 @@ def _shown(written: dict[str, _Message], leaf: str | None) -> list[Any]:
 def read_tree(value: dict[str, Any], where: str) -> CarriedConversation:
     """One conversation of our own or of Open WebUI; InvalidInput says what is wrong."""
     try:
-        export = msgspec.convert(value, _Export)
+        export = converted(value, _Export)
         if export.chat.history is None or not export.chat.history.messages:
             history = _History(_in_line(export.chat.messages))
         else:
@@ -276,7 +277,7 @@ def _in_line(messages: list[Any]) -> dict[str, _Message]:
     for number, value in enumerate(messages):
         fields = value if isinstance(value, dict) else {}
         key = f"{number}"
-        line[key] = msgspec.convert({**fields, "id": key, "parentId": above}, _Message)
+        line[key] = converted({**fields, "id": key, "parentId": above}, _Message)
         above = key
     return line
 

@@ -39,3 +39,9 @@ def decoded(data: _Data, kind: Any) -> Any: ...
 def decoded(data: _Data, kind: Any) -> Any:
     """The value of that type in some JSON. Raises msgspec.DecodeError."""
     return decoder_of(kind).decode(data)
+
+
+def converted(value: object, kind: type[_ValueT]) -> _ValueT:
+    """The value of that type in what JSON was read as. Raises msgspec.ValidationError."""
+    decoder_of(kind)  # prepares what msgspec.convert would, half a step at a time
+    return msgspec.convert(value, kind)

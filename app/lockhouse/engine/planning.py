@@ -23,7 +23,7 @@ from typing import IO
 import msgspec
 
 from lockhouse import processes
-from lockhouse.core.decoding import decoded
+from lockhouse.core.decoding import decoded, decoder_of
 from lockhouse.core.errors import (
     EngineCrashed,
     InvalidInput,
@@ -138,7 +138,7 @@ class PlanFailed(msgspec.Struct, frozen=True, tag="plan_failed"):
 Question = PlanRequest | LookForDevices
 Answer = MemoryPlan | DeviceReport | PlanFailed
 
-_decode_answer = msgspec.json.Decoder(Answer)
+_decode_answer = decoder_of(Answer)
 _encode = msgspec.json.Encoder().encode
 
 

@@ -20,6 +20,7 @@ from typing import Literal
 import msgspec
 
 from lockhouse.core.answering import AnswerRequest, EngineBuild, Event
+from lockhouse.core.decoding import decoder_of
 from lockhouse.seal import Probe
 
 VERSION = 1
@@ -175,9 +176,9 @@ class ExitRecord(msgspec.Struct, frozen=True):
 
 
 _encode = msgspec.json.Encoder().encode
-_operation = msgspec.json.Decoder(Operation)
-_reply = msgspec.json.Decoder(Reply)
-_proof = msgspec.json.Decoder(Proved)
+_operation = decoder_of(Operation)
+_reply = decoder_of(Reply)
+_proof = decoder_of(Proved)
 
 
 def send(connection: Connection, message: Operation | Reply | Proved) -> None:

@@ -56,6 +56,21 @@ def test_two_doors_share_one_engine(pool: EnginePool, spec: EngineSpec, tmp_path
     assert pool.list()[0].pid == other_door.list()[0].pid
 
 
+def test_of_two_engines_of_one_name_both_are_proved(
+    pool: EnginePool, starter: Path, tmp_path: Path
+) -> None:
+    for folder in ("one", "other"):
+        (tmp_path / folder).mkdir()
+        twin = copy_of(starter, tmp_path / folder / "twin.gguf")
+        asked = EngineSpec(str(twin), "twin", LoadSettings(context_length=512))
+        ask(pool, asked, request(CAPITAL, max_tokens=1))
+    found = pool.prove()
+    later = next(name for name in found if name != "twin")
+    assert later in {f"twin ({status.id})" for status in pool.list()}
+    assert all(found.values())
+    assert len(found) == 2
+
+
 def test_stop_gives_the_memory_back(pool: EnginePool, spec: EngineSpec) -> None:
     ask(pool, spec, request(CAPITAL))
     pid = pool.list()[0].pid

@@ -187,15 +187,20 @@ class EnginePool:
         return sorted(found, key=lambda status: status.started_at)
 
     def prove(self) -> dict[str, tuple[Probe, ...]]:
-        """Have each running engine try to get out, by model; empty where one did not answer."""
+        """Have each running engine try to get out, by model; empty where one did not answer.
+
+        Of several engines of one model, none stands in for another: the later ones have their id.
+        """
         found: dict[str, tuple[Probe, ...]] = {}
         for record in filter(_alive, self._records()):
-            found[record.spec.model_name] = ()
+            name = record.spec.model_name
+            name = f"{name} ({record.id})" if name in found else name
+            found[name] = ()
             with (
                 contextlib.suppress(*_UNREACHABLE),
                 self._asking(record.id, protocol.Prove(), _PROOF_S) as connection,
             ):
-                found[record.spec.model_name] = protocol.receive_proof(connection).probes
+                found[name] = protocol.receive_proof(connection).probes
         return found
 
     def find(self, spec: EngineSpec) -> EngineStatus | None:

@@ -110,7 +110,10 @@ def test_a_limit_that_cannot_be_read_is_not_taken_for_none(
     lockhouse("settings", "set", "theme", "dark")  # which says nothing of limits
     with pytest.raises(PolicyRefused, match="A limit to what may be spent cannot be read"):
         workspace.budget.reserve(CLOUD, "m", body)
+    for command in ("show", "limits"):
+        assert "Nothing is sent to an API" in lockhouse("costs", command).err
     lockhouse("costs", "limits", *answer)
+    assert "Nothing is sent to an API" not in lockhouse("costs", "show").err
     workspace.budget.reserve(CLOUD, "m", body)
     workspace.close()
 
@@ -149,6 +152,26 @@ def test_an_own_price_is_set_listed_and_removed(lockhouse: Command) -> None:
 )
 def test_half_a_price_is_none(lockhouse: Command, arguments: tuple[str, ...], code: int) -> None:
     assert lockhouse("costs", "price", "set", *arguments).code == code
+
+
+def test_a_day_before_all_days_is_none(lockhouse: Command) -> None:
+    outcome = lockhouse("costs", "show", "--since", "0001-01-01", TZ="Asia/Tokyo")
+    assert outcome.code == 2
+    assert "is no day" in outcome.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("prune", "--yes", "--older-than", "999999999"),
+        ("list", "--limit", "99999999999999999999"),
+        ("list", "--before", "99999999999999999999"),
+    ],
+)
+def test_numbers_beyond_all_records_are_refused(
+    lockhouse: Command, arguments: tuple[str, ...]
+) -> None:
+    assert lockhouse("records", *arguments).code == 2
 
 
 def test_a_day_that_is_none_is_told(lockhouse: Command) -> None:

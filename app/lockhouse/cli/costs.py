@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, get_args
@@ -14,8 +13,8 @@ import click
 
 from lockhouse.cli import output
 from lockhouse.cli.door import Door, as_json, pass_door
-from lockhouse.core.errors import NotFound, UsageMistake
-from lockhouse.gate.costs.budget import Budget, Subject, limits_of
+from lockhouse.core.errors import NotFound, PolicyRefused, UsageMistake
+from lockhouse.gate.costs.budget import Budget, Subject, limits_in, limits_of
 from lockhouse.gate.costs.prices import PriceList
 from lockhouse.gate.costs.values import Limits, Price, Total, in_dollars
 
@@ -67,10 +66,11 @@ def show(door: Door, *, by: Subject, since: str | None, is_json: bool) -> None:
     Days and months are those of this machine's time zone.
     """
     begins = _moment(since) if since else None
-    with _budget(door) as budget:
+    limits = _readable(_file(door))
+    with door.database() as database:
+        budget = Budget(database, lambda: limits, PriceList(database))
         today, month = budget.spent_today(), budget.spent_this_month()
-        totals = budget.totals(by, begins)
-        limits, snapshot = budget.limits, budget.prices.snapshot
+        totals, snapshot = budget.totals(by, begins), budget.prices.snapshot
     if is_json:
         output.write_json(
             {
@@ -163,11 +163,11 @@ def _moment(text: str) -> datetime:
             day = datetime.now().astimezone().date() - timedelta(days=int(days[1]))
         else:
             day = date.fromisoformat(text.strip())
-    except ValueError as error:
+        return datetime.combine(day, time()).astimezone()
+    except (ValueError, OverflowError) as error:
         raise UsageMistake(
             f"{text!r} is no day.", hint="Give a date, such as 2026-11-01, or days, such as 30d."
         ) from error
-    return datetime.combine(day, time()).astimezone()
 
 
 # -- limits -------------------------------------------------------------------------------------
@@ -207,9 +207,7 @@ def limits(
         }
         # Named, so that "no limit" is written too, in place of one that could not be read.
         file.save(dataclasses.replace(settings, **changes), naming=changes)
-    in_force = limits_of(file.load())
-    if file.problem:
-        output.note(f"note: {file.problem}")
+    in_force = _readable(file)
     if is_json:
         output.write_json({**_limits(in_force), "currency": "USD"})
         return
@@ -220,6 +218,18 @@ def limits(
             "A month": _at_most(in_force.per_month),
         }
     )
+
+
+def _readable(file: SettingsFile) -> Limits:
+    """The limits, as far as they can be read; where one cannot, that it holds back everything."""
+    try:
+        found = limits_in(file, {})
+    except PolicyRefused as refused:
+        output.note(f"note: {refused.message} Nothing is sent to an API before they are set anew.")
+        return limits_of(file.load())
+    if file.problem:
+        output.note(f"note: {file.problem}")
+    return found
 
 
 def _limits(limits: Limits) -> dict[str, Decimal | None]:
@@ -375,13 +385,6 @@ def _remove(prices: PriceList, provider: str, model: str) -> None:
 
 
 # -- services -----------------------------------------------------------------------------------
-
-
-@contextmanager
-def _budget(door: Door) -> Iterator[Budget]:
-    file = _file(door)
-    with door.database() as database:
-        yield Budget(database, lambda: limits_of(file.load()), PriceList(database))
 
 
 def _file(door: Door) -> SettingsFile:

@@ -10,9 +10,13 @@ import click
 
 from lockhouse.cli import output
 from lockhouse.cli.door import Door, as_json, pass_door
+from lockhouse.cli.options import WholeNumber
 from lockhouse.core.errors import UsageMistake
 from lockhouse.gate.protocol import RecordKind
 from lockhouse.gate.records import RecordFilter, Records, Term
+
+_LARGEST = 2**63 - 1  # that the database can count
+_MOST_DAYS = 36_500
 
 
 @click.group(short_help="Show what left and what was refused.")
@@ -23,8 +27,10 @@ def records() -> None:
 @records.command("list")
 @click.argument("words", nargs=-1)
 @click.option("--kind", "kinds", multiple=True, type=click.Choice(get_args(RecordKind)))
-@click.option("--before", type=click.IntRange(min=1), default=None, help="Older than this number.")
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@click.option(
+    "--before", type=WholeNumber(1, _LARGEST), metavar="N", help="Older than this number."
+)
+@click.option("--limit", type=WholeNumber(1, _LARGEST), metavar="N", default=50, show_default=True)
 @as_json
 @pass_door
 def list_records(
@@ -62,7 +68,9 @@ def list_records(
 
 
 @records.command("prune")
-@click.option("--older-than", "days", type=click.IntRange(min=1), required=True, metavar="DAYS")
+@click.option(
+    "--older-than", "days", type=WholeNumber(1, _MOST_DAYS), required=True, metavar="DAYS"
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @as_json
 @pass_door

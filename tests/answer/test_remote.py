@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from lockhouse.answer.remote import RemoteTarget
+from lockhouse.answer.sending import Means
 from lockhouse.core.answering import (
     Event,
     Image,
@@ -25,9 +26,10 @@ from lockhouse.core.answering import (
     Usage,
 )
 from lockhouse.core.cancelling import CancelToken
-from lockhouse.core.errors import InvalidInput, NotFound, UsageMistake
+from lockhouse.core.errors import Cancelled, InvalidInput, NotFound, UsageMistake
 from lockhouse.gate.costs.values import Limits
 from lockhouse.gate.network import Network
+from lockhouse.gate.providers import RemoteModel
 from lockhouse.gate.sent import linked
 from tests.answer.remote import Elsewhere, ask, failed, finished, held, question
 from tests.remote.replies import Call, Fault, Reply
@@ -455,6 +457,25 @@ def test_twenty_at_once_are_shared_evenly(
     assert min(counts) >= 7
 
 
+# --- the keyring ---------------------------------------------------------------------------
+
+
+def test_whoever_waits_for_the_keyring_is_told_for_what(home: Elsewhere) -> None:
+    provider = home.providers.get("keyed")
+    home.consents.give(provider)
+    for state, words in (("locked", "to be unlocked"), ("silent", "does not answer"), ("set", "")):
+        means = Means(
+            home.gate, home.consents, home.sent, home.budget, home.sharing,
+            key_of=lambda asked: asked.name, key_state=lambda _, told=state: told,
+            most_tokens=lambda: 100,
+        )  # fmt: skip
+        events = ask(RemoteTarget(provider, RemoteModel("keyed", "small"), means), question())
+        notices = [event for event in events if isinstance(event, Notice)]
+        assert [notice.code for notice in notices] == (["waiting"] if words else [])
+        assert all(words in notice.message for notice in notices)
+        assert failed(events).code == "unauthorized"  # there is no keyring in tests
+
+
 # --- health --------------------------------------------------------------------------------
 
 
@@ -471,3 +492,12 @@ def test_health_of_each_server_is_told_with_what_is_wrong(
     (closed,) = home.remotes.health("closed")
     assert (closed.is_up, closed.code) == (False, "host_not_allowed")
     assert "unseal --add --for closed" in closed.hint
+
+
+def test_a_check_that_is_called_off_waits_for_nobody(home: Elsewhere, first: RemoteServer) -> None:
+    cancel = CancelToken()
+    with home.sharing.lease([first.endpoint]) as lease:
+        lease.given_up()  # from now on it is asked one at a time
+        threading.Timer(0.1, cancel.cancel).start()
+        with pytest.raises(Cancelled):
+            home.remotes.health("office", cancel=cancel)

@@ -6,6 +6,7 @@ nobody chose stays on this machine or on its own network.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -82,8 +83,10 @@ class AllTargets:
         if self._providers.chosen():
             found += self._remote().list()
         chosen = self._chosen()
-        if self._is_elsewhere(chosen):
-            found.sort(key=lambda info: info.name != chosen)
+        if self._is_elsewhere(chosen) or self._is_provider(chosen):
+            with contextlib.suppress(LockhouseError):  # what is set names nothing any more
+                first = self.get(chosen).info.name
+                found.sort(key=lambda info: info.name != first)
         return found
 
     def _is_provider(self, name: str) -> bool:

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 import msgspec
 
 from lockhouse.answer.abilities import suited
-from lockhouse.answer.sending import Means, Sending, failed_of, told
+from lockhouse.answer.sending import Means, Sending
 from lockhouse.answer.targets import Target, TargetInfo
+from lockhouse.answer.way_on import failed_of, require_open, told
 from lockhouse.core.answering import (
     AnswerRequest,
     Event,
@@ -92,6 +93,13 @@ class RemoteTarget:
     def may_send(self) -> bool:
         """Whether something may go there without a question."""
         return self._means.consents.given(self.provider)
+
+    def require_open(self) -> None:
+        """Raises NetworkRefused, with the way on, where nothing could be sent now anyway."""
+        try:
+            require_open(self._means.gate, self.provider, self.provider.endpoints)
+        except LockhouseError as error:
+            raise told(error, self.provider, self._means.gate) from error
 
     def answer(self, request: AnswerRequest, cancel: CancelToken) -> Iterator[Event]:
         """Events of the answer; see :class:`Target`. Whatever goes wrong is its last event."""

@@ -11,10 +11,13 @@ from datetime import UTC, datetime
 import msgspec
 
 from lockhouse.answer.remote import RemoteTarget, info_of
-from lockhouse.answer.sending import Means, told
+from lockhouse.answer.sending import Means
 from lockhouse.answer.sharing import Sharing, another_may_answer
 from lockhouse.answer.targets import TargetInfo
+from lockhouse.answer.way_on import told
+from lockhouse.core.cancelling import CancelToken
 from lockhouse.core.errors import LockhouseError
+from lockhouse.gate import keys
 from lockhouse.gate.consents import Consents
 from lockhouse.gate.costs.budget import Budget
 from lockhouse.gate.door import Gate
@@ -66,7 +69,9 @@ class RemoteTargets:
         self._sharing = sharing or Sharing()
         self._lock = threading.Lock()
         self._key_states: dict[str, tuple[float, str]] = {}
-        self._means = Means(gate, consents, sent, budget, self._sharing, self.key_of, most_tokens)
+        self._means = Means(
+            gate, consents, sent, budget, self._sharing, self.key_of, self.key_state, most_tokens
+        )
 
     def get(self, name: str) -> RemoteTarget:
         """The target ``provider/model``. Raises NotFound with near names."""
@@ -100,15 +105,25 @@ class RemoteTargets:
                 else:
                     return self._providers.keep_models(name, found.models)
 
-    def health(self, name: str, *, purpose: str = "") -> _HealthList:
+    def health(
+        self, name: str, *, purpose: str = "", cancel: CancelToken | None = None
+    ) -> _HealthList:
         """Ask each server of a provider whether it is there, all at the same time.
 
-        ``purpose`` is what the records say of it.
+        ``purpose`` is what the records say of it. Raises Cancelled when it was called off.
         """
-        provider = self._providers.get(name)
+        provider, token = self._providers.get(name), cancel or CancelToken()
         purpose = purpose or f"check of {name}"
+
+        def check(url: str) -> EndpointHealth:
+            return self._check(provider, url, purpose, token)
+
         with ThreadPoolExecutor(min(8, len(provider.endpoints)), "health") as pool:
-            return [*pool.map(lambda url: self._check(provider, url, purpose), provider.endpoints)]
+            try:
+                return [*pool.map(check, provider.endpoints)]
+            except BaseException:  # Ctrl-C: the pool waits for its threads, these for their servers
+                token.cancel()
+                raise
 
     def key_state(self, provider: Provider) -> str:
         """What the keyring says; asked again after a moment only. One of ``keys.KeyState``."""
@@ -138,7 +153,22 @@ class RemoteTargets:
             usable |= {"locked", "silent"}
         return provider.name if self.key_state(provider) in usable else ""
 
-    def _ask(self, provider: Provider, url: str, purpose: str = "") -> ListedModels:
+    def key_left_at(self, provider: Provider) -> tuple[str, ...]:
+        """The hosts that a key of this name was kept for, where they are not the provider's.
+
+        Such a key goes nowhere any more and has to be kept anew. Empty where there is none, and
+        where the keyring would have to be unlocked to tell.
+        """
+        if provider.key == "none" or self.key_state(provider) != "none":
+            return ()
+        try:
+            return keys.hosts_of(provider.name)
+        except LockhouseError:
+            return ()
+
+    def _ask(
+        self, provider: Provider, url: str, purpose: str = "", cancel: CancelToken | None = None
+    ) -> ListedModels:
         request = ListModels(
             provider.name,
             provider.dialect,
@@ -148,14 +178,21 @@ class RemoteTargets:
         )
         purpose = purpose or f"models of {provider.name}"
         return self._gate.ask(
-            request, reply_type=ListedModels, purpose=purpose, near=provider.near_hosts
+            request,
+            reply_type=ListedModels,
+            cancel=cancel,
+            purpose=purpose,
+            near=provider.near_hosts,
         )
 
-    def _check(self, provider: Provider, url: str, purpose: str) -> EndpointHealth:
+    def _check(
+        self, provider: Provider, url: str, purpose: str, cancel: CancelToken
+    ) -> EndpointHealth:
         at = datetime.now(UTC).isoformat(timespec="seconds")
         try:
-            with self._sharing.lease([url]):  # some give up an answer to be asked this
-                found = self._ask(provider, url, purpose)
+            # Some give up an answer to be asked this.
+            with self._sharing.lease([url], cancel=cancel):
+                found = self._ask(provider, url, purpose, cancel)
         except LockhouseError as error:
             if another_may_answer(error.code) and error.code != "host_not_allowed":
                 self._sharing.note_down(url)

@@ -15,12 +15,12 @@ import msgspec
 
 from lockhouse.answer.sharing import Lease, Sharing, Telling, another_may_answer
 from lockhouse.answer.targets import TargetInfo
+from lockhouse.answer.way_on import failed_of, require_open, told
 from lockhouse.core.answering import (
     AnswerRequest,
     Cost,
     EngineBuild,
     Event,
-    Failed,
     Finished,
     FinishReason,
     Notice,
@@ -36,12 +36,10 @@ from lockhouse.core.errors import (
     Cancelled,
     InvalidInput,
     LockhouseError,
-    NetworkRefused,
 )
 from lockhouse.gate.consents import Consents
 from lockhouse.gate.costs.budget import Budget, Reservation
 from lockhouse.gate.door import Gate
-from lockhouse.gate.network import allows, split_host
 from lockhouse.gate.outbound import Outbound
 from lockhouse.gate.protocol import RemoteFailure
 from lockhouse.gate.providers import Provider, host_of
@@ -58,11 +56,18 @@ from lockhouse.gate.sent import Sent, purpose_of
 # and reads prompts slowly.
 _PATIENCE_S = {"cloud": (120.0, 60.0), "lan": (600.0, 120.0)}
 _MOST_GIVEN_UP = 10  # by a server that somebody else keeps busy
+_KEYRING_WORDS = {
+    "locked": "Waiting for the keyring to be unlocked: it asks for its password in a window.",
+    "silent": "Waiting for the keyring, which does not answer.",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What every target elsewhere needs to answer. ``key_of`` names the key that goes along."""
+    """What every target elsewhere needs to answer.
+
+    ``key_of`` names the key that goes along, ``key_state`` is one of ``keys.KeyState``.
+    """
 
     gate: Gate
     consents: Consents
@@ -70,6 +75,7 @@ class Means:
     budget: Budget
     sharing: Sharing
     key_of: Callable[[Provider], str]
+    key_state: Callable[[Provider], str]
     most_tokens: Callable[[], int]
 
 
@@ -97,7 +103,7 @@ class Sending:
     def __post_init__(self) -> None:
         """Make room and write it down. Raises before anything leaves."""
         outbound, means = self.outbound, self.means
-        self._require_open()
+        require_open(means.gate, self.provider, outbound.endpoints)
         self._require_key()
         self.reservation = means.budget.reserve(
             self.provider, outbound.model, outbound.body, task=outbound.task
@@ -111,6 +117,7 @@ class Sending:
     def run(self) -> Iterator[Event]:
         """The events, one Finished or Failed at the end."""
         try:
+            yield from self._keyring_told()
             answered = yield from self._from_one_of_them()
             yield from self.tool_calls
             yield self._finished(answered)
@@ -122,6 +129,14 @@ class Sending:
         finally:
             if not self.is_settled:  # the reader went away
                 self._settle("cancelled")
+
+    def _keyring_told(self) -> Iterator[Notice]:
+        """What the wait is for, where the key has to be unlocked first: that can take a minute."""
+        if not self.outbound.has_key:
+            return
+        words = _KEYRING_WORDS.get(self.means.key_state(self.provider))
+        if words is not None:
+            yield Notice("waiting", f"{words} Nothing is sent before.")
 
     # -- servers -----------------------------------------------------------------------------------
 
@@ -260,21 +275,6 @@ class Sending:
 
     # -- ends --------------------------------------------------------------------------------------
 
-    def _require_open(self) -> None:
-        """Before anything is written down. Of equal servers, one that may be asked is enough."""
-        gate, ways = self.means.gate, set[str]()
-        for url in self.outbound.endpoints:
-            ways.add(gate.way_to([host_of(url)]))
-        if "open" in ways:
-            return
-        if "not_listed" in ways:
-            hosts = ", ".join(self.provider.hosts)
-            raise NetworkRefused(
-                f"Nothing was sent: {hosts} is not among the hosts that may be reached.",
-                code="host_not_allowed",
-            )
-        raise gate.why_closed()
-
     def _require_key(self) -> None:
         provider = self.provider
         if provider.key == "required" and not self.outbound.has_key:
@@ -365,40 +365,3 @@ def parameters_of(body: bytes) -> dict[str, object]:
     """The settings in a body, without anything that was said."""
     value = decoded(body, dict[str, Any])
     return {name: setting for name, setting in value.items() if name not in _NO_SETTINGS}
-
-
-# --- errors, with the way on ----------------------------------------------------------------
-
-
-def failed_of(error: LockhouseError, cost: Cost | None = None) -> Failed:
-    """An error as the last event of an answer."""
-    wait_s = error.retry_after_s if isinstance(error, RemoteFailure) else 0.0
-    return Failed(
-        error.code,
-        error.message,
-        error.hint,
-        error.exit_code,
-        retry_after_s=wait_s,
-        cost=cost,
-    )
-
-
-def told(error: LockhouseError, provider: Provider, gate: Gate) -> LockhouseError:
-    """The same error with the way on for this very provider."""
-    if error.code not in ("sealed", "host_not_allowed"):
-        return error
-    way = gate.way_to(provider.hosts)
-    if way == "not_listed" or (way == "start_anew" and not _is_listed(gate, provider)):
-        hint = f"Open it for {provider.title} too: lockhouse unseal --add --for {provider.name}"
-    elif way in ("sealed", "sealed_meanwhile", "damaged"):
-        hint = f"Open it for {provider.title} alone: lockhouse unseal --for {provider.name}"
-    else:
-        return error
-    if gate.status().way not in ("sealed", "open"):
-        hint += ". Then start this program anew."
-    return type(error)(error.message, hint=hint, code=error.code)
-
-
-def _is_listed(gate: Gate, provider: Provider) -> bool:
-    listed = gate.state.all_hosts
-    return all(allows(listed, *split_host(host)) for host in provider.hosts)

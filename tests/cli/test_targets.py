@@ -131,6 +131,13 @@ def test_names_and_addresses_that_cannot_be_used_are_refused(
     database.close()
 
 
+@pytest.mark.parametrize("url", ["http://[::1/v1", "http://box:99999/v1", "nothing"])
+def test_what_is_no_address_is_told_by_the_command(lockhouse: Command, url: str) -> None:
+    refused = lockhouse("targets", "add", "office", url, "--json")
+    assert refused.code == 2
+    assert refused.json["error"]["code"] == "usage"
+
+
 def test_zones_are_found_from_addresses() -> None:
     near = (
         "http://192.168.1.20:8080/v1",
@@ -167,6 +174,17 @@ def test_without_a_terminal_nothing_goes_to_an_api_that_was_not_allowed(
     assert len(server.asked()) == 2
 
 
+def test_allowed_once_is_said_of_one_provider(opened: Command, server: RemoteServer) -> None:
+    typed = b"Hi\n/model api/small\nA secret\n"
+    asked = opened("chat", "-m", "office/small", "--allow-once", stdin=typed)
+    assert asked.code == 8
+    assert "lockhouse targets allow api" in asked.err
+    assert len(server.asked()) == 1
+    typed = b"Once\nAnd again\n"
+    assert opened("chat", "-m", "api/small", "--allow-once", stdin=typed).code == 0
+    assert len(server.asked()) == 3
+
+
 def test_an_estimate_shows_the_exact_body_and_sends_nothing(
     opened: Command, server: RemoteServer
 ) -> None:
@@ -181,6 +199,8 @@ def test_an_estimate_shows_the_exact_body_and_sends_nothing(
     sent = opened("ask", "-m", "api/small", "-s", "Be brief.", "Grüße", "--allow-once", "--json")
     assert server.asked()[0].body.decode() == shown["body"]
     assert sent.json["sent_sha256"] == shown["sha256"]
+    (line,) = opened("ask", "-m", "api/small", "Grüße", "--estimate", "--jsonl").lines
+    assert line["model"] == "small"
     local = opened("ask", "Hi", "--estimate", "--json").json
     assert (local["left_machine"], local["cost"]) == (False, None)
 
@@ -254,6 +274,21 @@ def test_an_api_is_never_the_default_and_a_server_of_ones_own_may_be(
     assert not server.requests
     told = opened("ask", "Hi", "--json", LOCKHOUSE_DEFAULT_TARGET="office/small")
     assert told.json["target"]["name"] == "office/small"
+    assert opened("targets", "use", "office/small").code == 0
+    for chosen in ("office", "office/small"):
+        listed = opened("targets", "list", "--json", LOCKHOUSE_DEFAULT_TARGET=chosen).json
+        assert listed[0]["name"] == "office/small"
+
+
+def test_this_message_alone_goes_without_a_system_prompt_and_changes_none(
+    opened: Command,
+) -> None:
+    first = opened("ask", "-m", "office/small", "-s", "Private.", "First", "--json").json
+    chat = first["conversation_id"]
+    mixed = opened("ask", "-m", "office/small", "--chat", chat, "--alone", "-s", "Other.", "Hi")
+    assert mixed.code == 2
+    (kept,) = opened("chats", "list", "--json").json
+    assert kept["system"] == "Private."
 
 
 def test_a_key_for_one_command_goes_to_the_provider_and_into_no_question(
@@ -270,6 +305,9 @@ def test_a_key_for_one_command_goes_to_the_provider_and_into_no_question(
         assert sent.header("authorization") == "Bearer sk-only-this-once"
         assert b"sk-only" not in sent.body
         assert opened("ask", "-m", "keyed/small", "--key", stdin=b"sk-only-this-once\n").code == 2
+        none = opened("ask", "-m", "office/small", "Hi", "--key", stdin=b"sk-only-this-once\n")
+        assert none.code == 2
+        assert "Office takes no key" in none.err
         assert len(keyed.asked()) == 1
         typed = b"sk-only-this-once\nFirst\nSecond\n"
         assert opened("chat", "-m", "keyed/small", "--key", stdin=typed).code == 0
@@ -399,6 +437,35 @@ def test_a_person_is_shown_what_would_leave_and_asked(
         assert contents == ["Another", ANSWER, "A third"]
     finally:
         terminal.close()
+
+
+def test_while_sealed_a_person_is_not_asked_whether_to_send(opened: Command) -> None:
+    assert opened("seal").code == 0
+    terminal = Terminal(opened, "-m", "api/small")
+    try:
+        terminal.wait_for("> $")
+        terminal.type("A question of mine\n")
+        screen = terminal.wait_for(r"lockhouse unseal --for api[^>]*> $")
+        assert "Send it" not in screen
+    finally:
+        terminal.close()
+
+
+def test_ctrl_c_at_the_question_whether_to_send_means_no_and_ends_no_conversation(
+    opened: Command, server: RemoteServer
+) -> None:
+    terminal = Terminal(opened, "-m", "api/small")
+    try:
+        terminal.wait_for("> $")
+        terminal.type("A question of mine\n")
+        terminal.wait_for(r"\[n\]o\s+: $")
+        terminal.interrupt()
+        terminal.wait_for(r"Nothing was sent\.\s+> $")
+        terminal.type("/exit\n")
+        assert terminal.ends_with() == 0
+    finally:
+        terminal.close()
+    assert not server.requests
 
 
 def test_ctrl_c_keeps_what_came(opened: Command, server: RemoteServer) -> None:

@@ -178,6 +178,20 @@ def test_a_key_stays_with_the_hosts_it_was_set_for(
         assert other.requests == []
 
 
+def test_a_server_added_anew_elsewhere_tells_where_its_key_stays(
+    keyring: dict[str, str], lockhouse: Run, server: RemoteServer, key: str
+) -> None:
+    assert lockhouse("keys", "set", "office", stdin=f"{key}\n", **keyring).returncode == 0
+    assert lockhouse("targets", "remove", "office", **keyring).returncode == 0
+    moved = lockhouse("targets", "add", "office", "http://127.0.0.1:9/v1", **keyring)
+    assert moved.returncode == 0, moved.stderr
+    assert f"is for 127.0.0.1:{server.port} and stays there" in moved.stderr
+    assert "lockhouse keys set office" in moved.stderr
+    assert lockhouse("targets", "remove", "office", **keyring).returncode == 0
+    same = lockhouse("targets", "add", "office", server.endpoint, "--json", **keyring)
+    assert json.loads(same.stdout)["key_left_at"] == []
+
+
 def test_a_locked_collection_is_told_and_asks_nobody(
     keyring: dict[str, str], lockhouse: Run, key: str
 ) -> None:

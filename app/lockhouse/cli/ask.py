@@ -92,6 +92,8 @@ def ask(door: Door, /, prompt: str | None, **wishes: Any) -> int:
         raise UsageMistake("--json and --jsonl exclude each other.")
     if wishes["no_save"] and wishes["chat_id"]:
         raise UsageMistake("--chat goes on with a conversation; --no-save keeps none.")
+    if wishes["alone"] and wishes["system"] is not None:
+        raise UsageMistake("--alone sends no system prompt, so it cannot be given with --system.")
     wishes = read_wishes(wishes)
     if wishes["asks_key"] and not output.is_terminal(sys.stdin):
         # Standard input holds the key then, which must never become part of the question.
@@ -121,7 +123,7 @@ def _ask(workspace: Workspace, question: str, wishes: dict[str, Any], shape: Sha
     if wishes["asks_key"]:
         give_session_key(workspace, target)
     if wishes["estimate"]:
-        tell_estimate(target, full, is_json=shape != "text")
+        tell_estimate(target, full, shape)
         return 0
     target = allowed(workspace, target, full, is_allowed_once=wishes["allow_once"])
     events = _start(workspace, target, question, wishes, request, full, cancel)

@@ -228,7 +228,10 @@ class _Talk:
     def _choose(self, name: str) -> None:
         targets = self._workspace.targets
         if name:
+            before = self._target.info.provider
             self._target, self._chosen = targets.get(name), name
+            if self._target.info.provider != before:
+                self._is_allowed_once = False  # that was said of another one
             if self._conversation is not None:
                 self._workspace.conversations.set_target(self._conversation.id, name)
         for info in targets.list():

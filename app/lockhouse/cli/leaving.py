@@ -13,11 +13,12 @@ import click
 import msgspec
 
 from lockhouse.cli import output
-from lockhouse.core.errors import Cancelled, PolicyRefused
+from lockhouse.core.errors import Cancelled, PolicyRefused, UsageMistake
 
 if TYPE_CHECKING:
     from lockhouse.answer.remote import RemoteTarget
     from lockhouse.answer.targets import Target
+    from lockhouse.cli.following import Shape
     from lockhouse.core.answering import AnswerRequest, Finished
     from lockhouse.gate.outbound import Outbound
     from lockhouse.gate.providers import Provider
@@ -42,6 +43,7 @@ def allowed(
             hint=f"{refused.hint} (or, for this once: --allow-once)",
             code=refused.code,
         )
+    target.require_open()  # before anybody is asked for what could not be sent
     return _asked(workspace, target, outbound)
 
 
@@ -54,7 +56,12 @@ def _asked(workspace: Workspace, target: RemoteTarget, outbound: Outbound) -> Ta
         output.note(f"  {'added':<9} {sentence}")
     while True:
         output.note(f"Send it? [y]es, this once; [a]lways for {title}; [s]how the body; [n]o")
-        answer = str(click.prompt("", default="n", show_default=False, err=True)).strip().lower()
+        try:
+            answer = str(click.prompt("", default="n", show_default=False, err=True))
+        except click.Abort:  # Ctrl-C and Ctrl-D say no; in a conversation they do not end it
+            output.note("")
+            answer = "n"
+        answer = answer.strip().lower()
         if answer in ("s", "show"):
             output.note(outbound.body.decode(errors="replace"))
         elif answer in ("a", "always"):
@@ -97,20 +104,20 @@ def cost_in_words(outbound: Outbound) -> str:
     )
 
 
-def tell_estimate(target: Target, request: AnswerRequest, *, is_json: bool) -> None:
+def tell_estimate(target: Target, request: AnswerRequest, shape: Shape) -> None:
     """The exact request and what it would cost. Nothing is sent."""
     from lockhouse.answer.remote import RemoteTarget
 
     if not isinstance(target, RemoteTarget):
         told: dict[str, Any] = {"target": target.info, "left_machine": False, "cost": None}
-        if is_json:
-            output.write_json(told)
+        if shape != "text":
+            _write(told, shape)
         else:
             output.note(f"{target.info.name} answers on this machine: nothing leaves, at no price.")
         return
     outbound = target.preview(request)
-    if is_json:
-        output.write_json(described(target, outbound))
+    if shape != "text":
+        _write(described(target, outbound), shape)
         return
     for name, fact in facts(outbound).items():
         output.note(f"{name:<9} {fact}")
@@ -122,6 +129,13 @@ def tell_estimate(target: Target, request: AnswerRequest, *, is_json: bool) -> N
         output.note(f"{name}: {value}")
     output.note("")
     output.write_line(outbound.body.decode(errors="replace"))
+
+
+def _write(told: dict[str, Any], shape: Shape) -> None:
+    if shape == "jsonl":
+        output.write_json_line(told)
+    else:
+        output.write_json(told)
 
 
 def described(target: RemoteTarget, outbound: Outbound) -> dict[str, Any]:
@@ -142,7 +156,6 @@ def described(target: RemoteTarget, outbound: Outbound) -> dict[str, Any]:
 def give_session_key(workspace: Workspace, target: Target) -> None:
     """Ask for a key that holds until this program ends, where no keyring can keep one."""
     from lockhouse.answer.remote import RemoteTarget
-    from lockhouse.core.errors import UsageMistake
 
     if not isinstance(target, RemoteTarget):
         raise UsageMistake("--key is for a target elsewhere: choose one with -m provider/model.")
@@ -153,6 +166,8 @@ def use_session_key(workspace: Workspace, provider: Provider) -> None:
     """The same for a provider of which no model was chosen."""
     from lockhouse.gate import keys
 
+    if provider.key == "none":
+        raise UsageMistake(f"{provider.title} takes no key, so --key has no meaning here.")
     if output.is_terminal(sys.stdin):
         key = str(click.prompt(f"Key for {provider.title}", hide_input=True, err=True))
     else:

@@ -160,8 +160,10 @@ def add(
 
     A URL stands up to and without the part of the dialect: http://192.168.1.20:8080/v1
     """
-    from lockhouse.gate.providers import Provider, presets, zone_of
+    from lockhouse.gate.providers import Provider, host_of, presets, zone_of
 
+    for url in urls:
+        host_of(url)  # which says so where it is none
     zone = zone_of(urls)
     template = presets().template
     with door.workspace() as workspace:
@@ -176,8 +178,10 @@ def add(
             )
         )
         way = workspace.gate.way_to(provider.hosts)
+        key_left_at = workspace.remotes.key_left_at(provider)
     if is_json:
-        output.write_json({**output.plain(provider), "hosts": list(provider.hosts)})
+        told = {"hosts": list(provider.hosts), "key_left_at": list(key_left_at)}
+        output.write_json({**output.plain(provider), **told})
         return
     where = "on your own network" if zone == "lan" else "an API, elsewhere"
     output.note(f"{provider.title} is known: {', '.join(provider.endpoints)} ({where}).")
@@ -186,7 +190,9 @@ def add(
     if way != "open":
         adding = "--add " if way in ("not_listed", "start_anew") else ""
         output.note(f"Open the network for it: lockhouse unseal {adding}--for {name}")
-    if provider.key == "required":
+    if key_left_at:
+        output.note(f"note: the key of this name is for {', '.join(key_left_at)} and stays there.")
+    if provider.key == "required" or key_left_at:
         output.note(f"Keep its key: lockhouse keys set {name}")
     if zone == "cloud":
         output.note(f"Allow that something is sent there: lockhouse targets allow {name}")

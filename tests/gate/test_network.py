@@ -7,11 +7,15 @@ import os
 import resource
 import signal
 import sys
+import threading
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lockhouse.core.errors import StorageError, UsageMistake
+from lockhouse.gate.brokers import Brokers
 from lockhouse.gate.network import (
     Network,
     NetworkState,
@@ -21,6 +25,7 @@ from lockhouse.gate.network import (
     hub_hosts,
     proxy_url,
 )
+from lockhouse.gate.switch import Switch
 
 
 @pytest.fixture
@@ -108,6 +113,39 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="could not be written"):
         Network(tmp_path / "file" / "network.json").seal()
+
+
+class Meanwhile(Network):
+    """Somebody seals while this is about to be written."""
+
+    def __init__(self, path: Path, act: Callable[[], object]) -> None:
+        super().__init__(path)
+        self.thread = threading.Thread(target=act)
+
+    def open(self, hosts: Iterable[str], **more: Any) -> NetworkState:
+        self.thread.start()
+        self.thread.join(0.3)  # where nobody waits for this one, that is more than enough
+        return super().open(hosts, **more)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is nothing to open")
+def test_who_seals_last_has_sealed(network: Network, tmp_path: Path) -> None:
+    """A click on Open whose disk is slow, and then one on Seal."""
+    brokers = Brokers(tmp_path / "run")
+    sealing = Switch(network, brokers, lambda *_: None)
+    slow = Meanwhile(network.path, sealing.seal)
+    opened = Switch(slow, brokers, lambda *_: None).unseal({}, hosts=["example.org"])
+    assert opened.state.is_open
+    slow.thread.join()
+    assert not network.state().is_open
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is nothing to open")
+def test_sealing_needs_no_folder_for_its_turn(network: Network, tmp_path: Path) -> None:
+    network.open(["example.org"])
+    (tmp_path / "run").touch()
+    Switch(network, Brokers(tmp_path / "run"), lambda *_: None).seal()
+    assert not network.state().is_open
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a full disk is made with prlimit")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -10,6 +14,12 @@ from lockhouse.core.errors import UsageMistake
 from lockhouse.gate.brokers import Brokers
 from lockhouse.gate.network import Network, NetworkState, hub_endpoint, hub_hosts
 from lockhouse.gate.protocol import RecordKind
+
+if sys.platform != "win32":
+    import fcntl
+
+_PATIENCE_S = 5.0
+_POLL_S = 0.01
 
 
 class Switched(msgspec.Struct, frozen=True):
@@ -31,10 +41,17 @@ class Switch:
 
     def seal(self) -> Switched:
         """Nothing leaves from now on; what runs is cut off. Raises StorageError."""
+        ended = 0
+
+        def end_all() -> None:
+            nonlocal ended
+            ended += self._brokers.end_all()
+
         try:
-            state = self._network.seal()
+            with self._alone(end_all):  # the connections do not wait for anybody's turn
+                state = self._network.seal()
         finally:  # whatever becomes of the file, the connections end
-            ended = self._brokers.end_all()
+            end_all()
         self._note("sealed", f"brokers ended: {ended}")
         return Switched(state, ended)
 
@@ -52,9 +69,25 @@ class Switch:
         ``lan_hosts`` must be this machine or in private networks, whatever their names resolve
         to. ``add`` keeps what is open. Raises UsageMistake, StorageError.
         """
+        with self._alone():
+            switched = self._unseal(
+                environment, tuple(hosts), tuple(lan_hosts), add=add, proxy=proxy
+            )
+        self._note("unsealed", " ".join(switched.state.all_hosts))
+        return switched
+
+    def _unseal(
+        self,
+        environment: Mapping[str, str],
+        wanted: tuple[str, ...],
+        near: tuple[str, ...],
+        *,
+        add: bool,
+        proxy: str,
+    ) -> Switched:
         before = self._network.state()
         endpoint = hub_endpoint(environment)
-        wanted, near, lan = tuple(hosts), tuple(lan_hosts), False
+        lan = False
         if not wanted and not near:
             wanted = hub_hosts(environment)
         if add and before.is_open:
@@ -69,8 +102,43 @@ class Switch:
         state = self._network.open(wanted, lan_hosts=near, lan=lan, endpoint=endpoint, proxy=proxy)
         # What is no longer allowed ends now, not when its program ends.
         ended = self._brokers.end_all() if _is_narrower(before, state) else 0
-        self._note("unsealed", " ".join(state.all_hosts))
         return Switched(state, ended)
+
+    @contextlib.contextmanager
+    def _alone(self, if_somebody_else: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """One after the other, in all programs of the home, so that what was asked last holds.
+
+        Nobody waits for ever, nor fails because there is no room for a file: sealing goes on.
+        """
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(OSError):
+                self._wait_for_turn(stack, if_somebody_else)
+            yield
+
+    def _wait_for_turn(
+        self, stack: contextlib.ExitStack, if_somebody_else: Callable[[], None]
+    ) -> None:
+        run = self._brokers.folder.parent
+        run.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = os.open(run / "switch.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        stack.callback(os.close, file)
+        if _is_locked(file):
+            return
+        if_somebody_else()
+        give_up_at = time.monotonic() + _PATIENCE_S
+        while not _is_locked(file) and time.monotonic() < give_up_at:
+            time.sleep(_POLL_S)
+
+
+def _is_locked(file: int) -> bool:
+    """Whether it is ours now, until it is closed."""
+    if sys.platform == "win32":  # where nothing can be opened
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _is_narrower(before: NetworkState, after: NetworkState) -> bool:

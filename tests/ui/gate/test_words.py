@@ -51,6 +51,15 @@ def test_the_hosts_of_a_door_are_shown_with_how_many_more() -> None:
     assert words.host_of(opened) == "a.example +1"
 
 
+def test_a_port_that_only_begins_like_the_usual_one_is_told_whole() -> None:
+    asked = record("transfer", host="10.0.0.2:4431", bytes_out=120)
+    assert words.host_of(asked) == "10.0.0.2:4431"
+    key = record("key_set", host="a.example:443 b.example:4430")
+    assert words.host_of(key) == "a.example b.example:4430"
+    opened = record("unsealed", outcome="a.example:4430 b.example:443")
+    assert words.host_of(opened) == "a.example:4430 +1"
+
+
 def test_a_time_is_of_the_readers_own_day() -> None:
     east = timezone(timedelta(hours=13))
     here = record("sealed")

@@ -124,11 +124,10 @@ def trouble_of(record: Record) -> str:
 
 def host_of(record: Record) -> str:
     """To whom: without the port that everyone uses."""
-    host = record.host
-    if record.kind == "unsealed" and not host:
-        hosts = record.outcome.split()
-        host = f"{hosts[0]} +{len(hosts) - 1}" if len(hosts) > 1 else record.outcome
-    return host.replace(":443", "")
+    if record.kind == "unsealed" and not record.host:
+        hosts = [host.removesuffix(":443") for host in record.outcome.split()]
+        return f"{hosts[0]} +{len(hosts) - 1}" if len(hosts) > 1 else "".join(hosts)
+    return " ".join(host.removesuffix(":443") for host in record.host.split())
 
 
 def time_of(record: Record, now: dt.datetime) -> str:

@@ -61,6 +61,13 @@ def test_what_a_person_wrote_is_never_taken_for_instructions() -> None:
     assert text.instructions == ()
 
 
+@pytest.mark.parametrize("sign", ["\U000e0041", "\u3164", "\u115f", "\u180e", "\u206a", "\ufe0f"])
+def test_whatever_cannot_be_seen_is_shown(sign: str) -> None:
+    text = BodyText(body_of(messages=[{"role": "user", "content": f"Hello{sign}"}]))
+    assert text.unseen == 1
+    assert sign not in text.shown
+
+
 def test_characters_that_cannot_be_seen_are_shown_and_counted() -> None:
     text = BodyText(BODY)
     assert text.unseen == 1

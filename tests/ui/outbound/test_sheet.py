@@ -74,6 +74,22 @@ def test_it_says_who_gets_what_at_which_cost(sheet: OutboundSheet) -> None:
     assert button(sheet, "outbound_always").text() == "Always for Mistral"
 
 
+def test_a_request_for_earlier_words_cannot_be_sent_while_others_are_typed(
+    qtbot: QtBot, theme: Theme
+) -> None:
+    sheet = OutboundSheet(theme, "Mistral", Subject("selection", "The selection"))
+    qtbot.addWidget(sheet)
+    sheet.show()
+    sheet.wished.connect(lambda _: None)
+    qtbot.keyClicks(sheet._instruction, "Say it in French.")
+    sheet.show_request(Shown(outbound()))  # asked for before that was typed
+    assert sheet.shown is None
+    assert not button(sheet, "outbound_send").isEnabled()
+    qtbot.waitUntil(lambda: not sheet._typing.isActive())
+    sheet.show_request(Shown(outbound()))
+    assert button(sheet, "outbound_send").isEnabled()
+
+
 def test_what_is_sent_is_the_very_value_that_was_shown(sheet: OutboundSheet, qtbot: QtBot) -> None:
     request = outbound()
     sheet.show_request(Shown(request))

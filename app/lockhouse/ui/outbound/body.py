@@ -19,8 +19,13 @@ _TOKEN = re.compile(
 )
 _ESCAPE = re.compile(r"\\.", re.DOTALL)
 _BETWEEN = re.compile(r"(?<=\[)(?=\{)|(?<=\},)(?=\{)|\n")
-# Characters that would make a reader see another order of words than the one that is sent.
-_UNSEEN = re.compile("[\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+# Characters that nobody sees, or that make a reader see another order of words than is sent. The
+# one that makes a picture of the sign before it belongs to that sign; a second one does not.
+_UNSEEN = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff]"
+    "|(?<![#*0-9\u00a9\u00ae\u2000-\u3299\U0001f000-\U0001faff])[\ufe00-\ufe0f]"
+)
 _STAND_IN = "\ufffd"
 _INSTRUCTION_ROLES = ('"system"', '"developer"')
 _INSTRUCTION_KEYS = ('"system"', '"systemInstruction"', '"system_instruction"')

@@ -236,6 +236,8 @@ class OutboundSheet(QDialog):
 
     def show_request(self, shown: Shown) -> None:
         """Exactly this would be sent."""
+        if self._typing.isActive():
+            return  # made for other words: the request for these is asked for in a moment
         self._shown = shown
         outbound = shown.outbound
         self._drop_problem()

@@ -36,18 +36,30 @@ def _palette(window: Window) -> Palette:
 def test_a_word_in_a_message_leads_to_that_message(window: Window) -> None:
     palette = _palette(window)
     window.qtbot.keyClicks(palette.edit, "schoon")
-    window.until(lambda: any(entry.kind == "hit" for entry in palette.model.entries))
-    hit = next(entry for entry in palette.model.entries if entry.kind == "hit")
+    window.until(lambda: any(entry.kind == "hit" for entry in palette.model.lines))
+    hit = next(entry for entry in palette.model.lines if entry.kind == "hit")
     assert "\x02schooner\x03" in hit.snippet
     window.qtbot.keyClick(palette.edit, Qt.Key.Key_Return)
     window.until(lambda: len(window.messages) == 2)
     assert window.page.head.title.text() == "Boats"
 
 
+def test_a_chat_called_as_a_heading_is_found(window: Window) -> None:
+    window.workspace.conversations.create(title="Messages")
+    window.app.listing.refresh()
+    window.until(lambda: "Messages" in window.titles)
+    palette = _palette(window)
+    palette.edit.setText("mess")
+    window.until(lambda: not palette._pause.isActive())
+    window.stored()
+    assert "Messages" in [entry.title for entry in palette.model.lines if entry.kind == "chat"]
+    palette.close()
+
+
 def test_a_title_is_found_before_the_database_is_asked(window: Window) -> None:
     palette = _palette(window)
     palette.edit.setText("gard")
-    assert [entry.title for entry in palette.model.entries if entry.kind == "chat"] == ["Gardens"]
+    assert [entry.title for entry in palette.model.lines if entry.kind == "chat"] == ["Gardens"]
     palette.close()
 
 
@@ -78,10 +90,10 @@ def test_hostile_words_are_just_words(window: Window) -> None:
 
 def test_arrows_pass_over_headings(window: Window) -> None:
     palette = _palette(window)
-    for _ in range(len(palette.model.entries) * 2):
+    for _ in range(len(palette.model.lines) * 2):
         window.qtbot.keyClick(palette.edit, Qt.Key.Key_Down)
-        row = palette._view.currentIndex().row()
-        assert palette.model.entries[row].kind != "head"
+        row = palette._list.view.currentIndex().row()
+        assert palette.model.lines[row].kind != "head"
     palette.close()
 
 

@@ -52,6 +52,11 @@ class Choice:
     is_current: bool = False
 
     @property
+    def is_head(self) -> bool:
+        """A heading, which cannot be taken."""
+        return self.kind == "head"
+
+    @property
     def spoken(self) -> str:
         """The whole line for a screen reader."""
         current = "chosen" if self.is_current else ""
@@ -118,6 +123,8 @@ def _choice(destination: Destination, current: str) -> Choice:
     way_words = WAY_WORDS.get(way, "")
     state = obstacle.word if obstacle else ""
     if not info.title and not info.name:
+        way = way or "models"  # nothing is in the way but that none of them was chosen
+        way_words = WAY_WORDS[way]
         line = " · ".join(part for part in (host_name(info.host), state) if part)
         return Choice(
             "provider",

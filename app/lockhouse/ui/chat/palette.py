@@ -4,62 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QAbstractListModel, QEvent, QModelIndex, QObject, Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import (
-    QAbstractItemView,
-    QDialog,
-    QFrame,
-    QLineEdit,
-    QListView,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtWidgets import QDialog, QFrame, QVBoxLayout, QWidget
 
 from lockhouse.chat.conversations import Conversation, SearchHit
 from lockhouse.ui import wording
-from lockhouse.ui.chat.list_model import Index
 from lockhouse.ui.chat.listing import ListController
 from lockhouse.ui.chat.palette_delegate import PaletteDelegate
-from lockhouse.ui.chat.palette_values import ENTRY, Command, Entry
+from lockhouse.ui.chat.palette_values import Command, Entry
 from lockhouse.ui.parts import label
+from lockhouse.ui.search_list import SearchList
 from lockhouse.ui.theme import Theme
 
 _PAUSE_MS = 120
 _RECENT = 8
-
-
-class EntryModel(QAbstractListModel):
-    """The lines."""
-
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self.entries: list[Entry] = []
-
-    def show(self, entries: list[Entry]) -> None:
-        """Other lines."""
-        self.beginResetModel()
-        self.entries = entries
-        self.endResetModel()
-
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's own signature
-        return 0 if parent.isValid() else len(self.entries)
-
-    def flags(self, index: Index) -> Qt.ItemFlag:
-        if not index.isValid() or self.entries[index.row()].kind == "head":
-            return Qt.ItemFlag.NoItemFlags
-        return Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
-
-    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        if not index.isValid():
-            return None
-        entry = self.entries[index.row()]
-        if role == ENTRY:
-            return entry
-        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
-            plain = entry.snippet.replace("\x02", "").replace("\x03", "")
-            return ", ".join(part for part in (entry.title, plain, entry.right) if part)
-        return None
 
 
 class Palette(QDialog):
@@ -89,8 +47,8 @@ class Palette(QDialog):
         self._pause.setSingleShot(True)
         self._pause.setInterval(_PAUSE_MS)
         self._pause.timeout.connect(self._search)
-        self.edit.textChanged.connect(self._typed)
-        self._view.clicked.connect(self._choose)
+        self._list.edit.textChanged.connect(self._typed)
+        self._list.taken.connect(self._choose)
         self._show_plain("")
         self._place(parent)
 
@@ -108,26 +66,16 @@ class Palette(QDialog):
         column = QVBoxLayout(frame)
         column.setContentsMargins(px(12), px(12), px(12), px(8))
         column.setSpacing(px(8))
-        self.edit = QLineEdit()
-        self.edit.setObjectName("palette_words")
-        self.edit.setAccessibleName("Search chats, messages and commands")
-        self.edit.setPlaceholderText("Search chats, messages and commands")
-        self.edit.addAction(
-            theme.icon("search", 16, "text-3"), QLineEdit.ActionPosition.LeadingPosition
+        self._list: SearchList[Entry] = SearchList(
+            theme,
+            PaletteDelegate(theme, self),
+            words="Search chats, messages and commands",
+            listed="Results",
+            name="palette",
         )
-        self.edit.installEventFilter(self)
+        self.model, self.edit = self._list.model, self._list.edit
         column.addWidget(self.edit)
-        self.model = EntryModel(self)
-        self._view = QListView()
-        self._view.setObjectName("palette_results")
-        self._view.setAccessibleName("Results")
-        self._view.setModel(self.model)
-        self._view.setItemDelegate(PaletteDelegate(theme, self))
-        self._view.setMouseTracking(True)
-        self._view.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self._view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        column.addWidget(self._view, 1)
+        column.addWidget(self._list.view, 1)
         self._none = label("", ink="3", wrap=True, name="palette_nothing")
         self._none.setContentsMargins(px(8), px(8), px(8), px(8))
         column.addWidget(self._none)
@@ -204,8 +152,11 @@ class Palette(QDialog):
             for hit in hits
             if hit.message_id
         ]
-        entries = [entry for entry in self.model.entries if entry.kind != "hit"]
-        entries = [entry for entry in entries if entry.title != "Messages"]
+        entries = [
+            entry
+            for entry in self.model.lines
+            if entry.kind != "hit" and not (entry.is_head and entry.title == "Messages")
+        ]
         if found:
             place = next(
                 (
@@ -219,41 +170,15 @@ class Palette(QDialog):
         self._show(entries, nothing=f"Nothing found for “{words.strip()}”.")
 
     def _show(self, entries: list[Entry], *, nothing: str) -> None:
-        self.model.show(entries)
-        self._view.setVisible(bool(entries))
+        self._list.show(entries)
+        self._list.view.setVisible(bool(entries))
         self._none.setText(nothing)
         self._none.setVisible(not entries and bool(nothing))
-        self._move(1, start=-1)
 
-    # -- moving and choosing ----------------------------------------------------------------
-
-    def _move(self, step: int, *, start: int | None = None) -> None:
-        count = len(self.model.entries)
-        row = self._view.currentIndex().row() if start is None else start
-        for _ in range(count):
-            row = (row + step) % count
-            if self.model.entries[row].kind != "head":
-                self._view.setCurrentIndex(self.model.index(row))
-                return
-
-    def _choose(self, index: QModelIndex) -> None:
-        entry: Entry | None = index.data(ENTRY) if index.isValid() else None
-        if entry is None or entry.kind == "head":
-            return
+    def _choose(self, entry: Entry) -> None:
         self.accept()
         if entry.command is not None:
             entry.command.run()
         else:
             words = self.edit.text().strip() if entry.kind == "hit" else ""
             self.open_wanted.emit(entry.conversation_id, entry.message_id, words)
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
-            steps = {Qt.Key.Key_Down: 1, Qt.Key.Key_Up: -1}
-            if event.key() in steps:
-                self._move(steps[Qt.Key(event.key())])
-                return True
-            if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-                self._choose(self._view.currentIndex())
-                return True
-        return super().eventFilter(watched, event)

@@ -9,7 +9,8 @@ from PySide6.QtGui import QFontMetricsF, QPainter
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from lockhouse.ui.chat.list_model import Index
-from lockhouse.ui.chat.palette_values import ENTRY, Entry
+from lockhouse.ui.chat.palette_values import Entry
+from lockhouse.ui.search_list import LINE
 from lockhouse.ui.theme import Theme
 
 _MARKS = re.compile("(\x02[^\x03]*\x03?)")
@@ -23,13 +24,13 @@ class PaletteDelegate(QStyledItemDelegate):
         self._theme = theme
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
-        entry: Entry = index.data(ENTRY)
+        entry: Entry = index.data(LINE)
         height = 28 if entry.kind == "head" else 52 if entry.snippet else 36
         return QSize(200, self._theme.px(height))
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         theme, px = self._theme, self._theme.px
-        entry: Entry = index.data(ENTRY)
+        entry: Entry = index.data(LINE)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         box = option.rect.adjusted(0, 0, -px(4), 0)

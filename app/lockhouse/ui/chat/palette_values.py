@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal
-
-from PySide6.QtCore import Qt
-
-ENTRY: Final = Qt.ItemDataRole.UserRole + 1
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +29,14 @@ class Entry:
     conversation_id: str = ""
     message_id: str = ""
     command: Command | None = None
+
+    @property
+    def is_head(self) -> bool:
+        """A heading, which cannot be taken."""
+        return self.kind == "head"
+
+    @property
+    def spoken(self) -> str:
+        """The whole line for a screen reader; what was found is not marked in it."""
+        plain = self.snippet.replace("\x02", "").replace("\x03", "")
+        return ", ".join(part for part in (self.title, plain, self.right) if part)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from PySide6.QtCore import QObject, QPointF, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QFontMetricsF, QPainter
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from lockhouse.ui.chat.destinations import LEAVES, Choice
 from lockhouse.ui.chat.list_model import Index
+from lockhouse.ui.search_list import LINE
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets.pills import PillTone, paint_pill, pill_width
 
-CHOICE: Final = Qt.ItemDataRole.UserRole + 1
 _HEIGHTS = {"head": 28, "target": 46, "provider": 46, "more": 36}
 
 
@@ -25,12 +23,12 @@ class TargetDelegate(QStyledItemDelegate):
         self._theme = theme
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
-        choice: Choice = index.data(CHOICE)
+        choice: Choice = index.data(LINE)
         return QSize(200, self._theme.px(_HEIGHTS[choice.kind]))
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         theme, px = self._theme, self._theme.px
-        choice: Choice = index.data(CHOICE)
+        choice: Choice = index.data(LINE)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         box = option.rect.adjusted(0, 0, -px(4), 0)

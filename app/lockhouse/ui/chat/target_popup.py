@@ -4,66 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import (
-    QAbstractListModel,
-    QEvent,
-    QModelIndex,
-    QObject,
-    QPoint,
-    QRect,
-    Qt,
-    Signal,
-)
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import (
-    QAbstractItemView,
-    QDialog,
-    QLineEdit,
-    QListView,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import QEvent, QPoint, QRect, Qt, Signal
+from PySide6.QtWidgets import QDialog, QVBoxLayout, QWidget
 
 from lockhouse.ui.chat.destinations import Choice, Destination, choices
-from lockhouse.ui.chat.list_model import Index
-from lockhouse.ui.chat.target_delegate import CHOICE, TargetDelegate
+from lockhouse.ui.chat.target_delegate import TargetDelegate
 from lockhouse.ui.parts import label
+from lockhouse.ui.search_list import SearchList
 from lockhouse.ui.theme import Theme
 
 _WIDTH = 480
 _MOST_HEIGHT = 440
-
-
-class ChoiceModel(QAbstractListModel):
-    """The lines."""
-
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self.lines: list[Choice] = []
-
-    def show(self, lines: list[Choice]) -> None:
-        """Other lines."""
-        self.beginResetModel()
-        self.lines = lines
-        self.endResetModel()
-
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's own signature
-        return 0 if parent.isValid() else len(self.lines)
-
-    def flags(self, index: Index) -> Qt.ItemFlag:
-        if not index.isValid() or self.lines[index.row()].kind == "head":
-            return Qt.ItemFlag.NoItemFlags
-        return Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
-
-    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        if not index.isValid():
-            return None
-        line = self.lines[index.row()]
-        if role == CHOICE:
-            return line
-        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
-            return line.spoken
-        return None
 
 
 class TargetPopup(QDialog):
@@ -112,27 +63,17 @@ class TargetPopup(QDialog):
         column.setSpacing(px(6))
         if title:
             column.addWidget(label(title, role="strong"))
-        self.edit = QLineEdit()
-        self.edit.setObjectName("target_search")
-        self.edit.setAccessibleName("Search models")
-        self.edit.setPlaceholderText("Search models")
-        self.edit.addAction(
-            theme.icon("search", 16, "text-3"), QLineEdit.ActionPosition.LeadingPosition
+        self._list: SearchList[Choice] = SearchList(
+            theme,
+            TargetDelegate(theme, self),
+            words="Search models",
+            listed="Models",
+            name="target",
         )
-        self.edit.installEventFilter(self)
+        self._list.taken.connect(self._take)
+        self.edit = self._list.edit
         column.addWidget(self.edit)
-        self.model = ChoiceModel(self)
-        self.view = QListView()
-        self.view.setObjectName("target_list")
-        self.view.setAccessibleName("Models")
-        self.view.setModel(self.model)
-        self.view.setItemDelegate(TargetDelegate(theme, self))
-        self.view.setMouseTracking(True)
-        self.view.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.view.clicked.connect(self._take)
-        column.addWidget(self.view, 1)
+        column.addWidget(self._list.view, 1)
         self._none = label("", ink="3", wrap=True, name="target_nothing")
         column.addWidget(self._none)
 
@@ -163,7 +104,8 @@ class TargetPopup(QDialog):
 
     def _wanted_height(self) -> int:
         px = self._theme.px
-        rows = sum(self.view.sizeHintForRow(row) for row in range(self.model.rowCount()))
+        view, count = self._list.view, self._list.model.rowCount()
+        rows = sum(view.sizeHintForRow(row) for row in range(count))
         around = px(16) + px(32) + px(6) + px(28)
         return min(rows + around, px(_MOST_HEIGHT))
 
@@ -176,7 +118,6 @@ class TargetPopup(QDialog):
             elsewhere_only=self._elsewhere_only,
             recent=self._recent,
         )
-        self.model.show(lines)
         nothing = ""
         if words and not lines:
             nothing = f"No model fits “{words.strip()}”."
@@ -185,25 +126,9 @@ class TargetPopup(QDialog):
         self._none.setText(nothing)
         self._none.setVisible(bool(nothing))
         here = next((row for row, line in enumerate(lines) if line.is_current), None)
-        if here is not None and not words:
-            self.view.setCurrentIndex(self.model.index(here))
-            self.view.scrollTo(self.model.index(here))
-        else:
-            self._move(1, start=-1)
+        self._list.show(lines, here=here if not words else None)
 
-    def _move(self, step: int, *, start: int | None = None) -> None:
-        count = len(self.model.lines)
-        row = self.view.currentIndex().row() if start is None else start
-        for _ in range(count):
-            row = (row + step) % count
-            if self.model.lines[row].kind != "head":
-                self.view.setCurrentIndex(self.model.index(row))
-                return
-
-    def _take(self, index: Index) -> None:
-        line: Choice | None = index.data(CHOICE) if index.isValid() else None
-        if line is None or line.kind == "head":
-            return
+    def _take(self, line: Choice) -> None:
         self.close()
         found = line.destination
         if line.kind == "target" and found is not None:
@@ -218,17 +143,3 @@ class TargetPopup(QDialog):
         elif event.type() == QEvent.Type.WindowDeactivate and self._was_active:
             self.close()
         return super().event(event)
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
-            steps = {Qt.Key.Key_Down: 1, Qt.Key.Key_Up: -1}
-            if event.key() in steps:
-                self._move(steps[Qt.Key(event.key())])
-                return True
-            if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-                self._take(self.view.currentIndex())
-                return True
-            if event.key() == Qt.Key.Key_Escape:
-                self.close()
-                return True
-        return super().eventFilter(watched, event)

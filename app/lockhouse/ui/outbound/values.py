@@ -9,11 +9,12 @@ from lockhouse.gate.outbound import Outbound
 from lockhouse.ui.outbound.words import Money
 
 SubjectKind = Literal["message", "turn", "selection", "document"]
-WayOn = Literal["key", "door", "providers", "limits", ""]
+WayOn = Literal["key", "door", "models", "providers", "limits", ""]
 
 WAY_WORDS: dict[WayOn, str] = {
     "key": "Set key…",
     "door": "Open a door…",
+    "models": "Choose its models…",
     "providers": "Add a provider or a server…",
     "limits": "Change limit…",
 }

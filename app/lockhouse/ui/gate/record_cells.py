@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QRect, QSize, Qt
-from PySide6.QtGui import QFont, QFontMetrics, QPainter
+from PySide6.QtGui import QFontMetrics, QPainter
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
+from lockhouse.ui.cells import ROW_HEIGHT, Cells, RowsView
 from lockhouse.ui.gate.records_table import (
     HOST,
     OPEN,
@@ -17,11 +18,6 @@ from lockhouse.ui.gate.records_table import (
 )
 from lockhouse.ui.theme import Theme
 
-ROW_HEIGHT = 36
-_KEPT_TEXTS = 4000
-_LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-
 
 class RecordDelegate(QStyledItemDelegate):
     """Paints the upper 36 px of a row; below them an open row has its panel."""
@@ -30,15 +26,9 @@ class RecordDelegate(QStyledItemDelegate):
         super().__init__(parent)
         self._theme = theme
         self._table = table
-        self._font: QFont | None = None
-        self._fits: dict[tuple[str, int], str] = {}
+        self._cells = Cells(theme)
         self.opened = -1
-        self.hovered = -1
-        theme.changed.connect(self._forget)
-
-    def _forget(self) -> None:
-        self._font = None
-        self._fits.clear()
+        theme.changed.connect(self._cells.forget)
 
     def sizeHint(
         self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
@@ -60,7 +50,7 @@ class RecordDelegate(QStyledItemDelegate):
         focused = widget is not None and widget.hasFocus()
         if number == self.opened or (selected and focused):
             painter.fillRect(rect, theme.color("active"))
-        elif number == self.hovered or selected:
+        elif selected or (isinstance(widget, RowsView) and widget.hovered == number):
             painter.fillRect(rect, theme.color("hover"))
         if selected and focused and column == OPEN:
             painter.fillRect(
@@ -75,49 +65,19 @@ class RecordDelegate(QStyledItemDelegate):
         if column == OPEN:
             if row.opens:
                 icon = "chevron-down" if number == self.opened else "chevron-right"
-                self._paint_icon(painter, rect, icon, "text-2", left=rect.left() + px(8))
+                self._cells.icon(painter, area, icon, "text-2")
         elif column == WHAT:
-            self._paint_icon(painter, rect, row.sign.icon, row.sign.ink, left=area.left())
-            self._paint_words(painter, area.adjusted(px(20), 0, px(6), 0), row.sign.word, "text-1")
+            self._cells.icon(painter, area, row.sign.icon, row.sign.ink)
+            self._cells.words(painter, area, row.sign.word, "text-1", indent=px(20), cut=-px(6))
         else:
-            side = _RIGHT if column in RIGHT else _LEFT
-            ink = "text-1" if column in (HOST, OUT) else "text-2"
-            self._paint_words(painter, area, cell(row, column), ink, side, is_host=column == HOST)
-
-    def _paint_icon(
-        self, painter: QPainter, rect: QRect, icon: str, ink: str, *, left: int
-    ) -> None:
-        side = self._theme.px(14)
-        ratio = painter.device().devicePixelRatio()
-        pixmap = self._theme.pixmap(icon, 14, ink, ratio=ratio)
-        painter.drawPixmap(left, rect.top() + (rect.height() - side) // 2, pixmap)
-
-    def _paint_words(
-        self,
-        painter: QPainter,
-        area: QRect,
-        shown: str,
-        ink: str,
-        side: Qt.AlignmentFlag = _LEFT,
-        *,
-        is_host: bool = False,
-    ) -> None:
-        if self._font is None:
-            self._font = self._theme.font("body", tabular=True)
-        painter.setFont(self._font)
-        painter.setPen(self._theme.color(ink))
-        key = (shown, area.width())
-        fits = self._fits.get(key)
-        if fits is None:
-            if len(self._fits) > _KEPT_TEXTS:
-                self._fits.clear()
-            metrics = QFontMetrics(self._font)
-            if is_host:
-                fits = elided_host(shown, metrics, area.width())
-            else:
-                fits = metrics.elidedText(shown, Qt.TextElideMode.ElideRight, area.width())
-            self._fits[key] = fits
-        painter.drawText(area, side, fits)
+            self._cells.words(
+                painter,
+                area,
+                cell(row, column),
+                "text-1" if column in (HOST, OUT) else "text-2",
+                is_right=column in RIGHT,
+                shorten=elided_host if column == HOST else None,
+            )
 
 
 def elided_host(host: str, metrics: QFontMetrics, width: int) -> str:

@@ -7,10 +7,11 @@ one row is open at a time.
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QModelIndex, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QResizeEvent, QWheelEvent
-from PySide6.QtWidgets import QAbstractItemView, QApplication, QHeaderView, QTableView, QWidget
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QResizeEvent
+from PySide6.QtWidgets import QAbstractItemView, QApplication, QHeaderView, QWidget
 
-from lockhouse.ui.gate.record_cells import ROW_HEIGHT, RecordDelegate
+from lockhouse.ui.cells import ROW_HEIGHT, RowsView
+from lockhouse.ui.gate.record_cells import RecordDelegate
 from lockhouse.ui.gate.records_table import HOST, IN, OPEN, OUT, PURPOSE, TIME, WHAT, RecordsTable
 from lockhouse.ui.keys import claims_escape
 from lockhouse.ui.theme import Theme
@@ -25,7 +26,7 @@ _HEAD_HEIGHT = 32
 _DROPPED_BELOW = ((IN, 520), (PURPOSE, 440))
 
 
-class RecordsView(QTableView):
+class RecordsView(RowsView):
     """Arrows walk, Enter and Right open, Left and Esc close."""
 
     row_opened = Signal(object)  # RecordRow
@@ -203,18 +204,6 @@ class RecordsView(QTableView):
             return True
         return super().event(event)
 
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        super().mouseMoveEvent(event)
-        self._hover(self.rowAt(event.position().toPoint().y()))
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        super().wheelEvent(event)
-        self._hover(self.rowAt(event.position().toPoint().y()))
-
-    def leaveEvent(self, event: QEvent) -> None:
-        super().leaveEvent(event)
-        self._hover(-1)
-
     def focusInEvent(self, event: QFocusEvent) -> None:
         super().focusInEvent(event)
         if not self.currentIndex().isValid() and self._table.rowCount():
@@ -224,11 +213,6 @@ class RecordsView(QTableView):
     def focusOutEvent(self, event: QFocusEvent) -> None:
         super().focusOutEvent(event)
         self.viewport().update()
-
-    def _hover(self, number: int) -> None:
-        if number != self._delegate.hovered:
-            self._delegate.hovered = number
-            self.viewport().update()
 
     def _rescale(self) -> None:
         opened = self._opened

@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import (
-    QEvent,
-    QModelIndex,
-    QObject,
-    QPersistentModelIndex,
-    QPointF,
-    QRect,
-    QSize,
-    Qt,
-)
-from PySide6.QtGui import (
-    QFont,
-    QFontMetrics,
-    QMouseEvent,
-    QPainter,
-    QPaintEvent,
-    QStaticText,
-    QWheelEvent,
-)
+from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QPointF, QRect, QSize, Qt
+from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QHeaderView,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
-    QTableView,
     QWidget,
 )
 
 from lockhouse.ui import wording
+from lockhouse.ui.cells import ROW_HEIGHT, Cells, RowsView
 from lockhouse.ui.models import words
 from lockhouse.ui.models.table import (
     FIT,
@@ -46,35 +29,24 @@ from lockhouse.ui.models.table import (
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets.pills import paint_pill
 
-ROW_HEIGHT = 36
-_KEPT_TEXTS = 6000
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
 class ModelDelegate(QStyledItemDelegate):
-    """36 px rows with a bar at the selected ones.
-
-    A frame of the table has some 150 cells: their words are laid out once and kept, and as little
-    as possible is asked of Qt for each.
-    """
+    """36 px rows with a bar at the selected ones."""
 
     def __init__(self, theme: Theme, table: ModelTable, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
         self._table = table
         self._now = wording.local_now()
-        self._texts: dict[tuple[str, int, int], tuple[QStaticText, int, int]] = {}
-        self._fonts: dict[int, QFont] = {}
-        theme.changed.connect(self._forget)
+        self._cells = Cells(theme)
+        theme.changed.connect(self._cells.forget)
 
     def set_now(self) -> None:
         """The day that "Yesterday" is meant from."""
         self._now = wording.local_now()
-
-    def _forget(self) -> None:
-        self._texts.clear()
-        self._fonts.clear()
 
     def sizeHint(
         self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
@@ -91,7 +63,7 @@ class ModelDelegate(QStyledItemDelegate):
         rect: QRect = option.rect
         column = index.column()
         row = self._table.row(index.row())
-        hovered = isinstance(option.widget, ModelView) and option.widget.hovered == index.row()
+        hovered = isinstance(option.widget, RowsView) and option.widget.hovered == index.row()
         self._paint_ground(painter, rect, option.state, column, hovered=hovered)
         left = rect.left() + px(16 if column == NAME else 8)
         area = QRect(left, rect.top(), rect.right() - left - px(7), rect.height() - 1)
@@ -107,15 +79,15 @@ class ModelDelegate(QStyledItemDelegate):
         elif column == FOLDER:
             more = len(row.model.places) - 1
             shown = f"{shown} +{more}" if more > 0 else shown
-            self._paint_icon(painter, area, words.folder_icon(row.model), "text-3")
-            self._paint_words(painter, area, shown, "text-2", indent=px(20))
+            self._cells.icon(painter, area, words.folder_icon(row.model), "text-3")
+            self._cells.words(painter, area, shown, "text-2", indent=px(20))
         elif column == USED:
             self._paint_used(painter, area, row, shown)
         elif column == VERIFIED:
             self._paint_verified(painter, area, row, shown)
         else:
             ink = "text-1" if column == SIZE else "text-2"
-            self._paint_words(painter, area, shown, ink, is_right=column == SIZE)
+            self._cells.words(painter, area, shown, ink, is_right=column == SIZE)
 
     def _paint_ground(
         self,
@@ -140,119 +112,44 @@ class ModelDelegate(QStyledItemDelegate):
     def _paint_name(self, painter: QPainter, area: QRect, row: Row, shown: str) -> None:
         px = self._theme.px
         cut = px(20) if row.model.pinned else 0
-        wide = self._paint_words(painter, area, shown, "text-1", weight=500, cut=cut)
+        wide = self._cells.words(painter, area, shown, "text-1", weight=500, cut=cut)
         if row.model.pinned:
-            self._paint_icon(painter, area, "pin", "text-2", indent=wide + px(6))
+            self._cells.icon(painter, area, "pin", "text-2", indent=wide + px(6))
 
     def _paint_used(self, painter: QPainter, area: QRect, row: Row, shown: str) -> None:
         theme, px = self._theme, self._theme.px
         if row.model.name not in self._table.loaded:
-            self._paint_words(painter, area, shown, "text-2")
+            self._cells.words(painter, area, shown, "text-2")
             return
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(theme.color("accent-text"))
         middle = area.top() + area.height() / 2 + 0.5
         painter.drawEllipse(QPointF(area.left() + px(3), middle), px(3), px(3))
-        self._paint_words(painter, area, shown, "accent-text", indent=px(12))
+        self._cells.words(painter, area, shown, "accent-text", indent=px(12))
 
     def _paint_verified(self, painter: QPainter, area: QRect, row: Row, shown: str) -> None:
         px = self._theme.px
         _, icon, ink = words.verified_words(row.model, self._now)
         if row.model.name in self._table.checking:
             icon, ink = "loader-circle", "text-2"
-        self._paint_icon(painter, area, icon, ink)
+        self._cells.icon(painter, area, icon, ink)
         text_ink = "text-2" if ink == "success" else ink
-        self._paint_words(painter, area, shown, text_ink, indent=px(18), cut=-px(6))
-
-    def _paint_icon(
-        self, painter: QPainter, area: QRect, icon: str, ink: str, *, indent: int = 0
-    ) -> None:
-        ratio = painter.device().devicePixelRatio()
-        side = self._theme.px(14)
-        top = area.top() + (area.height() - side) // 2
-        pixmap = self._theme.pixmap(icon, 14, ink, ratio=ratio)
-        painter.drawPixmap(area.left() + indent, top, pixmap)
-
-    def _paint_words(
-        self,
-        painter: QPainter,
-        area: QRect,
-        shown: str,
-        ink: str,
-        *,
-        weight: int = 400,
-        indent: int = 0,
-        cut: int = 0,
-        is_right: bool = False,
-    ) -> int:
-        """How wide the words came out. ``indent`` and ``cut`` take room at either side."""
-        room = area.width() - indent - cut
-        text, wide, high = self._laid_out(shown, weight, room)
-        left = area.left() + indent + (room - wide if is_right else 0)
-        painter.setFont(self._font(weight))
-        painter.setPen(self._theme.color(ink))
-        painter.drawStaticText(left, area.top() + (area.height() - high) // 2, text)
-        return wide
-
-    def _laid_out(self, shown: str, weight: int, room: int) -> tuple[QStaticText, int, int]:
-        key = (shown, weight, room)
-        found = self._texts.get(key)
-        if found is None:
-            if len(self._texts) > _KEPT_TEXTS:
-                self._texts.clear()
-            font = self._font(weight)
-            metrics = QFontMetrics(font)
-            if metrics.horizontalAdvance(shown) > room:
-                shown = metrics.elidedText(shown, Qt.TextElideMode.ElideRight, room)
-            text = QStaticText(shown)
-            text.setTextFormat(Qt.TextFormat.PlainText)
-            text.prepare(font=font)
-            found = (text, metrics.horizontalAdvance(shown), metrics.height())
-            self._texts[key] = found
-        return found
-
-    def _font(self, weight: int) -> QFont:
-        font = self._fonts.get(weight)
-        if font is None:
-            font = self._fonts[weight] = self._theme.font("body", weight=weight, tabular=True)
-        return font
+        self._cells.words(painter, area, shown, text_ink, indent=px(18), cut=-px(6))
 
     def _paint_two(self, painter: QPainter, area: QRect, word: str, code: str) -> None:
-        wide = self._paint_words(painter, area, word, "text-1") + self._theme.px(4)
-        self._paint_words(painter, area, code, "text-3", indent=wide)
+        wide = self._cells.words(painter, area, word, "text-1") + self._theme.px(4)
+        self._cells.words(painter, area, code, "text-3", indent=wide)
 
 
-class ModelView(QTableView):
+class ModelView(RowsView):
     """Its ground is opaque, so that scrolling moves what is painted already."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
-        self.hovered = -1  # a row; Qt itself knows only of cells
         self.setMouseTracking(True)
         self.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
-
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        super().mouseMoveEvent(event)
-        self._hover(self.rowAt(event.position().toPoint().y()))
-
-    def leaveEvent(self, event: QEvent) -> None:
-        super().leaveEvent(event)
-        self._hover(-1)
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        super().wheelEvent(event)
-        self._hover(self.rowAt(event.position().toPoint().y()))
-
-    def _hover(self, row: int) -> None:
-        if row == self.hovered:
-            return
-        for one in (self.hovered, row):
-            if one >= 0:
-                top, height = self.rowViewportPosition(one), self.rowHeight(one)
-                self.viewport().update(0, top, self.viewport().width(), height)
-        self.hovered = row
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self.viewport())

@@ -25,8 +25,9 @@ from PySide6.QtWidgets import (
 )
 
 from lockhouse.library.model_info import ModelInfo
+from lockhouse.ui.cells import ROW_HEIGHT
 from lockhouse.ui.models import words
-from lockhouse.ui.models.delegate import ROW_HEIGHT, ModelDelegate, ModelView, TableHead
+from lockhouse.ui.models.delegate import ModelDelegate, ModelView, TableHead
 from lockhouse.ui.models.empty import EmptyState
 from lockhouse.ui.models.filter_bar import ChosenBar, DiskRow, FilterBar
 from lockhouse.ui.models.table import (

@@ -567,14 +567,13 @@ def test_a_message_has_a_menu(view: TranscriptView, qtbot: QtBot) -> None:
         "Ask this of…",
         "Edit",
         "New chat from here",
-        "Delete from here on",
     ]
     assert not labels["Copy selection"].isEnabled()
     labels["Select message"].trigger()
     assert view.selected_text() == "hi there"
     with qtbot.waitSignal(view.action_requested) as asked:
-        labels["Delete from here on"].trigger()
-    assert asked.args == [TranscriptAction("q", "delete")]
+        labels["New chat from here"].trigger()
+    assert asked.args == [TranscriptAction("q", "branch")]
     menu.close()
 
 

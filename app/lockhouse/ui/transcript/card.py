@@ -20,10 +20,10 @@ from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 from lockhouse.ui.markdown import Block, CodeBlock, TableBlock, TextBlock
 from lockhouse.ui.markdown.blocks import block_text
 from lockhouse.ui.theme import Theme, tokens
+from lockhouse.ui.transcript import header
 from lockhouse.ui.transcript.actions import ActionRow
 from lockhouse.ui.transcript.editing import EditBox
 from lockhouse.ui.transcript.files import FileMarks, Loader
-from lockhouse.ui.transcript.header import paint_header
 from lockhouse.ui.transcript.items import Item
 from lockhouse.ui.transcript.notes import StatusNote, WaitingRow
 from lockhouse.ui.transcript.parts import (
@@ -170,6 +170,14 @@ class MessageCard(QWidget):
         told = f" (with {files})" if files else ""
         badge = f", {item.message.badge}" if item.message.leaves else ""
         return f"{speaker}{badge}{told}: {item.words()[:160]}"
+
+    def name_line(self) -> QRect:
+        """Where it says who answered, in the view; nothing for a question."""
+        if self.item is None or self.item.message.role != "assistant":
+            return QRect()
+        px = self._theme.px
+        top = self.y() + px(header.TOP)
+        return QRect(self._column.x(), top, self._column.width(), px(header.HEIGHT))
 
     # layout
 
@@ -490,7 +498,7 @@ class MessageCard(QWidget):
                     self._bubble, px(tokens.RADIUS_CARD), px(tokens.RADIUS_CARD)
                 )
         else:
-            paint_header(painter, theme, item.message, self._column)
+            header.paint_header(painter, theme, item.message, self._column)
         if self._ring and self.hasFocus():
             painter.setPen(QPen(theme.color("focus"), 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)

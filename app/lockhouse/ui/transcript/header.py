@@ -10,6 +10,7 @@ from lockhouse.ui.transcript.values import TranscriptMessage
 from lockhouse.ui.widgets.pills import PillTone, paint_pill, pill_width
 
 NOTHING_SENT = "Nothing sent"
+TOP, HEIGHT = 18, 20
 _MIDDLE = Qt.AlignmentFlag.AlignVCenter
 
 
@@ -18,7 +19,7 @@ def paint_header(
 ) -> None:
     """Name, kind, and the mark; what left this machine keeps its mark however narrow it gets."""
     px = theme.px
-    left, top, height = float(column.x()), px(18), px(20)
+    left, top, height = float(column.x()), px(TOP), px(HEIGHT)
     badge = message.badge
     icon = _icon(message)
     wide = pill_width(theme, badge, icon) + px(8) if badge else 0

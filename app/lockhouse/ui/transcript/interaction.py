@@ -256,11 +256,7 @@ class Interaction(QObject):
             this = menu.addAction(self._theme.icon("arrow-up-right"), "Ask this of…")
             this.triggered.connect(lambda: self._act(card, "forward"))
             menu.addSeparator()
-            for kind, label in (
-                ("edit", "Edit"),
-                ("branch", "New chat from here"),
-                ("delete", "Delete from here on"),
-            ):
+            for kind, label in (("edit", "Edit"), ("branch", "New chat from here")):
                 action = menu.addAction(label)
                 action.triggered.connect(lambda _=False, kind=kind: self._act(card, kind))
         return menu

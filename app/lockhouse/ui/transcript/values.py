@@ -25,7 +25,6 @@ ActionKind = Literal[
     "details",
     "answer_now",  # stop thinking and answer
     "retry_safer",
-    "delete",
     "forward",  # ask this of somebody else
     "forward_selection",  # text is what is selected
     "forward_file",  # text is the number of the file

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import cast
 
-from PySide6.QtCore import QEvent, QPointF, QRect, Qt, QThreadPool, QTimer, Signal, Slot
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt, QThreadPool, QTimer, Signal, Slot
 from PySide6.QtGui import (
     QContextMenuEvent,
     QGuiApplication,
@@ -316,6 +316,12 @@ class TranscriptView(QAbstractScrollArea):
     def selected_text(self) -> str:
         return self._mouse.selected_text()
 
+    @property
+    def focused(self) -> str:
+        """The id of the message that has the keyboard; "" when none has."""
+        card = self._board.live.get(self._focus_id)
+        return self._focus_id if card is not None and holds_focus(card) else ""
+
     def copy_selection(self) -> bool:
         return self._mouse.copy()
 
@@ -377,13 +383,20 @@ class TranscriptView(QAbstractScrollArea):
 
     def _offer_selection(self, place: QPointF) -> None:
         """A button by a selection that was just made."""
-        self._ask.setVisible(self.offers_selection and bool(self.selected_text().strip()))
-        if self._ask.isVisible():
+        is_offered = self.offers_selection and bool(self.selected_text().strip())
+        if is_offered:
             size, px = self._ask.sizeHint(), self._theme.px
             left = min(max(int(place.x()), px(8)), self.width() - size.width() - px(20))
-            top = min(int(place.y()) + px(14), self.height() - size.height() - px(8))
-            self._ask.setGeometry(left, top, size.width(), size.height())
+            lowest = self.height() - size.height() - px(8)
+            below, above = int(place.y()) + px(14), int(place.y()) - size.height() - px(14)
+            spots = [
+                QRect(QPoint(left, max(px(4), min(top, lowest))), size) for top in (below, above)
+            ]
+            names = [card.name_line() for card in self._board.live.values()]
+            free = [one for one in spots if not any(one.intersects(name) for name in names)]
+            self._ask.setGeometry((free or spots)[0])
             self._ask.raise_()
+        self._ask.setVisible(is_offered)
 
     def _save_edit(self, card: MessageCard, text: str, *, send: bool) -> None:
         item = card.item

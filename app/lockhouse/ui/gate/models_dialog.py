@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 from PySide6.QtCore import (
     QAbstractListModel,
     QModelIndex,
@@ -103,7 +104,8 @@ class _Models(QAbstractListModel):
         if role == Qt.ItemDataRole.AccessibleTextRole:
             return f"{_name(model)}, {'chosen' if model.is_chosen else 'not chosen'}"
         if role == Qt.ItemDataRole.ToolTipRole:
-            return ", ".join(model.capabilities) or None
+            own_name = model.name if model.short else ""
+            return "\n".join(part for part in (own_name, ", ".join(model.capabilities)) if part)
         return None
 
     def setData(self, index: Index, value: object, role: int = Qt.ItemDataRole.EditRole) -> bool:
@@ -111,16 +113,7 @@ class _Models(QAbstractListModel):
             return False
         model = self._shown[index.row()]
         is_chosen = not model.is_chosen
-        changed = RemoteModel(
-            model.provider,
-            model.name,
-            model.title,
-            model.context_length,
-            model.max_output_tokens,
-            model.capabilities,
-            is_chosen,
-            model.listed_at,
-        )
+        changed = msgspec.structs.replace(model, is_chosen=is_chosen)
         self._shown[index.row()] = changed
         self._all = tuple(changed if one is model else one for one in self._all)
         self.dataChanged.emit(index, index)
@@ -329,6 +322,6 @@ class ModelsDialog(QDialog):
 
 
 def _name(model: RemoteModel) -> str:
-    if model.title and model.title != model.name:
-        return f"{model.name}  {model.title}"
-    return model.name
+    if model.title and model.title not in (model.name, model.called):
+        return f"{model.called}  {model.title}"
+    return model.called

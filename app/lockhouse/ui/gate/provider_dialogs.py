@@ -8,12 +8,14 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QDialog, QWidget
 
 from lockhouse.core.errors import LockhouseError
+from lockhouse.gate.network import allows, split_host
 from lockhouse.gate.providers import Provider, RemoteModel, host_of, zone_of
 from lockhouse.ui.gate.key_dialog import KeyDialog
 from lockhouse.ui.gate.models_dialog import ModelsDialog
 from lockhouse.ui.gate.provider_controller import ProviderController
 from lockhouse.ui.gate.provider_values import Checked, Draft, KeyTest
 from lockhouse.ui.gate.server_dialog import ServerDialog
+from lockhouse.ui.jobs import JobHandle
 from lockhouse.ui.network import NetworkView, NetworkWatch
 from lockhouse.ui.surfaces import ChoiceDialog
 from lockhouse.ui.theme import Theme
@@ -35,6 +37,7 @@ class ProviderDialogs(QObject):
         self._theme = theme
         self._over = over
         self._key: tuple[str, KeyDialog] | None = None
+        self._checking: JobHandle | None = None
         self._server: ServerDialog | None = None
         self._models: ModelsDialog | None = None
         self._draft: Draft | None = None
@@ -47,6 +50,7 @@ class ProviderDialogs(QObject):
         controller.moved.connect(lambda provider: self._added(provider, "Changed"))
         controller.add_failed.connect(self._add_failed)
         network.changed.connect(self._follow)
+        network.failed.connect(self._not_opened)
 
     # keys
 
@@ -55,6 +59,8 @@ class ProviderDialogs(QObject):
         row = self._controller.row(name)
         if row is None:
             return
+        if self._key is not None:
+            self._key[1].close()
         can_test = self._controller.can_reach(row.provider)
         dialog = KeyDialog(
             self._theme, row, self._network.view, can_test=can_test, parent=self._over
@@ -102,6 +108,8 @@ class ProviderDialogs(QObject):
         row = self._controller.row(name)
         if row is None:
             return
+        if self._models is not None:
+            self._models.close()
         dialog = ModelsDialog(self._theme, row, self._network.view, self._over)
         dialog.read_wanted.connect(lambda: self._controller.read_models(name))
         dialog.chosen.connect(
@@ -136,6 +144,8 @@ class ProviderDialogs(QObject):
         self._show_server(dialog)
 
     def _show_server(self, dialog: ServerDialog) -> None:
+        if self._server is not None:
+            self._server.close()
         dialog.check_wanted.connect(self._check)
         dialog.open_wanted.connect(self._open)
         self._server = dialog
@@ -188,9 +198,24 @@ class ProviderDialogs(QObject):
     def _check(self, draft: Draft) -> None:
         """At once, or as soon as the door is open to it."""
         if self._is_open(draft.urls):
-            self._controller.check(draft)
+            self._begin_check(draft)
         else:
             self._draft = draft
+
+    def _begin_check(self, draft: Draft) -> None:
+        self._stop_check()
+        self._checking = self._controller.check(draft)
+
+    def _stop_check(self) -> None:
+        """What comes of it is nobody's business any more."""
+        if self._checking is not None:
+            self._checking.cancel()
+            self._checking = None
+
+    def _not_opened(self, error: LockhouseError) -> None:
+        if self._draft is not None and self._server is not None:
+            self._draft = None
+            self._server.show_failed(error)
 
     def _open(self, urls: Sequence[str]) -> None:
         hosts = tuple(host_of(url) for url in urls)
@@ -198,8 +223,8 @@ class ProviderDialogs(QObject):
         self._network.open_to(() if near else hosts, hosts if near else (), add=True)
 
     def _is_open(self, urls: Sequence[str]) -> bool:
-        listed = set(self._network.view.hosts)
-        return {host_of(url) for url in urls} <= listed
+        listed = self._network.view.hosts
+        return all(allows(listed, *split_host(host_of(url))) for url in urls)
 
     def _follow(self, view: NetworkView) -> None:
         if self._server is not None:
@@ -207,7 +232,7 @@ class ProviderDialogs(QObject):
         draft = self._draft
         if draft is not None and self._is_open(draft.urls):
             self._draft = None
-            self._controller.check(draft)
+            self._begin_check(draft)
 
     def _checked(self, checked: Checked) -> None:
         if self._server is not None:
@@ -232,7 +257,7 @@ class ProviderDialogs(QObject):
         dialog.accept()
         act()
 
-    def _confirm(self, title: str, message: str, yes: str, act: object) -> None:
+    def _confirm(self, title: str, message: str, yes: str, act: Callable[[], None]) -> None:
         dialog = ChoiceDialog(
             self._theme,
             title,
@@ -242,7 +267,7 @@ class ProviderDialogs(QObject):
             parent=self._over,
         )
         dialog.setObjectName("provider_question")
-        dialog.chosen.connect(lambda _: act())  # type: ignore[operator] # something to call
+        dialog.chosen.connect(lambda _: act())
         self._show(dialog)
 
     def _show(self, dialog: QDialog) -> None:
@@ -258,3 +283,4 @@ class ProviderDialogs(QObject):
     def _close_server(self, _result: int) -> None:
         self._server = None
         self._draft = None
+        self._stop_check()

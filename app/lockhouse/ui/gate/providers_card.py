@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QPoint, Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QMenu, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QMenu, QVBoxLayout, QWidget
 
 from lockhouse.ui import wording
 from lockhouse.ui.gate import words
@@ -77,8 +77,9 @@ class ProvidersCard(Card):
             self._build()
 
     def _build(self) -> None:
-        focused: QWidget | None = self.focusWidget()
-        name = focused.objectName() if focused is not None else ""
+        focused: QWidget | None = QApplication.focusWidget()
+        is_inside = focused is not None and self.isAncestorOf(focused)
+        name = focused.objectName() if focused is not None and is_inside else ""
         self.clear()
         self._check.setVisible(bool(self._checkable()))
         used = [row for row in self._rows if row.is_used]

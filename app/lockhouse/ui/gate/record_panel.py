@@ -210,11 +210,18 @@ class RecordPanel(QFrame):
         grid.setVerticalSpacing(px(4))
         grid.setColumnStretch(1, 1)
         grid.setColumnMinimumWidth(0, px(104))
+        room = self.width() - px(28 + 16 + 104 + 12)
+        height = 0
         for number, (name, value) in enumerate(facts):
             grid.addWidget(label(name, ink="3", wrap=True), number, 0, Qt.AlignmentFlag.AlignTop)
-            grid.setRowMinimumHeight(number, px(20))
-            grid.addWidget(label(value, wrap=True), number, 1, Qt.AlignmentFlag.AlignTop)
-        self._put(made, px(24) * len(facts) + px(8 + 12))
+            told = label(value, wrap=True)
+            told.ensurePolished()
+            high = max(px(20), told.heightForWidth(max(px(80), room)))
+            grid.setRowMinimumHeight(number, high)
+            grid.addWidget(told, number, 1, Qt.AlignmentFlag.AlignTop)
+            height += high + px(4)
+        self._put(made, height + px(8 + 12))
+        self._shown = opened  # how many lines it takes depends on the width
 
 
 def _outcome(outcome: str) -> str:

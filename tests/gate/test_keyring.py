@@ -192,6 +192,22 @@ def test_a_server_added_anew_elsewhere_tells_where_its_key_stays(
     assert json.loads(same.stdout)["key_left_at"] == []
 
 
+@pytest.mark.parametrize("kept", ["with\nlines {key}", "{key} and more", ""])
+def test_what_is_no_key_is_not_sent_whoever_kept_it(
+    keyring: dict[str, str], lockhouse: Run, server: RemoteServer, key: str, kept: str
+) -> None:
+    """An error about such a header would quote it."""
+    assert lockhouse("keys", "set", "office", stdin=f"{key}\n", **keyring).returncode == 0
+    entry = json.dumps({"version": 2, "key": kept.format(key=key), "hosts": [server.host]})
+    write = f"import keyring; keyring.set_password('lockhouse', 'office', {entry!r})"
+    subprocess.run([sys.executable, "-c", write], env={**os.environ, **keyring}, check=True)
+    assert lockhouse("unseal", "--for", "office", **keyring).returncode == 0
+    tried = lockhouse("keys", "test", "office", **keyring)
+    assert "is no key" in tried.stderr
+    assert key not in tried.stdout + tried.stderr
+    assert server.requests == []
+
+
 def test_a_locked_collection_is_told_and_asks_nobody(
     keyring: dict[str, str], lockhouse: Run, key: str
 ) -> None:

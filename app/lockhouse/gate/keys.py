@@ -66,7 +66,7 @@ def read(provider: str, host: str) -> str | None:
     if not kept:
         return None
     key, hosts = _decoded(name, kept)
-    return key if _is_for(hosts, host) else None
+    return _usable(name, key) if _is_for(hosts, host) else None
 
 
 def write(
@@ -216,8 +216,22 @@ def _decoded(name: str, kept: str) -> tuple[str, tuple[str, ...]]:
     except ValueError:
         entry = None
     if isinstance(entry, dict) and entry.get("version") == _ENTRY_VERSION:
-        return str(entry["key"]), tuple(str(host) for host in entry["hosts"])
+        hosts = entry.get("hosts")
+        bound = hosts if isinstance(hosts, list) else ()
+        return str(entry.get("key", "")), tuple(str(host) for host in bound)
     return kept, (HUB_HOST,) if name == HUGGINGFACE else ()
+
+
+def _usable(name: str, key: str) -> str:
+    """Whoever wrote it, it must be one before it stands in a request, or in an error about it."""
+    try:
+        return checked(key)
+    except InvalidInput as error:
+        raise StorageError(
+            f"What the keyring holds for {name} is no key.",
+            hint=f"Set it again: lockhouse keys set {name}",
+            code="keyring_no_key",
+        ) from error
 
 
 def _is_for(hosts: Iterable[str], host: str) -> bool:

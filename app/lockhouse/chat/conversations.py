@@ -267,13 +267,19 @@ class Conversations:
         return pictures.one(self.database.read(), sha256)
 
     def edit(self, message_id: str, content: str) -> Message:
-        """Another version of a message, with the user's words. The original stays."""
+        """Another version of a message, with the user's words. The original stays.
+
+        What came from elsewhere is still told to have come from there: most of it did.
+        """
         with self.database.write() as database:
             old = rows.message(database, message_id)
             if old.status == "streaming":
                 raise UsageMistake("The answer is still being written.", hint="Stop it first.")
             added = rows.add(database, old.conversation_id, old.parent_id, old.role, content)
             pictures.copy(database, old.id, added)
+            if old.target is not None and old.target.kind != "local":
+                kept = rows.kept(old.target)
+                database.execute("UPDATE messages SET target = ? WHERE id = ?", [kept, added])
             return rows.message(database, added)
 
     def select_version(self, message_id: str, offset: int) -> Message:

@@ -113,6 +113,12 @@ def test_what_was_never_sent_is_not_marked_as_sent() -> None:
     assert to_transcript(answer(API, error=Failed("overloaded", "No."))).leaves
 
 
+def test_an_answer_edited_by_hand_keeps_the_mark_of_where_it_came_from() -> None:
+    shown = to_transcript(answer(API))
+    assert (shown.badge, shown.leaves) == ("API · api.mistral.ai · edited by you", True)
+    assert not any(group.has_sent for group in facts_of(answer(API)))
+
+
 def test_failures_on_this_machine_keep_their_own_ways() -> None:
     assert to_transcript(answer(LOCAL, error=Failed("engine_crashed", "Gone."))).ways == ()
 

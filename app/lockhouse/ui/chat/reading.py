@@ -168,7 +168,13 @@ def _badge(message: Message) -> str:
     if not _was_sent(message):
         return NOTHING_SENT
     finished = message.provenance.finished if message.provenance else None
-    return badge_words(info.kind, (finished.host if finished else "") or info.host)
+    badge = badge_words(info.kind, (finished.host if finished else "") or info.host)
+    return f"{badge} · edited by you" if _is_edited(message) else badge
+
+
+def _is_edited(message: Message) -> bool:
+    """Whether a person wrote this version of an answer: a target's own tells how it came about."""
+    return message.status == "complete" and message.provenance is None
 
 
 def stats(finished: Finished) -> tuple[str, ...]:
@@ -195,7 +201,8 @@ def facts_of(message: Message) -> tuple[FactGroup, ...]:
     """Everything that is known about how an answer came about; first who else gave it."""
     groups = [FactGroup("Answer", _answer_facts(message))]
     elsewhere = message.target is not None and message.target.kind != "local"
-    origin = FactGroup("Where it came from", _origin_facts(message), has_sent=elsewhere)
+    has_sent = elsewhere and not _is_edited(message)  # that is with the version before
+    origin = FactGroup("Where it came from", _origin_facts(message), has_sent=has_sent)
     if elsewhere:
         groups.append(origin)
     if message.provenance is not None or (message.error and message.error.cost is not None):

@@ -145,8 +145,23 @@ class Composer(QFrame):
         self._queue = QueueState("")
         self._rebuild_chips()
 
-    def clear_sent(self) -> None:
-        """What was typed is on its way."""
+    @property
+    def chat(self) -> str:
+        """The conversation that it writes into; "" is a new one."""
+        return self._chat
+
+    @property
+    def message(self) -> str:
+        """What would be sent now."""
+        return with_attachments(self.edit.toPlainText().strip(), self._attachments)
+
+    def clear_sent(self, chat: str, text: str) -> None:
+        """That text is on its way. What was typed since stays, in that chat or in another one."""
+        if chat != self._chat:
+            self._kept_pictures.pop(chat, None)
+            return
+        if text != self.message:
+            return
         self._attachments.clear()
         self._pictures.clear()
         self.edit.clear()
@@ -203,8 +218,11 @@ class Composer(QFrame):
             return found[0]
         return chosen
 
-    def add_picture(self, ready: Ready) -> None:
-        """A picture that was made ready."""
+    def add_picture(self, chat: str, ready: Ready) -> None:
+        """A picture that was made ready for that chat, which may not be the open one any more."""
+        if chat != self._chat:
+            self._kept_pictures.setdefault(chat, []).append(ready)
+            return
         if len(self._pictures) == MAX_PICTURES:
             self._tell(InvalidInput(f"At most {MAX_PICTURES} pictures can go along."))
             return
@@ -275,7 +293,7 @@ class Composer(QFrame):
             self._send()
 
     def _send(self) -> None:
-        text = with_attachments(self.edit.toPlainText().strip(), self._attachments)
+        text = self.message
         if not text.strip() and not self._pictures:
             return
         if self._pictures and not self._may_see(self._pictures[0].image.name or "the picture"):

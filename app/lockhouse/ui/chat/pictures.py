@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QObject, QSize, Qt, Signal
-from PySide6.QtGui import QImage, QImageReader
+from PySide6.QtGui import QColorSpace, QImage, QImageReader
 
 from lockhouse.core.answering import Image
 from lockhouse.core.errors import InvalidInput, LockhouseError
 from lockhouse.ui import wording
+from lockhouse.ui.chat.picture_file import holds_more
 from lockhouse.ui.jobs import Jobs
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
@@ -31,13 +32,6 @@ _TYPES = {
     "jpeg": "image/jpeg",
     "webp": "image/webp",
     "gif": "image/gif",
-}
-# Where in a file of each kind something besides the picture is kept.
-_EXTRA = {
-    "image/jpeg": (b"Exif\0\0", b"http://ns.adobe.com/xap", b"Photoshop 3.0", b"\xff\xfe"),
-    "image/png": (b"eXIf", b"tEXt", b"zTXt", b"iTXt"),
-    "image/webp": (b"EXIF", b"XMP "),
-    "image/gif": (),
 }
 
 
@@ -93,7 +87,7 @@ def make_ready(data: bytes, name: str) -> Ready:
     if picture.isNull():
         raise InvalidInput(f"{name} cannot be read: {reader.errorString()}.")
     too_large = max(picture.width(), picture.height()) > MAX_SIDE or len(data) > MAX_BYTES
-    has_extra = any(mark in data for mark in _EXTRA[media_type])
+    has_extra = holds_more(data, media_type)
     if not too_large and not has_extra:
         image = Image(media_type, data, name)
         return Ready(image, picture.width(), picture.height(), "", _small(picture))
@@ -118,7 +112,7 @@ def _made_again(picture: QImage, name: str, *, scaled: bool, cleaned: bool) -> R
     if picture.size() != before:
         notes.append(f"scaled down from {before.width()} × {before.height()}")
     if cleaned:
-        notes.append("what the camera wrote into it was left out")
+        notes.append("what else was in the file was left out")
     image = Image(media_type, data, name)
     return Ready(image, picture.width(), picture.height(), ", ".join(notes), _small(picture))
 
@@ -132,7 +126,10 @@ def _fitted(picture: QImage, most: QSize) -> QImage:
 
 
 def _written(picture: QImage) -> tuple[str, bytes]:
-    """Without anything besides the picture: texts are not written again."""
+    """Without anything besides the picture: texts and the screen's own colours are not written."""
+    if picture.colorSpace().isValid():
+        picture = picture.convertedToColorSpace(QColorSpace(QColorSpace.NamedColorSpace.SRgb))
+        picture.setColorSpace(QColorSpace())
     bare = picture.convertToFormat(
         QImage.Format.Format_RGBA8888 if picture.hasAlphaChannel() else QImage.Format.Format_RGB888
     )
@@ -155,20 +152,20 @@ def _small(picture: QImage) -> QImage:
 class Pictures(QObject):
     """Reads pictures away from the window's thread."""
 
-    ready = Signal(object)  # Ready
+    ready = Signal(str, object)  # the chat that it goes into, Ready
     failed = Signal(object)  # LockhouseError
 
     def __init__(self, jobs: Jobs, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._jobs = jobs
 
-    def take(self, source: Path | QImage) -> None:
-        """A file, or a picture from the clipboard."""
+    def take(self, source: Path | QImage, chat: str) -> None:
+        """A file, or a picture from the clipboard; reading takes longer than changing the chat."""
 
         def work() -> Ready:
             return read_picture(source) if isinstance(source, Path) else from_clipboard(source)
 
-        self._jobs.run(work, self.ready.emit, self.failed.emit)
+        self._jobs.run(work, lambda ready: self.ready.emit(chat, ready), self.failed.emit)
 
     def thumbnail(self, load: Callable[[], Image], take: Callable[[QImage], None]) -> None:
         """Of a picture that is kept."""

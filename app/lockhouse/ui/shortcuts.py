@@ -41,6 +41,7 @@ SHORTCUTS: tuple[Shortcut, ...] = (
     Shortcut("find", "Chats", "Find in this chat", ("Ctrl+F",)),
     Shortcut("stop", "Answers", "Stop the answer, or close what is open", ("Esc",)),
     Shortcut("regenerate", "Answers", "Answer again", ("Ctrl+R",)),
+    Shortcut("ask_elsewhere", "Answers", "Ask this of somebody else", ("Ctrl+Shift+A",)),
     Shortcut("copy_answer", "Answers", "Copy the last answer", ("Ctrl+Shift+C",)),
     Shortcut("focus_composer", "Answers", "Go to the message box", ("Shift+Esc",)),
     Shortcut("details", "Answers", "Show or hide details", ("Ctrl+I",)),

@@ -10,10 +10,16 @@ import pytest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from lockhouse.gate import launching
+from lockhouse.gate.network import Network
+from lockhouse.gate.providers import Provider
 from lockhouse.ui.app import build
 from lockhouse.ui.theme import Theme
-from lockhouse.workspace import Workspace, open_workspace
+from lockhouse.workspace import Workspace, open_workspace, paths_for
+from tests.remote.replies import Reply
+from tests.remote.server import RemoteServer
 from tests.ui.window.driving import OpenWindow, Window, close
+from tests.ui.window.elsewhere import CLOUD
 
 
 @pytest.fixture(scope="session")
@@ -104,3 +110,39 @@ def answering(open_window: OpenWindow, shared_home: Path) -> Window:
     made = open_window(shared_home, prepare=brief)
     made.page.new_chat()
     return made
+
+
+@pytest.fixture
+def server() -> Iterator[RemoteServer]:
+    with RemoteServer(reply=Reply(pieces=("Grüße", " from", " elsewhere."))) as running:
+        yield running
+
+
+@pytest.fixture
+def open_home(home: Path, server: RemoteServer) -> Iterator[Path]:
+    """A home that is open for the loopback provider and nobody else."""
+    paths = paths_for(home)
+    Network(paths.network).open([server.host])
+    launching.start_broker(paths.network, paths.run, paths.logs)
+    yield home
+    for channel in launching._started:
+        channel.close()
+    launching._started.clear()
+
+
+@pytest.fixture
+def cloud(open_window: OpenWindow, open_home: Path, server: RemoteServer) -> Window:
+    """A window that knows the provider as an API that takes no key."""
+
+    def prepare(workspace: Workspace) -> None:
+        workspace.save_settings(temperature=0.0, answer_max_tokens=24)
+        workspace.providers.add(
+            Provider("cloudy", "Cloudy", "openai", "cloud", (server.endpoint,), key="none")
+        )
+        workspace.providers.choose("cloudy", "large")
+
+    window = open_window(open_home, prepare=prepare)
+    window.until(lambda: window.app.chat.forwarding.destination(CLOUD) is not None)
+    window.until(lambda: window.app.network.view.is_open)
+    window.page.new_chat()
+    return window

@@ -3,91 +3,26 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
 from lockhouse.chat.attached import Attachment
-from lockhouse.gate import launching
-from lockhouse.gate.network import Network
-from lockhouse.gate.providers import Provider
-from lockhouse.ui.chat.target_popup import TargetPopup
-from lockhouse.ui.outbound.sheet import OutboundSheet
 from lockhouse.ui.transcript.files import Thumbnail
-from lockhouse.ui.transcript.values import TranscriptAction
-from lockhouse.workspace import Workspace, paths_for
-from tests.remote.replies import Fault, Reply
+from tests.remote.replies import Fault
 from tests.remote.server import RemoteServer
 from tests.ui.window.driving import OpenWindow, Window, close
-
-CLOUD = "cloudy/large"
-offscreen_popups = pytest.mark.qt_log_ignore("This plugin does not support")
-
-
-@pytest.fixture
-def server() -> Iterator[RemoteServer]:
-    with RemoteServer(reply=Reply(pieces=("Grüße", " from", " elsewhere."))) as running:
-        yield running
-
-
-@pytest.fixture
-def open_home(home: Path, server: RemoteServer) -> Iterator[Path]:
-    """A home that is open for the loopback provider and nobody else."""
-    paths = paths_for(home)
-    Network(paths.network).open([server.host])
-    launching.start_broker(paths.network, paths.run, paths.logs)
-    yield home
-    for channel in launching._started:
-        channel.close()
-    launching._started.clear()
-
-
-@pytest.fixture
-def cloud(open_window: OpenWindow, open_home: Path, server: RemoteServer) -> Window:
-    """A window that knows the provider as an API that takes no key."""
-
-    def prepare(workspace: Workspace) -> None:
-        workspace.save_settings(temperature=0.0, answer_max_tokens=24)
-        workspace.providers.add(
-            Provider("cloudy", "Cloudy", "openai", "cloud", (server.endpoint,), key="none")
-        )
-        workspace.providers.choose("cloudy", "large")
-
-    window = open_window(open_home, prepare=prepare)
-    window.until(lambda: window.app.chat.forwarding.destination(CLOUD) is not None)
-    window.until(lambda: window.app.network.view.is_open)
-    window.page.new_chat()
-    return window
-
-
-def act(window: Window, kind: str, message_id: str, text: str = "") -> None:
-    action = TranscriptAction(message_id, kind, text)  # type: ignore[arg-type]
-    window.page.transcript.action_requested.emit(action)
-
-
-def sheet_of(window: Window) -> OutboundSheet:
-    """The sheet, once it shows what would leave."""
-    sheet = window.dialog("outbound_sheet")
-    assert isinstance(sheet, OutboundSheet)
-    window.until(lambda: sheet.shown is not None)
-    return sheet
-
-
-def choose_cloud(window: Window) -> None:
-    window.page.forward.choose(CLOUD)
-    window.stored()
-
-
-def pick_cloud(window: Window) -> None:
-    """Take the first one of the list that opened."""
-    popup = window.page.findChild(TargetPopup)
-    assert popup is not None
-    window.qtbot.keyClick(popup.edit, Qt.Key.Key_Return)
+from tests.ui.window.elsewhere import (
+    CLOUD,
+    act,
+    choose_cloud,
+    offscreen_popups,
+    pick_cloud,
+    sheet_of,
+)
 
 
 def test_what_was_seen_is_what_is_sent_and_the_answer_keeps_its_mark(

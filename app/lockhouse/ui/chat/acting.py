@@ -33,7 +33,7 @@ class Acting:
         self._handlers: Mapping[str, Handler] = {
             "regenerate": self._again,
             "retry_safer": lambda action: chat.answers.retry_safer(action.message_id),
-            "continue": self._continue,
+            "continue": lambda action: forward.ask_for_the_rest(action.message_id),
             "previous_version": lambda action: chat.versions.select(action.message_id, -1),
             "next_version": lambda action: chat.versions.select(action.message_id, +1),
             "branch": lambda action: chat.versions.branch(action.message_id),
@@ -60,18 +60,13 @@ class Acting:
         if handler is not None:
             handler(action)
 
-    def _continue(self, action: TranscriptAction) -> None:
-        """What began elsewhere goes on there, so that its mark stays true."""
-        if self._is_from_elsewhere(action.message_id):
-            self._forward.ask_for_the_rest(action.message_id)
-        else:
-            self._chat.answers.continue_answer(action.message_id)
-
     def _is_from_elsewhere(self, message_id: str) -> bool:
         """Whether somebody gave it to whom the conversation does not go."""
         message = self._thread.message(message_id)
         info = message.target if message else None
-        return info is not None and info.kind != "local" and info.name != self._chat.target
+        if info is None or info.kind == "local":
+            return False
+        return info.name != self._chat.forwarding.full_name(self._chat.target)
 
     def _again(self, action: TranscriptAction) -> None:
         """Of a single task that failed elsewhere: there again, and looked at again."""

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from lockhouse.answer.everything import AllTargets
-from lockhouse.answer.targets import Target
 from lockhouse.chat.conversations import Conversation, Conversations
 from lockhouse.chat.turns import TurnEvent, Turns
-from lockhouse.core.answering import AnswerRequest, Image
+from lockhouse.core.answering import AnswerRequest, Failed, Image
 from lockhouse.core.cancelling import CancelToken
 from lockhouse.core.errors import LockhouseError, NotFound
 from lockhouse.ui.chat.asking import request_for
@@ -32,7 +31,7 @@ from lockhouse.ui.chat.values import (
     Refused,
 )
 from lockhouse.ui.chat.waiting import Waiting
-from lockhouse.ui.jobs import Jobs, ignore
+from lockhouse.ui.jobs import Jobs
 from lockhouse.ui.settings.store import SettingsStore
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ _STILL_WAITS = "What you typed meanwhile still waits. It goes before your next m
 class Answering(QObject):
     """Answers of the open conversation; those of others go on behind it."""
 
-    taken = Signal()  # what was typed is on its way, or waits its turn
+    taken = Signal(str, str)  # of a chat: this text is on its way, or waits its turn
     refused = Signal(object)  # Refused: nothing was stored, the text goes back
     queue_changed = Signal(object)  # QueueState
     noticed = Signal(object)  # Note
@@ -69,7 +68,7 @@ class Answering(QObject):
         self._runs.started.connect(self._answer_started)
         self._runs.ended.connect(self._answer_ended)
         self._waiting = Waiting()
-        self._asked: dict[str, str] = {}
+        self._asked: dict[str, Question] = {}  # by conversation, until it is stored
 
     # -- asking -----------------------------------------------------------------------------
 
@@ -82,7 +81,7 @@ class Answering(QObject):
             self._chat.tasks.message(Question(text, images))
             return
         self._waiting.add(here, text, images, self._chat.target)
-        self.taken.emit()
+        self.taken.emit(here, text)
         if not self._runs.running(here):  # what waited longer goes first
             self._ask_next(here)
         self.tell_queue()
@@ -90,9 +89,16 @@ class Answering(QObject):
     def ask(self, opened: Conversation | None, question: Question, answerer: Answerer) -> None:
         """Ask in that conversation, or in a new one. ``answerer`` is called on another thread."""
         if not question.is_task:
-            self.taken.emit()
+            self.taken.emit(opened.id if opened else "", question.text)
         if opened is None:
-            self._chat.create(lambda created: self._ask(created, question, answerer))
+            self._chat.create(
+                lambda created: self._ask(created, question, answerer),
+                lambda error: self.refused.emit(
+                    _refused(
+                        "", question, Failed(error.code, error.message, error.hint, error.exit_code)
+                    )
+                ),
+            )
         else:
             self._ask(opened, question, answerer)
 
@@ -144,16 +150,12 @@ class Answering(QObject):
         target = self._chat.target
         self.ask_again(message_id, lambda: self._targets.local.get(target).safer())
 
-    def continue_answer(self, message_id: str, answerer: Answerer | None = None) -> None:
-        """Go on where that answer ended, by whom the conversation goes to or by ``answerer``."""
-        target = self._chat.target
+    def continue_answer(self, message_id: str, answerer: Answerer) -> None:
+        """Go on where that answer ended."""
         self._run_on(
             lambda request: (
                 lambda cancel: self._turns.continue_answer(
-                    message_id,
-                    target=answerer() if answerer else target,
-                    request=request,
-                    cancel=cancel,
+                    message_id, target=answerer(), request=request, cancel=cancel
                 )
             )
         )
@@ -172,28 +174,23 @@ class Answering(QObject):
         here = self._chat.conversation_id
         self.queue_changed.emit(QueueState(here, self._waiting.of(here)))
 
+    def take_up(self) -> None:
+        """A conversation was opened: what waits in it is shown, and that it does."""
+        self.tell_queue()
+        here = self._chat.conversation_id
+        if self._waiting.of(here) and not self._runs.running(here):
+            self.noticed.emit(Note(_STILL_WAITS))
+
     def keep_queues(self) -> None:
         """Messages that still wait become part of their chat's draft: the window closes."""
 
-        def keep(conversation_id: str, waiting: str) -> None:
-            draft = self._conversations.get(conversation_id).draft
-            both = f"{draft}\n\n{waiting}".strip()
-            self._conversations.save_draft(conversation_id, both)
-
         for conversation_id, queue in self._waiting.empty().items():
-            waiting = "\n\n".join(entry.text for entry in queue)
-            self._jobs.run_in_order(
-                lambda key=conversation_id, text=waiting: keep(key, text),  # type: ignore[misc]
-                lambda _: None,
-                ignore,
-            )
+            self._chat.give_back(conversation_id, "\n\n".join(entry.text for entry in queue))
 
     # -- inside -----------------------------------------------------------------------------
 
     def _ask(self, conversation: Conversation, question: Question, answerer: Answerer) -> None:
         request = request_for(self._settings.current, conversation.parameters)
-        if not question.is_task:
-            self._asked[conversation.id] = question.text
 
         def ask(cancel: CancelToken) -> Iterator[TurnEvent]:
             return self._turns.ask(
@@ -208,7 +205,12 @@ class Answering(QObject):
                 task=question.task,
             )
 
-        self._runs.start(conversation.id, ask)
+        if self._runs.start(conversation.id, ask):
+            self._asked[conversation.id] = question
+        elif not question.is_task:  # another one was faster
+            target = conversation.target
+            self._waiting.add(conversation.id, question.text, question.images, target)
+            self.tell_queue()
 
     def _run_on(self, make: Callable[[AnswerRequest], TurnFactory]) -> None:
         opened = self._chat.conversation
@@ -222,9 +224,9 @@ class Answering(QObject):
         self._chat.read_message(started.conversation_id, started.answer.id)
 
     def _answer_ended(self, ended: AnswerEnded) -> None:
-        text = self._asked.pop(ended.conversation_id, "")
+        question = self._asked.pop(ended.conversation_id, None)
         if ended.failed is not None and not ended.message_id:
-            self._refuse(Refused(ended.conversation_id, text, ended.failed))
+            self._refuse(_refused(ended.conversation_id, question, ended.failed))
             return
         self._chat.stored.emit(ended.conversation_id)
         if ended.message_id:
@@ -238,21 +240,24 @@ class Answering(QObject):
             self.noticed.emit(Note(_STILL_WAITS))
 
     def _ask_next(self, conversation_id: str) -> None:
-        """Ask what waits there longest."""
-        waiting = self._waiting.take_first(conversation_id)
-        self.tell_queue()
+        """Ask what waits there longest. It waits on where the person has to look at it first."""
+        waiting = self._waiting.of(conversation_id)[0]
         question = Question(waiting.text, waiting.images)
 
-        def answerer(chat: Conversation) -> Target:
+        def pass_on(chat: Conversation) -> None:
             # Elsewhere only where that was so when it was typed and still is.
             is_elsewhere = self._chat.forwarding.is_elsewhere(chat.target)
             moved = chat.target != waiting.target and is_elsewhere
-            return self._targets.get(waiting.target if moved else chat.target)
+            target = waiting.target if moved else chat.target
+            self._chat.tasks.waiting(chat, question, target, lambda who: go(chat, who))
+
+        def go(chat: Conversation, answerer: Answerer) -> None:
+            if self._waiting.take_back(conversation_id, waiting.id) is not None:
+                self.tell_queue()
+                self._ask(chat, question, answerer)
 
         self._jobs.run_in_order(
-            lambda: self._conversations.get(conversation_id),
-            lambda chat: self._ask(chat, question, lambda: answerer(chat)),
-            self._chat.fail,
+            lambda: self._conversations.get(conversation_id), pass_on, self._chat.fail
         )
 
     def _refuse(self, refused: Refused) -> None:
@@ -270,3 +275,10 @@ class Answering(QObject):
             lambda _: self.refused.emit(refused),
             tell_gone,
         )
+
+
+def _refused(conversation_id: str, question: Question | None, failed: Failed) -> Refused:
+    """A task has nothing to give back: what it is about still stands where it was."""
+    if question is None or question.task:
+        return Refused(conversation_id, "", failed)
+    return Refused(conversation_id, question.text, failed, images=question.images)

@@ -27,7 +27,7 @@ from lockhouse.ui.chat.runs import Runs
 from lockhouse.ui.chat.tasks import Tasks
 from lockhouse.ui.chat.values import MessageChanged, OpenedChat, PathChanged
 from lockhouse.ui.chat.versions import Versions
-from lockhouse.ui.jobs import Jobs, ignore
+from lockhouse.ui.jobs import Failure, Jobs, ignore
 from lockhouse.ui.settings.store import SettingsStore
 
 _Result = TypeVar("_Result")
@@ -114,7 +114,7 @@ class ChatController(QObject):
                 return
             self._open = result[0]
             self.opened.emit(OpenedChat(result[0], tuple(result[1]), scroll_to, highlight))
-            self.answers.tell_queue()
+            self.answers.take_up()
 
         def fail(error: LockhouseError) -> None:
             if isinstance(error, NotFound):
@@ -220,6 +220,27 @@ class ChatController(QObject):
                 self.fail,
             )
 
+    def drop_draft(self, conversation_id: str, text: str) -> None:
+        """Its draft was sent; another one that was typed since stays."""
+        if not conversation_id:
+            self._new_draft = "" if self._new_draft.strip() == text else self._new_draft
+            return
+
+        def drop() -> None:
+            if self._conversations.get(conversation_id).draft.strip() == text:
+                self._conversations.save_draft(conversation_id, "")
+
+        self._jobs.run_in_order(drop, lambda _: None, ignore)
+
+    def give_back(self, conversation_id: str, text: str) -> None:
+        """What could not be asked in a chat that is not open becomes part of its draft."""
+
+        def keep() -> None:
+            draft = self._conversations.get(conversation_id).draft
+            self._conversations.save_draft(conversation_id, f"{draft}\n\n{text}".strip())
+
+        self._jobs.run_in_order(keep, lambda _: None, ignore)
+
     @property
     def new_draft(self) -> str:
         """What was typed in a new chat."""
@@ -231,7 +252,7 @@ class ChatController(QObject):
 
     # -- for its parts ----------------------------------------------------------------------
 
-    def create(self, then: Callable[[Conversation], None]) -> None:
+    def create(self, then: Callable[[Conversation], None], failed: Failure) -> None:
         """Store the new chat as it was set up, show it, and go on with it."""
         target, system, parameters = self._new_target, self.system, self._new_parameters
 
@@ -251,7 +272,7 @@ class ChatController(QObject):
             self.opened.emit(OpenedChat(created))
             then(created)
 
-        self._jobs.run_in_order(work, begin, self.fail)
+        self._jobs.run_in_order(work, begin, failed)
 
     def change(
         self, work: Callable[[], _Result], tell: Callable[[_Result], None] | None = None

@@ -45,6 +45,11 @@ class Drafts(QObject):
             self._kept = draft
             self._chat.save_draft(self._loaded_id, draft)
 
+    def forget_sent(self, chat: str, text: str) -> None:
+        """What was typed in a chat that is not open any more is on its way: no draft of it now."""
+        if chat != self._loaded_id:
+            self._chat.drop_draft(chat, text)
+
     def forget(self) -> None:
         """Its chat is gone: there is nothing to keep it in."""
         self._loaded_id = None

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lockhouse.answer.remote import RemoteTarget
+from lockhouse.answer.remote import RemoteTarget, info_of
 from lockhouse.answer.targets import Target, TargetInfo
 from lockhouse.core.answering import AnswerRequest
 from lockhouse.core.errors import LockhouseError
 from lockhouse.gate.network import allows, split_host
 from lockhouse.gate.outbound import Outbound
-from lockhouse.gate.providers import Provider, RemoteModel
+from lockhouse.gate.providers import Provider
 from lockhouse.gate.sent import SentRequest
 from lockhouse.ui.chat.destinations import Destination
 from lockhouse.ui.outbound.values import Obstacle, Shown
@@ -56,9 +56,27 @@ class Elsewhere:
         remote = self._workspace.remotes.get(target)
         return Shown(remote.preview(request), money=self.money())
 
-    def may_send(self, target: str) -> bool:
-        """Whether something may go there without a question."""
-        return self._workspace.remotes.get(target).may_send()
+    def default(self) -> Target:
+        """Who answers where nobody was chosen. Never an API."""
+        return self._workspace.targets.default()
+
+    def full_name(self, target: str) -> str:
+        """The name in the lists; the same where nobody is called so."""
+        try:
+            return self._workspace.targets.get(target).info.name
+        except LockhouseError:
+            return target
+
+    def may_pass(self, target: str) -> tuple[str, bool]:
+        """Its full name, and whether something may go there without a question.
+
+        Where nobody is called so, nothing can leave: whoever is asked then says what is wrong.
+        """
+        try:
+            found = self._workspace.targets.get(target)
+        except LockhouseError:
+            return target, True
+        return found.info.name, not isinstance(found, RemoteTarget) or found.may_send()
 
     def allow(self, outbound: Outbound) -> None:
         """Send to that provider without a question from now on."""
@@ -107,12 +125,9 @@ class Elsewhere:
                 yield Destination(_bare(provider), obstacle)
                 continue
             for model in models:
-                info = self._target(provider, model).info
+                info = info_of(provider, model, self._workspace.budget)
                 sees = "vision" in model.capabilities if model.capabilities else None
                 yield Destination(info, obstacle, is_suggested=not model.is_chosen, sees=sees)
-
-    def _target(self, provider: Provider, model: RemoteModel) -> RemoteTarget:
-        return self._workspace.remotes.get(f"{provider.name}/{model.name}")
 
     def _obstacle(self, provider: Provider, key_state: str) -> Obstacle | None:
         if provider.key == "required" and key_state not in _HAS_KEY:

@@ -84,6 +84,7 @@ class ForwardView(QObject):
         self._local = tuple(
             Destination(info, sees=False) for info in targets if info.kind == "local"
         )
+        self._chat.forwarding.here = frozenset(one.info.name for one in self._local)
         self.show_choice()
 
     def follow_network(self, view: NetworkView) -> None:
@@ -95,9 +96,11 @@ class ForwardView(QObject):
 
     def show_choice(self) -> None:
         """Another conversation, another target, or other targets to choose from."""
-        chosen = self._chat.target or self._default
-        self._composer.set_destinations((*self._local, *self._chat.forwarding.destinations), chosen)
-        self._thread.offer_selection(offered=bool(self._chat.forwarding.destinations))
+        forwarding = self._chat.forwarding
+        forwarding.look_up(self._chat.target)
+        chosen = forwarding.full_name(self._chat.target) or self._default
+        self._composer.set_destinations((*self._local, *forwarding.destinations), chosen)
+        self._thread.offer_selection(offered=bool(forwarding.destinations))
         self._shown = None
         self._say()
         self._pause.start()
@@ -167,9 +170,12 @@ class ForwardView(QObject):
 
         self._chat.forwarding.estimate(found.info.name, draft)
 
-    def _show_estimate(self, shown: Shown | None) -> None:
-        self._shown = shown
-        self._say()
+    def _show_estimate(self, target: str, shown: Shown | None) -> None:
+        """Of whom was chosen when it was asked for; another one is told of by another estimate."""
+        found = self._composer.destination
+        if found is not None and found.info.name == target:
+            self._shown = shown
+            self._say()
 
     # -- the sheet --------------------------------------------------------------------------
 
@@ -238,7 +244,7 @@ class ForwardView(QObject):
             self.ask_about_document(files[number])
 
     def ask_for_the_rest(self, message_id: str) -> None:
-        """Who began that answer elsewhere goes on with it."""
+        """What began elsewhere goes on there, so that its mark stays true."""
         message = self._thread.message(message_id)
         if message is not None:
             self._chat.tasks.rest(message, has_before=self._has_before(message))

@@ -31,7 +31,8 @@ class Passage:
     """Something that wants to go to a target. ``must_ask``: the sheet comes in any case.
 
     ``go`` starts the answer, by whoever answers; ``local`` is who answers on this machine, None
-    where only the target itself can.
+    where only the target itself can. ``is_seen``: whether its chat is looked at; of one that is
+    not, nothing is asked and nothing is sent.
     """
 
     target: str
@@ -40,6 +41,7 @@ class Passage:
     go: Callable[[Answerer, Wish], None]
     local: Answerer | None
     must_ask: bool = False
+    is_seen: Callable[[], bool] = lambda: True
 
 
 class Forwarding(QObject):
@@ -47,7 +49,7 @@ class Forwarding(QObject):
 
     listed = Signal(object)  # tuple[Destination, ...]
     sheet_wanted = Signal(object)  # Passage
-    estimated = Signal(object)  # Shown, or None where nothing can be told
+    estimated = Signal(str, object)  # target, and Shown or None where nothing can be told
     failed = Signal(object)  # LockhouseError
 
     def __init__(self, elsewhere: Elsewhere, jobs: Jobs, parent: QObject | None = None) -> None:
@@ -55,7 +57,10 @@ class Forwarding(QObject):
         self._elsewhere = elsewhere
         self._jobs = jobs
         self._passing = False
+        self._reading = self._stale = False
         self._estimate: JobHandle | None = None
+        self._full_names: dict[str, str] = {}  # of targets that were named otherwise
+        self.here: frozenset[str] = frozenset()  # names of the models of this machine
         self.destinations: tuple[Destination, ...] = ()
         self.recent: tuple[str, ...] = ()  # names of targets, last used first
 
@@ -64,23 +69,54 @@ class Forwarding(QObject):
     def refresh(self) -> None:
         """Look again: keys, doors, providers or chosen models may be others."""
 
+        if self._reading:  # a keyring may keep one waiting: one look at a time
+            self._stale = True
+            return
+        self._reading, self._stale = True, False
+
         def work() -> tuple[tuple[Destination, ...], tuple[str, ...]]:
             return self._elsewhere.destinations(), self._elsewhere.recent()
 
         def take(found: tuple[tuple[Destination, ...], tuple[str, ...]]) -> None:
+            end()
             if found != (self.destinations, self.recent):
                 self.destinations, self.recent = found
+                self._full_names.clear()
                 self.listed.emit(self.destinations)
 
-        self._jobs.run(work, take, ignore)
+        def end(_error: LockhouseError | None = None) -> None:
+            self._reading = False
+            if self._stale:
+                self.refresh()
+
+        self._jobs.run(work, take, end)
 
     def destination(self, target: str) -> Destination | None:
         """The target elsewhere of that name."""
-        return next((one for one in self.destinations if one.info.name == target), None)
+        name = self.full_name(target)
+        return next((one for one in self.destinations if one.info.name == name), None)
+
+    def full_name(self, target: str) -> str:
+        """The name in the lists, of a target that a command may have named in short."""
+        return self._full_names.get(target, target)
+
+    def look_up(self, target: str) -> None:
+        """Find out its full name where the lists have it not; ``listed`` tells when it came."""
+        is_listed = any(one.info.name == target for one in self.destinations)
+        if not target or is_listed or target in self.here or target in self._full_names:
+            return
+        self._full_names[target] = target
+
+        def take(name: str) -> None:
+            if name != target:
+                self._full_names[target] = name
+                self.listed.emit(self.destinations)
+
+        self._jobs.run(lambda: self._elsewhere.full_name(target), take, ignore)
 
     def is_elsewhere(self, target: str) -> bool:
         """Whether a name means a target elsewhere, as far as is known."""
-        head, slash, _ = target.partition("/")
+        head, slash, _ = self.full_name(target).partition("/")
         return bool(slash) and any(one.info.provider == head for one in self.destinations)
 
     def take_up(self, destination: Destination) -> None:
@@ -97,7 +133,10 @@ class Forwarding(QObject):
     def pass_on(self, passage: Passage) -> None:
         """Let it go, or show it first. What waits for an answer to that is not asked twice."""
         name = passage.target
-        if not self.is_elsewhere(name):
+        if not name:  # the default itself, and never whom the conversation goes to by then
+            passage.go(self._elsewhere.default, Wish())
+            return
+        if name in self.here:
             passage.go(lambda: name, Wish())
             return
         if self._passing:
@@ -107,18 +146,20 @@ class Forwarding(QObject):
             return
         self._passing = True
 
-        def take(allowed: bool) -> None:  # noqa: FBT001 - the outcome of the job
+        def take(found: tuple[str, bool]) -> None:
             self._passing = False
-            if allowed:
-                passage.go(lambda: name, Wish())
-            else:
-                self.sheet_wanted.emit(passage)
+            full_name, is_allowed = found
+            if is_allowed:
+                passage.go(lambda: full_name, Wish())
+            elif passage.is_seen():
+                self.sheet_wanted.emit(replace(passage, target=full_name))
 
         def fail(error: LockhouseError) -> None:
             self._passing = False
             self.failed.emit(error)
 
-        self._jobs.run_in_order(lambda: self._elsewhere.may_send(name), take, fail)
+        # Not what is known here decides, but what is so: lists may be older, names shorter.
+        self._jobs.run_in_order(lambda: self._elsewhere.may_pass(name), take, fail)
 
     def prepare(
         self, passage: Passage, wish: Wish, done: Callable[[Shown], None], failed: Failure
@@ -157,8 +198,8 @@ class Forwarding(QObject):
             self._estimate.cancel()
         self._estimate = self._jobs.run(
             lambda: self._elsewhere.estimated(target, draft(Wish())),
-            self.estimated.emit,
-            lambda _: self.estimated.emit(None),
+            lambda shown: self.estimated.emit(target, shown),
+            lambda _: self.estimated.emit(target, None),
         )
 
     def show_sent(self, message_id: str, take: Callable[[tuple[SentRequest, ...]], None]) -> None:

@@ -40,10 +40,13 @@ class Notices:
     def tell_refused(self, refused: Refused) -> None:
         """A question was not even stored: it is given back, and why is told."""
         composer, banners = self._work.composer, self._work.banners
+        has_any = bool(refused.text.strip() or refused.images)
         if refused.conversation_id == self._chat.conversation_id:
             composer.set_running(running=False)
-            if not composer.draft:
-                composer.take_back(refused.text)
+            if has_any:
+                composer.take_back(refused.text, refused.images)
+        elif has_any and refused.conversation_id:
+            self._chat.give_back(refused.conversation_id, refused.text)
         if refused.is_gone:
             return  # told by itself
         failed = refused.failed

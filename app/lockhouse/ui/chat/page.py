@@ -50,6 +50,7 @@ class ChatPage(QWidget):
     titled = Signal(str)  # what the page is about now
     key_wanted = Signal(str)  # a provider's name: its key has to be set
     door_wanted = Signal(str)  # likewise: a door has to be opened for it
+    provider_wanted = Signal(str)  # likewise: its models have to be chosen
     gate_wanted = Signal()  # who can answer beside this machine, and what may be spent
 
     def __init__(
@@ -129,6 +130,7 @@ class ChatPage(QWidget):
         chat.exporting.noticed.connect(self.notices.say)
         chat.exporting.failed.connect(self.show_error)
         chat.answers.taken.connect(self.composer.clear_sent)
+        chat.answers.taken.connect(self.drafts.forget_sent)
         chat.pictures.ready.connect(self.composer.add_picture)
         chat.pictures.failed.connect(self.show_error)
         chat.stored.connect(lambda _: listing.refresh())
@@ -163,7 +165,7 @@ class ChatPage(QWidget):
         composer.sent.connect(chat.answers.send)
         composer.stop_wanted.connect(chat.answers.stop)
         composer.target_chosen.connect(lambda _: self._show_context())
-        composer.picture_wanted.connect(chat.pictures.take)
+        composer.picture_wanted.connect(lambda one: chat.pictures.take(one, composer.chat))
         composer.queued_edit_wanted.connect(self._edit_queued)
         composer.queued_drop_wanted.connect(chat.answers.unqueue)
         composer.settings_wanted.connect(lambda: self.aside.open("prompt"))
@@ -222,6 +224,13 @@ class ChatPage(QWidget):
         answer = self.thread_.last("assistant") or self.thread_.last("user")
         if answer is not None:
             self._controller.answers.regenerate(answer.id)
+
+    def ask_elsewhere(self) -> None:
+        """What is selected, or else the message that has the keyboard, or the last one."""
+        if self.transcript.selected_text().strip():
+            self.transcript.forward_selection()
+        elif message := self.thread_.message(self.transcript.focused) or self.thread_.newest:
+            self.forward.ask_about_turn(message.id)
 
     def copy_last_answer(self) -> None:
         """The last answer, as it was written, on the clipboard."""
@@ -366,6 +375,8 @@ class ChatPage(QWidget):
             self.key_wanted.emit(provider)
         elif way == "door":
             self.door_wanted.emit(provider)
+        elif way == "models":
+            self.provider_wanted.emit(provider)
         else:
             self.gate_wanted.emit()
 

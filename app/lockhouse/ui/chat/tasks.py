@@ -5,6 +5,7 @@ A single task goes to the target that was picked for it; the conversation keeps 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -68,25 +69,32 @@ class Tasks:
         self._turn(message.id, target, what, task="turn", has_before=has_before)
 
     def rest(self, message: Message, *, has_before: bool) -> None:
-        """The rest of an answer from elsewhere, by who began it: nobody else's would be its own."""
+        """The rest of an answer, by whom the conversation goes to.
+
+        One from elsewhere goes on with who began it: nobody else's words would be its own.
+        """
         opened, info = self._chat.conversation, message.target
-        if opened is None or info is None:
+        if opened is None:
             return
+        target, is_task = self._chat.target, False
+        if info is not None and info.kind != "local":
+            target, is_task = info.name, info.name != self._chat.forwarding.full_name(target)
 
         def draft(wish: Wish) -> AnswerRequest:
             made = self._turns.request_again(
                 message.id,
                 request=request_for(self._settings.current, opened.parameters),
-                alone=wish.alone,
-                task="turn",
+                alone=wish.alone and is_task,
+                task="turn" if is_task else "",
             )
             return msgspec.structs.replace(made, prefill=message.content)
 
         def go(answerer: Answerer, _wish: Wish) -> None:
             self._chat.answers.continue_answer(message.id, answerer)
 
-        subject = Subject("turn", "The rest of this answer", has_before=has_before)
-        self._pass(Passage(info.name, subject, draft, go, None, must_ask=True))
+        kind: SubjectKind = "turn" if is_task else "message"
+        subject = Subject(kind, "The rest of this answer", has_before=has_before and is_task)
+        self._pass(Passage(target, subject, draft, go, None, must_ask=is_task))
 
     def text(
         self,
@@ -120,6 +128,22 @@ class Tasks:
     ) -> AnswerRequest:
         """What the message that is being typed would ask. Waits for the disk."""
         return self._request(opened, Question(text, images))
+
+    def waiting(
+        self, opened: Conversation, question: Question, target: str, go: Callable[[Answerer], None]
+    ) -> None:
+        """What was typed while another answer ran, now that its turn has come."""
+        chat = self._chat
+        chat.forwarding.pass_on(
+            Passage(
+                target,
+                Subject("message", "Your waiting message"),
+                lambda _: self._request(opened, question),
+                lambda answerer, _: go(answerer),
+                None if question.images else self._local,
+                is_seen=lambda: chat.conversation_id == opened.id,
+            )
+        )
 
     # Inside
 

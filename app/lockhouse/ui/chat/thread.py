@@ -51,6 +51,11 @@ class Thread:
         """One of them."""
         return next((one for one in self._messages if one.id == message_id), None)
 
+    @property
+    def newest(self) -> Message | None:
+        """The latest message, whoever wrote it."""
+        return self._messages[-1] if self._messages else None
+
     def last(self, role: str) -> Message | None:
         """The latest message of a role."""
         return next((one for one in reversed(self._messages) if one.role == role), None)

@@ -146,9 +146,10 @@ class QueueState:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A question that could not even be stored; its text is given back."""
+    """A question that could not even be stored; what was typed is given back."""
 
     conversation_id: str
     text: str
     failed: Failed
     is_gone: bool = False  # because its chat was deleted elsewhere
+    images: tuple[Image, ...] = ()

@@ -24,10 +24,6 @@ class Waiting:
         entry = QueuedText(f"queued-{next(self._numbers)}", text, images, target)
         self._queues.setdefault(conversation_id, []).append(entry)
 
-    def take_first(self, conversation_id: str) -> QueuedText:
-        """The one that waits longest; its turn has come."""
-        return self._queues[conversation_id].pop(0)
-
     def take_back(self, conversation_id: str, queued_id: str) -> QueuedText | None:
         """One of them, wherever it stands; None where it is gone already."""
         queue = self._queues.get(conversation_id, [])

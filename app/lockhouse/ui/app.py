@@ -19,7 +19,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog
 
 import lockhouse
 from lockhouse import processes, seal
-from lockhouse.core.errors import StorageError
+from lockhouse.core.errors import LockhouseError, StorageError
 from lockhouse.storage.settings import Settings
 from lockhouse.ui.chat.controller import ChatController
 from lockhouse.ui.chat.elsewhere import Elsewhere
@@ -96,7 +96,7 @@ class App(QObject):
         self.memory = MemoryController(workspace.planner, workspace.engines, self.jobs, self)
         self.transfers = TransferController(lambda: workspace.transfers, self.jobs, self)
         self.network = self._make_network()
-        self.providers = ProviderWatch(workspace.providers, self.jobs, self)
+        self.providers = ProviderWatch(workspace.providers, workspace.consents, self.jobs, self)
         workspace.engines.keep_loaded = True  # reading for ten minutes must not cost a reload
         self.machine = Machine(workspace.engines, self.jobs, self)
         self._cards = StarterCards(self.memory, self.settings, self)
@@ -158,6 +158,8 @@ class App(QObject):
         window.status.unload_wanted.connect(self.machine.stop_engines)
         window.status.transfers_pressed.connect(lambda: self._show_models("transfers"))
         self.network.changed.connect(self._show_network)
+        self.network.failed.connect(self._tell_here)
+        self.pages.failed.connect(self._tell_here)
         self.transfers.listed.connect(
             lambda listed: window.status.show_downloads(downloads_words(listed))
         )
@@ -190,13 +192,18 @@ class App(QObject):
         pages.over = window
         pages.import_wanted.connect(self._choose_models)
         pages.chat_wanted.connect(window.chat_with)
-        pages.quit_wanted.connect(self._quit_when_written)
+        pages.quit_wanted.connect(window.close)
         pages.shortcuts_wanted.connect(window.show_shortcuts)
         self.providers.changed.connect(pages.note_providers)
         pages.targets_changed.connect(self.models.refresh)
         pages.targets_changed.connect(self.chat.forwarding.refresh)
         self.network.changed.connect(chat.forward.follow_network)
-        chat.key_wanted.connect(self._ask_key)
+        chat.key_wanted.connect(
+            lambda name: self._on_provider(lambda page: page.dialogs.set_key(name))
+        )
+        chat.provider_wanted.connect(
+            lambda name: self._on_provider(lambda page: page.dialogs.show_models(name))
+        )
         chat.door_wanted.connect(pages.ask_open)
         chat.gate_wanted.connect(lambda: window.show_page("gate"))
 
@@ -304,23 +311,14 @@ class App(QObject):
             self._transfers_begun = True
             self.transfers.start(working=view.is_open)
 
-    def _quit_when_written(self) -> None:
-        """After the permission is stored, or at once when it is already."""
-        if self.network.view.opens_next:
-            self.window.close()
-        else:
-            self.network.changed.connect(self._quit_if_allowed)
+    def _tell_here(self, error: LockhouseError) -> None:
+        """Pages that may not be made yet tell their errors only while they are looked at."""
+        if self.window.page not in ("gate", "models"):
+            self.window.chat.banners.say(error.message, error.hint)
 
-    def _quit_if_allowed(self, view: NetworkView) -> None:
-        if view.opens_next:
-            self.window.close()
-
-    def _ask_key(self, provider: str) -> None:
-        self._on_gate(
-            lambda page: self.pages.gate.providers.with_rows(
-                lambda _: page.dialogs.set_key(provider)
-            )
-        )
+    def _on_provider(self, act: Callable[[GatePage], None]) -> None:
+        """Do something with a provider, as soon as it is known who has a key."""
+        self._on_gate(lambda page: self.pages.gate.providers.when_read(lambda: act(page)))
 
     def _on_gate(self, act: Callable[[GatePage], None]) -> None:
         self.window.show_page("gate")

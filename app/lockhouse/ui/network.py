@@ -94,6 +94,7 @@ class NetworkWatch(QObject):
         self._gate = gate
         self._jobs = jobs
         self._looking = False
+        self._switches = 0  # begun: a look from before the last one says nothing
         self.view = NetworkView()
         self._timer = QTimer(self)
         self._timer.setInterval(_LOOK_EVERY_MS)
@@ -110,17 +111,23 @@ class NetworkWatch(QObject):
         """Look now; a look that is still going on is enough."""
         if not self._looking:
             self._looking = True
-            self._jobs.run(self._read, self._tell, self._not_read)
+            switches = self._switches
+            self._jobs.run(self._read, lambda view: self._looked(view, switches), self._not_read)
 
     def seal(self) -> None:
         """End every broker of this home at once, and keep it sealed."""
         self._switch(self._gate.seal)
 
     def open_to(
-        self, hosts: Sequence[str], lan_hosts: Sequence[str] = (), *, add: bool = False
+        self,
+        hosts: Sequence[str],
+        lan_hosts: Sequence[str] = (),
+        *,
+        add: bool = False,
+        then: Callable[[], None] | None = None,
     ) -> None:
-        """Open to these hosts and to no others, or to these too."""
-        self._switch(lambda: self._gate.unseal(hosts, lan_hosts=lan_hosts, add=add))
+        """Open to these hosts and to no others, or to these too; ``then`` once it is written."""
+        self._switch(lambda: self._gate.unseal(hosts, lan_hosts=lan_hosts, add=add), then)
 
     def hub_names(self) -> tuple[str, ...]:
         """Where models are downloaded from."""
@@ -129,12 +136,20 @@ class NetworkWatch(QObject):
         except LockhouseError:
             return ()
 
-    def _switch(self, work: Callable[[], object]) -> None:
+    def _switch(self, work: Callable[[], object], then: Callable[[], None] | None = None) -> None:
+        self._switches += 1
+
         def switch() -> NetworkView:
             work()
             return self._read()
 
-        self._jobs.run(switch, self._tell, self.failed.emit)
+        def done(view: NetworkView) -> None:
+            self._switches += 1  # a look that began meanwhile may have seen what was before
+            self._tell(view)
+            if then is not None:
+                then()
+
+        self._jobs.run(switch, done, self.failed.emit)
 
     def _read(self) -> NetworkView:
         status, state = self._gate.status(), self._gate.state
@@ -149,8 +164,12 @@ class NetworkWatch(QObject):
             status.bytes_out,
         )
 
-    def _tell(self, view: NetworkView) -> None:
+    def _looked(self, view: NetworkView, switches: int) -> None:
         self._looking = False
+        if switches == self._switches:
+            self._tell(view)
+
+    def _tell(self, view: NetworkView) -> None:
         if view != self.view:
             self.view = view
             self.changed.emit(view)

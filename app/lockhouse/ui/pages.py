@@ -53,6 +53,7 @@ class Pages(QObject):
     quit_wanted = Signal()
     shortcuts_wanted = Signal()
     targets_changed = Signal()
+    failed = Signal(object)  # LockhouseError, of what may have no page yet
 
     def __init__(
         self,
@@ -80,6 +81,7 @@ class Pages(QObject):
         made = GateController(self._workspace, self._jobs, lambda: self._first_seq, self)
         made.providers.changed.connect(self.targets_changed)
         made.price_changed.connect(self.targets_changed)
+        made.failed.connect(self.failed)
         return made
 
     def begin(self) -> None:
@@ -159,7 +161,11 @@ class Pages(QObject):
         network = self._controllers.network
         ways = ways_of(rows, network.hub_names())
         dialog = DoorDialog(self._theme, network.view, ways, wanted=wanted, parent=self.over)
-        dialog.allow_wanted.connect(network.open_to)
+        dialog.allow_wanted.connect(
+            lambda far, near, leave: network.open_to(
+                far, near, then=self.quit_wanted.emit if leave else None
+            )
+        )
         dialog.seal_wanted.connect(network.seal)
         dialog.quit_wanted.connect(self.quit_wanted)
         dialog.finished.connect(dialog.deleteLater)

@@ -1,4 +1,4 @@
-"""Whether providers or their chosen models are others now: a command may have changed them.
+"""Whether providers, their chosen models or what may be sent are others now: by a command.
 
 Hides the looking: what the database says of them is held against what it said before, now and
 then and on a thread.
@@ -9,12 +9,13 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from lockhouse.core.errors import LockhouseError
+from lockhouse.gate.consents import Consent, Consents
 from lockhouse.gate.providers import Provider, Providers, RemoteModel
 from lockhouse.ui.jobs import Jobs
 
 _LOOK_EVERY_MS = 2000
 
-_Known = tuple[tuple[Provider, ...], tuple[RemoteModel, ...]]
+_Known = tuple[tuple[Provider, ...], tuple[RemoteModel, ...], tuple[Consent, ...]]
 
 
 class ProviderWatch(QObject):
@@ -22,9 +23,16 @@ class ProviderWatch(QObject):
 
     changed = Signal()
 
-    def __init__(self, providers: Providers, jobs: Jobs, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        providers: Providers,
+        consents: Consents,
+        jobs: Jobs,
+        parent: QObject | None = None,
+    ) -> None:
         super().__init__(parent)
         self._providers = providers
+        self._consents = consents
         self._jobs = jobs
         self._known: _Known | None = None
         self._looking = False
@@ -44,7 +52,8 @@ class ProviderWatch(QObject):
             self._jobs.run(self._read, self._compare, self._not_read)
 
     def _read(self) -> _Known:
-        return tuple(self._providers.list()), tuple(self._providers.chosen())
+        its = self._providers
+        return tuple(its.list()), tuple(its.chosen()), tuple(self._consents.list())
 
     def _compare(self, found: _Known) -> None:
         self._looking = False

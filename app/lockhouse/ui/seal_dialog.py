@@ -50,7 +50,7 @@ class Way:
 class DoorDialog(QDialog):
     """Says what will be written and what follows from it; quits only when asked to."""
 
-    allow_wanted = Signal(object, object)  # hosts, hosts that must be near
+    allow_wanted = Signal(object, object, bool)  # hosts, those that must be near, quit afterwards
     seal_wanted = Signal()
     quit_wanted = Signal()
 
@@ -166,7 +166,7 @@ class DoorDialog(QDialog):
         row.setSpacing(px(8))
         if view.hosts:
             seal = push_button(theme, "Seal now", name="open_seal", icon="lock")
-            seal.clicked.connect(lambda: self._end(self.seal_wanted.emit))
+            seal.clicked.connect(self._seal)
             row.addWidget(seal)
         row.addStretch(1)
         stay = push_button(theme, "Cancel" if view.hosts else "Stay sealed", name="open_cancel")
@@ -204,11 +204,11 @@ class DoorDialog(QDialog):
     def _allow(self, *, leave: bool) -> None:
         far, near = self._chosen()
         if set(far) | set(near) != set(self._view.hosts):
-            self.allow_wanted.emit(far, near)
-        if leave:
+            self.allow_wanted.emit(far, near, leave)
+        elif leave:  # it is written already
             self.quit_wanted.emit()
         self.accept()
 
-    def _end(self, act: object) -> None:
-        act()  # type: ignore[operator] # a signal's emit
+    def _seal(self) -> None:
+        self.seal_wanted.emit()
         self.accept()

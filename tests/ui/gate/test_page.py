@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPlainTextEdit,
+    QPushButton,
     QWidget,
 )
 
@@ -21,6 +22,7 @@ from lockhouse.answer.remotes import EndpointHealth
 from lockhouse.answer.targets import TargetInfo
 from lockhouse.core.answering import AnswerRequest
 from lockhouse.core.cancelling import CancelToken
+from lockhouse.gate.consents import Consents
 from lockhouse.gate.network import Network
 from lockhouse.gate.providers import Provider, Providers, presets
 from lockhouse.places import paths_for
@@ -480,6 +482,71 @@ def test_a_server_that_stalls_can_be_left_alone(start_open: Start, server: Remot
     window.until(lambda: page.providers.findChild(QWidget, "stop_office") is not None)
     window.press("stop_office", page)
     window.until(lambda: state_of(page, "office").startswith("Up, "))  # what was known stays
+
+
+def test_a_consent_that_a_command_withdraws_is_seen(open_window: OpenWindow, home: Path) -> None:
+    def allow(workspace: object) -> None:
+        provider = workspace.providers.get("mistral")  # type: ignore[attr-defined]
+        workspace.consents.give(provider)  # type: ignore[attr-defined]
+
+    window = open_window(home, prepare=allow)
+    page = gate_page(window)
+    window.until(lambda: window.app.providers._known is not None)
+    row = page._controller.providers.row("mistral")
+    assert row is not None
+    assert row.may_send
+    path = window.workspace.paths.database
+    with closing(Database(path, backups=path.with_name("other-backups"))) as other:
+        Consents(other).withdraw("mistral", by="command")
+    window.until(lambda: not any(one.may_send for one in page._controller.providers.rows))
+
+
+def test_who_has_a_key_is_not_guessed(window_of_a_home: Window) -> None:
+    """A door is asked for before the keyring has answered: nothing is told of keys then."""
+    providers = window_of_a_home.app.pages.gate.providers
+    seen: list[tuple[ProviderRow, ...]] = []
+    providers.with_rows(seen.append)
+    window_of_a_home.until(lambda: bool(seen))
+    assert providers.rows == ()
+    assert all(row.may_have_key for row in seen[0] if row.provider.key == "required")
+    asked: list[str] = []
+    providers.when_read(lambda: asked.append(providers.rows[0].key_state))
+    window_of_a_home.until(lambda: asked == ["no_keyring"])
+
+
+def test_a_row_that_is_made_anew_takes_the_keyboard_from_nobody(window_of_a_home: Window) -> None:
+    page = gate_page(window_of_a_home)
+    window_of_a_home.until(lambda: state_of(page, "openai") == "No key")
+    key = page.providers.findChild(QPushButton, "key_openai")
+    assert key is not None
+    key.setFocus()
+    page.records.edit.setFocus()
+    page.providers.show_busy("openai", busy=True)
+    page.providers.show_busy("openai", busy=False)
+    assert QApplication.focusWidget() is page.records.edit
+
+
+def test_a_second_key_dialog_takes_the_place_of_the_first(window_of_a_home: Window) -> None:
+    page = gate_page(window_of_a_home)
+    window_of_a_home.until(lambda: state_of(page, "openai") == "No key")
+    page.dialogs.set_key("openai")
+    first = window_of_a_home.dialog("key_dialog")
+    page.dialogs.set_key("mistral")
+    assert not first.isVisible()
+    second = window_of_a_home.dialog("key_dialog")
+    page._controller.providers.key_kept.emit("mistral", "set")
+    window_of_a_home.until(lambda: "in the keyring" in banner_in(second, "key_banner"))
+
+
+def test_a_server_under_a_listed_name_is_checked_at_once(start_open: Start) -> None:
+    window = start_open(("*.intern.test:8080",))
+    page = gate_page(window)
+    window.until(lambda: window.app.network.view.is_open)
+    page.dialogs.add()
+    dialog = window.dialog("server_dialog")
+    typed(dialog, "server_urls", "http://llama.intern.test:8080/v1")
+    window.press("server_check", dialog)
+    window.until(lambda: bool(banner_in(dialog, "server_banner")))
 
 
 def test_a_consent_is_shown_and_withdrawn(open_window: OpenWindow, home: Path) -> None:

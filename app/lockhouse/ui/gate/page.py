@@ -195,6 +195,8 @@ class GatePage(QWidget):
         self.banner.seal_wanted.connect(network.seal)
         self.banner.quit_wanted.connect(self.quit_wanted)
         its.providers.listed.connect(providers.show_rows)
+        if its.providers.rows:
+            providers.show_rows(its.providers.rows)
         its.providers.told.connect(self.toast.say)
         its.providers.tested.connect(self.dialogs.show_tested)
         self.dialogs.asked.connect(lambda name: providers.show_busy(name, busy=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
@@ -10,7 +11,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from lockhouse.answer.remotes import EndpointHealth
 from lockhouse.core.cancelling import CancelToken
-from lockhouse.core.errors import LockhouseError
+from lockhouse.core.errors import LockhouseError, NotFound
 from lockhouse.gate.forgetting import overwrite_freed_memory
 from lockhouse.gate.key_trial import try_key
 from lockhouse.gate.providers import KeyNeed, Provider, RemoteModel, Zone, presets, zone_of
@@ -50,6 +51,7 @@ class ProviderController(QObject):
         self._tests: dict[str, tuple[JobHandle, CancelToken]] = {}
         self._checks: dict[str, JobHandle] = {}
         self._reading = self._stale = False
+        self._wait: list[Callable[[], None]] = []
         self.rows: tuple[ProviderRow, ...] = ()
 
     # the list
@@ -67,14 +69,16 @@ class ProviderController(QObject):
         wanted = {one.name: one.hosts for one in known if one.key != "none"}
         return self._rows(dict(self._workspace.gate.key_states(wanted)))
 
-    def _rows(self, states: Mapping[str, str]) -> tuple[ProviderRow, ...]:
+    def _rows(
+        self, states: Mapping[str, str], *, otherwise: str = "none"
+    ) -> tuple[ProviderRow, ...]:
         its = self._workspace
         known = its.providers.list()
         allowed = {consent.provider for consent in its.consents.list()}
         return tuple(
             ProviderRow(
                 one,
-                states.get(one.name, "none"),
+                states.get(one.name, "none" if one.key == "none" else otherwise),
                 one.name in allowed and its.consents.given(one),
                 sum(1 for model in its.providers.models(one.name) if model.is_chosen),
                 self._health.get(one.name, ()),
@@ -87,23 +91,30 @@ class ProviderController(QObject):
         if rows != self.rows:
             self.rows = rows
             self.listed.emit(rows)
+        waiting, self._wait = self._wait, []
+        for act in waiting:
+            act()
         if self._stale:
             self._stale = False
             self.refresh()
 
     def _not_read(self, error: LockhouseError) -> None:
         self._reading = self._stale = False
+        self._wait.clear()
         self.failed.emit(error)
 
+    def when_read(self, act: Callable[[], None]) -> None:
+        """Do it once it is known who has a key, which may be now."""
+        if self.rows:
+            act()
+        else:
+            self._wait.append(act)
+            self.refresh()
+
     def with_rows(self, done: Callable[[tuple[ProviderRow, ...]], None]) -> None:
-        """Hand over all providers at once: what is known of their keys is not asked anew."""
+        """Hand over all providers at once: the keyring is not asked, nobody waits for it."""
         known = {row.provider.name: row.key_state for row in self.rows}
-
-        def show(rows: tuple[ProviderRow, ...]) -> None:
-            self.rows = self.rows or rows
-            done(rows)
-
-        self._jobs.run(lambda: self._rows(known), show, self.failed.emit)
+        self._jobs.run(lambda: self._rows(known, otherwise="unknown"), done, self.failed.emit)
 
     def row(self, name: str) -> ProviderRow | None:
         """What is known of one."""
@@ -297,13 +308,15 @@ class ProviderController(QObject):
         """Forget a server, its models and its key."""
         its = self._workspace
         row = self.row(provider.name)
-        has_key = row is not None and row.key_state in ("set", "session")
+        may_have_key = row is not None and row.may_have_key
 
         def work() -> None:
+            if may_have_key:  # first: a locked keyring must not keep one that nobody knows of
+                with contextlib.suppress(NotFound):
+                    its.gate.remove_key(provider.name, purpose=_PURPOSE)
             its.providers.remove(provider.name)
             its.consents.withdraw(provider.name)
-            if has_key:
-                its.gate.remove_key(provider.name, purpose=_PURPOSE)
+            its.remotes.forget_key_states()
 
         self._change(work, f"{provider.title} was removed")
 

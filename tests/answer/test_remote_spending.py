@@ -9,9 +9,12 @@ from decimal import Decimal
 
 import pytest
 
-from lockhouse.core.answering import Text
+from lockhouse.answer.remote import RemoteTarget
+from lockhouse.answer.sending import Means
+from lockhouse.core.answering import Notice, Text
 from lockhouse.core.cancelling import CancelToken
 from lockhouse.gate.brokers import Brokers
+from lockhouse.gate.providers import RemoteModel
 from tests.answer.remote import Elsewhere, ask, failed, held, question
 from tests.remote.replies import Fault
 from tests.remote.server import RemoteServer
@@ -67,6 +70,21 @@ def test_an_answer_whose_broker_is_killed_is_paid_for(
     assert end.cost is not None
     assert end.cost.amount > 0
     assert home.budget.spent_today().cost == end.cost.amount
+
+
+def test_who_leaves_before_anybody_was_asked_has_paid_nothing(
+    home: Elsewhere, server: RemoteServer
+) -> None:
+    means = Means(
+        home.gate, home.consents, home.sent, home.budget, home.sharing,
+        key_of=lambda asked: asked.name, key_state=lambda _: "locked", most_tokens=lambda: 100,
+    )  # fmt: skip
+    target = RemoteTarget(home.providers.get("api"), RemoteModel("api", "small"), means)
+    answer = target.answer(question(), CancelToken())
+    assert isinstance(next(answer), Notice)
+    answer.close()  # type: ignore[attr-defined]
+    assert not server.requests
+    assert home.budget.spent_today().cost == 0
 
 
 def test_a_reader_who_leaves_has_paid_for_what_came(home: Elsewhere, server: RemoteServer) -> None:

@@ -291,7 +291,7 @@ class Sending:
         self.is_settled = True
         budget, cost = self.means.budget, None
         usage = (answered.usage if answered else None) or self.usage
-        if nothing_came:
+        if nothing_came or not self.url:  # nobody was asked
             budget.release(self.reservation)
         else:
             calls = sum(len(call.arguments.encode()) for call in self.tool_calls)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
 from lockhouse.ui.transcript import TranscriptView
 from tests.ui.transcript.reader import (
     answer,
+    card_of,
     drag,
     leaf_with,
     many,
@@ -66,6 +68,18 @@ def test_everything_selected_copies_messages_that_are_not_on_screen(view: Transc
     text = view.selected_text()
     assert text.startswith("question 0\n\nAnswer number 1.\n\n• one\n• two")
     assert text.endswith("The end of answer 59.")
+
+
+def test_the_button_by_a_selection_leaves_the_name_of_who_answered_free(
+    view: TranscriptView,
+) -> None:
+    view.set_messages([user("q", "the question"), answer("a", "First.\n\nLast words.")])
+    view.offers_selection = True
+    part = leaf_with(view, "the question")
+    drag(view, (part, 0), (part, 6))
+    ask = view.findChild(QPushButton, "ask-selection")
+    assert ask.isVisible()
+    assert not ask.geometry().intersects(card_of(view, "a").name_line())
 
 
 # finding

@@ -93,6 +93,22 @@ def test_nothing_passes_before_the_list_of_targets_came(
     assert not server.asked()
 
 
+def test_what_was_read_before_a_choice_does_not_take_it_back(
+    cloud: Window, server: RemoteServer
+) -> None:
+    cloud.workspace.consents.give(cloud.workspace.providers.get("cloudy"))
+    choose_cloud(cloud)
+    cloud.ask("Who is there?")
+    chat = cloud.app.chat
+    targets: list[str] = []
+    chat.conversation_changed.connect(lambda now: targets.append(now.target))
+    chat.reload()  # reads whom it goes to, and tells it after another was chosen
+    cloud.page.forward.choose("smollm2-135m-instruct")
+    cloud.stored()
+    assert targets
+    assert set(targets) == {"smollm2-135m-instruct"}
+
+
 def test_going_on_elsewhere_with_a_local_answer_is_looked_at_first(
     cloud: Window, server: RemoteServer
 ) -> None:

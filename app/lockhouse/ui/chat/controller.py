@@ -69,6 +69,7 @@ class ChatController(QObject):
         self.tasks = Tasks(self, turns, targets, settings)
         self._open: Conversation | None = None
         self._wanted = ""  # id of the conversation being opened
+        self._targets_to_write = 0  # until then, what is read says who was chosen before
         self._new_draft = ""
         self._new_target = ""
         self._new_system = ""
@@ -135,9 +136,9 @@ class ChatController(QObject):
 
         def show(result: tuple[Conversation, list[Message]]) -> None:
             if self.conversation_id == wanted:
-                self._open = result[0]
-                self.path_changed.emit(PathChanged(result[0], tuple(result[1])))
-                self.conversation_changed.emit(result[0])
+                found = self._take(result[0])
+                self.path_changed.emit(PathChanged(found, tuple(result[1])))
+                self.conversation_changed.emit(found)
 
         self._jobs.run_in_order(read, show, self.fail)
 
@@ -174,7 +175,25 @@ class ChatController(QObject):
             self._new_target = name
         else:  # in force at once: the next message must not go where it went before
             self._open = msgspec.structs.replace(self._open, target=name)
-            self.change(lambda: self._conversations.set_target(wanted, name))
+            self._targets_to_write += 1
+
+            def write() -> None:
+                self._conversations.set_target(wanted, name)
+
+            self.change(write, lambda _: self._target_written(), self._target_written)
+
+    def _target_written(self, error: LockhouseError | None = None) -> None:
+        self._targets_to_write -= 1
+        if error is not None:
+            self.fail(error)
+            self.reload()
+
+    def _take(self, found: Conversation) -> Conversation:
+        """What was read is the open conversation now, but for a choice that is still written."""
+        if self._open is not None and self._open.id == found.id and self._targets_to_write:
+            found = msgspec.structs.replace(found, target=self._open.target)
+        self._open = found
+        return found
 
     @property
     def target(self) -> str:
@@ -275,7 +294,10 @@ class ChatController(QObject):
         self._jobs.run_in_order(work, begin, failed)
 
     def change(
-        self, work: Callable[[], _Result], tell: Callable[[_Result], None] | None = None
+        self,
+        work: Callable[[], _Result],
+        tell: Callable[[_Result], None] | None = None,
+        failed: Failure | None = None,
     ) -> None:
         """Write something of the open conversation, then read it again."""
         wanted = self.conversation_id
@@ -287,7 +309,7 @@ class ChatController(QObject):
             if self.conversation_id == wanted:
                 self.reload()
 
-        self._jobs.run_in_order(work, then, self.fail)
+        self._jobs.run_in_order(work, then, failed or self.fail)
 
     def read_message(self, conversation_id: str, message_id: str) -> None:
         """Only what an answer changed: a long conversation is not read for every answer."""
@@ -301,9 +323,9 @@ class ChatController(QObject):
 
         def show(changed: MessageChanged) -> None:
             if self.conversation_id == conversation_id:
-                self._open = changed.conversation
+                found = self._take(changed.conversation)
                 self.message_changed.emit(changed)
-                self.conversation_changed.emit(changed.conversation)
+                self.conversation_changed.emit(found)
 
         self._jobs.run_in_order(read, show, ignore)
 

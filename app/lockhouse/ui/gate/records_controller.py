@@ -106,7 +106,11 @@ class RecordsController(QObject):
             found = self._records.page(wanted, offset=number * PAGE_ROWS, limit=PAGE_ROWS)
             return Page(look, number, make_rows(found, wording.local_now()))
 
-        self._jobs.run(read, self.page_read.emit, self.failed.emit)
+        def fail(error: LockhouseError) -> None:
+            self.page_read.emit(Page(look, number, ()))  # asked for again when it is looked at
+            self.failed.emit(error)
+
+        self._jobs.run(read, self.page_read.emit, fail)
 
     def open(self, row: RecordRow) -> None:
         """Read what left with a record."""

@@ -120,7 +120,7 @@ class SpendingCard(Card):
             self._edits, (limits.per_call, limits.per_day, limits.per_month), strict=True
         ):
             edit = self._edits[name]
-            if not edit.hasFocus():
+            if not edit.hasFocus() and edit.property("invalid") != "true":
                 edit.setText(f"{amount.normalize():f}" if amount is not None else "")
         date = spending.snapshot.date
         self._prices.setText(f"Prices of {date}" if date else "")

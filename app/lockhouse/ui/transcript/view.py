@@ -22,6 +22,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QPushButton, QWidget
 
+from lockhouse.ui import shortcuts
 from lockhouse.ui.keys import claims_escape
 from lockhouse.ui.markdown import reading
 from lockhouse.ui.theme import Theme
@@ -112,7 +113,9 @@ class TranscriptView(QAbstractScrollArea):
         self._jump.clicked.connect(self.jump_to_latest)
         self._jump.hide()
         self._ask.setObjectName("ask-selection")
-        self._ask.setAccessibleName("Ask somebody else about the selection")
+        about = "Ask somebody else about the selection"
+        self._ask.setAccessibleName(about)
+        self._ask.setToolTip(shortcuts.with_keys(about, "ask_elsewhere"))
         self._ask.setProperty("compact", "true")
         self._theme.bind_icon(self._ask, "arrow-up-right", size=14)
         self._ask.clicked.connect(self.forward_selection)

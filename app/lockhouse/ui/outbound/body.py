@@ -26,6 +26,7 @@ _UNSEEN = re.compile(
     "\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff]"
     "|(?<![#*0-9\u00a9\u00ae\u2000-\u3299\U0001f000-\U0001faff])[\ufe00-\ufe0f]"
 )
+_BEYOND_ASCII = re.compile("[^\x00-\x7f]+")
 _STAND_IN = "\ufffd"
 _INSTRUCTION_ROLES = ('"system"', '"developer"')
 _INSTRUCTION_KEYS = ('"system"', '"systemInstruction"', '"system_instruction"')
@@ -47,8 +48,7 @@ class BodyText:
 
     def __init__(self, body: bytes) -> None:
         self.text = body.decode("utf-8", errors="backslashreplace")
-        self.shown = _UNSEEN.sub(_STAND_IN, self.text)
-        self.unseen = sum(1 for _ in _UNSEEN.finditer(self.text))
+        self.shown, self.unseen = _made_visible(self.text)
         self._tokens = list(_tokens(self.text))
         self._starts = [token.start for token in self._tokens]
         self._breaks = sorted(self._line_ends())
@@ -109,6 +109,21 @@ class BodyText:
             elif expected and token.kind == "string" and key in _INSTRUCTION_TEXTS:
                 yield token.start + 1, token.end - 1
                 expected = False
+
+
+def _made_visible(text: str) -> tuple[str, int]:
+    """The text with a stand-in for each character that nobody sees, and how many there are.
+
+    Looks closely only where it is not ASCII: a picture is many megabytes of plain letters.
+    """
+    pieces, at, count = [], 0, 0
+    for found in _BEYOND_ASCII.finditer(text):
+        start = max(at, found.start() - 1)  # the sign before may be one with a picture
+        shown, more = _UNSEEN.subn(_STAND_IN, text[start : found.end()])
+        if more:
+            pieces += [text[at:start], shown]
+            at, count = found.end(), count + more
+    return "".join([*pieces, text[at:]]), count
 
 
 def _tokens(text: str) -> Iterator[Token]:

@@ -18,6 +18,7 @@ from hypothesis.stateful import (
 )
 
 from lockhouse.answer.targets import TargetInfo
+from lockhouse.chat import transfer
 from lockhouse.chat.conversations import Conversations, Message, Provenance
 from lockhouse.core.answering import EngineBuild, Failed, Finished, Timing, Usage
 from lockhouse.core.errors import InvalidInput, NotFound, UsageMistake
@@ -127,6 +128,28 @@ def test_an_edit_is_a_version_and_the_original_stays(conversations: Conversation
     assert conversations.get(chat.id).active_leaf_id == better.id
     assert conversations.get(chat.id).message_count == 5
     assert conversations.path(chat.id, reply.id)[-1].content == "Reply"
+
+
+def test_an_edited_answer_keeps_the_mark_of_the_very_server_and_words_of_ones_own_have_none(
+    conversations: Conversations,
+) -> None:
+    chat = conversations.create()
+    first = conversations.add_user(chat.id, "First", parent_id=None)
+    office = TargetInfo("office/big", "lan", provider="office", host="a.lan:80")
+    begun = conversations.begin_answer(chat.id, first.id, target=office)
+    made = Provenance(office, Finished("stop", host="b.lan:80"))  # one of two equal servers
+    conversations.finish_answer(
+        begun.id, content="Hello", reasoning="", status="complete", provenance=made
+    )
+    edited = conversations.edit(begun.id, "Hello!")
+    assert edited.target is not None
+    assert (edited.target.kind, edited.target.host) == ("lan", "b.lan:80")
+    assert conversations.edit(edited.id, "Hello there!").target == edited.target
+    mark = "*From elsewhere: office/big at b.lan:80*"
+    assert mark in transfer.export(conversations, chat.id, "md")
+    silent = conversations.begin_answer(chat.id, first.id, target=office)
+    conversations.finish_answer(silent.id, content="", reasoning="", status="failed")
+    assert conversations.edit(silent.id, "All by hand").target is None
 
 
 def test_turning_a_version_leaves_the_chat_where_it_is_in_the_list(

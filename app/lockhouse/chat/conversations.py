@@ -269,7 +269,8 @@ class Conversations:
     def edit(self, message_id: str, content: str) -> Message:
         """Another version of a message, with the user's words. The original stays.
 
-        What came from elsewhere is still told to have come from there: most of it did.
+        What came from elsewhere is still told to have come from there, by the server that gave
+        it: most of it did. Where not a word had come, all is the user's own.
         """
         with self.database.write() as database:
             old = rows.message(database, message_id)
@@ -277,9 +278,12 @@ class Conversations:
                 raise UsageMistake("The answer is still being written.", hint="Stop it first.")
             added = rows.add(database, old.conversation_id, old.parent_id, old.role, content)
             pictures.copy(database, old.id, added)
-            if old.target is not None and old.target.kind != "local":
-                kept = rows.kept(old.target)
-                database.execute("UPDATE messages SET target = ? WHERE id = ?", [kept, added])
+            if old.content and old.target is not None and old.target.kind != "local":
+                host = old.provenance.finished.host if old.provenance else ""
+                mark = msgspec.structs.replace(old.target, host=host or old.target.host)
+                database.execute(
+                    "UPDATE messages SET target = ? WHERE id = ?", [rows.kept(mark), added]
+                )
             return rows.message(database, added)
 
     def select_version(self, message_id: str, offset: int) -> Message:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
+from lockhouse import seal
 from lockhouse.gate.network import Network
 from lockhouse.gate.proof import Attempt, Proof, prove, report, summary
+from lockhouse.gate.protocol import LimitsProved, ProveLimits
 from tests.remote.doors import Door
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -66,6 +70,22 @@ def test_a_broker_that_may_not_be_asked_is_told(tmp_path: Path) -> None:
         (tmp_path / "home" / "network.json").unlink()  # which is sealed, and ends nobody
         (note,) = prove(door.gate).notes
     assert note.startswith("There is a broker, which refuses")
+
+
+@pytest.mark.skipif(not os.access("/run", os.W_OK), reason="only root may write there")
+@pytest.mark.skipif(not seal.landlock_version(), reason="this kernel has no Landlock")
+def test_the_broker_reads_no_drive(tmp_path: Path) -> None:
+    """Many systems mount what is plugged in beneath /run."""
+    with (
+        TemporaryDirectory(dir="/run") as drive,
+        Door(tmp_path / "home", ["127.0.0.1:9"]) as door,
+    ):
+        file = Path(drive) / "letter.txt"
+        file.touch()
+        proved = door.gate.ask(ProveLimits(str(file)), reply_type=LimitsProved)
+    tried = {row.attempt: row.stopped for row in proved.rows}
+    assert tried["Reading your files"]
+    assert tried["Writing a file"]
 
 
 @pytest.mark.parametrize("kind", ["window", "command", "engine"])

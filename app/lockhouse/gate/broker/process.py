@@ -30,6 +30,11 @@ _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 _MOST_FDS = 1 << 16
 _MOST_LOG_BYTES = 1 << 20
 _DNS_PORT = 53  # an answer too long for UDP is asked for again by TCP
+# Where those who know the name servers write them anew, whenever the network changes.
+_OF_NAME_LOOKUP = (
+    "/run/systemd/resolve", "/run/NetworkManager", "/run/resolvconf", "/run/netconfig",
+    "/run/connman", "/run/nscd",
+)  # fmt: skip
 
 
 def run_broker(arguments: list[str]) -> int:
@@ -130,10 +135,13 @@ def _confine(reached: tuple[int, ...], records: Path) -> bool:
     The record may be removed. TCP goes to the ports in ``reached`` and for name look-up only.
     """
     config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    # Where resolv.conf and the certificates may lie, and the name of the session's bus.
-    places = ("/etc", "/proc", "/sys/devices/system/cpu", "/run", "/var/lib/ca-certificates")
+    places = (
+        "/etc", "/proc", "/sys/devices/system/cpu", "/var/lib/ca-certificates", *_OF_NAME_LOOKUP,
+    )  # fmt: skip
+    # As it is now, wherever it lies: not all of /run, where drives are mounted, too.
+    servers = Path("/etc/resolv.conf").resolve()
     return seal.confine_files(
-        read=[*(Path(place) for place in places), config / "python_keyring"],
+        read=[*(Path(place) for place in places), servers, config / "python_keyring"],
         run=seal.program_files(),
         write=[Path("/dev/null"), Path("/dev/urandom")],
         remove=[records],

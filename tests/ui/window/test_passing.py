@@ -7,6 +7,7 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QPushButton
 
 from lockhouse.core.errors import LockhouseError
+from lockhouse.gate.providers import Provider
 from lockhouse.ui.chat.pictures import from_clipboard
 from tests.remote.server import RemoteServer
 from tests.ui.window.driving import Window
@@ -168,6 +169,22 @@ def test_the_keyboard_asks_somebody_else(cloud: Window, server: RemoteServer) ->
     pick_cloud(cloud)
     assert "The selection" in sheet_of(cloud)._subject.words
     assert not server.asked()
+
+
+def test_a_port_that_the_broker_of_this_window_may_not_use_is_told(cloud: Window) -> None:
+    with RemoteServer() as later:
+        cloud.workspace.providers.add(
+            Provider("later", "Later", "openai", "cloud", (later.endpoint,), key="none")
+        )
+        cloud.workspace.providers.choose("later", "large")
+        cloud.app.network.open_to((later.host,), add=True)
+        cloud.until(lambda: later.host in cloud.app.network.view.hosts)
+
+        def word() -> str:
+            found = cloud.app.chat.forwarding.destination("later/large")
+            return found.obstacle.word if found and found.obstacle else ""
+
+        cloud.until(lambda: word() == "Opens with the next start")
 
 
 def test_what_could_not_be_sealed_is_told_where_one_looks(cloud: Window) -> None:

@@ -11,7 +11,6 @@ from lockhouse.answer.remote import RemoteTarget, info_of
 from lockhouse.answer.targets import Target, TargetInfo
 from lockhouse.core.answering import AnswerRequest
 from lockhouse.core.errors import LockhouseError
-from lockhouse.gate.network import allows, split_host
 from lockhouse.gate.outbound import Outbound
 from lockhouse.gate.providers import Provider
 from lockhouse.gate.sent import SentRequest
@@ -100,7 +99,12 @@ class Elsewhere:
     def recent(self) -> tuple[str, ...]:
         """The targets that were sent something, last used first."""
         sent = self._workspace.sent.list(limit=_RECENT)
-        return tuple(dict.fromkeys(f"{each.provider}/{each.model}" for each in sent))
+        models = self._workspace.providers.chosen()
+        called = {(one.provider, one.name): one.called for one in models}
+        names = (
+            f"{one.provider}/{called.get((one.provider, one.model), one.model)}" for one in sent
+        )
+        return tuple(dict.fromkeys(names))
 
     def sent_for(self, message_id: str) -> tuple[SentRequest, ...]:
         """What was sent for an answer."""
@@ -145,7 +149,16 @@ class Elsewhere:
                 "" if status.way == "sealed" else status.what_to_do,
                 way="door",
             )
-        if not any(allows(status.hosts, *split_host(host)) for host in provider.hosts):
+        ways = {self._workspace.gate.way_to((host,)) for host in provider.hosts}
+        if "open" not in ways and "start_anew" in ways:
+            return Obstacle(
+                "start_anew",
+                "Opens with the next start",
+                f"The broker of this window may not use the port of {provider.title}.",
+                "Quit Lockhouse and start it again: then it can be reached.",
+                way="door",
+            )
+        if "open" not in ways:
             return Obstacle(
                 "host_not_allowed",
                 "Closed",

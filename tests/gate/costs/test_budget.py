@@ -328,13 +328,21 @@ def test_what_a_provider_says_may_be_any_sum(purse: Purse) -> None:
 
 def test_a_count_of_nothing_is_no_count(purse: Purse) -> None:
     body = question(1000, "Tell me " * 100)
-    for usage in (Usage(), Usage(prompt_tokens=200)):
+    for usage in (Usage(), Usage(prompt_tokens=200), Usage(completion_tokens=50)):
         kept = purse.budget.reserve(CLOUD, "m", body)
         told = purse.budget.settle(kept, usage, received_bytes=600)
         assert told is not None
         assert told.is_estimate
         prompt = usage.prompt_tokens or kept.prompt_tokens
-        assert told.amount == (prompt + 200 * 10) / Decimal(1_000_000)
+        completion = usage.completion_tokens or 200
+        assert told.amount == (prompt + completion * 10) / Decimal(1_000_000)
+    kept = purse.budget.reserve(CLOUD, "m", body)
+    told = purse.budget.settle(kept, Usage())  # nor is a question that had no answer
+    assert told is not None
+    assert told.amount == kept.prompt_tokens / Decimal(1_000_000)
+    kept = purse.budget.reserve(LAN, "m", body)  # what costs nothing is kept as it was told
+    purse.budget.settle(kept, Usage(completion_tokens=50), received_bytes=600)
+    assert purse.budget.totals("provider")[-1].prompt_tokens == 0
 
 
 def test_a_price_that_is_taken_away_meanwhile_still_counts(purse: Purse) -> None:

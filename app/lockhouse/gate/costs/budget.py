@@ -175,8 +175,10 @@ class Budget:
         What the provider says that it charged (``reported_cost``) stands before the price list.
         """
         counted = usage
-        if usage is None or not is_complete or not _is_counted(usage, received_bytes):
+        if usage is None or not is_complete:
             counted = _received(usage, reservation.prompt_tokens, received_bytes)
+        elif not reservation.is_free:
+            counted = _filled(usage, reservation.prompt_tokens, received_bytes)
         assert counted is not None
         told = (
             None
@@ -288,9 +290,14 @@ class Budget:
                 raise _over(quote, amount, limit, spent, option, words)
 
 
-def _is_counted(usage: Usage, received_bytes: int) -> bool:
-    """Whether a count can be one: text that came, or a question by itself, is not nothing."""
-    return bool(usage.completion_tokens or (usage.prompt_tokens and not received_bytes))
+def _filled(usage: Usage, prompt_tokens: int, received_bytes: int) -> Usage:
+    """A count with what is missing in it: neither a question nor text that came is nothing."""
+    if received_bytes and not usage.completion_tokens:
+        estimated = -(-received_bytes // _BYTES_PER_TOKEN)
+        usage = msgspec.structs.replace(usage, completion_tokens=estimated)
+    if not usage.prompt_tokens and (received_bytes or not usage.completion_tokens):
+        usage = msgspec.structs.replace(usage, prompt_tokens=prompt_tokens)
+    return usage
 
 
 def _received(usage: Usage | None, prompt_tokens: int, received_bytes: int) -> Usage:

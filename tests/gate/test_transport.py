@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from lockhouse.core.errors import Cancelled, LockhouseError, NetworkRefused
 from lockhouse.gate.broker import operation as operations
-from lockhouse.gate.broker.failures import told
+from lockhouse.gate.broker.failures import for_status, told
 from lockhouse.gate.broker.guard import Guard
 from lockhouse.gate.broker.operation import Operation
 from lockhouse.gate.broker.transport import GuardedTransport, make_client
@@ -196,6 +196,14 @@ def test_a_guard_becomes_narrower_only() -> None:
 )  # fmt: skip
 def test_retry_after(value: str, seconds: float) -> None:
     assert retry_after_s({"retry-after": value}) == seconds
+
+
+def test_what_a_host_says_of_its_error_is_quoted_short_and_clean() -> None:
+    said = "No\x9b2J, \u202etry sk-abcdef123456 " + "x" * 5000
+    failure = for_status(500, {"x-error-message": said}, "hub.example")
+    assert "No2J, try …" in failure.message
+    assert failure.message.isprintable()
+    assert len(failure.message) < 400
 
 
 def test_what_is_a_bug_is_not_explained_away() -> None:

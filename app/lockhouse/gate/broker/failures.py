@@ -15,7 +15,7 @@ from collections.abc import Mapping
 import httpx2
 
 from lockhouse.core.errors import LockhouseError, NoRoom
-from lockhouse.gate.dialects.refusals import retry_after_s
+from lockhouse.gate.dialects.refusals import clean, retry_after_s
 from lockhouse.gate.protocol import RemoteFailure
 
 # What the libraries of the broker raise when they mean it; anything else is a bug.
@@ -105,7 +105,7 @@ def _not_connected(cause: BaseException, where: str) -> LockhouseError:
 
 def for_status(status: int, headers: Mapping[str, str], host: str, name: str = "") -> RemoteFailure:
     """What an HTTP status means. ``name`` is the class of the hub library's error, if any."""
-    said = headers.get("x-error-message", "")
+    said = clean(headers.get("x-error-message", ""))
     code, message, hint = "remote_failed", f"{host} answered with the error {status}.", _LATER
     wait_s = 0.0
     if name == "GatedRepoError" or headers.get("x-error-code") == "GatedRepo":
@@ -129,5 +129,5 @@ def for_status(status: int, headers: Mapping[str, str], host: str, name: str = "
     elif status == 407:
         code, message, hint = "proxy", "The proxy wants to know who is asking.", ""
     if said:
-        message = f"{message.rstrip('.')}: {said[:300]}"
+        message = f"{message.rstrip('.')}: {said}"
     return RemoteFailure(message, hint=hint, code=code, status=status, retry_after_s=wait_s)

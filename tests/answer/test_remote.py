@@ -30,6 +30,7 @@ from lockhouse.core.errors import Cancelled, InvalidInput, NotFound, UsageMistak
 from lockhouse.gate.costs.values import Limits
 from lockhouse.gate.network import Network
 from lockhouse.gate.providers import RemoteModel
+from lockhouse.gate.records import Records
 from lockhouse.gate.sent import linked
 from tests.answer.remote import Elsewhere, ask, failed, finished, held, question
 from tests.remote.replies import Call, Fault, Reply
@@ -113,7 +114,7 @@ def test_what_is_sent_is_what_was_shown_and_what_is_kept(
 
 def test_the_rows_of_the_records_lead_to_what_was_sent(home: Elsewhere) -> None:
     finished(ask(target(home), question("To be found", message_id="m2")))
-    rows = [kept.record for kept in home.gate.records(limit=5)]
+    rows = [kept.record for kept in Records(home.database).search(limit=5)]
     rows = [record for record in rows if linked(record.purpose)[1]]
     kept = home.sent.of_record(rows[0])
     assert kept is not None

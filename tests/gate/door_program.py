@@ -27,6 +27,7 @@ from lockhouse.gate.hub import Hub  # noqa: E402
 from lockhouse.gate.key_trial import try_key  # noqa: E402
 from lockhouse.gate.network import Network, hub_key_hosts  # noqa: E402
 from lockhouse.gate.protocol import Progress, Reach, Reached  # noqa: E402
+from lockhouse.gate.records import Records  # noqa: E402
 from lockhouse.workspace import Workspace, open_workspace  # noqa: E402
 
 _said = threading.Lock()
@@ -114,10 +115,10 @@ def status(gate: Gate) -> None:
     say(way=found.way, title=found.title, what_to_do=found.what_to_do)
 
 
-def records(gate: Gate) -> None:
-    found = [kept.record for kept in gate.records()]
+def records(workspace: Workspace) -> None:
+    found = [kept.record for kept in Records(workspace.database).search()]
     rows = [[r.kind, r.host, r.outcome, r.bytes_out, r.bytes_in, r.purpose] for r in found]
-    say(records=rows, bytes_out=gate.bytes_out)
+    say(records=rows, bytes_out=workspace.gate.bytes_out)
 
 
 def main() -> None:
@@ -141,7 +142,7 @@ def main() -> None:
         "seal": lambda _: say(ended=gate.seal()),
         "unseal": lambda order: say(hosts=gate.unseal([order["host"]]).hosts),
         "status": lambda _: status(gate),
-        "records": lambda _: records(gate),
+        "records": lambda _: records(workspace),
         "self-test": lambda _: say(probes=[[p.attempt, p.stopped, p.by] for p in seal.self_test()]),
     }
     say(ready=True, way=gate.status().way)

@@ -29,28 +29,27 @@ def database(tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
-@pytest.fixture
-def gate(tmp_path: Path, database: Database) -> Gate:
-    return Gate(Network(tmp_path / "network.json"), database, None)
-
-
-def test_what_is_done_at_the_gate_is_kept(gate: Gate) -> None:
+def test_what_is_done_at_the_gate_is_kept(tmp_path: Path, database: Database) -> None:
+    gate, records = Gate(Network(tmp_path / "network.json"), database, None), Records(database)
     gate.note("key_set", host="api.openai.com:443", purpose="window", outcome="openai")
     gate.note("consent_given", host="api.openai.com:443", purpose="command", outcome="openai")
     gate.note("proved", purpose="window", outcome="12 attempts, all stopped")
-    assert [kept.record.kind for kept in gate.records()] == ["proved", "consent_given", "key_set"]
-    (found,) = gate.records(kinds=["key_set"])
+    kinds = [kept.record.kind for kept in records.search()]
+    assert kinds == ["proved", "consent_given", "key_set"]
+    (found,) = records.search(RecordFilter(kinds=("key_set",)))
     assert (found.seq, found.record.outcome) == (1, "openai")
-    assert [kept.seq for kept in gate.records(text="OPENAI window")] == [1]
-    assert gate.records(text="nobody") == []
+    both = RecordFilter(terms=(Term("OPENAI"), Term("window")))
+    assert [kept.seq for kept in records.search(both)] == [1]
+    assert records.search(RecordFilter(terms=(Term("nobody"),))) == []
 
 
-def test_pages_go_back_in_time(gate: Gate) -> None:
+def test_pages_go_back_in_time(database: Database) -> None:
+    records = Records(database)
     for number in range(5):
-        gate.note("refused", outcome=str(number))
-    first = gate.records(limit=2)
+        records.note("refused", outcome=str(number))
+    first = records.search(limit=2)
     assert [kept.record.outcome for kept in first] == ["4", "3"]
-    second = gate.records(limit=2, before=first[-1].seq)
+    second = records.search(limit=2, before=first[-1].seq)
     assert [kept.record.outcome for kept in second] == ["2", "1"]
 
 

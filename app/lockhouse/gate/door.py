@@ -34,7 +34,7 @@ from lockhouse.gate.forgetting import overwrite_freed_memory
 from lockhouse.gate.keys import KeyState
 from lockhouse.gate.network import Network, NetworkState, allows, split_host
 from lockhouse.gate.protocol import Record, RecordKind
-from lockhouse.gate.records import KeptRecord, RecordFilter, Records, Term
+from lockhouse.gate.records import Records
 from lockhouse.gate.switch import Switch
 from lockhouse.gate.taking_back import taking_back
 from lockhouse.storage.database import Database
@@ -315,22 +315,6 @@ class Gate:
             .unseal(os.environ, hosts=hosts, lan_hosts=lan_hosts, add=add, proxy=proxy)
             .state
         )
-
-    def records(
-        self,
-        *,
-        text: str = "",
-        kinds: Sequence[RecordKind] = (),
-        before: int = 0,
-        limit: int = 1000,
-    ) -> list[KeptRecord]:
-        """Every attempt to leave and every change of what may, newest first.
-
-        Each word of ``text`` must be found; ``before`` is the number of the last one known.
-        """
-        terms = tuple(Term(word) for word in text.split())
-        wanted = RecordFilter(tuple(kinds), terms)
-        return self._records.search(wanted, before=before, limit=limit)
 
     def prove_broker(self) -> tuple[wire.LimitTried, ...]:
         """Have this program's broker try what it must not do. Raises LockhouseError."""

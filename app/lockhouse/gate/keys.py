@@ -107,13 +107,11 @@ def remove(provider: str, *, on_wait: Callable[[], None] | None = None) -> None:
         raise NotFound(f"There is no key for {provider}.")
 
 
-def state(provider: str, hosts: Iterable[str]) -> KeyState:
-    """Whether a key for ``hosts`` is kept; no key is read. ``session`` is for the gate to know."""
-    return states({provider: tuple(hosts)})[provider]
-
-
 def states(providers: Mapping[str, Iterable[str]]) -> dict[str, KeyState]:
-    """The same for several, in one go: each with its hosts."""
+    """Whether there is a key for each, with its hosts; no key is read.
+
+    ``session`` is for the gate to know.
+    """
     wanted = {checked_provider(name): tuple(hosts) for name, hosts in providers.items()}
 
     def look(backend: KeyringBackend | None) -> dict[str, KeyState]:

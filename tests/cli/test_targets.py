@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 
 from lockhouse.core.errors import UsageMistake
 from lockhouse.gate.network import Network
-from lockhouse.gate.providers import Provider, Providers, zone_of
+from lockhouse.gate.providers import Provider, Providers, Zone, zone_of
 from lockhouse.storage.database import Database
 from tests.cli.command import Command
 from tests.cli.test_chat import Terminal
@@ -465,6 +466,35 @@ def test_ctrl_c_at_the_question_whether_to_send_means_no_and_ends_no_conversatio
         assert terminal.ends_with() == 0
     finally:
         terminal.close()
+    assert not server.requests
+
+
+@pytest.mark.parametrize("zone", ["lan", "cloud"])  # in the answer, and before anybody is asked
+def test_ctrl_c_while_the_keyring_says_nothing_ends_no_conversation(
+    opened: Command, server: RemoteServer, tmp_path: Path, zone: Zone
+) -> None:
+    database = Database(opened.home / "lockhouse.db", backups=opened.home / "backups")
+    Providers(database).add(Provider("keyed", "Keyed", "openai", zone, (server.endpoint,)))
+    database.close()
+    with socket.socket(socket.AF_UNIX) as bus:
+        bus.bind(str(tmp_path / "bus"))
+        bus.listen(8)
+        variables = {
+            "DBUS_SESSION_BUS_ADDRESS": f"unix:path={tmp_path / 'bus'}",
+            "PYTHON_KEYRING_BACKEND": "keyring.backends.SecretService.Keyring",
+        }
+        asked = Command(opened.home, {**opened.environment, **variables})
+        terminal = Terminal(asked, "-m", "keyed/small")
+        try:
+            terminal.wait_for("> $")
+            terminal.type("A question of mine\n")
+            with bus.accept()[0]:  # it is asked for the key, and does not answer
+                terminal.interrupt()
+                terminal.wait_for(r"\(stopped\)\s+> $")
+                terminal.type("/exit\n")
+                assert terminal.ends_with() == 0
+        finally:
+            terminal.close()
     assert not server.requests
 
 

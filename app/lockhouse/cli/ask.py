@@ -129,8 +129,8 @@ def _ask(workspace: Workspace, question: str, wishes: dict[str, Any], shape: Sha
     events = _start(workspace, target, question, wishes, request, full, cancel)
     answer = Follower(shape, cancel).follow(events)
     result = describe(answer, target)
-    if shape == "text" and answer.finished is not None and answer.finished.host:
-        output.note(f"note: {origin_note(answer.finished)}")
+    if shape == "text" and answer.origin is not None:
+        output.note(f"note: {origin_note(answer.origin)}")
     if answer.failed is not None:
         failed = answer.failed
         cause = from_wire(failed.code, failed.exit_code, failed.message, failed.hint)

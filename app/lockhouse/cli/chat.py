@@ -89,6 +89,10 @@ class _Talk:
                 self._react(text)
             except Cancelled:
                 continue  # a person would not let it leave
+            except KeyboardInterrupt:  # while something else than an answer is waited for
+                if not self._typist.is_person:
+                    raise
+                output.note("(stopped)")
             except LockhouseError as error:
                 if not self._typist.is_person:
                     raise
@@ -212,8 +216,8 @@ class _Talk:
             output.note("(stopped)")
         elif answer.finished is not None and answer.finished.finish_reason == "length":
             output.note("(cut at the limit)")
-        if answer.finished is not None and answer.finished.host:
-            output.note(f"({origin_note(answer.finished)})")
+        if answer.origin is not None:
+            output.note(f"({origin_note(answer.origin)})")
         if self._typist.is_person:
             sys.stdout.write("\n")
 

@@ -49,6 +49,15 @@ class Answer:
     stopped_by: int = 0  # the signal, 0 for none
 
     @property
+    def origin(self) -> Finished | None:
+        """Its end, where it came from elsewhere and there is something to tell of that."""
+        end = self.finished
+        if end is None or not end.host:
+            return None
+        came = self.text or self.reasoning or self.tool_calls
+        return end if came or end.cost is not None else None
+
+    @property
     def was_cancelled(self) -> bool:
         """Whether somebody stopped it."""
         return self.stopped_by != 0 or (

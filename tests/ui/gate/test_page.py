@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from decimal import Decimal
@@ -524,6 +525,20 @@ def test_a_row_that_is_made_anew_takes_the_keyboard_from_nobody(window_of_a_home
     page.providers.show_busy("openai", busy=True)
     page.providers.show_busy("openai", busy=False)
     assert QApplication.focusWidget() is page.records.edit
+
+
+def test_a_keyring_that_waits_for_its_password_keeps_no_chat_waiting(
+    window_of_a_home: Window,
+) -> None:
+    answered = threading.Event()
+    controller = window_of_a_home.app.pages.gate.providers
+    told: list[str] = []
+    controller.told.connect(told.append)
+    controller._change(answered.wait, "The key is gone")
+    window_of_a_home.stored()
+    assert told == []
+    answered.set()
+    window_of_a_home.until(lambda: told == ["The key is gone"])
 
 
 def test_a_second_key_dialog_takes_the_place_of_the_first(window_of_a_home: Window) -> None:

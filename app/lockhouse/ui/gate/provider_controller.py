@@ -364,7 +364,10 @@ class ProviderController(QObject):
     # inside
 
     def _change(self, work: Callable[[], object], words: str, *, key_of: str = "") -> None:
-        """``key_of`` is the provider whose key is changed by it."""
+        """``key_of`` is the provider whose key is changed by it.
+
+        Beside what is stored in order: a keyring may wait for its password, and no chat may.
+        """
 
         def done(_outcome: object) -> None:
             if key_of:
@@ -377,7 +380,7 @@ class ProviderController(QObject):
             self.failed.emit(error)
             self.refresh()
 
-        self._jobs.run_in_order(work, done, fail)
+        self._jobs.run(work, done, fail)
 
 
 def _key_need(zone: Zone) -> KeyNeed:

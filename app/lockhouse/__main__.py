@@ -14,14 +14,15 @@ from pathlib import Path
 
 from lockhouse import seal
 
+_INTERRUPTED = 130
 _WINDOW_OPTIONS = ("--smoke",)
 _PRIVATE = (
     "--engine", "--engine-planner", "--engine-self-test", "--template-renderer", "--prove",
 )  # fmt: skip
 # Commands that ask nobody for anything; all others may.
 _WITHOUT_BROKER = (
-    "bench", "chats", "doctor", "engines", "keys", "paths", "records", "seal", "settings", "status",
-    "unseal",
+    "bench", "chats", "costs", "doctor", "engines", "keys", "paths", "records", "seal", "settings",
+    "status", "unseal",
 )  # fmt: skip
 # Commands that ask a hub first thing; their broker gets ready while they do.
 _ASK_HUB_AT_ONCE = (("models", "search"), ("models", "get"), ("models", "updates"))
@@ -29,7 +30,13 @@ _ASK_HUB_AT_ONCE = (("models", "search"), ("models", "get"), ("models", "updates
 
 def main(argv: list[str] | None = None) -> int:
     """Run one door and return its exit code."""
-    arguments = sys.argv[1:] if argv is None else argv
+    try:
+        return _run(sys.argv[1:] if argv is None else argv)
+    except KeyboardInterrupt:  # while a door is still being loaded
+        return _INTERRUPTED
+
+
+def _run(arguments: list[str]) -> int:
     door = arguments[0] if arguments else ""
     if door == "--broker":
         from lockhouse.gate.broker.process import run_broker

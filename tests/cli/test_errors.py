@@ -15,6 +15,8 @@ import pytest
 from lockhouse.cli.main import main
 from tests.cli.command import Command, Outcome
 
+_NO_KEYRING = "keyring.backends.null.Keyring"
+
 
 class Inside:
     """The command line within this process: quicker, for what needs no engine."""
@@ -310,3 +312,22 @@ def test_a_setting_from_a_variable_that_cannot_be_is_told_with_its_name(
 ) -> None:
     outcome = lockhouse("ask", "Hi", "--json", LOCKHOUSE_TEMPERATURE="warm")
     assert "LOCKHOUSE_TEMPERATURE" in refused(outcome, 2)["hint"]
+
+
+def test_ctrl_c_before_a_command_has_begun_is_told_by_the_exit_code_alone(
+    lockhouse: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "click.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    path = os.pathsep.join((str(tmp_path), lockhouse.environment["PYTHONPATH"]))
+    stopped = lockhouse("paths", PYTHONPATH=path)
+    assert (stopped.code, stopped.out, stopped.err) == (130, b"", "")
+
+
+def test_what_asks_nobody_starts_no_broker(lockhouse: Command) -> None:
+    assert lockhouse("unseal").code == 0
+    log = lockhouse.home / "logs" / "broker.log"
+    for command in (("costs", "show"), ("records", "list"), ("keys", "list")):
+        assert lockhouse(*command, PYTHON_KEYRING_BACKEND=_NO_KEYRING).code == 0
+        assert not log.exists(), command
+    assert lockhouse("targets", "list").code == 0
+    assert log.exists()

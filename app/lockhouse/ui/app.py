@@ -8,10 +8,8 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -55,9 +53,6 @@ from lockhouse.ui.theme import Theme
 from lockhouse.ui.window_state import load_state, save_state
 from lockhouse.ui.zoom import Zoom
 from lockhouse.workspace import Workspace, open_workspace
-
-if TYPE_CHECKING:
-    from lockhouse.ui.gate.page import GatePage
 
 _CLOSE_GRACE_S = 1.5
 _KEEP_DELETED = timedelta(days=30)
@@ -186,10 +181,11 @@ class App(QObject):
         window.seal_wanted.connect(lambda: window.show_page("gate"))
         window.door_wanted.connect(pages.ask_open)
         window.seal_now_wanted.connect(self.network.seal)
-        window.prove_wanted.connect(lambda: self._on_gate(lambda page: page.prove()))
-        window.server_wanted.connect(lambda: self._on_gate(lambda page: page.dialogs.add()))
-        window.claims_wanted.connect(lambda: self._on_gate(lambda page: page.show_claims()))
+        window.prove_wanted.connect(lambda: pages.on_gate(lambda page: page.prove()))
+        window.server_wanted.connect(lambda: pages.on_gate(lambda page: page.dialogs.add()))
+        window.claims_wanted.connect(lambda: pages.on_gate(lambda page: page.show_claims()))
         pages.over = window
+        pages.page_wanted.connect(window.show_page)
         pages.import_wanted.connect(self._choose_models)
         pages.chat_wanted.connect(window.chat_with)
         pages.quit_wanted.connect(window.close)
@@ -198,14 +194,7 @@ class App(QObject):
         pages.targets_changed.connect(self.models.refresh)
         pages.targets_changed.connect(self.chat.forwarding.refresh)
         self.network.changed.connect(chat.forward.follow_network)
-        chat.key_wanted.connect(
-            lambda name: self._on_provider(lambda page: page.dialogs.set_key(name))
-        )
-        chat.provider_wanted.connect(
-            lambda name: self._on_provider(lambda page: page.dialogs.show_models(name))
-        )
-        chat.door_wanted.connect(pages.ask_open)
-        chat.gate_wanted.connect(lambda: window.show_page("gate"))
+        chat.way_wanted.connect(pages.follow_way)
 
     def _follow_state(self) -> None:
         """What is found again is kept as it changes: a killed window finds it again too."""
@@ -315,14 +304,6 @@ class App(QObject):
         """Pages that may not be made yet tell their errors only while they are looked at."""
         if self.window.page not in ("gate", "models"):
             self.window.chat.banners.say(error.message, error.hint)
-
-    def _on_provider(self, act: Callable[[GatePage], None]) -> None:
-        """Do something with a provider, as soon as it is known who has a key."""
-        self._on_gate(lambda page: self.pages.gate.providers.when_read(lambda: act(page)))
-
-    def _on_gate(self, act: Callable[[GatePage], None]) -> None:
-        self.window.show_page("gate")
-        self.pages.on_gate(act)
 
     def _show_models(self, tab: str) -> None:
         self.window.show_page("models")

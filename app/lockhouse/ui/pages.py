@@ -53,6 +53,7 @@ class Pages(QObject):
     quit_wanted = Signal()
     shortcuts_wanted = Signal()
     targets_changed = Signal()
+    page_wanted = Signal(str)  # which has to be shown
     failed = Signal(object)  # LockhouseError, of what may have no page yet
 
     def __init__(
@@ -146,9 +147,25 @@ class Pages(QObject):
             self.gate.providers.refresh()
 
     def on_gate(self, act: Callable[[GatePage], None]) -> None:
-        """Do something on the Gate page, which is shown already."""
+        """Show the Gate page, and do something on it."""
+        self.page_wanted.emit("gate")
         if self._gate_page is not None:
             act(self._gate_page)
+
+    def follow_way(self, way: str, provider: str) -> None:
+        """The way on from what is in the way of an answer from elsewhere."""
+        if way == "door":
+            self.ask_open(provider)
+        elif way == "key":
+            self._on_provider(lambda page: page.dialogs.set_key(provider))
+        elif way == "models":
+            self._on_provider(lambda page: page.dialogs.show_models(provider))
+        else:
+            self.page_wanted.emit("gate")
+
+    def _on_provider(self, act: Callable[[GatePage], None]) -> None:
+        """As soon as it is known who has a key."""
+        self.on_gate(lambda page: self.gate.providers.when_read(lambda: act(page)))
 
     def ask_open(self, wanted: str = "") -> None:
         """Ask to whom a door is to be opened; ``wanted`` is a provider, or the hub."""

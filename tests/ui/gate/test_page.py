@@ -515,6 +515,14 @@ def test_who_has_a_key_is_not_guessed(window_of_a_home: Window) -> None:
     window_of_a_home.until(lambda: asked == ["no_keyring"])
 
 
+def test_the_way_to_a_key_says_where_it_will_really_be_kept(window_of_a_home: Window) -> None:
+    window_of_a_home.app.pages.follow_way("key", "mistral")
+    dialog = window_of_a_home.dialog("key_dialog")
+    assert "has no keyring" in text_of(dialog, "key_words")
+    window_of_a_home.app.pages.follow_way("models", "openai")
+    assert window_of_a_home.dialog("models_dialog").windowTitle() == "Models of OpenAI"
+
+
 def test_a_row_that_is_made_anew_takes_the_keyboard_from_nobody(window_of_a_home: Window) -> None:
     page = gate_page(window_of_a_home)
     window_of_a_home.until(lambda: state_of(page, "openai") == "No key")

@@ -244,13 +244,13 @@ def test_a_key_that_is_not_there_leads_to_where_it_is_set(
     window.page.new_chat()
     window.page.forward.choose("mistral/mistral-medium-latest")
     wanted: list[str] = []
-    window.page.key_wanted.disconnect()
-    window.page.key_wanted.connect(wanted.append)
+    window.page.way_wanted.disconnect()
+    window.page.way_wanted.connect(lambda way, name: wanted.append(f"{way} {name}"))
     window.type_and_send("Anybody?")
     sheet = sheet_of(window)
     assert not sheet._once.isEnabled()
     window.press("banner-key", sheet)
-    assert wanted == ["mistral"]
+    assert wanted == ["key mistral"]
     assert window.page.composer.draft == "Anybody?"
 
 

@@ -48,10 +48,7 @@ class ChatPage(QWidget):
     models_dropped = Signal(object)  # list[Path]
     no_room = Signal(object)  # Failed: a smaller choice has to be found
     titled = Signal(str)  # what the page is about now
-    key_wanted = Signal(str)  # a provider's name: its key has to be set
-    door_wanted = Signal(str)  # likewise: a door has to be opened for it
-    provider_wanted = Signal(str)  # likewise: its models have to be chosen
-    gate_wanted = Signal()  # who can answer beside this machine, and what may be spent
+    way_wanted = Signal(str, str)  # WayOn, provider's name: it leads to another page
 
     def __init__(
         self,
@@ -171,7 +168,7 @@ class ChatPage(QWidget):
         composer.settings_wanted.connect(lambda: self.aside.open("prompt"))
         composer.models_dropped.connect(self.models_dropped)
         composer.failed.connect(self.show_error)
-        self.forward.way_wanted.connect(self._show_way)
+        self.forward.way_wanted.connect(self.way_wanted)
         self.forward.noticed.connect(self.toast.say)
         self.transcript.action_requested.connect(self._acting.act)
         self.details.copied.connect(self.toast.say)
@@ -368,17 +365,6 @@ class ChatPage(QWidget):
         self.composer.set_context(used, total, cut_oldest=settings.when_full == "cut_oldest")
 
     # -- what the reader does ---------------------------------------------------------------
-
-    def _show_way(self, way: str, provider: str) -> None:
-        """The way on from what is missing leads to another page."""
-        if way == "key":
-            self.key_wanted.emit(provider)
-        elif way == "door":
-            self.door_wanted.emit(provider)
-        elif way == "models":
-            self.provider_wanted.emit(provider)
-        else:
-            self.gate_wanted.emit()
 
     def start_chatting(self, target: str) -> None:
         """A new chat with that model; "" is the default."""

@@ -71,6 +71,16 @@ class Terminal:
     def interrupt(self) -> None:
         self._process.send_signal(signal.SIGINT)
 
+    def interrupt_reading(self) -> None:
+        """Ctrl-C while a line is read, again as long as nothing answers.
+
+        Between the prompt and the wait for a key there is a moment in which Python hears of a
+        signal only with the next key.
+        """
+        self.interrupt()
+        while not select.select([self._master], [], [], 1.0)[0]:
+            self.interrupt()
+
     def ends_with(self) -> int:
         """The exit code, once everything on the screen was read."""
         while True:

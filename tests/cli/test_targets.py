@@ -24,7 +24,11 @@ from tests.remote.replies import Call, Fault, Reply
 from tests.remote.server import RemoteServer
 
 ANSWER = "Grüße from elsewhere 🏔️."
-PNG = b"\x89PNG\r\n\x1a\n and pixels"
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+)
+WHERE = b"\0\0\0\x11tEXtGPS\x0048.137 11.575\0\0\0\0"
+PNG = PIXEL[:-12] + WHERE + PIXEL[-12:]
 
 
 @pytest.fixture(scope="module")
@@ -236,7 +240,8 @@ def test_pictures_tools_and_this_message_alone(
     (message,) = body["messages"]
     text, image = message["content"]
     assert text["text"] == "See?"
-    assert image["image_url"]["url"].endswith(base64.b64encode(PNG).decode())
+    sent = base64.b64decode(image["image_url"]["url"].partition("base64,")[2])
+    assert sent == PIXEL, "where it was taken stays here"
     assert body["tools"][0]["function"]["name"] == "look"
     shown = opened("chats", "show", told["conversation_id"]).text
     assert "(picture: sky.png)" in shown
@@ -460,7 +465,7 @@ def test_ctrl_c_at_the_question_whether_to_send_means_no_and_ends_no_conversatio
         terminal.wait_for("> $")
         terminal.type("A question of mine\n")
         terminal.wait_for(r"\[n\]o\s+: $")
-        terminal.interrupt()
+        terminal.interrupt_reading()
         terminal.wait_for(r"Nothing was sent\.\s+> $")
         terminal.type("/exit\n")
         assert terminal.ends_with() == 0

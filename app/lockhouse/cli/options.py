@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from lockhouse.cli import output
 from lockhouse.core.errors import InvalidInput, UsageMistake
 
 if TYPE_CHECKING:
@@ -260,7 +261,8 @@ def attach(prompt: str, files: tuple[Path, ...]) -> tuple[str, tuple[Image, ...]
 
 
 def _read_picture(path: Path) -> Image | None:
-    """A picture that was named on the command line; None for any other file."""
+    """A picture that was named on the command line, nothing besides; None for any other file."""
+    from lockhouse.chat.picture_file import only_the_picture
     from lockhouse.chat.pictures import MOST_BYTES, media_type_of, picture_of
 
     try:
@@ -273,7 +275,12 @@ def _read_picture(path: Path) -> Image | None:
             data = head + file.read(MOST_BYTES + 1)
     except OSError as error:
         raise InvalidInput(f"{path} cannot be read: {error.strerror}.") from error
-    return picture_of(data, require_text(path.name, "a file name"))
+    name = require_text(path.name, "a file name")
+    media_type = picture_of(data, name).media_type  # says what is wrong with one too large
+    bare = only_the_picture(data, media_type)
+    if bare != data:
+        output.note(f"{name}: what the file holds besides the picture was left out.")
+    return picture_of(bare, name)
 
 
 def read_tools(path: Path) -> tuple[Tool, ...]:

@@ -13,10 +13,10 @@ from pathlib import Path
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QObject, QSize, Qt, Signal
 from PySide6.QtGui import QColorSpace, QImage, QImageReader
 
+from lockhouse.chat.picture_file import holds_more
 from lockhouse.core.answering import Image
 from lockhouse.core.errors import InvalidInput, LockhouseError
 from lockhouse.ui import wording
-from lockhouse.ui.chat.picture_file import holds_more
 from lockhouse.ui.jobs import Jobs
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")

@@ -119,6 +119,13 @@ def test_an_answer_edited_by_hand_keeps_the_mark_of_where_it_came_from() -> None
     assert not any(group.has_sent for group in facts_of(answer(API)))
 
 
+def test_an_imported_answer_from_elsewhere_was_not_edited_here() -> None:
+    imported = answer(TargetInfo("gpt-4o", "cloud", leaves_machine=True))
+    assert "edited" not in to_transcript(imported).badge
+    assert to_transcript(imported).leaves
+    assert not any(group.has_sent for group in facts_of(imported))
+
+
 def test_failures_on_this_machine_keep_their_own_ways() -> None:
     assert to_transcript(answer(LOCAL, error=Failed("engine_crashed", "Gone."))).ways == ()
 

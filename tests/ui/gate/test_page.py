@@ -8,6 +8,7 @@ from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 from PySide6.QtWidgets import (
     QApplication,
     QCheckBox,
@@ -73,7 +74,7 @@ def typed(dialog: QDialog, name: str, text: str) -> None:
         field.setText(text)
 
 
-def banner_in(dialog: QDialog, name: str) -> str:
+def banner_in(dialog: QWidget, name: str) -> str:
     shown = [one for one in dialog.findChildren(Banner, name) if one.isVisible()]
     return shown[-1].accessibleName() if shown else ""
 
@@ -417,7 +418,7 @@ def test_an_address_without_its_path_is_told_and_mended(
 
 
 def test_a_server_at_a_wrong_address_answers_and_can_be_moved(
-    start_open: Start, server: RemoteServer
+    start_open: Start, server: RemoteServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bare = f"http://{server.host}"
     window = start_open((server.host,), (Provider("office", "Office", "openai", "lan", (bare,),
@@ -433,7 +434,10 @@ def test_a_server_at_a_wrong_address_answers_and_can_be_moved(
     models.findChildren(Banner, "banner")[0].action_chosen.emit("change")
     dialog = window.dialog("server_dialog")
     typed(dialog, "server_urls", server.endpoint)
+    remotes = window.workspace.remotes
+    monkeypatch.setattr(remotes, "key_left_at", lambda provider: (server.host + "0",))
     window.press("server_add", dialog)
+    window.until(lambda: "is sent nowhere else" in banner_in(page, "banner"))
     window.until(lambda: window.workspace.providers.get("office").endpoints == (server.endpoint,))
     window.until(lambda: len(window.workspace.remotes.list()) == 2)
     assert window.workspace.providers.get("office").key == "optional"

@@ -173,8 +173,12 @@ def _badge(message: Message) -> str:
 
 
 def _is_edited(message: Message) -> bool:
-    """Whether a person wrote this version of an answer: a target's own tells how it came about."""
-    return message.status == "complete" and message.provenance is None
+    """Whether a person wrote this version of an answer: a target's own tells how it came about.
+
+    What another program's export says came from elsewhere names no provider of ours.
+    """
+    is_ours = message.target is not None and bool(message.target.provider)
+    return is_ours and message.status == "complete" and message.provenance is None
 
 
 def stats(finished: Finished) -> tuple[str, ...]:
@@ -201,7 +205,8 @@ def facts_of(message: Message) -> tuple[FactGroup, ...]:
     """Everything that is known about how an answer came about; first who else gave it."""
     groups = [FactGroup("Answer", _answer_facts(message))]
     elsewhere = message.target is not None and message.target.kind != "local"
-    has_sent = elsewhere and not _is_edited(message)  # that is with the version before
+    is_ours = message.target is not None and bool(message.target.provider)
+    has_sent = elsewhere and is_ours and not _is_edited(message)  # of that, the one before tells
     origin = FactGroup("Where it came from", _origin_facts(message), has_sent=has_sent)
     if elsewhere:
         groups.append(origin)

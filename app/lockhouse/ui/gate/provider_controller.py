@@ -34,7 +34,7 @@ class ProviderController(QObject):
     answered = Signal(str)  # a name: what was asked of it is over
     models_read = Signal(str, object)  # name, tuple[RemoteModel, ...]
     added = Signal(object)  # Provider
-    moved = Signal(object)  # Provider, at another address
+    moved = Signal(object, object)  # Provider at another address, hosts its key stays bound to
     checked = Signal(object)  # Checked
     told = Signal(str)
     failed = Signal(object)  # LockhouseError
@@ -282,7 +282,7 @@ class ProviderController(QObject):
         """Give a server of one's own other addresses. Its key stays bound to the old ones."""
         its = self._workspace
 
-        def work() -> Provider:
+        def work() -> tuple[Provider, tuple[str, ...]]:
             zone = zone_of(draft.urls)
             changed = msgspec.structs.replace(
                 provider,
@@ -294,11 +294,12 @@ class ProviderController(QObject):
             )
             kept = its.providers.change(changed)
             its.remotes.forget_key_states()
-            return kept
+            return kept, its.remotes.key_left_at(kept)
 
-        def done(kept: Provider) -> None:
+        def done(moved: tuple[Provider, tuple[str, ...]]) -> None:
+            kept, key_left_at = moved
             self._forget_health(kept.name)
-            self.moved.emit(kept)
+            self.moved.emit(kept, key_left_at)
             self.changed.emit()
             self.refresh()
 

@@ -47,7 +47,7 @@ class ProviderDialogs(QObject):
         controller.models_failed.connect(self._models_failed)
         controller.checked.connect(self._checked)
         controller.added.connect(lambda provider: self._added(provider, "Added"))
-        controller.moved.connect(lambda provider: self._added(provider, "Changed"))
+        controller.moved.connect(self._moved)
         controller.add_failed.connect(self._add_failed)
         network.changed.connect(self._follow)
         network.failed.connect(self._not_opened)
@@ -244,6 +244,15 @@ class ProviderDialogs(QObject):
         self.told.emit(f"{done} {provider.title}")
         if self._controller.can_reach(provider):
             self._controller.read_models(provider.name)
+
+    def _moved(self, provider: Provider, key_left_at: tuple[str, ...]) -> None:
+        self._added(provider, "Changed")
+        if key_left_at:
+            hosts = ", ".join(key_left_at)
+            self.troubled.emit(
+                f"The key of {provider.title} was set for {hosts} and is sent nowhere else.",
+                "Set it anew if the new address may have it.",
+            )
 
     def _add_failed(self, error: LockhouseError) -> None:
         if self._server is not None:

@@ -64,9 +64,13 @@ def test_an_answer_whose_broker_is_killed_is_paid_for(
     answer = home.remotes.get("api/small").answer(question(), CancelToken())
     assert isinstance(next(answer), Text)
     assert server.stalled.wait(10)
+    under_way = home.gate.status().bytes_out
+    assert under_way > 0, "what is on its way is told while it is"
     for broker in Brokers(home.door.home / "run").list():
         os.kill(broker.pid, signal.SIGKILL)
     end = failed([*answer])
+    assert end.code == "cut_off"
+    assert home.gate.status().bytes_out == under_way
     assert end.cost is not None
     assert end.cost.amount > 0
     assert home.budget.spent_today().cost == end.cost.amount

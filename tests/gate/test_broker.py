@@ -187,8 +187,12 @@ def test_sealing_ends_a_transfer_at_once_and_for_good(
     assert "one running program" in sealed.stderr
     assert is_gone(broker.pid)
     told = door.hear_end()
-    assert (told["code"], told["exit_code"]) == ("sealed", 4)
+    assert (told["code"], told["exit_code"]) == ("cut_off", 4)
     assert web.gone.wait(10)
+    records = door.ask("records")["records"]
+    (cut,) = (record for record in records if record[0] == "transfer")
+    assert cut[1:3] == [web.host, "cut_off"]
+    assert cut[3] > 0, "what had left when it was cut off is not told as nothing"
     assert (tmp_path / "part").stat().st_size > 0  # what came is kept
     assert door.ask("status")["way"] == "sealed_meanwhile"
     assert door.reach(web.url("/text"))["code"] == "sealed"
@@ -222,8 +226,9 @@ def test_a_broker_that_is_killed_is_told_and_harmless(start: Start, web: Web) ->
     assert door.hear()["event"] == "progress"
     os.kill(door.broker().pid, signal.SIGKILL)
     told = door.hear_end()
-    assert told["code"] == "sealed"
+    assert told["code"] == "cut_off"
     assert "broker has ended" in told["message"]
+    assert "may have left" in told["message"]
     assert door.ask("status")["way"] == "broker_gone"
     assert Brokers(door.home / "run").list() == []
 

@@ -39,7 +39,7 @@ from lockhouse.core.errors import (
 )
 from lockhouse.gate.consents import Consents
 from lockhouse.gate.costs.budget import Budget, Reservation
-from lockhouse.gate.door import Gate
+from lockhouse.gate.door import CUT_OFF, Gate
 from lockhouse.gate.outbound import Outbound
 from lockhouse.gate.protocol import RemoteFailure
 from lockhouse.gate.providers import Provider, host_of
@@ -349,7 +349,7 @@ def _nothing_came_of(error: LockhouseError) -> bool:
     if isinstance(error, RemoteFailure):
         never_left = ("host_not_allowed", "dns", "connection_refused", "network_unreachable", "tls")
         return error.status >= 400 or error.code in never_left
-    return error.code != "sealed"  # the broker was ended: nobody knows what it had sent
+    return error.code != CUT_OFF
 
 
 # What is no setting: what was said, to whom, and in which form it comes back.

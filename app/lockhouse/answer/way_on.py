@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from lockhouse.core.answering import Cost, Failed
 from lockhouse.core.errors import LockhouseError, NetworkRefused
-from lockhouse.gate.door import Gate
+from lockhouse.gate.door import CUT_OFF, Gate
 from lockhouse.gate.network import allows, split_host
 from lockhouse.gate.protocol import RemoteFailure
 from lockhouse.gate.providers import Provider, host_of
@@ -41,7 +41,7 @@ def require_open(gate: Gate, provider: Provider, endpoints: Iterable[str]) -> No
 
 def told(error: LockhouseError, provider: Provider, gate: Gate) -> LockhouseError:
     """The same error with the way on for this very provider."""
-    if error.code not in ("sealed", "host_not_allowed"):
+    if error.code not in ("sealed", CUT_OFF, "host_not_allowed"):
         return error
     way = gate.way_to(provider.hosts)
     if way == "not_listed" or (way == "start_anew" and not _is_listed(gate, provider)):

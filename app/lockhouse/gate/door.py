@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from typing import Any, Literal, TypeVar
 
@@ -40,6 +41,7 @@ from lockhouse.gate.taking_back import taking_back
 from lockhouse.storage.database import Database
 
 ReplyT = TypeVar("ReplyT", bound=msgspec.Struct)
+CUT_OFF = "cut_off"  # the code of what was sealed, or lost its broker, on its way
 Way = Literal["open", "sealed", "sealed_meanwhile", "start_anew", "broker_gone", "damaged"]
 
 
@@ -81,6 +83,7 @@ class Gate:
         self._lock = threading.Lock()
         self._session_keys: dict[str, tuple[str, ...]] = {}  # the hosts of each, never the key
         self.bytes_out = 0  # of this session
+        self._bytes_under_way = 0  # about as many, of what is not over
 
     @property
     def state(self) -> NetworkState:
@@ -112,7 +115,7 @@ class Gate:
             hosts,
             state.since,
             state.lan or (way == "open" and not state.hosts),
-            self.bytes_out,
+            self.bytes_out + self._bytes_under_way,
             names,
         )
 
@@ -232,7 +235,8 @@ class Gate:
                 )
             try:
                 connection.send_bytes(frame)
-                return (yield from self._follow(connection, cancel, event_type))
+                following = self._follow(connection, cancel, event_type, _size_of(request))
+                return (yield from following)
             except (EOFError, OSError) as error:
                 raise self._why_gone(purpose) from error
 
@@ -360,18 +364,24 @@ class Gate:
             raise self._why_gone(purpose) from error
 
     def _follow(
-        self, connection: Connection, cancel: CancelToken | None, event_type: Any
+        self, connection: Connection, cancel: CancelToken | None, event_type: Any, size: int
     ) -> Generator[Any, None, bytes]:
-        """Read frames until the reply; its bytes."""
+        """Read frames until the reply; its bytes. ``size`` is about what goes out."""
         decoder = None if event_type is None else decoder_of(event_type)
         tried: list[Record] = []
-        with taking_back(connection, cancel, has_begun=lambda: bool(tried)):
+        with (
+            self._under_way(size) as on_its_way,
+            taking_back(connection, cancel, has_begun=lambda: bool(tried)),
+        ):
             while True:
                 try:
                     frame = connection.recv_bytes(wire.FRAME_BYTES)
                 except (EOFError, OSError):
+                    cut_off = self._cut_off(tried, size)
                     if cancel is not None and cancel.cancelled:
                         raise Cancelled from None
+                    if cut_off is not None:
+                        raise cut_off from None
                     raise
                 kind, body = frame[:1], frame[1:]
                 if kind == wire.EVENT and decoder is not None:
@@ -384,6 +394,7 @@ class Gate:
                     raise _error(body)
                 elif kind == wire.ATTEMPT:
                     tried.append(decoded(body, Record))
+                    on_its_way(tried[-1].kind == "allowed")
                     self._keep(tried[-1])
 
     def _keep(self, record: Record) -> None:
@@ -394,6 +405,43 @@ class Gate:
         except StorageError:
             if record.kind == "allowed":  # what cannot be recorded is ended
                 raise
+
+    @contextlib.contextmanager
+    def _under_way(self, size: int) -> Iterator[Callable[[bool], None]]:
+        """Counts what leaves from when it is let go until the record says how much it was."""
+        counted = 0
+
+        def count(is_under_way: bool) -> None:  # noqa: FBT001 - a switch
+            nonlocal counted
+            wanted = size if is_under_way else 0
+            with self._lock:
+                self._bytes_under_way += wanted - counted
+            counted = wanted
+
+        try:
+            yield count
+        finally:
+            count(False)
+
+    def _cut_off(self, tried: Sequence[Record], size: int) -> LockhouseError | None:
+        """The broker was ended on its way to a host: what had left by then is not known.
+
+        So it is told and recorded as having left. None where no host had been asked.
+        """
+        asked = [record for record in tried if record.kind == "allowed"]
+        if not asked:
+            return None
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        last = asked[-1]
+        with contextlib.suppress(StorageError):  # that it was cut off is what must be told
+            self._keep(Record(at, "transfer", last.host, last.purpose, size, outcome=CUT_OFF))
+        status = self.status()
+        return NetworkRefused(
+            f"{status.title}. This was under way: what had come is kept, and what was asked may "
+            "have left.",
+            hint=status.what_to_do,
+            code=CUT_OFF,
+        )
 
     def _note_refusal(self, purpose: str, outcome: str) -> None:
         with contextlib.suppress(StorageError):  # the refusal itself is what must be told
@@ -408,6 +456,12 @@ class Gate:
         if self._channel is not None and self._channel.broker_pid:
             with contextlib.suppress(OSError):
                 os.waitpid(self._channel.broker_pid, os.WNOHANG)
+
+
+def _size_of(request: msgspec.Struct) -> int:
+    """About how many bytes a request sends, its headers left out."""
+    body = getattr(request, "body", b"")
+    return len(body) or len(msgspec.json.encode(request))
 
 
 def _error(body: bytes) -> Exception:

@@ -27,6 +27,7 @@ from lockhouse.core.errors import (
     StorageError,
     UsageMistake,
 )
+from lockhouse.gate.door import CUT_OFF
 from lockhouse.gate.hub import Hub, HubFile, HubRepo
 from lockhouse.library.carrying import Carrier
 from lockhouse.library.downloading import Patience
@@ -39,7 +40,7 @@ _LOOK_S: Final = 0.2
 _IDLE_LOOK_S: Final = 1.0  # another program may have put something into the queue
 _TELL_S: Final = 1.0  # how often the row is written while bytes come
 _SPEED_OVER_S: Final = 3.0
-_SEALED: Final = frozenset({"sealed", "broker_gone"})
+_SEALED: Final = frozenset({"sealed", CUT_OFF})
 _BUG: Final = LockhouseError("The download ended by a mistake in the program.", code="bug")
 
 

@@ -90,6 +90,7 @@ def test_an_answer_of_this_machine_tells_its_energy() -> None:
         ("key_missing", "key"),
         ("unauthorized", "key"),
         ("sealed", "door"),
+        ("cut_off", "door"),
         ("host_not_allowed", "door"),
         ("consent_needed", "regenerate"),
         ("budget", "limits"),
@@ -110,7 +111,9 @@ def test_what_was_never_sent_is_not_marked_as_sent() -> None:
     for code in ("key_missing", "sealed", "consent_needed", "budget"):
         shown = to_transcript(answer(API, error=Failed(code, "No.")))
         assert (shown.badge, shown.leaves) == ("Nothing sent", False)
-    assert to_transcript(answer(API, error=Failed("overloaded", "No."))).leaves
+    for code in ("overloaded", "cut_off"):
+        shown = to_transcript(answer(API, error=Failed(code, "No.")))
+        assert (shown.badge, shown.leaves) == ("API · api.mistral.ai", True)
 
 
 def test_an_answer_edited_by_hand_keeps_the_mark_of_where_it_came_from() -> None:

@@ -435,7 +435,7 @@ def test_a_server_at_a_wrong_address_answers_and_can_be_moved(
     dialog = window.dialog("server_dialog")
     typed(dialog, "server_urls", server.endpoint)
     remotes = window.workspace.remotes
-    monkeypatch.setattr(remotes, "key_left_at", lambda provider: (server.host + "0",))
+    monkeypatch.setattr(remotes, "key_left_at", lambda _: (server.host + "0",))
     window.press("server_add", dialog)
     window.until(lambda: "is sent nowhere else" in banner_in(page, "banner"))
     window.until(lambda: window.workspace.providers.get("office").endpoints == (server.endpoint,))

@@ -100,6 +100,7 @@ _WAYS: dict[str, tuple[tuple[str, str], ...]] = {
     "unauthorized": (("key", WAY_WORDS["key"]), ("regenerate", "Try again")),
     "keyring_locked": (("regenerate", "Try again"),),
     "sealed": (("door", WAY_WORDS["door"]),),
+    "cut_off": (("door", WAY_WORDS["door"]),),
     "host_not_allowed": (("door", WAY_WORDS["door"]),),
     "consent_needed": (("regenerate", "See what would be sent…"),),
     "budget": (("limits", WAY_WORDS["limits"]),),

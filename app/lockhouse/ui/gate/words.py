@@ -66,6 +66,7 @@ _PURPOSES = {
 OUTCOMES = {
     "sealed": "the network was sealed",
     "broker_gone": "the broker had ended",
+    "cut_off": "cut off, so this much may have left",
     "start_anew": "its port opens with the next start",
     "host_not_allowed": "not on the list",
     "key_unencrypted": "the key would have travelled unencrypted",

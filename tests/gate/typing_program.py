@@ -38,7 +38,7 @@ def main() -> None:
     provider = workspace.providers.get(sys.argv[1])
     view = NetworkView(workspace.gate.status().way)
     dialog = KeyDialog(theme, ProviderRow(provider, sys.argv[2]), view, can_test=False)
-    dialog.key_given.connect(lambda key: controller.set_key(provider, key))
+    dialog.key_given.connect(lambda key, _: controller.set_key(provider, key))
     dialog.show()
 
     def kept(_name: str, state: str) -> None:

@@ -251,22 +251,33 @@ class Gate:
         else:
             self._session_keys.pop(provider, None)
 
-    def set_key(self, provider: str, key: str, hosts: Sequence[str], *, purpose: str) -> KeyState:
+    def set_key(
+        self,
+        provider: str,
+        key: str,
+        hosts: Sequence[str],
+        *,
+        purpose: str,
+        for_session: bool = False,
+    ) -> KeyState:
         """Keep a key for ``hosts``: in the keyring, or where there is none, for this session.
 
-        ``set`` or ``session``. Raises StorageError: the keyring is locked or silent;
-        NetworkRefused: there is no keyring, and no broker that could keep it.
+        ``for_session`` leaves the keyring alone. ``set`` or ``session``. Raises StorageError: the
+        keyring is locked or silent; NetworkRefused: it is for this session, and there is no
+        broker that could keep it.
         """
-        kept: KeyState = "set"
+        kept: KeyState = "session" if for_session else "set"
         try:
-            keys.write(provider, key, hosts)
+            if not for_session:
+                keys.write(provider, key, hosts)
         except StorageError as error:
             if error.code != "no_keyring" or not self.is_open:
                 raise
-            self.use_key(provider, key, hosts)
             kept = "session"
         finally:
             overwrite_freed_memory()
+        if kept == "session":
+            self.use_key(provider, key, hosts)
         self.note("key_set", host=" ".join(hosts), purpose=purpose, outcome=f"{provider}: {kept}")
         return kept
 

@@ -24,6 +24,8 @@ from lockhouse.answer.remotes import EndpointHealth
 from lockhouse.answer.targets import TargetInfo
 from lockhouse.core.answering import AnswerRequest
 from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.errors import StorageError
+from lockhouse.gate import keys
 from lockhouse.gate.consents import Consents
 from lockhouse.gate.network import Network
 from lockhouse.gate.providers import Provider, Providers, presets
@@ -363,6 +365,34 @@ def test_a_key_is_held_for_the_session_tested_replaced_and_removed(start_open: S
         window.until(lambda: state_of(page, "office") == "Wants a key")
         kinds = {one.record.kind for one in window.app.pages.gate.records._records.search()}
         assert {"key_set", "key_tested", "key_removed"} <= kinds
+
+
+def test_a_keyring_that_stays_locked_leaves_the_session(
+    start_open: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*_: object) -> None:
+        raise StorageError("The keyring is locked.", hint="Unlock it. " * 30, code="keyring_locked")
+
+    monkeypatch.setattr(keys, "write", locked)
+    with RemoteServer("openai", key=KEY) as server:
+        window = start_open((server.host,), (office(server),))
+        page = gate_page(window)
+        check(window, page)
+        window.until(lambda: state_of(page, "office") == "Wants a key")
+        window.press("key_office", page)
+        dialog = window.dialog("key_dialog")
+        typed(dialog, "key_edit", KEY)
+        window.press("key_keep", dialog)
+        window.until(lambda: "is locked" in banner_in(dialog, "key_banner"))
+        (banner,) = dialog.findChildren(Banner, "key_banner")
+        assert banner.height() >= banner.heightForWidth(banner.width()), "its words are cut off"
+        banner.action_chosen.emit("session")
+        assert "the keyring is left alone" in text_of(dialog, "key_words")
+        typed(dialog, "key_edit", KEY)
+        window.press("key_keep", dialog)
+        window.until(lambda: "held for this session" in banner_in(dialog, "key_banner"))
+        window.press("key_test", dialog)
+        window.until(lambda: "The key works" in banner_in(dialog, "key_banner"))
 
 
 def test_a_server_is_checked_added_and_removed(start_open: Start, server: RemoteServer) -> None:

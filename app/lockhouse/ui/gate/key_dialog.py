@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
@@ -21,16 +23,23 @@ _NO_KEYRING = (
     "This system has no keyring that could keep it safely. The broker then holds it in its memory"
     " until Lockhouse closes, and it goes to {hosts} only. It is written nowhere."
 )
+_FOR_SESSION = (
+    "The broker holds it in its memory until Lockhouse closes, and it goes to {hosts} only. It is"
+    " written nowhere, and the keyring is left alone."
+)
 _NO_KEYRING_SEALED = (
     "This system has no keyring that could keep it safely, and while the network is sealed there is"
     " no broker to hold it. Open a door first, or install gnome-keyring or KWallet."
 )
 
 
+_KEYRING_FAILED = ("keyring_locked", "keyring_silent")
+
+
 class KeyDialog(QDialog):
     """For one provider. The key leaves this dialog once, and the field is emptied."""
 
-    key_given = Signal(str)
+    key_given = Signal(str, bool)  # the key; whether it is for this session only
     test_wanted = Signal()
 
     def __init__(
@@ -46,12 +55,14 @@ class KeyDialog(QDialog):
         self._theme = theme
         self._row = row
         self._can_test = can_test
+        self._is_open = view.is_open
+        self._for_session = False
         self._banner: Banner | None = None
         provider, px = row.provider, theme.px
         self.setObjectName("key_dialog")
         self.setWindowTitle(f"Key for {provider.title}")
         self.setMinimumWidth(px(520))
-        hosts = ", ".join(host.removesuffix(":443") for host in provider.hosts)
+        self._hosts = ", ".join(host.removesuffix(":443") for host in provider.hosts)
         no_keyring = row.key_state in ("no_keyring", "session")
         words = _KEPT
         if no_keyring:
@@ -62,9 +73,8 @@ class KeyDialog(QDialog):
         self._column.setSpacing(px(10))
         again = "Replace the key for" if row.has_key else "Key for"
         self._column.addWidget(label(f"{again} {provider.title}", role="h3", wrap=True))
-        self._column.addWidget(
-            label(words.format(hosts=hosts), ink="2", wrap=True, name="key_words")
-        )
+        self._words = label(words.format(hosts=self._hosts), ink="2", wrap=True, name="key_words")
+        self._column.addWidget(self._words)
         if provider.key_page:
             made = label(
                 f"Keys are made at {provider.key_page.removeprefix('https://')}", ink="3", wrap=True
@@ -131,12 +141,9 @@ class KeyDialog(QDialog):
         key = self.edit.text()
         self.edit.clear()
         self._keep.setEnabled(False)
-        self._begin(
-            "The system may ask for the keyring’s password"
-            if self._row.key_state == "locked"
-            else "Keeping it…"
-        )
-        self.key_given.emit(key)
+        asks = self._row.key_state == "locked" and not self._for_session
+        self._begin("The system may ask for the keyring’s password" if asks else "Keeping it…")
+        self.key_given.emit(key, self._for_session)
 
     def _begin(self, words: str) -> None:
         self._spinner.show()
@@ -169,7 +176,18 @@ class KeyDialog(QDialog):
     def show_failed(self, error: LockhouseError) -> None:
         """It could not be kept."""
         self._rest()
-        self._say("danger", error.message, error.hint)
+        can_hold = self._is_open and error.code in _KEYRING_FAILED
+        actions = [("session", "Use it for this session")] if can_hold else []
+        self._say("danger", error.message, error.hint, actions)
+        self.edit.setFocus()
+
+    def _hold_only(self, _action: str) -> None:
+        """The keyring is left alone; the key must be given again, for nothing here has it."""
+        self._for_session = True
+        self._words.setText(_FOR_SESSION.format(hosts=self._hosts))
+        self._keep.setText("Use for this session")
+        self._forget_told()
+        self.edit.setPlaceholderText("Paste the key again")
         self.edit.setFocus()
 
     def _ask_test(self) -> None:
@@ -190,12 +208,31 @@ class KeyDialog(QDialog):
         self.edit.setFocus()
         self._keep.show()
 
-    def _say(self, tone: BannerTone, message: str, hint: str) -> None:
+    def _say(
+        self,
+        tone: BannerTone,
+        message: str,
+        hint: str,
+        actions: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        self._forget_told()
+        self._banner = Banner(self._theme, tone, message, hint=hint, actions=actions)
+        self._banner.setObjectName("key_banner")
+        self._banner.action_chosen.connect(self._hold_only)
+        self._column.insertWidget(self._column.count() - 2, self._banner)
+        self._banner.show()  # only what is shown counts for the height
+        self._fit()
+
+    def _forget_told(self) -> None:
         if self._banner is not None:
             self._column.removeWidget(self._banner)
             self._banner.hide()
             self._banner.deleteLater()
-        self._banner = Banner(self._theme, tone, message, hint=hint)
-        self._banner.setObjectName("key_banner")
-        self._column.insertWidget(self._column.count() - 2, self._banner)
-        self.adjustSize()
+            self._banner = None
+        self._fit()
+
+    def _fit(self) -> None:
+        """As tall as its words: a dialog does not grow by itself for lines that wrap."""
+        self._column.activate()
+        wanted = self._column.totalHeightForWidth(self.width())
+        self.resize(self.width(), max(wanted, self.minimumHeight()))

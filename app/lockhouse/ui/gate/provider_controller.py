@@ -122,12 +122,14 @@ class ProviderController(QObject):
 
     # keys
 
-    def set_key(self, provider: Provider, key: str) -> None:
-        """Keep a key; where there is no keyring, for as long as the broker lives."""
+    def set_key(self, provider: Provider, key: str, *, for_session: bool = False) -> None:
+        """Keep a key; where there is no keyring, or so wished, for as long as the broker lives."""
         its = self._workspace
 
         def work() -> str:
-            state = its.gate.set_key(provider.name, key, provider.hosts, purpose=_PURPOSE)
+            state = its.gate.set_key(
+                provider.name, key, provider.hosts, purpose=_PURPOSE, for_session=for_session
+            )
             its.remotes.forget_key_states()
             return state
 

@@ -65,7 +65,11 @@ class ProviderDialogs(QObject):
         dialog = KeyDialog(
             self._theme, row, self._network.view, can_test=can_test, parent=self._over
         )
-        dialog.key_given.connect(lambda key: self._controller.set_key(row.provider, key))
+        dialog.key_given.connect(
+            lambda key, for_session: self._controller.set_key(
+                row.provider, key, for_session=for_session
+            )
+        )
         dialog.test_wanted.connect(lambda: self._controller.test_key(row.provider))
         self._key = (name, dialog)
         dialog.finished.connect(self._close_key)
@@ -182,8 +186,10 @@ class ProviderDialogs(QObject):
     def _key_failed(self, name: str, error: LockhouseError) -> None:
         if self._key is not None and self._key[0] == name:
             self._key[1].show_failed(error)
-        else:
-            self.troubled.emit(error.message, error.hint)
+        else:  # a server was added together with its key
+            row = self._controller.row(name)
+            title = row.provider.title if row is not None else name
+            self.troubled.emit(f"The key of {title} was not kept. {error.message}", error.hint)
 
     def _models_read(self, name: str, models: tuple[RemoteModel, ...]) -> None:
         if self._models is not None and self._models.name == name:

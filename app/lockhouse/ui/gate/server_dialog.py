@@ -189,7 +189,7 @@ class ServerDialog(QDialog):
         closed, problem = self._closed(draft.urls)
         self._add.setEnabled(bool(draft.urls and draft.name) and not problem)
         self._check.setEnabled(bool(draft.urls) and not problem and self._view.is_open)
-        self._check.setText("Open the door and check" if closed else "Check")
+        self._check.setText("Open the door and check" if closed and self._view.is_open else "Check")
         self._where.setText(problem or _where_words(draft, self._view))
         self._where.setProperty("ink", "danger" if problem else "3")
 

@@ -175,12 +175,14 @@ def test_a_branch_is_a_conversation_of_its_own(conversations: Conversations) -> 
     branch = conversations.branch(reply.id)
     assert texts(conversations, branch.id) == ["First", "Reply"]
     assert (branch.title, branch.target, branch.system, branch.folder_id) == (
-        "T",
+        "T (2)",
         "tiny",
         "S",
         folder.id,
     )
     copied = conversations.path(branch.id)[-1]
+    assert conversations.branch(copied.id).title == "T (3)"
+    assert conversations.branch(reply.id).title == "T (4)"
     assert copied.target == TINY
     conversations.add_user(branch.id, "Other", parent_id=copied.id)
     assert texts(conversations, chat.id) == ["First", "Reply", "More"]

@@ -6,6 +6,8 @@ one transaction.
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 _Made = TypeVar("_Made", Conversation, Message)
 _Kept = TypeVar("_Kept", TargetInfo, Finished, Failed)
 
+_NUMBERED = re.compile(r" \(\d{1,4}\)$")
 _CONVERSATION = """
 SELECT c.id, c.title, c.created_at, c.updated_at, c.pinned, c.folder_id, c.target, c.system,
     c.label, c.draft, c.active_leaf_id,
@@ -118,6 +121,20 @@ def path_to(database: sqlite_utils.Database, leaf_id: str) -> list[Message]:
 def latest_leaf(database: sqlite_utils.Database, message_id: str) -> str:
     """The id of the newest message below that one, or its own."""
     return str(database.execute(_LATEST_LEAF, [message_id]).fetchone()[0])
+
+
+def another(database: sqlite_utils.Database, title: str) -> str:
+    """The title with the next free number behind it, so that the two can be told apart."""
+    base = _NUMBERED.sub("", title)
+    if not base:
+        return title
+    taken = {
+        row[0]
+        for row in database.execute(
+            "SELECT title FROM conversations WHERE substr(title, 1, length(?)) = ?", [base, base]
+        )
+    }
+    return next(name for n in itertools.count(2) if (name := f"{base} ({n})") not in taken)
 
 
 def add(

@@ -174,6 +174,20 @@ def test_search_open_get_and_find_it_here(
     assert fetched.source.repo == REPO
 
 
+def test_discover_is_not_empty_when_it_is_sealed_while_one_looks_at_it(
+    open_window: OpenWindow, open_home: Path
+) -> None:
+    window = open_window(open_home)
+    page = models_page(window)
+    window.until(lambda: window.app.network.view.is_open)
+    page.show_tab("discover")
+    page.discover.look_up("tiny")
+    window.until(lambda: page.discover._results.rowCount() == 1)
+    window.app.network.seal()
+    window.until(lambda: page.discover.bring._results.rowCount() > 3)
+    assert page.discover.bring.isVisible()
+
+
 def test_a_pasted_address_opens_the_repository(
     open_window: OpenWindow, open_home: Path, hub: HubServer
 ) -> None:

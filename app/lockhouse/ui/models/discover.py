@@ -263,6 +263,8 @@ class DiscoverView(QWidget):
         if was_open and not view.is_open:
             self._controller.stop()
             self._end_waiting()
+            if self.isVisible():  # begun open, the window has had no need of it
+                self._controller.read_catalogue()
 
     def show_transfers(self, transfers: tuple[Transfer, ...]) -> None:
         """What is being fetched."""

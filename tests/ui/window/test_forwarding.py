@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QApplication, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
 from lockhouse.chat.attached import Attachment
+from lockhouse.gate.providers import Provider
 from lockhouse.ui.transcript.files import Thumbnail
 from tests.remote.replies import Fault
 from tests.remote.server import RemoteServer
@@ -307,6 +308,36 @@ def test_the_line_under_the_words_tells_where_they_go(cloud: Window, server: Rem
     assert line.isHidden()
     assert cloud.page.head.destination.text() == "On this machine"
     assert not server.asked()
+
+
+def test_a_server_of_this_machine_keeps_its_marks_while_one_types(
+    cloud: Window, server: RemoteServer
+) -> None:
+    desk = Provider("desk", "Desk", "openai", "lan", (server.endpoint,), key="none")
+    cloud.workspace.providers.add(desk)
+    cloud.workspace.providers.choose("desk", "large")
+    forwarding, composer = cloud.app.chat.forwarding, cloud.page.composer
+    forwarding.refresh()
+    cloud.until(lambda: forwarding.destination("desk/large") is not None)
+    cloud.page.forward.choose("desk/large")
+    assert composer._picker._icon == "globe"
+    assert composer.line._mark == "house"
+    cloud.qtbot.keyClicks(composer.edit, "Hello")
+    cloud.until(lambda: cloud.page.forward._shown is not None)
+    assert composer.line._mark == "house"
+
+
+def test_sealed_meanwhile_the_line_says_that_nothing_can_be_sent(cloud: Window) -> None:
+    choose_cloud(cloud)
+    cloud.app.network.seal()
+    line = cloud.page.composer.line
+    cloud.until(lambda: "sealed" in line.words)
+    assert line.words == "The network was sealed: nothing can be sent."
+    cloud.qtbot.keyClicks(cloud.page.composer.edit, "Hello")
+    cloud.press("send")
+    sheet = cloud.dialog("outbound_sheet")
+    cloud.until(lambda: any("sealed" in one.text() for one in sheet.findChildren(QLabel)))
+    sheet.close()
 
 
 def test_what_was_chosen_last_holds_at_once(cloud: Window, server: RemoteServer) -> None:

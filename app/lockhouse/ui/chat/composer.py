@@ -332,8 +332,9 @@ class Composer(QFrame):
         words = (info.title or info.name) if info else (self._target or "No model")
         self._picker.setText(words)
         is_leaving = info is not None and leaves(info)
+        mark = "box" if info is None or info.kind == "local" else "globe"  # as in the list
         self._picker.set_icon(
-            "arrow-up-right" if is_leaving else "box", "warning" if is_leaving else "text-2"
+            "arrow-up-right" if is_leaving else mark, "warning" if is_leaving else "text-2"
         )
         self._show_placeholder(info)
         spoken = f"Model: {words}" if info else "Choose a model"

@@ -21,6 +21,10 @@ from lockhouse.workspace import Workspace
 
 _HAS_KEY = ("set", "session")
 _RECENT = 40
+_CLOSED = {  # one line under what is typed: the gate's own words are about its processes
+    "sealed_meanwhile": "The network was sealed: nothing can be sent.",
+    "broker_gone": "The way out of this window has ended: nothing can be sent.",
+}
 
 
 class Elsewhere:
@@ -145,7 +149,7 @@ class Elsewhere:
             return Obstacle(
                 "sealed",
                 word,
-                f"{status.title}. {status.explanation}",
+                _CLOSED.get(status.way, f"{status.title}. {status.explanation}"),
                 "" if status.way == "sealed" else status.what_to_do,
                 way="door",
             )

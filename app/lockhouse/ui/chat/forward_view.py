@@ -125,13 +125,14 @@ class ForwardView(QObject):
             return
         host = words.host_name(info.host)
         is_leaving = words.leaves(info)
+        mark = "arrow-up-right" if is_leaving else "house"
         line = f"Goes to {host}"
         where = "" if is_leaving else ", this machine's own server"
         sentence = f"The next message goes to {host}{where}"
         shown = f"Would go to {host} · {found.obstacle.word}" if found.obstacle else line
         self._head.show_destination(
             shown,
-            "arrow-up-right" if is_leaving else "house",
+            mark,
             sentence,
             leaves=is_leaving,
         )
@@ -139,11 +140,11 @@ class ForwardView(QObject):
             self._composer.line.say(found.obstacle.message, icon="lock", way=found.obstacle.way)
             return
         if self._shown is not None and (self._composer.draft.strip() or self._composer.images):
-            self._say_estimate(self._shown)
+            self._say_estimate(self._shown, mark)
             return
-        self._composer.line.say(line, icon="arrow-up-right" if is_leaving else "house")
+        self._composer.line.say(line, icon=mark)
 
-    def _say_estimate(self, shown: Shown) -> None:
+    def _say_estimate(self, shown: Shown, mark: str) -> None:
         outbound = shown.outbound
         line = words.destination_line(outbound.host, outbound.estimate, outbound.zone)
         ceiling = outbound.estimate.ceiling.amount if outbound.estimate else None
@@ -152,7 +153,7 @@ class ForwardView(QObject):
             told = words.limit_words(near[0])
             self._composer.line.say(f"{line} · {told}", icon="triangle-alert", way="limits")
         else:
-            self._composer.line.say(line)
+            self._composer.line.say(line, icon=mark)
 
     def _estimate(self) -> None:
         found, text = self._composer.destination, self._composer.draft

@@ -61,6 +61,8 @@ class FlowLayout(QLayout):
     def _arrange(self, rect: QRect, *, move: bool) -> int:
         left, top, row = rect.x(), rect.y(), 0
         for item in self._items:
+            if item.isEmpty():
+                continue  # hidden: not even its spacing is left
             hint = item.sizeHint()
             if left + hint.width() > rect.right() + 1 and row > 0:
                 left, top, row = rect.x(), top + row + self.spacing(), 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -152,6 +152,17 @@ def test_another_wish_takes_back_what_was_shown(qtbot: QtBot, theme: Theme) -> N
     assert wished.args[0].alone
     assert not button(sheet, "outbound_send").isEnabled()
     assert sheet.shown is None
+
+
+def test_what_goes_along_begins_where_everything_else_does(qtbot: QtBot, theme: Theme) -> None:
+    sheet = OutboundSheet(theme, "Office", Subject("turn", "The question", has_before=True))
+    qtbot.addWidget(sheet)
+    sheet.show()
+    sheet.show_request(Shown(outbound()))
+    reach = sheet.findChild(QWidget, "outbound_reach")
+    assert reach is not None
+    assert reach.isVisible()
+    assert reach.mapTo(sheet, QPoint(0, 0)).x() == sheet.box.mapTo(sheet, QPoint(0, 0)).x()
 
 
 def test_costs_in_words() -> None:

@@ -6,12 +6,17 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from PySide6.QtCore import QPoint
+from PySide6.QtWidgets import QLabel, QWidget
+from pytestqt.qtbot import QtBot
 
 from lockhouse.answer.targets import TargetInfo
 from lockhouse.chat.conversations import Message
 from lockhouse.chat.values import Provenance
 from lockhouse.core.answering import Cost, Failed, Finished, Timing, Usage
+from lockhouse.ui.chat.details_panel import DetailsPanel
 from lockhouse.ui.chat.reading import Fact, facts_of, to_transcript
+from lockhouse.ui.theme import Theme
 
 API = TargetInfo(
     "mistral/large",
@@ -120,6 +125,57 @@ def test_an_answer_edited_by_hand_keeps_the_mark_of_where_it_came_from() -> None
     shown = to_transcript(answer(API))
     assert (shown.badge, shown.leaves) == ("API · api.mistral.ai · edited by you", True)
     assert not any(group.has_sent for group in facts_of(answer(API)))
+
+
+def test_parameters_have_the_names_that_people_read() -> None:
+    raw: dict[str, object] = {
+        "seed": 7,
+        "top_k": 40,
+        "typical_p": 1.0,
+        "dry_penalty_last_n": -1,
+        "xtc_threshold": 0.1,
+        "kv_type": "f16",
+        "flash_attention": True,
+        "when_full": "stop",
+        "grammar": None,
+    }
+    told = facts(answer(LOCAL, Finished("stop", parameters=raw)))
+    shown = {key: told[key].value for key in told}
+    assert shown["Top-k"] == "40"
+    assert shown["Typical-p"] == "1"
+    assert shown["DRY penalty last n"] == "-1"
+    assert shown["XTC threshold"] == "0.1"
+    assert shown["KV cache type"] == "f16"
+    assert shown["Flash attention"] == "on"
+    assert shown["When full"] == "stops"
+    assert "Grammar" not in shown
+
+
+@pytest.fixture
+def panel(qtbot: QtBot, theme: Theme) -> DetailsPanel:
+    made = DetailsPanel(theme)
+    qtbot.addWidget(made)
+    made.resize(336, 800)
+    raw: dict[str, object] = {"seed": 4272792605, "frequency_penalty": 0.0, "extra_buffers": True}
+    made.show_facts(facts_of(answer(LOCAL, Finished("stop", parameters=raw))))
+    made.show()
+    qtbot.waitUntil(lambda: made.findChild(QWidget, "copy_seed") is not None)
+    return made
+
+
+def test_the_values_of_all_groups_stand_in_one_line(panel: DetailsPanel) -> None:
+    named = [one for one in panel.findChildren(QLabel) if ": " in one.accessibleName()]
+    assert len(named) > 5
+    assert len({one.mapTo(panel, QPoint(0, 0)).x() for one in named}) == 1
+
+
+def test_the_copy_button_is_level_with_its_line(panel: DetailsPanel) -> None:
+    button = panel.findChild(QWidget, "copy_seed")
+    seed = next(one for one in panel.findChildren(QLabel) if one.text() == "4272792605")
+    assert button is not None
+    middle = seed.mapTo(panel, seed.contentsRect().topLeft()).y() + seed.fontMetrics().height() / 2
+    other = button.mapTo(panel, button.rect().center()).y()
+    assert abs(middle - other) <= 1
 
 
 def test_an_imported_answer_from_elsewhere_was_not_edited_here() -> None:

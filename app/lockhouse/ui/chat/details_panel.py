@@ -17,10 +17,12 @@ from PySide6.QtWidgets import (
 from lockhouse.ui.chat.prompt_panel import PromptPanel
 from lockhouse.ui.chat.reading import Fact, FactGroup
 from lockhouse.ui.parts import hairline, icon_button, label, push_button
-from lockhouse.ui.theme import Theme
+from lockhouse.ui.theme import Theme, tokens
 from lockhouse.ui.widgets import SegmentedControl
 
 PANEL_MIN_WIDTH = 280
+_KEY_WIDTH = 124
+_ROW_HEIGHT = 24
 
 
 def scrolling(inside: QWidget, name: str) -> QScrollArea:
@@ -123,7 +125,6 @@ class DetailsPanel(QFrame):
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(px(8))
         grid.setVerticalSpacing(px(2))
-        grid.setColumnMinimumWidth(0, px(112))
         grid.setColumnStretch(1, 1)
         for row, fact in enumerate(group.facts):
             value = label(fact.value, role="code-small" if fact.mono else "body", wrap=True)
@@ -133,11 +134,19 @@ class DetailsPanel(QFrame):
                 grid.addWidget(value, row, 0, 1, 3)
                 continue
             key = label(fact.key, ink="3")
+            key.setWordWrap(True)  # by the label itself, in lines as high as those of the value
+            key.setFixedWidth(px(_KEY_WIDTH))  # the values of all groups stand in one line
             top = Qt.AlignmentFlag.AlignTop
             grid.addWidget(key, row, 0, top)
             grid.addWidget(value, row, 1, top)
-            grid.setRowMinimumHeight(row, px(24))
-            if fact.exact and fact.mono:
+            has_copy = bool(fact.exact and fact.mono)
+            height = px(tokens.COMPACT_HEIGHT if has_copy else _ROW_HEIGHT)
+            grid.setRowMinimumHeight(row, height)
+            for words in (key, value):  # the first line of each is in the middle of the button
+                words.ensurePolished()
+                line = words.fontMetrics().height()
+                words.setContentsMargins(0, max(0, (height - line) // 2), 0, 0)
+            if has_copy:
                 grid.addWidget(self._copy_button(fact), row, 2, top)
         return grid
 

@@ -12,6 +12,7 @@ from lockhouse.chat.conversations import Message
 from lockhouse.core.answering import Cost, Failed, Finished
 from lockhouse.core.errors import EngineCrashed
 from lockhouse.ui import wording
+from lockhouse.ui.chat.parameter_words import parameter_name, parameter_value
 from lockhouse.ui.outbound.values import WAY_WORDS
 from lockhouse.ui.outbound.words import badge_words, host_name, leaves
 from lockhouse.ui.transcript.header import NOTHING_SENT
@@ -298,8 +299,7 @@ def _parameter_facts(finished: Finished) -> tuple[Fact, ...]:
     for name, value in finished.parameters.items():
         if name == "seed" or value in (None, "", [], {}):
             continue
-        shown = f"{value:g}" if isinstance(value, float) else str(value)
-        facts.append(Fact(name.replace("_", " ").capitalize(), shown))
+        facts.append(Fact(parameter_name(name), parameter_value(name, value)))
     return tuple(facts)
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QEvent, QPoint, QRect, Qt, Signal
+from PySide6.QtCore import QEvent, QRect, QSize, Qt, Signal
 from PySide6.QtWidgets import QDialog, QVBoxLayout, QWidget
 
 from lockhouse.ui.chat.destinations import Choice, Destination, choices
 from lockhouse.ui.chat.target_delegate import TargetDelegate
 from lockhouse.ui.parts import label
+from lockhouse.ui.screen_fit import beside, room_for
 from lockhouse.ui.search_list import SearchList
 from lockhouse.ui.theme import Theme
 
 _WIDTH = 480
 _MOST_HEIGHT = 440
+_LEAST_HEIGHT = 280  # a search, a heading and some rows
 
 
 class TargetPopup(QDialog):
@@ -39,6 +41,7 @@ class TargetPopup(QDialog):
     ) -> None:
         super().__init__(parent, Qt.WindowType.Dialog | Qt.WindowType.FramelessWindowHint)
         self._theme = theme
+        self._over = parent
         self._destinations = tuple(destinations)
         self._current = current
         self._elsewhere_only = elsewhere_only
@@ -80,22 +83,14 @@ class TargetPopup(QDialog):
     def open_at(self, anchor: QRect) -> None:
         """Show above that place of the screen, or below it where there is more room."""
         px = self._theme.px
-        screen = self.screen()
-        room = screen.availableGeometry()
-        width = min(px(_WIDTH), room.width() - px(16))
-        above, below = anchor.top() - room.top(), room.bottom() - anchor.bottom()
-        height = min(self._wanted_height(), max(above, below) - px(12))
-        self.resize(width, height)
-        top = (
-            anchor.top() - height - px(4)
-            if above >= min(height + px(8), below)
-            else (anchor.bottom() + px(4))
-        )
-        parent = self.parentWidget()
-        window = parent.window().frameGeometry() if parent is not None else room
-        edge = max(min(window.right(), room.right()) - width - px(8), room.left() + px(8))
-        left = min(max(anchor.left(), room.left() + px(8)), edge)
-        self.move(QPoint(left, top))
+        screen = self.screen().availableGeometry()
+        window = self._over.window().geometry()
+        wanted = QSize(px(_WIDTH), self._wanted_height())
+        edge = px(8)
+        least = min(wanted.height(), px(_LEAST_HEIGHT)) + edge
+        room = room_for(anchor, least, window, screen)
+        place = beside(anchor, wanted, room.adjusted(edge, edge, -edge, -edge), px(4))
+        self.setGeometry(place)
         self.show()
         self.activateWindow()
         self.edit.setFocus(Qt.FocusReason.PopupFocusReason)

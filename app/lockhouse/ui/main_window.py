@@ -92,6 +92,7 @@ class MainWindow(QMainWindow):
         self._later = dict(later)
         self._pages: dict[str, QWidget] = {"chat": chat}
         self._page = "chat"
+        self._chat_title = ""
         self._was_shown = False
         self.setObjectName("main_window")
         self.setWindowTitle("Lockhouse")
@@ -106,7 +107,7 @@ class MainWindow(QMainWindow):
         status.seal_pressed.connect(self.seal_wanted)
         chat.search_wanted.connect(self.show_palette)
         chat.models_dropped.connect(self.models_dropped)
-        chat.titled.connect(self._name_window)
+        chat.titled.connect(self._name_chat)
         application = QApplication.instance()
         if isinstance(application, QApplication):
             application.focusChanged.connect(self._keep_focus)
@@ -165,6 +166,7 @@ class MainWindow(QMainWindow):
             page = self._pages[key] = self._later[key]()
             self._stack.addWidget(page)
         self._page = key
+        self._name_window()
         self._rail.show_page(key)
         self._stack.setCurrentWidget(page)
         self._keep_focus(None, QApplication.focusWidget())
@@ -253,7 +255,14 @@ class MainWindow(QMainWindow):
         wanted = round(min(high, max(low, self._settings.current.text_scale + step)), 2)
         self._settings.set("text_scale", wanted)
 
-    def _name_window(self, title: str) -> None:
+    def _name_chat(self, title: str) -> None:
+        self._chat_title = title
+        self._name_window()
+
+    def _name_window(self) -> None:
+        """After the page that is seen, and on the Chat page after its chat."""
+        named = {item.key: item.words for item in _ITEMS if item.key != "chat"}
+        title = named.get(self._page, self._chat_title)
         self.setWindowTitle(f"{title} – Lockhouse" if title else "Lockhouse")
 
     # -- what is found again ----------------------------------------------------------------

@@ -213,6 +213,17 @@ def test_the_seal_leads_to_the_gate(window: Window) -> None:
     assert window.main.page == "gate"
 
 
+def test_the_windows_title_follows_the_page(window: Window) -> None:
+    main = window.main
+    window.open(window.workspace.conversations.create(title="Rivers"))
+    assert main.windowTitle() == "Rivers – Lockhouse"
+    for page, title in (("gate", "Gate"), ("models", "Models"), ("settings", "Settings")):
+        main.show_page(page)
+        assert main.windowTitle() == f"{title} – Lockhouse"
+    main.show_page("chat")
+    assert main.windowTitle() == "Rivers – Lockhouse"
+
+
 def test_dialogs_close_with_escape(window: Window) -> None:
     window.app.window.show_shortcuts()
     dialog: QDialog = window.dialog("shortcut_list")

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QApplication,
     QCheckBox,
@@ -19,6 +20,7 @@ from PySide6.QtWidgets import (
     QPushButton,
     QWidget,
 )
+from pytestqt.qtbot import QtBot
 
 from lockhouse.answer.remotes import EndpointHealth
 from lockhouse.answer.targets import TargetInfo
@@ -31,14 +33,17 @@ from lockhouse.gate.network import Network
 from lockhouse.gate.providers import Provider, Providers, presets
 from lockhouse.places import paths_for
 from lockhouse.storage.database import Database
+from lockhouse.ui.field_label import FieldLabel
 from lockhouse.ui.gate.claims_dialog import joined
 from lockhouse.ui.gate.models_dialog import ModelsDialog
 from lockhouse.ui.gate.page import GatePage
 from lockhouse.ui.gate.provider_values import ProviderRow
+from lockhouse.ui.gate.providers_card import ProvidersCard
 from lockhouse.ui.gate.records_table import IN, PURPOSE
 from lockhouse.ui.markdown import plain_text
 from lockhouse.ui.models.model_card import ModelCard
 from lockhouse.ui.outbound.body_view import BodyView
+from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Banner
 from tests.remote.replies import Fault
 from tests.remote.server import RemoteServer
@@ -691,6 +696,35 @@ def test_dialogs_have_names_for_everything(start_open: Start, server: RemoteServ
         dialog = window.dialog(name)
         assert _unnamed(dialog) == []
         dialog.close()
+
+
+def test_the_tools_above_the_records_are_of_one_height(window_of_a_home: Window) -> None:
+    records = gate_page(window_of_a_home).records
+    window_of_a_home.until(records.isVisible)
+    assert records.edit.height() == records.choice.height() == records._export.height()
+
+
+def test_servers_are_not_offered_for_a_check_before_any_is_known(
+    qtbot: QtBot, theme: Theme
+) -> None:
+    card = ProvidersCard(theme)
+    qtbot.addWidget(card)
+    card.show()
+    assert not card._check.isVisible()
+
+
+def test_a_click_on_the_words_beside_a_field_goes_into_it(window_of_a_home: Window) -> None:
+    gate_page(window_of_a_home).dialogs.add()
+    dialog = window_of_a_home.dialog("server_dialog")
+    dialog.activateWindow()
+    window_of_a_home.until(lambda: QApplication.activeWindow() is dialog)
+    field = dialog.findChild(QLineEdit, "server_title")
+    words = next(one for one in dialog.findChildren(FieldLabel) if one.text() == "Name")
+    assert field is not None
+    assert words.buddy() is field
+    assert not field.hasFocus()
+    window_of_a_home.qtbot.mouseClick(words, Qt.MouseButton.LeftButton)
+    assert field.hasFocus()
 
 
 def _choose_big(workspace: object) -> None:

@@ -9,6 +9,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from lockhouse.gate.costs.values import Price
+from lockhouse.ui.field_label import FieldLabel
 from lockhouse.ui.parts import label, push_button
 from lockhouse.ui.picker import ChoiceButton
 from lockhouse.ui.theme import Theme
@@ -66,7 +67,7 @@ class PriceDialog(QDialog):
         grid.setColumnStretch(1, 1)
         fields = (("Model", self.choice), ("In", self.input), ("Out", self.output))
         for number, (words, field) in enumerate(fields):
-            grid.addWidget(label(words, role="medium"), number, 0)
+            grid.addWidget(FieldLabel(words, field), number, 0)
             grid.addWidget(field, number, 1)
         column.addLayout(grid)
         self._from = label("", role="caption", ink="3", wrap=True, name="price_from")

@@ -45,6 +45,7 @@ class ProvidersCard(Card):
         )
         self._check.setToolTip("Ask each of your servers that the door leads to for its models")
         self._check.clicked.connect(self._check_all)
+        self._check.hide()  # until there is a server that the door leads to
         self.head.addWidget(self._check)
         add = icon_button(theme, "plus", "Add a server or an API", name="provider_add")
         add.clicked.connect(self.add_wanted)

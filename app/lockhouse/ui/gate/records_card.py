@@ -69,7 +69,11 @@ class RecordsCard(QWidget):
         self.edit = SearchEdit(theme, "records_search", "Search the records", "Host, purpose…")
         self.edit.setProperty("compact", "true")
         self.choice = ChoiceButton(
-            theme, "Show", [(key, shown) for key, (shown, _) in FILTERS.items()], chip=True
+            theme,
+            "Show",
+            [(key, shown) for key, (shown, _) in FILTERS.items()],
+            chip=True,
+            height=28,  # as the field and the button beside it
         )
         self.choice.setObjectName("records_filter")
         self._export = push_button(theme, "Export…", name="records_export", compact=True)

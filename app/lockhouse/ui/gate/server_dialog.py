@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 from lockhouse.core.errors import LockhouseError, UsageMistake
 from lockhouse.gate.network import allows, split_host
 from lockhouse.gate.providers import Provider, host_of, zone_of
+from lockhouse.ui.field_label import FieldLabel
 from lockhouse.ui.gate.provider_values import Checked, Draft
 from lockhouse.ui.network import NetworkView
 from lockhouse.ui.parts import label, push_button
@@ -127,7 +128,7 @@ class ServerDialog(QDialog):
                 ("Key", self.key),
             )
         ):
-            self._key_words = label(words, role="medium")  # the last one is
+            self._key_words = FieldLabel(words, field)  # the last one is
             grid.addWidget(self._key_words, number, 0)
             grid.addWidget(field, number, 1)
         return grid

@@ -11,6 +11,7 @@ from lockhouse.core.errors import UsageMistake
 from lockhouse.gate.costs.values import Spent, Total
 from lockhouse.storage.settings import parse
 from lockhouse.ui import wording
+from lockhouse.ui.field_label import FieldLabel
 from lockhouse.ui.gate.cards import Card, Elided
 from lockhouse.ui.gate.controller import Spending
 from lockhouse.ui.parts import label, push_button
@@ -63,8 +64,8 @@ class SpendingCard(Card):
         for name, words in _LIMITS:
             cell = QVBoxLayout()
             cell.setSpacing(px(2))
-            cell.addWidget(label(words, role="caption", ink="2"))
             edit = QLineEdit()
+            cell.addWidget(FieldLabel(words, edit, role="caption", ink="2"))
             edit.setObjectName(f"limit_{name}")
             edit.setAccessibleName(f"Limit for {words.lower()}, in dollars")
             edit.setPlaceholderText("no limit")

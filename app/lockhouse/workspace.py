@@ -6,6 +6,7 @@ The only place that knows how the parts fit together; nothing here does work of 
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +22,7 @@ from lockhouse.engine.pool import EnginePool
 from lockhouse.gate.brokers import Brokers
 from lockhouse.gate.door import Gate
 from lockhouse.gate.launching import inherited_channel
-from lockhouse.gate.network import Network
+from lockhouse.gate.network import Network, hub_hosts
 from lockhouse.gate.providers import Providers
 from lockhouse.library.fit import machine_now
 from lockhouse.library.models import Models
@@ -124,7 +125,18 @@ class Workspace:
         """The queue of downloads, likewise."""
         from lockhouse.library.transfers import Transfers
 
-        return Transfers(self.database, self.hub, self.models, self.models.main_folder)
+        return Transfers(
+            self.database,
+            self.hub,
+            self.models,
+            self.models.main_folder,
+            reaches_hub=self._reaches_hub,
+        )
+
+    def _reaches_hub(self) -> bool:
+        """Whether the door is one to the hub, or to the mirror for which it was opened."""
+        endpoint = self.gate.state.endpoint or os.environ.get("HF_ENDPOINT", "")
+        return self.gate.way_to(hub_hosts({"HF_ENDPOINT": endpoint})) == "open"
 
     def save_settings(self, **changes: object) -> Settings:
         """Change settings, for this program and the next start."""

@@ -7,18 +7,22 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lockhouse.core.cancelling import CancelToken
-from lockhouse.core.errors import NotFound, UsageMistake
+from lockhouse.core.errors import NetworkRefused, NotFound, UsageMistake
+from lockhouse.gate.door import CUT_OFF
+from lockhouse.gate.hub import Hub
 from lockhouse.library.models import Models
 from lockhouse.library.transfer_rows import TransferRows
-from lockhouse.library.transfers import Transfer
+from lockhouse.library.transfers import Transfer, Transfers
 from lockhouse.storage.database import Database
 from tests.hub.content import ALWAYS, Blob, Fault, commit_of
+from tests.hub.direct import DirectGate
 from tests.hub.server import HubServer
-from tests.library.downloads import Home, noise
+from tests.library.downloads import QUICK, Home, noise
 
 MB = 1 << 20
 CONTENT = noise(6 * MB)
@@ -282,3 +286,88 @@ def test_the_wish_of_a_process_that_was_killed_is_kept(home: Home) -> None:
     assert state(home, paused.id) == "paused"
     home.transfers.resume(paused.id)
     until(lambda: state(home, paused.id) == "done")
+
+
+class SealableGate(DirectGate):
+    """Ends what is under way when it is sealed, as a broker's end does."""
+
+    is_sealed = False
+
+    @property
+    def is_open(self) -> bool:
+        return not self.is_sealed
+
+    def ask(self, *args: Any, events: Callable[[Any], None] | None = None, **named: Any) -> Any:
+        def pass_on(event: object) -> None:
+            if self.is_sealed:
+                raise NetworkRefused("The network was sealed.", code=CUT_OFF)
+            if events is not None:
+                events(event)
+
+        if self.is_sealed:
+            raise NetworkRefused("The network is sealed.", code="sealed")
+        return super().ask(*args, events=pass_on, **named)
+
+
+@pytest.fixture
+def gate(home: Home) -> SealableGate:
+    """The way out of the home's program."""
+    gate = SealableGate(home.hub_server.url)
+    home.transfers = Transfers(home.database, Hub(gate), home.models, home.folder, patience=QUICK)
+    return gate
+
+
+def seal_midway(home: Home, gate: SealableGate) -> Transfer:
+    added = add(home, "org/Tiny-GGUF", {"tiny-Q4_0.gguf": slow_blob()})
+    home.transfers.start()
+    until(lambda: home.transfers.get(added.id).done_bytes > MB)
+    gate.is_sealed = True
+    until(lambda: not home.transfers.get(added.id).is_running)
+    return home.transfers.get(added.id)
+
+
+def test_what_the_seal_cut_off_waits_and_goes_on_by_itself(home: Home, gate: SealableGate) -> None:
+    cut = seal_midway(home, gate)
+    assert (cut.state, cut.code) == ("waiting", CUT_OFF)
+    assert "sealed" in cut.problem
+    gate.is_sealed = False
+    until(lambda: state(home, cut.id) == "done")
+    assert home.transfers.get(cut.id).problem == ""
+
+
+def test_a_pause_of_what_the_seal_cut_off_stays_a_pause(home: Home, gate: SealableGate) -> None:
+    cut = seal_midway(home, gate)
+    assert home.transfers.pause(cut.id).state == "paused"
+    other = add(home, "org/Other-GGUF", {"other-Q4_0.gguf": noise(MB, 3)})
+    gate.is_sealed = False
+    until(lambda: state(home, other.id) == "done")
+    assert state(home, cut.id) == "paused"
+
+
+def test_a_door_to_others_does_not_wake_what_the_seal_cut_off(
+    home: Home, gate: SealableGate
+) -> None:
+    cut = seal_midway(home, gate)
+    home.transfers.close()
+    gate.is_sealed = False
+    home.transfers = Transfers(
+        home.database, Hub(gate), home.models, home.folder, patience=QUICK,
+        reaches_hub=lambda: False,
+    )  # fmt: skip
+    home.transfers.start()
+    other = add(home, "org/Other-GGUF", {"other-Q4_0.gguf": noise(MB, 3)})
+    until(lambda: state(home, other.id) == "done")
+    assert state(home, cut.id) == "waiting"
+
+
+def test_a_run_that_the_seal_cuts_off_ends(home: Home, gate: SealableGate) -> None:
+    ids = [add(home, f"org/M{n}-GGUF", {"m.gguf": slow_blob(n)}).id for n in range(3)]
+
+    def seal(transfers: list[Transfer]) -> None:
+        gate.is_sealed = gate.is_sealed or any(each.done_bytes > MB for each in transfers)
+
+    ended = home.transfers.run(ids, progress=seal)
+    assert [each.state for each in ended] == ["waiting"] * 3
+    assert {each.code for each in ended} <= {"sealed", CUT_OFF}
+    gate.is_sealed = False
+    assert [each.state for each in home.transfers.run(ids)] == ["done"] * 3

@@ -202,7 +202,7 @@ class TransferRows:
         )
         return None if row is None else row[0]
 
-    # A wish and the end of the work may come at the same moment: each of the three below looks
+    # A wish and the end of the work may come at the same moment: each of the four below looks
     # and writes in one transaction, so that neither is lost.
 
     def wish(self, id: str, wish: Literal["pause", "cancel"]) -> bool:  # noqa: A002
@@ -229,17 +229,26 @@ class TransferRows:
                     [id],
                 )
 
-    def leave(self, id: str) -> bool:  # noqa: A002
+    def leave(self, id: str, **told: str) -> bool:  # noqa: A002
         """The owner was stopped: paused if that is wished, else it waits for the next.
 
-        False when it is to be forgotten; then the row is as it was.
+        ``told`` says why. False when it is to be forgotten; then the row is as it was.
         """
         with self._database.write() as database:
             row = database.execute("SELECT wish FROM transfers WHERE id = ?", [id]).fetchone()
             if row is None or row[0] == "cancel":
                 return False
-            self.release(id, "paused" if row[0] == "pause" else "waiting")
+            self.release(id, "paused" if row[0] == "pause" else "waiting", **told)
             return True
+
+    def wait_no_more(self, id: str) -> None:  # noqa: A002
+        """Why it waits is over. One that was paused meanwhile stays paused."""
+        with self._database.write() as database:
+            database.execute(
+                "UPDATE transfers SET problem = '', hint = '', code = ''"
+                " WHERE id = ? AND state = 'waiting'",
+                [id],
+            )
 
     def _is_held(self, database: sqlite_utils.Database, id: str) -> bool:  # noqa: A002
         owner = database.execute(

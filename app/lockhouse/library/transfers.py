@@ -119,6 +119,11 @@ class _Running:
         return max(0.0, (done - before) / max(0.001, now - then))
 
 
+def _is_cut(each: Row | Transfer) -> bool:
+    """Whether it waits because of the seal, and not for its turn."""
+    return each.state == "waiting" and each.code in _SEALED
+
+
 class Transfers:
     """The downloads of one home, whichever process does the work. Usable from any thread."""
 
@@ -131,9 +136,12 @@ class Transfers:
         *,
         simultaneous: int = 2,
         patience: Patience | None = None,
+        reaches_hub: Callable[[], bool] | None = None,
     ) -> None:
+        """``reaches_hub``: an open network may be open for others alone."""
         self.simultaneous = simultaneous
         self._hub = hub
+        self._reaches_hub = reaches_hub or (lambda: hub.is_open)
         self._rows = TransferRows(database)
         self._carrier = Carrier(self._rows, hub, models, folder, patience or Patience())
         self._running: dict[str, _Running] = {}
@@ -242,11 +250,12 @@ class Transfers:
         progress: Callable[[_TransferList], None] | None = None,
         cancel: CancelToken | None = None,
     ) -> _TransferList:
-        """Work on these until each is done, paused or failed; cancelled, they are paused.
+        """Work on these until each is done, paused, failed or cut off by the seal.
 
-        What another program works on is only watched. Raises NetworkRefused while sealed.
+        Cancelled, they are paused. What another program works on is only watched.
         """
         wanted = set(ids)
+        self._end_waiting([row for row in self._rows.all() if row.id in wanted])
         while True:
             rows = [row for row in self._rows.all() if row.id in wanted]
             self._work_on(rows)
@@ -254,7 +263,9 @@ class Transfers:
             if progress is not None:
                 progress(told)
             stopping = cancel is not None and cancel.cancelled
-            if stopping or all(each.state in ("paused", "failed", "done") for each in told):
+            if stopping or all(
+                each.state in ("paused", "failed", "done") or _is_cut(each) for each in told
+            ):
                 for row in rows if stopping else ():
                     if row.state not in ("failed", "done") and not self._is_elsewhere(row):
                         self.pause(row.id)
@@ -284,9 +295,17 @@ class Transfers:
         while not self._closing:
             with suppress(LockhouseError):  # a busy database: another time
                 if self._hub.is_open:
+                    if self._reaches_hub():
+                        self._end_waiting(self._rows.all())
                     self._work_on(self._rows.all())
             self._wake.wait(_LOOK_S if self._running else _IDLE_LOOK_S)
             self._wake.clear()
+
+    def _end_waiting(self, rows: Sequence[Row]) -> None:
+        """What the seal cut off may be tried again."""
+        for row in rows:
+            if _is_cut(row):
+                self._rows.wait_no_more(row.id)
 
     def _work_on(self, rows: Sequence[Row]) -> None:
         """Begin what waits, as much as may run at the same time."""
@@ -298,7 +317,12 @@ class Transfers:
                 if self._closing or len(self._running) >= self.simultaneous:
                     break
                 waits = row.state == "waiting" or (row.state in ACTIVE and not row.is_held)
-                if not waits or row.id in self._running or row.id in self._unwritten:
+                if (
+                    not waits
+                    or _is_cut(row)
+                    or row.id in self._running
+                    or row.id in self._unwritten
+                ):
                     continue
                 if not self._rows.claim(row.id):
                     continue
@@ -342,7 +366,7 @@ class Transfers:
                 self._stopped(row, running)
             except LockhouseError as failure:
                 error = failure  # told below if the database does not take it
-                self._failed(id, failure)
+                self._failed(row, running, failure)
         except StorageError as refusal:  # on a full disk, the disk is what to tell of
             self._unwritten[id] = refusal if error is _BUG else error
         except BaseException:
@@ -353,18 +377,15 @@ class Transfers:
                 del self._running[id]
             self._wake.set()
 
-    def _failed(self, id: str, error: LockhouseError) -> None:  # noqa: A002
-        sealed = isinstance(error, NetworkRefused) and error.code in _SEALED
-        self._rows.release(
-            id,
-            "paused" if sealed else "failed",
-            problem=error.message,
-            hint=error.hint,
-            code=error.code,
-        )
+    def _failed(self, row: Row, running: _Running, error: LockhouseError) -> None:
+        told = {"problem": error.message, "hint": error.hint, "code": error.code}
+        if isinstance(error, NetworkRefused) and error.code in _SEALED:
+            self._stopped(row, running, **told)  # waits for a door; a pause stays a pause
+        else:
+            self._rows.release(row.id, "failed", **told)
 
-    def _stopped(self, row: Row, running: _Running) -> None:
-        if running.reason == "cancel" or not self._rows.leave(row.id):
+    def _stopped(self, row: Row, running: _Running, **told: str) -> None:
+        if running.reason == "cancel" or not self._rows.leave(row.id, **told):
             self._carrier.forget(row)
             self._rows.delete(row.id)
 

@@ -26,6 +26,7 @@ from lockhouse.ui.models.discover_values import entry_of, parameters_in
 from lockhouse.ui.models.header_dialog import shown_value
 from lockhouse.ui.models.memory_panel import MemoryPanel
 from lockhouse.ui.models.transfer_rows import amount_words, downloads_words
+from lockhouse.ui.models.transfers_view import sealed_words
 from lockhouse.ui.models.values import MemoryNeed
 from lockhouse.ui.network import NetworkView
 from lockhouse.ui.theme import Theme
@@ -189,3 +190,10 @@ def test_use_is_told_by_disk(tmp_path: Path) -> None:
     assert disk.free_bytes > 0
     assert 0 <= disk.taken <= 1
     assert disk.folders[0].startswith("Lockhouse: ")
+
+
+def test_while_sealed_only_what_waits_is_said_to_go_on() -> None:
+    waiting, paused = transfer(state="waiting"), transfer(state="paused")
+    assert sealed_words((waiting,)) == "They go on when there is a door."
+    assert sealed_words((waiting, paused)) == "Those that wait go on when there is a door."
+    assert sealed_words((paused,)) == ""

@@ -10,6 +10,7 @@ from lockhouse.ui import wording
 from lockhouse.ui.chat.details_panel import scrolling
 from lockhouse.ui.models import words
 from lockhouse.ui.models.empty import EmptyState
+from lockhouse.ui.models.transfer_controller import MOVING
 from lockhouse.ui.models.transfer_rows import TransferRow
 from lockhouse.ui.parts import hairline, icon_button, label, push_button
 from lockhouse.ui.picker import ChoiceButton
@@ -18,13 +19,21 @@ from lockhouse.ui.theme import Theme
 _LIMITS = ((0, "none"), (1_000_000, "1 MB/s"), (5_000_000, "5 MB/s"), (20_000_000, "20 MB/s"),
            (50_000_000, "50 MB/s"))  # fmt: skip
 _STRIP_ROWS = 3
-_SEALED = "They go on when there is a door."
 
 
 def under_way(transfers: tuple[Transfer, ...]) -> tuple[Transfer, ...]:
     """Those that are not done, in their order."""
     waiting = (one for one in transfers if one.state != "done")
     return tuple(sorted(waiting, key=lambda one: one.position))
+
+
+def sealed_words(going: tuple[Transfer, ...]) -> str:
+    """What becomes of those under way while nothing can move; one that is paused stays so."""
+    waiting = sum(1 for one in going if one.state in MOVING)
+    if not waiting:
+        return ""
+    who = "They go on" if waiting == len(going) else "Those that wait go on"
+    return f"{who} when there is a door."
 
 
 class _Rows(QWidget):
@@ -169,7 +178,8 @@ class TransfersView(QWidget):
             parts.append(f"{wording.size(left)} to go")
         if speed:
             parts.append(words.rate(speed))
-        self._sum.setText(", ".join(parts) + ("" if self._is_open or not going else f". {_SEALED}"))
+        sealed = "" if self._is_open else sealed_words(going)
+        self._sum.setText(", ".join(parts) + (f". {sealed}" if sealed else ""))
         self._shown = transfers
 
     def show_open(self, *, is_open: bool) -> None:
@@ -202,7 +212,7 @@ class TransferStrip(QFrame):
         head = QHBoxLayout()
         head.setSpacing(px(8))
         head.addWidget(label("Transfers", role="strong"))
-        self._sealed = label(_SEALED, ink="3", name="strip_sealed")
+        self._sealed = label("", ink="3", name="strip_sealed")
         head.addWidget(self._sealed)
         head.addWidget(self._more)
         head.addStretch(1)
@@ -223,6 +233,7 @@ class TransferStrip(QFrame):
     def show_transfers(self, transfers: tuple[Transfer, ...]) -> None:
         """Those under way; nothing is shown when there is none."""
         going = under_way(transfers)
+        self._sealed.setText(sealed_words(going))
         self.setVisible(bool(going))
         self.rows.show_transfers(going[:_STRIP_ROWS])
         more = len(going) - _STRIP_ROWS

@@ -363,6 +363,7 @@ def run(arguments: list[str]) -> int:
     app.window.show()
     code = application.exec()
     app.close()
+    application.shutdown()  # hands what was copied to the desktop, which may outlive us
     return code
 
 

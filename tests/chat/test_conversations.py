@@ -183,6 +183,9 @@ def test_a_branch_is_a_conversation_of_its_own(conversations: Conversations) -> 
     copied = conversations.path(branch.id)[-1]
     assert conversations.branch(copied.id).title == "T (3)"
     assert conversations.branch(reply.id).title == "T (4)"
+    conversations.delete([chat.id])
+    assert conversations.branch(reply.id).title == "T", "nothing else is called so any more"
+    conversations.restore([chat.id])
     assert copied.target == TINY
     conversations.add_user(branch.id, "Other", parent_id=copied.id)
     assert texts(conversations, chat.id) == ["First", "Reply", "More"]

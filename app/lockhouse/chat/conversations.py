@@ -309,12 +309,12 @@ class Conversations:
         with self.database.write() as database:
             last = rows.message(database, message_id)
             branch_id, moment = new_id(), now()
-            title = rows.conversation(database, last.conversation_id).title
+            title = rows.title_beside(database, last.conversation_id)
             database.execute(
                 "INSERT INTO conversations (id, title, created_at, updated_at, folder_id, target,"
                 " system, label, parameters) SELECT ?, ?, ?, ?, folder_id, target, system,"
                 " label, parameters FROM conversations WHERE id = ?",
-                [branch_id, rows.another(database, title), moment, moment, last.conversation_id],
+                [branch_id, title, moment, moment, last.conversation_id],
             )
             above: str | None = None
             for original in rows.path_to(database, message_id):

@@ -123,17 +123,20 @@ def latest_leaf(database: sqlite_utils.Database, message_id: str) -> str:
     return str(database.execute(_LATEST_LEAF, [message_id]).fetchone()[0])
 
 
-def another(database: sqlite_utils.Database, title: str) -> str:
-    """The title with the next free number behind it, so that the two can be told apart."""
+def title_beside(database: sqlite_utils.Database, conversation_id: str) -> str:
+    """The title of one, deleted or not, with a free number where it would stand there twice."""
+    (title,) = database.execute(
+        "SELECT title FROM conversations WHERE id = ?", [conversation_id]
+    ).fetchone()
     base = _NUMBERED.sub("", title)
-    if not base:
-        return title
-    taken = {
-        row[0]
-        for row in database.execute(
-            "SELECT title FROM conversations WHERE substr(title, 1, length(?)) = ?", [base, base]
-        )
-    }
+    alike = database.execute(
+        "SELECT title FROM conversations WHERE substr(title, 1, length(?)) = ?"
+        " AND deleted_at IS NULL",
+        [base, base],
+    )
+    taken = {row[0] for row in alike}
+    if not base or title not in taken:
+        return str(title)
     return next(name for n in itertools.count(2) if (name := f"{base} ({n})") not in taken)
 
 

@@ -42,6 +42,7 @@ def home(tmp_path: Path, hub_server: HubServer) -> Iterator[Home]:
     home = Home(folder, hub_server, Models(database, folder, None), database)
     yield home
     home.transfers.close()
+    home.hub.limit_speed(0)  # is of the process, which here is that of the next test too
     database.close()
 
 

@@ -208,6 +208,63 @@ def test_what_is_removed_for_good_leaves_no_pixel_and_no_sent_body(
         assert b"can be recognized" not in data
 
 
+# --- in what is not sent yet ---------------------------------------------------------------
+
+
+def test_the_pictures_of_a_draft_are_kept_in_their_order(conversations: Conversations) -> None:
+    chat = conversations.create()
+    for owner in (chat.id, ""):
+        assert conversations.draft_pictures(owner) == ()
+        conversations.save_draft_pictures(owner, (SKY, JPEG))
+        assert conversations.draft_pictures(owner) == (SKY, JPEG)
+        conversations.save_draft_pictures(owner, (JPEG,))
+        assert conversations.draft_pictures(owner) == (JPEG,)
+    assert conversations.get(chat.id).updated_at == chat.updated_at
+
+
+def test_what_was_not_sent_comes_after_what_is_kept(conversations: Conversations) -> None:
+    chat = conversations.create()
+    conversations.save_draft(chat.id, "half a thought")
+    conversations.save_draft_pictures(chat.id, (SKY,))
+    conversations.add_to_draft(chat.id, "And then?", (SKY, JPEG))
+    assert conversations.get(chat.id).draft == "half a thought\n\nAnd then?"
+    assert conversations.draft_pictures(chat.id) == (SKY, JPEG)
+    conversations.add_to_draft("", "", (JPEG,))
+    assert conversations.draft_pictures("") == (JPEG,)
+
+
+def test_a_chat_that_is_gone_takes_no_pictures(conversations: Conversations) -> None:
+    with pytest.raises(NotFound):
+        conversations.save_draft_pictures("nobody", (SKY,))
+    with pytest.raises(NotFound):
+        conversations.add_to_draft("nobody", "", (SKY,))
+    assert conversations.draft_pictures("nobody") == ()
+
+
+def test_a_draft_holds_its_pictures_and_lets_them_go(
+    conversations: Conversations, database: Database
+) -> None:
+    sent, chat = conversations.create(), conversations.create()
+    ask(conversations, sent.id, "Keep", images=(JPEG,))
+    conversations.save_draft_pictures(chat.id, (SKY, JPEG))
+    conversations.save_draft_pictures(chat.id, ())
+    kept = conversations.path(sent.id)[0].pictures[0].sha256
+    assert _kept_hashes(database) == {kept}
+    conversations.save_draft_pictures(chat.id, (SKY,))
+    gone = conversations.create()
+    conversations.save_draft_pictures(gone.id, (SKY,))
+    conversations.delete([gone.id])
+    assert conversations.purge_deleted(timedelta(0)) == 1
+    assert conversations.draft_pictures(chat.id) == (SKY,)
+    conversations.delete([chat.id])
+    assert conversations.purge_deleted(timedelta(0)) == 1
+    assert _kept_hashes(database) == {kept}
+
+
+def _kept_hashes(database: Database) -> set[str]:
+    return {row[0] for row in database.read().execute("SELECT sha256 FROM pictures")}
+
+
 # --- alone, and starting over --------------------------------------------------------------
 
 

@@ -148,6 +148,28 @@ class Conversations:
         """Keeps what is typed and not sent. Does not count as a change of the conversation."""
         self._set(conversation_id, "draft", storable(draft))
 
+    def add_to_draft(self, conversation_id: str, text: str, images: Sequence[Image] = ()) -> None:
+        """More that was not sent, after what is kept already; "" is a conversation not begun,
+        of which only the pictures are kept here."""
+        with self.database.write() as database:
+            if conversation_id:
+                draft = rows.conversation(database, conversation_id).draft
+                self.save_draft(conversation_id, f"{draft}\n\n{text}".strip() if text else draft)
+            kept = pictures.of_draft(database, conversation_id)
+            new = [image for image in images if image not in kept]
+            pictures.keep_draft(database, conversation_id, (*kept, *new))
+
+    def save_draft_pictures(self, conversation_id: str, images: Sequence[Image]) -> None:
+        """Keeps the pictures that go along with what is typed; "" is a conversation not begun."""
+        with self.database.write() as database:
+            if conversation_id:
+                rows.conversation(database, conversation_id)  # raises NotFound
+            pictures.keep_draft(database, conversation_id, images)
+
+    def draft_pictures(self, conversation_id: str) -> tuple[Image, ...]:
+        """The pictures of a draft, bytes and all."""
+        return pictures.of_draft(self.database.read(), conversation_id)
+
     def delete(self, conversation_ids: Iterable[str]) -> tuple[str, ...]:
         """Puts conversations out of sight; give what comes back to :meth:`restore` to undo."""
         wanted = _ids(conversation_ids)

@@ -27,6 +27,10 @@ _KINDS = (
     (b"GIF89a", 0, "image/gif"),
     (b"WEBP", 8, "image/webp"),
 )
+_UNUSED = (
+    "sha256 NOT IN (SELECT sha256 FROM message_pictures)"
+    " AND sha256 NOT IN (SELECT sha256 FROM draft_pictures)"
+)
 
 
 def media_type_of(data: bytes) -> str:
@@ -61,15 +65,19 @@ def keep(database: sqlite_utils.Database, message_id: str, images: Sequence[Imag
     if len(images) > MOST_PICTURES:
         raise InvalidInput(f"These are more than {MOST_PICTURES} pictures.")
     for place, image in enumerate(images):
-        digest = hashlib.sha256(image.data).hexdigest()
-        database.execute(
-            "INSERT OR IGNORE INTO pictures (sha256, media_type, data) VALUES (?, ?, ?)",
-            [digest, image.media_type, image.data],
-        )
         database.execute(
             "INSERT INTO message_pictures (message_id, place, sha256, name) VALUES (?, ?, ?, ?)",
-            [message_id, place, digest, storable(image.name)],
+            [message_id, place, _store(database, image), storable(image.name)],
         )
+
+
+def _store(database: sqlite_utils.Database, image: Image) -> str:
+    digest = hashlib.sha256(image.data).hexdigest()
+    database.execute(
+        "INSERT OR IGNORE INTO pictures (sha256, media_type, data) VALUES (?, ?, ?)",
+        [digest, image.media_type, image.data],
+    )
+    return digest
 
 
 def copy(database: sqlite_utils.Database, from_id: str, to_id: str) -> None:
@@ -91,6 +99,34 @@ def of_message(database: sqlite_utils.Database, message_id: str) -> tuple[Image,
     return tuple(Image(media_type, data, name) for media_type, data, name in rows.fetchall())
 
 
+def keep_draft(
+    database: sqlite_utils.Database, conversation_id: str, images: Sequence[Image]
+) -> None:
+    """These belong to the draft of a conversation now, and no others; "" is one not begun."""
+    owner = conversation_id or None
+    before = database.execute(
+        "SELECT sha256 FROM draft_pictures WHERE conversation_id IS ?", [owner]
+    ).fetchall()
+    database.execute("DELETE FROM draft_pictures WHERE conversation_id IS ?", [owner])
+    for place, image in enumerate(images[:MOST_PICTURES]):
+        database.execute(
+            "INSERT INTO draft_pictures (conversation_id, place, sha256, name) VALUES (?, ?, ?, ?)",
+            [owner, place, _store(database, image), storable(image.name)],
+        )
+    for (digest,) in before:
+        _forget_if_unused(database, digest)
+
+
+def of_draft(database: sqlite_utils.Database, conversation_id: str) -> tuple[Image, ...]:
+    """The pictures of a draft, bytes and all; "" is the conversation that is not begun."""
+    rows = database.execute(
+        "SELECT p.media_type, p.data, d.name FROM draft_pictures d"
+        " JOIN pictures p ON p.sha256 = d.sha256 WHERE d.conversation_id IS ? ORDER BY d.place",
+        [conversation_id or None],
+    )
+    return tuple(Image(media_type, data, name) for media_type, data, name in rows.fetchall())
+
+
 def one(database: sqlite_utils.Database, sha256: str) -> Image:
     """One picture. Raises NotFound."""
     row = database.execute(
@@ -102,7 +138,12 @@ def one(database: sqlite_utils.Database, sha256: str) -> Image:
 
 
 def forget_unused(database: sqlite_utils.Database) -> None:
-    """Remove pictures that stand in no message any more."""
+    """Remove pictures that stand in no message and no draft any more."""
+    database.execute(f"DELETE FROM pictures WHERE {_UNUSED}")  # noqa: S608
+
+
+def _forget_if_unused(database: sqlite_utils.Database, sha256: str) -> None:
     database.execute(
-        "DELETE FROM pictures WHERE sha256 NOT IN (SELECT sha256 FROM message_pictures)"
+        f"DELETE FROM pictures WHERE sha256 = ? AND {_UNUSED}",  # noqa: S608
+        [sha256],
     )

@@ -114,6 +114,18 @@ CREATE INDEX message_pictures_by_picture ON message_pictures (sha256);
 ALTER TABLE messages ADD COLUMN tool_calls TEXT;
 """
 
+# A draft without a conversation is that of the chat that nobody has begun yet.
+_DRAFT_PICTURES = """
+CREATE TABLE draft_pictures (
+    conversation_id TEXT REFERENCES conversations (id) ON DELETE CASCADE,
+    place INTEGER NOT NULL,
+    sha256 TEXT NOT NULL REFERENCES pictures (sha256),
+    name TEXT NOT NULL
+) STRICT;
+CREATE INDEX draft_pictures_by_conversation ON draft_pictures (conversation_id);
+CREATE INDEX draft_pictures_by_picture ON draft_pictures (sha256);
+"""
+
 
 def conversation_migrations() -> sqlite_utils.Migrations:
     """Every step from an empty file to the tables of today."""
@@ -126,5 +138,9 @@ def conversation_migrations() -> sqlite_utils.Migrations:
     @migrations()
     def pictures(database: sqlite_utils.Database) -> None:
         database.executescript(_PICTURES)
+
+    @migrations()
+    def draft_pictures(database: sqlite_utils.Database) -> None:
+        database.executescript(_DRAFT_PICTURES)
 
     return migrations

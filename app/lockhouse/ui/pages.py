@@ -73,6 +73,7 @@ class Pages(QObject):
         self._models_page: ModelsPage | None = None
         self._gate_page: GatePage | None = None
         self._first_seq: int | None = None
+        self._leads_back = False  # to the chat that a dialog of the Gate page was opened from
 
     @cached_property
     def gate(self) -> GateController:
@@ -137,6 +138,7 @@ class Pages(QObject):
         page = GatePage(self.gate, its.network, its.settings, self._theme)
         page.open_wanted.connect(self.ask_open)
         page.quit_wanted.connect(self.quit_wanted)
+        page.dialogs.ended.connect(self._go_back)
         self._gate_page = page
         return page
 
@@ -164,8 +166,18 @@ class Pages(QObject):
             self.page_wanted.emit("gate")
 
     def _on_provider(self, act: Callable[[GatePage], None]) -> None:
-        """As soon as it is known who has a key."""
-        self.on_gate(lambda page: self.gate.providers.when_read(lambda: act(page)))
+        """As soon as it is known who has a key; the chat comes back when all is said."""
+
+        def begin(page: GatePage) -> None:
+            act(page)
+            self._leads_back = page.dialogs.any_open
+
+        self.on_gate(lambda page: self.gate.providers.when_read(lambda: begin(page)))
+
+    def _go_back(self) -> None:
+        leads_back, self._leads_back = self._leads_back, False
+        if leads_back and self._gate_page is not None and self._gate_page.isVisible():
+            self.page_wanted.emit("chat")
 
     def ask_open(self, wanted: str = "") -> None:
         """Ask to whom a door is to be opened; ``wanted`` is a provider, or the hub."""

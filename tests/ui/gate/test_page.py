@@ -562,6 +562,18 @@ def test_the_way_to_a_key_says_where_it_will_really_be_kept(window_of_a_home: Wi
     assert window_of_a_home.dialog("models_dialog").windowTitle() == "Models of OpenAI"
 
 
+def test_a_dialog_that_a_chat_leads_to_leads_back_to_it(window_of_a_home: Window) -> None:
+    window = window_of_a_home
+    window.app.pages.follow_way("models", "openai")
+    window.dialog("models_dialog").accept()
+    window.until(lambda: window.main.page == "chat")
+    page = gate_page(window)
+    page.dialogs.show_models("openai")
+    with window.qtbot.waitSignal(page.dialogs.ended):
+        window.dialog("models_dialog").accept()
+    assert window.main.page == "gate"
+
+
 def test_a_row_that_is_made_anew_takes_the_keyboard_from_nobody(window_of_a_home: Window) -> None:
     page = gate_page(window_of_a_home)
     window_of_a_home.until(lambda: state_of(page, "openai") == "No key")

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QLabel
 
+from lockhouse.ui.chat.composer_parts import PictureChip
+from lockhouse.ui.chat.pictures import Ready, from_clipboard
 from lockhouse.ui.transcript.values import TranscriptAction
 from tests.ui.window.driving import OpenWindow, Window, close
 
@@ -327,6 +330,76 @@ def test_a_new_chats_draft_outlives_the_window(open_window: OpenWindow, home: Pa
     close(window)
     again = open_window(home)
     assert again.page.composer.draft == "not yet sent"
+
+
+def _picture(color: int) -> Ready:
+    picture = QImage(60, 40, QImage.Format.Format_RGB32)
+    picture.fill(color)
+    return from_clipboard(picture)
+
+
+def test_pictures_wait_in_their_chat_as_words_do(open_window: OpenWindow, home: Path) -> None:
+    window = open_window(home)
+    chat = window.workspace.conversations.create(title="With a picture")
+    window.open(chat)
+    composer, red, blue = window.page.composer, _picture(0xFFFF0000), _picture(0xFF0000FF)
+    composer.add_picture(red)
+    window.page.new_chat()
+    assert composer.images == ()
+    window.app.chat.pictures.ready.emit(chat.id, blue)  # made ready too late for its chat
+    window.open(chat)
+    window.until(lambda: composer.images == (red.image, blue.image))
+    window.page.new_chat()
+    composer.add_picture(blue)
+    close(window)
+    again = open_window(home)
+    again.until(lambda: again.page.composer.images == (blue.image,))
+    again.open(chat)
+    again.until(lambda: again.page.composer.images == (red.image, blue.image))
+
+
+def test_a_picture_is_found_again_after_a_kill(open_window: OpenWindow, home: Path) -> None:
+    window, red = open_window(home), _picture(0xFFFF0000)
+    window.page.new_chat()
+    window.page.composer.add_picture(red)
+    kept = window.workspace.conversations.draft_pictures
+    window.until(lambda: kept("") == (red.image,))
+    chip = window.page.composer.findChild(PictureChip)
+    assert chip is not None
+    chip.remove_wanted.emit()
+    window.until(lambda: kept("") == ())
+
+
+def test_a_picture_that_waits_at_the_end_is_a_draft_the_next_time(
+    open_window: OpenWindow, home: Path
+) -> None:
+    window, red, blue = open_window(home), _picture(0xFFFF0000), _picture(0xFF0000FF)
+    chat = window.workspace.conversations.create()
+    window.open(chat)
+    window.page.composer.add_picture(red)
+    window.app.chat.answers._waiting.add(chat.id, "What is it?", (blue.image,), "")
+    close(window)
+    again = open_window(home)
+    again.until(lambda: again.page.composer.images == (red.image, blue.image))
+    assert again.page.composer.draft == "What is it?"
+
+
+def test_what_is_typed_while_a_new_chat_begins_stays_with_it(answering: Window) -> None:
+    composer = answering.page.composer
+    answering.type_and_send(PARIS)
+    answering.until(lambda: composer.draft == "")
+    composer.edit.put_text("And then?")
+    composer.add_picture(_picture(0xFFFF0000))
+    answering.until(lambda: bool(answering.app.chat.conversation_id))
+    answering.idle()
+    assert composer.draft == "And then?"
+    assert len(composer.images) == 1
+    answering.page.keep_draft()
+    answering.stored()
+    conversations, chat = answering.workspace.conversations, answering.app.chat.conversation_id
+    assert conversations.get(chat).draft == "And then?"
+    assert conversations.draft_pictures(chat) == composer.images
+    assert conversations.draft_pictures("") == ()
 
 
 def test_an_answer_that_reached_its_limit_says_so_and_goes_on(answering: Window) -> None:

@@ -137,7 +137,7 @@ def test_a_new_chat_that_finds_no_room_on_the_disk_loses_nothing(cloud: Window) 
     picture = QImage(60, 40, QImage.Format.Format_RGB32)
     picture.fill(0xFF54B4C0)
     composer = cloud.page.composer
-    composer.add_picture("", from_clipboard(picture))
+    composer.add_picture(from_clipboard(picture))
     cloud.qtbot.keyClicks(composer.edit, "Do not lose this")
     composer.sent.emit(composer.message, composer.images)
     cloud.until(lambda: bool(cloud.page.banners.messages))

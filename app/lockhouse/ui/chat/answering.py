@@ -185,7 +185,9 @@ class Answering(QObject):
         """Messages that still wait become part of their chat's draft: the window closes."""
 
         for conversation_id, queue in self._waiting.empty().items():
-            self._chat.give_back(conversation_id, "\n\n".join(entry.text for entry in queue))
+            text = "\n\n".join(entry.text for entry in queue)
+            images = tuple(image for entry in queue for image in entry.images)
+            self._chat.give_back(conversation_id, text, images)
 
     # -- inside -----------------------------------------------------------------------------
 

@@ -57,7 +57,6 @@ class Composer(QFrame):
         self._theme = theme
         self._attachments: list[Attachment] = []
         self._pictures: list[Ready] = []
-        self._kept_pictures: dict[str, list[Ready]] = {}
         self._chat = ""
         self._destinations: tuple[Destination, ...] = ()
         self._target = ""
@@ -134,9 +133,8 @@ class Composer(QFrame):
     def load(self, draft: str, conversation_id: str = "") -> None:
         """Begin writing into another conversation, from its draft."""
         self._is_loading = True
-        self._kept_pictures[self._chat] = self._pictures
         self._chat = conversation_id
-        self._pictures = self._kept_pictures.pop(conversation_id, [])
+        self._pictures = []
         files, start = attached(draft)
         self._attachments[:] = files
         self.edit.setPlainText(draft[start:])
@@ -144,6 +142,10 @@ class Composer(QFrame):
         self._is_loading = False
         self._queue = QueueState("")
         self._rebuild_chips()
+
+    def go_on_in(self, conversation_id: str) -> None:
+        """What is typed by now belongs to that conversation."""
+        self._chat = conversation_id
 
     @property
     def chat(self) -> str:
@@ -157,16 +159,14 @@ class Composer(QFrame):
 
     def clear_sent(self, chat: str, text: str) -> None:
         """That text is on its way. What was typed since stays, in that chat or in another one."""
-        if chat != self._chat:
-            self._kept_pictures.pop(chat, None)
-            return
-        if text != self.message:
+        if chat != self._chat or text != self.message:
             return
         self._attachments.clear()
         self._pictures.clear()
         self.edit.clear()
         self._rebuild_chips()
         self.edit.setFocus()
+        self.draft_changed.emit()
 
     def tab_order(self) -> tuple[QWidget, ...]:
         """Its parts in the order in which Tab visits them."""
@@ -201,6 +201,7 @@ class Composer(QFrame):
         self.edit.put_text(f"{typed}\n{words}" if typed.strip() else words)
         self._rebuild_chips()
         self._show_meter()
+        self.draft_changed.emit()
 
     def set_destinations(self, destinations: tuple[Destination, ...], chosen: str) -> None:
         """Who can answer, and who will. "" is the first, the default."""
@@ -218,12 +219,11 @@ class Composer(QFrame):
             return found[0]
         return chosen
 
-    def add_picture(self, chat: str, ready: Ready) -> None:
-        """A picture that was made ready for that chat, which may not be the open one any more."""
-        if chat != self._chat:
-            self._kept_pictures.setdefault(chat, []).append(ready)
+    def add_picture(self, ready: Ready) -> None:
+        """A picture that was made ready goes along, unless it does already."""
+        if ready.image in self.images:
             return
-        if len(self._pictures) == MAX_PICTURES:
+        if len(self._pictures) >= MAX_PICTURES:
             self._tell(InvalidInput(f"At most {MAX_PICTURES} pictures can go along."))
             return
         self._pictures.append(ready)

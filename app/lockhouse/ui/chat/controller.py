@@ -17,12 +17,13 @@ from PySide6.QtGui import QImage
 from lockhouse.answer.everything import AllTargets
 from lockhouse.chat.conversations import Conversation, Conversations, Message
 from lockhouse.chat.turns import Turns
+from lockhouse.core.answering import Image
 from lockhouse.core.errors import LockhouseError, NotFound
 from lockhouse.ui.chat.answering import Answering
 from lockhouse.ui.chat.elsewhere import Elsewhere
 from lockhouse.ui.chat.exporting import Exporting
 from lockhouse.ui.chat.forwarding import Forwarding
-from lockhouse.ui.chat.pictures import Pictures
+from lockhouse.ui.chat.pictures import Pictures, Ready
 from lockhouse.ui.chat.runs import Runs
 from lockhouse.ui.chat.tasks import Tasks
 from lockhouse.ui.chat.values import MessageChanged, OpenedChat, PathChanged
@@ -248,17 +249,37 @@ class ChatController(QObject):
         def drop() -> None:
             if self._conversations.get(conversation_id).draft.strip() == text:
                 self._conversations.save_draft(conversation_id, "")
+                self._conversations.save_draft_pictures(conversation_id, ())
 
         self._jobs.run_in_order(drop, lambda _: None, ignore)
 
-    def give_back(self, conversation_id: str, text: str) -> None:
+    def give_back(self, conversation_id: str, text: str, images: tuple[Image, ...] = ()) -> None:
         """What could not be asked in a chat that is not open becomes part of its draft."""
+        if not conversation_id:
+            self._new_draft = f"{self._new_draft}\n\n{text}".strip() if text else self._new_draft
+        self._jobs.run_in_order(
+            lambda: self._conversations.add_to_draft(conversation_id, text, images),
+            lambda _: None,
+            ignore,
+        )
 
-        def keep() -> None:
-            draft = self._conversations.get(conversation_id).draft
-            self._conversations.save_draft(conversation_id, f"{draft}\n\n{text}".strip())
+    def save_draft_pictures(self, conversation_id: str, images: tuple[Image, ...]) -> None:
+        """Keep the pictures that go along with what is typed."""
+        self._jobs.run_in_order(
+            lambda: self._conversations.save_draft_pictures(conversation_id, images),
+            lambda _: None,
+            self.fail,
+        )
 
-        self._jobs.run_in_order(keep, lambda _: None, ignore)
+    def load_draft_pictures(
+        self, conversation_id: str, take: Callable[[tuple[Ready, ...]], None]
+    ) -> None:
+        """Those that were kept; reading them waits for what is being stored."""
+        self._jobs.run_in_order(
+            lambda: self._conversations.draft_pictures(conversation_id),
+            lambda kept: self.pictures.make_all_ready(kept, take),
+            self.fail,
+        )
 
     @property
     def new_draft(self) -> str:
@@ -277,6 +298,7 @@ class ChatController(QObject):
 
         def work() -> Conversation:
             created = self._conversations.create(target=target, system=system)
+            self._conversations.save_draft_pictures("", ())
             if parameters:
                 self._conversations.set_parameters(created.id, parameters)
                 created = self._conversations.get(created.id)
@@ -288,7 +310,7 @@ class ChatController(QObject):
             if self.forwarding.is_elsewhere(target):
                 self._new_target = ""  # chosen for this chat, not for those that follow
             self._open, self._wanted = created, created.id
-            self.opened.emit(OpenedChat(created))
+            self.opened.emit(OpenedChat(created, is_begun=True))
             then(created)
 
         self._jobs.run_in_order(work, begin, failed)

@@ -12,7 +12,7 @@ from typing import Literal
 from lockhouse.answer.targets import TargetInfo
 from lockhouse.ui import wording
 from lockhouse.ui.outbound.values import WAY_WORDS, Obstacle, WayOn
-from lockhouse.ui.outbound.words import host_name, leaves
+from lockhouse.ui.outbound.words import HERE, host_name, leaves
 
 LEAVES = "Leaves this machine"
 _GROUPS = {
@@ -76,7 +76,7 @@ def mark_words(info: TargetInfo) -> str:
     """What is said of where the words go; nothing for a model of this machine."""
     if info.kind == "local":
         return ""
-    return LEAVES if leaves(info) else "This machine's server"
+    return LEAVES if leaves(info) else HERE
 
 
 def choices(

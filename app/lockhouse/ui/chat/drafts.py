@@ -1,12 +1,16 @@
-"""What is typed and not sent is kept: after a pause, and before another chat comes."""
+"""What is typed or attached and not sent is kept: after a pause, and before another chat comes."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from PySide6.QtCore import QObject, QTimer
 
 from lockhouse.chat.conversations import Conversation
+from lockhouse.core.answering import Image
 from lockhouse.ui.chat.composer import Composer
 from lockhouse.ui.chat.controller import ChatController
+from lockhouse.ui.chat.pictures import Ready
 
 _PAUSE_MS = 400
 
@@ -20,6 +24,8 @@ class Drafts(QObject):
         self._composer = composer
         self._loaded_id: str | None = None
         self._kept = ""
+        self._kept_images: tuple[Image, ...] = ()
+        self._awaits_pictures = False
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
         self._pause.setInterval(_PAUSE_MS)
@@ -33,17 +39,57 @@ class Drafts(QObject):
 
     def load(self, conversation: Conversation | None) -> None:
         """Write into that one from now on; None is a new one."""
-        self._loaded_id = conversation.id if conversation else ""
+        here = conversation.id if conversation else ""
+        if here == self._loaded_id:
+            return  # what stands there may be newer than what was read
+        self.keep()
+        self._loaded_id = here
         self._kept = conversation.draft if conversation else self._chat.new_draft
-        self._composer.load(self._kept, self._loaded_id)
+        self._kept_images = ()
+        self._composer.load(self._kept, here)
+        self._awaits_pictures = True
+        self._chat.load_draft_pictures(here, lambda kept: self._restore(here, kept))
+
+    def go_on_in(self, created: Conversation) -> None:
+        """The new chat has begun. What was typed since its question was sent belongs to it."""
+        if self._loaded_id != "":
+            self.load(created)
+            return
+        self._loaded_id = created.id
+        self._kept, self._kept_images, self._awaits_pictures = "", (), False
+        self._composer.go_on_in(created.id)
+        self._pause.start()
+
+    def _restore(self, chat: str, kept: Sequence[Ready]) -> None:
+        if chat != self._loaded_id or not self._awaits_pictures:
+            return
+        self._awaits_pictures = False
+        self._kept_images = tuple(ready.image for ready in kept)
+        for ready in kept:
+            self._composer.add_picture(ready)
 
     def keep(self) -> None:
-        """Store what is typed."""
+        """Store what is typed and attached."""
         self._pause.stop()
-        draft = self._composer.draft
-        if self._loaded_id is not None and draft != self._kept:
+        if self._loaded_id is None:
+            return
+        draft, images = self._composer.draft, self._composer.images
+        if draft != self._kept:
             self._kept = draft
             self._chat.save_draft(self._loaded_id, draft)
+        if images != self._kept_images:
+            self._kept_images = images
+            if self._awaits_pictures:  # those that are stored are not among them yet
+                self._chat.give_back(self._loaded_id, "", images)
+            else:
+                self._chat.save_draft_pictures(self._loaded_id, images)
+
+    def take_picture(self, chat: str, ready: Ready) -> None:
+        """A picture was made ready for that chat, which may not be the open one any more."""
+        if chat == self._loaded_id:
+            self._composer.add_picture(ready)
+        else:
+            self._chat.give_back(chat, "", (ready.image,))
 
     def forget_sent(self, chat: str, text: str) -> None:
         """What was typed in a chat that is not open any more is on its way: no draft of it now."""

@@ -45,8 +45,8 @@ class Notices:
             composer.set_running(running=False)
             if has_any:
                 composer.take_back(refused.text, refused.images)
-        elif has_any and refused.conversation_id:
-            self._chat.give_back(refused.conversation_id, refused.text)
+        elif has_any:
+            self._chat.give_back(refused.conversation_id, refused.text, refused.images)
         if refused.is_gone:
             return  # told by itself
         failed = refused.failed

@@ -128,7 +128,7 @@ class ChatPage(QWidget):
         chat.exporting.failed.connect(self.show_error)
         chat.answers.taken.connect(self.composer.clear_sent)
         chat.answers.taken.connect(self.drafts.forget_sent)
-        chat.pictures.ready.connect(self.composer.add_picture)
+        chat.pictures.ready.connect(self.drafts.take_picture)
         chat.pictures.failed.connect(self.show_error)
         chat.stored.connect(lambda _: listing.refresh())
         listing.listed.connect(self._show_listing)
@@ -273,7 +273,10 @@ class ChatPage(QWidget):
         self.aside.forget()
         self.thread_.open(conversation_id, opened.messages)
         self._is_opening = False
-        self.drafts.load(conversation)
+        if conversation is not None and opened.is_begun:
+            self.drafts.go_on_in(conversation)
+        else:
+            self.drafts.load(conversation)
         self.list_panel.set_current(conversation_id)
         self._show_conversation(conversation)
         self.composer.set_running(running=self._running() is not None)

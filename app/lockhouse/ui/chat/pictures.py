@@ -6,6 +6,7 @@ left out before it can leave. Runs on any thread; hides Qt's reading and writing
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,6 +167,23 @@ class Pictures(QObject):
             return read_picture(source) if isinstance(source, Path) else from_clipboard(source)
 
         self._jobs.run(work, lambda ready: self.ready.emit(chat, ready), self.failed.emit)
+
+    def make_all_ready(
+        self, kept: tuple[Image, ...], take: Callable[[tuple[Ready, ...]], None]
+    ) -> None:
+        """Pictures that were made ready before; one that cannot be read any more is left out."""
+        if not kept:
+            take(())
+            return
+
+        def work() -> tuple[Ready, ...]:
+            found = []
+            for image in kept:
+                with contextlib.suppress(InvalidInput):
+                    found.append(make_ready(image.data, image.name))
+            return tuple(found)
+
+        self._jobs.run(work, take, self.failed.emit)
 
     def thumbnail(self, load: Callable[[], Image], take: Callable[[QImage], None]) -> None:
         """Of a picture that is kept."""

@@ -89,6 +89,7 @@ def to_transcript(
             for one in message.pictures
         ),
         leaves=info is not None and leaves(info) and _was_sent(message),
+        is_served=info is not None and info.kind != "local" and _was_sent(message),
         ways=_ways(message),
         retry_at=retry_at,
         remark=remark,
@@ -170,7 +171,7 @@ def _badge(message: Message) -> str:
     if not _was_sent(message):
         return NOTHING_SENT
     finished = message.provenance.finished if message.provenance else None
-    badge = badge_words(info.kind, (finished.host if finished else "") or info.host)
+    badge = badge_words(info, (finished.host if finished else "") or info.host)
     return f"{badge} · edited by you" if _is_edited(message) else badge
 
 

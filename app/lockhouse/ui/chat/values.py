@@ -22,12 +22,16 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class OpenedChat:
-    """The conversation on the page now; None is a new one that nothing was asked in yet."""
+    """The conversation on the page now; None is a new one that nothing was asked in yet.
+
+    ``is_begun`` says that it was such a new one until this moment.
+    """
 
     conversation: Conversation | None
     messages: tuple[Message, ...] = ()
     scroll_to: str = ""
     highlight: str = ""
+    is_begun: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QDialog, QWidget
 
 from lockhouse.core.errors import LockhouseError
@@ -27,6 +27,7 @@ class ProviderDialogs(QObject):
     asked = Signal(str)  # a name: something is asked of it now
     told = Signal(str)
     troubled = Signal(str, str)  # message, hint
+    ended = Signal()  # the last open one was closed, and no other took its place
 
     def __init__(
         self, controller: ProviderController, network: NetworkWatch, theme: Theme, over: QWidget
@@ -51,6 +52,11 @@ class ProviderDialogs(QObject):
         controller.add_failed.connect(self._add_failed)
         network.changed.connect(self._follow)
         network.failed.connect(self._not_opened)
+
+    @property
+    def any_open(self) -> bool:
+        """Whether a key, models or a server are being asked about."""
+        return any((self._key, self._models, self._server))
 
     # keys
 
@@ -287,7 +293,13 @@ class ProviderDialogs(QObject):
 
     def _show(self, dialog: QDialog) -> None:
         dialog.finished.connect(dialog.deleteLater)
+        # One dialog may open another as it closes.
+        dialog.finished.connect(lambda _: QTimer.singleShot(0, self, self._tell_end))
         dialog.show()
+
+    def _tell_end(self) -> None:
+        if not self.any_open:
+            self.ended.emit()
 
     def _close_key(self, _result: int) -> None:
         self._key = None

@@ -11,7 +11,7 @@ from lockhouse.ui import wording
 from lockhouse.ui.models import words
 from lockhouse.ui.models.transfer_controller import MOVING
 from lockhouse.ui.parts import icon_button, label, push_button
-from lockhouse.ui.theme import Theme
+from lockhouse.ui.theme import Theme, repolish
 from lockhouse.ui.widgets import ThinBar
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class TransferRow(QFrame):
         for figure in (self._amount, self._speed, self._left):
             row.addWidget(figure)
         row.addLayout(self._make_buttons())
-        self._problem = label("", ink="danger", wrap=True)
+        self._problem = label("", wrap=True)
         self._problem.setObjectName("transfer_problem")
         self._problem.setContentsMargins(px(28), 0, 0, px(8))
         self._problem.hide()
@@ -167,6 +167,8 @@ class TransferRow(QFrame):
         self._left.setText(left or state_words(transfer))
         problem = f"{transfer.problem} {transfer.hint}".strip()
         self._problem.setText(problem if self._movable else "")
+        self._problem.setProperty("ink", "danger" if transfer.state == "failed" else "2")
+        repolish(self._problem)
         self._problem.setVisible(bool(problem) and self._movable)
         self._left.setToolTip(problem)
         self._show_buttons(transfer, title)

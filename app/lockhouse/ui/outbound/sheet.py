@@ -245,9 +245,7 @@ class OutboundSheet(QDialog):
         self._sentence.setText(words.recipient_sentence(outbound))
         is_cloud = outbound.zone == "cloud"
         self._say("To", f"{words.host_name(outbound.host)} · {outbound.model}")
-        self._zone.show_state(
-            words.zone_words(outbound.zone), icon="arrow-up-right", tone="warning"
-        )
+        self._zone.show_state(words.zone_words(outbound), icon="arrow-up-right", tone="warning")
         self._say("What", self._subject.words)
         cost = words.cost_words(outbound.estimate, outbound.zone)
         counted = words.tokens_words(outbound.estimate)

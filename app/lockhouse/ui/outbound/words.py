@@ -8,7 +8,7 @@ from decimal import Decimal
 from lockhouse.answer.targets import TargetInfo
 from lockhouse.gate.costs.values import Estimate, Limits
 from lockhouse.gate.outbound import Outbound
-from lockhouse.gate.providers import Zone
+from lockhouse.gate.providers import Zone, is_this_machine
 from lockhouse.ui import wording
 
 NEAR = 0.8  # of a limit: from here on it is pointed out
@@ -66,21 +66,32 @@ def host_name(host: str) -> str:
     return host.removesuffix(":443").removesuffix(":80")
 
 
-def zone_words(zone: Zone) -> str:
+HERE = "This machine's server"
+
+
+def zone_words(outbound: Outbound) -> str:
     """Where a recipient is."""
-    return "Outside your network" if zone == "cloud" else "On your own network"
+    if outbound.zone == "cloud":
+        return "Outside your network"
+    return HERE if _stays_here(outbound) else "On your own network"
 
 
-def badge_words(kind: str, host: str) -> str:
-    """The mark that an answer from elsewhere keeps for good."""
-    what = "API" if kind == "api" else "Network"
+def _stays_here(outbound: Outbound) -> bool:
+    return all(is_this_machine(url) for url in outbound.endpoints)
+
+
+def badge_words(info: TargetInfo, host: str) -> str:
+    """The mark that an answer of somebody else's program keeps for good."""
+    near = "Network" if info.leaves_machine else HERE
+    what = "API" if info.kind == "api" else near
     return f"{what} · {host_name(host)}" if host else what
 
 
 def recipient_sentence(outbound: Outbound) -> str:
     """Who gets what, in one sentence."""
     size = wording.exact_bytes(len(outbound.body))
-    where = "outside your network" if outbound.zone == "cloud" else "on your own network"
+    near = "a server on this machine" if _stays_here(outbound) else "on your own network"
+    where = "outside your network" if outbound.zone == "cloud" else near
     return f"{host_name(outbound.host)}, {where}, gets exactly what is shown here, {size}."
 
 

@@ -54,6 +54,6 @@ def _icon(message: TranscriptMessage) -> str:
     """Colour never carries the meaning alone, and neither does the word."""
     if message.leaves:
         return "arrow-up-right"
-    if message.badge.startswith("Network"):
+    if message.is_served:
         return "house"
     return "lock" if message.badge == NOTHING_SENT else "cpu"

@@ -93,6 +93,7 @@ class TranscriptMessage:
     words_from: int = 0
     pictures: tuple[ShownPicture, ...] = ()
     leaves: bool = False
+    is_served: bool = False  # by another program, here or beyond
     ways: tuple[tuple[str, str], ...] = ()
     retry_at: datetime | None = None
     remark: str = ""

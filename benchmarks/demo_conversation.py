@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "app"))
@@ -137,20 +138,16 @@ def mock() -> list[TranscriptMessage]:
 
 def states() -> list[TranscriptMessage]:
     """Every other state."""
-    name = {"header_name": "SmolLM2 135M Instruct", "header_detail": "Balanced, Q4_1"}
-    return [
+    told = [
         question("And a formula, a quote, a picture?", "q2"),
         TranscriptMessage(
             id="a2",
             role="assistant",
             text=EVERYTHING,
             stats=("96 tokens", "first token 0.2 s", "58.1 tok/s"),
-            **name,
         ),
         question("Stop here.", "q3"),
-        TranscriptMessage(
-            id="a3", role="assistant", text="I was going to say", status="cancelled", **name
-        ),
+        TranscriptMessage(id="a3", role="assistant", text="I was going to say", status="cancelled"),
         question("Again, longer.", "q4"),
         TranscriptMessage(
             id="a4",
@@ -160,8 +157,13 @@ def states() -> list[TranscriptMessage]:
             error_message="The engine stopped: it ran out of memory.",
             error_hint="Use a smaller context, or close other programs.",
             retry_safer=True,
-            **name,
         ),
+    ]
+    return [
+        message
+        if message.role == "user"
+        else replace(message, header_name="SmolLM2 135M Instruct", header_detail="Balanced, Q4_1")
+        for message in told
     ]
 
 
@@ -199,7 +201,7 @@ def _take_pictures(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     theme = Theme(app, choice="light")
     for scheme in ("light", "dark"):
-        theme.set_choice(scheme)  # type: ignore[arg-type]
+        theme.set_choice(scheme)
         for name, width, messages in (
             ("mock", 960, mock()),
             ("states", 960, mock() + states()),

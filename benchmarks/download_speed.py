@@ -30,6 +30,7 @@ from datetime import datetime
 from pathlib import Path
 
 import gguf
+import numpy as np
 import psutil
 from engine_speed import machine
 
@@ -59,7 +60,7 @@ def make_file(path: Path, size_mib: int) -> None:
     writer.add_name("Bench")
     writer.add_context_length(2048)
     writer.add_tensor_info(
-        "token_embd.weight", [rows, WIDTH], gguf.np.dtype("float16"), rows * WIDTH * 2
+        "token_embd.weight", [rows, WIDTH], np.dtype("float16"), rows * WIDTH * 2
     )
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

@@ -97,8 +97,8 @@ def sharing(home: Elsewhere, target: Target, victim: ModelServer | None) -> None
         for event in target.answer(request, CancelToken()):
             events.append(event)
             with lock:
-                due = victim is not None and len(ended) >= 6 and not killed.is_set()
-                if due and isinstance(event, Text) and home.sharing.in_flight(victim.endpoint):
+                due = len(ended) >= 6 and not killed.is_set() and isinstance(event, Text)
+                if victim is not None and due and home.sharing.in_flight(victim.endpoint):
                     killed.set()
                     victim.kill()
         with lock:

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -117,9 +118,7 @@ def measure_verify(folder: Path, size_bytes: int) -> dict[str, object]:
         ("openssl", ["openssl", "dgst", "-sha256", str(path)]),
     ):
         if shutil.which(command[0]):
-            contestants[name] = lambda line=command: subprocess.run(
-                line, check=True, capture_output=True
-            )
+            contestants[name] = partial(subprocess.run, command, check=True, capture_output=True)
     rounds: dict[str, list[float]] = {name: [] for name in contestants}
     for contestant in contestants.values():
         contestant()  # into memory, and warm

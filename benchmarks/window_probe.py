@@ -50,7 +50,7 @@ def main() -> None:
 
     def ask() -> None:
         tell("usable")
-        app.chat.send(sys.argv[1])
+        app.chat.answers.send(sys.argv[1])
 
     def first_text(*_: object) -> None:
         app.chat.runs.grew.disconnect(first_text)

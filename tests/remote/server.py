@@ -422,7 +422,7 @@ def _main() -> None:
         words = arguments.text.split(" ")
         pieces = (words[0], *(f" {word}" for word in words[1:]))
         reply = Reply(pieces=pieces, delay_s=arguments.delay, completion_tokens=len(pieces))
-    models = {name: {} for name in arguments.model or ("small", "large")}
+    models: dict[str, dict[str, Any]] = {name: {} for name in arguments.model or ("small", "large")}
     with RemoteServer(
         arguments.dialect, arguments.key, models, reply, port=arguments.port
     ) as server:

@@ -161,7 +161,7 @@ def anthropic_stream(model: str, reply: Reply, *, usage: bool = True) -> list[by
         "output_tokens": 1,
         "service_tier": "standard",
     }
-    message = {
+    message: dict[str, object] = {
         "id": "msg_01",
         "type": "message",
         "role": "assistant",

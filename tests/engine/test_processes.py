@@ -24,6 +24,7 @@ from .models import copy_of, with_template
 
 CAPITAL = "What is the capital of France? Answer in one sentence."
 LONG = Sampling(temperature=0, logit_bias={"0": -100.0, "2": -100.0})
+KILLS = int(os.environ.get("LOCKHOUSE_KILLS", "4"))
 LOOP = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
 
 
@@ -183,9 +184,10 @@ def test_a_supervisor_that_dies_takes_the_engine_along(pool: EnginePool, spec: E
     assert "Paris" in ask(pool, spec, request(CAPITAL)).text
 
 
+@pytest.mark.timeout(120 + 20 * KILLS)
 def test_random_kills_lose_nothing_and_hang_nobody(pool: EnginePool, spec: EngineSpec) -> None:
     chance = random.Random(3)
-    for _ in range(int(os.environ.get("LOCKHOUSE_KILLS", "4"))):
+    for _ in range(KILLS):
         timer = threading.Timer(chance.uniform(0.0, 1.2), _kill_one, [pool])
         timer.start()
         asked = request("Tell a story.", sampling=LONG, max_tokens=chance.randrange(10, 120))

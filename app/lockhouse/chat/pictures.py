@@ -108,7 +108,7 @@ def keep_draft(
         "SELECT sha256 FROM draft_pictures WHERE conversation_id IS ?", [owner]
     ).fetchall()
     database.execute("DELETE FROM draft_pictures WHERE conversation_id IS ?", [owner])
-    for place, image in enumerate(images[:MOST_PICTURES]):
+    for place, image in enumerate(images):
         database.execute(
             "INSERT INTO draft_pictures (conversation_id, place, sha256, name) VALUES (?, ?, ?, ?)",
             [owner, place, _store(database, image), storable(image.name)],

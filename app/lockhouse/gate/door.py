@@ -444,8 +444,9 @@ class Gate:
             return None
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         last = asked[-1]
-        with contextlib.suppress(StorageError):  # that it was cut off is what must be told
-            self._keep(Record(at, "transfer", last.host, last.purpose, size, outcome=CUT_OFF))
+        if tried[-1] is last:  # else the record of what it sent came before the end
+            with contextlib.suppress(StorageError):  # that it was cut off is what must be told
+                self._keep(Record(at, "transfer", last.host, last.purpose, size, outcome=CUT_OFF))
         status = self.status()
         return NetworkRefused(
             f"{status.title}. This was under way: what had come is kept, and what was asked may "

@@ -2,104 +2,37 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
-import pytest
-from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QApplication,
     QCheckBox,
-    QDialog,
     QLabel,
     QLineEdit,
-    QPlainTextEdit,
-    QPushButton,
     QWidget,
 )
-from pytestqt.qtbot import QtBot
 
 from lockhouse.answer.remotes import EndpointHealth
-from lockhouse.answer.targets import TargetInfo
 from lockhouse.core.answering import AnswerRequest
 from lockhouse.core.cancelling import CancelToken
-from lockhouse.core.errors import StorageError
-from lockhouse.gate import keys
-from lockhouse.gate.consents import Consents
 from lockhouse.gate.network import Network
-from lockhouse.gate.providers import Provider, Providers, presets
+from lockhouse.gate.providers import Provider
 from lockhouse.places import paths_for
-from lockhouse.storage.database import Database
-from lockhouse.ui.field_label import FieldLabel
 from lockhouse.ui.gate.claims_dialog import joined
-from lockhouse.ui.gate.models_dialog import ModelsDialog
 from lockhouse.ui.gate.page import GatePage
 from lockhouse.ui.gate.provider_values import ProviderRow
-from lockhouse.ui.gate.providers_card import ProvidersCard
 from lockhouse.ui.gate.records_table import IN, PURPOSE
 from lockhouse.ui.markdown import plain_text
 from lockhouse.ui.models.model_card import ModelCard
 from lockhouse.ui.outbound.body_view import BodyView
-from lockhouse.ui.theme import Theme
-from lockhouse.ui.widgets import Banner
-from tests.remote.replies import Fault
 from tests.remote.server import RemoteServer
-from tests.ui.gate.conftest import KEY, office
+from tests.ui.gate.conftest import office
+from tests.ui.gate.driving import gate_page, state_of, text_of, typed
 from tests.ui.window.driving import OpenWindow, Window
 
 Start = Callable[..., Window]
-
-
-def gate_page(window: Window) -> GatePage:
-    window.main.show_page("gate")
-    page = window.main.findChild(GatePage)
-    assert isinstance(page, GatePage)
-    window.until(lambda: bool(window.app.pages.gate.providers.rows))
-    return page
-
-
-def text_of(root: QWidget, name: str) -> str:
-    found = root.findChild(QLabel, name)
-    assert found is not None, name
-    return found.text()
-
-
-def state_of(page: GatePage, name: str) -> str:
-    found = page.providers.findChild(QLabel, f"state_{name}")
-    return found.text() if found is not None else ""
-
-
-def typed(dialog: QDialog, name: str, text: str) -> None:
-    field = dialog.findChild(QWidget, name)
-    if isinstance(field, QPlainTextEdit):
-        field.setPlainText(text)
-    else:
-        assert isinstance(field, QLineEdit)
-        field.setText(text)
-
-
-def banner_in(dialog: QWidget, name: str) -> str:
-    shown = [one for one in dialog.findChildren(Banner, name) if one.isVisible()]
-    return shown[-1].accessibleName() if shown else ""
-
-
-def menu_entry(page: GatePage, name: str, words: str) -> Callable[[], None]:
-    row = page._controller.providers.row(name)
-    assert row is not None
-    menu = page.providers._menu(row)
-    return next(action.trigger for action in menu.actions() if action.text().startswith(words))
-
-
-def check(window: Window, page: GatePage) -> None:
-    """As the button does, once the door is seen to be open."""
-    window.until(page.providers._check.isVisible)
-    window.press("providers_check", page)
-
-
-# sealed
 
 
 def test_a_first_start_is_sealed_and_says_so(window_of_a_home: Window) -> None:
@@ -178,16 +111,6 @@ def test_a_proxy_that_a_command_named_stays_the_way_out(
     assert network.state().proxy == "http://127.0.0.1:3128"
 
 
-def test_without_a_keyring_and_sealed_no_key_can_be_typed(window_of_a_home: Window) -> None:
-    page = gate_page(window_of_a_home)
-    window_of_a_home.press("key_openai", page)
-    dialog = window_of_a_home.dialog("key_dialog")
-    assert "no broker to hold it" in text_of(dialog, "key_words")
-    edit = dialog.findChild(QLineEdit, "key_edit")
-    assert edit is not None
-    assert not edit.isEnabled()
-
-
 def test_what_is_typed_here_never_goes_into_the_chat_behind(window_of_a_home: Window) -> None:
     page = gate_page(window_of_a_home)
     window_of_a_home.main.activateWindow()
@@ -197,15 +120,6 @@ def test_what_is_typed_here_never_goes_into_the_chat_behind(window_of_a_home: Wi
     if focused is not None:
         window_of_a_home.qtbot.keyClicks(focused, "sk-secret")
     assert window_of_a_home.page.composer.edit.toPlainText() == ""
-
-
-def test_a_locked_keyring_hides_who_has_a_key_and_claims_nothing() -> None:
-    required = ProviderRow(presets().providers[0], "locked")
-    assert required.state().words == "Keyring locked"
-    assert not required.is_used
-    assert not required.wants_key
-    own = ProviderRow(_printer(), "locked")
-    assert own.state().words == "Not checked"
 
 
 def test_limits_are_typed_in_place_and_kept(window_of_a_home: Window) -> None:
@@ -265,45 +179,6 @@ def test_the_proof_is_run_here_and_shows_what_stopped_each_attempt(
     assert verdict.startswith(expected)
 
 
-# open
-
-
-def test_a_server_is_asked_only_when_somebody_wants_it(
-    start_open: Start, server: RemoteServer
-) -> None:
-    window = start_open((server.host,), (office(server),))
-    page = gate_page(window)
-    window.until(lambda: window.app.network.view.is_open)
-    window.until(lambda: state_of(page, "office") == "Not checked")
-    window.stored()
-    assert server.requests == []
-    window.press("providers_check", page)
-    window.until(lambda: state_of(page, "office").startswith("Up, "))
-    shown = [one.text() for one in page.providers.findChildren(QLabel)]
-    assert any("Checked at " in text for text in shown)
-    assert len(server.requests) == 1
-    purposes = [one.record.purpose for one in window.app.pages.gate.records._records.search()]
-    assert "check of office, asked by you" in purposes
-
-
-def test_an_own_server_is_checked_and_its_models_are_ticked(
-    start_open: Start, server: RemoteServer
-) -> None:
-    window = start_open((server.host,), (office(server),))
-    page = gate_page(window)
-    check(window, page)
-    window.until(lambda: state_of(page, "office").startswith("Up, "))
-    menu_entry(page, "office", "Models")()
-    dialog = window.dialog("models_dialog")
-    assert isinstance(dialog, ModelsDialog)
-    window.until(lambda: dialog.models.total == 2)  # read by itself: it never was
-    assert dialog.models.chosen == 2  # one's own are targets at once
-    dialog._tick(dialog.models.index(0, 0))
-    window.until(lambda: len(window.workspace.remotes.list()) == 1)
-    window.press("gate_seal", page)
-    window.until(lambda: state_of(page, "office") == "Not checked")
-
-
 def test_what_was_sent_is_shown_byte_for_byte(start_open: Start, server: RemoteServer) -> None:
     window = start_open((server.host,), (office(server),))
     page = gate_page(window)
@@ -335,312 +210,6 @@ def _row_number(page: GatePage, purpose: str) -> int:
         if row is not None and row.purpose.startswith(purpose):
             return number
     return -1
-
-
-def test_a_key_is_held_for_the_session_tested_replaced_and_removed(start_open: Start) -> None:
-    with RemoteServer("openai", key=KEY) as server:
-        window = start_open((server.host,), (office(server),))
-        page = gate_page(window)
-        check(window, page)
-        window.until(lambda: state_of(page, "office") == "Wants a key")
-        window.press("key_office", page)
-        dialog = window.dialog("key_dialog")
-        assert "until Lockhouse closes" in text_of(dialog, "key_words")
-        typed(dialog, "key_edit", "sk-wrong")
-        window.press("key_keep", dialog)
-        edit = dialog.findChild(QLineEdit, "key_edit")
-        assert edit is not None
-        assert edit.text() == ""  # gone from the window at once
-        window.until(lambda: "held for this session" in banner_in(dialog, "key_banner"))
-        window.press("key_test", dialog)
-        window.until(lambda: banner_in(dialog, "key_banner").startswith("Error"))
-        typed(dialog, "key_edit", KEY)
-        window.press("key_keep", dialog)
-        window.until(lambda: "held for this session" in banner_in(dialog, "key_banner"))
-        window.press("key_test", dialog)
-        window.until(lambda: "The key works" in banner_in(dialog, "key_banner"))
-        dialog.close()
-        check(window, page)
-        window.until(lambda: state_of(page, "office").startswith("Up, "))
-        page.dialogs.remove_key("office")
-        question = window.dialog("provider_question")
-        window.press("dialog_yes", question)
-        window.until(lambda: state_of(page, "office") == "Not checked")
-        check(window, page)
-        window.until(lambda: state_of(page, "office") == "Wants a key")
-        kinds = {one.record.kind for one in window.app.pages.gate.records._records.search()}
-        assert {"key_set", "key_tested", "key_removed"} <= kinds
-
-
-def test_a_keyring_that_stays_locked_leaves_the_session(
-    start_open: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def locked(*_: object) -> None:
-        raise StorageError("The keyring is locked.", hint="Unlock it. " * 30, code="keyring_locked")
-
-    monkeypatch.setattr(keys, "write", locked)
-    with RemoteServer("openai", key=KEY) as server:
-        window = start_open((server.host,), (office(server),))
-        page = gate_page(window)
-        check(window, page)
-        window.until(lambda: state_of(page, "office") == "Wants a key")
-        window.press("key_office", page)
-        dialog = window.dialog("key_dialog")
-        typed(dialog, "key_edit", KEY)
-        window.press("key_keep", dialog)
-        window.until(lambda: "is locked" in banner_in(dialog, "key_banner"))
-        (banner,) = dialog.findChildren(Banner, "key_banner")
-        assert banner.height() >= banner.heightForWidth(banner.width()), "its words are cut off"
-        banner.action_chosen.emit("session")
-        assert "the keyring is left alone" in text_of(dialog, "key_words")
-        typed(dialog, "key_edit", KEY)
-        window.press("key_keep", dialog)
-        window.until(lambda: "held for this session" in banner_in(dialog, "key_banner"))
-        window.press("key_test", dialog)
-        window.until(lambda: "The key works" in banner_in(dialog, "key_banner"))
-
-
-def test_a_server_is_checked_added_and_removed(start_open: Start, server: RemoteServer) -> None:
-    window = start_open((server.host,))
-    page = gate_page(window)
-    window.press("provider_add", page)
-    dialog = window.dialog("server_dialog")
-    typed(dialog, "server_urls", "http://bad host")
-    add = dialog.findChild(QWidget, "server_add")
-    assert add is not None
-    assert not add.isEnabled()
-    typed(dialog, "server_urls", server.endpoint)
-    typed(dialog, "server_title", "Büro 2")
-    window.press("server_check", dialog)
-    window.until(lambda: "lists 2 models" in banner_in(dialog, "server_banner"))
-    window.press("server_add", dialog)
-    window.until(lambda: page._controller.providers.row("b-ro-2") is not None)
-    window.until(lambda: len(window.workspace.remotes.list()) == 2)
-    window.until(lambda: state_of(page, "b-ro-2") == "Not checked")
-    page.dialogs.remove("b-ro-2")
-    window.press("dialog_yes", window.dialog("provider_question"))
-    window.until(lambda: page._controller.providers.row("b-ro-2") is None)
-    assert window.workspace.remotes.list() == []
-
-
-def test_a_dead_server_and_a_host_that_needs_a_new_start_are_told(
-    start_open: Start, server: RemoteServer
-) -> None:
-    with RemoteServer("openai") as dead:
-        gone = dead.endpoint
-        host = dead.host
-    both = Provider("office", "Office", "openai", "lan", (server.endpoint, gone), key="optional")
-    window = start_open((server.host, host), (both,))
-    page = gate_page(window)
-    check(window, page)
-    window.until(lambda: state_of(page, "office").startswith("1 of 2 up"))
-
-
-def test_an_address_without_its_path_is_told_and_mended(
-    start_open: Start, server: RemoteServer
-) -> None:
-    window = start_open((server.host,))
-    page = gate_page(window)
-    window.press("provider_add", page)
-    dialog = window.dialog("server_dialog")
-    typed(dialog, "server_urls", f"http://{server.host}")
-    typed(dialog, "server_title", "Office")
-    window.press("server_check", dialog)
-    window.until(lambda: "Under /v1: It answers" in banner_in(dialog, "server_banner"))
-    (banner,) = dialog.findChildren(Banner, "server_banner")
-    banner.action_chosen.emit("use")
-    assert dialog.draft.urls == (server.endpoint,)  # type: ignore[attr-defined]
-
-
-def test_a_server_at_a_wrong_address_answers_and_can_be_moved(
-    start_open: Start, server: RemoteServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bare = f"http://{server.host}"
-    window = start_open((server.host,), (Provider("office", "Office", "openai", "lan", (bare,),
-                                                  key="optional"),))  # fmt: skip
-    page = gate_page(window)
-    check(window, page)
-    window.until(lambda: state_of(page, "office") == "Not as expected")
-    menu_entry(page, "office", "Models")()
-    models = window.dialog("models_dialog")
-    window.until(lambda: "no list of models" in banner_in(models, "banner"))
-    assert f"{bare}/v1" in banner_in(models, "banner")
-    assert "lists no" not in text_of(models, "models_nothing")
-    models.findChildren(Banner, "banner")[0].action_chosen.emit("change")
-    dialog = window.dialog("server_dialog")
-    typed(dialog, "server_urls", server.endpoint)
-    remotes = window.workspace.remotes
-    monkeypatch.setattr(remotes, "key_left_at", lambda _: (server.host + "0",))
-    window.press("server_add", dialog)
-    window.until(lambda: "is sent nowhere else" in banner_in(page, "banner"))
-    window.until(lambda: window.workspace.providers.get("office").endpoints == (server.endpoint,))
-    window.until(lambda: len(window.workspace.remotes.list()) == 2)
-    assert window.workspace.providers.get("office").key == "optional"
-
-
-def test_the_models_of_a_server_that_wants_a_key_lead_to_where_it_is_set(
-    start_open: Start,
-) -> None:
-    with RemoteServer("openai", key=KEY) as server:
-        window = start_open((server.host,), (office(server),))
-        page = gate_page(window)
-        window.until(lambda: window.app.network.view.is_open)
-        menu_entry(page, "office", "Models")()
-        models = window.dialog("models_dialog")
-        window.until(lambda: "Office wants a key" in banner_in(models, "banner"))
-        assert "lockhouse" not in banner_in(models, "banner")
-        models.findChildren(Banner, "banner")[0].action_chosen.emit("key")
-        assert window.dialog("key_dialog").isVisible()
-
-
-def test_what_a_command_changes_is_seen(
-    start_open: Start, server: RemoteServer, home: Path
-) -> None:
-    window = start_open((server.host,))
-    page = gate_page(window)
-    window.until(lambda: window.app.providers._known is not None)
-    path = window.workspace.paths.database
-    with closing(Database(path, backups=path.with_name("other-backups"))) as other:
-        providers = Providers(other)
-        providers.add(office(server))
-        providers.choose("office", "small")
-    window.until(lambda: any(one.name == "office/small" for one in shelf(window)))
-    window.until(lambda: page._controller.providers.row("office") is not None)
-
-
-def shelf(window: Window) -> tuple[TargetInfo, ...]:
-    return window.app.models.shelf.targets
-
-
-def test_a_server_that_stalls_can_be_left_alone(start_open: Start, server: RemoteServer) -> None:
-    window = start_open((server.host,), (office(server),))
-    page = gate_page(window)
-    check(window, page)
-    window.until(lambda: state_of(page, "office").startswith("Up, "))
-    server.faults.append(Fault("stall-before"))
-    menu_entry(page, "office", "Check")()
-    window.until(lambda: page.providers.findChild(QWidget, "stop_office") is not None)
-    window.press("stop_office", page)
-    window.until(lambda: state_of(page, "office").startswith("Up, "))  # what was known stays
-
-
-def test_a_consent_that_a_command_withdraws_is_seen(open_window: OpenWindow, home: Path) -> None:
-    def allow(workspace: object) -> None:
-        provider = workspace.providers.get("mistral")  # type: ignore[attr-defined]
-        workspace.consents.give(provider)  # type: ignore[attr-defined]
-
-    window = open_window(home, prepare=allow)
-    page = gate_page(window)
-    window.until(lambda: window.app.providers._known is not None)
-    row = page._controller.providers.row("mistral")
-    assert row is not None
-    assert row.may_send
-    path = window.workspace.paths.database
-    with closing(Database(path, backups=path.with_name("other-backups"))) as other:
-        Consents(other).withdraw("mistral", by="command")
-    window.until(lambda: not any(one.may_send for one in page._controller.providers.rows))
-
-
-def test_who_has_a_key_is_not_guessed(window_of_a_home: Window) -> None:
-    """A door is asked for before the keyring has answered: nothing is told of keys then."""
-    providers = window_of_a_home.app.pages.gate.providers
-    seen: list[tuple[ProviderRow, ...]] = []
-    providers.with_rows(seen.append)
-    window_of_a_home.until(lambda: bool(seen))
-    assert providers.rows == ()
-    assert all(row.may_have_key for row in seen[0] if row.provider.key == "required")
-    asked: list[str] = []
-    providers.when_read(lambda: asked.append(providers.rows[0].key_state))
-    window_of_a_home.until(lambda: asked == ["no_keyring"])
-
-
-def test_the_way_to_a_key_says_where_it_will_really_be_kept(window_of_a_home: Window) -> None:
-    window_of_a_home.app.pages.follow_way("key", "mistral")
-    dialog = window_of_a_home.dialog("key_dialog")
-    assert "has no keyring" in text_of(dialog, "key_words")
-    window_of_a_home.app.pages.follow_way("models", "openai")
-    assert window_of_a_home.dialog("models_dialog").windowTitle() == "Models of OpenAI"
-
-
-def test_a_dialog_that_a_chat_leads_to_leads_back_to_it(window_of_a_home: Window) -> None:
-    window = window_of_a_home
-    window.app.pages.follow_way("models", "openai")
-    window.dialog("models_dialog").accept()
-    window.until(lambda: window.main.page == "chat")
-    page = gate_page(window)
-    page.dialogs.show_models("openai")
-    with window.qtbot.waitSignal(page.dialogs.ended):
-        window.dialog("models_dialog").accept()
-    assert window.main.page == "gate"
-
-
-def test_a_row_that_is_made_anew_takes_the_keyboard_from_nobody(window_of_a_home: Window) -> None:
-    page = gate_page(window_of_a_home)
-    window_of_a_home.until(lambda: state_of(page, "openai") == "No key")
-    key = page.providers.findChild(QPushButton, "key_openai")
-    assert key is not None
-    key.setFocus()
-    page.records.edit.setFocus()
-    page.providers.show_busy("openai", busy=True)
-    page.providers.show_busy("openai", busy=False)
-    assert QApplication.focusWidget() is page.records.edit
-
-
-def test_a_keyring_that_waits_for_its_password_keeps_no_chat_waiting(
-    window_of_a_home: Window,
-) -> None:
-    answered = threading.Event()
-    controller = window_of_a_home.app.pages.gate.providers
-    told: list[str] = []
-    controller.told.connect(told.append)
-    controller._change(answered.wait, "The key is gone")
-    window_of_a_home.stored()
-    assert told == []
-    answered.set()
-    window_of_a_home.until(lambda: told == ["The key is gone"])
-
-
-def test_a_second_key_dialog_takes_the_place_of_the_first(window_of_a_home: Window) -> None:
-    page = gate_page(window_of_a_home)
-    window_of_a_home.until(lambda: state_of(page, "openai") == "No key")
-    page.dialogs.set_key("openai")
-    first = window_of_a_home.dialog("key_dialog")
-    page.dialogs.set_key("mistral")
-    assert not first.isVisible()
-    second = window_of_a_home.dialog("key_dialog")
-    page._controller.providers.key_kept.emit("mistral", "set")
-    window_of_a_home.until(lambda: "in the keyring" in banner_in(second, "key_banner"))
-
-
-def test_a_server_under_a_listed_name_is_checked_at_once(start_open: Start) -> None:
-    window = start_open(("*.intern.test:8080",))
-    page = gate_page(window)
-    window.until(lambda: window.app.network.view.is_open)
-    page.dialogs.add()
-    dialog = window.dialog("server_dialog")
-    typed(dialog, "server_urls", "http://llama.intern.test:8080/v1")
-    window.press("server_check", dialog)
-    window.until(lambda: bool(banner_in(dialog, "server_banner")))
-
-
-def test_a_consent_is_shown_and_withdrawn(open_window: OpenWindow, home: Path) -> None:
-    def allow(workspace: object) -> None:
-        provider = workspace.providers.get("mistral")  # type: ignore[attr-defined]
-        workspace.consents.give(provider)  # type: ignore[attr-defined]
-
-    window = open_window(home, prepare=allow)
-    page = gate_page(window)
-    menu_entry(page, "mistral", "Ask again")()
-    window.until(lambda: not window.workspace.consents.list())
-    window.until(lambda: "question" in page.toast.accessibleName())
-    page.records.show_kind("keys")
-    window.until(lambda: page.records.table.rowCount() == 2)
-    window.until(lambda: page.records.table.row(1) is not None)
-    newer, older = page.records.table.row(0), page.records.table.row(1)
-    assert newer is not None
-    assert older is not None
-    assert (newer.sign.word, older.sign.word) == ("Forbidden", "Allowed")
-    assert newer.purpose == "By you: mistral"
 
 
 def test_what_is_guaranteed_can_be_read_without_a_network(window_of_a_home: Window) -> None:
@@ -714,29 +283,6 @@ def test_the_tools_above_the_records_are_of_one_height(window_of_a_home: Window)
     records = gate_page(window_of_a_home).records
     window_of_a_home.until(records.isVisible)
     assert records.edit.height() == records.choice.height() == records._export.height()
-
-
-def test_servers_are_not_offered_for_a_check_before_any_is_known(
-    qtbot: QtBot, theme: Theme
-) -> None:
-    card = ProvidersCard(theme)
-    qtbot.addWidget(card)
-    card.show()
-    assert not card._check.isVisible()
-
-
-def test_a_click_on_the_words_beside_a_field_goes_into_it(window_of_a_home: Window) -> None:
-    gate_page(window_of_a_home).dialogs.add()
-    dialog = window_of_a_home.dialog("server_dialog")
-    dialog.activateWindow()
-    window_of_a_home.until(lambda: QApplication.activeWindow() is dialog)
-    field = dialog.findChild(QLineEdit, "server_title")
-    words = next(one for one in dialog.findChildren(FieldLabel) if one.text() == "Name")
-    assert field is not None
-    assert words.buddy() is field
-    assert not field.hasFocus()
-    window_of_a_home.qtbot.mouseClick(words, Qt.MouseButton.LeftButton)
-    assert field.hasFocus()
 
 
 def _choose_big(workspace: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt, QUrl
@@ -132,7 +133,9 @@ def test_a_long_question_is_folded_and_opens(view: TranscriptView, qtbot: QtBot)
     assert card_of(view, "q").height() > 2 * before
 
 
-def test_code_can_be_copied_wrapped_and_saved(view: TranscriptView, qtbot: QtBot, tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_code_can_be_copied_wrapped_and_saved(
+    view: TranscriptView, qtbot: QtBot, tmp_path: Path
+) -> None:
     view.set_messages([answer("a", "```python\n" + "x = 1 + " * 60 + "1\n```")])
     part = view.findChild(CodePart)
     names = {b.accessibleName(): b for b in part.findChildren(QAbstractButton)}

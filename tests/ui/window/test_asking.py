@@ -358,6 +358,37 @@ def test_pictures_wait_in_their_chat_as_words_do(open_window: OpenWindow, home: 
     again.until(lambda: again.page.composer.images == (red.image, blue.image))
 
 
+def test_a_picture_added_before_those_that_are_kept_have_come_is_one_more(
+    open_window: OpenWindow, home: Path
+) -> None:
+    window, red, blue = open_window(home), _picture(0xFFFF0000), _picture(0xFF0000FF)
+    conversations, composer = window.workspace.conversations, window.page.composer
+    chat = conversations.create()
+    conversations.save_draft_pictures(chat.id, (red.image,))
+    window.open(chat)
+    window.page.drafts._composer.load("", chat.id)  # as it is before they come
+    for later in (False, True):
+        window.page.drafts._loaded_id = None
+        window.page.drafts.load(conversations.get(chat.id))
+        composer.add_picture(blue)
+        if later:
+            window.page.keep_draft()
+            assert composer.images == (blue.image,)
+    window.until(lambda: composer.images == (red.image, blue.image))
+    window.page.keep_draft()
+    window.stored()
+    assert conversations.draft_pictures(chat.id) == (red.image, blue.image)
+
+
+def test_no_picture_of_a_draft_is_left_out(open_window: OpenWindow, home: Path) -> None:
+    window = open_window(home)
+    many = tuple(_picture(0xFF000000 + 9 * number).image for number in range(20))
+    chat = window.workspace.conversations.create()
+    window.workspace.conversations.add_to_draft(chat.id, "", many)
+    window.open(chat)
+    window.until(lambda: window.page.composer.images == many)
+
+
 def test_a_picture_is_found_again_after_a_kill(open_window: OpenWindow, home: Path) -> None:
     window, red = open_window(home), _picture(0xFFFF0000)
     window.page.new_chat()

@@ -230,6 +230,12 @@ class Composer(QFrame):
         self._rebuild_chips()
         self.draft_changed.emit()
 
+    def restore_pictures(self, kept: Sequence[Ready]) -> None:
+        """Those that were kept with the draft, before what was added since; none is left out."""
+        images = [ready.image for ready in kept]
+        self._pictures = [*kept, *(one for one in self._pictures if one.image not in images)]
+        self._rebuild_chips()
+
     def set_context(self, used: int, total: int, *, cut_oldest: bool) -> None:
         """What the conversation takes already, without what is typed."""
         self._used, self._total, self._cut_oldest = used, total, cut_oldest

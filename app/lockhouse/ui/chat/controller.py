@@ -257,10 +257,15 @@ class ChatController(QObject):
         """What could not be asked in a chat that is not open becomes part of its draft."""
         if not conversation_id:
             self._new_draft = f"{self._new_draft}\n\n{text}".strip() if text else self._new_draft
+
+        def fail(error: LockhouseError) -> None:
+            if not isinstance(error, NotFound):  # that the chat is gone is told by itself
+                self.fail(error)
+
         self._jobs.run_in_order(
             lambda: self._conversations.add_to_draft(conversation_id, text, images),
             lambda _: None,
-            ignore,
+            fail,
         )
 
     def save_draft_pictures(self, conversation_id: str, images: tuple[Image, ...]) -> None:
@@ -274,11 +279,16 @@ class ChatController(QObject):
     def load_draft_pictures(
         self, conversation_id: str, take: Callable[[tuple[Ready, ...]], None]
     ) -> None:
-        """Those that were kept; reading them waits for what is being stored."""
+        """Those that were kept, none where they cannot be read; waits for what is being stored."""
+
+        def fail(error: LockhouseError) -> None:
+            self.fail(error)
+            take(())
+
         self._jobs.run_in_order(
             lambda: self._conversations.draft_pictures(conversation_id),
-            lambda kept: self.pictures.make_all_ready(kept, take),
-            self.fail,
+            lambda kept: self.pictures.make_all_ready(kept, take, fail),
+            fail,
         )
 
     @property

@@ -25,7 +25,7 @@ class Drafts(QObject):
         self._loaded_id: str | None = None
         self._kept = ""
         self._kept_images: tuple[Image, ...] = ()
-        self._awaits_pictures = False
+        self._awaited: object | None = None  # the look for stored pictures that is under way
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
         self._pause.setInterval(_PAUSE_MS)
@@ -42,13 +42,13 @@ class Drafts(QObject):
         here = conversation.id if conversation else ""
         if here == self._loaded_id:
             return  # what stands there may be newer than what was read
-        self.keep()
+        self.leave()
         self._loaded_id = here
         self._kept = conversation.draft if conversation else self._chat.new_draft
         self._kept_images = ()
         self._composer.load(self._kept, here)
-        self._awaits_pictures = True
-        self._chat.load_draft_pictures(here, lambda kept: self._restore(here, kept))
+        self._awaited = look = object()
+        self._chat.load_draft_pictures(here, lambda kept: self._restore(look, kept))
 
     def go_on_in(self, created: Conversation) -> None:
         """The new chat has begun. What was typed since its question was sent belongs to it."""
@@ -56,17 +56,17 @@ class Drafts(QObject):
             self.load(created)
             return
         self._loaded_id = created.id
-        self._kept, self._kept_images, self._awaits_pictures = "", (), False
+        self._kept, self._kept_images, self._awaited = "", (), None
         self._composer.go_on_in(created.id)
         self._pause.start()
 
-    def _restore(self, chat: str, kept: Sequence[Ready]) -> None:
-        if chat != self._loaded_id or not self._awaits_pictures:
+    def _restore(self, look: object, kept: Sequence[Ready]) -> None:
+        if look is not self._awaited:
             return
-        self._awaits_pictures = False
+        self._awaited = None
         self._kept_images = tuple(ready.image for ready in kept)
-        for ready in kept:
-            self._composer.add_picture(ready)
+        self._composer.restore_pictures(kept)
+        self._pause.start()  # for what was attached meanwhile
 
     def keep(self) -> None:
         """Store what is typed and attached."""
@@ -77,12 +77,16 @@ class Drafts(QObject):
         if draft != self._kept:
             self._kept = draft
             self._chat.save_draft(self._loaded_id, draft)
-        if images != self._kept_images:
+        if images != self._kept_images and self._awaited is None:
             self._kept_images = images
-            if self._awaits_pictures:  # those that are stored are not among them yet
-                self._chat.give_back(self._loaded_id, "", images)
-            else:
-                self._chat.save_draft_pictures(self._loaded_id, images)
+            self._chat.save_draft_pictures(self._loaded_id, images)
+
+    def leave(self) -> None:
+        """Store it before another chat comes, or the end of the window."""
+        self.keep()
+        images = self._composer.images
+        if self._loaded_id is not None and self._awaited is not None and images:
+            self._chat.give_back(self._loaded_id, "", images)  # beside those that did not come yet
 
     def take_picture(self, chat: str, ready: Ready) -> None:
         """A picture was made ready for that chat, which may not be the open one any more."""

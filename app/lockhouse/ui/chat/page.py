@@ -239,7 +239,7 @@ class ChatPage(QWidget):
     def keep_draft(self) -> None:
         """Store what is typed and not sent."""
         self.details.prompt.flush()
-        self.drafts.keep()
+        self.drafts.leave()
 
     def show_targets(self, targets: tuple[TargetInfo, ...]) -> None:
         """Who can answer."""

@@ -18,7 +18,7 @@ from lockhouse.chat.picture_file import holds_more
 from lockhouse.core.answering import Image
 from lockhouse.core.errors import InvalidInput, LockhouseError
 from lockhouse.ui import wording
-from lockhouse.ui.jobs import Jobs
+from lockhouse.ui.jobs import Failure, Jobs
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 MAX_SIDE = 2048  # no provider looks closer; larger ones only cost more
@@ -169,7 +169,10 @@ class Pictures(QObject):
         self._jobs.run(work, lambda ready: self.ready.emit(chat, ready), self.failed.emit)
 
     def make_all_ready(
-        self, kept: tuple[Image, ...], take: Callable[[tuple[Ready, ...]], None]
+        self,
+        kept: tuple[Image, ...],
+        take: Callable[[tuple[Ready, ...]], None],
+        failed: Failure,
     ) -> None:
         """Pictures that were made ready before; one that cannot be read any more is left out."""
         if not kept:
@@ -183,7 +186,7 @@ class Pictures(QObject):
                     found.append(make_ready(image.data, image.name))
             return tuple(found)
 
-        self._jobs.run(work, take, self.failed.emit)
+        self._jobs.run(work, take, failed)
 
     def thumbnail(self, load: Callable[[], Image], take: Callable[[QImage], None]) -> None:
         """Of a picture that is kept."""

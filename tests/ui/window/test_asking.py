@@ -380,6 +380,22 @@ def test_a_picture_added_before_those_that_are_kept_have_come_is_one_more(
     assert conversations.draft_pictures(chat.id) == (red.image, blue.image)
 
 
+def test_a_kept_picture_for_who_cannot_see_is_not_said_to_be_gone(
+    open_window: OpenWindow, home: Path
+) -> None:
+    window = open_window(home)
+    window.page.new_chat()
+    composer = window.page.composer
+    window.until(lambda: composer.destination is not None)
+    composer.add_picture(_picture(0xFFFF0000))
+    window.type_and_send("What is it?")
+    (told,) = window.page.banners.messages
+    assert "cannot look at pictures, so nothing was sent" in told
+    assert composer.draft == "What is it?"
+    assert len(composer.images) == 1
+    assert window.messages == []
+
+
 def test_no_picture_of_a_draft_is_left_out(open_window: OpenWindow, home: Path) -> None:
     window = open_window(home)
     many = tuple(_picture(0xFF000000 + 9 * number).image for number in range(20))

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QItemSelectionModel, Qt
+from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QApplication, QLineEdit, QMenu
+from pytestqt.qtbot import QtBot
 
 from lockhouse.chat.conversations import Conversation, Folder
+from lockhouse.ui.chat.list_delegate import fitted_title
 from lockhouse.ui.chat.list_menu import fill_menu
 from lockhouse.ui.chat.list_model import rows_of
 from lockhouse.ui.chat.target_popup import TargetPopup
@@ -294,3 +297,14 @@ def test_typing_after_a_click_in_the_list_goes_to_the_message_box(three: Window)
     for letter in "hello there":
         three.qtbot.keyClicks(QApplication.focusWidget(), letter)
     assert three.page.composer.draft == "hello there"
+
+
+def test_a_title_that_is_cut_keeps_the_number_that_tells_it_apart(qtbot: QtBot) -> None:
+    font = QApplication.font()
+    long = "Explain why the sky is blue, with a list and a table. (2)"
+    shown = fitted_title(long, font, 200)
+    assert shown.startswith("Explain")
+    assert shown.endswith("… (2)")
+    assert QFontMetrics(font).horizontalAdvance(shown) <= 200
+    assert fitted_title("Short (2)", font, 200) == "Short (2)"
+    assert fitted_title(long.removesuffix(" (2)"), font, 200).endswith("…")

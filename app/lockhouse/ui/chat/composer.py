@@ -266,16 +266,18 @@ class Composer(QFrame):
         self._show_meter()
         self.draft_changed.emit()
 
-    def _may_see(self, name: str) -> bool:
+    def _may_see(self, name: str, *, is_attached: bool = False) -> bool:
         """Whether who answers can look at pictures; says so where not."""
         answerer = self.destination
         if answerer is None or answerer.sees is not False:
             return True
         title = answerer.info.title or answerer.info.name
+        outcome = "nothing was sent" if is_attached else f"{name} was not attached"
+        way_on = "send it again, or take the picture out" if is_attached else "attach it again"
         self._tell(
             InvalidInput(
-                f"{title} cannot look at pictures, so {name} was not attached.",
-                hint="Choose a model that can see, then attach it again.",
+                f"{title} cannot look at pictures, so {outcome}.",
+                hint=f"Choose a model that can see, then {way_on}.",
                 code="no_vision",
             )
         )
@@ -302,7 +304,7 @@ class Composer(QFrame):
         text = self.message
         if not text.strip() and not self._pictures:
             return
-        if self._pictures and not self._may_see(self._pictures[0].image.name or "the picture"):
+        if self._pictures and not self._may_see("", is_attached=True):
             return
         self.sent.emit(text, self.images)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from PySide6.QtCore import QAbstractItemModel, QObject, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QFontMetrics, QPainter, QPen
+from PySide6.QtGui import QFont, QFontMetrics, QPainter, QPen
 from PySide6.QtWidgets import QLineEdit, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from lockhouse.ui import wording
@@ -15,6 +17,17 @@ ROW_HEIGHT = 32
 HEAD_HEIGHT = 36
 _INSET = 8
 _PAD = 8
+_NUMBER = re.compile(r" \(\d{1,4}\)$")
+
+
+def fitted_title(title: str, font: QFont, room: int) -> str:
+    """A chat's title, cut before its number: that tells two branches of a chat apart."""
+    metrics = QFontMetrics(font)
+    number = _NUMBER.search(title)
+    if number is None or metrics.horizontalAdvance(title) <= room:
+        return metrics.elidedText(title, Qt.TextElideMode.ElideRight, room)
+    words, left = title[: number.start()], room - metrics.horizontalAdvance(number[0])
+    return metrics.elidedText(words, Qt.TextElideMode.ElideRight, left) + number[0]
 
 
 class ListDelegate(QStyledItemDelegate):
@@ -75,9 +88,7 @@ class ListDelegate(QStyledItemDelegate):
         painter.setFont(theme.font("body", weight=500 if is_current else 400))
         painter.setPen(theme.color("text-1"))
         inner.setRight(right - px(8))
-        title = QFontMetrics(painter.font()).elidedText(
-            row.title, Qt.TextElideMode.ElideRight, inner.width()
-        )
+        title = fitted_title(row.title, painter.font(), inner.width())
         painter.drawText(inner, Qt.AlignmentFlag.AlignVCenter, title)
 
     def _paint_folder(self, painter: QPainter, inner: QRect, row: Row) -> None:

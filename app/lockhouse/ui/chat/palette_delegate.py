@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QFontMetricsF, QPainter
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
+from lockhouse.ui.chat.list_delegate import fitted_title
 from lockhouse.ui.chat.list_model import Index
 from lockhouse.ui.chat.palette_values import Entry
 from lockhouse.ui.search_list import LINE
@@ -67,10 +68,7 @@ class PaletteDelegate(QStyledItemDelegate):
         wide = int(QFontMetricsF(painter.font()).horizontalAdvance(entry.right))
         painter.setFont(theme.font("body", weight=500))
         painter.setPen(theme.color("text-1"))
-        room = area.width() - wide - px(12)
-        title = QFontMetricsF(painter.font()).elidedText(
-            entry.title, Qt.TextElideMode.ElideRight, room
-        )
+        title = fitted_title(entry.title, painter.font(), area.width() - wide - px(12))
         painter.drawText(area, Qt.AlignmentFlag.AlignVCenter, title)
 
     def _paint_snippet(self, painter: QPainter, area: QRectF, snippet: str) -> None:

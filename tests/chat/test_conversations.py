@@ -20,7 +20,8 @@ from hypothesis.stateful import (
 from lockhouse.answer.targets import TargetInfo
 from lockhouse.chat import transfer
 from lockhouse.chat.conversations import Conversations, Message, Provenance
-from lockhouse.core.answering import EngineBuild, Failed, Finished, Timing, Usage
+from lockhouse.chat.waiting import Unsent
+from lockhouse.core.answering import EngineBuild, Failed, Finished, Image, Timing, Usage
 from lockhouse.core.errors import InvalidInput, NotFound, UsageMistake
 from lockhouse.storage.database import Database
 
@@ -467,3 +468,28 @@ class Tree(RuleBasedStateMachine):
 
 TestTree = Tree.TestCase
 TestTree.settings = settings(max_examples=25, stateful_step_count=20, deadline=None, database=None)
+
+
+def test_messages_that_waited_in_a_program_that_is_gone_are_given_back(
+    conversations: Conversations,
+) -> None:
+    chat, other = conversations.create(), conversations.create()
+    picture = Image("image/png", b"\x89PNG\r\n\x1a\n some pixels", "sky.png")
+    conversations.save_draft(chat.id, "half a thought")
+    waiting = [Unsent("And then?"), Unsent("And that?", (picture,))]
+    conversations.keep_waiting(chat.id, waiting)
+    conversations.keep_waiting(other.id, [Unsent("Asked meanwhile")])
+    conversations.keep_waiting(other.id, [])
+    conversations.recover()  # of a program that lives, nothing is taken
+    assert conversations.get(chat.id).draft == "half a thought"
+    with conversations.database.write() as database:
+        database.execute("UPDATE waiting_messages SET writer_started = 1.0")
+    conversations.delete([chat.id])
+    conversations.recover()
+    conversations.restore([chat.id])
+    assert conversations.get(chat.id).draft == "half a thought"
+    for _ in range(2):
+        conversations.recover()
+        assert conversations.get(chat.id).draft == "half a thought\n\nAnd then?\n\nAnd that?"
+        assert conversations.draft_pictures(chat.id) == (picture,)
+    assert conversations.get(other.id).draft == ""

@@ -7,6 +7,7 @@ the rows and the bookkeeping of answers that are still being written.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from lockhouse.answer.targets import TargetInfo
-from lockhouse.chat import pictures, rows
+from lockhouse.chat import pictures, rows, waiting
 from lockhouse.chat.identity import kept_time, new_id, now, storable
 from lockhouse.chat.schema import conversation_migrations
 from lockhouse.chat.values import (
@@ -425,8 +426,27 @@ class Conversations:
             rows.touch(database, message.conversation_id)
             return message
 
+    def keep_waiting(self, conversation_id: str, entries: Sequence[waiting.Unsent]) -> None:
+        """Messages that this program will ask later; none of them is lost when it is killed."""
+        with self.database.write() as database:
+            waiting.keep(database, conversation_id, entries)
+
+    def _give_back_waiting(self) -> None:
+        """What waited in a program that is gone becomes part of its conversation's draft."""
+        for found in waiting.orphaned(self.database.read()):
+            text = "\n\n".join(entry.text for entry in found.entries)
+            images = tuple(image for entry in found.entries for image in entry.images)
+            # Of a conversation that was deleted it stays: that may be brought back.
+            with contextlib.suppress(NotFound), self.database.write() as database:
+                self.add_to_draft(found.conversation_id, text, images)
+                waiting.forget(database, found)
+
     def recover(self) -> _MessageList:
-        """Marks the answers whose writer is gone as cut. To be called at the start."""
+        """Marks the answers whose writer is gone as cut, and gives back what waited there.
+
+        To be called at the start.
+        """
+        self._give_back_waiting()
         streaming = "SELECT id, writer_pid, writer_started FROM messages WHERE status = 'streaming'"
         written = self.database.read().execute(streaming).fetchall()
         gone = [row for row in written if row[1] is None or not is_alive(row[1], row[2])]

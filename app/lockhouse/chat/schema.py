@@ -126,6 +126,17 @@ CREATE INDEX draft_pictures_by_conversation ON draft_pictures (conversation_id);
 CREATE INDEX draft_pictures_by_picture ON draft_pictures (sha256);
 """
 
+# What was typed while an answer ran, in the order it was typed, of each program that holds such.
+_WAITING = """
+CREATE TABLE waiting_messages (
+    conversation_id TEXT NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+    writer_pid INTEGER NOT NULL,
+    writer_started REAL NOT NULL,
+    entries TEXT NOT NULL,
+    PRIMARY KEY (conversation_id, writer_pid, writer_started)
+) STRICT;
+"""
+
 
 def conversation_migrations() -> sqlite_utils.Migrations:
     """Every step from an empty file to the tables of today."""
@@ -142,5 +153,9 @@ def conversation_migrations() -> sqlite_utils.Migrations:
     @migrations()
     def draft_pictures(database: sqlite_utils.Database) -> None:
         database.executescript(_DRAFT_PICTURES)
+
+    @migrations()
+    def waiting(database: sqlite_utils.Database) -> None:
+        database.executescript(_WAITING)
 
     return migrations

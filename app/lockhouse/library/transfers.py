@@ -294,9 +294,8 @@ class Transfers:
     def _pump_all(self) -> None:
         while not self._closing:
             with suppress(LockhouseError):  # a busy database: another time
-                if self._hub.is_open:
-                    if self._reaches_hub():
-                        self._end_waiting(self._rows.all())
+                if self._hub.is_open and self._reaches_hub():
+                    self._end_waiting(self._rows.all())
                     self._work_on(self._rows.all())
             self._wake.wait(_LOOK_S if self._running else _IDLE_LOOK_S)
             self._wake.clear()

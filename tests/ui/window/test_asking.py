@@ -332,6 +332,30 @@ def test_a_new_chats_draft_outlives_the_window(open_window: OpenWindow, home: Pa
     assert again.page.composer.draft == "not yet sent"
 
 
+def test_what_waits_is_stored_until_it_is_asked(open_window: OpenWindow, shared_home: Path) -> None:
+    window = open_window(shared_home)
+    window.app.settings.set("answer_max_tokens", 0)
+    window.page.new_chat()
+    window.type_and_send("Tell me a very long story about a river.")
+    window.until(lambda: len(window.messages) == 2 and bool(window.last.text))
+    window.type_and_send("And then?")
+    kept = window.workspace.database.read
+
+    def entries() -> list[str]:
+        return [row[0] for row in kept().execute("SELECT entries FROM waiting_messages")]
+
+    window.until(lambda: len(entries()) == 1)
+    assert "And then?" in entries()[0]
+    window.app.settings.set("answer_max_tokens", 4)
+    window.press("send")  # stops the story
+    window.idle()
+    assert len(entries()) == 1
+    window.type_and_send("Go on.")  # what waits goes first
+    window.until(lambda: [one.text for one in window.messages[2::2]] == ["And then?", "Go on."])
+    window.idle()
+    assert entries() == []
+
+
 def _picture(color: int) -> Ready:
     picture = QImage(60, 40, QImage.Format.Format_RGB32)
     picture.fill(color)

@@ -15,6 +15,7 @@ from PySide6.QtCore import QObject, Signal
 from lockhouse.answer.everything import AllTargets
 from lockhouse.chat.conversations import Conversation, Conversations
 from lockhouse.chat.turns import TurnEvent, Turns
+from lockhouse.chat.waiting import Unsent
 from lockhouse.core.answering import AnswerRequest, Failed, Image
 from lockhouse.core.cancelling import CancelToken
 from lockhouse.core.errors import LockhouseError, NotFound
@@ -68,6 +69,7 @@ class Answering(QObject):
         self._runs.started.connect(self._answer_started)
         self._runs.ended.connect(self._answer_ended)
         self._waiting = Waiting()
+        self._kept: set[str] = set()  # conversations of which waiting messages are stored
         self._asked: dict[str, Question] = {}  # by conversation, until it is stored
 
     # -- asking -----------------------------------------------------------------------------
@@ -81,6 +83,7 @@ class Answering(QObject):
             self._chat.tasks.message(Question(text, images))
             return
         self._waiting.add(here, text, images, self._chat.target)
+        self._keep_waiting(here)
         self.taken.emit(here, text)
         if not self._runs.running(here):  # what waited longer goes first
             self._ask_next(here)
@@ -166,6 +169,7 @@ class Answering(QObject):
         """Take a waiting message back."""
         entry = self._waiting.take_back(self._chat.conversation_id, queued_id)
         if entry is not None:
+            self._keep_waiting(self._chat.conversation_id)
             self.tell_queue()
         return entry
 
@@ -188,6 +192,7 @@ class Answering(QObject):
             text = "\n\n".join(entry.text for entry in queue)
             images = tuple(image for entry in queue for image in entry.images)
             self._chat.give_back(conversation_id, text, images)
+            self._keep_waiting(conversation_id)
 
     # -- inside -----------------------------------------------------------------------------
 
@@ -212,6 +217,7 @@ class Answering(QObject):
         elif not question.is_task:  # another one was faster
             target = conversation.target
             self._waiting.add(conversation.id, question.text, question.images, target)
+            self._keep_waiting(conversation.id)
             self.tell_queue()
 
     def _run_on(self, make: Callable[[AnswerRequest], TurnFactory]) -> None:
@@ -223,9 +229,23 @@ class Answering(QObject):
     def _answer_started(self, started: AnswerStarted) -> None:
         self._asked.pop(started.conversation_id, None)
         self._chat.stored.emit(started.conversation_id)
+        self._keep_waiting(started.conversation_id)
         self._chat.read_message(started.conversation_id, started.answer.id)
 
+    def _keep_waiting(self, conversation_id: str) -> None:
+        """Store what waits there; one that is being asked stays until its question is stored."""
+        entries = [Unsent(one.text, one.images) for one in self._waiting.of(conversation_id)]
+        if not entries and conversation_id not in self._kept:
+            return
+        self._kept.add(conversation_id)
+        self._jobs.run_in_order(
+            lambda: self._conversations.keep_waiting(conversation_id, entries),
+            lambda _: None,
+            self._chat.fail,
+        )
+
     def _answer_ended(self, ended: AnswerEnded) -> None:
+        self._keep_waiting(ended.conversation_id)
         question = self._asked.pop(ended.conversation_id, None)
         if ended.failed is not None and not ended.message_id:
             self._refuse(_refused(ended.conversation_id, question, ended.failed))

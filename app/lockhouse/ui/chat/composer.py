@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QRect, Qt, Signal
+from PySide6.QtCore import QRect, Qt, QTimer, Signal
 from PySide6.QtGui import QImage, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
@@ -375,6 +375,7 @@ class Composer(QFrame):
             current=chosen.info.name if chosen else "",
         )
         popup.chosen.connect(self.target_chosen)
+        popup.chosen.connect(lambda _: QTimer.singleShot(0, self.edit, self.edit.setFocus))
         popup.way_wanted.connect(self.way_wanted)
         popup.open_at(QRect(anchor.mapToGlobal(anchor.rect().topLeft()), anchor.size()))
 

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 
 from lockhouse.core.errors import LockhouseError, UsageMistake
 from lockhouse.gate.network import allows, split_host
-from lockhouse.gate.providers import Provider, host_of, zone_of
+from lockhouse.gate.providers import Provider, host_of, is_this_machine, zone_of
 from lockhouse.ui.field_label import FieldLabel
 from lockhouse.ui.gate.provider_values import Checked, Draft
 from lockhouse.ui.network import NetworkView
@@ -249,11 +249,11 @@ def _where_words(draft: Draft, view: NetworkView) -> str:
     if not draft.urls:
         return ""
     name = f"Its models will be called {draft.name}/MODEL. " if draft.name else ""
-    zone = (
-        "It is on your own network: nothing is asked before something is sent there."
-        if zone_of(draft.urls) == "lan"
-        else "It is an API elsewhere: the first time, you are shown what would be sent."
-    )
+    if zone_of(draft.urls) == "lan":
+        where = "this machine" if all(map(is_this_machine, draft.urls)) else "your own network"
+        zone = f"It is on {where}: nothing is asked before something is sent there."
+    else:
+        zone = "It is an API elsewhere: the first time, you are shown what would be sent."
     sealed = "" if view.is_open else " The network is sealed, so it cannot be checked now."
     return f"{name}{zone}{sealed}"
 

@@ -71,6 +71,7 @@ class TransferRow(QFrame):
         self._theme = theme
         self._movable = movable
         self._full_title = ""
+        self._queued = 0
         self._shown: Transfer | None = None
         self.transfer = transfer
         px = theme.px
@@ -146,6 +147,7 @@ class TransferRow(QFrame):
 
     def show_transfer(self, transfer: Transfer, *, queued: int = 0) -> None:
         """How it stands; ``queued`` is how many are under way in all."""
+        self._queued = queued
         if transfer == self._shown:
             self._show_moves(queued)
             return
@@ -219,7 +221,7 @@ class TransferRow(QFrame):
 
     def _again(self) -> None:
         shown, self._shown = self.transfer, None
-        self.show_transfer(shown)
+        self.show_transfer(shown, queued=self._queued)
 
 
 def downloads_words(transfers: tuple[Transfer, ...]) -> str:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
-    QCheckBox,
     QDialog,
     QHBoxLayout,
     QSizePolicy,
@@ -19,6 +18,7 @@ from lockhouse.ui.chat.details_panel import scrolling
 from lockhouse.ui.network import NetworkView
 from lockhouse.ui.parts import hairline, label, object_name, push_button
 from lockhouse.ui.theme import Theme
+from lockhouse.ui.widgets import CheckBox
 
 _MOST_LIST_HEIGHT = 320
 _LEAST_LIST_HEIGHT = 100
@@ -68,7 +68,7 @@ class DoorDialog(QDialog):
         self._theme = theme
         self._view = view
         self._ways = ways
-        self._boxes: dict[str, QCheckBox] = {}
+        self._boxes: dict[str, CheckBox] = {}
         known = [host for way in ways for host in way.hosts]
         self._others = tuple(host for host in view.hosts if host not in known)
         px = theme.px
@@ -135,7 +135,7 @@ class DoorDialog(QDialog):
         px = self._theme.px
         line = QWidget()
         line.setMinimumHeight(px(48))
-        box = QCheckBox(way.title)
+        box = CheckBox(self._theme, way.title)
         box.setObjectName(f"way_{object_name(way.key)}")
         box.setAccessibleName(way.title)
         box.setAccessibleDescription(f"{way.words}: {', '.join(way.hosts)}")

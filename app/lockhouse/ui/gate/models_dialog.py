@@ -10,12 +10,11 @@ from PySide6.QtCore import (
     QModelIndex,
     QObject,
     QRect,
-    QRectF,
     QSize,
     Qt,
     Signal,
 )
-from PySide6.QtGui import QFontMetrics, QKeyEvent, QPainter, QPen
+from PySide6.QtGui import QFontMetrics, QKeyEvent, QPainter
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QDialog,
@@ -40,7 +39,7 @@ from lockhouse.ui.network import NetworkView
 from lockhouse.ui.parts import label, push_button
 from lockhouse.ui.surfaces import BannerStack
 from lockhouse.ui.theme import Theme
-from lockhouse.ui.widgets import Spinner
+from lockhouse.ui.widgets import Spinner, paint_box
 
 MODEL = Qt.ItemDataRole.UserRole + 1
 
@@ -139,16 +138,8 @@ class _Ticks(QStyledItemDelegate):
         if option.state & (state.State_Selected | state.State_MouseOver):
             is_here = bool(option.state & state.State_Selected)
             painter.fillRect(rect, theme.color("active" if is_here else "hover"))
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         top = rect.top() + (rect.height() - px(16)) // 2
-        box = QRectF(rect.left() + px(8) + 0.5, top + 0.5, px(16) - 1, px(16) - 1)
-        painter.setPen(QPen(theme.color("accent" if chosen else "border-strong"), 1))
-        painter.setBrush(theme.color("accent" if chosen else "surface"))
-        painter.drawRoundedRect(box, px(4), px(4))
-        if chosen:
-            ratio = painter.device().devicePixelRatio()
-            tick = theme.pixmap("check", 12, "on-accent", ratio=ratio)
-            painter.drawPixmap(rect.left() + px(10), top + px(2), tick)
+        paint_box(painter, theme, rect.left() + px(8), top, ticked=chosen)
         model: RemoteModel = index.data(MODEL)
         area = rect.adjusted(px(34), 0, -px(8), 0)
         painter.setFont(theme.font("body"))

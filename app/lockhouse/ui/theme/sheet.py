@@ -211,6 +211,7 @@ QComboBox QAbstractItemView {
 QCheckBox, QRadioButton { color: @text-1; spacing: 8px; font-size: 13px; }
 QCheckBox { border: 2px solid transparent; border-radius: 4px; padding: 2px; }
 QCheckBox[ring="true"] { border-color: @focus; }
+QCheckBox::indicator { width: 16px; height: 16px; border: none; background: transparent; }
 QCheckBox:disabled, QRadioButton:disabled { color: @text-3; }
 QSlider { min-height: 20px; }
 QSlider::groove:horizontal { height: 4px; border-radius: 2px; background: @track; }

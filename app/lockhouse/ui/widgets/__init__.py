@@ -1,16 +1,16 @@
 """Small painted parts that more than one page uses. Each takes the theme first.
 
 Pill and KeyCap (labels with a ground), MemoryBar, Meter and ThinBar (amounts), Spinner (work going
-on), Switch and SegmentedControl (choices), IconButton (28 x 28, always with a name), Banner (what
-happened and what to do). All of them say in words what they show, to the eye or to a screen
-reader, and follow the theme by themselves.
+on), Switch, CheckBox and SegmentedControl (choices), IconButton (28 x 28, always with a name),
+Banner (what happened and what to do). All of them say in words what they show, to the eye or to a
+screen reader, and follow the theme by themselves.
 """
 
 from __future__ import annotations
 
 from lockhouse.ui.widgets.banner import Banner, BannerTone
 from lockhouse.ui.widgets.buttons import IconButton
-from lockhouse.ui.widgets.choices import SegmentedControl, Switch
+from lockhouse.ui.widgets.choices import CheckBox, SegmentedControl, Switch, paint_box
 from lockhouse.ui.widgets.meters import MemoryBar, MemoryPart, Meter, ThinBar
 from lockhouse.ui.widgets.pills import KeyCap, Pill, PillTone
 from lockhouse.ui.widgets.spinner import Spinner
@@ -18,6 +18,7 @@ from lockhouse.ui.widgets.spinner import Spinner
 __all__ = [
     "Banner",
     "BannerTone",
+    "CheckBox",
     "IconButton",
     "KeyCap",
     "MemoryBar",
@@ -29,4 +30,5 @@ __all__ = [
     "Spinner",
     "Switch",
     "ThinBar",
+    "paint_box",
 ]

@@ -1,4 +1,4 @@
-"""Choices: a switch for on and off, a segmented control for one of a few."""
+"""Choices: a switch for on and off, a box to tick, a segmented control for one of a few."""
 
 from __future__ import annotations
 
@@ -9,12 +9,60 @@ from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import (
     QAbstractButton,
     QButtonGroup,
+    QCheckBox,
     QHBoxLayout,
     QSizePolicy,
+    QStyle,
+    QStyleOptionButton,
     QWidget,
 )
 
 from lockhouse.ui.theme import Theme, tokens
+
+_BOX = 16
+
+
+def paint_box(
+    painter: QPainter, theme: Theme, left: int, top: int, *, ticked: bool, enabled: bool = True
+) -> None:
+    """A box to tick, 16 x 16; its edge is seen on every ground."""
+    px = theme.px
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setOpacity(1.0 if enabled else 0.5)
+    painter.setPen(QPen(theme.color("accent" if ticked else "text-3"), 1))
+    painter.setBrush(theme.color("accent" if ticked else "surface"))
+    side = px(_BOX) - 1
+    painter.drawRoundedRect(QRectF(left + 0.5, top + 0.5, side, side), px(4), px(4))
+    if ticked:
+        ratio = painter.device().devicePixelRatio()
+        tick = theme.pixmap("check", 12, "on-accent", ratio=ratio)
+        painter.drawPixmap(left + px(2), top + px(2), tick)
+    painter.setOpacity(1.0)
+
+
+class CheckBox(QCheckBox):
+    """Qt's own, with our box."""
+
+    def __init__(self, theme: Theme, words: str, parent: QWidget | None = None) -> None:
+        super().__init__(words, parent)
+        self._theme = theme
+        theme.changed.connect(self.update)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        option = QStyleOptionButton()
+        self.initStyleOption(option)
+        place = QStyle.SubElement.SE_CheckBoxIndicator
+        area = self.style().subElementRect(place, option, self)
+        top = area.top() + (area.height() - self._theme.px(_BOX)) // 2
+        paint_box(
+            QPainter(self),
+            self._theme,
+            area.left(),
+            top,
+            ticked=self.isChecked(),
+            enabled=self.isEnabled(),
+        )
 
 
 class Switch(QAbstractButton):

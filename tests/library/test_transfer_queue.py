@@ -345,20 +345,26 @@ def test_a_pause_of_what_the_seal_cut_off_stays_a_pause(home: Home, gate: Sealab
     assert state(home, cut.id) == "paused"
 
 
-def test_a_door_to_others_does_not_wake_what_the_seal_cut_off(
-    home: Home, gate: SealableGate
-) -> None:
+def test_a_door_to_others_wakes_no_download_and_stops_none(home: Home, gate: SealableGate) -> None:
     cut = seal_midway(home, gate)
     home.transfers.close()
     gate.is_sealed = False
+    looks = [0]
+    doors = {"others"}
+
+    def reaches_hub() -> bool:
+        looks[0] += 1
+        return "hub" in doors
+
     home.transfers = Transfers(
-        home.database, Hub(gate), home.models, home.folder, patience=QUICK,
-        reaches_hub=lambda: False,
-    )  # fmt: skip
-    home.transfers.start()
+        home.database, Hub(gate), home.models, home.folder, patience=QUICK, reaches_hub=reaches_hub
+    )
     other = add(home, "org/Other-GGUF", {"other-Q4_0.gguf": noise(MB, 3)})
-    until(lambda: state(home, other.id) == "done")
-    assert state(home, cut.id) == "waiting"
+    home.transfers.start()
+    until(lambda: looks[0] > 2)
+    assert (state(home, cut.id), state(home, other.id)) == ("waiting", "waiting")
+    doors.add("hub")
+    until(lambda: (state(home, cut.id), state(home, other.id)) == ("done", "done"))
 
 
 def test_a_run_that_the_seal_cuts_off_ends(home: Home, gate: SealableGate) -> None:

@@ -38,9 +38,9 @@ from engine_speed import machine
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from lockhouse.core.answering import Text  # noqa: E402
-from lockhouse.core.cancelling import CancelToken  # noqa: E402
+from lockhouse.core.cancellation import CancelToken  # noqa: E402
 from lockhouse.core.errors import Cancelled  # noqa: E402
+from lockhouse.core.events import Text  # noqa: E402
 from lockhouse.gate.remote_requests import RemoteEvent, SendAnswerRequest  # noqa: E402
 from tests.remote.doors import Door  # noqa: E402
 from tests.remote.server import RemoteServer  # noqa: E402

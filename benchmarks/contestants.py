@@ -15,8 +15,10 @@ from http.client import (  # noqa: TID251 - llama-server is asked so; the progra
 )
 from pathlib import Path
 
-from lockhouse.core.answering import AnswerRequest, Failed, Finished, Sampling, Text, Turn
-from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.cancellation import CancelToken
+from lockhouse.core.events import Failed, Finished, Text
+from lockhouse.core.messages import Turn
+from lockhouse.core.request import AnswerRequest, Sampling
 from lockhouse.engine.pool import EnginePool
 from lockhouse.engine.protocol import EngineSpec, LoadSettings
 from lockhouse.library.gguf import read_header

@@ -20,10 +20,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "app"), str(ROOT)]
 
-from lockhouse.answer.targets import Target  # noqa: E402
-from lockhouse.core.answering import Event, Finished, Notice, StartOver, Text  # noqa: E402
-from lockhouse.core.cancelling import CancelToken  # noqa: E402
-from tests.answer.remote import Elsewhere, ask, cold, finished, held  # noqa: E402
+from lockhouse.answer.target import Target  # noqa: E402
+from lockhouse.core.cancellation import CancelToken  # noqa: E402
+from lockhouse.core.events import Event, Finished, Notice, StartOver, Text  # noqa: E402
+from tests.answer.remote import RemoteAccess, ask, cold, finished, held  # noqa: E402
 from tests.answer.servers import ModelServer, model_servers  # noqa: E402
 
 PROMPTS = (
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def measure(kind: str, folder: Path, servers: list[ModelServer]) -> None:
-    with Elsewhere(folder, [server.host for server in servers]) as home:
+    with RemoteAccess(folder, [server.host for server in servers]) as home:
         home.add("one", servers[0].endpoint)
         home.add("both", *(server.endpoint for server in servers))
         print(kind)
@@ -86,7 +86,7 @@ def counting(target: Target, server: ModelServer) -> None:
     print(f"  equal: {sum(equal)} of {len(equal)}")
 
 
-def sharing(home: Elsewhere, target: Target, victim: ModelServer | None) -> None:
+def sharing(home: RemoteAccess, target: Target, victim: ModelServer | None) -> None:
     """Twenty questions, four at a time; one server is killed in the middle where it is named."""
     ended: list[str] = []
     killed, lock = threading.Event(), threading.Lock()

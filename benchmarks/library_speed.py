@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from lockhouse.library.bringing import hash_file
+from lockhouse.library.file_copy import hash_file
 from lockhouse.library.models import Models
 from lockhouse.library.starter import starter_model
 from lockhouse.storage.database import Database

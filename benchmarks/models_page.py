@@ -38,7 +38,7 @@ from transcript_stalls import Heartbeat, measure, percentile, settle
 
 from lockhouse.ui.app import App, build
 from lockhouse.ui.models.page import ModelsPage
-from lockhouse.ui.starting import make_application
+from lockhouse.ui.startup import make_application
 from lockhouse.ui.theme import Theme
 from lockhouse.workspace import open_workspace
 

@@ -23,7 +23,7 @@ def main() -> None:
     from PySide6.QtCore import QEvent, QObject, QTimer
 
     from lockhouse.ui.app import build
-    from lockhouse.ui.starting import make_application
+    from lockhouse.ui.startup import make_application
     from lockhouse.ui.theme import Theme
     from lockhouse.workspace import open_workspace
 

@@ -61,7 +61,7 @@ def _run(arguments: list[str]) -> int:
 
         return run_engine()
     if door == "--template-renderer":
-        from lockhouse.engine.process.template_child import run_renderer
+        from lockhouse.engine.process.template_renderer import run_renderer
 
         return run_renderer()
     if door == "--engine-self-test":
@@ -103,7 +103,7 @@ def prove(arguments: list[str]) -> int:
 
     kind = arguments[0] if arguments else "engine"
     if kind == "window":
-        from lockhouse.ui.proving import load_qt
+        from lockhouse.ui.seal_probe import load_qt
 
         load_qt()
     elif kind == "engine":
@@ -132,14 +132,14 @@ def start_broker(arguments: list[str]) -> None:
     paths = paths_for(Path(home) if home else None)
     try:
         if paths.network.exists():
-            from lockhouse.gate import launching
+            from lockhouse.gate import broker_launch
 
-            soon: launching.FirstRequest = ""
+            soon: broker_launch.FirstRequest = ""
             if tuple(rest[:2]) in _ASK_HUB_AT_ONCE:
                 soon = "hub"
             elif rest[:1] in (["ask"], ["chat"]) and _names_a_provider(rest):
                 soon = "answer"
-            launching.start_broker(paths.network, paths.run, paths.logs, soon=soon)
+            broker_launch.start_broker(paths.network, paths.run, paths.logs, soon=soon)
     except OSError as error:
         print(
             f"lockhouse: the network is open, but its broker could not be started ({error}), so "

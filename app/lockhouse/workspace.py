@@ -12,18 +12,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockhouse.answer.everything import AllTargets
 from lockhouse.answer.local import LoadPlanner, LocalTargets
+from lockhouse.answer.registry import TargetRegistry
 from lockhouse.chat.conversations import Conversations
 from lockhouse.chat.turns import Turns
 from lockhouse.engine.checkup import EngineCheckup
 from lockhouse.engine.planning import Planner
 from lockhouse.engine.pool import EnginePool
-from lockhouse.gate.brokers import Brokers
-from lockhouse.gate.door import Gate
-from lockhouse.gate.launching import inherited_channel
+from lockhouse.gate.broker_launch import inherited_channel
+from lockhouse.gate.client import GateClient
 from lockhouse.gate.network import Network, hub_hosts
 from lockhouse.gate.providers import Providers
+from lockhouse.gate.running_brokers import Brokers
 from lockhouse.library.fit import machine_now
 from lockhouse.library.models import Models
 from lockhouse.library.starter import starter_model
@@ -32,11 +32,11 @@ from lockhouse.storage.database import Database
 from lockhouse.storage.settings import Settings, SettingsFile
 
 if TYPE_CHECKING:
-    from lockhouse.answer.remotes import RemoteTargets
+    from lockhouse.answer.remote_targets import RemoteTargets
     from lockhouse.gate.consents import Consents
     from lockhouse.gate.costs.budget import Budget
     from lockhouse.gate.hub import Hub
-    from lockhouse.gate.sent import Sent
+    from lockhouse.gate.sent_requests import Sent
     from lockhouse.library.transfers import Transfers
 
 __all__ = ["Paths", "Workspace", "open_workspace", "paths_for"]
@@ -53,7 +53,7 @@ class Workspace:
         self.settings: Settings = self.settings_file.load(overrides=overrides)
         self.database = Database(paths.database, backups=paths.backups)
         network = Network(paths.network)
-        self.gate = Gate(network, self.database, inherited_channel(), Brokers(paths.run))
+        self.gate = GateClient(network, self.database, inherited_channel(), Brokers(paths.run))
         starter = starter_model()
         self.models = Models(self.database, paths.models, starter)
         self.checkup = EngineCheckup(paths.cache)
@@ -66,7 +66,7 @@ class Workspace:
         self.planner = Planner()
         self.providers = Providers(self.database)
         local = LocalTargets(self.models, self.engines, lambda: self.settings)
-        self.targets = AllTargets(
+        self.targets = TargetRegistry(
             local, self.providers, lambda: self.remotes, lambda: self.settings.default_target
         )
         self.conversations = Conversations(self.database)
@@ -90,7 +90,7 @@ class Workspace:
     @cached_property
     def sent(self) -> Sent:
         """What was sent, byte for byte."""
-        from lockhouse.gate.sent import Sent
+        from lockhouse.gate.sent_requests import Sent
 
         return Sent(self.database)
 
@@ -106,9 +106,9 @@ class Workspace:
     @cached_property
     def remotes(self) -> RemoteTargets:
         """The models of all providers."""
-        from lockhouse.answer.remotes import RemoteTargets
-        from lockhouse.answer.sharing import Sharing
-        from lockhouse.answer.turnstile import Turnstile
+        from lockhouse.answer.load_balancer import LoadBalancer
+        from lockhouse.answer.remote_targets import RemoteTargets
+        from lockhouse.answer.server_lock import ServerLock
 
         return RemoteTargets(
             self.gate,
@@ -117,7 +117,7 @@ class Workspace:
             self.sent,
             self.budget,
             most_tokens=lambda: self.settings.api_max_tokens,
-            sharing=Sharing(turnstile=Turnstile(self.paths.run / "servers")),
+            sharing=LoadBalancer(turnstile=ServerLock(self.paths.run / "servers")),
         )
 
     @cached_property

@@ -10,33 +10,24 @@ from typing import Self
 
 import msgspec
 
-from lockhouse.answer.remotes import RemoteTargets
-from lockhouse.answer.sharing import Sharing
-from lockhouse.answer.targets import Target
-from lockhouse.core.answering import (
-    AnswerRequest,
-    Event,
-    Failed,
-    Finished,
-    Reasoning,
-    Sampling,
-    StartOver,
-    Text,
-    Turn,
-    left_open,
-)
-from lockhouse.core.cancelling import CancelToken
+from lockhouse.answer.load_balancer import LoadBalancer
+from lockhouse.answer.remote_targets import RemoteTargets
+from lockhouse.answer.target import Target
+from lockhouse.core.cancellation import CancelToken
+from lockhouse.core.events import Event, Failed, Finished, Reasoning, StartOver, Text
+from lockhouse.core.messages import Turn
+from lockhouse.core.request import AnswerRequest, Sampling, left_open
 from lockhouse.gate.consents import Consents
 from lockhouse.gate.costs.budget import Budget
 from lockhouse.gate.costs.prices import PriceList
 from lockhouse.gate.costs.values import Limits, Price
 from lockhouse.gate.providers import Provider, Providers, RemoteModel
-from lockhouse.gate.sent import Sent
+from lockhouse.gate.sent_requests import Sent
 from tests.remote.doors import Door
 from tests.remote.server import RemoteServer
 
 
-class Elsewhere:
+class RemoteAccess:
     """A home that may reach ``servers``: what a workspace holds of the world outside."""
 
     def __init__(self, home: Path, servers: Sequence[RemoteServer | str]) -> None:
@@ -53,7 +44,7 @@ class Elsewhere:
         self.sent = Sent(database)
         self.prices = PriceList(database)
         self.budget = Budget(database, lambda: self.limits, self.prices)
-        self.sharing = Sharing()
+        self.sharing = LoadBalancer()
         self.remotes = RemoteTargets(
             self.gate,
             self.providers,

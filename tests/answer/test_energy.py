@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from lockhouse.answer.energy import EnergyMeter
-from lockhouse.core.answering import AnswerRequest, Finished, Turn
-from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.cancellation import CancelToken
+from lockhouse.core.events import Finished
+from lockhouse.core.messages import Turn
+from lockhouse.core.request import AnswerRequest
 from lockhouse.workspace import Workspace
 
 RANGE_UJ = 262_143_328_850

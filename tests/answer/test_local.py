@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from lockhouse.answer.local import LoadPlanner
-from lockhouse.core.answering import AnswerRequest, Failed, Finished, Sampling, Text, Turn
-from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import LockhouseError, NoRoom, from_wire
+from lockhouse.core.events import Failed, Finished, Text
+from lockhouse.core.messages import Turn
+from lockhouse.core.request import AnswerRequest, Sampling
 from lockhouse.engine.protocol import EngineSpec, LoadSettings
 from lockhouse.library.fit import Machine, machine_now
 from lockhouse.library.starter import starter_model

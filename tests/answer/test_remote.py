@@ -13,26 +13,17 @@ import msgspec
 import pytest
 
 from lockhouse.answer.remote import RemoteTarget
-from lockhouse.answer.sending import Means
-from lockhouse.core.answering import (
-    Event,
-    Image,
-    Notice,
-    StartOver,
-    Text,
-    Tool,
-    ToolCall,
-    Turn,
-    Usage,
-)
-from lockhouse.core.cancelling import CancelToken
+from lockhouse.answer.remote_request import RemoteDependencies
+from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import Cancelled, InvalidInput, NotFound, UsageMistake
+from lockhouse.core.events import Event, Notice, StartOver, Text, Usage
+from lockhouse.core.messages import Image, Tool, ToolCall, Turn
 from lockhouse.gate.costs.values import Limits
 from lockhouse.gate.network import Network
 from lockhouse.gate.providers import RemoteModel
 from lockhouse.gate.records import Records
-from lockhouse.gate.sent import linked
-from tests.answer.remote import Elsewhere, ask, failed, finished, held, question
+from lockhouse.gate.sent_requests import linked
+from tests.answer.remote import RemoteAccess, ask, failed, finished, held, question
 from tests.remote.replies import Call, Fault, Reply
 from tests.remote.server import RemoteServer
 
@@ -54,8 +45,8 @@ def second() -> Iterator[RemoteServer]:
 @pytest.fixture(scope="module")
 def home(
     tmp_path_factory: pytest.TempPathFactory, first: RemoteServer, second: RemoteServer
-) -> Iterator[Elsewhere]:
-    with Elsewhere(tmp_path_factory.mktemp("home"), [first, second]) as elsewhere:
+) -> Iterator[RemoteAccess]:
+    with RemoteAccess(tmp_path_factory.mktemp("home"), [first, second]) as elsewhere:
         elsewhere.add("office", first.endpoint)
         elsewhere.add("api", first.endpoint, zone="cloud", title="An API")
         elsewhere.add("keyed", first.endpoint, zone="cloud", key="required")
@@ -65,7 +56,7 @@ def home(
 
 
 @pytest.fixture(autouse=True)
-def _fresh(first: RemoteServer, second: RemoteServer, home: Elsewhere) -> None:
+def _fresh(first: RemoteServer, second: RemoteServer, home: RemoteAccess) -> None:
     for server in (first, second):
         server.requests.clear()
         server.faults.clear()
@@ -78,7 +69,7 @@ def _fresh(first: RemoteServer, second: RemoteServer, home: Elsewhere) -> None:
         home.consents.withdraw(name)
 
 
-def target(home: Elsewhere, name: str = "office/small") -> RemoteTarget:
+def target(home: RemoteAccess, name: str = "office/small") -> RemoteTarget:
     return home.remotes.get(name)
 
 
@@ -86,7 +77,7 @@ def target(home: Elsewhere, name: str = "office/small") -> RemoteTarget:
 
 
 def test_an_answer_tells_where_it_is_from_and_what_it_took(
-    home: Elsewhere, first: RemoteServer
+    home: RemoteAccess, first: RemoteServer
 ) -> None:
     events = ask(target(home), question())
     end = finished(events)
@@ -100,7 +91,7 @@ def test_an_answer_tells_where_it_is_from_and_what_it_took(
 
 
 def test_what_is_sent_is_what_was_shown_and_what_is_kept(
-    home: Elsewhere, first: RemoteServer
+    home: RemoteAccess, first: RemoteServer
 ) -> None:
     request = question("Ü 1", message_id="m1")
     shown = target(home).preview(request)
@@ -112,7 +103,7 @@ def test_what_is_sent_is_what_was_shown_and_what_is_kept(
     assert (kept.outcome, kept.host, kept.usage) == ("ok", first.host, end.usage)
 
 
-def test_the_rows_of_the_records_lead_to_what_was_sent(home: Elsewhere) -> None:
+def test_the_rows_of_the_records_lead_to_what_was_sent(home: RemoteAccess) -> None:
     finished(ask(target(home), question("To be found", message_id="m2")))
     rows = [kept.record for kept in Records(home.database).search(limit=5)]
     rows = [record for record in rows if linked(record.purpose)[1]]
@@ -122,14 +113,16 @@ def test_the_rows_of_the_records_lead_to_what_was_sent(home: Elsewhere) -> None:
     assert linked(rows[0].purpose)[0] == "answer of office/small"
 
 
-def test_nothing_is_kept_of_what_belongs_to_no_answer_but_hash_and_size(home: Elsewhere) -> None:
+def test_nothing_is_kept_of_what_belongs_to_no_answer_but_hash_and_size(home: RemoteAccess) -> None:
     end = finished(ask(target(home), question("Nowhere kept")))
     kept = home.sent.get(home.sent.list(limit=1)[0].id)
     assert kept.body is None
     assert (kept.sha256, kept.size_bytes > 0) == (end.sent_sha256, True)
 
 
-def test_pictures_tools_and_a_schema_reach_the_server(home: Elsewhere, first: RemoteServer) -> None:
+def test_pictures_tools_and_a_schema_reach_the_server(
+    home: RemoteAccess, first: RemoteServer
+) -> None:
     first.reply = Reply(pieces=(), calls=(Call("c1", "look", '{"at": "sky"}'),))
     image = Image("image/png", b"\x89PNG\r\n\x1a\n", "sky.png")
     request = question(
@@ -151,7 +144,7 @@ def test_pictures_tools_and_a_schema_reach_the_server(home: Elsewhere, first: Re
     assert home.sent.list(limit=1)[0].added[-1] == ("The JSON schema that the answer has to fit.")
 
 
-def test_what_the_program_adds_is_told(home: Elsewhere) -> None:
+def test_what_the_program_adds_is_told(home: RemoteAccess) -> None:
     request = msgspec.structs.replace(
         question(),
         turns=(
@@ -175,7 +168,7 @@ def test_what_the_program_adds_is_told(home: Elsewhere) -> None:
 
 
 def test_what_a_model_is_known_not_to_do_is_refused_before_anything_is_sent(
-    home: Elsewhere, first: RemoteServer
+    home: RemoteAccess, first: RemoteServer
 ) -> None:
     home.add("blind", first.endpoint)
     home.model("blind/small", capabilities=("chat", "reasoning"))
@@ -195,7 +188,9 @@ def test_what_a_model_is_known_not_to_do_is_refused_before_anything_is_sent(
 # --- names ---------------------------------------------------------------------------------
 
 
-def test_unknown_names_are_told_with_those_near_them(home: Elsewhere, first: RemoteServer) -> None:
+def test_unknown_names_are_told_with_those_near_them(
+    home: RemoteAccess, first: RemoteServer
+) -> None:
     with pytest.raises(NotFound) as unknown:
         home.remotes.get("ofice/small")
     assert "office" in unknown.value.hint
@@ -210,7 +205,7 @@ def test_unknown_names_are_told_with_those_near_them(home: Elsewhere, first: Rem
 
 
 def test_models_of_ones_own_server_are_targets_until_somebody_chooses(
-    home: Elsewhere, first: RemoteServer
+    home: RemoteAccess, first: RemoteServer
 ) -> None:
     home.add("mine", first.endpoint)
     home.model("mine/earlier")
@@ -230,7 +225,9 @@ def test_models_of_ones_own_server_are_targets_until_somebody_chooses(
 # --- consent, key, seal, money -------------------------------------------------------------
 
 
-def test_nothing_goes_to_an_api_before_it_was_allowed(home: Elsewhere, first: RemoteServer) -> None:
+def test_nothing_goes_to_an_api_before_it_was_allowed(
+    home: RemoteAccess, first: RemoteServer
+) -> None:
     end = failed(ask(target(home, "api/small"), question()))
     assert (end.code, end.exit_code) == ("consent_needed", 8)
     assert "lockhouse targets allow api" in end.hint
@@ -240,7 +237,7 @@ def test_nothing_goes_to_an_api_before_it_was_allowed(home: Elsewhere, first: Re
 
 
 def test_an_approved_request_is_sent_as_it_was_shown_and_once(
-    home: Elsewhere, first: RemoteServer
+    home: RemoteAccess, first: RemoteServer
 ) -> None:
     chosen = target(home, "api/small")
     shown = chosen.preview(question("As shown"))
@@ -250,7 +247,7 @@ def test_an_approved_request_is_sent_as_it_was_shown_and_once(
     assert failed(ask(once, question())).code == "consent_needed"
 
 
-def test_a_consent_is_for_the_hosts_it_was_given_for(home: Elsewhere) -> None:
+def test_a_consent_is_for_the_hosts_it_was_given_for(home: RemoteAccess) -> None:
     api = home.providers.get("api")
     home.consents.give(api)
     assert home.consents.given(api)
@@ -260,7 +257,7 @@ def test_a_consent_is_for_the_hosts_it_was_given_for(home: Elsewhere) -> None:
 
 def test_a_server_of_ones_own_network_is_asked_nowhere_else(tmp_path: Path) -> None:
     """It needs no consent, so it must be near even where its host was opened like an API's."""
-    with Elsewhere(tmp_path, ["127.0.0.1:443"]) as home:
+    with RemoteAccess(tmp_path, ["127.0.0.1:443"]) as home:
         Network(tmp_path / "network.json").open(["203.0.113.7"])
         home.add("office", "https://203.0.113.7/v1")
         ends = [failed(ask(target(home, "office/m"), question()))]
@@ -269,7 +266,7 @@ def test_a_server_of_ones_own_network_is_asked_nowhere_else(tmp_path: Path) -> N
 
 
 def test_a_missing_key_is_told_before_anything_is_sent(
-    home: Elsewhere, first: RemoteServer
+    home: RemoteAccess, first: RemoteServer
 ) -> None:
     home.consents.give(home.providers.get("keyed"))
     end = failed(ask(target(home, "keyed/small"), question()))
@@ -278,14 +275,14 @@ def test_a_missing_key_is_told_before_anything_is_sent(
     assert not first.requests
 
 
-def test_a_host_that_is_not_open_is_told_with_the_way_on(home: Elsewhere) -> None:
+def test_a_host_that_is_not_open_is_told_with_the_way_on(home: RemoteAccess) -> None:
     end = failed(ask(target(home, "closed/small"), question()))
     assert (end.code, end.exit_code) == ("host_not_allowed", 4)
     assert "lockhouse unseal --add --for closed" in end.hint
 
 
 def test_a_limit_stops_before_it_is_sent_and_the_cost_is_kept(
-    home: Elsewhere, first: RemoteServer
+    home: RemoteAccess, first: RemoteServer
 ) -> None:
     home.price("api", "small", "10")
     home.consents.give(home.providers.get("api"))
@@ -301,7 +298,7 @@ def test_a_limit_stops_before_it_is_sent_and_the_cost_is_kept(
 
 
 def test_a_refused_request_costs_nothing_and_a_broken_one_what_came(
-    home: Elsewhere, first: RemoteServer
+    home: RemoteAccess, first: RemoteServer
 ) -> None:
     home.price("api", "large", "10")
     home.consents.give(home.providers.get("api"))
@@ -319,7 +316,7 @@ def test_a_refused_request_costs_nothing_and_a_broken_one_what_came(
     assert home.budget.spent_today().cost == before + end.cost.amount
 
 
-def test_a_wait_is_handed_on(home: Elsewhere, first: RemoteServer) -> None:
+def test_a_wait_is_handed_on(home: RemoteAccess, first: RemoteServer) -> None:
     first.faults += [Fault("429", retry_after="90")]
     end = failed(ask(target(home), question()))
     assert (end.code, end.retry_after_s) == ("rate_limited", 90.0)
@@ -328,7 +325,7 @@ def test_a_wait_is_handed_on(home: Elsewhere, first: RemoteServer) -> None:
 # --- stopping ------------------------------------------------------------------------------
 
 
-def test_stopping_keeps_what_came_and_hangs_up(home: Elsewhere, first: RemoteServer) -> None:
+def test_stopping_keeps_what_came_and_hangs_up(home: RemoteAccess, first: RemoteServer) -> None:
     first.faults.append(Fault("stall-middle"))
     cancel = CancelToken()
     events: list[Event] = []
@@ -344,7 +341,7 @@ def test_stopping_keeps_what_came_and_hangs_up(home: Elsewhere, first: RemoteSer
     assert home.sent.of_message("m3")[0].outcome == "cancelled"
 
 
-def test_a_reader_who_leaves_hangs_up_too(home: Elsewhere, first: RemoteServer) -> None:
+def test_a_reader_who_leaves_hangs_up_too(home: RemoteAccess, first: RemoteServer) -> None:
     first.faults.append(Fault("stall-middle"))
     answer = target(home).answer(question(message_id="m4"), CancelToken())
     assert isinstance(next(answer), Text)
@@ -356,7 +353,7 @@ def test_a_reader_who_leaves_hangs_up_too(home: Elsewhere, first: RemoteServer) 
 # --- equal servers -------------------------------------------------------------------------
 
 
-def prefer(home: Elsewhere, server: RemoteServer, other: RemoteServer) -> None:
+def prefer(home: RemoteAccess, server: RemoteServer, other: RemoteServer) -> None:
     """Make one of them the quicker one."""
     for _ in range(40):
         home.sharing.note_up(server.endpoint, 0.001)
@@ -365,7 +362,7 @@ def prefer(home: Elsewhere, server: RemoteServer, other: RemoteServer) -> None:
 
 @pytest.mark.parametrize("fault", ["reset-before", "503", "wrong-type"])
 def test_a_server_that_fails_before_it_answers_is_left_for_another(
-    home: Elsewhere, first: RemoteServer, second: RemoteServer, fault: str
+    home: RemoteAccess, first: RemoteServer, second: RemoteServer, fault: str
 ) -> None:
     prefer(home, first, second)
     first.faults.append(Fault(fault))
@@ -380,7 +377,7 @@ def test_a_server_that_fails_before_it_answers_is_left_for_another(
 
 @pytest.mark.parametrize("fault", ["reset-middle", "cut", "error-inside"])
 def test_in_mid_answer_another_goes_on_without_a_word_twice(
-    home: Elsewhere, first: RemoteServer, second: RemoteServer, fault: str
+    home: RemoteAccess, first: RemoteServer, second: RemoteServer, fault: str
 ) -> None:
     prefer(home, first, second)
     first.faults.append(Fault(fault))
@@ -391,7 +388,7 @@ def test_in_mid_answer_another_goes_on_without_a_word_twice(
 
 
 def test_in_mid_answer_another_that_says_it_differently_starts_over(
-    home: Elsewhere, first: RemoteServer, second: RemoteServer
+    home: RemoteAccess, first: RemoteServer, second: RemoteServer
 ) -> None:
     prefer(home, first, second)
     first.faults.append(Fault("reset-middle"))
@@ -402,7 +399,7 @@ def test_in_mid_answer_another_that_says_it_differently_starts_over(
 
 
 def test_when_all_fail_the_last_failure_is_told_and_what_came_is_kept(
-    home: Elsewhere, first: RemoteServer, second: RemoteServer
+    home: RemoteAccess, first: RemoteServer, second: RemoteServer
 ) -> None:
     first.faults.append(Fault("reset-middle"))
     second.faults.append(Fault("503"))
@@ -415,7 +412,7 @@ def test_when_all_fail_the_last_failure_is_told_and_what_came_is_kept(
 
 @pytest.mark.parametrize("fault", ["401", "404", "context", "400"])
 def test_what_is_wrong_with_the_request_is_not_asked_of_another(
-    home: Elsewhere, first: RemoteServer, second: RemoteServer, fault: str
+    home: RemoteAccess, first: RemoteServer, second: RemoteServer, fault: str
 ) -> None:
     prefer(home, first, second)
     first.faults.append(Fault(fault))
@@ -424,7 +421,7 @@ def test_what_is_wrong_with_the_request_is_not_asked_of_another(
 
 
 def test_stopping_between_two_servers_asks_no_other(
-    home: Elsewhere, first: RemoteServer, second: RemoteServer
+    home: RemoteAccess, first: RemoteServer, second: RemoteServer
 ) -> None:
     prefer(home, first, second)
     first.faults.append(Fault("reset-middle"))
@@ -439,7 +436,7 @@ def test_stopping_between_two_servers_asks_no_other(
 
 
 def test_twenty_at_once_are_shared_evenly(
-    home: Elsewhere, first: RemoteServer, second: RemoteServer
+    home: RemoteAccess, first: RemoteServer, second: RemoteServer
 ) -> None:
     slow = Reply(delay_s=0.02)
     first.reply = second.reply = slow
@@ -461,11 +458,11 @@ def test_twenty_at_once_are_shared_evenly(
 # --- the keyring ---------------------------------------------------------------------------
 
 
-def test_whoever_waits_for_the_keyring_is_told_for_what(home: Elsewhere) -> None:
+def test_whoever_waits_for_the_keyring_is_told_for_what(home: RemoteAccess) -> None:
     provider = home.providers.get("keyed")
     home.consents.give(provider)
     for state, words in (("locked", "to be unlocked"), ("silent", "does not answer"), ("set", "")):
-        means = Means(
+        means = RemoteDependencies(
             home.gate, home.consents, home.sent, home.budget, home.sharing,
             key_of=lambda asked: asked.name, key_state=lambda _, told=state: told,
             most_tokens=lambda: 100,
@@ -481,7 +478,7 @@ def test_whoever_waits_for_the_keyring_is_told_for_what(home: Elsewhere) -> None
 
 
 def test_health_of_each_server_is_told_with_what_is_wrong(
-    home: Elsewhere, first: RemoteServer, second: RemoteServer
+    home: RemoteAccess, first: RemoteServer, second: RemoteServer
 ) -> None:
     first.faults.append(Fault("503"))
     up = {one.url: one for one in home.remotes.health("pair")}
@@ -495,7 +492,9 @@ def test_health_of_each_server_is_told_with_what_is_wrong(
     assert "unseal --add --for closed" in closed.hint
 
 
-def test_a_check_that_is_called_off_waits_for_nobody(home: Elsewhere, first: RemoteServer) -> None:
+def test_a_check_that_is_called_off_waits_for_nobody(
+    home: RemoteAccess, first: RemoteServer
+) -> None:
     cancel = CancelToken()
     with home.sharing.lease([first.endpoint]) as lease:
         lease.given_up()  # from now on it is asked one at a time

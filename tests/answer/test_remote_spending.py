@@ -10,12 +10,12 @@ from decimal import Decimal
 import pytest
 
 from lockhouse.answer.remote import RemoteTarget
-from lockhouse.answer.sending import Means
-from lockhouse.core.answering import Notice, Text
-from lockhouse.core.cancelling import CancelToken
-from lockhouse.gate.brokers import Brokers
+from lockhouse.answer.remote_request import RemoteDependencies
+from lockhouse.core.cancellation import CancelToken
+from lockhouse.core.events import Notice, Text
 from lockhouse.gate.providers import RemoteModel
-from tests.answer.remote import Elsewhere, ask, failed, held, question
+from lockhouse.gate.running_brokers import Brokers
+from tests.answer.remote import RemoteAccess, ask, failed, held, question
 from tests.remote.replies import Fault
 from tests.remote.server import RemoteServer
 
@@ -27,8 +27,8 @@ def server() -> Iterator[RemoteServer]:
 
 
 @pytest.fixture
-def home(tmp_path_factory: pytest.TempPathFactory, server: RemoteServer) -> Iterator[Elsewhere]:
-    with Elsewhere(tmp_path_factory.mktemp("home"), [server]) as elsewhere:
+def home(tmp_path_factory: pytest.TempPathFactory, server: RemoteServer) -> Iterator[RemoteAccess]:
+    with RemoteAccess(tmp_path_factory.mktemp("home"), [server]) as elsewhere:
         provider = elsewhere.add("api", server.endpoint, zone="cloud", title="An API")
         elsewhere.consents.give(provider)
         elsewhere.price("api", "small", "10")
@@ -37,7 +37,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, server: RemoteServer) -> Iter
 
 @pytest.mark.parametrize("fault", ["reset-middle", "cut", "error-inside"])
 def test_what_came_before_an_error_is_paid_for(
-    home: Elsewhere, server: RemoteServer, fault: str
+    home: RemoteAccess, server: RemoteServer, fault: str
 ) -> None:
     server.faults.append(Fault(fault))
     events = ask(home.remotes.get("api/small"), question())
@@ -51,14 +51,16 @@ def test_what_came_before_an_error_is_paid_for(
 
 
 @pytest.mark.parametrize("fault", ["401", "402", "429", "503"])
-def test_what_was_refused_costs_nothing(home: Elsewhere, server: RemoteServer, fault: str) -> None:
+def test_what_was_refused_costs_nothing(
+    home: RemoteAccess, server: RemoteServer, fault: str
+) -> None:
     server.faults += [Fault(fault, retry_after="90")] * 3
     assert failed(ask(home.remotes.get("api/small"), question())).cost is None
     assert home.budget.spent_today().cost == 0
 
 
 def test_an_answer_whose_broker_is_killed_is_paid_for(
-    home: Elsewhere, server: RemoteServer
+    home: RemoteAccess, server: RemoteServer
 ) -> None:
     server.faults.append(Fault("stall-middle"))
     answer = home.remotes.get("api/small").answer(question(), CancelToken())
@@ -77,9 +79,9 @@ def test_an_answer_whose_broker_is_killed_is_paid_for(
 
 
 def test_who_leaves_before_anybody_was_asked_has_paid_nothing(
-    home: Elsewhere, server: RemoteServer
+    home: RemoteAccess, server: RemoteServer
 ) -> None:
-    means = Means(
+    means = RemoteDependencies(
         home.gate, home.consents, home.sent, home.budget, home.sharing,
         key_of=lambda asked: asked.name, key_state=lambda _: "locked", most_tokens=lambda: 100,
     )  # fmt: skip
@@ -91,7 +93,9 @@ def test_who_leaves_before_anybody_was_asked_has_paid_nothing(
     assert home.budget.spent_today().cost == 0
 
 
-def test_a_reader_who_leaves_has_paid_for_what_came(home: Elsewhere, server: RemoteServer) -> None:
+def test_a_reader_who_leaves_has_paid_for_what_came(
+    home: RemoteAccess, server: RemoteServer
+) -> None:
     server.faults.append(Fault("stall-middle"))
     answer = home.remotes.get("api/small").answer(question(), CancelToken())
     assert isinstance(next(answer), Text)

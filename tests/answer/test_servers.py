@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lockhouse.core.answering import Event, Notice, Text
-from lockhouse.core.cancelling import CancelToken
-from tests.answer.remote import Elsewhere, ask, cold, finished, held
+from lockhouse.core.cancellation import CancelToken
+from lockhouse.core.events import Event, Notice, Text
+from tests.answer.remote import RemoteAccess, ask, cold, finished, held
 from tests.answer.servers import LLAMA_SERVER, ModelServer, model_servers
 
 TOKENS = 10
@@ -37,22 +37,22 @@ def servers(request: pytest.FixtureRequest) -> Iterator[list[ModelServer]]:
 @pytest.fixture(scope="module")
 def home(
     tmp_path_factory: pytest.TempPathFactory, servers: list[ModelServer]
-) -> Iterator[Elsewhere]:
+) -> Iterator[RemoteAccess]:
     hosts = [server.host for server in servers]
-    with Elsewhere(tmp_path_factory.mktemp("home"), hosts) as elsewhere:
+    with RemoteAccess(tmp_path_factory.mktemp("home"), hosts) as elsewhere:
         elsewhere.add("one", servers[0].endpoint)
         elsewhere.add("both", *(server.endpoint for server in servers))
         yield elsewhere
 
 
-def test_its_models_are_listed_and_are_targets(home: Elsewhere) -> None:
+def test_its_models_are_listed_and_are_targets(home: RemoteAccess) -> None:
     assert [model.name for model in home.remotes.refresh_models("one")] == ["starter"]
     assert "one/starter" in [info.name for info in home.remotes.list()]
     assert [one.is_up for one in home.remotes.health("both")] == [True, True]
 
 
 def test_it_streams_and_counts_as_it_counts_itself(
-    home: Elsewhere, servers: list[ModelServer]
+    home: RemoteAccess, servers: list[ModelServer]
 ) -> None:
     target = home.remotes.get("one/starter")
     request = cold("What is the capital of France?", TOKENS)
@@ -67,7 +67,7 @@ def test_it_streams_and_counts_as_it_counts_itself(
     )
 
 
-def test_stopping_it_keeps_what_came_and_leaves_it_free(home: Elsewhere) -> None:
+def test_stopping_it_keeps_what_came_and_leaves_it_free(home: RemoteAccess) -> None:
     cancel, events = CancelToken(), list[Event]()
     for event in home.remotes.get("one/starter").answer(cold("Tell me a story.", 400), cancel):
         events.append(event)
@@ -79,7 +79,7 @@ def test_stopping_it_keeps_what_came_and_leaves_it_free(home: Elsewhere) -> None
 
 
 def test_two_share_twenty_questions_and_one_that_dies_loses_none(
-    home: Elsewhere, servers: list[ModelServer]
+    home: RemoteAccess, servers: list[ModelServer]
 ) -> None:
     target = home.remotes.get("both/starter")
     victim, killed = servers[1], threading.Event()

@@ -19,8 +19,9 @@ from pathlib import Path
 
 from lockhouse.chat.conversations import Conversations
 from lockhouse.chat.turns import Turns, TurnStarted
-from lockhouse.core.answering import AnswerRequest, Event, Text
-from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.cancellation import CancelToken
+from lockhouse.core.events import Event, Text
+from lockhouse.core.request import AnswerRequest
 from lockhouse.storage.database import Database
 from tests.chat.targets import Directory, Scripted
 
@@ -41,7 +42,7 @@ def open_home(home: Path) -> Conversations:
     return Conversations(Database(home / "lockhouse.db", backups=home / "backups"))
 
 
-class Telling(Conversations):
+class FailoverStream(Conversations):
     """Tells on standard output how much has been kept."""
 
     def append_answer(self, message_id: str, *, content: str, reasoning: str) -> None:
@@ -64,7 +65,7 @@ def speak(_request: AnswerRequest, _cancel: CancelToken) -> Iterator[Event]:
 
 def stream(home: Path) -> None:
     """The process that will be killed."""
-    conversations = Telling(open_home(home).database)
+    conversations = FailoverStream(open_home(home).database)
     conversations.recover()
     turns = Turns(conversations, Directory(Scripted("counter", speak)))
     chat = conversations.create(title="Counting")

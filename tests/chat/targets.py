@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from lockhouse.answer.targets import Target, TargetInfo
-from lockhouse.core.answering import AnswerRequest, Event, Finished
-from lockhouse.core.cancelling import CancelToken
+from lockhouse.answer.target import Target, TargetInfo
+from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import NotFound
+from lockhouse.core.events import Event, Finished
+from lockhouse.core.request import AnswerRequest
 
 Script = Callable[[AnswerRequest, CancelToken], Iterator[Event]]
 

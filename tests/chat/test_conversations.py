@@ -17,12 +17,13 @@ from hypothesis.stateful import (
     rule,
 )
 
-from lockhouse.answer.targets import TargetInfo
-from lockhouse.chat import transfer
+from lockhouse.answer.target import TargetInfo
+from lockhouse.chat import import_export
 from lockhouse.chat.conversations import Conversations, Message, Provenance
-from lockhouse.chat.waiting import Unsent
-from lockhouse.core.answering import EngineBuild, Failed, Finished, Image, Timing, Usage
+from lockhouse.chat.outbox import Unsent
 from lockhouse.core.errors import InvalidInput, NotFound, UsageMistake
+from lockhouse.core.events import EngineBuild, Failed, Finished, Timing, Usage
+from lockhouse.core.messages import Image
 from lockhouse.storage.database import Database
 
 TINY = TargetInfo("tiny", "local", title="Tiny", sha256="ab" * 32, context_length=2048)
@@ -147,7 +148,7 @@ def test_an_edited_answer_keeps_the_mark_of_the_very_server_and_words_of_ones_ow
     assert (edited.target.kind, edited.target.host) == ("lan", "b.lan:80")
     assert conversations.edit(edited.id, "Hello there!").target == edited.target
     mark = "*From elsewhere: office/big at b.lan:80*"
-    assert mark in transfer.export(conversations, chat.id, "md")
+    assert mark in import_export.export(conversations, chat.id, "md")
     silent = conversations.begin_answer(chat.id, first.id, target=office)
     conversations.finish_answer(silent.id, content="", reasoning="", status="failed")
     assert conversations.edit(silent.id, "All by hand").target is None

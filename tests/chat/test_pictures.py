@@ -8,26 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from lockhouse.answer.abilities import suited
-from lockhouse.chat import transfer
+from lockhouse.answer.capabilities import suited
+from lockhouse.chat import import_export
 from lockhouse.chat.conversations import Conversations
-from lockhouse.chat.pictures import MOST_PICTURES, picture_of
+from lockhouse.chat.image_store import MOST_PICTURES, picture_of
 from lockhouse.chat.turns import Turns, TurnStarted
-from lockhouse.core.answering import (
-    AnswerRequest,
-    Event,
-    Failed,
-    Finished,
-    Image,
-    StartOver,
-    Text,
-    ToolCall,
-    Turn,
-)
-from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import InvalidInput, NotFound, UsageMistake
+from lockhouse.core.events import Event, Failed, Finished, StartOver, Text
+from lockhouse.core.messages import Image, ToolCall, Turn
+from lockhouse.core.request import AnswerRequest
 from lockhouse.gate.outbound import Outbound
-from lockhouse.gate.sent import Sent
+from lockhouse.gate.sent_requests import Sent
 from lockhouse.storage.database import Database
 from tests.chat.targets import Directory, Scripted, saying
 
@@ -137,10 +129,10 @@ def test_json_carries_pictures_and_calls_out_and_in_again(
     call = ToolCall("c1", "look", "{}")
     ask(conversations, chat.id, "Look", call, Finished("stop"), images=(SKY,))
     file = tmp_path / "chat.json"
-    file.write_text(transfer.export(conversations, chat.id, "json"))
+    file.write_text(import_export.export(conversations, chat.id, "json"))
     database = Database(tmp_path / "else" / "lockhouse.db", backups=tmp_path / "else" / "backups")
     elsewhere = Conversations(database)
-    assert transfer.import_file(elsewhere, file).skipped == []
+    assert import_export.import_file(elsewhere, file).skipped == []
     (brought,) = elsewhere.list()
     question, answer = elsewhere.path(brought.id)
     assert elsewhere.images(question.id) == (SKY,)
@@ -153,7 +145,7 @@ def test_pictures_of_open_webui_come_in_and_other_files_are_counted(
 ) -> None:
     chat = conversations.create()
     ask(conversations, chat.id, "Look", images=(SKY,))
-    exported = json.loads(transfer.export(conversations, chat.id, "json"))
+    exported = json.loads(import_export.export(conversations, chat.id, "json"))
     foreign = exported[0]
     del foreign["lockhouse"]
     foreign["id"] = "another"
@@ -167,7 +159,7 @@ def test_pictures_of_open_webui_come_in_and_other_files_are_counted(
             ]
     file = tmp_path / "webui.json"
     file.write_text(json.dumps(exported))
-    report = transfer.import_file(conversations, file)
+    report = import_export.import_file(conversations, file)
     assert report.skipped == ["3 images and other attachments cannot be imported."]
     brought = next(one for one in conversations.list() if one.id != chat.id)
     assert conversations.images(conversations.path(brought.id)[0].id) == (SKY,)
@@ -176,10 +168,10 @@ def test_pictures_of_open_webui_come_in_and_other_files_are_counted(
 def test_pages_show_pictures_and_text_names_them(conversations: Conversations) -> None:
     chat = conversations.create()
     ask(conversations, chat.id, "Look", images=(Image("image/png", PNG, '"><script>.png'),))
-    page = transfer.export(conversations, chat.id, "html")
+    page = import_export.export(conversations, chat.id, "html")
     assert "src='data:image/png;base64," in page
     assert "<script>" not in page
-    assert "*Picture: " in transfer.export(conversations, chat.id, "md")
+    assert "*Picture: " in import_export.export(conversations, chat.id, "md")
 
 
 def test_what_is_removed_for_good_leaves_no_pixel_and_no_sent_body(

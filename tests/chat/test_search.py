@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockhouse.answer.targets import TargetInfo
+from lockhouse.answer.target import TargetInfo
 from lockhouse.chat.conversations import Conversations, SearchHit
 from lockhouse.storage.database import Database
 

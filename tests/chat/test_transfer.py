@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from lockhouse.answer.targets import TargetInfo
+from lockhouse.answer.target import TargetInfo
 from lockhouse.chat.conversations import Conversation, Conversations, Message, Provenance
-from lockhouse.chat.transfer import ImportReport, export, import_file
-from lockhouse.core.answering import Failed, Finished, Usage
+from lockhouse.chat.import_export import ImportReport, export, import_file
 from lockhouse.core.errors import InvalidInput, NotFound, UsageMistake
+from lockhouse.core.events import Failed, Finished, Usage
 from lockhouse.storage.database import Database
 
 TINY = TargetInfo("tiny", "local", title="Tiny 1B", sha256="ab" * 32)

@@ -7,23 +7,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from lockhouse.answer.targets import Target
+from lockhouse.answer.target import Target
 from lockhouse.chat.conversations import Conversations
 from lockhouse.chat.titles import title_from
 from lockhouse.chat.turns import Turns, TurnStarted
-from lockhouse.core.answering import (
-    AnswerRequest,
-    Event,
-    Failed,
-    Finished,
-    Notice,
-    PromptProgress,
-    Reasoning,
-    Text,
-    Turn,
-)
-from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import EngineCrashed, NotFound, StorageError, UsageMistake
+from lockhouse.core.events import Event, Failed, Finished, Notice, PromptProgress, Reasoning, Text
+from lockhouse.core.messages import Turn
+from lockhouse.core.request import AnswerRequest
 from tests.chat.targets import Directory, Scripted, saying
 
 REQUEST = AnswerRequest(turns=())

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lockhouse.core.answering import Usage
 from lockhouse.core.errors import PolicyRefused
+from lockhouse.core.events import Usage
 from lockhouse.gate.costs.values import Price
 from lockhouse.gate.providers import Provider
 from lockhouse.workspace import open_workspace

@@ -9,17 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lockhouse.core.answering import (
-    AnswerRequest,
-    Event,
-    Finished,
-    Reasoning,
-    Sampling,
-    Text,
-    TextWasReasoning,
-    Turn,
-)
-from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.cancellation import CancelToken
+from lockhouse.core.events import Event, Finished, Reasoning, Text, TextWasReasoning
+from lockhouse.core.messages import Turn
+from lockhouse.core.request import AnswerRequest, Sampling
 from lockhouse.engine.pool import EnginePool
 from lockhouse.engine.protocol import EngineSpec, LoadSettings
 from lockhouse.library.starter import starter_model

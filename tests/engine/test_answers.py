@@ -8,15 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from lockhouse.core.answering import (
-    AnswerRequest,
-    Failed,
-    PromptProgress,
-    Sampling,
-    Text,
-    Turn,
-)
-from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.cancellation import CancelToken
+from lockhouse.core.events import Failed, PromptProgress, Text
+from lockhouse.core.messages import Turn
+from lockhouse.core.request import AnswerRequest, Sampling
 from lockhouse.engine.pool import EnginePool
 from lockhouse.engine.protocol import EngineSpec, LoadSettings
 

@@ -13,9 +13,10 @@ import msgspec
 import psutil
 import pytest
 
-from lockhouse.core.answering import Failed, Sampling, Text
-from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import InvalidInput, NoRoom
+from lockhouse.core.events import Failed, Text
+from lockhouse.core.request import Sampling
 from lockhouse.engine.pool import EnginePool
 from lockhouse.engine.protocol import EngineRecord, EngineSpec, LoadSettings
 

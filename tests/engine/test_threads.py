@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lockhouse.engine.process.threads import ThreadGovernor, physical_cores
+from lockhouse.engine.process.thread_governor import ThreadGovernor, physical_cores
 
 
 @pytest.mark.parametrize(

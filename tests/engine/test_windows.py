@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lockhouse.core.answering import AnswerRequest, Sampling, Turn
+from lockhouse.core.messages import Turn
+from lockhouse.core.request import AnswerRequest, Sampling
 from lockhouse.engine.pool import EnginePool
 from lockhouse.engine.protocol import EngineSpec, LoadSettings
 from lockhouse.library.gguf import read_header

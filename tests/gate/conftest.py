@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from lockhouse.gate.brokers import Broker, Brokers
 from lockhouse.gate.network import Network
+from lockhouse.gate.running_brokers import Broker, Brokers
 from tests.gate.web import Web
 
 ROOT = Path(__file__).parents[2]

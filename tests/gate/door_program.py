@@ -20,11 +20,11 @@ from lockhouse import seal
 launcher.start_broker(["models"])
 seal.seal_network()
 
-from lockhouse.core.cancelling import CancelToken  # noqa: E402 - the seal comes first
+from lockhouse.core.cancellation import CancelToken  # noqa: E402 - the seal comes first
 from lockhouse.core.errors import Cancelled, LockhouseError  # noqa: E402
-from lockhouse.gate.door import Gate  # noqa: E402
+from lockhouse.gate.client import GateClient  # noqa: E402
 from lockhouse.gate.hub import Hub  # noqa: E402
-from lockhouse.gate.key_trial import try_key  # noqa: E402
+from lockhouse.gate.key_test import try_key  # noqa: E402
 from lockhouse.gate.network import Network, hub_key_hosts  # noqa: E402
 from lockhouse.gate.protocol import Progress, Reach, Reached  # noqa: E402
 from lockhouse.gate.records import Records  # noqa: E402
@@ -38,7 +38,7 @@ def say(**what: Any) -> None:
         print(json.dumps(what), flush=True)
 
 
-def reach(gate: Gate, order: dict[str, Any], cancel: CancelToken) -> None:
+def reach(gate: GateClient, order: dict[str, Any], cancel: CancelToken) -> None:
     files = [os.open(order["to"], os.O_RDWR | os.O_CREAT)] if "to" in order else []
     told = []
 
@@ -82,7 +82,7 @@ def hub(ask: Callable[[], dict[str, Any]]) -> None:
         say(code=error.code, message=error.message, hint=error.hint)
 
 
-def use_key(gate: Gate, key: str) -> None:
+def use_key(gate: GateClient, key: str) -> None:
     gate.use_key("huggingface", key, hub_key_hosts(gate.state, os.environ))
     say(done=True)
 
@@ -104,13 +104,13 @@ def try_office_key(workspace: Workspace, name: str) -> None:
         say(code=error.code, state=state)
 
 
-def believe(gate: Gate, path: str) -> None:
+def believe(gate: GateClient, path: str) -> None:
     """Hold another file for the state of the network."""
     gate._network = Network(Path(path))
     say(done=True)
 
 
-def status(gate: Gate) -> None:
+def status(gate: GateClient) -> None:
     found = gate.status()
     say(way=found.way, title=found.title, what_to_do=found.what_to_do)
 

@@ -12,19 +12,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lockhouse.core.answering import (
-    AnswerRequest,
-    Notice,
-    Reasoning,
-    Text,
-    ToolCall,
-    Turn,
-    Usage,
-)
-from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import Cancelled, InvalidInput
+from lockhouse.core.events import Notice, Reasoning, Text, Usage
+from lockhouse.core.messages import ToolCall, Turn
+from lockhouse.core.request import AnswerRequest
+from lockhouse.gate.client import GateClient
 from lockhouse.gate.dialects import dialect
-from lockhouse.gate.door import Gate
 from lockhouse.gate.protocol import RemoteFailure
 from lockhouse.gate.providers import DialectName, Provider
 from lockhouse.gate.remote_requests import (
@@ -47,7 +41,7 @@ DIALECTS: tuple[DialectName, ...] = ("openai", "anthropic", "gemini")
 class Scene:
     """One door and broker with a server for each dialect, and one that nobody may be sent to."""
 
-    gate: Gate
+    gate: GateClient
     servers: dict[DialectName, RemoteServer]
     elsewhere: RemoteServer
     door: Door
@@ -122,7 +116,7 @@ class Outcome:
         return self.error.code if self.error else ""
 
 
-def ask(gate: Gate, request: SendAnswerRequest, cancel: CancelToken | None = None) -> Outcome:
+def ask(gate: GateClient, request: SendAnswerRequest, cancel: CancelToken | None = None) -> Outcome:
     outcome, began = Outcome([]), time.monotonic()
     stream = gate.stream(request, event_type=RemoteEvent, cancel=cancel)
     try:

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from lockhouse import seal
-from lockhouse.gate.brokers import Brokers
 from lockhouse.gate.network import Network
+from lockhouse.gate.running_brokers import Brokers
 from tests.gate.conftest import Door, told
 from tests.gate.web import Web
 

@@ -10,21 +10,12 @@ from typing import Any
 
 import pytest
 
-from lockhouse.core.answering import (
-    AnswerRequest,
-    Image,
-    Reasoning,
-    Sampling,
-    Text,
-    Tool,
-    ToolCall,
-    Turn,
-    Usage,
-    left_open,
-)
 from lockhouse.core.errors import InvalidInput
+from lockhouse.core.events import Reasoning, Text, Usage
+from lockhouse.core.messages import Image, Tool, ToolCall, Turn
+from lockhouse.core.request import AnswerRequest, Sampling, left_open
 from lockhouse.gate.dialects import dialect
-from lockhouse.gate.dialects.refusals import Recipient, refusal_in
+from lockhouse.gate.dialects.provider_errors import Recipient, refusal_in
 from lockhouse.gate.protocol import RemoteFailure
 from lockhouse.gate.providers import DialectName, Provider
 from lockhouse.gate.remote_requests import Answered, ListedModel, RemoteEvent

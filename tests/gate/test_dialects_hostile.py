@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockhouse.core.answering import Usage
+from lockhouse.core.events import Usage
 from lockhouse.gate.dialects import dialect
-from lockhouse.gate.dialects.refusals import Recipient, refusal_in
+from lockhouse.gate.dialects.provider_errors import Recipient, refusal_in
 from lockhouse.gate.protocol import RemoteFailure
 from lockhouse.gate.providers import DialectName
 

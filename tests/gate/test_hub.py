@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import Cancelled, InvalidInput, NotFound
 from lockhouse.gate.broker.hub import quantization_of
 from lockhouse.gate.hub import Hub

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from lockhouse.gate.broker import fetching
 from lockhouse.gate.broker import operation as operations
+from lockhouse.gate.broker import range_download
 from lockhouse.gate.broker.guard import Guard
 from lockhouse.gate.broker.operation import Operation
 from lockhouse.gate.broker.service import BrokerContext
@@ -51,7 +51,7 @@ def fetched(
     with operations.carrying_out(operation), path.open("r+b") as file:
         transport = GuardedTransport(operation.guard, trusted)
         context = BrokerContext(operation, transport, (file.fileno(),))
-        answering = fetching.fetch(request, context)
+        answering = range_download.fetch(request, context)
         try:
             while True:
                 next(answering)

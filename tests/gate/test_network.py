@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from lockhouse.core.errors import StorageError, UsageMistake
-from lockhouse.gate.brokers import Brokers
 from lockhouse.gate.network import (
     Network,
     NetworkState,
@@ -25,7 +24,8 @@ from lockhouse.gate.network import (
     hub_hosts,
     proxy_url,
 )
-from lockhouse.gate.switch import Switch
+from lockhouse.gate.network_switch import Switch
+from lockhouse.gate.running_brokers import Brokers
 
 
 @pytest.fixture

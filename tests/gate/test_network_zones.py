@@ -15,7 +15,7 @@ from lockhouse.gate.broker import operation as operations
 from lockhouse.gate.broker.guard import Guard, require_near
 from lockhouse.gate.broker.operation import Operation
 from lockhouse.gate.broker.transport import GuardedTransport, make_client
-from lockhouse.gate.naming import Hosts, hosts_for, reached, sentence
+from lockhouse.gate.host_names import Hosts, hosts_for, reached, sentence
 from lockhouse.gate.network import (
     Network,
     NetworkState,

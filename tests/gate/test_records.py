@@ -11,8 +11,8 @@ import pytest
 import sqlite_utils
 from sqlcipher3.dbapi2 import IntegrityError
 
+from lockhouse.gate.client import GateClient
 from lockhouse.gate.consents import Consents
-from lockhouse.gate.door import Gate
 from lockhouse.gate.network import Network
 from lockhouse.gate.protocol import Record
 from lockhouse.gate.providers import presets
@@ -30,7 +30,10 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 def test_what_is_done_at_the_gate_is_kept(tmp_path: Path, database: Database) -> None:
-    gate, records = Gate(Network(tmp_path / "network.json"), database, None), Records(database)
+    gate, records = (
+        GateClient(Network(tmp_path / "network.json"), database, None),
+        Records(database),
+    )
     gate.note("key_set", host="api.openai.com:443", purpose="window", outcome="openai")
     gate.note("consent_given", host="api.openai.com:443", purpose="command", outcome="openai")
     gate.note("proved", purpose="window", outcome="12 attempts, all stopped")

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from lockhouse.chat.conversations import Conversations
-from lockhouse.core.answering import Usage
+from lockhouse.core.events import Usage
 from lockhouse.gate.outbound import Outbound
-from lockhouse.gate.sent import Sent
+from lockhouse.gate.sent_requests import Sent
 from lockhouse.storage.database import Database
 
 BODY = b'{"messages":[{"role":"user","content":"A word that nobody else may read"}]}'

@@ -17,11 +17,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from lockhouse.core.errors import Cancelled, LockhouseError, NetworkRefused
 from lockhouse.gate.broker import operation as operations
-from lockhouse.gate.broker.failures import for_status, told
 from lockhouse.gate.broker.guard import Guard
+from lockhouse.gate.broker.network_errors import for_status, told
 from lockhouse.gate.broker.operation import Operation
 from lockhouse.gate.broker.transport import GuardedTransport, make_client
-from lockhouse.gate.dialects.refusals import retry_after_s
+from lockhouse.gate.dialects.provider_errors import retry_after_s
 from lockhouse.gate.network import NetworkState
 from lockhouse.gate.protocol import Record, RemoteFailure
 

@@ -9,11 +9,11 @@ from multiprocessing.connection import Connection
 import msgspec
 import pytest
 
-from lockhouse.core.answering import Notice, Reasoning, Text
-from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.cancellation import CancelToken
+from lockhouse.core.events import Notice, Reasoning, Text
 from lockhouse.gate import protocol as wire
-from lockhouse.gate.broker.outlet import Outlet
-from lockhouse.gate.taking_back import taking_back
+from lockhouse.gate.broker.event_writer import EventWriter
+from lockhouse.gate.cancellation import taking_back
 
 Pair = tuple[Connection, Connection]
 RECORD = wire.Record("2026-11-22T10:00:00+00:00", "allowed", "a:443")
@@ -39,7 +39,7 @@ def frames(door: Connection) -> list[tuple[bytes, list[object]]]:
 
 def test_the_first_goes_at_once_and_the_rest_before_the_next_wait(pair: Pair) -> None:
     door, broker = pair
-    outlet = Outlet(broker)
+    outlet = EventWriter(broker)
     for _ in range(2):
         outlet.event(Text("a"))
         assert frames(door) == [(wire.EVENT, [{"type": "text", "text": "a"}])]
@@ -53,7 +53,7 @@ def test_the_first_goes_at_once_and_the_rest_before_the_next_wait(pair: Pair) ->
 
 def test_nothing_overtakes(pair: Pair) -> None:
     door, broker = pair
-    outlet = Outlet(broker)
+    outlet = EventWriter(broker)
     outlet.event(Text("a"))
     outlet.event(Notice("waiting", "b"))
     outlet.record(RECORD)
@@ -68,7 +68,7 @@ def test_nothing_overtakes(pair: Pair) -> None:
 
 def test_where_no_wait_comes_what_is_pending_goes_all_the_same(pair: Pair) -> None:
     door, broker = pair
-    outlet = Outlet(broker)
+    outlet = EventWriter(broker)
     outlet.event(Text("first"))
     assert len(frames(door)) == 1
     while not door.poll(0):  # until it goes by itself
@@ -78,7 +78,7 @@ def test_where_no_wait_comes_what_is_pending_goes_all_the_same(pair: Pair) -> No
 def test_a_door_that_is_gone_is_no_error_here(pair: Pair) -> None:
     door, broker = pair
     door.close()
-    outlet = Outlet(broker)
+    outlet = EventWriter(broker)
     for _ in range(10):
         outlet.event(Text("a" * 100_000))
         outlet.about_to_wait()

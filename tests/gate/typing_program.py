@@ -24,7 +24,7 @@ from lockhouse.ui.gate.key_dialog import KeyDialog  # noqa: E402
 from lockhouse.ui.gate.provider_controller import ProviderController  # noqa: E402
 from lockhouse.ui.gate.provider_values import ProviderRow  # noqa: E402
 from lockhouse.ui.jobs import Jobs  # noqa: E402
-from lockhouse.ui.network import NetworkView  # noqa: E402
+from lockhouse.ui.network_monitor import NetworkView  # noqa: E402
 from lockhouse.ui.theme import Theme  # noqa: E402
 from lockhouse.workspace import open_workspace  # noqa: E402
 

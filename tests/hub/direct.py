@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 import httpx2
 import msgspec
 
-from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import Cancelled
-from lockhouse.gate.broker import fetching, hub
-from lockhouse.gate.door import Gate
+from lockhouse.gate.broker import hub, range_download
+from lockhouse.gate.client import GateClient
 from lockhouse.gate.hub_requests import (
     FetchFile,
     LimitSpeed,
@@ -30,8 +30,8 @@ HANDLERS: dict[type[msgspec.Struct], Callable[..., Any]] = {
     ReadRepo: hub.read_repo,
     ReadCard: hub.read_card,
     ReadStart: hub.read_start,
-    FetchFile: fetching.fetch,
-    LimitSpeed: fetching.limit_speed,
+    FetchFile: range_download.fetch,
+    LimitSpeed: range_download.limit_speed,
 }
 
 
@@ -70,7 +70,7 @@ class DirectContext:
             self.client.timeout = httpx2.Timeout(idle_s)
 
 
-class DirectGate(Gate):
+class DirectGate(GateClient):
     """Asks the handlers of one hub."""
 
     def __init__(self, endpoint: str, *, token: str | None = None) -> None:

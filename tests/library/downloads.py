@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lockhouse.gate.hub import Hub
-from lockhouse.library.downloading import Patience
+from lockhouse.library.file_download import Patience
 from lockhouse.library.models import Models
 from lockhouse.library.transfers import Transfer, Transfers
 from lockhouse.storage.database import Database

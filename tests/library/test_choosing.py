@@ -10,7 +10,7 @@ import pytest
 from lockhouse.core.errors import InvalidInput, NotFound
 from lockhouse.gate.broker.hub import quantization_of
 from lockhouse.gate.hub import Hub, HubFile, HubRepo, Reference
-from lockhouse.library.choosing import FileChoice, choices, pick, remote_header, smallest
+from lockhouse.library.file_choice import FileChoice, choices, pick, remote_header, smallest
 from lockhouse.library.fit import Machine
 from lockhouse.library.gguf import read_header
 from tests.hub.direct import DirectGate

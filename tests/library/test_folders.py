@@ -13,7 +13,7 @@ import pytest
 
 from lockhouse.core.errors import NotFound, UsageMistake
 from lockhouse.library.models import Models
-from lockhouse.library.owners import found_folders
+from lockhouse.library.store_locations import found_folders
 from lockhouse.storage.database import Database
 from tests.library import hostile, layouts
 

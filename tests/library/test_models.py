@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import Cancelled, InvalidInput, NotFound, UsageMistake
 from lockhouse.library.models import Models
 from lockhouse.storage.database import Database

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lockhouse.core.answering import AnswerRequest, Sampling, left_open
 from lockhouse.core.errors import NotFound, UsageMistake
+from lockhouse.core.request import AnswerRequest, Sampling, left_open
 from lockhouse.library.model_info import LoadChoice, Profile
 from lockhouse.library.models import Models
 from lockhouse.library.profiles import filled

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from lockhouse.core.errors import InvalidInput, NotFound
-from lockhouse.library.differences import differences
 from lockhouse.library.gguf import read_header
+from lockhouse.library.model_diff import differences
 from lockhouse.library.model_info import LoadChoice, ModelInfo, Profile, Source
 from lockhouse.library.models import Models
 from lockhouse.storage.database import Database

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import NetworkRefused, NotFound, UsageMistake
-from lockhouse.gate.door import CUT_OFF
+from lockhouse.gate.client import CUT_OFF
 from lockhouse.gate.hub import Hub
 from lockhouse.library.models import Models
 from lockhouse.library.transfer_rows import TransferRows

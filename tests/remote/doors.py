@@ -10,11 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from lockhouse.gate import launching
-from lockhouse.gate.brokers import Brokers
+from lockhouse.gate import broker_launch
 from lockhouse.gate.channel import Channel
-from lockhouse.gate.door import Gate
+from lockhouse.gate.client import GateClient
 from lockhouse.gate.network import Network
+from lockhouse.gate.running_brokers import Brokers
 from lockhouse.storage.database import Database
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +28,7 @@ class Door:
         self._hosts, self._lan_hosts = hosts, lan_hosts
         self._channel: Channel
         self._database: Database
-        self.gate: Gate
+        self.gate: GateClient
         self.broker_pid = 0
 
     def __enter__(self) -> Self:
@@ -38,14 +38,14 @@ class Door:
         os.environ.update(_VARIABLES)
         try:
             run = self.home / "run"
-            assert launching.start_broker(network.path, run, self.home / "logs")
+            assert broker_launch.start_broker(network.path, run, self.home / "logs")
         finally:
             for name, value in before.items():
                 os.environ.pop(name) if value is None else os.environ.update({name: value})
-        self._channel = launching._started.pop()
+        self._channel = broker_launch._started.pop()
         self.broker_pid = self._channel.broker_pid
         self._database = Database(self.home / "lockhouse.db", backups=self.home / "backups")
-        self.gate = Gate(network, self._database, self._channel, Brokers(run))
+        self.gate = GateClient(network, self._database, self._channel, Brokers(run))
         return self
 
     def __exit__(

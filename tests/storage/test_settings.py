@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from lockhouse.core.answering import Sampling
 from lockhouse.core.errors import UsageMistake
+from lockhouse.core.request import Sampling
 from lockhouse.storage.settings import Settings, SettingsFile, check, field_named, fields, parse
 
 NOTHING: dict[str, str] = {}

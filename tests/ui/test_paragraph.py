@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pytestqt.qtbot import QtBot
 
+from lockhouse.ui.frame_parts import label
 from lockhouse.ui.paragraph import Paragraph
-from lockhouse.ui.parts import label
 from lockhouse.ui.theme import Theme
 
 WORDS = "Your chats are kept on this machine only, and nowhere else. " * 4

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from lockhouse.ui import wording
+from lockhouse.ui import formatting
 
 NOW = dt.datetime(2026, 3, 18, 15, 0, tzinfo=dt.timezone(dt.timedelta(hours=2)))  # a Wednesday
 
@@ -27,14 +27,14 @@ NOW = dt.datetime(2026, 3, 18, 15, 0, tzinfo=dt.timezone(dt.timedelta(hours=2)))
 )
 def test_times_in_a_list(days: int, short: str, group: str) -> None:
     moment = NOW - dt.timedelta(days=days)
-    assert wording.short_time(moment, NOW).replace("\u00a0", " ") == short
-    assert wording.day_group(moment, NOW) == group
+    assert formatting.short_time(moment, NOW).replace("\u00a0", " ") == short
+    assert formatting.day_group(moment, NOW) == group
 
 
 def test_a_time_stored_in_another_zone_is_shown_in_the_local_one() -> None:
     stored = dt.datetime(2026, 3, 17, 23, 30, tzinfo=dt.UTC)  # 01:30 on the 18th, local
-    assert wording.day_group(stored, NOW) == "Today"
-    assert wording.short_time(stored, NOW) == "01:30"
+    assert formatting.day_group(stored, NOW) == "Today"
+    assert formatting.short_time(stored, NOW) == "01:30"
 
 
 @pytest.mark.parametrize(
@@ -42,31 +42,33 @@ def test_a_time_stored_in_another_zone_is_shown_in_the_local_one() -> None:
     [(812, "812 B"), (98_000_000, "98 MB"), (999_700_000, "1.0 GB"), (5_020_000_000, "5.0 GB")],
 )
 def test_sizes(value: int, shown: str) -> None:
-    assert wording.size(value).replace("\u00a0", " ") == shown
+    assert formatting.size(value).replace("\u00a0", " ") == shown
 
 
 @pytest.mark.parametrize(
     ("value", "shown"), [(412, "412"), (2900, "2.9k"), (2000, "2k"), (9960, "10k"), (16384, "16k")]
 )
 def test_token_counts(value: int, shown: str) -> None:
-    assert wording.tokens(value) == shown
+    assert formatting.tokens(value) == shown
 
 
 @pytest.mark.parametrize(
     ("value", "shown"), [(0.04, "0.04 s"), (0.9, "0.9 s"), (12.4, "12 s"), (125.2, "2 min 5 s")]
 )
 def test_durations(value: float, shown: str) -> None:
-    assert wording.seconds(value).replace("\u00a0", " ") == shown
+    assert formatting.seconds(value).replace("\u00a0", " ") == shown
 
 
 def test_counts_take_the_right_noun() -> None:
-    assert wording.counted(1, "chat") == "1 chat"
-    assert wording.counted(1024, "token") == "1,024 tokens"
-    assert wording.counted(2, "reply", "replies") == "2 replies"
+    assert formatting.counted(1, "chat") == "1 chat"
+    assert formatting.counted(1024, "token") == "1,024 tokens"
+    assert formatting.counted(2, "reply", "replies") == "2 replies"
 
 
 def test_models_of_the_same_title_are_told_apart_by_their_names() -> None:
-    told = wording.told_apart([("a-q4", "SmolLM2"), ("a-q8", "SmolLM2"), ("b", "Qwen"), ("c", "")])
+    told = formatting.told_apart(
+        [("a-q4", "SmolLM2"), ("a-q8", "SmolLM2"), ("b", "Qwen"), ("c", "")]
+    )
     assert told == {"a-q4": "SmolLM2 (a-q4)", "a-q8": "SmolLM2 (a-q8)", "b": "Qwen", "c": "c"}
 
 
@@ -82,24 +84,24 @@ def test_models_of_the_same_title_are_told_apart_by_their_names() -> None:
     ],
 )
 def test_money_is_short_and_never_rounded_away(amount: str, shown: str) -> None:
-    assert wording.money(Decimal(amount)) == shown
+    assert formatting.money(Decimal(amount)) == shown
 
 
 def test_the_most_that_may_be_spent_is_never_told_too_low() -> None:
-    assert wording.money(Decimal("0.0251"), at_most=True) == "$0.026"
-    assert wording.money(Decimal("1.201"), at_most=True) == "$1.21"
-    assert wording.money(Decimal("0.06"), at_most=True) == "$0.06"
+    assert formatting.money(Decimal("0.0251"), at_most=True) == "$0.026"
+    assert formatting.money(Decimal("1.201"), at_most=True) == "$1.21"
+    assert formatting.money(Decimal("0.06"), at_most=True) == "$0.06"
 
 
 def test_money_of_another_currency_says_which() -> None:
-    assert wording.money(Decimal("1.5"), "EUR") == "1.50\u00a0EUR"
+    assert formatting.money(Decimal("1.5"), "EUR") == "1.50\u00a0EUR"
 
 
 @pytest.mark.parametrize(
     ("amount", "shown"), [("0.075", "$0.075"), ("0.4", "$0.40"), ("15", "$15"), ("3.0", "$3")]
 )
 def test_prices_are_told_as_they_are(amount: str, shown: str) -> None:
-    assert wording.price(Decimal(amount)) == shown
+    assert formatting.price(Decimal(amount)) == shown
 
 
 @pytest.mark.parametrize(
@@ -107,4 +109,4 @@ def test_prices_are_told_as_they_are(amount: str, shown: str) -> None:
     [(0.2, "about 1 J"), (12.4, "about 12 J"), (1420, "about 1.4 kJ"), (7560, "about 2.1 Wh")],
 )
 def test_energy_is_told_roughly(energy_j: float, shown: str) -> None:
-    assert wording.joules(energy_j).replace("\u00a0", " ") == shown
+    assert formatting.joules(energy_j).replace("\u00a0", " ") == shown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from lockhouse.answer.targets import Target, TargetInfo
+from lockhouse.answer.target import Target, TargetInfo
 
 
 class TargetDirectory(Protocol):

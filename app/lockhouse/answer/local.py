@@ -15,21 +15,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lockhouse.answer.abilities import suited
+from lockhouse.answer.capabilities import suited
 from lockhouse.answer.energy import EnergyMeter
-from lockhouse.answer.targets import Target, TargetInfo
-from lockhouse.core.answering import (
-    AnswerRequest,
-    Event,
-    Finished,
-    LoadProgress,
-    Reasoning,
-    Text,
-    Timing,
-    Turn,
-)
-from lockhouse.core.cancelling import CancelToken
+from lockhouse.answer.target import Target, TargetInfo
+from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import LockhouseError, NoRoom, NotFound
+from lockhouse.core.events import Event, Finished, LoadProgress, Reasoning, Text, Timing
+from lockhouse.core.messages import Turn
+from lockhouse.core.request import AnswerRequest
 from lockhouse.engine.checkup import EngineCheckup
 from lockhouse.engine.pool import EnginePool
 from lockhouse.engine.protocol import EngineSpec, LoadSettings

@@ -11,20 +11,17 @@ from collections.abc import Iterator
 
 import msgspec
 
-from lockhouse.answer.abilities import suited
-from lockhouse.answer.sending import Means, Sending
-from lockhouse.answer.targets import Target, TargetInfo
-from lockhouse.answer.way_on import failed_of, require_open, told
-from lockhouse.core.answering import (
-    AnswerRequest,
-    Event,
-    Notice,
-)
-from lockhouse.core.cancelling import CancelToken
+from lockhouse.answer.capabilities import suited
+from lockhouse.answer.remote_errors import failed_of, map_error, require_open
+from lockhouse.answer.remote_request import RemoteDependencies, RemoteRequest
+from lockhouse.answer.target import Target, TargetInfo
+from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import (
     LockhouseError,
     PolicyRefused,
 )
+from lockhouse.core.events import Event, Notice
+from lockhouse.core.request import AnswerRequest
 from lockhouse.gate.costs.budget import Budget
 from lockhouse.gate.dialects import dialect
 from lockhouse.gate.outbound import Outbound
@@ -40,7 +37,7 @@ class RemoteTarget:
         self,
         provider: Provider,
         model: RemoteModel,
-        means: Means,
+        means: RemoteDependencies,
         *,
         approved: Outbound | None = None,
     ) -> None:
@@ -99,15 +96,17 @@ class RemoteTarget:
         try:
             require_open(self._means.gate, self.provider, self.provider.endpoints)
         except LockhouseError as error:
-            raise told(error, self.provider, self._means.gate) from error
+            raise map_error(error, self.provider, self._means.gate) from error
 
     def answer(self, request: AnswerRequest, cancel: CancelToken) -> Iterator[Event]:
         """Events of the answer; see :class:`Target`. Whatever goes wrong is its last event."""
         try:
             outbound = self._allowed(request)
-            sending = Sending(self.provider, self.info, outbound, self._means, request, cancel)
+            sending = RemoteRequest(
+                self.provider, self.info, outbound, self._means, request, cancel
+            )
         except LockhouseError as error:
-            yield failed_of(told(error, self.provider, self._means.gate))
+            yield failed_of(map_error(error, self.provider, self._means.gate))
             return
         yield from sending.run()
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from lockhouse.answer.targets import TargetInfo
-from lockhouse.chat import pictures, rows, waiting
+from lockhouse.answer.target import TargetInfo
+from lockhouse.chat import image_store, outbox, rows
 from lockhouse.chat.identity import kept_time, new_id, now, storable
 from lockhouse.chat.schema import conversation_migrations
 from lockhouse.chat.values import (
@@ -28,8 +28,9 @@ from lockhouse.chat.values import (
     SearchHit,
     Status,
 )
-from lockhouse.core.answering import Failed, Image, ToolCall
 from lockhouse.core.errors import NotFound, UsageMistake
+from lockhouse.core.events import Failed
+from lockhouse.core.messages import Image, ToolCall
 from lockhouse.processes import is_alive, mine
 from lockhouse.storage.database import Database
 
@@ -156,20 +157,20 @@ class Conversations:
             if conversation_id:
                 draft = rows.conversation(database, conversation_id).draft
                 self.save_draft(conversation_id, f"{draft}\n\n{text}".strip() if text else draft)
-            kept = pictures.of_draft(database, conversation_id)
+            kept = image_store.of_draft(database, conversation_id)
             new = [image for image in images if image not in kept]
-            pictures.keep_draft(database, conversation_id, (*kept, *new))
+            image_store.keep_draft(database, conversation_id, (*kept, *new))
 
     def save_draft_pictures(self, conversation_id: str, images: Sequence[Image]) -> None:
         """Keeps the pictures that go along with what is typed; "" is a conversation not begun."""
         with self.database.write() as database:
             if conversation_id:
                 rows.conversation(database, conversation_id)  # raises NotFound
-            pictures.keep_draft(database, conversation_id, images)
+            image_store.keep_draft(database, conversation_id, images)
 
     def draft_pictures(self, conversation_id: str) -> tuple[Image, ...]:
         """The pictures of a draft, bytes and all."""
-        return pictures.of_draft(self.database.read(), conversation_id)
+        return image_store.of_draft(self.database.read(), conversation_id)
 
     def delete(self, conversation_ids: Iterable[str]) -> tuple[str, ...]:
         """Puts conversations out of sight; give what comes back to :meth:`restore` to undo."""
@@ -204,7 +205,7 @@ class Conversations:
         with self.database.write() as database:
             removed = database.execute("DELETE FROM conversations WHERE deleted_at <= ?", [before])
             if removed.rowcount:
-                pictures.forget_unused(database)
+                image_store.forget_unused(database)
                 self._forget_sent(database)
                 # The index only marks removed words as such until it is put in order.
                 for index in ("message_words", "title_words"):
@@ -215,7 +216,7 @@ class Conversations:
 
     def _forget_sent(self, database: sqlite_utils.Database) -> None:
         """What was sent elsewhere for these conversations is erased with them."""
-        from lockhouse.gate.sent import Sent  # most programs never purge
+        from lockhouse.gate.sent_requests import Sent  # most programs never purge
 
         if database["sent_requests"].exists():
             Sent(self.database).forget_erased()
@@ -283,11 +284,11 @@ class Conversations:
 
     def images(self, message_id: str) -> tuple[Image, ...]:
         """The pictures of a message, bytes and all."""
-        return pictures.of_message(self.database.read(), message_id)
+        return image_store.of_message(self.database.read(), message_id)
 
     def picture(self, sha256: str) -> Image:
         """One picture by its hash, as ``Message.pictures`` tells it. Raises NotFound."""
-        return pictures.one(self.database.read(), sha256)
+        return image_store.one(self.database.read(), sha256)
 
     def edit(self, message_id: str, content: str) -> Message:
         """Another version of a message, with the user's words. The original stays.
@@ -300,7 +301,7 @@ class Conversations:
             if old.status == "streaming":
                 raise UsageMistake("The answer is still being written.", hint="Stop it first.")
             added = rows.add(database, old.conversation_id, old.parent_id, old.role, content)
-            pictures.copy(database, old.id, added)
+            image_store.copy(database, old.id, added)
             if old.content and old.target is not None and old.target.kind != "local":
                 host = old.provenance.finished.host if old.provenance else ""
                 mark = msgspec.structs.replace(old.target, host=host or old.target.host)
@@ -350,7 +351,7 @@ class Conversations:
                     " tool_calls FROM messages WHERE id = ?",
                     [copy, branch_id, above, original.id],
                 )
-                pictures.copy(database, original.id, copy)
+                image_store.copy(database, original.id, copy)
                 above = copy
             rows.activate(database, branch_id, above)
             return rows.conversation(database, branch_id)
@@ -426,20 +427,20 @@ class Conversations:
             rows.touch(database, message.conversation_id)
             return message
 
-    def keep_waiting(self, conversation_id: str, entries: Sequence[waiting.Unsent]) -> None:
+    def keep_waiting(self, conversation_id: str, entries: Sequence[outbox.Unsent]) -> None:
         """Messages that this program will ask later; none of them is lost when it is killed."""
         with self.database.write() as database:
-            waiting.keep(database, conversation_id, entries)
+            outbox.keep(database, conversation_id, entries)
 
     def _give_back_waiting(self) -> None:
         """What waited in a program that is gone becomes part of its conversation's draft."""
-        for found in waiting.orphaned(self.database.read()):
+        for found in outbox.orphaned(self.database.read()):
             text = "\n\n".join(entry.text for entry in found.entries)
             images = tuple(image for entry in found.entries for image in entry.images)
             # Of a conversation that was deleted it stays: that may be brought back.
             with contextlib.suppress(NotFound), self.database.write() as database:
                 self.add_to_draft(found.conversation_id, text, images)
-                waiting.forget(database, found)
+                outbox.forget(database, found)
 
     def recover(self) -> _MessageList:
         """Marks the answers whose writer is gone as cut, and gives back what waited there.

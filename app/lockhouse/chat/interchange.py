@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lockhouse.answer.targets import TargetInfo
-from lockhouse.chat import pictures, rows
+from lockhouse.answer.target import TargetInfo
+from lockhouse.chat import image_store, rows
 from lockhouse.chat.identity import is_id, kept_time, new_id, storable
 from lockhouse.chat.values import Message, Status
-from lockhouse.core.answering import Failed, Finished, Image, Role, ToolCall
 from lockhouse.core.errors import InvalidInput
+from lockhouse.core.events import Failed, Finished
+from lockhouse.core.messages import Image, Role, ToolCall
 
 if TYPE_CHECKING:
     import sqlite_utils
@@ -173,7 +174,7 @@ def store(database: sqlite_utils.Database, carried: CarriedConversation) -> str:
                 rows.kept(message.tool_calls or None),
             ],
         )
-        pictures.keep(database, ids["message " + message.key], message.images)
+        image_store.keep(database, ids["message " + message.key], message.images)
     return conversation_id
 
 

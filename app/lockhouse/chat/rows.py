@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from lockhouse.answer.targets import TargetInfo
-from lockhouse.chat import pictures
+from lockhouse.answer.target import TargetInfo
+from lockhouse.chat import image_store
 from lockhouse.chat.identity import new_id, now, storable
 from lockhouse.chat.values import Conversation, Message, Picture, Provenance, Status
-from lockhouse.core.answering import Failed, Finished, Image, Role, ToolCall
-from lockhouse.core.decoding import decoded
 from lockhouse.core.errors import InvalidInput, NotFound
+from lockhouse.core.events import Failed, Finished
+from lockhouse.core.json_decoding import decoded
+from lockhouse.core.messages import Image, Role, ToolCall
 from lockhouse.storage.connection import damaged
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def add(
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
         [message_id, conversation_id, parent_id, role, storable(content), now(), status],
     )
-    pictures.keep(database, message_id, images)
+    image_store.keep(database, message_id, images)
     activate(database, conversation_id, message_id)
     return message_id
 

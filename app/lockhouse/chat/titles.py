@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from lockhouse.chat.attached import attached
+from lockhouse.chat.text_attachments import attached
 
 TITLE_CHARACTERS = 60
 

@@ -13,27 +13,24 @@ from types import EllipsisType
 import msgspec
 
 from lockhouse.answer.directory import TargetDirectory
-from lockhouse.answer.targets import Target
+from lockhouse.answer.target import Target
+from lockhouse.chat.autosave import INTERVAL_S, Autosave
 from lockhouse.chat.conversations import Conversations
-from lockhouse.chat.keeping import INTERVAL_S, Keeper
 from lockhouse.chat.titles import title_from
 from lockhouse.chat.values import Conversation, Message, Provenance, Status
-from lockhouse.core.answering import (
-    AnswerRequest,
+from lockhouse.core.cancellation import CancelToken
+from lockhouse.core.errors import Cancelled, LockhouseError, UsageMistake
+from lockhouse.core.events import (
     Event,
     Failed,
     Finished,
-    Image,
     Reasoning,
-    Role,
     StartOver,
     Text,
     TextWasReasoning,
-    ToolCall,
-    Turn,
 )
-from lockhouse.core.cancelling import CancelToken
-from lockhouse.core.errors import Cancelled, LockhouseError, UsageMistake
+from lockhouse.core.messages import Image, Role, ToolCall, Turn
+from lockhouse.core.request import AnswerRequest
 
 # A target ends within a tenth of a second of being cancelled; this is for one that does not.
 _PATIENCE_S = 2.0
@@ -217,7 +214,7 @@ class Turns:
             reasoning=earlier.reasoning if earlier else "",
         )
         full = msgspec.structs.replace(request, message_id=answer.id)
-        keeper = Keeper(self._conversations, answer.id, interval_s=self._interval_s)
+        keeper = Autosave(self._conversations, answer.id, interval_s=self._interval_s)
         keeper.start(content=answer.content, reasoning=answer.reasoning)
         writing = _Writing(self._conversations, answer, target, keeper, cancel)
         try:
@@ -272,7 +269,7 @@ class _Writing:
         conversations: Conversations,
         answer: Message,
         target: Target,
-        keeper: Keeper,
+        keeper: Autosave,
         cancel: CancelToken,
     ) -> None:
         self._conversations = conversations

@@ -7,8 +7,9 @@ from typing import Literal
 
 import msgspec
 
-from lockhouse.answer.targets import TargetInfo
-from lockhouse.core.answering import Failed, Finished, Role, ToolCall
+from lockhouse.answer.target import TargetInfo
+from lockhouse.core.events import Failed, Finished
+from lockhouse.core.messages import Role, ToolCall
 
 Status = Literal["complete", "streaming", "cut", "cancelled", "failed"]
 

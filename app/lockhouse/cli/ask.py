@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.door import Door, as_json, pass_door
-from lockhouse.cli.leaving import (
+from lockhouse.cli.consent_prompt import (
     allowed,
     give_session_key,
     origin_note,
     plain_cost,
     tell_estimate,
 )
+from lockhouse.cli.context import CliContext, as_json, pass_door
 from lockhouse.cli.options import (
     attach,
     build_request,
@@ -34,10 +34,10 @@ from lockhouse.cli.options import (
 from lockhouse.core.errors import Cancelled, LockhouseError, UsageMistake, from_wire
 
 if TYPE_CHECKING:
-    from lockhouse.answer.targets import Target
-    from lockhouse.cli.following import Answer, Shape
-    from lockhouse.core.answering import AnswerRequest
-    from lockhouse.core.cancelling import CancelToken
+    from lockhouse.answer.target import Target
+    from lockhouse.cli.stream_printer import Answer, Shape
+    from lockhouse.core.cancellation import CancelToken
+    from lockhouse.core.request import AnswerRequest
     from lockhouse.workspace import Workspace
 
 _STDIN_PATIENCE_S = 2.0
@@ -83,7 +83,7 @@ class AnswerFailed(LockhouseError):
 @as_json
 @click.option("--jsonl", is_flag=True, help="Print every event as a line of JSON.")
 @pass_door
-def ask(door: Door, /, prompt: str | None, **wishes: Any) -> int:
+def ask(door: CliContext, /, prompt: str | None, **wishes: Any) -> int:
     """Ask PROMPT, or what standard input holds (also with "-"), and print the answer.
 
     With both, the prompt comes first and the input after it.
@@ -114,8 +114,8 @@ def ask(door: Door, /, prompt: str | None, **wishes: Any) -> int:
 
 
 def _ask(workspace: Workspace, question: str, wishes: dict[str, Any], shape: Shape) -> int:
-    from lockhouse.cli.following import Follower
-    from lockhouse.core.cancelling import CancelToken
+    from lockhouse.cli.stream_printer import StreamPrinter
+    from lockhouse.core.cancellation import CancelToken
 
     request = build_request(workspace.settings, wishes)
     cancel = CancelToken()
@@ -127,7 +127,7 @@ def _ask(workspace: Workspace, question: str, wishes: dict[str, Any], shape: Sha
         return 0
     target = allowed(workspace, target, full, is_allowed_once=wishes["allow_once"])
     events = _start(workspace, target, question, wishes, request, full, cancel)
-    answer = Follower(shape, cancel).follow(events)
+    answer = StreamPrinter(shape, cancel).follow(events)
     result = describe(answer, target)
     if shape == "text" and answer.origin is not None:
         output.note(f"note: {origin_note(answer.origin)}")
@@ -223,8 +223,8 @@ def _kept_nowhere(events: Iterable[object]) -> Iterator[object]:
     """The same events, promising nothing that was not kept."""
     import msgspec
 
-    from lockhouse.core.answering import Failed
-    from lockhouse.gate.dialects.refusals import kept_nowhere
+    from lockhouse.core.events import Failed
+    from lockhouse.gate.dialects.provider_errors import kept_nowhere
 
     for event in events:
         if isinstance(event, Failed):

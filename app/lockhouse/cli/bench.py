@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.door import Door, as_json, pass_door
+from lockhouse.cli.context import CliContext, as_json, pass_door
 from lockhouse.cli.options import WholeNumber, target_option
 from lockhouse.core.errors import Cancelled, LockhouseError, from_wire
 
 if TYPE_CHECKING:
-    from lockhouse.answer.targets import Target
-    from lockhouse.core.answering import AnswerRequest, Finished
+    from lockhouse.answer.target import Target
+    from lockhouse.core.events import Finished
+    from lockhouse.core.request import AnswerRequest
 
 _SENTENCE = "The lighthouse keeper wrote down the wind, the tide and every ship that passed. "
 _TOKENS_PER_SENTENCE = 16
@@ -31,7 +32,7 @@ _TOKENS_PER_SENTENCE = 16
 @as_json
 @pass_door
 def bench(
-    door: Door, target: str, prompt_tokens: int, tokens: int, runs: int, *, is_json: bool
+    door: CliContext, target: str, prompt_tokens: int, tokens: int, runs: int, *, is_json: bool
 ) -> None:
     """Measure prompt and generation speed, through everything an answer passes through.
 
@@ -83,7 +84,8 @@ def bench(
 
 
 def _request(prompt_tokens: int, tokens: int) -> AnswerRequest:
-    from lockhouse.core.answering import AnswerRequest, Sampling, Turn
+    from lockhouse.core.messages import Turn
+    from lockhouse.core.request import AnswerRequest, Sampling
 
     sentences = max(1, prompt_tokens // _TOKENS_PER_SENTENCE)
     text = f"{secrets.token_hex(4)}. {_SENTENCE * sentences}Count from one to one thousand."
@@ -93,8 +95,8 @@ def _request(prompt_tokens: int, tokens: int) -> AnswerRequest:
 
 
 def _measure(target: Target, request: AnswerRequest) -> Finished:
-    from lockhouse.core.answering import Failed, Finished
-    from lockhouse.core.cancelling import CancelToken
+    from lockhouse.core.cancellation import CancelToken
+    from lockhouse.core.events import Failed, Finished
 
     cancel = CancelToken()
     try:

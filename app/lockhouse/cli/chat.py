@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.door import Door, pass_door
-from lockhouse.cli.leaving import allowed, give_session_key, origin_note
+from lockhouse.cli.consent_prompt import allowed, give_session_key, origin_note
+from lockhouse.cli.context import CliContext, pass_door
+from lockhouse.cli.line_reader import LineReader
 from lockhouse.cli.options import (
     build_request,
     elsewhere_options,
@@ -20,14 +21,13 @@ from lockhouse.cli.options import (
     sampling_options,
     target_option,
 )
-from lockhouse.cli.typist import Typist
 from lockhouse.core.errors import Cancelled, LockhouseError, NotFound, UsageMistake, from_wire
 
 if TYPE_CHECKING:
-    from lockhouse.answer.targets import Target, TargetInfo
+    from lockhouse.answer.target import Target, TargetInfo
     from lockhouse.chat.conversations import Conversation, Message
-    from lockhouse.cli.following import Answer
-    from lockhouse.core.answering import AnswerRequest
+    from lockhouse.cli.stream_printer import Answer
+    from lockhouse.core.request import AnswerRequest
     from lockhouse.workspace import Workspace
 
 _SIGNALLED = 128
@@ -50,7 +50,7 @@ Ctrl-C stops an answer and keeps what came. Two slashes begin a message with one
 @elsewhere_options
 @sampling_options
 @pass_door
-def chat(door: Door, /, **wishes: Any) -> int:
+def chat(door: CliContext, /, **wishes: Any) -> int:
     """Talk with a model in the terminal. /help tells the rest."""
     wishes = read_wishes(wishes)
     with door.workspace() as workspace:
@@ -76,7 +76,7 @@ class _Talk:
         self._is_allowed_once: bool = wishes["allow_once"]
         if wishes["asks_key"]:
             give_session_key(workspace, self._target)
-        self._typist = Typist()
+        self._typist = LineReader()
 
     def hold(self) -> int:
         """Read, answer, repeat."""
@@ -155,7 +155,7 @@ class _Talk:
         return self._workspace.conversations.path(self._conversation.id, leaf)
 
     def _ask(self, question: str) -> None:
-        from lockhouse.core.cancelling import CancelToken
+        from lockhouse.core.cancellation import CancelToken
 
         conversations, turns = self._workspace.conversations, self._workspace.turns
         system = self._system
@@ -186,7 +186,7 @@ class _Talk:
         self._show(events, cancel)
 
     def _regenerate(self) -> None:
-        from lockhouse.core.cancelling import CancelToken
+        from lockhouse.core.cancellation import CancelToken
 
         path = self._path()
         if not path:
@@ -202,9 +202,9 @@ class _Talk:
         return allowed(self._workspace, self._target, full, is_allowed_once=self._is_allowed_once)
 
     def _show(self, events: Any, cancel: Any) -> None:
-        from lockhouse.cli.following import Follower
+        from lockhouse.cli.stream_printer import StreamPrinter
 
-        answer: Answer = Follower("text", cancel).follow(events)
+        answer: Answer = StreamPrinter("text", cancel).follow(events)
         if answer.reader_left:
             raise BrokenPipeError
         if answer.failed is not None:

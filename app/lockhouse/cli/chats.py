@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.door import Door, as_json, pass_door
+from lockhouse.cli.context import CliContext, as_json, pass_door
 from lockhouse.cli.options import WholeNumber, require_text
 from lockhouse.core.errors import InvalidInput, NotFound, UsageMistake
 
@@ -28,7 +28,7 @@ def chats() -> None:
 @click.option("--deleted", is_flag=True, help="Show those that can be restored instead.")
 @as_json
 @pass_door
-def list_chats(door: Door, *, deleted: bool, is_json: bool) -> None:
+def list_chats(door: CliContext, *, deleted: bool, is_json: bool) -> None:
     """List conversations, pinned ones first, then the newest."""
     with door.conversations() as conversations:
         found = [
@@ -56,7 +56,7 @@ def list_chats(door: Door, *, deleted: bool, is_json: bool) -> None:
 @click.option("--all", "is_whole", is_flag=True, help="Every version, not only the active one.")
 @as_json
 @pass_door
-def show(door: Door, chat_id: str, *, is_whole: bool, is_json: bool) -> None:
+def show(door: CliContext, chat_id: str, *, is_whole: bool, is_json: bool) -> None:
     """Show a conversation. ID may be shortened as long as it is unique."""
     with door.conversations() as conversations:
         conversation = conversations.get(chat_id)
@@ -80,7 +80,7 @@ def show(door: Door, chat_id: str, *, is_whole: bool, is_json: bool) -> None:
 @click.option("--limit", type=WholeNumber(1, 10_000), metavar="N", default=50, show_default=True)
 @as_json
 @pass_door
-def search(door: Door, words: tuple[str, ...], *, limit: int, is_json: bool) -> None:
+def search(door: CliContext, words: tuple[str, ...], *, limit: int, is_json: bool) -> None:
     """Find messages and titles with all of WORDS."""
     wanted = require_text(" ".join(words), "The search")
     with door.conversations() as conversations:
@@ -112,14 +112,14 @@ def search(door: Door, words: tuple[str, ...], *, limit: int, is_json: bool) -> 
 )  # fmt: skip
 @pass_door
 def export(
-    door: Door, chat_id: str, fmt: Literal["md", "json", "jsonl", "html"], file: Path | None
+    door: CliContext, chat_id: str, fmt: Literal["md", "json", "jsonl", "html"], file: Path | None
 ) -> None:
     """Write a conversation in an open format."""
-    from lockhouse.chat import transfer
+    from lockhouse.chat import import_export
 
     with door.conversations() as conversations:
         conversation = conversations.get(chat_id)
-        text = transfer.export(conversations, conversation.id, fmt)
+        text = import_export.export(conversations, conversation.id, fmt)
     if file is None:
         sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
         return
@@ -134,12 +134,12 @@ def export(
 @click.argument("file", type=click.Path(path_type=Path))
 @as_json
 @pass_door
-def import_chats(door: Door, file: Path, *, is_json: bool) -> None:
+def import_chats(door: CliContext, file: Path, *, is_json: bool) -> None:
     """Import conversations: our own JSON, or a ChatGPT or Open WebUI export."""
-    from lockhouse.chat import transfer
+    from lockhouse.chat import import_export
 
     with door.conversations() as conversations:
-        report = transfer.import_file(conversations, file)
+        report = import_export.import_file(conversations, file)
     if is_json:
         output.write_json(report)
         return
@@ -152,7 +152,7 @@ def import_chats(door: Door, file: Path, *, is_json: bool) -> None:
 @click.argument("chat_ids", metavar="ID...", nargs=-1, required=True)
 @as_json
 @pass_door
-def delete(door: Door, chat_ids: tuple[str, ...], *, is_json: bool) -> None:
+def delete(door: CliContext, chat_ids: tuple[str, ...], *, is_json: bool) -> None:
     """Delete conversations. ``chats restore`` brings them back."""
     with door.conversations() as conversations:
         ids = [conversations.get(chat_id).id for chat_id in chat_ids]
@@ -167,7 +167,7 @@ def delete(door: Door, chat_ids: tuple[str, ...], *, is_json: bool) -> None:
 @click.argument("chat_ids", metavar="ID...", nargs=-1, required=True)
 @as_json
 @pass_door
-def restore(door: Door, chat_ids: tuple[str, ...], *, is_json: bool) -> None:
+def restore(door: CliContext, chat_ids: tuple[str, ...], *, is_json: bool) -> None:
     """Bring deleted conversations back as they were."""
     with door.conversations() as conversations:
         ids = [_deleted(conversations, chat_id).id for chat_id in chat_ids]
@@ -183,7 +183,7 @@ def restore(door: Door, chat_ids: tuple[str, ...], *, is_json: bool) -> None:
 @click.argument("title")
 @as_json
 @pass_door
-def rename(door: Door, chat_id: str, title: str, *, is_json: bool) -> None:
+def rename(door: CliContext, chat_id: str, title: str, *, is_json: bool) -> None:
     """Give a conversation another title."""
     if not require_text(title, "The title").strip():
         raise UsageMistake("The title is empty.")

@@ -19,7 +19,7 @@ from typing import Literal
 
 from lockhouse import seal
 from lockhouse.cli import output
-from lockhouse.cli.door import Door
+from lockhouse.cli.context import CliContext
 from lockhouse.cli.status import SEAL_WORDS
 from lockhouse.core.errors import LockhouseError, StorageError
 
@@ -47,7 +47,7 @@ class Finding:
 Check = Callable[[], Finding]
 
 
-def all_checks(door: Door) -> Iterator[tuple[str, Check]]:
+def all_checks(door: CliContext) -> Iterator[tuple[str, Check]]:
     """Every check, in the order in which to read them."""
     yield "python", python
     yield "processor", processor
@@ -123,7 +123,7 @@ def memory() -> Finding:
     return Finding("memory", "ok", told)
 
 
-def home(door: Door) -> Finding:
+def home(door: CliContext) -> Finding:
     """Whether the home can be written to."""
     from lockhouse.places import paths_for
 
@@ -140,7 +140,7 @@ def home(door: Door) -> Finding:
     return Finding("home", "ok", str(folder))
 
 
-def disk(door: Door) -> Finding:
+def disk(door: CliContext) -> Finding:
     """Room for conversations and models."""
     from lockhouse.places import paths_for
 
@@ -154,7 +154,7 @@ def disk(door: Door) -> Finding:
     return Finding("disk", "ok", told)
 
 
-def database(door: Door) -> Finding:
+def database(door: CliContext) -> Finding:
     """Whether the database opens and is whole."""
     try:
         with door.workspace() as workspace:
@@ -167,7 +167,7 @@ def database(door: Door) -> Finding:
     return Finding("database", "ok", f"{path} is whole")
 
 
-def settings(door: Door) -> Finding:
+def settings(door: CliContext) -> Finding:
     """Whether the settings can be read."""
     from lockhouse.places import paths_for
     from lockhouse.storage.settings import SettingsFile
@@ -182,7 +182,7 @@ def settings(door: Door) -> Finding:
     return Finding("settings", "ok", str(file.path))
 
 
-def engine(door: Door) -> Finding:
+def engine(door: CliContext) -> Finding:
     """Whether the engine that was built runs on this processor: tried out, in a spare process."""
     from lockhouse.library.starter import starter_model
 
@@ -229,7 +229,7 @@ def devices() -> Finding:
     return Finding("devices", "ok", told)
 
 
-def model(door: Door) -> Finding:
+def model(door: CliContext) -> Finding:
     """Whether there is anything that can answer."""
     try:
         with door.workspace() as workspace:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.door import Door, as_json, pass_door
+from lockhouse.cli.context import CliContext, as_json, pass_door
 from lockhouse.core.errors import NotFound, PolicyRefused, UsageMistake
 from lockhouse.gate.costs.budget import Budget, Subject, limits_in, limits_of
 from lockhouse.gate.costs.prices import PriceList
@@ -60,7 +60,7 @@ def costs() -> None:
 @click.option("--since", metavar="DATE", help="From this day on: 2026-11-01, or 30d for 30 days.")
 @as_json
 @pass_door
-def show(door: Door, *, by: Subject, since: str | None, is_json: bool) -> None:
+def show(door: CliContext, *, by: Subject, since: str | None, is_json: bool) -> None:
     """Show what was spent, and what is left.
 
     Days and months are those of this machine's time zone.
@@ -181,7 +181,7 @@ def _moment(text: str) -> datetime:
 @as_json
 @pass_door
 def limits(
-    door: Door,
+    door: CliContext,
     *,
     per_call: Decimal | None,
     per_day: Decimal | None,
@@ -252,7 +252,7 @@ def price() -> None:
 @click.argument("provider", required=False)
 @as_json
 @pass_door
-def list_prices(door: Door, provider: str | None, *, is_json: bool) -> None:
+def list_prices(door: CliContext, provider: str | None, *, is_json: bool) -> None:
     """List your own prices, or every price of PROVIDER; part of a model's name may follow a slash.
 
     Prices are in dollars for a million tokens.
@@ -333,7 +333,7 @@ def _figure(amount: Decimal | None) -> str:
 @as_json
 @pass_door
 def set_price(
-    door: Door,
+    door: CliContext,
     target: str,
     *,
     input_price: Decimal | None,
@@ -387,7 +387,7 @@ def _remove(prices: PriceList, provider: str, model: str) -> None:
 # -- services -----------------------------------------------------------------------------------
 
 
-def _file(door: Door) -> SettingsFile:
+def _file(door: CliContext) -> SettingsFile:
     from lockhouse.storage.settings import SettingsFile
 
     return SettingsFile(door.paths().settings)

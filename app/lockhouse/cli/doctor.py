@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.door import Door, as_json, pass_door
+from lockhouse.cli.context import CliContext, as_json, pass_door
 
 _COLOURS = {"ok": "32", "warn": "33", "fail": "31"}
 
@@ -16,7 +16,7 @@ _COLOURS = {"ok": "32", "warn": "33", "fail": "31"}
 @click.command(short_help="Check what works here, with the remedy.")
 @as_json
 @pass_door
-def doctor(door: Door, *, is_json: bool) -> int:
+def doctor(door: CliContext, *, is_json: bool) -> int:
     """Check this machine and this home. Fails when something that is needed does not work."""
     from lockhouse.cli.checks import all_checks
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.door import Door, as_json, pass_door
+from lockhouse.cli.context import CliContext, as_json, pass_door
 from lockhouse.core.errors import NotFound
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def engines() -> None:
 @engines.command("list")
 @as_json
 @pass_door
-def list_engines(door: Door, *, is_json: bool) -> None:
+def list_engines(door: CliContext, *, is_json: bool) -> None:
     """List loaded models with their clients, memory and idle time."""
     with door.workspace() as workspace:
         running = workspace.engines.list()
@@ -37,7 +37,7 @@ def list_engines(door: Door, *, is_json: bool) -> None:
 @click.argument("model", required=False)
 @as_json
 @pass_door
-def stop(door: Door, model: str | None, *, is_json: bool) -> None:
+def stop(door: CliContext, model: str | None, *, is_json: bool) -> None:
     """Unload MODEL, or everything. Its memory is free afterwards."""
     with door.workspace() as workspace:
         running = workspace.engines.list()

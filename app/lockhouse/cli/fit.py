@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.door import Door, as_json, pass_door
+from lockhouse.cli.context import CliContext, as_json, pass_door
 from lockhouse.cli.options import WholeNumber
 
 if TYPE_CHECKING:
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 )
 @as_json
 @pass_door
-def fit(door: Door, model: str, ctx: int | None, kv_type: KvType | None, *, is_json: bool) -> None:
+def fit(
+    door: CliContext, model: str, ctx: int | None, kv_type: KvType | None, *, is_json: bool
+) -> None:
     """Say whether MODEL (a name, an alias, a hash prefix or a file) fits into this machine.
 
     The figures are llama.cpp's own plan for a load, made without loading; where it cannot make

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.door import Door, as_json, pass_door
+from lockhouse.cli.context import CliContext, as_json, pass_door
 from lockhouse.core.errors import LockhouseError, UsageMistake
-from lockhouse.gate.brokers import Brokers
 from lockhouse.gate.network import Network, NetworkState
-from lockhouse.gate.switch import Switch
+from lockhouse.gate.network_switch import Switch
+from lockhouse.gate.running_brokers import Brokers
 
 if TYPE_CHECKING:
-    from lockhouse.gate.naming import Hosts
+    from lockhouse.gate.host_names import Hosts
     from lockhouse.gate.protocol import RecordKind
 
 
 @click.command(short_help="Seal the network: nothing leaves.")
 @as_json
 @pass_door
-def seal(door: Door, *, is_json: bool) -> None:
+def seal(door: CliContext, *, is_json: bool) -> None:
     """Seal the network, at once, for running windows and commands too."""
     switched = _switch(door).seal()
     ended = switched.brokers_ended
@@ -60,7 +60,7 @@ def seal(door: Door, *, is_json: bool) -> None:
 @as_json
 @pass_door
 def unseal(
-    door: Door,
+    door: CliContext,
     *,
     names: tuple[str, ...],
     hosts: tuple[str, ...],
@@ -92,8 +92,8 @@ def unseal(
         _tell_opened(switched.state, switched.brokers_ended)
 
 
-def _named(door: Door, names: tuple[str, ...]) -> Hosts:
-    from lockhouse.gate.naming import hosts_for
+def _named(door: CliContext, names: tuple[str, ...]) -> Hosts:
+    from lockhouse.gate.host_names import hosts_for
     from lockhouse.gate.providers import Providers
 
     with door.database() as database:
@@ -133,7 +133,7 @@ def describe(state: NetworkState) -> dict[str, Any]:
     }
 
 
-def _switch(door: Door) -> Switch:
+def _switch(door: CliContext) -> Switch:
     paths = door.paths()
 
     def note(kind: RecordKind, outcome: str) -> None:

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.door import Door, as_json, pass_door
+from lockhouse.cli.context import CliContext, as_json, pass_door
 from lockhouse.core.errors import StorageError
+from lockhouse.gate import host_names
 from lockhouse.gate import keys as kept_keys
-from lockhouse.gate import naming
-from lockhouse.gate.brokers import Brokers
-from lockhouse.gate.door import Gate
+from lockhouse.gate.broker_launch import inherited_channel
+from lockhouse.gate.client import GateClient
 from lockhouse.gate.keys import HUGGINGFACE, STATE_WORDS, KeyState
-from lockhouse.gate.launching import inherited_channel
 from lockhouse.gate.network import Network
+from lockhouse.gate.running_brokers import Brokers
 
 if TYPE_CHECKING:
     from lockhouse.gate.providers import Providers
@@ -40,10 +40,10 @@ def keys() -> None:
 @click.argument("provider")
 @as_json
 @pass_door
-def set_key(door: Door, provider: str, *, is_json: bool) -> None:
+def set_key(door: CliContext, provider: str, *, is_json: bool) -> None:
     """Keep a key, read from a prompt or from standard input; never given as an argument."""
     with _gate(door) as (gate, providers):
-        hosts = naming.key_hosts(provider, providers, gate.state, os.environ)
+        hosts = host_names.key_hosts(provider, providers, gate.state, os.environ)
         if sys.stdin.isatty():  # before anybody types one
             kept_keys.require_keyring()
         kept_keys.write(provider, read_key(provider), hosts, on_wait=_tell_waiting)
@@ -59,10 +59,10 @@ def set_key(door: Door, provider: str, *, is_json: bool) -> None:
 @keys.command("list")
 @as_json
 @pass_door
-def list_keys(door: Door, *, is_json: bool) -> None:
+def list_keys(door: CliContext, *, is_json: bool) -> None:
     """Show for which providers there is a key. Keys themselves are never shown."""
     with _gate(door) as (gate, providers):
-        wanted = {HUGGINGFACE: naming.key_hosts(HUGGINGFACE, providers, gate.state, os.environ)}
+        wanted = {HUGGINGFACE: host_names.key_hosts(HUGGINGFACE, providers, gate.state, os.environ)}
         titles = {HUGGINGFACE: _HUB_TITLE}
         for provider in providers.list():
             if provider.key != "none":
@@ -95,13 +95,13 @@ def list_keys(door: Door, *, is_json: bool) -> None:
 @click.argument("provider")
 @as_json
 @pass_door
-def test_key(door: Door, provider: str, *, is_json: bool) -> None:
+def test_key(door: CliContext, provider: str, *, is_json: bool) -> None:
     """Ask the provider for its list of models with the key. Costs nothing."""
-    from lockhouse.gate.key_trial import try_hub_key, try_key
+    from lockhouse.gate.key_test import try_hub_key, try_key
 
     with _gate(door) as (gate, providers):
         if provider == HUGGINGFACE:
-            hosts = naming.key_hosts(provider, providers, gate.state, os.environ)
+            hosts = host_names.key_hosts(provider, providers, gate.state, os.environ)
             tried = try_hub_key(gate, hosts)
         else:
             tried = try_key(gate, providers.get(provider))
@@ -123,7 +123,7 @@ def test_key(door: Door, provider: str, *, is_json: bool) -> None:
 @click.argument("provider")
 @as_json
 @pass_door
-def remove_key(door: Door, provider: str, *, is_json: bool) -> None:
+def remove_key(door: CliContext, provider: str, *, is_json: bool) -> None:
     """Remove a key from the keyring."""
     with _gate(door) as (gate, _):
         gate.remove_key(provider, purpose=_PURPOSE, on_wait=_tell_waiting)
@@ -145,14 +145,14 @@ def _tell_waiting() -> None:
 
 
 @contextmanager
-def _gate(door: Door) -> Iterator[tuple[Gate, Providers]]:
+def _gate(door: CliContext) -> Iterator[tuple[GateClient, Providers]]:
     """The gate and the providers alone: without the engine's world they open in no time."""
     from lockhouse.gate.providers import Providers
 
     paths = door.paths()
     with door.database() as database:
         network = Network(paths.network)
-        gate = Gate(network, database, inherited_channel(), Brokers(paths.run))
+        gate = GateClient(network, database, inherited_channel(), Brokers(paths.run))
         yield gate, Providers(database)
 
 

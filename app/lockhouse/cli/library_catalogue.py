@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.door import as_json
+from lockhouse.cli.context import as_json
 from lockhouse.library.catalogue import catalogue as bundled
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.door import Door, as_json, pass_door
+from lockhouse.cli.context import CliContext, as_json, pass_door
 from lockhouse.cli.progress import counting
 from lockhouse.core.errors import InvalidInput, UsageMistake
 
@@ -20,7 +20,7 @@ def folders() -> None:
 @folders.command("list")
 @as_json
 @pass_door
-def list_folders(door: Door, *, is_json: bool) -> None:
+def list_folders(door: CliContext, *, is_json: bool) -> None:
     """List folders, how much is in each, and what its disk has left."""
     with door.models() as library:
         uses = library.folders()
@@ -47,7 +47,7 @@ def list_folders(door: Door, *, is_json: bool) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @as_json
 @pass_door
-def add(door: Door, folder: Path, *, is_json: bool) -> None:
+def add(door: CliContext, folder: Path, *, is_json: bool) -> None:
     """Take FOLDER as one of Lockhouse's own: its models are listed, and may be removed here."""
     with door.models() as library:
         use = library.add_folder(folder)
@@ -62,7 +62,7 @@ def add(door: Door, folder: Path, *, is_json: bool) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @as_json
 @pass_door
-def forget(door: Door, folder: Path, *, is_json: bool) -> None:
+def forget(door: CliContext, folder: Path, *, is_json: bool) -> None:
     """Let go of FOLDER. Its files stay as they are."""
     with door.models() as library:
         library.forget_folder(folder)
@@ -80,7 +80,9 @@ def forget(door: Door, folder: Path, *, is_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Move the files.")
 @as_json
 @pass_door
-def move(door: Door, folder: Path, target: Path, *, dry_run: bool, yes: bool, is_json: bool) -> int:
+def move(
+    door: CliContext, folder: Path, target: Path, *, dry_run: bool, yes: bool, is_json: bool
+) -> int:
     """Move FOLDER with all its models to TARGET. Interrupted, the same command goes on."""
     with door.models() as library, counting("Moving") as progress:
         if dry_run or not yes:

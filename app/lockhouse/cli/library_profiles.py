@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.door import Door, as_json, pass_door
+from lockhouse.cli.context import CliContext, as_json, pass_door
 from lockhouse.cli.options import Number, WholeNumber
 from lockhouse.core.errors import UsageMistake
 
@@ -24,7 +24,7 @@ def profile() -> None:
 @click.argument("model")
 @as_json
 @pass_door
-def list_profiles(door: Door, model: str, *, is_json: bool) -> None:
+def list_profiles(door: CliContext, model: str, *, is_json: bool) -> None:
     """List the profiles of MODEL."""
     with door.models() as library:
         found = library.profiles(model)
@@ -66,7 +66,7 @@ def _words(profile: Profile) -> str:
 @click.option("--use", "active", is_flag=True, help="Let it be in force at once.")
 @as_json
 @pass_door
-def save(door: Door, /, model: str, name: str, **wishes: Any) -> None:
+def save(door: CliContext, /, model: str, name: str, **wishes: Any) -> None:
     """Keep values for MODEL under NAME. What is not given, the settings say."""
     from lockhouse.library.model_info import LoadChoice, Profile
 
@@ -104,7 +104,7 @@ def _pair(text: str) -> tuple[str, float | int]:
 @click.option("--none", is_flag=True, help="Let none be in force.")
 @as_json
 @pass_door
-def use(door: Door, model: str, name: str | None, *, none: bool, is_json: bool) -> None:
+def use(door: CliContext, model: str, name: str | None, *, none: bool, is_json: bool) -> None:
     """Let the profile NAME be in force for MODEL."""
     if none == (name is not None):
         raise UsageMistake("Name a profile, or give --none.")
@@ -119,7 +119,7 @@ def use(door: Door, model: str, name: str | None, *, none: bool, is_json: bool) 
 @click.argument("name")
 @as_json
 @pass_door
-def delete(door: Door, model: str, name: str, *, is_json: bool) -> None:
+def delete(door: CliContext, model: str, name: str, *, is_json: bool) -> None:
     """Forget the profile NAME of MODEL."""
     with door.models() as library:
         library.delete_profile(model, name)

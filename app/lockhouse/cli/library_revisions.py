@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.door import Door, as_json, pass_door
+from lockhouse.cli.context import CliContext, as_json, pass_door
 from lockhouse.core.errors import NotFound, UsageMistake
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _WIDE = 60
 @click.argument("model")
 @as_json
 @pass_door
-def revisions(door: Door, model: str, *, is_json: bool) -> None:
+def revisions(door: CliContext, model: str, *, is_json: bool) -> None:
     """List the revisions of MODEL that are kept here."""
     with door.models() as library:
         found = library.revisions(model)
@@ -48,7 +48,9 @@ def revisions(door: Door, model: str, *, is_json: bool) -> None:
 @click.option("--newer", is_flag=True, help="Compare with what the hub has now; only its header.")
 @as_json
 @pass_door
-def diff(door: Door, model: str, before: str, after: str, *, newer: bool, is_json: bool) -> None:
+def diff(
+    door: CliContext, model: str, before: str, after: str, *, newer: bool, is_json: bool
+) -> None:
     """Show in what revisions BEFORE and AFTER of MODEL differ (AFTER: the one in force)."""
     if newer == bool(before):
         raise UsageMistake(
@@ -70,9 +72,9 @@ def diff(door: Door, model: str, before: str, after: str, *, newer: bool, is_jso
     output.write_table(["KIND", "WHAT", "BEFORE", "AFTER"], rows)
 
 
-def _with_the_hubs(door: Door, model: str) -> list[Difference]:
+def _with_the_hubs(door: CliContext, model: str) -> list[Difference]:
     """What would change if the hub's file took the place of the one in force."""
-    from lockhouse.library.choosing import remote_header
+    from lockhouse.library.file_choice import remote_header
 
     with door.workspace() as workspace:
         source = workspace.models.get(model).source
@@ -104,7 +106,7 @@ def _short(text: str) -> str:
 @click.argument("revision")
 @as_json
 @pass_door
-def use(door: Door, model: str, revision: str, *, is_json: bool) -> None:
+def use(door: CliContext, model: str, revision: str, *, is_json: bool) -> None:
     """Put REVISION of MODEL in force. The other ones are kept."""
     with door.models() as library:
         found = library.use_revision(model, revision)

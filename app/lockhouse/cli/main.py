@@ -15,7 +15,7 @@ import click
 
 import lockhouse
 from lockhouse.cli import output
-from lockhouse.cli.door import Door
+from lockhouse.cli.context import CliContext
 from lockhouse.core.errors import Cancelled, InvalidInput, LockhouseError, NoRoom, UsageMistake
 
 BUG = 70
@@ -40,7 +40,7 @@ _COMMANDS = {
     "settings": ("lockhouse.cli.settings", "settings", "Show and change settings."),
     "status": ("lockhouse.cli.status", "status", "Show the seal, loaded models and memory."),
     "targets": ("lockhouse.cli.targets", "targets", "List everything that can answer."),
-    "transfers": ("lockhouse.cli.getting", "transfers", "Show and steer downloads."),
+    "transfers": ("lockhouse.cli.downloads", "transfers", "Show and steer downloads."),
     "unseal": ("lockhouse.cli.gate", "unseal", "Open the network for listed hosts."),
 }
 
@@ -90,7 +90,7 @@ class _Commands(click.Group):
 @click.pass_context
 def commands(ctx: click.Context, home: Path | None) -> None:
     """Open-weight models on your own machine, sealed from the network."""
-    ctx.obj = Door(home)
+    ctx.obj = CliContext(home)
 
 
 def main(argv: list[str]) -> int:

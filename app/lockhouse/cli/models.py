@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.door import Door, as_json, pass_door
-from lockhouse.cli.getting import get, search, updates
+from lockhouse.cli.context import CliContext, as_json, pass_door
+from lockhouse.cli.downloads import get, search, updates
 from lockhouse.cli.progress import counting
 from lockhouse.core.errors import InvalidInput, UsageMistake
 
@@ -25,10 +25,10 @@ _ELSEWHERE: Final = {
     "diff": ("lockhouse.cli.library_revisions", "diff"),
     "fit": ("lockhouse.cli.fit", "fit"),
     "folders": ("lockhouse.cli.library_folders", "folders"),
-    "get": ("lockhouse.cli.getting", "get"),
+    "get": ("lockhouse.cli.downloads", "get"),
     "profile": ("lockhouse.cli.library_profiles", "profile"),
     "revisions": ("lockhouse.cli.library_revisions", "revisions"),
-    "search": ("lockhouse.cli.getting", "search"),
+    "search": ("lockhouse.cli.downloads", "search"),
     "use": ("lockhouse.cli.library_revisions", "use"),
 }
 
@@ -65,7 +65,9 @@ models.add_command(updates)
 )
 @as_json
 @pass_door
-def list_models(door: Door, words: tuple[str, ...], sort: str | None, *, is_json: bool) -> None:
+def list_models(
+    door: CliContext, words: tuple[str, ...], sort: str | None, *, is_json: bool
+) -> None:
     """List models; with WORDS those that have all of them in name, owner, licence and the like."""
     with door.models() as library, counting("Comparing files of equal size") as progress:
         found, left_bytes = library.list_recognised(
@@ -143,7 +145,7 @@ def _owners(model: ModelInfo) -> str:
 @click.argument("model")
 @as_json
 @pass_door
-def show(door: Door, model: str, *, is_json: bool) -> None:
+def show(door: CliContext, model: str, *, is_json: bool) -> None:
     """Show what is known of MODEL: a name, an alias, a hash prefix or a file."""
     with door.models() as library:
         found = library.get(model)
@@ -163,7 +165,7 @@ def show(door: Door, model: str, *, is_json: bool) -> None:
 @as_json
 @pass_door
 def import_models(
-    door: Door, paths: tuple[Path, ...], mode: ImportMode, *, dry_run: bool, is_json: bool
+    door: CliContext, paths: tuple[Path, ...], mode: ImportMode, *, dry_run: bool, is_json: bool
 ) -> int:
     """Make GGUF files known. They stay where they are unless told otherwise."""
     with door.models() as library, counting("Importing") as progress:
@@ -182,7 +184,7 @@ def import_models(
 @click.option("--equal", is_flag=True, help="Only read the files that may be equal to others.")
 @as_json
 @pass_door
-def verify(door: Door, names: tuple[str, ...], *, equal: bool, is_json: bool) -> int:
+def verify(door: CliContext, names: tuple[str, ...], *, equal: bool, is_json: bool) -> int:
     """Read models again, and say whether they are what they were. All of them without MODEL."""
     if equal and names:
         raise UsageMistake("--equal looks at all models; leave out the names.")
@@ -245,7 +247,7 @@ def _write_verification(result: Verification) -> None:
 @click.argument("model")
 @as_json
 @pass_door
-def pin(door: Door, model: str, *, is_json: bool) -> None:
+def pin(door: CliContext, model: str, *, is_json: bool) -> None:
     """Keep MODEL as it is: a newer revision is put beside it, not in its place."""
     _pin(door, model, pinned=True, is_json=is_json)
 
@@ -254,12 +256,12 @@ def pin(door: Door, model: str, *, is_json: bool) -> None:
 @click.argument("model")
 @as_json
 @pass_door
-def unpin(door: Door, model: str, *, is_json: bool) -> None:
+def unpin(door: CliContext, model: str, *, is_json: bool) -> None:
     """Release MODEL."""
     _pin(door, model, pinned=False, is_json=is_json)
 
 
-def _pin(door: Door, model: str, *, pinned: bool, is_json: bool) -> None:
+def _pin(door: CliContext, model: str, *, pinned: bool, is_json: bool) -> None:
     with door.models() as library:
         found = library.set_pinned(model, pinned=pinned)
     if is_json:
@@ -274,7 +276,9 @@ def _pin(door: Door, model: str, *, pinned: bool, is_json: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Only say what would be deleted and freed.")
 @as_json
 @pass_door
-def remove(door: Door, names: tuple[str, ...], *, yes: bool, dry_run: bool, is_json: bool) -> None:
+def remove(
+    door: CliContext, names: tuple[str, ...], *, yes: bool, dry_run: bool, is_json: bool
+) -> None:
     """Remove models. Files elsewhere are only forgotten; another program's are left alone."""
     with door.models() as library:
         removals = library.remove_many(names, delete_files=yes, dry_run=dry_run)
@@ -299,7 +303,9 @@ def remove(door: Door, names: tuple[str, ...], *, yes: bool, dry_run: bool, is_j
 @click.option("--remove", "removing", is_flag=True, help="Let ALIAS stand for nothing.")
 @as_json
 @pass_door
-def alias(door: Door, alias: str, model: str | None, *, removing: bool, is_json: bool) -> None:
+def alias(
+    door: CliContext, alias: str, model: str | None, *, removing: bool, is_json: bool
+) -> None:
     """Let ALIAS stand for MODEL."""
     if removing == (model is not None):
         raise UsageMistake("Name the model that the alias stands for, or give --remove.")

@@ -19,7 +19,8 @@ from lockhouse.cli import output
 from lockhouse.core.errors import InvalidInput, UsageMistake
 
 if TYPE_CHECKING:
-    from lockhouse.core.answering import AnswerRequest, Image, Tool
+    from lockhouse.core.messages import Image, Tool
+    from lockhouse.core.request import AnswerRequest
     from lockhouse.storage.settings import Settings
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -148,7 +149,7 @@ def read_wishes(wishes: dict[str, Any]) -> dict[str, Any]:
 
 def build_request(settings: Settings, wishes: dict[str, Any]) -> AnswerRequest:
     """The request without its turns: what was asked for, and the settings for the rest."""
-    from lockhouse.core.answering import AnswerRequest, Sampling, left_open
+    from lockhouse.core.request import AnswerRequest, Sampling, left_open
 
     given = {**wishes, "context_length": wishes.get("ctx")}
 
@@ -262,8 +263,8 @@ def attach(prompt: str, files: tuple[Path, ...]) -> tuple[str, tuple[Image, ...]
 
 def _read_picture(path: Path) -> Image | None:
     """A picture that was named on the command line, nothing besides; None for any other file."""
-    from lockhouse.chat.picture_file import only_the_picture
-    from lockhouse.chat.pictures import MOST_BYTES, media_type_of, picture_of
+    from lockhouse.chat.image_metadata import only_the_picture
+    from lockhouse.chat.image_store import MOST_BYTES, media_type_of, picture_of
 
     try:
         if not path.is_file():
@@ -287,7 +288,7 @@ def read_tools(path: Path) -> tuple[Tool, ...]:
     """The tools in a JSON file: a list of functions, as chat completions take them or bare."""
     import msgspec
 
-    from lockhouse.core.answering import Tool
+    from lockhouse.core.messages import Tool
 
     text = read_text(path, "tools")
     try:

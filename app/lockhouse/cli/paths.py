@@ -5,13 +5,13 @@ from __future__ import annotations
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.door import Door, as_json, pass_door
+from lockhouse.cli.context import CliContext, as_json, pass_door
 
 
 @click.command(short_help="Show where everything is kept.")
 @as_json
 @pass_door
-def paths(door: Door, *, is_json: bool) -> None:
+def paths(door: CliContext, *, is_json: bool) -> None:
     """Show where everything is kept. Nothing is written anywhere else."""
     from lockhouse.places import paths_for
 

@@ -9,7 +9,7 @@ from typing import get_args
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.door import Door, as_json, pass_door
+from lockhouse.cli.context import CliContext, as_json, pass_door
 from lockhouse.cli.options import WholeNumber
 from lockhouse.core.errors import UsageMistake
 from lockhouse.gate.protocol import RecordKind
@@ -34,7 +34,7 @@ def records() -> None:
 @as_json
 @pass_door
 def list_records(
-    door: Door,
+    door: CliContext,
     words: tuple[str, ...],
     *,
     kinds: tuple[RecordKind, ...],
@@ -74,7 +74,7 @@ def list_records(
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @as_json
 @pass_door
-def prune(door: Door, *, days: int, yes: bool, is_json: bool) -> None:
+def prune(door: CliContext, *, days: int, yes: bool, is_json: bool) -> None:
     """Remove records older than so many days. That they were removed stays on record."""
     if not yes:
         if not sys.stdin.isatty():

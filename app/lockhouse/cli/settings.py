@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.door import Door, as_json, pass_door
+from lockhouse.cli.context import CliContext, as_json, pass_door
 
 if TYPE_CHECKING:
     from lockhouse.storage.settings import SettingsFile
@@ -22,7 +22,7 @@ def settings() -> None:
 @settings.command("list")
 @as_json
 @pass_door
-def list_settings(door: Door, *, is_json: bool) -> None:
+def list_settings(door: CliContext, *, is_json: bool) -> None:
     """List every setting with its value."""
     file = _file(door)
     values = file.load()
@@ -54,7 +54,7 @@ def list_settings(door: Door, *, is_json: bool) -> None:
 @click.argument("name")
 @as_json
 @pass_door
-def get_setting(door: Door, name: str, *, is_json: bool) -> None:
+def get_setting(door: CliContext, name: str, *, is_json: bool) -> None:
     """Print the value of one setting."""
     from lockhouse.storage.settings import field_named
 
@@ -71,7 +71,7 @@ def get_setting(door: Door, name: str, *, is_json: bool) -> None:
 @click.argument("value")
 @as_json
 @pass_door
-def set_setting(door: Door, name: str, value: str, *, is_json: bool) -> None:
+def set_setting(door: CliContext, name: str, value: str, *, is_json: bool) -> None:
     """Change one setting."""
     from lockhouse.storage.settings import field_named, parse
 
@@ -89,7 +89,7 @@ def set_setting(door: Door, name: str, value: str, *, is_json: bool) -> None:
             output.note("It takes effect when a model is next loaded.")
 
 
-def _file(door: Door) -> SettingsFile:
+def _file(door: CliContext) -> SettingsFile:
     from lockhouse.places import paths_for
     from lockhouse.storage.settings import SettingsFile
 

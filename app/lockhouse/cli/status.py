@@ -10,11 +10,11 @@ import msgspec
 
 from lockhouse import seal
 from lockhouse.cli import output
-from lockhouse.cli.door import Door, as_json, pass_door
+from lockhouse.cli.context import CliContext, as_json, pass_door
 from lockhouse.cli.gate import describe as describe_network
-from lockhouse.gate.brokers import Broker, Brokers
 from lockhouse.gate.network import Network, NetworkState
 from lockhouse.gate.proof import THIS_COMMAND, Proof, level_words, prove, summary
+from lockhouse.gate.running_brokers import Broker, Brokers
 
 if TYPE_CHECKING:
     from lockhouse.workspace import Workspace
@@ -32,7 +32,7 @@ SEAL_WORDS = {
 )
 @as_json
 @pass_door
-def status(door: Door, *, is_proof: bool, is_json: bool) -> None:
+def status(door: CliContext, *, is_proof: bool, is_json: bool) -> None:
     """Show whether anything could leave this machine, what is loaded, and the memory."""
     import psutil
 

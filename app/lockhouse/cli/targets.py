@@ -8,16 +8,16 @@ from urllib.parse import urlsplit
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.door import Door, as_json, pass_door
-from lockhouse.cli.leaving import use_session_key
+from lockhouse.cli.consent_prompt import use_session_key
+from lockhouse.cli.context import CliContext, as_json, pass_door
 from lockhouse.cli.options import key_option
 from lockhouse.core.errors import LockhouseError, NotFound, UsageMistake
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lockhouse.answer.remotes import EndpointHealth
-    from lockhouse.answer.targets import TargetInfo
+    from lockhouse.answer.remote_targets import EndpointHealth
+    from lockhouse.answer.target import TargetInfo
     from lockhouse.gate.providers import Provider
     from lockhouse.workspace import Workspace
 
@@ -37,7 +37,7 @@ def targets() -> None:
 @targets.command("list")
 @as_json
 @pass_door
-def list_targets(door: Door, *, is_json: bool) -> None:
+def list_targets(door: CliContext, *, is_json: bool) -> None:
     """List targets, the default one first; then the providers that could be used."""
     with door.workspace() as workspace:
         found = workspace.targets.list()
@@ -118,7 +118,7 @@ def _key_states(workspace: Workspace, providers: list[Provider]) -> dict[str, st
 @click.argument("name")
 @as_json
 @pass_door
-def hosts(door: Door, name: str, *, is_json: bool) -> None:
+def hosts(door: CliContext, name: str, *, is_json: bool) -> None:
     """Show the hosts of a provider: what has to be open for it, and who gets its key."""
     with door.workspace() as workspace:
         provider = workspace.providers.get(name)
@@ -147,7 +147,7 @@ def hosts(door: Door, name: str, *, is_json: bool) -> None:
 @as_json
 @pass_door
 def add(
-    door: Door,
+    door: CliContext,
     *,
     name: str,
     urls: tuple[str, ...],
@@ -203,7 +203,7 @@ def add(
 @click.argument("name")
 @as_json
 @pass_door
-def remove(door: Door, name: str, *, is_json: bool) -> None:
+def remove(door: CliContext, name: str, *, is_json: bool) -> None:
     """Forget a server, its models and what was allowed. Its key stays in the keyring."""
     with door.workspace() as workspace:
         workspace.providers.remove(name)
@@ -218,7 +218,7 @@ def remove(door: Door, name: str, *, is_json: bool) -> None:
 @click.argument("provider")
 @as_json
 @pass_door
-def allow(door: Door, provider: str, *, is_json: bool) -> None:
+def allow(door: CliContext, provider: str, *, is_json: bool) -> None:
     """Let questions go to PROVIDER without being asked each time."""
     with door.workspace() as workspace:
         found = workspace.providers.get(provider)
@@ -236,7 +236,7 @@ def allow(door: Door, provider: str, *, is_json: bool) -> None:
 @click.argument("provider")
 @as_json
 @pass_door
-def forbid(door: Door, provider: str, *, is_json: bool) -> None:
+def forbid(door: CliContext, provider: str, *, is_json: bool) -> None:
     """Ask again before anything goes to PROVIDER."""
     with door.workspace() as workspace:
         workspace.providers.get(provider)
@@ -256,7 +256,9 @@ def forbid(door: Door, provider: str, *, is_json: bool) -> None:
 @key_option
 @as_json
 @pass_door
-def models(door: Door, provider: str, *, refresh: bool, asks_key: bool, is_json: bool) -> None:
+def models(
+    door: CliContext, provider: str, *, refresh: bool, asks_key: bool, is_json: bool
+) -> None:
     """List the models of PROVIDER; those in use first."""
     if asks_key and not refresh:
         raise UsageMistake("Only --refresh asks the server, so only then can it take a key.")
@@ -301,7 +303,7 @@ def models(door: Door, provider: str, *, refresh: bool, asks_key: bool, is_json:
 @click.option("--not", "is_off", is_flag=True, help="Take them away instead.")
 @as_json
 @pass_door
-def use(door: Door, names: tuple[str, ...], *, is_off: bool, is_json: bool) -> None:
+def use(door: CliContext, names: tuple[str, ...], *, is_off: bool, is_json: bool) -> None:
     """Put models of a provider among the targets."""
     with door.workspace() as workspace:
         wanted = []
@@ -329,7 +331,7 @@ def use(door: Door, names: tuple[str, ...], *, is_off: bool, is_json: bool) -> N
 @key_option
 @as_json
 @pass_door
-def check(door: Door, name: str | None, *, asks_key: bool, is_json: bool) -> int:
+def check(door: CliContext, name: str | None, *, asks_key: bool, is_json: bool) -> int:
     """Ask servers whether they are there, and how fast: one, or all of your own."""
     if asks_key and not name:
         raise UsageMistake(

@@ -17,9 +17,9 @@ from pathlib import Path
 import msgspec
 
 from lockhouse import processes
-from lockhouse.core.decoding import decoded
 from lockhouse.core.errors import EngineCrashed
-from lockhouse.engine import death, protocol
+from lockhouse.core.json_decoding import decoded
+from lockhouse.engine import exit_status, protocol
 
 _TIME_LIMIT_S = 120
 
@@ -95,7 +95,7 @@ class EngineCheckup:
                     features=said["features"],
                 )
             tail = run.stderr.decode("utf-8", "replace")[-2000:]
-            problem = said.get("problem") or death.explain(run.returncode, tail).message
+            problem = said.get("problem") or exit_status.explain(run.returncode, tail).message
         return Verdict(key, works=False, extra_buffers=False, problem=problem)
 
 

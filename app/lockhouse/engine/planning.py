@@ -23,7 +23,6 @@ from typing import IO
 import msgspec
 
 from lockhouse import processes
-from lockhouse.core.decoding import decoded, decoder_of
 from lockhouse.core.errors import (
     EngineCrashed,
     InvalidInput,
@@ -31,7 +30,8 @@ from lockhouse.core.errors import (
     UsageMistake,
     from_wire,
 )
-from lockhouse.engine import death, protocol
+from lockhouse.core.json_decoding import decoded, decoder_of
+from lockhouse.engine import exit_status, protocol
 from lockhouse.engine.protocol import KvType, LoadSettings
 
 _ANSWER_LIMIT_S = 20.0
@@ -293,7 +293,7 @@ class _Child:
         self._log.seek(0, os.SEEK_END)
         self._log.seek(max(0, self._log.tell() - _LOG_TAIL_BYTES))
         tail = self._log.read().decode("utf-8", "replace")
-        cause = death.explain(self._process.returncode or 0, tail)
+        cause = exit_status.explain(self._process.returncode or 0, tail)
         return EngineCrashed(
             f"Planning ended early. {cause.message}", hint=cause.hint, code="planner_crashed"
         )

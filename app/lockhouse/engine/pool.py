@@ -23,11 +23,12 @@ from pathlib import Path
 import msgspec
 
 from lockhouse import processes
-from lockhouse.core.answering import AnswerRequest, Event, Failed, Finished, Notice, Text
-from lockhouse.core.cancelling import CancelToken
-from lockhouse.core.decoding import decoded
+from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import EngineCrashed, InvalidInput, LockhouseError, NoRoom, from_wire
-from lockhouse.engine import death, protocol
+from lockhouse.core.events import Event, Failed, Finished, Notice, Text
+from lockhouse.core.json_decoding import decoded
+from lockhouse.core.request import AnswerRequest
+from lockhouse.engine import exit_status, protocol
 from lockhouse.engine.protocol import (
     EngineRecord,
     EngineSpec,
@@ -419,7 +420,7 @@ class EnginePool:
             return EngineCrashed("The engine has ended.", code="engine_retired")
         return_code = record.return_code if record else None
         tail = record.log_tail if record else ""
-        cause = death.explain(return_code, tail)
+        cause = exit_status.explain(return_code, tail)
         crash = EngineCrashed(cause.message, hint=cause.hint, code=f"engine_{cause.cause}")
         crash.add_note(tail)
         return crash
@@ -454,7 +455,7 @@ class EnginePool:
                     recent.append(record)
         if len(recent) >= _LOOP_CRASHES and spec.settings != spec.settings.safer():
             last = max(recent, key=lambda record: record.ended_at)
-            cause = death.explain(last.return_code, last.log_tail)
+            cause = exit_status.explain(last.return_code, last.log_tail)
             raise EngineCrashed(
                 f"This model's engine ended {len(recent)} times in two minutes. {cause.message}",
                 hint="Try it with safer settings, or choose another model.",

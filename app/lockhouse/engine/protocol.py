@@ -19,8 +19,9 @@ from typing import Literal
 
 import msgspec
 
-from lockhouse.core.answering import AnswerRequest, EngineBuild, Event
-from lockhouse.core.decoding import decoder_of
+from lockhouse.core.events import EngineBuild, Event
+from lockhouse.core.json_decoding import decoder_of
+from lockhouse.core.request import AnswerRequest
 from lockhouse.seal import Probe
 
 VERSION = 1

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import LockhouseError
-from lockhouse.gate.door import Gate
+from lockhouse.gate.client import GateClient
+from lockhouse.gate.hub_references import Reference, parse_reference
 from lockhouse.gate.hub_requests import (
     Capability,
     CardRead,
@@ -32,7 +33,6 @@ from lockhouse.gate.hub_requests import (
     SpeedLimited,
     StartRead,
 )
-from lockhouse.gate.references import Reference, parse_reference
 
 __all__ = ["Hub", "HubFile", "HubModel", "HubRepo", "Reference", "parse_reference"]
 
@@ -40,7 +40,7 @@ __all__ = ["Hub", "HubFile", "HubModel", "HubRepo", "Reference", "parse_referenc
 class Hub:
     """The hub that the environment names. Usable from several threads."""
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: GateClient) -> None:
         self._gate = gate
 
     @property

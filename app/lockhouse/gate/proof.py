@@ -24,7 +24,7 @@ from lockhouse.seal import Probe
 
 if TYPE_CHECKING:
     from lockhouse.engine.pool import EnginePool
-    from lockhouse.gate.door import Gate
+    from lockhouse.gate.client import GateClient
 
 ProofLevel = Literal["kernel", "sandbox", "python", "none"]
 
@@ -78,7 +78,7 @@ class Proof(msgspec.Struct, frozen=True):
 
 
 def prove(
-    gate: Gate | None = None,
+    gate: GateClient | None = None,
     engines: EnginePool | None = None,
     *,
     process: str = THIS_WINDOW,
@@ -169,7 +169,7 @@ def _tried_elsewhere(kind: str) -> list[Probe]:
 
 
 def _prove_broker(
-    gate: Gate | None, rows: list[Attempt], missing: list[str], notes: list[str]
+    gate: GateClient | None, rows: list[Attempt], missing: list[str], notes: list[str]
 ) -> None:
     if gate is None or not gate.is_open:
         notes.append(_IDLE if gate is not None and gate.has_broker else _NO_BROKER)
@@ -184,7 +184,7 @@ def _prove_broker(
     ]
 
 
-def _note(gate: Gate, proof: Proof, process: str) -> None:
+def _note(gate: GateClient, proof: Proof, process: str) -> None:
     try:
         gate.note("proved", purpose=process, outcome=summary(proof))
     except StorageError:  # what was found out is told all the same

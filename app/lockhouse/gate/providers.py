@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from lockhouse.bundled import resource
-from lockhouse.core.decoding import decoded
 from lockhouse.core.errors import NotFound, UsageMistake
+from lockhouse.core.json_decoding import decoded
 from lockhouse.gate.network import host_pattern, is_near, split_url
 from lockhouse.storage.connection import migrations_named
 

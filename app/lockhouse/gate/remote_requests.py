@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
-from lockhouse.core.answering import Notice, Reasoning, Text, ToolCall, Usage
+from lockhouse.core.events import Notice, Reasoning, Text, Usage
+from lockhouse.core.messages import ToolCall
 from lockhouse.gate.providers import DialectName
 
 

@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 from lockhouse.bundled import resource
-from lockhouse.core.decoding import decoded
+from lockhouse.core.json_decoding import decoded
 
 
 class Form(msgspec.Struct, frozen=True):

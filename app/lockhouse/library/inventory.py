@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from lockhouse.core.decoding import decoded
 from lockhouse.core.errors import StorageError
+from lockhouse.core.json_decoding import decoded
 from lockhouse.library.model_info import Facts, Speed
-from lockhouse.library.naming import unique_name
+from lockhouse.library.model_names import unique_name
 from lockhouse.storage.connection import migrations_named
 from lockhouse.storage.database import Database
 

@@ -17,16 +17,16 @@ from typing import Final
 
 import msgspec
 
-from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import InvalidInput, NotFound, UsageMistake
-from lockhouse.library.bringing import Meter, Progress, hash_file, hash_metered, sweep
-from lockhouse.library.differences import differences
-from lockhouse.library.equal import hash_some, uncompared
+from lockhouse.library.deduplication import hash_some, uncompared
+from lockhouse.library.external_stores import Seen
+from lockhouse.library.file_copy import Meter, Progress, hash_file, hash_metered, sweep
 from lockhouse.library.folders import Finder, Folders
 from lockhouse.library.gguf import GgufHeader, read_header
-from lockhouse.library.importing import Importer
+from lockhouse.library.importer import Importer
 from lockhouse.library.inventory import Inventory, Stamp
-from lockhouse.library.listing import Copy, Listed, Listing
+from lockhouse.library.model_diff import differences
 from lockhouse.library.model_info import (
     OWN,
     Difference,
@@ -42,13 +42,13 @@ from lockhouse.library.model_info import (
     Source,
     Verification,
 )
-from lockhouse.library.naming import slug
-from lockhouse.library.others import Seen
-from lockhouse.library.owners import found_folders
+from lockhouse.library.model_names import slug
 from lockhouse.library.profiles import Profiles
 from lockhouse.library.relocation import Relocator
 from lockhouse.library.removal import Remover
 from lockhouse.library.revisions import RevisionRow, Revisions, named, shown_as
+from lockhouse.library.scanner import Copy, Listed, Listing
+from lockhouse.library.store_locations import found_folders
 from lockhouse.storage.database import Database
 
 _MIN_PREFIX: Final = 6

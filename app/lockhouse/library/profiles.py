@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from lockhouse.core.answering import AnswerRequest, Sampling
-from lockhouse.core.decoding import decoded
 from lockhouse.core.errors import NotFound, UsageMistake
+from lockhouse.core.json_decoding import decoded
+from lockhouse.core.request import AnswerRequest, Sampling
 from lockhouse.library.inventory import key_of
 from lockhouse.library.model_info import LoadChoice, Profile
-from lockhouse.library.naming import slug
+from lockhouse.library.model_names import slug
 from lockhouse.storage.database import Database
 from lockhouse.storage.settings import field_named
 

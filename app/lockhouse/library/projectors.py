@@ -15,7 +15,7 @@ from typing import Final
 from lockhouse.core.errors import LockhouseError
 from lockhouse.library.gguf import GgufHeader, read_header
 from lockhouse.library.model_info import Facts
-from lockhouse.library.naming import plain_name
+from lockhouse.library.model_names import plain_name
 
 _MARK: Final = re.compile(r"[-._]?mmproj[-._]?|[-._]vision$", re.IGNORECASE)
 _SAYS_NOTHING: Final = ("model", "vision", "projector", "model-f16", "model-f32", "model-bf16")

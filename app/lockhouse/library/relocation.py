@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import InvalidInput, LockhouseError, UsageMistake
-from lockhouse.library.bringing import (
+from lockhouse.library.file_copy import (
     Meter,
     Progress,
     check_room,

@@ -13,9 +13,9 @@ from pathlib import Path
 from lockhouse.core.errors import InvalidInput, UsageMistake
 from lockhouse.library.folders import Folders
 from lockhouse.library.inventory import Inventory
-from lockhouse.library.listing import Listed
 from lockhouse.library.model_info import Removal
 from lockhouse.library.revisions import Revisions
+from lockhouse.library.scanner import Listed
 
 _GB = 1e9
 

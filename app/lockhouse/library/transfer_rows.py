@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import msgspec
 
 from lockhouse import processes
-from lockhouse.core.decoding import decoded
 from lockhouse.core.errors import InvalidInput, NotFound
+from lockhouse.core.json_decoding import decoded
 from lockhouse.gate.hub import HubFile, HubRepo
 from lockhouse.storage.connection import migrations_named
 from lockhouse.storage.database import Database
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import sqlite_utils
 
 State = Literal["waiting", "downloading", "checking", "paused", "failed", "done"]
-Wish = Literal["", "pause", "cancel"]
+SendOptions = Literal["", "pause", "cancel"]
 ACTIVE: Final = ("downloading", "checking")
 _COLUMNS: Final = (
     "id, repo, files, label, state, wish, position, problem, hint, code, destination, verified,"
@@ -92,7 +92,7 @@ class Row(msgspec.Struct, frozen=True):
     files: tuple[HubFile, ...]
     label: str
     state: State
-    wish: Wish
+    wish: SendOptions
     position: int
     problem: str
     hint: str
@@ -193,7 +193,7 @@ class TransferRows:
         with self._database.write() as database:
             database.execute(f"UPDATE transfers SET {names} WHERE id = ?", [*values, id])  # noqa: S608
 
-    def wish_of(self, id: str) -> Wish | None:  # noqa: A002
+    def wish_of(self, id: str) -> SendOptions | None:  # noqa: A002
         """What somebody wants of the owner; None when the row is gone."""
         row = (
             self._database.read()

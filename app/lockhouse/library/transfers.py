@@ -19,7 +19,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import (
     Cancelled,
     LockhouseError,
@@ -27,12 +27,12 @@ from lockhouse.core.errors import (
     StorageError,
     UsageMistake,
 )
-from lockhouse.gate.door import CUT_OFF
+from lockhouse.gate.client import CUT_OFF
 from lockhouse.gate.hub import Hub, HubFile, HubRepo
-from lockhouse.library.carrying import Carrier
-from lockhouse.library.downloading import Patience
+from lockhouse.library.file_download import Patience
 from lockhouse.library.models import Models
-from lockhouse.library.transfer_rows import ACTIVE, Row, State, TransferRows, Wish
+from lockhouse.library.transfer_rows import ACTIVE, Row, SendOptions, State, TransferRows
+from lockhouse.library.transfer_worker import TransferWorker
 from lockhouse.storage.database import Database
 
 TransferState = State
@@ -143,7 +143,7 @@ class Transfers:
         self._hub = hub
         self._reaches_hub = reaches_hub or (lambda: hub.is_open)
         self._rows = TransferRows(database)
-        self._carrier = Carrier(self._rows, hub, models, folder, patience or Patience())
+        self._carrier = TransferWorker(self._rows, hub, models, folder, patience or Patience())
         self._running: dict[str, _Running] = {}
         self._unwritten: dict[str, LockhouseError] = {}  # ends that the database did not take
         self._lock = threading.RLock()
@@ -395,7 +395,7 @@ class Transfers:
             return
         running.told_at, running.told_checking = now, running.checking
         with suppress(StorageError):  # the download itself can do without it
-            wish: Wish | None = self._rows.wish_of(id)
+            wish: SendOptions | None = self._rows.wish_of(id)
             if wish is None or wish:
                 running.stop(wish or "cancel")
                 return

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockhouse.core.errors import StorageError
-from lockhouse.storage.failures import disk_full, refused
+from lockhouse.storage.storage_errors import disk_full, refused
 
 if TYPE_CHECKING:
     from sqlite3 import Connection

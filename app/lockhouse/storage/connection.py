@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 import sqlcipher3.dbapi2 as sqlcipher
 
 from lockhouse.core.errors import StorageError
-from lockhouse.storage.failures import disk_full, read_only
+from lockhouse.storage.storage_errors import disk_full, read_only
 
 if TYPE_CHECKING:
     from sqlite3 import Connection

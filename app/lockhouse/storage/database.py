@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from lockhouse.core.errors import StorageError
 from lockhouse.storage.backups import Backups
 from lockhouse.storage.connection import BUSY_TIMEOUT_S, connect, wrapped
-from lockhouse.storage.failures import read_only, refused
+from lockhouse.storage.storage_errors import read_only, refused
 
 if TYPE_CHECKING:
     from sqlite3 import Connection

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from lockhouse.core.errors import UsageMistake
-from lockhouse.storage.failures import refused
+from lockhouse.storage.storage_errors import refused
 
 Value = str | int | float | bool
 

@@ -20,27 +20,27 @@ from lockhouse import processes, seal
 from lockhouse.core.errors import LockhouseError, StorageError
 from lockhouse.storage.settings import Settings
 from lockhouse.ui.chat.controller import ChatController
-from lockhouse.ui.chat.elsewhere import Elsewhere
-from lockhouse.ui.chat.listing import ListController
+from lockhouse.ui.chat.elsewhere import RemoteAccess
+from lockhouse.ui.chat.list_controller import ListController
 from lockhouse.ui.chat.page import ChatPage
 from lockhouse.ui.chat.values import AnswerEnded
 from lockhouse.ui.crash_window import CrashCatcher
 from lockhouse.ui.jobs import Jobs, ignore
-from lockhouse.ui.machine import Machine, MachineState
+from lockhouse.ui.machine_monitor import Machine, MachineState
 from lockhouse.ui.main_window import MainWindow
 from lockhouse.ui.models.controller import ModelsController
 from lockhouse.ui.models.memory import MemoryController
 from lockhouse.ui.models.transfer_controller import TransferController
 from lockhouse.ui.models.transfer_rows import downloads_words
 from lockhouse.ui.models.values import Shelf
-from lockhouse.ui.network import NetworkView, NetworkWatch
+from lockhouse.ui.network_monitor import NetworkView, NetworkWatch
 from lockhouse.ui.pages import Controllers, Pages
 from lockhouse.ui.provider_watch import ProviderWatch
 from lockhouse.ui.remedies import NoRoomHelp
 from lockhouse.ui.settings.store import SettingsStore
 from lockhouse.ui.settings.watch import SettingsWatch
 from lockhouse.ui.starter_cards import StarterCards
-from lockhouse.ui.starting import (
+from lockhouse.ui.startup import (
     FirstPaint,
     home_of,
     make_application,
@@ -83,7 +83,7 @@ class App(QObject):
             workspace.turns,
             workspace.targets,
             self.settings,
-            Elsewhere(workspace),
+            RemoteAccess(workspace),
             self.jobs,
             self,
         )

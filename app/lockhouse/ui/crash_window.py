@@ -12,8 +12,8 @@ from PySide6.QtCore import QObject, Signal, qVersion
 from PySide6.QtWidgets import QApplication, QDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from lockhouse import seal
-from lockhouse.ui.parts import label, push_button
-from lockhouse.ui.surfaces import details_box
+from lockhouse.ui.error_views import details_box
+from lockhouse.ui.frame_parts import label, push_button
 from lockhouse.ui.theme import Theme
 
 

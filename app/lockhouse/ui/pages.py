@@ -16,11 +16,11 @@ from PySide6.QtWidgets import QWidget
 import lockhouse
 from lockhouse.gate.records import Records
 from lockhouse.ui.jobs import Jobs, ignore
-from lockhouse.ui.machine import Machine
+from lockhouse.ui.machine_monitor import Machine
 from lockhouse.ui.models.controller import ModelsController
 from lockhouse.ui.models.memory import MemoryController
 from lockhouse.ui.models.transfer_controller import TransferController
-from lockhouse.ui.network import NetworkWatch
+from lockhouse.ui.network_monitor import NetworkWatch
 from lockhouse.ui.settings.places import About, Place
 from lockhouse.ui.settings.store import SettingsStore
 from lockhouse.ui.theme import Theme
@@ -184,12 +184,14 @@ class Pages(QObject):
         self.gate.providers.with_rows(lambda rows: self._show_door(rows, wanted))
 
     def _show_door(self, rows: tuple[ProviderRow, ...], wanted: str) -> None:
-        from lockhouse.ui.gate.doors import ways_of
-        from lockhouse.ui.seal_dialog import DoorDialog
+        from lockhouse.ui.gate.network_permissions import ways_of
+        from lockhouse.ui.network_access_dialog import NetworkAccessDialog
 
         network = self._controllers.network
         ways = ways_of(rows, network.hub_names())
-        dialog = DoorDialog(self._theme, network.view, ways, wanted=wanted, parent=self.over)
+        dialog = NetworkAccessDialog(
+            self._theme, network.view, ways, wanted=wanted, parent=self.over
+        )
         dialog.allow_wanted.connect(
             lambda far, near, leave: network.open_to(
                 far, near, then=self.quit_wanted.emit if leave else None

@@ -10,11 +10,11 @@ import psutil
 from PySide6.QtWidgets import QWidget
 
 from lockhouse.answer.local import LocalTargets
-from lockhouse.core.answering import Failed
+from lockhouse.core.events import Failed
 from lockhouse.library.gguf import LoadShape, largest_context, read_header
+from lockhouse.ui.error_views import ChoiceDialog
 from lockhouse.ui.jobs import Jobs, ignore
 from lockhouse.ui.settings.store import SettingsStore
-from lockhouse.ui.surfaces import ChoiceDialog
 from lockhouse.ui.theme import Theme
 
 _MARGIN_BYTES = 512 << 20

@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
-from lockhouse.ui.parts import label, push_button
+from lockhouse.ui.frame_parts import label, push_button
 from lockhouse.ui.shortcuts import OTHER_KEYS, SHORTCUTS
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import KeyCap

@@ -8,11 +8,11 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QWidget
 
 from lockhouse.seal import SealLevel
-from lockhouse.ui import wording
+from lockhouse.ui import formatting
 from lockhouse.ui.chat.values import AnswerEnded, RunState
-from lockhouse.ui.machine import MachineState
-from lockhouse.ui.network import NetworkView
-from lockhouse.ui.parts import label, make_menu
+from lockhouse.ui.frame_parts import label, make_menu
+from lockhouse.ui.machine_monitor import MachineState
+from lockhouse.ui.network_monitor import NetworkView
 from lockhouse.ui.theme import Theme, repolish
 from lockhouse.ui.widgets import Meter
 
@@ -105,7 +105,7 @@ class StatusBar(QFrame):
         closed = self._level == "kernel" and not view.is_open
         words = SEAL_WORDS[self._level]
         if view.is_open:
-            sent = wording.size(view.bytes_out)
+            sent = formatting.size(view.bytes_out)
             words = f"Open to {view.place}, {sent} sent"
         elif view.opens_next:
             words = "Sealed, open after a new start"
@@ -136,7 +136,7 @@ class StatusBar(QFrame):
         """Loaded models and memory."""
         loaded = state.engines
         self._has_models = bool(loaded)
-        memory = wording.size(sum(one.memory_bytes for one in loaded))
+        memory = formatting.size(sum(one.memory_bytes for one in loaded))
         if not loaded:
             words = "No model loaded"
         elif len(loaded) == 1:
@@ -151,7 +151,7 @@ class StatusBar(QFrame):
         total = state.memory_total_bytes
         used = state.memory_used_bytes
         self._memory_part.setVisible(total > 0)
-        shown = f"{wording.gigabytes(used)} of {total / 1e9:.0f} GB"
+        shown = f"{formatting.gigabytes(used)} of {total / 1e9:.0f} GB"
         self._memory.set_amount(used, total, shown)
 
     def show_progress(self, run: RunState) -> None:
@@ -169,7 +169,7 @@ class StatusBar(QFrame):
 
     def _show_speed(self) -> None:
         self._speed_part.setVisible(bool(self._rates))
-        self._speed.setText(wording.speed(sum(self._rates.values())))
+        self._speed.setText(formatting.speed(sum(self._rates.values())))
 
     def _show_model_menu(self) -> None:
         menu = make_menu(self)

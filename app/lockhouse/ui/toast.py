@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QEvent, QObject, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
 
-from lockhouse.ui.parts import icon_button, label, push_button
+from lockhouse.ui.frame_parts import icon_button, label, push_button
 from lockhouse.ui.theme import Theme
 
 _SHOWN_MS = 5000

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from lockhouse.core.decoding import decoded
+from lockhouse.core.json_decoding import decoded
 
 
 class WindowState(msgspec.Struct, frozen=True):

@@ -11,9 +11,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from lockhouse.answer.targets import TargetInfo
+from lockhouse.answer.target import TargetInfo
 from lockhouse.chat.conversations import Conversations, Provenance
-from lockhouse.core.answering import Failed, Finished, Usage
+from lockhouse.core.events import Failed, Finished, Usage
 from lockhouse.storage.database import Database
 
 TINY = TargetInfo("tiny", "local", title="Tiny 1B", sha256="ab" * 32)

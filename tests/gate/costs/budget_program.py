@@ -10,8 +10,8 @@ import sys
 from decimal import Decimal
 from pathlib import Path
 
-from lockhouse.core.answering import Usage
 from lockhouse.core.errors import PolicyRefused
+from lockhouse.core.events import Usage
 from lockhouse.gate.costs.budget import Budget
 from lockhouse.gate.costs.prices import PriceList
 from lockhouse.gate.costs.values import Limits

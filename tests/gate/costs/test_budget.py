@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockhouse.core.answering import Usage
 from lockhouse.core.errors import PolicyRefused
+from lockhouse.core.events import Usage
 from lockhouse.gate.costs.budget import Budget, Reservation, limits_of
-from lockhouse.gate.costs.counting import ADDED_TOKENS
 from lockhouse.gate.costs.prices import PriceList
+from lockhouse.gate.costs.token_estimates import ADDED_TOKENS
 from lockhouse.gate.costs.values import Limits, Price
 from lockhouse.storage.database import Database
 from lockhouse.storage.settings import Settings

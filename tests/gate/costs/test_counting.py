@@ -11,11 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockhouse.core.answering import AnswerRequest, Image, Tool, Turn
+from lockhouse.core.messages import Image, Tool, Turn
+from lockhouse.core.request import AnswerRequest
 from lockhouse.engine.process.model import Model, Vocabulary
 from lockhouse.engine.process.native import load_model
 from lockhouse.engine.protocol import LoadSettings
-from lockhouse.gate.costs.counting import ADDED_FOR_TOOLS, ADDED_TOKENS, MOST_PER_IMAGE, measure
+from lockhouse.gate.costs.token_estimates import (
+    ADDED_FOR_TOOLS,
+    ADDED_TOKENS,
+    MOST_PER_IMAGE,
+    measure,
+)
 from lockhouse.gate.dialects import dialect
 from lockhouse.gate.providers import DialectName, Provider
 from lockhouse.library.starter import starter_model

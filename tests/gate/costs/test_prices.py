@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lockhouse.core.answering import Usage
+from lockhouse.core.events import Usage
 from lockhouse.gate.costs.prices import PriceList, cost, most
 from lockhouse.gate.costs.values import Price, PriceTier, in_dollars
 from lockhouse.gate.providers import Provider

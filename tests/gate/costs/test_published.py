@@ -17,7 +17,7 @@ import pytest
 
 from lockhouse.gate.costs.prices import PriceList, cost
 from lockhouse.gate.dialects import dialect
-from lockhouse.gate.dialects.refusals import Recipient
+from lockhouse.gate.dialects.provider_errors import Recipient
 from lockhouse.gate.providers import DialectName, presets
 from lockhouse.gate.remote_requests import Answered
 

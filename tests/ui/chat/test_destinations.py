@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from lockhouse.answer.targets import TargetInfo
+from lockhouse.answer.target import TargetInfo
 from lockhouse.ui.chat.destinations import Choice, Destination, choices
 from lockhouse.ui.outbound.values import Obstacle
 

@@ -10,12 +10,12 @@ from PySide6.QtCore import QPoint
 from PySide6.QtWidgets import QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
-from lockhouse.answer.targets import TargetInfo
+from lockhouse.answer.target import TargetInfo
 from lockhouse.chat.conversations import Message
 from lockhouse.chat.values import Provenance
-from lockhouse.core.answering import Cost, Failed, Finished, Timing, Usage
+from lockhouse.core.events import Cost, Failed, Finished, Timing, Usage
 from lockhouse.ui.chat.details_panel import DetailsPanel
-from lockhouse.ui.chat.reading import Fact, facts_of, to_transcript
+from lockhouse.ui.chat.provenance import Fact, facts_of, to_transcript
 from lockhouse.ui.theme import Theme
 
 API = TargetInfo(

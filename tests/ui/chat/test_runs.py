@@ -10,8 +10,8 @@ from pytestqt.qtbot import QtBot
 
 from lockhouse.chat.conversations import Message
 from lockhouse.chat.turns import TurnEvent, TurnStarted
-from lockhouse.core.answering import Finished, Notice, Reasoning, StartOver, Text
-from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.cancellation import CancelToken
+from lockhouse.core.events import Finished, Notice, Reasoning, StartOver, Text
 from lockhouse.ui.chat.runs import Runs
 from lockhouse.ui.chat.values import AnswerGrew, Note, RunState
 from lockhouse.ui.jobs import Jobs

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lockhouse.gate import launching
+from lockhouse.gate import broker_launch
 from lockhouse.gate.network import Network
 from lockhouse.gate.providers import Provider
 from lockhouse.places import paths_for
@@ -48,7 +48,7 @@ def start_open(
     def start(hosts: tuple[str, ...], providers: tuple[Provider, ...] = ()) -> Window:
         paths = paths_for(home)
         Network(paths.network).open((), lan_hosts=hosts)
-        launching.start_broker(paths.network, paths.run, paths.logs)
+        broker_launch.start_broker(paths.network, paths.run, paths.logs)
 
         def prepare(workspace: object) -> None:
             for provider in providers:
@@ -57,9 +57,9 @@ def start_open(
         return open_window(home, prepare=prepare)
 
     yield start
-    for channel in launching._started:
+    for channel in broker_launch._started:
         channel.close()
-    launching._started.clear()
+    broker_launch._started.clear()
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lockhouse.answer.remotes import EndpointHealth
-from lockhouse.core.answering import AnswerRequest
-from lockhouse.core.cancelling import CancelToken
+from lockhouse.answer.remote_targets import EndpointHealth
+from lockhouse.core.cancellation import CancelToken
+from lockhouse.core.request import AnswerRequest
 from lockhouse.gate.network import Network
 from lockhouse.gate.providers import Provider
 from lockhouse.places import paths_for

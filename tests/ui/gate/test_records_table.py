@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 from lockhouse.gate.protocol import Record
 from lockhouse.gate.providers import Providers
 from lockhouse.gate.records import RecordFilter, Records
-from lockhouse.gate.sent import Sent
+from lockhouse.gate.sent_requests import Sent
 from lockhouse.storage.database import Database
 from lockhouse.ui.gate.record_cells import elided_host
 from lockhouse.ui.gate.records_card import RecordsCard

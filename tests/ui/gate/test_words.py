@@ -11,7 +11,7 @@ from lockhouse.gate.records import Session
 from lockhouse.ui.gate import words
 from lockhouse.ui.gate.banner import sentence
 from lockhouse.ui.gate.values import Told
-from lockhouse.ui.network import NetworkView
+from lockhouse.ui.network_monitor import NetworkView
 
 NOW = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
 SEALED_AT = "2026-11-22T10:12:00.000+00:00"

@@ -20,7 +20,7 @@ from lockhouse.ui.markdown import (
     plain_text,
 )
 from lockhouse.ui.markdown.mathtext import readable
-from lockhouse.ui.markdown.reading import host_of, read_segment
+from lockhouse.ui.markdown.parser import host_of, read_segment
 
 ANSWER = """## Two costs dominate
 

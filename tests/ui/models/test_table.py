@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from lockhouse.library.model_info import ModelInfo, Place
-from lockhouse.ui.models.shelf_view import ShelfView
+from lockhouse.ui.models.installed_view import InstalledView
 from lockhouse.ui.models.table import (
     FIT,
     FOLDER,
@@ -127,8 +127,8 @@ def test_qt_finds_no_fault_with_the_model(table: ModelTable) -> None:
     assert tester.model() is table
 
 
-def shown(theme: Theme, qtbot: QtBot, models: tuple[ModelInfo, ...] = MODELS) -> ShelfView:
-    view = ShelfView(theme)
+def shown(theme: Theme, qtbot: QtBot, models: tuple[ModelInfo, ...] = MODELS) -> InstalledView:
+    view = InstalledView(theme)
     qtbot.addWidget(view)
     view.resize(900, 500)
     view.show_shelf(Shelf(models, (), make_rows(models, {}, NOW)))

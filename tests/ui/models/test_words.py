@@ -28,7 +28,7 @@ from lockhouse.ui.models.memory_panel import MemoryPanel
 from lockhouse.ui.models.transfer_rows import amount_words, downloads_words
 from lockhouse.ui.models.transfers_view import sealed_words
 from lockhouse.ui.models.values import MemoryNeed
-from lockhouse.ui.network import NetworkView
+from lockhouse.ui.network_monitor import NetworkView
 from lockhouse.ui.theme import Theme
 
 GB = 1_000_000_000

@@ -9,7 +9,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
-from lockhouse.core.answering import Cost
+from lockhouse.core.events import Cost
 from lockhouse.gate.costs.values import Estimate, Limits, Price
 from lockhouse.gate.outbound import Outbound
 from lockhouse.ui.outbound.sheet import OutboundSheet

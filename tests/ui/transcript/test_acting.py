@@ -12,7 +12,7 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from lockhouse.ui.transcript import TranscriptAction, TranscriptView
-from lockhouse.ui.transcript.editing import EditBox
+from lockhouse.ui.transcript.edit_box import EditBox
 from tests.ui.transcript.reader import (
     answer,
     button,

@@ -19,7 +19,7 @@ from pytestqt.qtbot import QtBot
 
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.transcript import TranscriptAction, TranscriptMessage, TranscriptView
-from lockhouse.ui.transcript.documents import SealedDocument
+from lockhouse.ui.transcript.block_document import SealedDocument
 from lockhouse.ui.transcript.parts import CodePart, TextPart, save_text
 from tests.ui.transcript.reader import (
     answer,

@@ -8,7 +8,7 @@ from PySide6.QtGui import QImage, QPainter
 
 from lockhouse.ui.markdown import MarkdownStream, parse
 from lockhouse.ui.theme import Theme
-from lockhouse.ui.transcript.documents import BlockDocument
+from lockhouse.ui.transcript.block_document import BlockDocument
 from lockhouse.ui.transcript.styles import Styles
 
 TABLE = """| name | what | size |

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lockhouse.ui.transcript.speaking import Sentences
+from lockhouse.ui.transcript.screen_reader import Sentences
 
 TEXT = """## Two costs
 

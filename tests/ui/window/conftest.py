@@ -10,7 +10,7 @@ import pytest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from lockhouse.gate import launching
+from lockhouse.gate import broker_launch
 from lockhouse.gate.network import Network
 from lockhouse.gate.providers import Provider
 from lockhouse.ui.app import build
@@ -123,11 +123,11 @@ def open_home(home: Path, server: RemoteServer) -> Iterator[Path]:
     """A home that is open for the loopback provider and nobody else."""
     paths = paths_for(home)
     Network(paths.network).open([server.host])
-    launching.start_broker(paths.network, paths.run, paths.logs)
+    broker_launch.start_broker(paths.network, paths.run, paths.logs)
     yield home
-    for channel in launching._started:
+    for channel in broker_launch._started:
         channel.close()
-    launching._started.clear()
+    broker_launch._started.clear()
 
 
 @pytest.fixture

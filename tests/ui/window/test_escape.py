@@ -8,7 +8,7 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QApplication, QLineEdit
 
-from lockhouse.ui.transcript.editing import EditBox
+from lockhouse.ui.transcript.edit_box import EditBox
 from lockhouse.workspace import Workspace
 from tests.ui.window.driving import OpenWindow, Window
 

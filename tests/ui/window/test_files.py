@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt
 
-from lockhouse.chat.attached import Attachment, with_attachments
+from lockhouse.chat.text_attachments import Attachment, with_attachments
 from lockhouse.ui.transcript.parts import CodePart
 from lockhouse.workspace import Workspace
 from tests.ui.window.driving import OpenWindow, Window

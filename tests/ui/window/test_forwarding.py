@@ -10,7 +10,7 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
-from lockhouse.chat.attached import Attachment
+from lockhouse.chat.text_attachments import Attachment
 from lockhouse.gate.providers import Provider
 from lockhouse.ui.transcript.files import Thumbnail
 from tests.remote.replies import Fault

@@ -172,7 +172,7 @@ def test_what_another_program_writes_appears(three: Window) -> None:
 
 
 def test_chats_are_imported_and_told(three: Window, tmp_path: Path) -> None:
-    from lockhouse.chat.transfer import export
+    from lockhouse.chat.import_export import export
 
     beta = _named(three, "Beta")
     text = export(three.workspace.conversations, beta.id, "json")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtWidgets import QDialog, QLabel, QPushButton, QWidget
 
-from lockhouse.gate import launching
+from lockhouse.gate import broker_launch
 from lockhouse.gate.network import Network
 from lockhouse.library.model_info import LoadChoice
 from lockhouse.library.starter import starter_model
@@ -63,11 +63,11 @@ def open_home(home: Path, hub: HubServer) -> Iterator[Path]:
     """A home whose network is open to the loopback hub, with the broker that a start brings."""
     paths = paths_for(home)
     Network(paths.network).open(hub.hosts, endpoint=hub.url)
-    launching.start_broker(paths.network, paths.run, paths.logs)
+    broker_launch.start_broker(paths.network, paths.run, paths.logs)
     yield home
-    for channel in launching._started:
+    for channel in broker_launch._started:
         channel.close()
-    launching._started.clear()
+    broker_launch._started.clear()
 
 
 def test_the_memory_bar_is_what_llama_cpp_plans_and_follows_the_choice(window: Window) -> None:

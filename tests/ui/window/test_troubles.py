@@ -13,12 +13,12 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication, QLabel, QPlainTextEdit
 from pytestqt.qtbot import QtBot
 
-from lockhouse.answer.targets import TargetInfo
+from lockhouse.answer.target import TargetInfo
 from lockhouse.core.errors import StorageError
 from lockhouse.ui.app import run
 from lockhouse.ui.crash_window import CrashCatcher
-from lockhouse.ui.starting import tell_storage_error
-from lockhouse.ui.surfaces import BannerStack, ChoiceDialog
+from lockhouse.ui.error_views import BannerStack, ChoiceDialog
+from lockhouse.ui.startup import tell_storage_error
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.transcript.values import TranscriptAction
 from lockhouse.workspace import Workspace, open_workspace

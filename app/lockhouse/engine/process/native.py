@@ -19,8 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lockhouse.core.answering import EngineBuild
 from lockhouse.core.errors import InvalidInput
+from lockhouse.core.events import EngineBuild
 from lockhouse.engine.protocol import LoadSettings
 
 _LOG_LINES = 40

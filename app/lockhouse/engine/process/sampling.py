@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lockhouse.core.answering import Sampling
 from lockhouse.core.errors import InvalidInput
+from lockhouse.core.request import Sampling
 from lockhouse.engine.process.model import Logits, Vocabulary
 from lockhouse.engine.process.native import as_c_string, lib, why
 

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lockhouse.core.answering import EngineBuild, FinishReason, Notice
 from lockhouse.core.errors import EngineCrashed, InvalidInput, LockhouseError
-from lockhouse.engine.process.answering import Job, common_prefix
+from lockhouse.core.events import EngineBuild, FinishReason, Notice
+from lockhouse.engine.process.chat_templates import Prompt
+from lockhouse.engine.process.generation import Job, common_prefix
 from lockhouse.engine.process.model import Context, Model
 from lockhouse.engine.process.native import why
-from lockhouse.engine.process.templates import Prompt
-from lockhouse.engine.process.threads import ThreadGovernor
+from lockhouse.engine.process.thread_governor import ThreadGovernor
 
 _WORTH_KEEPING = 0.5  # share of a sequence that must match before it is cut back
 _WORTH_COPYING = 16  # tokens

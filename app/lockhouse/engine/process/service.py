@@ -22,17 +22,18 @@ import msgspec
 import psutil
 
 from lockhouse import processes, seal
-from lockhouse.core.answering import AnswerRequest, EngineBuild, Event, Failed, LoadProgress, Notice
 from lockhouse.core.errors import EngineCrashed, InvalidInput, LockhouseError, NoRoom
+from lockhouse.core.events import EngineBuild, Event, Failed, LoadProgress, Notice
+from lockhouse.core.request import AnswerRequest
 from lockhouse.engine import protocol
+from lockhouse.engine.process.chat_templates import Prompt, PromptBuilder, Renderer
+from lockhouse.engine.process.event_writer import EventWriter
 from lockhouse.engine.process.native import build, load_model, start_backend
-from lockhouse.engine.process.outbox import Outbox
-from lockhouse.engine.process.templates import Prompt, PromptBuilder, Renderer
-from lockhouse.engine.process.threads import ThreadGovernor
+from lockhouse.engine.process.thread_governor import ThreadGovernor
 from lockhouse.engine.protocol import EngineStatus, StartOrder, TokenCount
 
 if TYPE_CHECKING:  # these need numpy, which is imported while the model loads
-    from lockhouse.engine.process.answering import Job
+    from lockhouse.engine.process.generation import Job
     from lockhouse.engine.process.scheduler import Scheduler
 
 _DEFAULT_CONTEXT = 8192
@@ -186,7 +187,7 @@ class Service:
                 self._quiet.notify_all()
 
     def _answer(self, connection: Connection, request: AnswerRequest) -> None:
-        outbox = Outbox(connection)
+        outbox = EventWriter(connection)
         job: Job | None = None
         try:
             started = time.perf_counter()
@@ -245,7 +246,7 @@ class Service:
             raise InvalidInput("There is nothing to answer.", hint="Write something first.")
         for notice in prompt.notices:
             send(notice)
-        from lockhouse.engine.process.answering import Job
+        from lockhouse.engine.process.generation import Job
 
         return Job(request, prompt, self._vocabulary, send, submitted_at=started)
 

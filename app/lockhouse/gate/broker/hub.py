@@ -15,7 +15,8 @@ from urllib.parse import quote
 import msgspec
 
 from lockhouse.core.errors import NotFound
-from lockhouse.gate.dialects.refusals import retry_after_s
+from lockhouse.gate.dialects.provider_errors import retry_after_s
+from lockhouse.gate.hub_references import is_repo, is_safe_file
 from lockhouse.gate.hub_requests import (
     CardRead,
     CheckHubKey,
@@ -32,7 +33,6 @@ from lockhouse.gate.hub_requests import (
     StartRead,
 )
 from lockhouse.gate.protocol import Done, RemoteFailure
-from lockhouse.gate.references import is_repo, is_safe_file
 
 if TYPE_CHECKING:
     import httpx2

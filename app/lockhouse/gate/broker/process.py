@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockhouse import processes, seal
-from lockhouse.gate.broker.lookout import Lookout
-from lockhouse.gate.brokers import Broker, Brokers
+from lockhouse.gate.broker.policy_source import PolicySource
 from lockhouse.gate.channel import Channel
 from lockhouse.gate.network import Network, reachable_ports
+from lockhouse.gate.running_brokers import Broker, Brokers
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -60,7 +60,7 @@ def run_broker(arguments: list[str]) -> int:
             return 0
         reached = reachable_ports(state)
         by_kernel = seal.landlock_version() >= seal.LANDLOCK_WITH_PORTS
-        lookout = Lookout(network_file, state, ports=reached if by_kernel else None)
+        lookout = PolicySource(network_file, state, ports=reached if by_kernel else None)
         _prepare_libraries()
         if not _confine(reached, record.parent) and broker.confined:
             sys.stderr.write("the kernel has Landlock and refused it: nothing is done\n")
@@ -76,7 +76,7 @@ def run_broker(arguments: list[str]) -> int:
     os._exit(0)  # operations that still run end with their connections
 
 
-def _serve(channel: Channel, lookout: Lookout) -> None:
+def _serve(channel: Channel, lookout: PolicySource) -> None:
     while True:
         try:
             connection, files = channel.take()

@@ -18,18 +18,18 @@ from typing import Any
 import httpx2
 import msgspec
 
-from lockhouse.core.decoding import decoded
 from lockhouse.core.errors import Cancelled, LockhouseError, StorageError, UsageMistake
+from lockhouse.core.json_decoding import decoded
 from lockhouse.gate import hub_requests, keys, remote_requests
 from lockhouse.gate import protocol as wire
-from lockhouse.gate.broker import answering, failures, fetching, hub, limits
+from lockhouse.gate.broker import answer_stream, hub, network_errors, range_download, self_test
 from lockhouse.gate.broker import operation as operations
+from lockhouse.gate.broker.event_writer import EventWriter
 from lockhouse.gate.broker.guard import Guard
-from lockhouse.gate.broker.lookout import Lookout
 from lockhouse.gate.broker.operation import Operation
-from lockhouse.gate.broker.outlet import Outlet
+from lockhouse.gate.broker.policy_source import PolicySource
 from lockhouse.gate.broker.transport import GuardedTransport, TellingTransport, make_client
-from lockhouse.gate.forgetting import overwrite_freed_memory
+from lockhouse.gate.memory_scrub import overwrite_freed_memory
 from lockhouse.gate.network import HUB_ENDPOINT, NetworkState, hosts_of
 
 _PROGRESS_S = 0.1
@@ -123,7 +123,7 @@ class BrokerContext:
         """The same response when its status is below 400; raises RemoteFailure otherwise."""
         if response.status_code < 400:
             return response
-        raise failures.for_status(response.status_code, response.headers, response.url.host)
+        raise network_errors.for_status(response.status_code, response.headers, response.url.host)
 
 
 Handler = Callable[[Any, BrokerContext], Generator[msgspec.Struct | None, None, msgspec.Struct]]
@@ -166,17 +166,17 @@ def use_key(
 HANDLERS: dict[type[msgspec.Struct], Handler] = {
     wire.Reach: reach,
     wire.UseKey: use_key,
-    wire.ProveLimits: limits.prove,
+    wire.ProveLimits: self_test.prove,
     hub_requests.SearchHub: hub.search,
     hub_requests.ReadRepo: hub.read_repo,
     hub_requests.ReadCard: hub.read_card,
     hub_requests.CheckHubKey: hub.check_key,
     hub_requests.ReadStart: hub.read_start,
-    hub_requests.FetchFile: fetching.fetch,
-    hub_requests.LimitSpeed: fetching.limit_speed,
-    remote_requests.SendAnswerRequest: answering.send_answer_request,
-    remote_requests.ListModels: answering.list_models,
-    remote_requests.CountPrompt: answering.count_prompt,
+    hub_requests.FetchFile: range_download.fetch,
+    hub_requests.LimitSpeed: range_download.limit_speed,
+    remote_requests.SendAnswerRequest: answer_stream.send_answer_request,
+    remote_requests.ListModels: answer_stream.list_models,
+    remote_requests.CountPrompt: answer_stream.count_prompt,
 }
 
 
@@ -193,7 +193,7 @@ _writing_over = threading.Lock()
 _transport: list[tuple[NetworkState, GuardedTransport]] = []  # one pool, as long as nothing changes
 
 
-def _look(lookout: Lookout, files: list[int]) -> tuple[Guard, GuardedTransport]:
+def _look(lookout: PolicySource, files: list[int]) -> tuple[Guard, GuardedTransport]:
     """What is in force now, by the first of the files; the others are the operation's."""
     if not files:
         raise UsageMistake("The state of the network was not handed over.")
@@ -205,7 +205,7 @@ def _look(lookout: Lookout, files: list[int]) -> tuple[Guard, GuardedTransport]:
         return guard, _transport[0][1]
 
 
-def serve(connection: Connection, files: list[int], lookout: Lookout) -> None:
+def serve(connection: Connection, files: list[int], lookout: PolicySource) -> None:
     """Carry out the operation at the other end of ``connection``, then wait until it is closed.
 
     Runs in a thread of its own; a second one carries the operation out, while this one listens
@@ -217,7 +217,7 @@ def serve(connection: Connection, files: list[int], lookout: Lookout) -> None:
         connection.close()
         _close(files)
         return
-    outlet = Outlet(connection)
+    outlet = EventWriter(connection)
     try:
         guard, transport = _look(lookout, files)
     except LockhouseError as error:
@@ -253,7 +253,7 @@ def _write_over_keys() -> None:
 
 
 def _carry_out(
-    call: wire.Call, operation: Operation, context: BrokerContext, outlet: Outlet
+    call: wire.Call, operation: Operation, context: BrokerContext, outlet: EventWriter
 ) -> None:
     failure: wire.Failure | None = _BUG
     try:
@@ -262,8 +262,8 @@ def _carry_out(
         failure = None
     except Cancelled:
         failure = _CANCELLED
-    except failures.KNOWN as error:
-        known = failures.told(error)
+    except network_errors.KNOWN as error:
+        known = network_errors.told(error)
         if operation.cancelled:  # what a connection that was cut looks like
             failure = _CANCELLED
         elif known is None:
@@ -284,7 +284,7 @@ def _with_locked_keyring(failure: wire.Failure, context: BrokerContext) -> wire.
 
 
 def _handle(
-    call: wire.Call, operation: Operation, context: BrokerContext, outlet: Outlet
+    call: wire.Call, operation: Operation, context: BrokerContext, outlet: EventWriter
 ) -> msgspec.Struct:
     if call.version != wire.VERSION or call.name not in _named():
         raise UsageMistake(

@@ -16,11 +16,11 @@ import httpcore2
 import httpx2
 
 from lockhouse.core.errors import Cancelled, LockhouseError, NetworkRefused, UsageMistake
-from lockhouse.gate.broker import failures
+from lockhouse.gate.broker import network_errors
 from lockhouse.gate.broker import operation as operations
 from lockhouse.gate.broker.guard import Guard
+from lockhouse.gate.broker.guarded_network import Network
 from lockhouse.gate.broker.operation import Exchange, Operation
-from lockhouse.gate.broker.streams import Network
 from lockhouse.gate.network import host_pattern
 from lockhouse.gate.protocol import RemoteFailure
 
@@ -224,7 +224,7 @@ def _same(error: BaseException, request: httpx2.Request) -> BaseException:
 
 def _told(error: BaseException, request: httpx2.Request) -> BaseException:
     same = _same(error, request)
-    return (failures.told(same) if same is not error else None) or same
+    return (network_errors.told(same) if same is not error else None) or same
 
 
 def _as_listed(host: str, port: int) -> str:
@@ -247,7 +247,7 @@ def _key_elsewhere(name: str) -> NetworkRefused:
 def _outcome(error: BaseException) -> str:
     if isinstance(error, Cancelled | GeneratorExit):
         return "cancelled"
-    known = failures.told(error)
+    known = network_errors.told(error)
     return known.code if known is not None else "bug"
 
 

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lockhouse.core.answering import Cost, Usage
 from lockhouse.core.errors import PolicyRefused
-from lockhouse.gate.costs.counting import Measured, measure
+from lockhouse.core.events import Cost, Usage
 from lockhouse.gate.costs.prices import PER_TOKENS, PriceList, cost, most
 from lockhouse.gate.costs.spending import Entry, SpendingTable, Subject
+from lockhouse.gate.costs.token_estimates import Measured, measure
 from lockhouse.gate.costs.values import Estimate, Limits, Price, Spent, Total, in_dollars
 from lockhouse.gate.providers import Provider
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from lockhouse.core.answering import Cost, Usage
+from lockhouse.core.events import Cost, Usage
 from lockhouse.gate.costs.values import OwnPrice, Price, PriceTier, Snapshot
 from lockhouse.storage.connection import migrations_named
 

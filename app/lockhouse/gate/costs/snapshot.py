@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from lockhouse.bundled import resource
-from lockhouse.core.decoding import decoded
+from lockhouse.core.json_decoding import decoded
 from lockhouse.gate.costs.values import Price, PriceTier, Snapshot
 
 # "claude-opus-4-5-20251101" and "gpt-5.2-20251211": some name the day with dashes, others without.

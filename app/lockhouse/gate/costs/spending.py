@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from lockhouse.core.answering import Usage
+from lockhouse.core.events import Usage
 from lockhouse.gate.costs.values import Spent, Total
 from lockhouse.storage.connection import migrations_named
 

@@ -6,7 +6,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 import msgspec
 
-from lockhouse.core.answering import Cost
+from lockhouse.core.events import Cost
 
 
 class PriceTier(msgspec.Struct, frozen=True):

@@ -10,8 +10,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Protocol
 
-from lockhouse.core.answering import AnswerRequest
-from lockhouse.gate.dialects.refusals import Recipient
+from lockhouse.core.request import AnswerRequest
+from lockhouse.gate.dialects.provider_errors import Recipient
 from lockhouse.gate.providers import DialectName, Provider
 from lockhouse.gate.remote_requests import Answered, ListedModel, RemoteEvent
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
-from lockhouse.core.answering import Reasoning, Text, ToolCall, Usage
+from lockhouse.core.events import Reasoning, Text, Usage
+from lockhouse.core.messages import ToolCall
 from lockhouse.gate.dialects.counts import Told, count
-from lockhouse.gate.dialects.refusals import (
+from lockhouse.gate.dialects.provider_errors import (
     UNREADABLE,
     Recipient,
     bad_stream,

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from lockhouse.core.answering import AnswerRequest, Image, Turn
-from lockhouse.core.decoding import decoded
 from lockhouse.core.errors import InvalidInput
+from lockhouse.core.json_decoding import decoded
+from lockhouse.core.messages import Image, Turn
+from lockhouse.core.request import AnswerRequest
 from lockhouse.gate.providers import Provider
 
 Fields = dict[str, object]

@@ -7,8 +7,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from lockhouse.core.answering import AnswerRequest, Turn
-from lockhouse.core.decoding import decoded
+from lockhouse.core.json_decoding import decoded
+from lockhouse.core.messages import Turn
+from lockhouse.core.request import AnswerRequest
 from lockhouse.gate.dialects.bodies import (
     Fields,
     alternating,
@@ -20,7 +21,7 @@ from lockhouse.gate.dialects.bodies import (
     written,
 )
 from lockhouse.gate.dialects.gemini_stream import Reader
-from lockhouse.gate.dialects.refusals import UNREADABLE, Recipient, no_list
+from lockhouse.gate.dialects.provider_errors import UNREADABLE, Recipient, no_list
 from lockhouse.gate.providers import Provider
 from lockhouse.gate.remote_requests import ListedModel
 

@@ -6,8 +6,9 @@ what is counted, and what their lists of models tell.
 
 from __future__ import annotations
 
-from lockhouse.core.answering import AnswerRequest, Turn
 from lockhouse.core.errors import InvalidInput
+from lockhouse.core.messages import Turn
+from lockhouse.core.request import AnswerRequest
 from lockhouse.gate.dialects.bodies import (
     Fields,
     base64_of,
@@ -19,7 +20,7 @@ from lockhouse.gate.dialects.bodies import (
 )
 from lockhouse.gate.dialects.openai_lists import listed
 from lockhouse.gate.dialects.openai_stream import Reader
-from lockhouse.gate.dialects.refusals import Recipient
+from lockhouse.gate.dialects.provider_errors import Recipient
 from lockhouse.gate.providers import Provider
 from lockhouse.gate.remote_requests import ListedModel
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from lockhouse.gate.dialects.refusals import UNREADABLE, no_list
+from lockhouse.gate.dialects.provider_errors import UNREADABLE, no_list
 from lockhouse.gate.remote_requests import ListedModel
 
 # Parts of the names of models that answer no chat, where the list does not say it.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from lockhouse.ui.chat.controller import ChatController
 from lockhouse.ui.chat.forward_view import ForwardView
-from lockhouse.ui.chat.thread import Thread
+from lockhouse.ui.chat.transcript_model import TranscriptModel
 from lockhouse.ui.outbound.words import host_name
 from lockhouse.ui.transcript.values import TranscriptAction
 
@@ -20,7 +20,7 @@ class Acting:
         self,
         chat: ChatController,
         forward: ForwardView,
-        thread: Thread,
+        thread: TranscriptModel,
         *,
         say: Callable[[str], None],
         show_details: Callable[[str], None],

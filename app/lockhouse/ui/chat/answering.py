@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from lockhouse.answer.everything import AllTargets
+from lockhouse.answer.registry import TargetRegistry
 from lockhouse.chat.conversations import Conversation, Conversations
+from lockhouse.chat.outbox import Unsent
 from lockhouse.chat.turns import TurnEvent, Turns
-from lockhouse.chat.waiting import Unsent
-from lockhouse.core.answering import AnswerRequest, Failed, Image
-from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import LockhouseError, NotFound
-from lockhouse.ui.chat.asking import request_for
+from lockhouse.core.events import Failed
+from lockhouse.core.messages import Image
+from lockhouse.core.request import AnswerRequest
 from lockhouse.ui.chat.forwarding import Answerer
+from lockhouse.ui.chat.outbox import Waiting
+from lockhouse.ui.chat.parameters import request_for
 from lockhouse.ui.chat.runs import TurnFactory
 from lockhouse.ui.chat.values import (
     AnswerEnded,
@@ -31,7 +34,6 @@ from lockhouse.ui.chat.values import (
     QueueState,
     Refused,
 )
-from lockhouse.ui.chat.waiting import Waiting
 from lockhouse.ui.jobs import Jobs
 from lockhouse.ui.settings.store import SettingsStore
 
@@ -54,7 +56,7 @@ class Answering(QObject):
         chat: ChatController,
         conversations: Conversations,
         turns: Turns,
-        targets: AllTargets,
+        targets: TargetRegistry,
         settings: SettingsStore,
         jobs: Jobs,
     ) -> None:

@@ -7,8 +7,8 @@ from PySide6.QtCore import QObject
 from lockhouse.ui.chat.controller import ChatController
 from lockhouse.ui.chat.details_panel import DetailsPanel
 from lockhouse.ui.chat.page_head import PageHead
-from lockhouse.ui.chat.reading import facts_of
-from lockhouse.ui.chat.thread import Thread
+from lockhouse.ui.chat.provenance import facts_of
+from lockhouse.ui.chat.transcript_model import TranscriptModel
 from lockhouse.ui.settings.store import SettingsStore
 from lockhouse.ui.three_columns import ThreeColumns
 
@@ -19,7 +19,7 @@ class Aside(QObject):
     def __init__(
         self,
         chat: ChatController,
-        thread: Thread,
+        thread: TranscriptModel,
         settings: SettingsStore,
         panel: DetailsPanel,
         columns: ThreeColumns,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lockhouse.chat.attached import Attachment
+from lockhouse.chat.text_attachments import Attachment
 from lockhouse.core.errors import InvalidInput
 
 MAX_FILE_BYTES = 400_000

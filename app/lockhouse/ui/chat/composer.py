@@ -10,10 +10,10 @@ from PySide6.QtGui import QImage, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from lockhouse import seal
-from lockhouse.answer.targets import TargetInfo
-from lockhouse.chat.attached import Attachment, attached, with_attachments
-from lockhouse.core.answering import Image
+from lockhouse.answer.target import TargetInfo
+from lockhouse.chat.text_attachments import Attachment, attached, with_attachments
 from lockhouse.core.errors import InvalidInput, LockhouseError
+from lockhouse.core.messages import Image
 from lockhouse.ui.chat.attachments import read_attachment
 from lockhouse.ui.chat.composer_edit import ComposerEdit
 from lockhouse.ui.chat.composer_parts import (
@@ -27,10 +27,10 @@ from lockhouse.ui.chat.destinations import Destination, mark_words
 from lockhouse.ui.chat.pictures import MAX_PICTURES, Ready, is_picture, make_ready
 from lockhouse.ui.chat.target_popup import TargetPopup
 from lockhouse.ui.chat.values import QueueState
+from lockhouse.ui.choice_button import PickerButton
 from lockhouse.ui.flow_layout import FlowLayout
+from lockhouse.ui.frame_parts import icon_button
 from lockhouse.ui.outbound.words import host_name, leaves
-from lockhouse.ui.parts import icon_button
-from lockhouse.ui.picker import PickerButton
 from lockhouse.ui.theme import Theme, repolish
 
 _CHARACTERS_PER_TOKEN = 3.6  # for the meter only; the engine counts exactly when it reads

@@ -23,10 +23,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lockhouse.ui import wording
+from lockhouse.ui import formatting
 from lockhouse.ui.chat.pictures import Ready
+from lockhouse.ui.frame_parts import icon_button, label, push_button
 from lockhouse.ui.outbound.values import WAY_WORDS, WayOn
-from lockhouse.ui.parts import icon_button, label, push_button
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Meter
 
@@ -106,7 +106,7 @@ class ContextMeter(Meter):
     def show_use(self, used: int, total: int, *, cut_oldest: bool = False) -> None:
         """Tokens used by what would be sent now, of the whole context."""
         self.setVisible(total > 0)
-        self.set_amount(used, total, f"{wording.tokens(used)} of {wording.tokens(total)}")
+        self.set_amount(used, total, f"{formatting.tokens(used)} of {formatting.tokens(total)}")
         sentence = f"Context: about {used:,} of {total:,} tokens are used."
         if total and used >= total:
             sentence += f" About {used - total:,} tokens too many: "

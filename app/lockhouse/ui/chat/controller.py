@@ -14,14 +14,14 @@ import msgspec
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 
-from lockhouse.answer.everything import AllTargets
+from lockhouse.answer.registry import TargetRegistry
 from lockhouse.chat.conversations import Conversation, Conversations, Message
 from lockhouse.chat.turns import Turns
-from lockhouse.core.answering import Image
 from lockhouse.core.errors import LockhouseError, NotFound
+from lockhouse.core.messages import Image
 from lockhouse.ui.chat.answering import Answering
-from lockhouse.ui.chat.elsewhere import Elsewhere
-from lockhouse.ui.chat.exporting import Exporting
+from lockhouse.ui.chat.elsewhere import RemoteAccess
+from lockhouse.ui.chat.export import Export
 from lockhouse.ui.chat.forwarding import Forwarding
 from lockhouse.ui.chat.pictures import Pictures, Ready
 from lockhouse.ui.chat.runs import Runs
@@ -50,9 +50,9 @@ class ChatController(QObject):
         self,
         conversations: Conversations,
         turns: Turns,
-        targets: AllTargets,
+        targets: TargetRegistry,
         settings: SettingsStore,
-        elsewhere: Elsewhere,
+        elsewhere: RemoteAccess,
         jobs: Jobs,
         parent: QObject | None = None,
     ) -> None:
@@ -61,7 +61,7 @@ class ChatController(QObject):
         self._settings = settings
         self._jobs = jobs
         self.runs = Runs(jobs, self)
-        self.exporting = Exporting(conversations, jobs, self)
+        self.exporting = Export(conversations, jobs, self)
         self.pictures = Pictures(jobs, self)
         self.forwarding = Forwarding(elsewhere, jobs, self)
         self.forwarding.failed.connect(self.fail)

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from lockhouse.answer.targets import TargetInfo
-from lockhouse.ui import wording
+from lockhouse.answer.target import TargetInfo
+from lockhouse.ui import formatting
 from lockhouse.ui.outbound.values import WAY_WORDS, Obstacle, WayOn
 from lockhouse.ui.outbound.words import HERE, host_name, leaves
 
@@ -68,8 +68,8 @@ def price_words(info: TargetInfo) -> str:
     """What a million tokens cost, in and out."""
     if info.input_price is None or info.output_price is None:
         return "" if info.kind != "api" else "price not known"
-    per_in = wording.price(info.input_price, info.currency)
-    return f"{per_in} in, {wording.price(info.output_price, info.currency)} out"
+    per_in = formatting.price(info.input_price, info.currency)
+    return f"{per_in} in, {formatting.price(info.output_price, info.currency)} out"
 
 
 def mark_words(info: TargetInfo) -> str:

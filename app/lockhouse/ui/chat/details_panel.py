@@ -15,8 +15,8 @@ from PySide6.QtWidgets import (
 )
 
 from lockhouse.ui.chat.prompt_panel import PromptPanel
-from lockhouse.ui.chat.reading import Fact, FactGroup
-from lockhouse.ui.parts import hairline, icon_button, label, push_button
+from lockhouse.ui.chat.provenance import Fact, FactGroup
+from lockhouse.ui.frame_parts import hairline, icon_button, label, push_button
 from lockhouse.ui.theme import Theme, tokens
 from lockhouse.ui.widgets import SegmentedControl
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QObject, QTimer
 
 from lockhouse.chat.conversations import Conversation
-from lockhouse.core.answering import Image
+from lockhouse.core.messages import Image
 from lockhouse.ui.chat.composer import Composer
 from lockhouse.ui.chat.controller import ChatController
 from lockhouse.ui.chat.pictures import Ready

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lockhouse.answer.remote import RemoteTarget, info_of
-from lockhouse.answer.targets import Target, TargetInfo
-from lockhouse.core.answering import AnswerRequest
+from lockhouse.answer.target import Target, TargetInfo
 from lockhouse.core.errors import LockhouseError
+from lockhouse.core.request import AnswerRequest
 from lockhouse.gate.outbound import Outbound
 from lockhouse.gate.providers import Provider
-from lockhouse.gate.sent import SentRequest
+from lockhouse.gate.sent_requests import SentRequest
 from lockhouse.ui.chat.destinations import Destination
 from lockhouse.ui.outbound.values import Obstacle, Shown
 from lockhouse.ui.outbound.words import Money
@@ -27,7 +27,7 @@ _CLOSED = {  # one line under what is typed: the gate's own words are about its 
 }
 
 
-class Elsewhere:
+class RemoteAccess:
     """Providers, what they need, what would be sent to them and what was."""
 
     def __init__(self, workspace: Workspace) -> None:

@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QWidget
 
-from lockhouse.ui.parts import icon_button, label
+from lockhouse.ui.frame_parts import icon_button, label
 from lockhouse.ui.theme import Theme
 
 

@@ -8,10 +8,10 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
 from lockhouse import seal
-from lockhouse.ui import wording
+from lockhouse.ui import formatting
 from lockhouse.ui.chat.cards import CardButton, CardRow, IconTile
+from lockhouse.ui.frame_parts import hairline, label, push_button
 from lockhouse.ui.models.words import fit_pill
-from lockhouse.ui.parts import hairline, label, push_button
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Pill
 
@@ -235,7 +235,7 @@ class FirstStart(QScrollArea):
         grid.addWidget(label(model.title, role="medium"), at, 1)
         grid.addWidget(label(model.detail, ink="2"), at, 2)
         right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-        grid.addWidget(label(wording.size(model.size_bytes), ink="2"), at, 3, right)
+        grid.addWidget(label(formatting.size(model.size_bytes), ink="2"), at, 3, right)
         left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
         if model.fit:
             word, icon, tone = fit_pill(model.fit)
@@ -286,10 +286,10 @@ class FirstStart(QScrollArea):
 
 
 def _figures(model: ModelCard) -> str:
-    size = wording.size(model.size_bytes)
+    size = formatting.size(model.size_bytes)
     if not model.memory_bytes:
         return f"{size}."
-    return f"{size}, uses {wording.size(model.memory_bytes)} of memory."
+    return f"{size}, uses {formatting.size(model.memory_bytes)} of memory."
 
 
 class EmptyChat(QWidget):

@@ -11,25 +11,25 @@ from PySide6.QtCore import QObject, QPoint, QRect, QSize, QTimer, Signal
 from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QApplication, QWidget
 
-from lockhouse.answer.targets import TargetInfo
-from lockhouse.chat.attached import Attachment, attached
+from lockhouse.answer.target import TargetInfo
 from lockhouse.chat.conversations import Message
-from lockhouse.core.answering import AnswerRequest
+from lockhouse.chat.text_attachments import Attachment, attached
 from lockhouse.core.errors import LockhouseError
-from lockhouse.gate.sent import SentRequest
+from lockhouse.core.request import AnswerRequest
+from lockhouse.gate.sent_requests import SentRequest
 from lockhouse.ui.chat.composer import Composer
 from lockhouse.ui.chat.controller import ChatController
 from lockhouse.ui.chat.destinations import Destination
-from lockhouse.ui.chat.forwarding import Passage
+from lockhouse.ui.chat.forwarding import SendIntent
 from lockhouse.ui.chat.page_head import PageHead
 from lockhouse.ui.chat.target_popup import TargetPopup
-from lockhouse.ui.chat.thread import Thread
+from lockhouse.ui.chat.transcript_model import TranscriptModel
 from lockhouse.ui.jobs import JobHandle
-from lockhouse.ui.network import NetworkView
+from lockhouse.ui.network_monitor import NetworkView
 from lockhouse.ui.outbound import words
 from lockhouse.ui.outbound.sent_dialog import SentDialog
 from lockhouse.ui.outbound.sheet import OutboundSheet
-from lockhouse.ui.outbound.values import Shown, Wish
+from lockhouse.ui.outbound.values import SendOptions, Shown
 from lockhouse.ui.theme import Theme
 
 _ESTIMATE_PAUSE_MS = 350
@@ -46,7 +46,7 @@ class ForwardView(QObject):
         chat: ChatController,
         composer: Composer,
         head: PageHead,
-        thread: Thread,
+        thread: TranscriptModel,
         theme: Theme,
         over: QWidget,
     ) -> None:
@@ -166,7 +166,7 @@ class ForwardView(QObject):
             return
         tasks, opened = self._chat.tasks, self._chat.conversation
 
-        def draft(_wish: Wish) -> AnswerRequest:
+        def draft(_wish: SendOptions) -> AnswerRequest:
             return tasks.request(opened, text, images)
 
         self._chat.forwarding.estimate(found.info.name, draft)
@@ -180,7 +180,7 @@ class ForwardView(QObject):
 
     # -- the sheet --------------------------------------------------------------------------
 
-    def _open_sheet(self, passage: Passage) -> None:
+    def _open_sheet(self, passage: SendIntent) -> None:
         forwarding = self._chat.forwarding
         found = forwarding.destination(passage.target)
         title = (found.info.provider_title or found.info.name) if found else passage.target
@@ -188,7 +188,7 @@ class ForwardView(QObject):
         sheet = OutboundSheet(self._theme, title, passage.subject, self._over.window())
         waiting: list[JobHandle] = []
 
-        def prepare(wish: Wish) -> None:
+        def prepare(wish: SendOptions) -> None:
             for handle in waiting:
                 handle.cancel()
             waiting[:] = [forwarding.prepare(passage, wish, sheet.show_request, fail)]

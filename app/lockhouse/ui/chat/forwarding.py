@@ -12,22 +12,22 @@ from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QObject, Signal
 
-from lockhouse.answer.targets import Target
-from lockhouse.core.answering import AnswerRequest
+from lockhouse.answer.target import Target
 from lockhouse.core.errors import LockhouseError
+from lockhouse.core.request import AnswerRequest
 from lockhouse.gate.outbound import Outbound
-from lockhouse.gate.sent import SentRequest
+from lockhouse.gate.sent_requests import SentRequest
 from lockhouse.ui.chat.destinations import Destination
-from lockhouse.ui.chat.elsewhere import Elsewhere
+from lockhouse.ui.chat.elsewhere import RemoteAccess
 from lockhouse.ui.jobs import Failure, JobHandle, Jobs, ignore
-from lockhouse.ui.outbound.values import Shown, Subject, Wish
+from lockhouse.ui.outbound.values import SendOptions, Shown, Subject
 
 Answerer = Callable[[], str | Target]  # called on the thread of the answer
-Draft = Callable[[Wish], AnswerRequest]  # called on a job's thread
+Draft = Callable[[SendOptions], AnswerRequest]  # called on a job's thread
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class SendIntent:
     """Something that wants to go to a target. ``must_ask``: the sheet comes in any case.
 
     ``go`` starts the answer, by whoever answers; ``local`` is who answers on this machine, None
@@ -38,7 +38,7 @@ class Passage:
     target: str
     subject: Subject
     draft: Draft
-    go: Callable[[Answerer, Wish], None]
+    go: Callable[[Answerer, SendOptions], None]
     local: Answerer | None
     must_ask: bool = False
     is_seen: Callable[[], bool] = lambda: True
@@ -52,7 +52,7 @@ class Forwarding(QObject):
     estimated = Signal(str, object)  # target, and Shown or None where nothing can be told
     failed = Signal(object)  # LockhouseError
 
-    def __init__(self, elsewhere: Elsewhere, jobs: Jobs, parent: QObject | None = None) -> None:
+    def __init__(self, elsewhere: RemoteAccess, jobs: Jobs, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._elsewhere = elsewhere
         self._jobs = jobs
@@ -130,14 +130,14 @@ class Forwarding(QObject):
 
     # -- passing ----------------------------------------------------------------------------
 
-    def pass_on(self, passage: Passage) -> None:
+    def pass_on(self, passage: SendIntent) -> None:
         """Let it go, or show it first. What waits for an answer to that is not asked twice."""
         name = passage.target
         if not name:  # the default itself, and never whom the conversation goes to by then
-            passage.go(self._elsewhere.default, Wish())
+            passage.go(self._elsewhere.default, SendOptions())
             return
         if name in self.here:
-            passage.go(lambda: name, Wish())
+            passage.go(lambda: name, SendOptions())
             return
         if self._passing:
             return
@@ -150,7 +150,7 @@ class Forwarding(QObject):
             self._passing = False
             full_name, is_allowed = found
             if is_allowed:
-                passage.go(lambda: full_name, Wish())
+                passage.go(lambda: full_name, SendOptions())
             elif passage.is_seen():
                 self.sheet_wanted.emit(replace(passage, target=full_name))
 
@@ -162,7 +162,7 @@ class Forwarding(QObject):
         self._jobs.run_in_order(lambda: self._elsewhere.may_pass(name), take, fail)
 
     def prepare(
-        self, passage: Passage, wish: Wish, done: Callable[[Shown], None], failed: Failure
+        self, passage: SendIntent, wish: SendOptions, done: Callable[[Shown], None], failed: Failure
     ) -> JobHandle:
         """Make the exact request. Nothing is sent."""
 
@@ -172,7 +172,9 @@ class Forwarding(QObject):
 
         return self._jobs.run(work, done, failed)
 
-    def send(self, passage: Passage, wish: Wish, outbound: Outbound, *, always: bool) -> None:
+    def send(
+        self, passage: SendIntent, wish: SendOptions, outbound: Outbound, *, always: bool
+    ) -> None:
         """The person has seen this buffer and wants it sent."""
 
         def allowed(_: object) -> None:
@@ -185,7 +187,7 @@ class Forwarding(QObject):
         else:
             allowed(None)
 
-    def keep_local(self, passage: Passage, wish: Wish) -> None:
+    def keep_local(self, passage: SendIntent, wish: SendOptions) -> None:
         """The same, answered on this machine."""
         if passage.local is not None:
             passage.go(passage.local, wish)
@@ -197,7 +199,7 @@ class Forwarding(QObject):
         if self._estimate is not None:
             self._estimate.cancel()
         self._estimate = self._jobs.run(
-            lambda: self._elsewhere.estimated(target, draft(Wish())),
+            lambda: self._elsewhere.estimated(target, draft(SendOptions())),
             lambda shown: self.estimated.emit(target, shown),
             lambda _: self.estimated.emit(target, None),
         )

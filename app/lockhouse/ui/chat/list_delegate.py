@@ -8,7 +8,7 @@ from PySide6.QtCore import QAbstractItemModel, QObject, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QFont, QFontMetrics, QPainter, QPen
 from PySide6.QtWidgets import QLineEdit, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
-from lockhouse.ui import wording
+from lockhouse.ui import formatting
 from lockhouse.ui.chat.list_model import ROW, Index, Row
 from lockhouse.ui.chat.values import RunState
 from lockhouse.ui.theme import Theme
@@ -173,4 +173,4 @@ class ListDelegate(QStyledItemDelegate):
 
 def _progress_words(run: RunState) -> str:
     fraction = run.fraction
-    return "" if fraction is None else wording.percent(fraction)
+    return "" if fraction is None else formatting.percent(fraction)

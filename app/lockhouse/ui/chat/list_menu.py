@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 
 from PySide6.QtWidgets import QMenu, QWidget
 
-from lockhouse.ui import wording
+from lockhouse.ui import formatting
+from lockhouse.ui.chat.list_controller import ListController, conversations_of
 from lockhouse.ui.chat.list_model import Row
-from lockhouse.ui.chat.listing import ListController, conversations_of
 from lockhouse.ui.chat.values import Listing
-from lockhouse.ui.parts import ask_text, make_menu
+from lockhouse.ui.frame_parts import ask_text, make_menu
 from lockhouse.ui.theme import Theme
 
 
@@ -45,7 +45,7 @@ def fill_menu(
     )
     _add_folders(menu, parent, theme, controller, listing, ids, row)
     menu.addSeparator()
-    words = "Delete" if len(chosen) < 2 else f"Delete {wording.counted(len(chosen), 'chat')}"
+    words = "Delete" if len(chosen) < 2 else f"Delete {formatting.counted(len(chosen), 'chat')}"
     menu.addAction(theme.icon("trash-2"), words, lambda: controller.delete(ids)).setShortcut("Del")
     return menu
 

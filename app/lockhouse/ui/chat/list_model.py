@@ -13,7 +13,7 @@ from typing import Literal
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
 from lockhouse.chat.conversations import Conversation
-from lockhouse.ui import wording
+from lockhouse.ui import formatting
 from lockhouse.ui.chat.values import Listing, RunState
 
 Index = QModelIndex | QPersistentModelIndex
@@ -57,7 +57,7 @@ def rows_of(
             "chat",
             one.title or "New chat",
             one,
-            when=wording.short_time(one.updated_at, now),
+            when=formatting.short_time(one.updated_at, now),
             run=running.get(one.id),
             in_folder=in_folder,
         )
@@ -86,7 +86,7 @@ def rows_of(
     for one in rest:
         if one.folder_id in known:
             continue
-        heading = wording.day_group(one.updated_at, now)
+        heading = formatting.day_group(one.updated_at, now)
         if heading != group:
             group = heading
             rows.append(Row("head", heading))
@@ -186,7 +186,7 @@ class ListModel(QAbstractListModel):
     def _rebuild(self) -> None:
         if self._held:
             return
-        rows = rows_of(self._listing, wording.local_now(), folded=self._folded, runs=self._runs)
+        rows = rows_of(self._listing, formatting.local_now(), folded=self._folded, runs=self._runs)
         if rows == self._rows:
             return
         if [row.key for row in rows] == [row.key for row in self._rows]:
@@ -205,19 +205,21 @@ def _shown_of(run: RunState | None) -> str:
     if run is None:
         return ""
     fraction = run.fraction
-    return "running" if fraction is None else wording.percent(fraction)
+    return "running" if fraction is None else formatting.percent(fraction)
 
 
 def _spoken(row: Row) -> str:
     if row.kind == "folder":
         state = "folded" if row.folded else "open"
-        return f"Folder {row.title}, {wording.counted(row.count, 'chat')}, {state}"
+        return f"Folder {row.title}, {formatting.counted(row.count, 'chat')}, {state}"
     if row.kind == "head":
         return row.title
     parts = [row.title]
     if row.run is not None:
         fraction = row.run.fraction
-        parts.append("answering" if fraction is None else f"reading, {wording.percent(fraction)}")
+        parts.append(
+            "answering" if fraction is None else f"reading, {formatting.percent(fraction)}"
+        )
     else:
         parts.append(row.when)
     return ", ".join(parts)

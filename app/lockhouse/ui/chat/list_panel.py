@@ -19,13 +19,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lockhouse.ui import shortcuts, wording
+from lockhouse.ui import formatting, shortcuts
+from lockhouse.ui.chat.list_controller import ListController
 from lockhouse.ui.chat.list_delegate import ListDelegate
 from lockhouse.ui.chat.list_menu import fill_menu
 from lockhouse.ui.chat.list_model import ROW, ListModel, Row
-from lockhouse.ui.chat.listing import ListController
 from lockhouse.ui.chat.values import AnswerEnded, Listing, RunState
-from lockhouse.ui.parts import SearchButton, ask_text, icon_button, label
+from lockhouse.ui.frame_parts import SearchButton, ask_text, icon_button, label
 from lockhouse.ui.theme import Theme
 
 LIST_MIN_WIDTH = 200
@@ -319,7 +319,7 @@ class ListPanel(QFrame):
     def _selection_changed(self) -> None:
         count = len(self.selected_ids())
         self._selection_bar.setVisible(count > 1)
-        self._selected_words.setText(f"{wording.counted(count, 'chat')} selected")
+        self._selected_words.setText(f"{formatting.counted(count, 'chat')} selected")
 
     def _turn(self) -> None:
         self._delegate.angle = (self._delegate.angle + 18) % 360

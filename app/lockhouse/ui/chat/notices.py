@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from lockhouse.chat.conversations import Conversation
 from lockhouse.ui.chat.controller import ChatController
-from lockhouse.ui.chat.listing import ListController
-from lockhouse.ui.chat.thread import Thread
+from lockhouse.ui.chat.list_controller import ListController
+from lockhouse.ui.chat.transcript_model import TranscriptModel
 from lockhouse.ui.chat.values import Note, Refused
 from lockhouse.ui.chat.work_area import WorkArea
 
@@ -19,7 +19,7 @@ class Notices:
         self,
         chat: ChatController,
         listing: ListController,
-        thread: Thread,
+        thread: TranscriptModel,
         work: WorkArea,
         *,
         import_model: Callable[[], None],

@@ -8,7 +8,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QWidget
 
-from lockhouse.answer.targets import TargetInfo
+from lockhouse.answer.target import TargetInfo
 from lockhouse.chat.conversations import Conversation
 from lockhouse.core.errors import LockhouseError, NoRoom
 from lockhouse.storage.settings import Settings
@@ -19,10 +19,10 @@ from lockhouse.ui.chat.controller import ChatController
 from lockhouse.ui.chat.details_panel import DetailsPanel
 from lockhouse.ui.chat.drafts import Drafts
 from lockhouse.ui.chat.forward_view import ForwardView
+from lockhouse.ui.chat.list_controller import ListController
 from lockhouse.ui.chat.list_panel import ListPanel
-from lockhouse.ui.chat.listing import ListController
 from lockhouse.ui.chat.notices import Notices
-from lockhouse.ui.chat.thread import Thread
+from lockhouse.ui.chat.transcript_model import TranscriptModel
 from lockhouse.ui.chat.values import (
     AnswerEnded,
     AnswerStarted,
@@ -92,7 +92,7 @@ class ChatPage(QWidget):
         self.transcript, self.composer = work.transcript, work.composer
         self.first_start = work.first_start
         self.transcript.load_picture = chat.load_picture
-        self.thread_ = Thread(self.transcript, chat.runs)
+        self.thread_ = TranscriptModel(self.transcript, chat.runs)
         self.details = DetailsPanel(theme)
         self.columns = ThreeColumns(theme, self.list_panel, work, self.details)
         self.aside = Aside(

@@ -7,8 +7,8 @@ from PySide6.QtGui import QFocusEvent, QKeyEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QMenu, QPushButton, QWidget
 
 from lockhouse.ui import shortcuts
-from lockhouse.ui.keys import claims_escape
-from lockhouse.ui.parts import icon_button, make_menu
+from lockhouse.ui.frame_parts import icon_button, make_menu
+from lockhouse.ui.key_filter import claims_escape
 from lockhouse.ui.theme import Theme, repolish
 
 EXPORT_FORMATS = (

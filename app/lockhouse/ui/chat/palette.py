@@ -8,11 +8,11 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QDialog, QFrame, QVBoxLayout, QWidget
 
 from lockhouse.chat.conversations import Conversation, SearchHit
-from lockhouse.ui import wording
-from lockhouse.ui.chat.listing import ListController
+from lockhouse.ui import formatting
+from lockhouse.ui.chat.list_controller import ListController
 from lockhouse.ui.chat.palette_delegate import PaletteDelegate
 from lockhouse.ui.chat.palette_values import Command, Entry
-from lockhouse.ui.parts import label
+from lockhouse.ui.frame_parts import label
 from lockhouse.ui.search_list import SearchList
 from lockhouse.ui.theme import Theme
 
@@ -107,7 +107,7 @@ class Palette(QDialog):
     def _show_plain(self, words: str) -> None:
         """What is known without asking the database: titles and commands."""
         wanted = words.casefold().split()
-        now = wording.local_now()
+        now = formatting.local_now()
 
         def fits(text: str) -> bool:
             return all(word in text.casefold() for word in wanted)
@@ -123,7 +123,7 @@ class Palette(QDialog):
                     "chat",
                     "message-square",
                     one.title or "New chat",
-                    wording.short_time(one.updated_at, now),
+                    formatting.short_time(one.updated_at, now),
                     conversation_id=one.id,
                 )
                 for one in chats[:_RECENT]
@@ -138,13 +138,13 @@ class Palette(QDialog):
     def _show_hits(self, words: str, hits: list[SearchHit]) -> None:
         if words != self.edit.text():
             return
-        now = wording.local_now()
+        now = formatting.local_now()
         found = [
             Entry(
                 "hit",
                 "message-square" if hit.role == "user" else "box",
                 hit.title or "New chat",
-                wording.short_time(hit.created_at, now),
+                formatting.short_time(hit.created_at, now),
                 snippet=" ".join(hit.snippet.split()),
                 conversation_id=hit.conversation_id,
                 message_id=hit.message_id or "",

@@ -14,10 +14,10 @@ from pathlib import Path
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QObject, QSize, Qt, Signal
 from PySide6.QtGui import QColorSpace, QImage, QImageReader
 
-from lockhouse.chat.picture_file import holds_more
-from lockhouse.core.answering import Image
+from lockhouse.chat.image_metadata import holds_more
 from lockhouse.core.errors import InvalidInput, LockhouseError
-from lockhouse.ui import wording
+from lockhouse.core.messages import Image
+from lockhouse.ui import formatting
 from lockhouse.ui.jobs import Failure, Jobs
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
@@ -49,7 +49,7 @@ class Ready:
     @property
     def words(self) -> str:
         """1280 x 800, 212 kB; and what was done."""
-        told = f"{self.width} × {self.height}, {wording.size(len(self.image.data))}"
+        told = f"{self.width} × {self.height}, {formatting.size(len(self.image.data))}"
         return f"{told}; {self.note}" if self.note else told
 
 
@@ -63,7 +63,7 @@ def read_picture(path: Path) -> Ready:
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise InvalidInput(
-                f"{path.name} is larger than {wording.size(MAX_FILE_BYTES)}.",
+                f"{path.name} is larger than {formatting.size(MAX_FILE_BYTES)}.",
                 hint="Make it smaller first.",
             )
         data = path.read_bytes()

@@ -7,8 +7,8 @@ from PySide6.QtGui import QDoubleValidator, QIntValidator, QValidator
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QTextEdit, QVBoxLayout, QWidget
 
 from lockhouse.storage.settings import Settings
-from lockhouse.ui.chat.asking import PARAMETERS, Parameter
-from lockhouse.ui.parts import hairline, icon_button, label
+from lockhouse.ui.chat.parameters import PARAMETERS, Parameter
+from lockhouse.ui.frame_parts import hairline, icon_button, label
 from lockhouse.ui.theme import Theme, repolish
 
 _PAUSE_MS = 500

@@ -15,7 +15,9 @@ from typing import Protocol
 from PySide6.QtCore import QObject, Signal
 
 from lockhouse.chat.turns import TurnEvent, TurnStarted
-from lockhouse.core.answering import (
+from lockhouse.core.cancellation import CancelToken
+from lockhouse.core.errors import LockhouseError
+from lockhouse.core.events import (
     Failed,
     Finished,
     LoadProgress,
@@ -27,8 +29,6 @@ from lockhouse.core.answering import (
     TextWasReasoning,
     Usage,
 )
-from lockhouse.core.cancelling import CancelToken
-from lockhouse.core.errors import LockhouseError
 from lockhouse.ui.chat.values import (
     AnswerEnded,
     AnswerGrew,

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QDialog, QVBoxLayout, QWidget
 
 from lockhouse.ui.chat.destinations import Choice, Destination, choices
 from lockhouse.ui.chat.target_delegate import TargetDelegate
-from lockhouse.ui.parts import label
+from lockhouse.ui.frame_parts import label
 from lockhouse.ui.screen_fit import beside, room_for
 from lockhouse.ui.search_list import SearchList
 from lockhouse.ui.theme import Theme

@@ -1,4 +1,4 @@
-"""What can be asked from the Chat page, each as a :class:`Passage`: a message, a turn, a text.
+"""What can be asked from the Chat page, each as a :class:`SendIntent`: a message, a turn, a text.
 
 A single task goes to the target that was picked for it; the conversation keeps its own.
 """
@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from lockhouse.answer.everything import AllTargets
-from lockhouse.answer.targets import Target
-from lockhouse.chat.attached import Attachment, with_attachments
+from lockhouse.answer.registry import TargetRegistry
+from lockhouse.answer.target import Target
 from lockhouse.chat.conversations import Conversation, Message
+from lockhouse.chat.text_attachments import Attachment, with_attachments
 from lockhouse.chat.turns import Turns
-from lockhouse.core.answering import AnswerRequest, Image, Turn
-from lockhouse.ui import wording
-from lockhouse.ui.chat.asking import request_for
-from lockhouse.ui.chat.forwarding import Answerer, Passage
+from lockhouse.core.messages import Image, Turn
+from lockhouse.core.request import AnswerRequest
+from lockhouse.ui import formatting
+from lockhouse.ui.chat.forwarding import Answerer, SendIntent
+from lockhouse.ui.chat.parameters import request_for
 from lockhouse.ui.chat.values import Question
-from lockhouse.ui.outbound.values import Subject, SubjectKind, Wish
+from lockhouse.ui.outbound.values import SendOptions, Subject, SubjectKind
 from lockhouse.ui.settings.store import SettingsStore
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Tasks:
         self,
         chat: ChatController,
         turns: Turns,
-        targets: AllTargets,
+        targets: TargetRegistry,
         settings: SettingsStore,
     ) -> None:
         self._chat = chat
@@ -46,7 +47,7 @@ class Tasks:
         """What was typed, to whom the conversation goes."""
         opened = self._chat.conversation
         self._pass(
-            Passage(
+            SendIntent(
                 self._chat.target,
                 Subject("message", "Your message"),
                 lambda _: self._request(opened, question),
@@ -80,7 +81,7 @@ class Tasks:
         if info is not None and info.kind != "local":
             target, is_task = info.name, info.name != self._chat.forwarding.full_name(target)
 
-        def draft(wish: Wish) -> AnswerRequest:
+        def draft(wish: SendOptions) -> AnswerRequest:
             made = self._turns.request_again(
                 message.id,
                 request=request_for(self._settings.current, opened.parameters),
@@ -89,12 +90,12 @@ class Tasks:
             )
             return msgspec.structs.replace(made, prefill=message.content)
 
-        def go(answerer: Answerer, _wish: Wish) -> None:
+        def go(answerer: Answerer, _wish: SendOptions) -> None:
             self._chat.answers.continue_answer(message.id, answerer)
 
         kind: SubjectKind = "turn" if is_task else "message"
         subject = Subject(kind, "The rest of this answer", has_before=has_before and is_task)
-        self._pass(Passage(target, subject, draft, go, None, must_ask=is_task))
+        self._pass(SendIntent(target, subject, draft, go, None, must_ask=is_task))
 
     def text(
         self,
@@ -106,14 +107,14 @@ class Tasks:
     ) -> None:
         """A selection or a document, with an instruction that is still to be said."""
         opened = self._chat.conversation
-        size = wording.counted(len(material.text), "character")
+        size = formatting.counted(len(material.text), "character")
         words = "The selection" if kind == "selection" else material.name
 
-        def question(wish: Wish) -> Question:
+        def question(wish: SendOptions) -> Question:
             return Question(_written(kind, material, wish), alone=wish.alone, task=kind)
 
         self._pass(
-            Passage(
+            SendIntent(
                 target,
                 Subject(kind, f"{words}, {size}", has_before=has_before),
                 lambda wish: self._request(opened, question(wish)),
@@ -135,7 +136,7 @@ class Tasks:
         """What was typed while another answer ran, now that its turn has come."""
         chat = self._chat
         chat.forwarding.pass_on(
-            Passage(
+            SendIntent(
                 target,
                 Subject("message", "Your waiting message"),
                 lambda _: self._request(opened, question),
@@ -155,20 +156,20 @@ class Tasks:
             return
         kind: SubjectKind = "turn" if task else "message"
 
-        def draft(wish: Wish) -> AnswerRequest:
+        def draft(wish: SendOptions) -> AnswerRequest:
             request = request_for(self._settings.current, opened.parameters)
             alone = wish.alone and bool(task)
             return self._turns.request_again(message_id, request=request, alone=alone, task=task)
 
-        def go(answerer: Answerer, wish: Wish) -> None:
+        def go(answerer: Answerer, wish: SendOptions) -> None:
             self._chat.answers.ask_again(
                 message_id, answerer, alone=wish.alone and bool(task), task=task
             )
 
         subject = Subject(kind, words, has_before=has_before)
-        self._pass(Passage(target, subject, draft, go, self._local, must_ask=bool(task)))
+        self._pass(SendIntent(target, subject, draft, go, self._local, must_ask=bool(task)))
 
-    def _pass(self, passage: Passage) -> None:
+    def _pass(self, passage: SendIntent) -> None:
         if self._chat.answers.is_free():
             self._chat.forwarding.pass_on(passage)
 
@@ -197,7 +198,7 @@ class Tasks:
         return self._targets.local.get(name) if name else self._targets.local.default()
 
 
-def _written(kind: str, material: Attachment, wish: Wish) -> str:
+def _written(kind: str, material: Attachment, wish: SendOptions) -> str:
     if kind == "document":
         return with_attachments(wish.instruction, [material])
     return f"{wish.instruction}\n\n{material.text.strip()}"

@@ -7,7 +7,8 @@ from types import EllipsisType
 from typing import Literal
 
 from lockhouse.chat.conversations import Conversation, Folder, Message
-from lockhouse.core.answering import Failed, Finished, Image
+from lockhouse.core.events import Failed, Finished
+from lockhouse.core.messages import Image
 
 Phase = Literal["loading", "reading", "thinking", "answering"]
 

@@ -15,7 +15,7 @@ from lockhouse.ui.chat.composer import Composer
 from lockhouse.ui.chat.find_bar import FindBar
 from lockhouse.ui.chat.first_start import COLUMN_WIDTH, EmptyChat, FirstStart
 from lockhouse.ui.chat.page_head import PageHead
-from lockhouse.ui.surfaces import BannerStack
+from lockhouse.ui.error_views import BannerStack
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.toast import Toast
 from lockhouse.ui.transcript import TranscriptView

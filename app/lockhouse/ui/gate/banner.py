@@ -11,11 +11,11 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWi
 
 from lockhouse.gate.records import Session
 from lockhouse.seal import SealLevel
-from lockhouse.ui import wording
+from lockhouse.ui import formatting
+from lockhouse.ui.frame_parts import label, push_button
 from lockhouse.ui.gate import words
 from lockhouse.ui.gate.values import Told
-from lockhouse.ui.network import NetworkView
-from lockhouse.ui.parts import label, push_button
+from lockhouse.ui.network_monitor import NetworkView
 from lockhouse.ui.theme import Theme, repolish
 
 _TILE = 48
@@ -114,7 +114,7 @@ def _moved(session: Session | None) -> str:
 
 
 def _bytes(count: int) -> str:
-    return wording.counted(count, "byte") if count < _EXACT_BELOW else wording.size(count)
+    return formatting.counted(count, "byte") if count < _EXACT_BELOW else formatting.size(count)
 
 
 class GateBanner(QFrame):
@@ -169,7 +169,7 @@ class GateBanner(QFrame):
         self._show()
 
     def _show(self) -> None:
-        said = sentence(self._view, self._told, self._level, wording.local_now())
+        said = sentence(self._view, self._told, self._level, formatting.local_now())
         is_open = self._view.is_open
         self._title.setText(said.title)
         self._below.setText(said.below)

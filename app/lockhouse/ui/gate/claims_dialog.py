@@ -8,9 +8,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from lockhouse.bundled import document
+from lockhouse.ui.frame_parts import label, push_button
 from lockhouse.ui.markdown import parse
 from lockhouse.ui.models.model_card import ModelCard
-from lockhouse.ui.parts import label, push_button
 from lockhouse.ui.theme import Theme
 
 CLAIMS = "CLAIMS.md"

@@ -9,9 +9,9 @@ from PySide6.QtWidgets import QDialog, QHBoxLayout, QLineEdit, QVBoxLayout, QWid
 
 from lockhouse.core.errors import InvalidInput, LockhouseError
 from lockhouse.gate.keys import checked
+from lockhouse.ui.frame_parts import label, push_button
 from lockhouse.ui.gate.provider_values import KeyTest, ProviderRow
-from lockhouse.ui.network import NetworkView
-from lockhouse.ui.parts import label, push_button
+from lockhouse.ui.network_monitor import NetworkView
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Banner, BannerTone, Spinner
 

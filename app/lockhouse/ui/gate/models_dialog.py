@@ -30,14 +30,14 @@ from PySide6.QtWidgets import (
 
 from lockhouse.core.errors import LockhouseError
 from lockhouse.gate.providers import RemoteModel
-from lockhouse.ui import wording
+from lockhouse.ui import formatting
 from lockhouse.ui.chat.list_model import Index
+from lockhouse.ui.error_views import BannerStack
+from lockhouse.ui.frame_parts import label, push_button
 from lockhouse.ui.gate import words
 from lockhouse.ui.gate.provider_values import ProviderRow
 from lockhouse.ui.models.search_edit import SearchEdit
-from lockhouse.ui.network import NetworkView
-from lockhouse.ui.parts import label, push_button
-from lockhouse.ui.surfaces import BannerStack
+from lockhouse.ui.network_monitor import NetworkView
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Spinner, paint_box
 
@@ -145,7 +145,9 @@ class _Ticks(QStyledItemDelegate):
         painter.setFont(theme.font("body"))
         painter.setPen(theme.color("text-1"))
         metrics = QFontMetrics(painter.font())
-        context = f"{wording.tokens(model.context_length)} context" if model.context_length else ""
+        context = (
+            f"{formatting.tokens(model.context_length)} context" if model.context_length else ""
+        )
         room = area.width() - metrics.horizontalAdvance(context) - px(12)
         name = metrics.elidedText(_name(model), Qt.TextElideMode.ElideMiddle, room)
         painter.drawText(area, Qt.AlignmentFlag.AlignVCenter, name)
@@ -261,7 +263,9 @@ class ModelsDialog(QDialog):
                 self.ask()
         listed = max((model.listed_at for model in models), default="")
         when = (
-            f"Read from the provider {words.clock(listed, wording.local_now())}." if listed else ""
+            f"Read from the provider {words.clock(listed, formatting.local_now())}."
+            if listed
+            else ""
         )
         self._listed = when or "Its list was not read yet: these are suggestions."
         self._count()
@@ -298,7 +302,7 @@ class ModelsDialog(QDialog):
             self._nothing.setText(self._nothing_words())
         elif not some:
             self._nothing.setText("No model matches.")
-        total = wording.counted(self.models.total, "model")
+        total = formatting.counted(self.models.total, "model")
         known = f"{total}, {self.models.chosen} chosen. {self._listed}"
         self._words.setText(known if self.models.total else "")
 

@@ -20,8 +20,10 @@ from PySide6.QtWidgets import (
 from lockhouse import seal
 from lockhouse.core.errors import LockhouseError
 from lockhouse.gate.proof import Proof
+from lockhouse.ui.error_views import BannerStack
+from lockhouse.ui.frame_parts import label, push_button
 from lockhouse.ui.gate.banner import GateBanner
-from lockhouse.ui.gate.cards import Card
+from lockhouse.ui.gate.card import Card
 from lockhouse.ui.gate.controller import GateController, Spending
 from lockhouse.ui.gate.price_dialog import Priced, PriceDialog
 from lockhouse.ui.gate.proof_card import ProofCard
@@ -29,10 +31,8 @@ from lockhouse.ui.gate.provider_dialogs import ProviderDialogs
 from lockhouse.ui.gate.providers_card import ProvidersCard
 from lockhouse.ui.gate.records_card import RecordsCard
 from lockhouse.ui.gate.spending_card import SpendingCard
-from lockhouse.ui.network import NetworkView, NetworkWatch
-from lockhouse.ui.parts import label, push_button
+from lockhouse.ui.network_monitor import NetworkView, NetworkWatch
 from lockhouse.ui.settings.store import SettingsStore
-from lockhouse.ui.surfaces import BannerStack
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.toast import Toast
 

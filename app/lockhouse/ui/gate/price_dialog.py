@@ -9,9 +9,9 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from lockhouse.gate.costs.values import Price
+from lockhouse.ui.choice_button import ChoiceButton
 from lockhouse.ui.field_label import FieldLabel
-from lockhouse.ui.parts import label, push_button
-from lockhouse.ui.picker import ChoiceButton
+from lockhouse.ui.frame_parts import label, push_button
 from lockhouse.ui.theme import Theme
 
 _MOST_PER_MILLION = 1_000_000

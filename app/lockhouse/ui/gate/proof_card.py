@@ -9,10 +9,10 @@ from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from lockhouse.gate.proof import Attempt, Proof, ProofLevel
-from lockhouse.ui import wording
+from lockhouse.ui import formatting
+from lockhouse.ui.frame_parts import label, push_button
 from lockhouse.ui.gate import words
-from lockhouse.ui.gate.cards import Card, Elided
-from lockhouse.ui.parts import label, push_button
+from lockhouse.ui.gate.card import Card, Elided
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Spinner
 
@@ -60,7 +60,7 @@ class ProofCard(Card):
         self._proof = proof
         moment = words.moment_of(proof.at)
         at = f"{moment.astimezone():%H:%M}, " if moment else ""
-        self._when.setText(f"{at}took {wording.seconds(proof.duration_s)}")
+        self._when.setText(f"{at}took {formatting.seconds(proof.duration_s)}")
         self._build()
 
     def show_failed(self) -> None:
@@ -204,7 +204,7 @@ def _verdict(proof: Proof | None) -> tuple[str, str]:
     count = len(proof.rows)
     stopped = sum(row.stopped for row in proof.rows)
     processes = list(dict.fromkeys(row.process for row in proof.rows))
-    kinds = wording.counted(len(processes), "process", "processes")
+    kinds = formatting.counted(len(processes), "process", "processes")
     tried = f"From {kinds}, in every way that is known" if processes else "Nothing could be tried"
     if stopped == count and count:
         return f"All {count} attempts were stopped", tried

@@ -9,16 +9,16 @@ from urllib.parse import urlsplit
 import msgspec
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from lockhouse.answer.remotes import EndpointHealth
-from lockhouse.core.cancelling import CancelToken
+from lockhouse.answer.remote_targets import EndpointHealth
+from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import LockhouseError, NotFound
-from lockhouse.gate.forgetting import overwrite_freed_memory
-from lockhouse.gate.key_trial import try_key
+from lockhouse.gate.key_test import try_key
+from lockhouse.gate.memory_scrub import overwrite_freed_memory
 from lockhouse.gate.providers import KeyNeed, Provider, RemoteModel, Zone, presets, zone_of
 from lockhouse.gate.remote_requests import ListedModels, ListModels
 from lockhouse.ui.gate.provider_values import Checked, Draft, KeyTest, ProviderRow
 from lockhouse.ui.jobs import JobHandle, Jobs
-from lockhouse.ui.network import NetworkView
+from lockhouse.ui.network_monitor import NetworkView
 from lockhouse.workspace import Workspace
 
 _MOST_NAMED = 3

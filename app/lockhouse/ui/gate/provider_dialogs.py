@@ -10,14 +10,14 @@ from PySide6.QtWidgets import QDialog, QWidget
 from lockhouse.core.errors import LockhouseError
 from lockhouse.gate.network import allows, split_host
 from lockhouse.gate.providers import Provider, RemoteModel, host_of, zone_of
+from lockhouse.ui.error_views import ChoiceDialog
 from lockhouse.ui.gate.key_dialog import KeyDialog
 from lockhouse.ui.gate.models_dialog import ModelsDialog
 from lockhouse.ui.gate.provider_controller import ProviderController
 from lockhouse.ui.gate.provider_values import Checked, Draft, KeyTest
 from lockhouse.ui.gate.server_dialog import ServerDialog
 from lockhouse.ui.jobs import JobHandle
-from lockhouse.ui.network import NetworkView, NetworkWatch
-from lockhouse.ui.surfaces import ChoiceDialog
+from lockhouse.ui.network_monitor import NetworkView, NetworkWatch
 from lockhouse.ui.theme import Theme
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from lockhouse.answer.remotes import EndpointHealth
+from lockhouse.answer.remote_targets import EndpointHealth
 from lockhouse.gate.network import allows, split_host
 from lockhouse.gate.providers import Provider
 from lockhouse.ui.gate import words

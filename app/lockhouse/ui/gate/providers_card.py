@@ -7,12 +7,12 @@ from collections.abc import Callable
 from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QMenu, QVBoxLayout, QWidget
 
-from lockhouse.ui import wording
+from lockhouse.ui import formatting
+from lockhouse.ui.frame_parts import icon_button, label, make_menu, push_button
 from lockhouse.ui.gate import words
-from lockhouse.ui.gate.cards import Card, Elided
+from lockhouse.ui.gate.card import Card, Elided
 from lockhouse.ui.gate.provider_values import ProviderRow
-from lockhouse.ui.network import NetworkView
-from lockhouse.ui.parts import icon_button, label, make_menu, push_button
+from lockhouse.ui.network_monitor import NetworkView
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Spinner
 
@@ -184,7 +184,7 @@ class ProvidersCard(Card):
 
         After a state there is little room: what does not fit is in the tool tip.
         """
-        when = words.clock(row.checked_at, wording.local_now()) if row.checked_at else ""
+        when = words.clock(row.checked_at, formatting.local_now()) if row.checked_at else ""
         if when and (has_room or not self._is_narrow):
             shown = when if is_short else f"Checked {when}"
             layout.addWidget(label(shown, role="caption", ink="2"))

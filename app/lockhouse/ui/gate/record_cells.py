@@ -6,7 +6,6 @@ from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QRect, Q
 from PySide6.QtGui import QFontMetrics, QPainter
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
-from lockhouse.ui.cells import ROW_HEIGHT, Cells, RowsView
 from lockhouse.ui.gate.records_table import (
     HOST,
     OPEN,
@@ -16,6 +15,7 @@ from lockhouse.ui.gate.records_table import (
     RecordsTable,
     cell,
 )
+from lockhouse.ui.table_cells import ROW_HEIGHT, Cells, RowsView
 from lockhouse.ui.theme import Theme
 
 

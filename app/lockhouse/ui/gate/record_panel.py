@@ -6,13 +6,13 @@ from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QFontMetricsF, QResizeEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
-from lockhouse.gate.sent import SentRequest
-from lockhouse.ui import wording
+from lockhouse.gate.sent_requests import SentRequest
+from lockhouse.ui import formatting
+from lockhouse.ui.frame_parts import label, push_button
 from lockhouse.ui.gate import words
-from lockhouse.ui.gate.cards import Elided
+from lockhouse.ui.gate.card import Elided
 from lockhouse.ui.gate.values import Opened
 from lockhouse.ui.outbound.body_view import BodyView
-from lockhouse.ui.parts import label, push_button
 from lockhouse.ui.theme import Theme
 
 _MOST_LINES = 16
@@ -133,10 +133,13 @@ class RecordPanel(QFrame):
         head.setSpacing(self._theme.px(12))
         head.addWidget(label("As sent", role="caption-strong"))
         head.addStretch(1)
-        size = wording.counted(sent.size_bytes, "byte")
+        size = formatting.counted(sent.size_bytes, "byte")
         head.addWidget(label(size, role="code-small", ink="2"))
         digest = label(
-            f"sha256 {wording.short_hash(sent.sha256)}", role="code-small", ink="2", name="sha256"
+            f"sha256 {formatting.short_hash(sent.sha256)}",
+            role="code-small",
+            ink="2",
+            name="sha256",
         )
         digest.setToolTip(sent.sha256)
         digest.setAccessibleName(f"SHA-256 {sent.sha256}")
@@ -163,11 +166,11 @@ class RecordPanel(QFrame):
         parts = [f"{sent.provider_title or sent.provider}: {sent.model}"]
         if sent.usage is not None:
             parts.append(
-                f"{wording.tokens(sent.usage.prompt_tokens)} tokens in,"
-                f" {wording.tokens(sent.usage.completion_tokens)} out"
+                f"{formatting.tokens(sent.usage.prompt_tokens)} tokens in,"
+                f" {formatting.tokens(sent.usage.completion_tokens)} out"
             )
         if sent.cost is not None:
-            parts.append(wording.money(sent.cost.amount, sent.cost.currency))
+            parts.append(formatting.money(sent.cost.amount, sent.cost.currency))
         elif sent.zone == "cloud":
             parts.append("cost unknown")
         if trouble := words.trouble_of(opened.row.record):
@@ -199,8 +202,8 @@ class RecordPanel(QFrame):
             facts.append(("What came of it", _outcome(record.outcome)))
         if record.kind == "transfer":
             moved = (
-                f"{wording.counted(record.bytes_out, 'byte')} out,"
-                f" {wording.counted(record.bytes_in, 'byte')} in"
+                f"{formatting.counted(record.bytes_out, 'byte')} out,"
+                f" {formatting.counted(record.bytes_in, 'byte')} in"
             )
             facts.append(("Moved", f"{moved}, in {words.latency(record.duration_s)}"))
         made = QWidget()

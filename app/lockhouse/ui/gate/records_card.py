@@ -18,9 +18,11 @@ from PySide6.QtWidgets import (
 )
 
 from lockhouse.gate.records import RecordFilter
-from lockhouse.ui import wording
+from lockhouse.ui import formatting
+from lockhouse.ui.choice_button import ChoiceButton
+from lockhouse.ui.frame_parts import label, push_button
 from lockhouse.ui.gate import words
-from lockhouse.ui.gate.cards import HEAD_HEIGHT, Elided
+from lockhouse.ui.gate.card import HEAD_HEIGHT, Elided
 from lockhouse.ui.gate.record_panel import RecordPanel
 from lockhouse.ui.gate.records_controller import RecordsController
 from lockhouse.ui.gate.records_table import RecordsTable
@@ -28,8 +30,6 @@ from lockhouse.ui.gate.records_view import RecordsView
 from lockhouse.ui.gate.values import FILTERS, Counted, Opened, Page
 from lockhouse.ui.models.empty import EmptyState
 from lockhouse.ui.models.search_edit import SearchEdit
-from lockhouse.ui.parts import label, push_button
-from lockhouse.ui.picker import ChoiceButton
 from lockhouse.ui.theme import Theme
 
 _REST_MS = 120
@@ -167,7 +167,7 @@ class RecordsCard(QWidget):
         some = counted.total > 0
         why = self._none_found if counted.whole else self._nothing
         self._stack.setCurrentWidget(self.view if some else why)
-        self._count.setText(wording.counted(counted.total, "record") if some else "")
+        self._count.setText(formatting.counted(counted.total, "record") if some else "")
         self._export.setEnabled(some)
 
     def _take_page(self, page: Page) -> None:
@@ -193,4 +193,4 @@ class RecordsCard(QWidget):
             self._controller.export(Path(name))
 
     def _say_exported(self, path: Path, count: int) -> None:
-        self.told.emit(f"Wrote {wording.counted(count, 'record')} to {path.name}")
+        self.told.emit(f"Wrote {formatting.counted(count, 'record')} to {path.name}")

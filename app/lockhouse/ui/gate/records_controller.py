@@ -15,8 +15,8 @@ from lockhouse.core.errors import LockhouseError, NotFound, StorageError
 from lockhouse.gate.protocol import Record
 from lockhouse.gate.providers import Providers, host_of
 from lockhouse.gate.records import KeptRecord, RecordFilter, Records
-from lockhouse.gate.sent import Sent, SentRequest
-from lockhouse.ui import wording
+from lockhouse.gate.sent_requests import Sent, SentRequest
+from lockhouse.ui import formatting
 from lockhouse.ui.gate.records_table import PAGE_ROWS
 from lockhouse.ui.gate.values import Counted, Opened, Page, RecordRow, Told, make_rows
 from lockhouse.ui.jobs import Jobs
@@ -104,7 +104,7 @@ class RecordsController(QObject):
 
         def read() -> Page:
             found = self._records.page(wanted, offset=number * PAGE_ROWS, limit=PAGE_ROWS)
-            return Page(look, number, make_rows(found, wording.local_now()))
+            return Page(look, number, make_rows(found, formatting.local_now()))
 
         def fail(error: LockhouseError) -> None:
             self.page_read.emit(Page(look, number, ()))  # asked for again when it is looked at

@@ -10,10 +10,10 @@ from PySide6.QtCore import QEvent, QModelIndex, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QApplication, QHeaderView, QWidget
 
-from lockhouse.ui.cells import ROW_HEIGHT, RowsView
 from lockhouse.ui.gate.record_cells import RecordDelegate
 from lockhouse.ui.gate.records_table import HOST, IN, OPEN, OUT, PURPOSE, TIME, WHAT, RecordsTable
-from lockhouse.ui.keys import claims_escape
+from lockhouse.ui.key_filter import claims_escape
+from lockhouse.ui.table_cells import ROW_HEIGHT, RowsView
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.theme.tokens import RADIUS_CARD
 

@@ -19,11 +19,11 @@ from PySide6.QtWidgets import (
 from lockhouse.core.errors import LockhouseError, UsageMistake
 from lockhouse.gate.network import allows, split_host
 from lockhouse.gate.providers import Provider, host_of, is_this_machine, zone_of
+from lockhouse.ui.choice_button import ChoiceButton
 from lockhouse.ui.field_label import FieldLabel
+from lockhouse.ui.frame_parts import label, push_button
 from lockhouse.ui.gate.provider_values import Checked, Draft
-from lockhouse.ui.network import NetworkView
-from lockhouse.ui.parts import label, push_button
-from lockhouse.ui.picker import ChoiceButton
+from lockhouse.ui.network_monitor import NetworkView
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Banner, BannerTone, Spinner
 

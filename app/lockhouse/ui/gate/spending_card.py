@@ -10,11 +10,11 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLineEdit, QVBoxLayout, 
 from lockhouse.core.errors import UsageMistake
 from lockhouse.gate.costs.values import Spent, Total
 from lockhouse.storage.settings import parse
-from lockhouse.ui import wording
+from lockhouse.ui import formatting
 from lockhouse.ui.field_label import FieldLabel
-from lockhouse.ui.gate.cards import Card, Elided
+from lockhouse.ui.frame_parts import label, push_button
+from lockhouse.ui.gate.card import Card, Elided
 from lockhouse.ui.gate.controller import Spending
-from lockhouse.ui.parts import label, push_button
 from lockhouse.ui.theme import Theme, repolish
 from lockhouse.ui.widgets import SegmentedControl, ThinBar
 
@@ -141,7 +141,7 @@ class SpendingCard(Card):
             name = Elided(total.name, role="caption")
             name.setToolTip(_tip(total))
             self._totals.addWidget(name, number, 0)
-            calls = label(wording.counted(total.calls, "answer"), role="caption", ink="3")
+            calls = label(formatting.counted(total.calls, "answer"), role="caption", ink="3")
             self._totals.addWidget(calls, number, 1)
             self._totals.addWidget(_amount(total), number, 2, Qt.AlignmentFlag.AlignRight)
 
@@ -181,16 +181,16 @@ class _Amount:
 
     def show(self, spent: Spent, limit: Decimal | None) -> None:
         """This much of that."""
-        words = wording.money(spent.cost, spent.currency)
+        words = formatting.money(spent.cost, spent.currency)
         self._bar.setVisible(limit is not None and limit > 0)
         if limit is not None and limit > 0:
             share = spent.cost / limit
             self._bar.set_fraction(float(share))
             self._bar.set_ink("warning" if share >= _WARN_FROM else "accent")
-            words += f" of {wording.money(limit)}"
+            words += f" of {formatting.money(limit)}"
         if spent.reserved:
             self._amount.setToolTip(
-                f"{wording.money(spent.reserved)} of it is on its way and may become less"
+                f"{formatting.money(spent.reserved)} of it is on its way and may become less"
             )
         self._amount.setText(words)
         self._amount.setAccessibleName(f"{self._words}: {words}")
@@ -199,7 +199,7 @@ class _Amount:
 def _amount(total: Total) -> QWidget:
     if total.unpriced_calls == total.calls:
         return label("no price", role="caption", ink="3")
-    words = wording.money(total.cost, total.currency)
+    words = formatting.money(total.cost, total.currency)
     if total.unpriced_calls:
         words += "+"
     return label(words, role="caption-strong")
@@ -212,7 +212,11 @@ def _tip(total: Total) -> str:
         f"{total.completion_tokens:,} tokens out, {total.reasoning_tokens:,} of them reasoning",
     ]
     if total.unpriced_calls:
-        lines.append(f"The price of {wording.counted(total.unpriced_calls, 'answer')} is unknown")
+        lines.append(
+            f"The price of {formatting.counted(total.unpriced_calls, 'answer')} is unknown"
+        )
     if total.estimated_calls:
-        lines.append(f"{wording.counted(total.estimated_calls, 'answer')} estimated, not counted")
+        lines.append(
+            f"{formatting.counted(total.estimated_calls, 'answer')} estimated, not counted"
+        )
     return "\n".join(lines)

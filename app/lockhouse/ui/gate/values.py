@@ -9,8 +9,8 @@ from typing import get_args
 
 from lockhouse.gate.protocol import Record, RecordKind
 from lockhouse.gate.records import KeptRecord, RecordFilter, Session
-from lockhouse.gate.sent import SentRequest
-from lockhouse.ui import wording
+from lockhouse.gate.sent_requests import SentRequest
+from lockhouse.ui import formatting
 from lockhouse.ui.gate import words
 from lockhouse.ui.gate.words import Sign
 
@@ -85,8 +85,8 @@ def _row(kept: KeptRecord, now: dt.datetime) -> RecordRow:
         words.time_of(record, now),
         words.host_of(record),
         words.purpose_of(record),
-        wording.size(record.bytes_out) if moves else "",
-        wording.size(record.bytes_in) if moves else "",
+        formatting.size(record.bytes_out) if moves else "",
+        formatting.size(record.bytes_in) if moves else "",
     )
 
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from lockhouse.gate.protocol import Record
 from lockhouse.gate.records import Term
-from lockhouse.gate.sent import linked
-from lockhouse.ui import wording
+from lockhouse.gate.sent_requests import linked
+from lockhouse.ui import formatting
 
 
 class Sign(NamedTuple):
@@ -139,7 +139,7 @@ def time_of(record: Record, now: dt.datetime) -> str:
     local = moment.astimezone(now.tzinfo)
     if local.date() == now.date():
         return f"{local:%H:%M}"
-    return wording.short_time(local, now + dt.timedelta(days=8))  # a date, never a weekday
+    return formatting.short_time(local, now + dt.timedelta(days=8))  # a date, never a weekday
 
 
 def whole_time(at: str) -> str:
@@ -174,8 +174,8 @@ def moment_of(at: str) -> dt.datetime | None:
 def latency(duration_s: float) -> str:
     """12 ms, 1.4 s."""
     if duration_s < 1:
-        return f"{max(1, round(duration_s * 1000))}{wording.NBSP}ms"
-    return wording.seconds(duration_s)
+        return f"{max(1, round(duration_s * 1000))}{formatting.NBSP}ms"
+    return formatting.seconds(duration_s)
 
 
 def terms_of(typed: str) -> tuple[Term, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lockhouse.ui.markdown.blocks import Block, CodeBlock, TableBlock
-from lockhouse.ui.markdown.reading import read_segment
-from lockhouse.ui.markdown.splitting import Segment, Splitter
+from lockhouse.ui.markdown.parser import read_segment
+from lockhouse.ui.markdown.segmenter import Segment, Splitter
 
 
 def parse(text: str) -> tuple[Block, ...]:

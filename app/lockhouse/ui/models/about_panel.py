@@ -6,10 +6,10 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QApplication, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from lockhouse.library.model_info import ModelInfo
-from lockhouse.ui import wording
+from lockhouse.ui import formatting
+from lockhouse.ui.frame_parts import icon_button, label, push_button
 from lockhouse.ui.models import words
 from lockhouse.ui.models.values import Checking
-from lockhouse.ui.parts import icon_button, label, push_button
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import ThinBar
 
@@ -18,7 +18,7 @@ Fact = tuple[str, str, str, str]  # key, what is shown, what is copied, role
 
 def facts_of(model: ModelInfo) -> list[Fact]:
     """Everything that is known of the file, in the order of interest; empty values are left out."""
-    now = wording.local_now()
+    now = formatting.local_now()
     checked = words.moment_of(model.verified_at)
     source, speed = model.source, model.speed
     revision = source.revision if source else ""
@@ -26,7 +26,7 @@ def facts_of(model: ModelInfo) -> list[Fact]:
         ("Licence", words.licence_words(model.license), "", ""),
         ("Source", (source.repo or source.url) if source else "", source.url if source else "", ""),
         ("Revision", revision[:12], revision, "code-small"),
-        ("Hash", wording.short_hash(model.sha256 or ""), model.sha256 or "", "code-small"),
+        ("Hash", formatting.short_hash(model.sha256 or ""), model.sha256 or "", "code-small"),
         ("Checked", _checked(model, words.day(checked, now) if checked else ""), "", ""),
         ("Folder", _folder(model), str(model.path.parent), ""),
         ("File", _files(model), str(model.path), ""),
@@ -66,8 +66,8 @@ def _speed(model: ModelInfo) -> str:
     speed = model.speed
     if speed is None:
         return ""
-    reading = f", reading {wording.speed(speed.prompt_tokens_per_s)}"
-    return wording.speed(speed.tokens_per_s) + (reading if speed.prompt_tokens_per_s else "")
+    reading = f", reading {formatting.speed(speed.prompt_tokens_per_s)}"
+    return formatting.speed(speed.tokens_per_s) + (reading if speed.prompt_tokens_per_s else "")
 
 
 def _precision(model: ModelInfo) -> str:
@@ -161,7 +161,7 @@ class AboutPanel(QWidget):
         self._check.setEnabled(not going)
         if check is not None and going:
             self._bar.set_fraction(check.share)
-            self._progress_words.setText(f"Checking, {wording.percent(check.share)}")
+            self._progress_words.setText(f"Checking, {formatting.percent(check.share)}")
 
     def _make_facts(self, model: ModelInfo) -> QWidget:
         px = self._theme.px

@@ -9,8 +9,8 @@ from PySide6.QtCore import QRect, QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QSlider, QSpinBox, QVBoxLayout, QWidget
 
-from lockhouse.ui import wording
-from lockhouse.ui.parts import label
+from lockhouse.ui import formatting
+from lockhouse.ui.frame_parts import label
 from lockhouse.ui.theme import Theme
 
 _PER_STOP = 1000
@@ -111,7 +111,7 @@ def short_length(length: int) -> str:
     """2k, 16k, 40k; 8,064 where it is no round figure of thousands of 1,024."""
     if length >= 1024 and length % 1024 == 0:
         return f"{length // 1024}k"
-    return wording.tokens(length)
+    return formatting.tokens(length)
 
 
 class ContextSlider(QWidget):

@@ -10,9 +10,10 @@ import psutil
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from lockhouse.answer.directory import TargetDirectory
-from lockhouse.core.answering import AnswerRequest, Turn
-from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import Cancelled, LockhouseError
+from lockhouse.core.messages import Turn
+from lockhouse.core.request import AnswerRequest
 from lockhouse.library.model_info import (
     Difference,
     FolderUse,
@@ -22,7 +23,7 @@ from lockhouse.library.model_info import (
     Verification,
 )
 from lockhouse.library.models import Models
-from lockhouse.ui import wording
+from lockhouse.ui import formatting
 from lockhouse.ui.jobs import Jobs
 from lockhouse.ui.models.table import make_rows
 from lockhouse.ui.models.values import (
@@ -104,7 +105,7 @@ class ModelsController(QObject):
         """The shelf, and whether it is another than the one that is shown."""
         models, targets = told_apart(tuple(self._models.list()), tuple(self._targets.list()))
         folders = tuple(self._models.folders())
-        rows = make_rows(models, {}, wording.local_now())
+        rows = make_rows(models, {}, formatting.local_now())
         shelf = Shelf(models, targets, rows, disks_of(folders, models), folders).after(self.shelf)
         return shelf, shelf is not self.shelf or not self._was_read
 
@@ -170,8 +171,8 @@ class ModelsController(QObject):
         def work() -> str:
             done = self._models.remove_many(wanted, delete_files=True)
             freed = sum(one.freed_bytes for one in done)
-            words = f"Removed {wording.counted(len(done), 'model')}"
-            return f"{words}, {wording.size(freed)} freed" if freed else words
+            words = f"Removed {formatting.counted(len(done), 'model')}"
+            return f"{words}, {formatting.size(freed)} freed" if freed else words
 
         self._change(work)
 
@@ -344,7 +345,7 @@ def disks_of(folders: Sequence[FolderUse], models: Sequence[ModelInfo]) -> tuple
         except OSError:
             continue
         inside = tuple(
-            f"{folder.label}: {wording.size(folder.size_bytes)} in {folder.path}"
+            f"{folder.label}: {formatting.size(folder.size_bytes)} in {folder.path}"
             for folder in folders
             if folder.model_count and _mount_of(folder.path, mounts) == mount
         )

@@ -12,8 +12,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lockhouse.ui import wording
-from lockhouse.ui.cells import ROW_HEIGHT, Cells, RowsView
+from lockhouse.ui import formatting
 from lockhouse.ui.models import words
 from lockhouse.ui.models.table import (
     FIT,
@@ -26,6 +25,7 @@ from lockhouse.ui.models.table import (
     ModelTable,
     Row,
 )
+from lockhouse.ui.table_cells import ROW_HEIGHT, Cells, RowsView
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets.pills import paint_pill
 
@@ -40,13 +40,13 @@ class ModelDelegate(QStyledItemDelegate):
         super().__init__(parent)
         self._theme = theme
         self._table = table
-        self._now = wording.local_now()
+        self._now = formatting.local_now()
         self._cells = Cells(theme)
         theme.changed.connect(self._cells.forget)
 
     def set_now(self) -> None:
         """The day that "Yesterday" is meant from."""
-        self._now = wording.local_now()
+        self._now = formatting.local_now()
 
     def sizeHint(
         self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex

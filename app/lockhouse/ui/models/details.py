@@ -10,6 +10,7 @@ from lockhouse.library.model_info import OWN, LoadChoice, ModelInfo
 from lockhouse.storage.settings import Settings
 from lockhouse.ui.chat.details_panel import scrolling
 from lockhouse.ui.flow_layout import FlowLayout
+from lockhouse.ui.frame_parts import hairline, icon_button, label, make_menu, push_button
 from lockhouse.ui.models import words
 from lockhouse.ui.models.about_panel import AboutPanel
 from lockhouse.ui.models.memory_panel import MemoryPanel
@@ -17,7 +18,6 @@ from lockhouse.ui.models.profile_panel import ProfilePanel
 from lockhouse.ui.models.revision_panel import RevisionPanel
 from lockhouse.ui.models.tabs import HEAD_HEIGHT
 from lockhouse.ui.models.values import Checking, MemoryNeed, ModelExtras
-from lockhouse.ui.parts import hairline, icon_button, label, make_menu, push_button
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Pill
 

@@ -7,9 +7,9 @@ from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from lockhouse.core.errors import LockhouseError
 from lockhouse.engine.planning import Device, DeviceReport
-from lockhouse.ui import wording
+from lockhouse.ui import formatting
 from lockhouse.ui.flow_layout import FlowLayout
-from lockhouse.ui.parts import hairline, label, push_button
+from lockhouse.ui.frame_parts import hairline, label, push_button
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Banner, Pill, Spinner
 
@@ -92,7 +92,7 @@ class DevicesDialog(QDialog):
         texts.addWidget(label(f"{device.kind}, {device.backend}", role="caption", ink="2"))
         row.addLayout(texts, 1)
         if device.memory_total_bytes:
-            free = wording.gigabytes(device.memory_free_bytes)
-            total = wording.gigabytes(device.memory_total_bytes)
-            row.addWidget(label(f"{free} of {total}{wording.NBSP}GB free", ink="2"))
+            free = formatting.gigabytes(device.memory_free_bytes)
+            total = formatting.gigabytes(device.memory_total_bytes)
+            row.addWidget(label(f"{free} of {total}{formatting.NBSP}GB free", ink="2"))
         return whole

@@ -16,24 +16,24 @@ from PySide6.QtWidgets import (
 
 from lockhouse.core.errors import LockhouseError
 from lockhouse.gate.hub import Reference
-from lockhouse.library.choosing import FileChoice
+from lockhouse.library.file_choice import FileChoice
 from lockhouse.library.transfers import Transfer
+from lockhouse.ui.choice_button import ChoiceButton
+from lockhouse.ui.error_views import BannerStack
 from lockhouse.ui.flow_layout import FlowLayout
+from lockhouse.ui.frame_parts import label, push_button
 from lockhouse.ui.markdown import Block
-from lockhouse.ui.models.bring import BringView
 from lockhouse.ui.models.discover_controller import DiscoverController, reference_in
 from lockhouse.ui.models.discover_values import Entry, Found, Opened, Query
 from lockhouse.ui.models.empty import EmptyState
 from lockhouse.ui.models.model_card import ModelCard
+from lockhouse.ui.models.offline_catalogue import OfflineCatalogueView
 from lockhouse.ui.models.repository import RepositoryView
 from lockhouse.ui.models.results import ENTRY, Results, ResultView
 from lockhouse.ui.models.search_edit import SearchEdit
 from lockhouse.ui.models.transfer_rows import share_of
 from lockhouse.ui.models.transfers_view import TransferStrip
-from lockhouse.ui.network import NetworkView
-from lockhouse.ui.parts import label, push_button
-from lockhouse.ui.picker import ChoiceButton
-from lockhouse.ui.surfaces import BannerStack
+from lockhouse.ui.network_monitor import NetworkView
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Spinner
 
@@ -94,7 +94,7 @@ class DiscoverView(QWidget):
         self.setObjectName("discover_view")
         self.strip = TransferStrip(theme)
         self.banners = BannerStack(theme)
-        self.bring = BringView(theme)
+        self.bring = OfflineCatalogueView(theme)
         self.bring.open_wanted.connect(self.open_network_wanted)
         self.bring.told.connect(self.told)
         self._results = Results(self)

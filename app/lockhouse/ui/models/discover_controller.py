@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QObject, Signal
 
-from lockhouse.core.cancelling import CancelToken
+from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import Cancelled, UsageMistake
 from lockhouse.engine.pool import EnginePool
 from lockhouse.gate.hub import Hub, Reference, parse_reference
 from lockhouse.library.catalogue import catalogue
-from lockhouse.library.choosing import FileChoice, choices
+from lockhouse.library.file_choice import FileChoice, choices
 from lockhouse.library.fit import machine_now
 from lockhouse.library.model_info import ModelInfo
 from lockhouse.ui.jobs import JobHandle, Jobs, ignore

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from lockhouse.gate.hub import HubFile, HubModel, HubRepo
 from lockhouse.library.catalogue import Entry as Known
-from lockhouse.library.choosing import FileChoice, choices
+from lockhouse.library.file_choice import FileChoice, choices
 from lockhouse.library.fit import Machine, fit
 from lockhouse.library.gguf.shape import Shape
 from lockhouse.library.model_info import Fit, ModelInfo
-from lockhouse.ui import wording
+from lockhouse.ui import formatting
 from lockhouse.ui.models import words
 
 _COUNT = re.compile(r"(?<![\w.])(?:(\d+)x)?(\d+(?:\.\d+)?)([bm])(?![a-z])")
@@ -115,7 +115,7 @@ def _about(model: HubModel, parameters: int) -> str:
     if marks:
         parts.append(" and ".join((", ".join(marks[:-1]), marks[-1])) if marks[1:] else marks[0])
     if model.context_length:
-        parts.append(f"{wording.tokens(model.context_length)} context")
+        parts.append(f"{formatting.tokens(model.context_length)} context")
     return ", ".join(parts)
 
 

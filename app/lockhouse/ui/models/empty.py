@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from lockhouse.ui.parts import label, push_button
+from lockhouse.ui.frame_parts import label, push_button
 from lockhouse.ui.theme import Theme
 
 

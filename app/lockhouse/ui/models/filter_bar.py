@@ -8,12 +8,12 @@ from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
 
-from lockhouse.ui import wording
+from lockhouse.ui import formatting
+from lockhouse.ui.choice_button import ChoiceButton
+from lockhouse.ui.frame_parts import icon_button, label, push_button
 from lockhouse.ui.models.search_edit import SearchEdit
 from lockhouse.ui.models.table import Wanted
 from lockhouse.ui.models.values import DiskUse, Freeing
-from lockhouse.ui.parts import icon_button, label, push_button
-from lockhouse.ui.picker import ChoiceButton
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import ThinBar
 
@@ -197,7 +197,7 @@ class ChosenBar(QFrame):
 
     def show_chosen(self, count: int, size_bytes: int) -> None:
         """How many there are; what removing them frees is not known yet."""
-        self._words.setText(f"{wording.counted(count, 'model')}, {wording.size(size_bytes)}")
+        self._words.setText(f"{formatting.counted(count, 'model')}, {formatting.size(size_bytes)}")
         self._frees.setText("")
 
     def show_freeing(self, freeing: Freeing) -> None:

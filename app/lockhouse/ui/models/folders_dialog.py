@@ -8,10 +8,10 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QDialog, QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from lockhouse.library.model_info import FolderUse
-from lockhouse.ui import wording
+from lockhouse.ui import formatting
 from lockhouse.ui.chat.details_panel import scrolling
+from lockhouse.ui.frame_parts import hairline, icon_button, label, push_button
 from lockhouse.ui.models import words
-from lockhouse.ui.parts import hairline, icon_button, label, push_button
 from lockhouse.ui.theme import Theme
 
 
@@ -92,9 +92,8 @@ class FoldersDialog(QDialog):
         if folder.problem:
             texts.addWidget(label(folder.problem, role="caption", ink="warning", wrap=True))
         row.addLayout(texts, 1)
-        amount = (
-            f"{wording.counted(folder.model_count, 'model')}, {wording.size(folder.size_bytes)}"
-        )
+        models = formatting.counted(folder.model_count, "model")
+        amount = f"{models}, {formatting.size(folder.size_bytes)}"
         row.addWidget(label(amount, ink="2"), 0, Qt.AlignmentFlag.AlignTop)
         if folder.own and not folder.main:
             drop = icon_button(

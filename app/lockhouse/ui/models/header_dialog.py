@@ -22,11 +22,11 @@ from PySide6.QtWidgets import (
 
 from lockhouse.library.gguf import GgufHeader
 from lockhouse.library.gguf.layout import Unread
-from lockhouse.ui import wording
+from lockhouse.ui import formatting
 from lockhouse.ui.chat.list_model import Index
+from lockhouse.ui.frame_parts import label, push_button
 from lockhouse.ui.models.search_edit import SearchEdit
 from lockhouse.ui.models.tabs import Tabs
-from lockhouse.ui.parts import label, push_button
 from lockhouse.ui.theme import Theme
 
 _LONGEST = 2000
@@ -52,7 +52,7 @@ def header_text(header: GgufHeader, title: str) -> HeaderText:
             tensor.name,
             tensor.type_name,
             " × ".join(str(size) for size in tensor.shape),
-            wording.size(tensor.size_bytes),
+            formatting.size(tensor.size_bytes),
         )
         for tensor in header.tensors
     ]

@@ -7,11 +7,11 @@ from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from lockhouse.library.model_info import LoadChoice
-from lockhouse.ui import wording
+from lockhouse.ui import formatting
+from lockhouse.ui.choice_button import ChoiceButton
+from lockhouse.ui.frame_parts import label, push_button
 from lockhouse.ui.models.context_slider import ContextSlider
 from lockhouse.ui.models.values import MemoryNeed
-from lockhouse.ui.parts import label, push_button
-from lockhouse.ui.picker import ChoiceButton
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import MemoryBar, MemoryPart
 
@@ -162,8 +162,8 @@ class MemoryPanel(QWidget):
         self._bar.set_parts(parts, need.available_bytes)
         used = sum(part.size_bytes for part in parts)
         over = used - need.available_bytes
-        amount = f"{wording.gigabytes(used)} of {wording.gigabytes(need.available_bytes)} GB"
-        self._amount.setText(amount.replace(" GB", f"{wording.NBSP}GB"))
+        amount = f"{formatting.gigabytes(used)} of {formatting.gigabytes(need.available_bytes)} GB"
+        self._amount.setText(amount.replace(" GB", f"{formatting.NBSP}GB"))
         self._legend.show_part("mem-weights", _weights(need), _size(parts[0].size_bytes))
         cache = f"Cache, {need.context_length:,} tokens"
         self._legend.show_part("mem-cache", cache, _size(need.cache_bytes))
@@ -172,7 +172,9 @@ class MemoryPanel(QWidget):
         self._legend.show_part("mem-other", "Other models", _size(need.others_bytes), tip=others)
         self._legend.show_part("track", "Free", _size(max(0, -over)))
         self._problem.setText(
-            f"{wording.size(over)} more than there is. {need.problem}" if over > 0 else need.problem
+            f"{formatting.size(over)} more than there is. {need.problem}"
+            if over > 0
+            else need.problem
         )
         self._problem.setVisible(bool(need.problem) or over > 0)
         if not self._keep.isActive():
@@ -181,7 +183,7 @@ class MemoryPanel(QWidget):
         self._source.setText("As llama.cpp plans it" if need.exact else "Estimated from the header")
 
     def _show_saving(self, need: MemoryNeed) -> None:
-        saved = wording.size(need.saved_bytes)
+        saved = formatting.size(need.saved_bytes)
         if need.kv_type == "f16":
             words = f"8-bit would free {saved}, with next to no loss."
         else:
@@ -224,7 +226,7 @@ def _size(size_bytes: int) -> str:
     if size_bytes <= 0:
         return "none"
     return (
-        f"{wording.gigabytes(size_bytes)}{wording.NBSP}GB"
+        f"{formatting.gigabytes(size_bytes)}{formatting.NBSP}GB"
         if size_bytes >= 1e8
-        else (wording.size(size_bytes))
+        else (formatting.size(size_bytes))
     )

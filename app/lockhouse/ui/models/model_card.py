@@ -6,8 +6,8 @@ from PySide6.QtCore import QEvent, QObject, QTimer, Signal
 from PySide6.QtGui import QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
+from lockhouse.ui.frame_parts import label
 from lockhouse.ui.markdown import Block
-from lockhouse.ui.parts import label
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.transcript.parts import TextPart, fill_part, fit_part, make_part
 from lockhouse.ui.transcript.styles import Styles

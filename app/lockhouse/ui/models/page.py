@@ -8,13 +8,15 @@ from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from lockhouse.core.errors import LockhouseError
 from lockhouse.engine.planning import DeviceReport
-from lockhouse.library.choosing import FileChoice
+from lockhouse.library.file_choice import FileChoice
 from lockhouse.library.gguf import read_header
 from lockhouse.library.model_info import Difference, ImportOutcome, LoadChoice, ModelInfo
 from lockhouse.library.transfers import Transfer
-from lockhouse.ui import wording
+from lockhouse.ui import formatting
+from lockhouse.ui.error_views import BannerStack, ChoiceDialog
+from lockhouse.ui.frame_parts import ask_text, hairline, label, push_button
 from lockhouse.ui.jobs import Jobs
-from lockhouse.ui.machine import MachineState
+from lockhouse.ui.machine_monitor import MachineState
 from lockhouse.ui.models import words
 from lockhouse.ui.models.controller import ModelsController
 from lockhouse.ui.models.details import ModelDetails
@@ -24,17 +26,15 @@ from lockhouse.ui.models.discover_controller import DiscoverController
 from lockhouse.ui.models.discover_values import Opened
 from lockhouse.ui.models.folders_dialog import FoldersDialog
 from lockhouse.ui.models.header_dialog import HeaderDialog, HeaderText, header_text
+from lockhouse.ui.models.installed_view import InstalledView
 from lockhouse.ui.models.memory import MemoryController, Question
 from lockhouse.ui.models.revision_panel import DifferenceDialog
-from lockhouse.ui.models.shelf_view import ShelfView
 from lockhouse.ui.models.tabs import HEAD_HEIGHT, Tabs
 from lockhouse.ui.models.transfer_controller import MOVING, TransferController
 from lockhouse.ui.models.transfers_view import TransfersView, under_way
 from lockhouse.ui.models.values import Checking, Freeing, ModelExtras, Shelf
-from lockhouse.ui.network import NetworkView, NetworkWatch
-from lockhouse.ui.parts import ask_text, hairline, label, push_button
+from lockhouse.ui.network_monitor import NetworkView, NetworkWatch
 from lockhouse.ui.settings.store import SettingsStore
-from lockhouse.ui.surfaces import BannerStack, ChoiceDialog
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.three_columns import ThreeColumns
 from lockhouse.ui.toast import Toast
@@ -81,7 +81,7 @@ class ModelsPage(QWidget):
         self._chosen_rest.setInterval(_CHOSEN_REST_MS)
         self._chosen_rest.timeout.connect(self._look_at_chosen)
         self.setObjectName("models_page")
-        self.shelf = ShelfView(theme)
+        self.shelf = InstalledView(theme)
         self.discover = DiscoverView(discover, theme)
         self.transfers = TransfersView(theme)
         self.details = ModelDetails(theme)
@@ -405,7 +405,7 @@ class ModelsPage(QWidget):
         title = (
             f"Remove {titles[0]}?"
             if len(titles) == 1
-            else (f"Remove {wording.counted(len(titles), 'model')}?")
+            else (f"Remove {formatting.counted(len(titles), 'model')}?")
         )
         dialog = ChoiceDialog(
             self._theme,
@@ -479,7 +479,7 @@ class ModelsPage(QWidget):
         dialog = ChoiceDialog(
             self._theme,
             f"Cancel {words.plain_title(one.repo, one.title)}?",
-            f"{wording.size(one.done_bytes)} that came so far are deleted.",
+            f"{formatting.size(one.done_bytes)} that came so far are deleted.",
             hint="Pause it to go on another time." if one.state in MOVING else "",
             choices=(("cancel", "Cancel the download"),),
             close_words="Keep it",

@@ -7,12 +7,12 @@ from PySide6.QtGui import QAction, QActionGroup
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from lockhouse.library.model_info import LoadChoice, Profile
-from lockhouse.library.naming import slug
+from lockhouse.library.model_names import slug
 from lockhouse.storage.settings import Settings
-from lockhouse.ui.chat.asking import PARAMETERS
+from lockhouse.ui.chat.parameters import PARAMETERS
 from lockhouse.ui.chat.prompt_panel import ParameterField
-from lockhouse.ui.parts import ask_text, label, make_menu, push_button
-from lockhouse.ui.picker import PickerButton
+from lockhouse.ui.choice_button import PickerButton
+from lockhouse.ui.frame_parts import ask_text, label, make_menu, push_button
 from lockhouse.ui.theme import Theme
 
 DEFAULT = "default"

@@ -13,15 +13,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lockhouse.library.choosing import FileChoice
+from lockhouse.library.file_choice import FileChoice
 from lockhouse.library.transfers import Transfer
-from lockhouse.ui import wording
+from lockhouse.ui import formatting
 from lockhouse.ui.chat.details_panel import scrolling
 from lockhouse.ui.flow_layout import FlowLayout
+from lockhouse.ui.frame_parts import label, push_button
 from lockhouse.ui.models import words
 from lockhouse.ui.models.discover_values import GROUPS, Opened
 from lockhouse.ui.models.transfer_controller import MOVING
-from lockhouse.ui.parts import label, push_button
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Banner
 from lockhouse.ui.widgets.pills import paint_pill
@@ -78,14 +78,14 @@ class _FileRow(QWidget):
             kind="primary" if loud else "",
             icon="download" if loud else "",
             compact=True,
-            spoken=f"{self._verb} {choice.label}, {wording.size(choice.size_bytes)}",
+            spoken=f"{self._verb} {choice.label}, {formatting.size(choice.size_bytes)}",
         )
         self.button.setParent(self)
         self.button.clicked.connect(lambda: self.get_wanted.emit(self.choice))
         self.setToolTip("\n".join(part for part in (choice.reason, choice.fit.reason) if part))
         pill = words.fit_pill(choice.fit.word)[0]
         self.setAccessibleName(
-            f"{choice.label}, {choice.quality}, {wording.size(choice.size_bytes)}, {pill}, "
+            f"{choice.label}, {choice.quality}, {formatting.size(choice.size_bytes)}, {pill}, "
             f"loss {choice.loss}"
             + (f". Recommended: {choice.reason}" if choice.recommended else "")
         )
@@ -151,10 +151,10 @@ class _FileRow(QWidget):
             painter.setFont(theme.font("body", tabular=True))
         painter.setPen(theme.color("text-1"))
         download = QRect(0, 0, at.download, line_height)
-        painter.drawText(download, _RIGHT, wording.size(choice.size_bytes))
+        painter.drawText(download, _RIGHT, formatting.size(choice.size_bytes))
         painter.setPen(theme.color("text-2"))
         if at.memory:
-            needed = wording.size(choice.fit.needed.total_bytes)
+            needed = formatting.size(choice.fit.needed.total_bytes)
             painter.drawText(QRect(0, 0, at.memory, line_height), _RIGHT, needed)
         if at.loss:
             painter.drawText(QRect(at.loss, 0, px(110), line_height), _LEFT, choice.loss)
@@ -306,7 +306,7 @@ class RepositoryView(QWidget):
             one = next((known[name] for name in names if name in known), None)
             if one is not None and one.repo == row.choice.repo and one.state != "done":
                 share = one.done_bytes / one.size_bytes if one.size_bytes else 0.0
-                state = wording.percent(share) if one.state in MOVING else one.state.capitalize()
+                state = formatting.percent(share) if one.state in MOVING else one.state.capitalize()
                 row.show_state(state)
             elif row.choice.here or (one is not None and one.repo == row.choice.repo):
                 row.show_state("Here")
@@ -318,7 +318,7 @@ class RepositoryView(QWidget):
         self._facts.clear()
         repo = opened.repo
         parameters = words.parameter_words(repo.parameters)
-        context = f"{wording.tokens(repo.context_length)} context" if repo.context_length else ""
+        context = f"{formatting.tokens(repo.context_length)} context" if repo.context_length else ""
         for shown in (
             repo.repo.partition("/")[0],
             f"{parameters} parameters" if parameters else "",

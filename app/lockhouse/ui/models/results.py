@@ -18,7 +18,7 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QFontMetrics, QPainter
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
-from lockhouse.ui import wording
+from lockhouse.ui import formatting
 from lockhouse.ui.chat.list_model import Index
 from lockhouse.ui.models import words
 from lockhouse.ui.models.discover_values import Entry
@@ -148,7 +148,7 @@ class _ResultDelegate(QStyledItemDelegate):
         share = self._model.fetching.get(entry.repo)
         if share is None and not entry.here:
             return line.right()
-        shown = "Here" if share is None else wording.percent(share)
+        shown = "Here" if share is None else formatting.percent(share)
         icon, ink = ("check", "text-2") if share is None else ("download", "accent-text")
         painter.setFont(theme.font("caption", weight=400, tabular=True))
         wide = QFontMetrics(painter.font()).horizontalAdvance(shown)

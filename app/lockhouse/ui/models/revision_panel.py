@@ -6,10 +6,10 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from lockhouse.library.model_info import Difference, Revision
-from lockhouse.ui import wording
+from lockhouse.ui import formatting
 from lockhouse.ui.chat.details_panel import scrolling
+from lockhouse.ui.frame_parts import label, push_button
 from lockhouse.ui.models import words
-from lockhouse.ui.parts import label, push_button
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Pill
 
@@ -72,12 +72,12 @@ class RevisionPanel(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(px(4))
         current = next((one for one in revisions if one.current), None)
-        now = wording.local_now()
+        now = formatting.local_now()
         for one in revisions if len(revisions) > 1 else ():
             row = QHBoxLayout()
             row.setSpacing(px(6))
             row.addWidget(
-                label(one.revision[:8] or wording.short_hash(one.sha256), role="code-small")
+                label(one.revision[:8] or formatting.short_hash(one.sha256), role="code-small")
             )
             added = words.moment_of(one.added_at)
             row.addWidget(label(words.day(added, now) if added else "", ink="3"), 1)

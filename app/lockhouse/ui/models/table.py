@@ -14,7 +14,7 @@ from pathlib import Path
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
 
 from lockhouse.library.model_info import ModelInfo
-from lockhouse.ui import wording
+from lockhouse.ui import formatting
 from lockhouse.ui.chat.list_model import Index
 from lockhouse.ui.models import words
 
@@ -82,7 +82,7 @@ def _row(model: ModelInfo, tip: str, now: dt.datetime) -> Row:
     cells = (
         title,
         family,
-        wording.size(model.size_bytes),
+        formatting.size(model.size_bytes),
         f"{model.quality} {model.quantization}",
         fit,
         folder,
@@ -254,7 +254,7 @@ class ModelTable(QAbstractTableModel):
         if column == VERIFIED:
             share = self.checking.get(row.model.name)
             if share is not None:
-                return wording.percent(share)
+                return formatting.percent(share)
         return row.cells[column]
 
 

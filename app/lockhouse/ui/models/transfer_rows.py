@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from lockhouse.ui import wording
+from lockhouse.ui import formatting
+from lockhouse.ui.frame_parts import icon_button, label, push_button
 from lockhouse.ui.models import words
 from lockhouse.ui.models.transfer_controller import MOVING
-from lockhouse.ui.parts import icon_button, label, push_button
 from lockhouse.ui.theme import Theme, repolish
 from lockhouse.ui.widgets import ThinBar
 
@@ -40,9 +40,9 @@ def share_of(transfer: Transfer) -> float:
 def amount_words(transfer: Transfer) -> str:
     """How far it is, in the terms of its phase."""
     if transfer.state == "checking":
-        return f"Checking, {wording.percent(share_of(transfer))}"
+        return f"Checking, {formatting.percent(share_of(transfer))}"
     if transfer.state == "done":
-        return wording.size(transfer.size_bytes)
+        return formatting.size(transfer.size_bytes)
     return words.progress_words(transfer.done_bytes, transfer.size_bytes)
 
 
@@ -50,7 +50,7 @@ def state_words(transfer: Transfer) -> str:
     """What is going on with it, where there is no speed and no time to tell."""
     if transfer.state == "done":
         moment = words.moment_of(transfer.finished_at)
-        return f"Done, {words.day(moment, wording.local_now())}" if moment else "Done"
+        return f"Done, {words.day(moment, formatting.local_now())}" if moment else "Done"
     return {"waiting": "Waiting", "paused": "Paused", "failed": "Stopped"}.get(transfer.state, "")
 
 
@@ -233,11 +233,11 @@ def downloads_words(transfers: tuple[Transfer, ...]) -> str:
     if not shown:
         return ""
     whole = sum(one.size_bytes for one in shown)
-    share = wording.percent(sum(one.done_bytes for one in shown) / whole if whole else 0.0)
+    share = formatting.percent(sum(one.done_bytes for one in shown) / whole if whole else 0.0)
     if going:
         speed = sum(one.speed_bytes_per_s for one in going if one.state == "downloading")
         return f"{words.rate(speed)}, {share}" if speed else f"Checking, {share}"
     what = "waiting" if waiting else "paused"
     if not waiting and any(one.state == "failed" for one in stopped):
         what = "stopped"
-    return f"{wording.counted(len(shown), 'download')} {what}, {share}"
+    return f"{formatting.counted(len(shown), 'download')} {what}, {share}"

@@ -6,14 +6,14 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from lockhouse.library.transfers import Transfer
-from lockhouse.ui import wording
+from lockhouse.ui import formatting
 from lockhouse.ui.chat.details_panel import scrolling
+from lockhouse.ui.choice_button import ChoiceButton
+from lockhouse.ui.frame_parts import hairline, icon_button, label, push_button
 from lockhouse.ui.models import words
 from lockhouse.ui.models.empty import EmptyState
 from lockhouse.ui.models.transfer_controller import MOVING
 from lockhouse.ui.models.transfer_rows import TransferRow
-from lockhouse.ui.parts import hairline, icon_button, label, push_button
-from lockhouse.ui.picker import ChoiceButton
 from lockhouse.ui.theme import Theme
 
 _LIMITS = ((0, "none"), (1_000_000, "1 MB/s"), (5_000_000, "5 MB/s"), (20_000_000, "20 MB/s"),
@@ -173,9 +173,9 @@ class TransfersView(QWidget):
         self._clear.setVisible(bool(done))
         left = sum(one.size_bytes - one.done_bytes for one in going)
         speed = sum(one.speed_bytes_per_s for one in going if one.state == "downloading")
-        parts = [wording.counted(len(going), "download") if going else "Nothing under way"]
+        parts = [formatting.counted(len(going), "download") if going else "Nothing under way"]
         if left:
-            parts.append(f"{wording.size(left)} to go")
+            parts.append(f"{formatting.size(left)} to go")
         if speed:
             parts.append(words.rate(speed))
         sealed = "" if self._is_open else sealed_words(going)

@@ -7,9 +7,9 @@ from typing import Literal
 
 import msgspec
 
-from lockhouse.answer.targets import TargetInfo
+from lockhouse.answer.target import TargetInfo
 from lockhouse.library.model_info import FolderUse, ModelInfo, Profile, Revision
-from lockhouse.ui import wording
+from lockhouse.ui import formatting
 from lockhouse.ui.models.table import Row
 
 
@@ -29,8 +29,9 @@ class DiskUse:
     def words(self) -> str:
         """The figures, short."""
         return (
-            f"{wording.size(self.size_bytes)} in {wording.counted(self.model_count, 'model')}, "
-            f"{wording.size(self.free_bytes)} free"
+            f"{formatting.size(self.size_bytes)} in "
+            f"{formatting.counted(self.model_count, 'model')}, "
+            f"{formatting.size(self.free_bytes)} free"
         )
 
     @property
@@ -80,8 +81,8 @@ def told_apart(
     models: tuple[ModelInfo, ...], targets: tuple[TargetInfo, ...]
 ) -> tuple[tuple[ModelInfo, ...], tuple[TargetInfo, ...]]:
     """The same, with a name of its own for each: a title that several share is not one."""
-    model_names = wording.told_apart([(one.name, one.title) for one in models])
-    target_names = wording.told_apart([(one.name, one.title) for one in targets])
+    model_names = formatting.told_apart([(one.name, one.title) for one in models])
+    target_names = formatting.told_apart([(one.name, one.title) for one in targets])
     replace = msgspec.structs.replace
     return (
         tuple(replace(one, title=model_names[one.name]) for one in models),
@@ -100,7 +101,7 @@ class Freeing:
     @property
     def sentence(self) -> str:
         """It in words."""
-        frees = f"Removing frees {wording.size(self.freed_bytes)}"
+        frees = f"Removing frees {formatting.size(self.freed_bytes)}"
         if not self.kept:
             return f"{frees}."
         stay = (

@@ -6,7 +6,7 @@ import datetime as dt
 from pathlib import Path
 
 from lockhouse.library.model_info import OWN, ModelInfo
-from lockhouse.ui import wording
+from lockhouse.ui import formatting
 from lockhouse.ui.widgets import PillTone
 
 _FIT: dict[str, tuple[str, str, PillTone]] = {
@@ -89,7 +89,7 @@ def used_words(model: ModelInfo, now: dt.datetime) -> str:
     days = (now.date() - local.date()).days
     if days <= 0:
         return f"{local:%H:%M}"
-    return "Yesterday" if days == 1 else wording.short_time(moment, now)
+    return "Yesterday" if days == 1 else formatting.short_time(moment, now)
 
 
 def day(moment: dt.datetime, now: dt.datetime) -> str:
@@ -101,8 +101,8 @@ def day(moment: dt.datetime, now: dt.datetime) -> str:
     if days == 1:
         return "Yesterday"
     month = local.strftime("%b")
-    words = f"{local.day}{wording.NBSP}{month}"
-    return words if local.year == now.year else f"{words}{wording.NBSP}{local.year}"
+    words = f"{local.day}{formatting.NBSP}{month}"
+    return words if local.year == now.year else f"{words}{formatting.NBSP}{local.year}"
 
 
 def moment_of(stamp: str | None) -> dt.datetime | None:
@@ -142,26 +142,26 @@ def home_relative(path: Path) -> str:
 def rate(bytes_per_s: float) -> str:
     """38.2 MB/s."""
     if bytes_per_s < 1e6:
-        return f"{wording.size(bytes_per_s)}/s"
+        return f"{formatting.size(bytes_per_s)}/s"
     if bytes_per_s < 999.5e6:
-        return f"{bytes_per_s / 1e6:.1f}{wording.NBSP}MB/s"
-    return f"{bytes_per_s / 1e9:.1f}{wording.NBSP}GB/s"
+        return f"{bytes_per_s / 1e6:.1f}{formatting.NBSP}MB/s"
+    return f"{bytes_per_s / 1e9:.1f}{formatting.NBSP}GB/s"
 
 
 def time_left(seconds: float) -> str:
     """6 s left, 2 min 22 s left, 3 h 5 min left."""
     if 600 <= seconds < 3600:
-        return f"{round(seconds / 60)}{wording.NBSP}min left"
+        return f"{round(seconds / 60)}{formatting.NBSP}min left"
     if seconds < 3600:
-        return f"{wording.seconds(max(1.0, round(seconds))).replace('.0', '')} left"
+        return f"{formatting.seconds(max(1.0, round(seconds))).replace('.0', '')} left"
     hours, rest = divmod(round(seconds / 60), 60)
-    return f"{hours}{wording.NBSP}h {rest}{wording.NBSP}min left"
+    return f"{hours}{formatting.NBSP}h {rest}{formatting.NBSP}min left"
 
 
 def progress_words(done_bytes: int, size_bytes: int) -> str:
     """8.9 of 14.3 GB, in the unit of the whole."""
-    whole = wording.size(size_bytes)
-    unit = whole.rpartition(wording.NBSP)[2]
+    whole = formatting.size(size_bytes)
+    unit = whole.rpartition(formatting.NBSP)[2]
     scale = {"B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}[unit]
     done = done_bytes / scale
     shown = f"{done:.1f}" if unit in ("GB", "TB") else f"{done:.0f}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
-from lockhouse.ui import wording
+from lockhouse.ui import formatting
+from lockhouse.ui.frame_parts import hairline, label, push_button
 from lockhouse.ui.outbound.body_view import BodyView
-from lockhouse.ui.parts import hairline, label, push_button
 from lockhouse.ui.theme import Theme
 
 _NO_BODY = "The body is not kept any more. Its size and its hash are."
@@ -93,15 +93,15 @@ class BodyBox(QFrame):
         """Show one. ``body`` None where it was not kept."""
         self._address.setText(f"POST {address}")
         self._address.setAccessibleName(f"Sent as POST to {address}")
-        self._size.setText(wording.exact_bytes(size_bytes))
-        self._hash.setText(f"sha256 {wording.short_hash(sha256)}")
+        self._size.setText(formatting.exact_bytes(size_bytes))
+        self._hash.setText(f"sha256 {formatting.short_hash(sha256)}")
         self._hash.setToolTip(sha256)
         self._hash.setAccessibleName(f"SHA-256 of the body: {sha256}")
         lines = [f"{name}: {value}" for name, value in headers]
         if has_key:
             lines.append("and your key, which only the broker reads and adds")
         self._headers.setText("\n".join(lines))
-        self._headers_button.setText(wording.counted(len(lines), "header"))
+        self._headers_button.setText(formatting.counted(len(lines), "header"))
         self._copy.setEnabled(body is not None)
         self.view.show_body(body if body is not None else b"")
         self.view.setVisible(body is not None)
@@ -111,7 +111,7 @@ class BodyBox(QFrame):
         if self.view.body.instructions:
             notes.append("Marked: instructions that stand before what you typed.")
         if self.view.body.unseen:
-            many = wording.counted(self.view.body.unseen, "invisible character")
+            many = formatting.counted(self.view.body.unseen, "invisible character")
             notes.append(f"{many} shown as \ufffd.")
         self._note.setText(" ".join(notes))
         self._note.setVisible(bool(notes))

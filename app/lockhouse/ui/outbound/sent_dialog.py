@@ -6,11 +6,11 @@ from datetime import datetime
 
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
 
-from lockhouse.gate.sent import SentRequest
-from lockhouse.ui import wording
+from lockhouse.gate.sent_requests import SentRequest
+from lockhouse.ui import formatting
+from lockhouse.ui.frame_parts import label, push_button
 from lockhouse.ui.outbound import words
 from lockhouse.ui.outbound.body_box import BodyBox
-from lockhouse.ui.parts import label, push_button
 from lockhouse.ui.theme import Theme
 
 _OUTCOMES = {"ok": "answered", "cancelled": "stopped by you", "sending": "not ended"}
@@ -67,7 +67,7 @@ class SentDialog(QDialog):
 
 def _sentence(sent: SentRequest) -> str:
     outcome = _OUTCOMES.get(sent.outcome, f"ended in an error ({sent.outcome})")
-    size = wording.exact_bytes(sent.size_bytes)
+    size = formatting.exact_bytes(sent.size_bytes)
     told = f"{size} to {words.host_name(sent.host)}, for {sent.model}: {outcome}."
     at = datetime.fromisoformat(sent.at).astimezone()
     return f"{at:%d %b %Y, %H:%M:%S}. {told}"

@@ -21,17 +21,17 @@ from PySide6.QtWidgets import (
 )
 
 from lockhouse.ui.flow_layout import FlowLayout
+from lockhouse.ui.frame_parts import label, push_button
 from lockhouse.ui.outbound import words
 from lockhouse.ui.outbound.body_box import BodyBox
 from lockhouse.ui.outbound.values import (
     INSTRUCTIONS,
     WAY_WORDS,
     Obstacle,
+    SendOptions,
     Shown,
     Subject,
-    Wish,
 )
-from lockhouse.ui.parts import label, push_button
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Banner, Pill, SegmentedControl, Spinner
 
@@ -223,11 +223,11 @@ class OutboundSheet(QDialog):
     # -- what it is told --------------------------------------------------------------------
 
     @property
-    def wish(self) -> Wish:
+    def wish(self) -> SendOptions:
         """How the request is wanted now."""
         alone = self._subject.is_task and self._reach.current() == "alone"
         instruction = self._instruction.text().strip() if self._subject.takes_instruction else ""
-        return Wish(instruction, alone)
+        return SendOptions(instruction, alone)
 
     @property
     def shown(self) -> Shown | None:

@@ -73,7 +73,7 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class SendOptions:
     """How the request is wanted: another one is made when it changes."""
 
     instruction: str = ""

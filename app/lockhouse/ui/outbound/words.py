@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from lockhouse.answer.targets import TargetInfo
+from lockhouse.answer.target import TargetInfo
 from lockhouse.gate.costs.values import Estimate, Limits
 from lockhouse.gate.outbound import Outbound
 from lockhouse.gate.providers import Zone, is_this_machine
-from lockhouse.ui import wording
+from lockhouse.ui import formatting
 
 NEAR = 0.8  # of a limit: from here on it is pointed out
 
@@ -89,7 +89,7 @@ def badge_words(info: TargetInfo, host: str) -> str:
 
 def recipient_sentence(outbound: Outbound) -> str:
     """Who gets what, in one sentence."""
-    size = wording.exact_bytes(len(outbound.body))
+    size = formatting.exact_bytes(len(outbound.body))
     near = "a server on this machine" if _stays_here(outbound) else "on your own network"
     where = "outside your network" if outbound.zone == "cloud" else near
     return f"{host_name(outbound.host)}, {where}, gets exactly what is shown here, {size}."
@@ -101,9 +101,9 @@ def cost_words(estimate: Estimate | None, zone: Zone) -> str:
         if zone == "lan":
             return "Nothing: a server of your own"
         return "Not known: there is no price for this model"
-    expected = wording.money(estimate.expected.amount, estimate.expected.currency)
+    expected = formatting.money(estimate.expected.amount, estimate.expected.currency)
     most = estimate.ceiling
-    ceiling = wording.money(most.amount, most.currency, at_most=True)
+    ceiling = formatting.money(most.amount, most.currency, at_most=True)
     return f"about {expected}, at most {ceiling}"
 
 
@@ -112,7 +112,7 @@ def tokens_words(estimate: Estimate | None) -> str:
     if estimate is None:
         return ""
     parts = [
-        f"about {wording.counted(estimate.prompt_tokens, 'token')} in",
+        f"about {formatting.counted(estimate.prompt_tokens, 'token')} in",
         f"at most {estimate.max_tokens:,} out",
     ]
     if estimate.price.source:
@@ -122,7 +122,7 @@ def tokens_words(estimate: Estimate | None) -> str:
 
 def limit_words(now: LimitNow) -> str:
     """One limit in words; what is near it or passes it says so."""
-    spent, limit = wording.money(now.spent), wording.money(now.limit)
+    spent, limit = formatting.money(now.spent), formatting.money(now.limit)
     if now.words == "for one call":
         words = f"at most {limit} {now.words}"
     else:

@@ -17,9 +17,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lockhouse.answer.targets import TargetInfo
+from lockhouse.answer.target import TargetInfo
 from lockhouse.storage.settings import Field, Settings, fields
-from lockhouse.ui.parts import hairline, icon_button, label, object_name, push_button
+from lockhouse.ui.frame_parts import hairline, icon_button, label, object_name, push_button
 from lockhouse.ui.settings.places import About, Place
 from lockhouse.ui.settings.rows import SettingRow, label_of, shown_value
 from lockhouse.ui.settings.store import SettingsStore

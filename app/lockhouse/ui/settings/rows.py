@@ -20,8 +20,8 @@ from PySide6.QtWidgets import (
 
 from lockhouse.core.errors import UsageMistake
 from lockhouse.storage.settings import Field, Value, check, parse
-from lockhouse.ui.parts import icon_button, label
-from lockhouse.ui.picker import ChoiceButton
+from lockhouse.ui.choice_button import ChoiceButton
+from lockhouse.ui.frame_parts import icon_button, label
 from lockhouse.ui.theme import Theme, repolish
 from lockhouse.ui.widgets import SegmentedControl, Switch
 

@@ -22,7 +22,7 @@ from lockhouse.ui.markdown.blocks import block_text
 from lockhouse.ui.theme import Theme, tokens
 from lockhouse.ui.transcript import header
 from lockhouse.ui.transcript.actions import ActionRow
-from lockhouse.ui.transcript.editing import EditBox
+from lockhouse.ui.transcript.edit_box import EditBox
 from lockhouse.ui.transcript.files import FileMarks, Loader
 from lockhouse.ui.transcript.items import Item
 from lockhouse.ui.transcript.notes import StatusNote, WaitingRow

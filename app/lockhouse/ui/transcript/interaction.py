@@ -13,10 +13,10 @@ from PySide6.QtCore import QObject, QPoint, QPointF, Qt, QTimer
 from PySide6.QtGui import QGuiApplication, QHelpEvent, QMouseEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QMenu, QToolTip
 
-from lockhouse.ui.markdown.reading import host_of
+from lockhouse.ui.markdown.parser import host_of
 from lockhouse.ui.theme import Theme
-from lockhouse.ui.transcript.board import Board
 from lockhouse.ui.transcript.card import MessageCard
+from lockhouse.ui.transcript.card_layout import CardLayout
 from lockhouse.ui.transcript.parts import TextPart
 from lockhouse.ui.transcript.selection import Selection, Spot
 
@@ -30,7 +30,7 @@ class Interaction(QObject):
         self,
         theme: Theme,
         area: QAbstractScrollArea,
-        board: Board,
+        board: CardLayout,
         act: Callable[[MessageCard, str], None],
         open_link: Callable[[str], None] | None,
     ) -> None:

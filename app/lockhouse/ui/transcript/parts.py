@@ -31,9 +31,9 @@ from PySide6.QtWidgets import (
 from lockhouse.ui.markdown import Block, CodeBlock, RuleBlock
 from lockhouse.ui.markdown.blocks import block_text
 from lockhouse.ui.theme import Theme, tokens
-from lockhouse.ui.transcript.documents import BlockDocument, Mark
-from lockhouse.ui.transcript.highlighting import file_suffix, language_label
+from lockhouse.ui.transcript.block_document import BlockDocument, Mark
 from lockhouse.ui.transcript.styles import Styles
+from lockhouse.ui.transcript.syntax_highlighting import file_suffix, language_label
 from lockhouse.ui.widgets import IconButton
 
 _HIGHLIGHT_EVERY_MS = 150

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lockhouse.ui.markdown.blocks import block_text
+from lockhouse.ui.transcript.block_document import BlockDocument
 from lockhouse.ui.transcript.card import REASONING_PART
-from lockhouse.ui.transcript.documents import BlockDocument
 from lockhouse.ui.transcript.items import Item
 from lockhouse.ui.transcript.styles import Styles
 

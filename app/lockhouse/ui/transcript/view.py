@@ -23,18 +23,18 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QPushButton, QWidget
 
 from lockhouse.ui import shortcuts
-from lockhouse.ui.keys import claims_escape
-from lockhouse.ui.markdown import reading
+from lockhouse.ui.key_filter import claims_escape
+from lockhouse.ui.markdown import parser
 from lockhouse.ui.theme import Theme
-from lockhouse.ui.transcript import highlighting
-from lockhouse.ui.transcript.board import Board
+from lockhouse.ui.transcript import syntax_highlighting
 from lockhouse.ui.transcript.card import MessageCard, holds_focus
+from lockhouse.ui.transcript.card_layout import CardLayout
 from lockhouse.ui.transcript.files import Loader
-from lockhouse.ui.transcript.finding import Finder, Match
+from lockhouse.ui.transcript.find import Finder, Match
 from lockhouse.ui.transcript.interaction import Interaction
 from lockhouse.ui.transcript.items import Item
-from lockhouse.ui.transcript.speaking import Sentences, announce
-from lockhouse.ui.transcript.tabbing import beyond, stops
+from lockhouse.ui.transcript.screen_reader import Sentences, announce
+from lockhouse.ui.transcript.tab_order import beyond, stops
 from lockhouse.ui.transcript.values import (
     ActionKind,
     Progress,
@@ -51,8 +51,8 @@ _WARM_UP_AFTER_MS = 1500
 def _warm_up() -> None:
     """Load parser and lexers beside the window, when it has been on screen for a while."""
     pool = QThreadPool.globalInstance()
-    pool.start(reading.warm_up)
-    pool.start(highlighting.warm_up)
+    pool.start(parser.warm_up)
+    pool.start(syntax_highlighting.warm_up)
 
 
 class TranscriptView(QAbstractScrollArea):
@@ -82,7 +82,7 @@ class TranscriptView(QAbstractScrollArea):
         self.load_picture: Loader | None = None
         self.offers_selection = False  # whether somebody elsewhere could be asked about it
         self._dress()
-        self._board = Board(theme, self)
+        self._board = CardLayout(theme, self)
         self._board.card_made.connect(self._wire)
         self._board.laid_out.connect(self._after_layout)
         self._mouse = Interaction(theme, self, self._board, self._act, open_link)

@@ -1,0 +1,117 @@
+"""Everything that can answer: models on this machine by their names, all others by provider.
+
+A name with a provider before its first slash is one elsewhere; nothing else ever is. What
+nobody chose stays on this machine or on its own network.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from lockhouse.answer.local import LocalTarget, LocalTargets
+from lockhouse.answer.target import Target, TargetInfo
+from lockhouse.core.errors import LockhouseError, NotFound, PolicyRefused, UsageMistake
+from lockhouse.gate.providers import Providers
+
+if TYPE_CHECKING:
+    from lockhouse.answer.remote import RemoteTarget
+    from lockhouse.answer.remote_targets import RemoteTargets
+
+_MOST_NAMED = 5  # in an error
+
+
+class TargetRegistry:
+    """The directory of one home: see :class:`lockhouse.answer.directory.TargetDirectory`."""
+
+    def __init__(
+        self,
+        local: LocalTargets,
+        providers: Providers,
+        remote: Callable[[], RemoteTargets],
+        chosen: Callable[[], str],
+    ) -> None:
+        """``remote`` is called when one elsewhere is wanted, which most programs never do.
+
+        ``chosen`` tells the name of the default target in the settings; empty for none.
+        """
+        self.local = local
+        self._providers = providers
+        self._remote = remote
+        self._chosen = chosen
+
+    def get(self, name: str) -> Target:
+        """By name, alias, hash prefix or path, or as ``provider/model``; "" is the default.
+
+        A provider's name alone means its only chosen model, never one here that begins so.
+        """
+        if not name:
+            return self.default()
+        if self._is_elsewhere(name):
+            return self._remote().get(name)
+        if self._is_provider(name):
+            return self._of_provider(name)
+        try:
+            return self.local.get(name)
+        except NotFound:
+            head, slash, _ = name.partition("/")
+            if slash and head and not name.endswith(".gguf") and head[0] not in "./~":
+                self._providers.get(head)  # which says that there is no such provider
+            raise
+
+    def default(self) -> Target:
+        """The chosen target, or else the first local one. Never an API."""
+        chosen = self._chosen()
+        if not self._is_elsewhere(chosen) and not self._is_provider(chosen):
+            return self.local.default()
+        target = self._remote().get(chosen) if "/" in chosen else self._of_provider(chosen)
+        if isinstance(target, LocalTarget):
+            return target
+        if target.provider.zone == "cloud":
+            raise PolicyRefused(
+                f"{chosen} is set as the default, and an API answers only where it was chosen.",
+                hint=f"Choose it for this question: -m {chosen}. "
+                'Or go back: lockhouse settings set default_target ""',
+                code="not_chosen",
+            )
+        return target
+
+    def list(self) -> list[TargetInfo]:
+        """All of them, the default one first."""
+        found = self.local.list()
+        if self._providers.chosen():
+            found += self._remote().list()
+        chosen = self._chosen()
+        if self._is_elsewhere(chosen) or self._is_provider(chosen):
+            with contextlib.suppress(LockhouseError):  # what is set names nothing any more
+                first = self.get(chosen).info.name
+                found.sort(key=lambda info: info.name != first)
+        return found
+
+    def _is_provider(self, name: str) -> bool:
+        return any(known.name == name for known in self._providers.list())
+
+    def _of_provider(self, name: str) -> LocalTarget | RemoteTarget:
+        try:
+            local = self.local.get(name)
+        except LockhouseError:
+            pass
+        else:
+            if local.is_called(name):
+                return local
+        models = self._providers.models(name)
+        chosen = [model for model in models if model.is_chosen]
+        if len(chosen) == 1:
+            return self._remote().get(f"{name}/{chosen[0].name}")
+        some = [f"{name}/{model.called}" for model in (chosen or models)[:_MOST_NAMED]]
+        raise UsageMistake(
+            f"{name} is a provider; which of its models?",
+            hint=f"Name one: {', '.join(some) or f'{name}/MODEL'}. "
+            f"They are listed by: lockhouse targets models {name}",
+        )
+
+    def _is_elsewhere(self, name: str) -> bool:
+        """Whether the name begins with a provider's."""
+        head, slash, _ = name.partition("/")
+        return bool(slash) and self._is_provider(head)

@@ -1,0 +1,60 @@
+"""What stands in the way of an answer from elsewhere, told with the way on for that provider."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lockhouse.core.errors import LockhouseError, NetworkRefused
+from lockhouse.core.events import Cost, Failed
+from lockhouse.gate.client import CUT_OFF, GateClient
+from lockhouse.gate.network import allows, split_host
+from lockhouse.gate.protocol import RemoteFailure
+from lockhouse.gate.providers import Provider, host_of
+
+
+def failed_of(error: LockhouseError, cost: Cost | None = None) -> Failed:
+    """An error as the last event of an answer."""
+    wait_s = error.retry_after_s if isinstance(error, RemoteFailure) else 0.0
+    return Failed(
+        error.code,
+        error.message,
+        error.hint,
+        error.exit_code,
+        retry_after_s=wait_s,
+        cost=cost,
+    )
+
+
+def require_open(gate: GateClient, provider: Provider, endpoints: Iterable[str]) -> None:
+    """Raises NetworkRefused where nothing could leave now. Of equal servers, one is enough."""
+    ways = {gate.way_to([host_of(url)]) for url in endpoints}
+    if "open" in ways:
+        return
+    if "not_listed" in ways:
+        hosts = ", ".join(provider.hosts)
+        raise NetworkRefused(
+            f"Nothing was sent: {hosts} is not among the hosts that may be reached.",
+            code="host_not_allowed",
+        )
+    raise gate.why_closed()
+
+
+def map_error(error: LockhouseError, provider: Provider, gate: GateClient) -> LockhouseError:
+    """The same error with the way on for this very provider."""
+    if error.code not in ("sealed", CUT_OFF, "host_not_allowed"):
+        return error
+    way = gate.way_to(provider.hosts)
+    if way == "not_listed" or (way == "start_anew" and not _is_listed(gate, provider)):
+        hint = f"Open it for {provider.title} too: lockhouse unseal --add --for {provider.name}"
+    elif way in ("sealed", "sealed_meanwhile", "damaged"):
+        hint = f"Open it for {provider.title} alone: lockhouse unseal --for {provider.name}"
+    else:
+        return error
+    if gate.status().way not in ("sealed", "open"):
+        hint += ". Then start this program anew."
+    return type(error)(error.message, hint=hint, code=error.code)
+
+
+def _is_listed(gate: GateClient, provider: Provider) -> bool:
+    listed = gate.state.all_hosts
+    return all(allows(listed, *split_host(host)) for host in provider.hosts)

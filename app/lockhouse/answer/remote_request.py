@@ -1,0 +1,367 @@
+"""One request to a provider on its way: room made, written down, sent, read, and settled.
+
+Hides what can happen in between: that one of several equal servers ends and another takes over,
+that a server counts nothing, that the reader stops or leaves, and what is paid for then.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from lockhouse.answer.load_balancer import FailoverStream, Lease, LoadBalancer, another_may_answer
+from lockhouse.answer.remote_errors import failed_of, map_error, require_open
+from lockhouse.answer.target import TargetInfo
+from lockhouse.core.cancellation import CancelToken
+from lockhouse.core.errors import (
+    Cancelled,
+    InvalidInput,
+    LockhouseError,
+)
+from lockhouse.core.events import (
+    Cost,
+    EngineBuild,
+    Event,
+    Finished,
+    FinishReason,
+    Notice,
+    Reasoning,
+    Text,
+    Timing,
+    Usage,
+)
+from lockhouse.core.json_decoding import decoded
+from lockhouse.core.messages import ToolCall
+from lockhouse.core.request import AnswerRequest
+from lockhouse.gate.client import CUT_OFF, GateClient
+from lockhouse.gate.consents import Consents
+from lockhouse.gate.costs.budget import Budget, Reservation
+from lockhouse.gate.outbound import Outbound
+from lockhouse.gate.protocol import RemoteFailure
+from lockhouse.gate.providers import Provider, host_of
+from lockhouse.gate.remote_requests import (
+    Answered,
+    Counted,
+    CountPrompt,
+    RemoteEvent,
+    SendAnswerRequest,
+)
+from lockhouse.gate.sent_requests import Sent, purpose_of
+
+# Seconds until the first token, and between two. A server of one's own may have to load a model,
+# and reads prompts slowly.
+_PATIENCE_S = {"cloud": (120.0, 60.0), "lan": (600.0, 120.0)}
+_MOST_GIVEN_UP = 10  # by a server that somebody else keeps busy
+_KEYRING_WORDS = {
+    "locked": "Waiting for the keyring to be unlocked: it asks for its password in a window.",
+    "silent": "Waiting for the keyring, which does not answer.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteDependencies:
+    """What every target elsewhere needs to answer.
+
+    ``key_of`` names the key that goes along, ``key_state`` is one of ``keys.KeyState``.
+    """
+
+    gate: GateClient
+    consents: Consents
+    sent: Sent
+    budget: Budget
+    sharing: LoadBalancer
+    key_of: Callable[[Provider], str]
+    key_state: Callable[[Provider], str]
+    most_tokens: Callable[[], int]
+
+
+@dataclass(slots=True)
+class RemoteRequest:
+    """One request on its way, from the reservation to the last event."""
+
+    provider: Provider
+    info: TargetInfo
+    outbound: Outbound
+    means: RemoteDependencies
+    request: AnswerRequest
+    cancel: CancelToken
+    telling: FailoverStream = field(default_factory=FailoverStream)
+    tool_calls: list[ToolCall] = field(default_factory=list)
+    usage: Usage | None = None  # the last that was told
+    url: str = ""
+    started: float = field(default_factory=time.perf_counter)
+    first_token_s: float = 0.0
+    sent_id: int = 0
+    is_settled: bool = False
+    times_given_up: int = 0
+    reservation: Reservation = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make room and write it down. Raises before anything leaves."""
+        outbound, means = self.outbound, self.means
+        require_open(means.gate, self.provider, outbound.endpoints)
+        self._require_key()
+        self.reservation = means.budget.reserve(
+            self.provider, outbound.model, outbound.body, task=outbound.task
+        )
+        try:
+            self.sent_id = means.sent.keep(outbound, message_id=self.request.message_id)
+        except LockhouseError:
+            means.budget.release(self.reservation)
+            raise
+
+    def run(self) -> Iterator[Event]:
+        """The events, one Finished or Failed at the end."""
+        try:
+            yield from self._keyring_told()
+            answered = yield from self._from_one_of_them()
+            yield from self.tool_calls
+            yield self._finished(answered)
+        except Cancelled:
+            yield self._cancelled()
+        except LockhouseError as error:
+            meant = map_error(error, self.provider, self.means.gate)
+            yield failed_of(meant, self._settle(error.code, nothing_came=self._is_free(error)))
+        finally:
+            if not self.is_settled:  # the reader went away
+                self._settle("cancelled")
+
+    def _keyring_told(self) -> Iterator[Notice]:
+        """What the wait is for, where the key has to be unlocked first: that can take a minute."""
+        if not self.outbound.has_key:
+            return
+        words = _KEYRING_WORDS.get(self.means.key_state(self.provider))
+        if words is not None:
+            yield Notice("waiting", f"{words} Nothing is sent before.")
+
+    # -- servers -----------------------------------------------------------------------------------
+
+    def _from_one_of_them(self) -> Generator[Event, None, Answered]:
+        urls, tried = self.outbound.endpoints, set[str]()
+        while True:
+            with self.means.sharing.lease(urls, without=tried, cancel=self.cancel) as lease:
+                self.url = lease.url
+                try:
+                    return (yield from self._from(lease))
+                except LockhouseError as error:
+                    if self._may_wait_for(error, lease):
+                        continue
+                    if not another_may_answer(error.code):
+                        raise
+                    wait_s = error.retry_after_s if isinstance(error, RemoteFailure) else 0.0
+                    lease.failed(wait_s=wait_s)
+                    tried.add(lease.url)
+                    if len(tried) == len(urls):
+                        raise
+                    failure = error
+            self._require_wanted()
+            yield self._changing(failure)
+            self._require_wanted()
+
+    def _require_wanted(self) -> None:
+        """Raises Cancelled: whoever stops between two servers wants no other asked."""
+        if self.cancel.cancelled:
+            raise Cancelled
+
+    def _may_wait_for(self, error: LockhouseError, lease: Lease) -> bool:
+        """Whether to ask the same servers again, one question at a time."""
+        if error.code != "given_up" or self.outbound.zone != "lan":
+            return False
+        self.times_given_up += 1
+        lease.given_up()
+        self._begin_again()
+        return self.times_given_up <= _MOST_GIVEN_UP
+
+    def _begin_again(self) -> None:
+        self.telling.begin_again()
+        self.tool_calls.clear()
+        self.usage = None
+
+    def _changing(self, failure: LockhouseError) -> Notice:
+        self._begin_again()
+        when = "" if self.telling.is_empty else " in mid-answer"
+        return Notice(
+            "server_changed",
+            f"{host_of(self.url)} failed{when} ({failure.message.rstrip('.')}); another of the "
+            "equal servers is asked.",
+        )
+
+    def _from(self, lease: Lease) -> Generator[Event, None, Answered]:
+        """What one server answers."""
+        outbound = self.outbound
+        first_token_s, idle_s = _PATIENCE_S[outbound.zone]
+        request = SendAnswerRequest(
+            provider=outbound.provider,
+            dialect=outbound.dialect,
+            url=lease.url + outbound.path,
+            headers=outbound.headers,
+            body=outbound.body,
+            key=outbound.provider if outbound.has_key else "",
+            first_token_s=first_token_s,
+            idle_s=idle_s,
+            attempts=1 if len(outbound.endpoints) > 1 else 3,
+            title=outbound.provider_title,
+        )
+        stream = self.means.gate.stream(
+            request,
+            event_type=RemoteEvent,
+            cancel=self.cancel,
+            purpose=purpose_of(self.info.name, self.sent_id),
+            near=self.provider.near_hosts,
+        )
+        try:
+            answered = yield from self._read(stream)
+        finally:
+            stream.close()
+        lease.answered(answered.first_byte_s)
+        yield from self.telling.end()
+        if answered.usage is None and self.usage is None:
+            self.usage = self._counted(answered)
+        return answered
+
+    def _counted(self, answered: Answered) -> Usage | None:
+        """What a server of one's own counts that told nothing while it streamed.
+
+        It is asked for it with the same prompt, and sends a token in each piece of an answer.
+        """
+        outbound, provider = self.outbound, self.provider
+        if outbound.zone != "lan" or outbound.dialect != "openai" or not answered.pieces:
+            return None
+        body = decoded(outbound.body, dict[str, Any])
+        body.pop("stream_options", None)
+        body.update({"stream": False, provider.max_tokens_field: 1})
+        request = CountPrompt(
+            outbound.provider,
+            self.url + outbound.path,
+            msgspec.json.encode(body),
+            key=outbound.provider if outbound.has_key else "",
+            title=outbound.provider_title,
+        )
+        try:
+            counted = self.means.gate.ask(
+                request,
+                reply_type=Counted,
+                cancel=self.cancel,
+                purpose=purpose_of(self.info.name, self.sent_id),
+                near=provider.near_hosts,
+            )
+        except (LockhouseError, Cancelled):
+            counted = Counted()  # the answer is there; its prompt stays uncounted
+        return Usage(counted.prompt_tokens, completion_tokens=answered.pieces)
+
+    def _read(self, stream: Generator[Any, None, bytes]) -> Generator[Event, None, Answered]:
+        while True:
+            try:
+                event = next(stream)
+            except StopIteration as end:
+                return decoded(end.value, Answered)
+            yield from self._take(event)
+
+    def _take(self, event: RemoteEvent) -> list[Any]:
+        if isinstance(event, Text | Reasoning):
+            if not self.first_token_s:
+                self.first_token_s = time.perf_counter() - self.started
+            return list(self.telling.take(event))
+        if isinstance(event, ToolCall):  # handed on at the end: they cannot be taken back
+            self.tool_calls.append(event)
+            return []
+        if isinstance(event, Usage):
+            self.usage = event
+        return [event]
+
+    # -- ends --------------------------------------------------------------------------------------
+
+    def _require_key(self) -> None:
+        provider = self.provider
+        if provider.key == "required" and not self.outbound.has_key:
+            raise InvalidInput(
+                f"There is no key for {provider.title}.",
+                hint=f"Keep one: lockhouse keys set {provider.name}",
+                code="key_missing",
+            )
+
+    def _settle(
+        self, outcome: str, answered: Answered | None = None, *, nothing_came: bool = False
+    ) -> Cost | None:
+        """Put what it cost in place of what was reserved. ``nothing_came``: it is given back."""
+        self.is_settled = True
+        budget, cost = self.means.budget, None
+        usage = (answered.usage if answered else None) or self.usage
+        if nothing_came or not self.url:  # nobody was asked
+            budget.release(self.reservation)
+        else:
+            calls = sum(len(call.arguments.encode()) for call in self.tool_calls)
+            cost = budget.settle(
+                self.reservation,
+                usage,
+                cache_write_tokens=answered.cache_write_tokens if answered else 0,
+                reported_cost=answered.reported_cost if answered else "",
+                received_bytes=self.telling.received_bytes + calls,
+                is_complete=answered is not None,
+            )
+        host = host_of(self.url) if self.url else ""
+        self.means.sent.settle(self.sent_id, outcome, host=host, usage=usage, cost=cost)
+        return cost
+
+    def _is_free(self, error: LockhouseError) -> bool:
+        """Whether it is certain that nothing was computed, and so nothing is paid for."""
+        came = self.telling.received_bytes or self.tool_calls or self.usage is not None
+        return not came and _nothing_came_of(error)
+
+    def _finished(self, answered: Answered) -> Finished:
+        cost = self._settle("ok", answered)
+        reason: FinishReason = "length" if answered.finish_reason == "length" else "stop"
+        return self._end(reason, answered.usage or self.usage or Usage(), answered.model, cost)
+
+    def _cancelled(self) -> Finished:
+        return self._end("cancelled", self.usage or Usage(), "", self._settle("cancelled"))
+
+    def _end(self, reason: FinishReason, usage: Usage, model: str, cost: Cost | None) -> Finished:
+        total_s = time.perf_counter() - self.started
+        writing_s = total_s - self.first_token_s
+        per_second = (
+            usage.completion_tokens / writing_s if self.first_token_s and writing_s > 0 else 0.0
+        )
+        return Finished(
+            reason,
+            usage=usage,
+            timing=Timing(
+                first_token_s=round(self.first_token_s, 4),
+                total_s=round(total_s, 4),
+                tokens_per_s=round(per_second, 2),
+            ),
+            parameters=parameters_of(self.outbound.body),
+            engine=EngineBuild(name=self.outbound.provider_title),
+            context_length=self.info.context_length,
+            cost=cost,
+            host=host_of(self.url or self.outbound.endpoints[0]),
+            model=model or self.outbound.model,
+            sent_sha256=self.outbound.sha256,
+        )
+
+
+def _nothing_came_of(error: LockhouseError) -> bool:
+    """Whether an error before the first word means that nothing was computed."""
+    if isinstance(error, RemoteFailure):
+        never_left = ("host_not_allowed", "dns", "connection_refused", "network_unreachable", "tls")
+        return error.status >= 400 or error.code in never_left
+    return error.code != CUT_OFF
+
+
+# What is no setting: what was said, to whom, and in which form it comes back.
+_NO_SETTINGS = frozenset(
+    {
+        "contents", "messages", "model", "response_format", "stream", "stream_options", "system",
+        "systemInstruction", "system_instruction", "tools",
+    }
+)  # fmt: skip
+
+
+def parameters_of(body: bytes) -> dict[str, object]:
+    """The settings in a body, without anything that was said."""
+    value = decoded(body, dict[str, Any])
+    return {name: setting for name, setting in value.items() if name not in _NO_SETTINGS}

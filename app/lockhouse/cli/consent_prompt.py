@@ -1,0 +1,197 @@
+"""What would leave, shown on a terminal before it does, and the question whether it may.
+
+Nothing goes to an API before somebody allowed it: on a terminal that is asked here, elsewhere
+the command is refused and the one that allows it is named.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from lockhouse.cli import output
+from lockhouse.core.errors import Cancelled, PolicyRefused, UsageMistake
+
+if TYPE_CHECKING:
+    from lockhouse.answer.remote import RemoteTarget
+    from lockhouse.answer.target import Target
+    from lockhouse.cli.stream_printer import Shape
+    from lockhouse.core.events import Finished
+    from lockhouse.core.request import AnswerRequest
+    from lockhouse.gate.outbound import Outbound
+    from lockhouse.gate.providers import Provider
+    from lockhouse.workspace import Workspace
+
+
+def allowed(
+    workspace: Workspace, target: Target, request: AnswerRequest, *, is_allowed_once: bool = False
+) -> Target:
+    """The target as it may be asked. Raises PolicyRefused, or Cancelled when a person says no."""
+    from lockhouse.answer.remote import RemoteTarget, consent_needed
+
+    if not isinstance(target, RemoteTarget) or target.may_send():
+        return target
+    outbound = target.preview(request)
+    if is_allowed_once:
+        return target.sending(outbound)
+    if not (output.is_terminal(sys.stdin) and output.is_terminal(sys.stderr)):
+        refused = consent_needed(target.provider)
+        raise PolicyRefused(
+            refused.message,
+            hint=f"{refused.hint} (or, for this once: --allow-once)",
+            code=refused.code,
+        )
+    target.require_open()  # before anybody is asked for what could not be sent
+    return _asked(workspace, target, outbound)
+
+
+def _asked(workspace: Workspace, target: RemoteTarget, outbound: Outbound) -> Target:
+    title = outbound.provider_title
+    output.note(f"This would leave this machine, for the first time to {title}:")
+    for name, fact in facts(outbound).items():
+        output.note(f"  {name:<9} {fact}")
+    for sentence in outbound.added:
+        output.note(f"  {'added':<9} {sentence}")
+    while True:
+        output.note(f"Send it? [y]es, this once; [a]lways for {title}; [s]how the body; [n]o")
+        try:
+            answer = str(click.prompt("", default="n", show_default=False, err=True))
+        except click.Abort:  # Ctrl-C and Ctrl-D say no; in a conversation they do not end it
+            output.note("")
+            answer = "n"
+        answer = answer.strip().lower()
+        if answer in ("s", "show"):
+            output.note(outbound.body.decode(errors="replace"))
+        elif answer in ("a", "always"):
+            workspace.consents.give(target.provider, by="command")
+            return target.sending(outbound)
+        elif answer in ("y", "yes"):
+            return target.sending(outbound)
+        elif answer in ("n", "no", ""):
+            output.note("Nothing was sent.")
+            raise Cancelled
+
+
+def facts(outbound: Outbound) -> dict[str, str]:
+    """What would leave, in a few lines."""
+    zone = "an API" if outbound.zone == "cloud" else "your network"
+    found = {
+        "to": f"{outbound.provider_title}, {', '.join(outbound.endpoints)} ({zone})",
+        "model": outbound.model,
+        "size": f"{len(outbound.body):,} bytes",
+        "key": "goes along" if outbound.has_key else "none",
+        "cost": cost_in_words(outbound),
+        "sha256": outbound.sha256,
+    }
+    estimate = outbound.estimate
+    if estimate is not None:
+        found["size"] += f", about {estimate.prompt_tokens:,} tokens"
+    return found
+
+
+def cost_in_words(outbound: Outbound) -> str:
+    """The estimate, or why there is none."""
+    from lockhouse.gate.costs.values import in_dollars
+
+    estimate = outbound.estimate
+    if estimate is None:
+        return "nothing" if outbound.zone == "lan" else "not known: it is on no price list"
+    return (
+        f"about {in_dollars(estimate.expected.amount)}, at most "
+        f"{in_dollars(estimate.ceiling.amount)} ({estimate.price.source})"
+    )
+
+
+def tell_estimate(target: Target, request: AnswerRequest, shape: Shape) -> None:
+    """The exact request and what it would cost. Nothing is sent."""
+    from lockhouse.answer.remote import RemoteTarget
+
+    if not isinstance(target, RemoteTarget):
+        told: dict[str, Any] = {"target": target.info, "left_machine": False, "cost": None}
+        if shape != "text":
+            _write(told, shape)
+        else:
+            output.note(f"{target.info.name} answers on this machine: nothing leaves, at no price.")
+        return
+    outbound = target.preview(request)
+    if shape != "text":
+        _write(described(target, outbound), shape)
+        return
+    for name, fact in facts(outbound).items():
+        output.note(f"{name:<9} {fact}")
+    for sentence in outbound.added:
+        output.note(f"{'added':<9} {sentence}")
+    output.note(f"{'allowed':<9} {'yes' if target.may_send() else 'not yet, it will be asked'}")
+    output.note(f"POST {outbound.endpoints[0]}{outbound.path}")
+    for name, value in outbound.headers:
+        output.note(f"{name}: {value}")
+    output.note("")
+    output.write_line(outbound.body.decode(errors="replace"))
+
+
+def _write(told: dict[str, Any], shape: Shape) -> None:
+    if shape == "jsonl":
+        output.write_json_line(told)
+    else:
+        output.write_json(told)
+
+
+def described(target: RemoteTarget, outbound: Outbound) -> dict[str, Any]:
+    """What would leave, as JSON; ``body`` is its exact text."""
+    told: dict[str, Any] = output.plain(outbound)
+    told.update(
+        target=output.plain(target.info),
+        left_machine=target.info.leaves_machine,
+        body=outbound.body.decode(errors="replace"),
+        size_bytes=len(outbound.body),
+        sha256=outbound.sha256,
+        host=outbound.host,
+        is_allowed=target.may_send(),
+    )
+    return told
+
+
+def give_session_key(workspace: Workspace, target: Target) -> None:
+    """Ask for a key that holds until this program ends, where no keyring can keep one."""
+    from lockhouse.answer.remote import RemoteTarget
+
+    if not isinstance(target, RemoteTarget):
+        raise UsageMistake("--key is for a target elsewhere: choose one with -m provider/model.")
+    use_session_key(workspace, target.provider)
+
+
+def use_session_key(workspace: Workspace, provider: Provider) -> None:
+    """The same for a provider of which no model was chosen."""
+    from lockhouse.gate import keys
+
+    if provider.key == "none":
+        raise UsageMistake(f"{provider.title} takes no key, so --key has no meaning here.")
+    if output.is_terminal(sys.stdin):
+        key = str(click.prompt(f"Key for {provider.title}", hide_input=True, err=True))
+    else:
+        # Below the text layer, which would take along the messages that follow.
+        key = sys.stdin.buffer.readline(8192).decode("utf-8", "replace")
+    workspace.gate.use_key(provider.name, keys.checked(key), provider.hosts)
+    workspace.remotes.forget_key_states()
+
+
+def origin_note(finished: Finished) -> str:
+    """Where an answer came from, what it took and cost."""
+    from lockhouse.gate.costs.values import in_dollars
+
+    usage = finished.usage
+    told = f"from {finished.host}: {usage.prompt_tokens:,} + {usage.completion_tokens:,} tokens"
+    if finished.cost is not None:
+        about = "about " if finished.cost.is_estimate else ""
+        told += f", {about}{in_dollars(finished.cost.amount)}"
+    return told
+
+
+def plain_cost(finished: Finished | None) -> Any:
+    """Cost under ``--json``; null for what has none."""
+    if finished is None or finished.cost is None:
+        return None
+    return msgspec.to_builtins(finished.cost)

@@ -1,0 +1,92 @@
+"""Why a process died, in words: signals, Windows status codes and llama.cpp's last lines."""
+
+from __future__ import annotations
+
+import re
+import signal
+from dataclasses import dataclass
+
+_SAFER = "Try again with safer settings; the conversation is kept."
+
+
+@dataclass(frozen=True, slots=True)
+class ExitCause:
+    """A decoded end. ``cause`` is a stable word for tests and scripts."""
+
+    cause: str
+    message: str
+    hint: str
+
+
+_WINDOWS = {
+    0xC0000005: "SIGSEGV",
+    0xC000001D: "SIGILL",
+    0xC0000409: "SIGABRT",
+    0xC0000017: "NO_MEMORY",
+    0xC00000FD: "STACK",
+    0xC0000135: "MISSING_LIBRARY",
+    0xC0000094: "SIGFPE",
+}
+_DEATHS = {
+    "SIGABRT": ExitCause(
+        "aborted", "The engine stopped itself because a check inside llama.cpp failed.", _SAFER
+    ),
+    "SIGSEGV": ExitCause("bad_access", "The engine used memory that is not its own.", _SAFER),
+    "SIGBUS": ExitCause(
+        "model_file_changed",
+        "The model's file was cut short or replaced while it was in use.",
+        "Check the file (download or copy it again), then ask once more.",
+    ),
+    "SIGILL": ExitCause(
+        "illegal_instruction",
+        "The engine was built for a newer processor than this one.",
+        "Build it again on this machine: run the set-up command with --rebuild.",
+    ),
+    "SIGFPE": ExitCause("arithmetic", "A calculation inside llama.cpp was impossible.", _SAFER),
+    "SIGKILL": ExitCause(
+        "killed",
+        "The system ended the engine, most often because memory ran out.",
+        "Close other programs, choose a smaller context or a smaller model.",
+    ),
+    "SIGTERM": ExitCause(
+        "ended", "The engine was told to end by another program.", "Ask once more."
+    ),
+    "NO_MEMORY": ExitCause(
+        "no_memory", "Memory ran out.", "Choose a smaller context or a smaller model."
+    ),
+    "STACK": ExitCause("stack", "The engine ran out of stack.", _SAFER),
+    "MISSING_LIBRARY": ExitCause(
+        "missing_library", "A library the engine needs is missing.", "Install Lockhouse again."
+    ),
+}
+_ASSERT = re.compile(r"GGML_ASSERT\((.*)\) failed")
+
+
+def explain(return_code: int | None, log_tail: str = "") -> ExitCause:
+    """Decode an exit status (negative for a signal, as subprocess gives it)."""
+    name = _name_of(return_code)
+    death = _DEATHS.get(name)
+    if death is None:
+        if return_code is None:
+            return ExitCause("unknown", "The engine ended without leaving a reason.", _SAFER)
+        return ExitCause("exit", f"The engine ended with status {return_code}.", _SAFER)
+    found = _ASSERT.findall(log_tail)
+    if name == "SIGABRT" and found:
+        message = (
+            f"The engine stopped itself: llama.cpp found that “{found[-1][:120]}” did not hold."
+        )
+        return ExitCause(death.cause, message, death.hint)
+    if name == "SIGABRT" and "bad_alloc" in log_tail:
+        return _DEATHS["NO_MEMORY"]
+    return death
+
+
+def _name_of(return_code: int | None) -> str:
+    if return_code is None:
+        return ""
+    if -1000 < return_code < 0:  # Windows' codes, taken as signed numbers, lie far below
+        try:
+            return signal.Signals(-return_code).name
+        except ValueError:
+            return ""
+    return _WINDOWS.get(return_code & 0xFFFFFFFF, "")

@@ -1,0 +1,211 @@
+"""Turning the turns of a conversation into the prompt the model was trained on.
+
+The model's own chat template does it, in a child process with a time limit. What a user writes
+can never become a control token: wherever a message spells one, a mark is put inside the word,
+and the prompt is tokenized in pieces around the marks. A template that fails is replaced by a
+plain one, and the user is told.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import subprocess
+from dataclasses import dataclass
+
+from lockhouse.core.events import Notice
+from lockhouse.core.messages import Turn
+from lockhouse.engine.process.model import Vocabulary
+
+_TIME_LIMIT_S = 3.0
+_MARK = "\ue0f7"  # private use: put inside what would read as a control token
+
+
+class TemplateFailed(Exception):
+    """The template could not be rendered; the message says why.
+
+    ``lasting``: it hung or broke its process, so trying it again would only cost time.
+    """
+
+    def __init__(self, message: str, *, lasting: bool = False) -> None:
+        super().__init__(message)
+        self.lasting = lasting
+
+
+class Renderer:
+    """The child that renders, started ahead and again whenever it had to be killed."""
+
+    def __init__(self, command: list[str]) -> None:
+        self._command = command
+        self._child: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Have a child ready."""
+        if self._child is None or self._child.poll() is not None:
+            self._child = subprocess.Popen(
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+            )
+
+    def render(self, template: str, variables: dict[str, object]) -> str:
+        """Raises TemplateFailed."""
+        self.start()
+        child = self._child
+        assert child is not None
+        assert child.stdin is not None
+        request = json.dumps({"template": template, "variables": variables}) + "\n"
+        try:
+            child.stdin.write(request.encode())
+            reply = self._read_line(child)
+        except OSError as error:
+            self.close()
+            raise TemplateFailed("it broke its process", lasting=True) from error
+        if "error" in reply:
+            raise TemplateFailed(str(reply["error"])[:300])
+        return str(reply["text"])
+
+    def _read_line(self, child: subprocess.Popen[bytes]) -> dict[str, object]:
+        assert child.stdout is not None
+        received = bytearray()
+        while not received.endswith(b"\n"):
+            ready, _, _ = select.select([child.stdout], [], [], _TIME_LIMIT_S)
+            if not ready:
+                self.close()
+                raise TemplateFailed(
+                    f"it did not end within {_TIME_LIMIT_S:.0f} seconds", lasting=True
+                )
+            part = os.read(child.stdout.fileno(), 1 << 16)
+            if not part:
+                self.close()
+                raise TemplateFailed("it broke its process", lasting=True)
+            received += part
+        reply: dict[str, object] = json.loads(received)
+        return reply
+
+    def close(self) -> None:
+        """End the child."""
+        child, self._child = self._child, None
+        if child is None:
+            return
+        child.kill()
+        for stream in (child.stdin, child.stdout):
+            if stream is not None:
+                stream.close()
+        child.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt ready to be read: its tokens, its end as text, and what to tell the user."""
+
+    tokens: list[int]
+    ending: str
+    notices: tuple[Notice, ...]
+
+
+class PromptBuilder:
+    """Renders and tokenizes for one model."""
+
+    def __init__(self, vocabulary: Vocabulary, template: str, renderer: Renderer) -> None:
+        self._vocabulary = vocabulary
+        self._template = template
+        self._renderer = renderer
+        self._broken = ""
+        texts = sorted(
+            (text for text in vocabulary.control_texts.values() if len(text) > 1),
+            key=len,
+            reverse=True,
+        )
+        self._control = re.compile("|".join(map(re.escape, texts))) if texts else None
+
+    def build(self, turns: tuple[Turn, ...], prefill: str) -> Prompt:
+        """The prompt that asks for the assistant's next words, which begin with ``prefill``."""
+        safe = [{"role": turn.role, "content": self._defuse(turn.content)} for turn in turns]
+        text, notices = self._render(safe)
+        tokens = self._tokenize(text)
+        if prefill:
+            tokens += self._vocabulary.tokenize(prefill, special=False)
+        return Prompt(tokens, text[-200:] + prefill, notices)
+
+    # -- inside ----------------------------------------------------------------------------
+
+    def _defuse(self, content: str) -> str:
+        content = content.replace(_MARK, "")
+        if self._control is None:
+            return content
+        return self._control.sub(lambda found: found[0][0] + _MARK + found[0][1:], content)
+
+    def _tokenize(self, text: str) -> list[int]:
+        vocabulary = self._vocabulary
+        pieces = text.split(_MARK)
+        bos = vocabulary.text_of(vocabulary.bos) if vocabulary.bos >= 0 else ""
+        with_bos = vocabulary.adds_bos and not (bos and pieces[0].startswith(bos))
+        tokens = vocabulary.tokenize(pieces[0], special=True, with_bos=with_bos)
+        for piece in pieces[1:]:
+            tokens += vocabulary.tokenize(piece, special=True)
+        return tokens
+
+    def _render(self, turns: list[dict[str, str]]) -> tuple[str, tuple[Notice, ...]]:
+        if not self._template:
+            return self._plain(turns), ()
+        if self._broken:
+            return self._plain(turns), (_notice(self._broken),)
+        try:
+            return self._render_own(turns), ()
+        except TemplateFailed as first:
+            folded = _fold(turns)
+            if folded != turns and not first.lasting:
+                try:
+                    return self._render_own(folded), ()
+                except TemplateFailed:
+                    pass
+            if first.lasting:
+                self._broken = str(first)
+            return self._plain(turns), (_notice(str(first)),)
+
+    def _render_own(self, turns: list[dict[str, str]]) -> str:
+        vocabulary = self._vocabulary
+        return self._renderer.render(
+            self._template,
+            {
+                "messages": turns,
+                "add_generation_prompt": True,
+                "bos_token": vocabulary.text_of(vocabulary.bos),
+                "eos_token": vocabulary.text_of(vocabulary.eos),
+                "tools": None,
+            },
+        )
+
+    def _plain(self, turns: list[dict[str, str]]) -> str:
+        """ChatML where the vocabulary knows it, else names and colons."""
+        texts = set(self._vocabulary.control_texts.values())
+        if {"<|im_start|>", "<|im_end|>"} <= texts:
+            said = "".join(f"<|im_start|>{t['role']}\n{t['content']}<|im_end|>\n" for t in turns)
+            return f"{said}<|im_start|>assistant\n"
+        said = "".join(f"{turn['role'].capitalize()}: {turn['content']}\n\n" for turn in turns)
+        return f"{said}Assistant:"
+
+
+def _fold(turns: list[dict[str, str]]) -> list[dict[str, str]]:
+    """For templates without a system role, or that insist on alternating roles."""
+    folded: list[dict[str, str]] = []
+    for turn in turns:
+        role = "user" if turn["role"] == "system" else turn["role"]
+        if folded and folded[-1]["role"] == role:
+            folded[-1] = {
+                "role": role,
+                "content": folded[-1]["content"] + "\n\n" + turn["content"],
+            }
+        else:
+            folded.append({"role": role, "content": turn["content"]})
+    return folded
+
+
+def _notice(why: str) -> Notice:
+    return Notice(
+        "template_fallback",
+        f"The model's chat template does not work ({why}), so a plain one is used. "
+        "Answers may be worse.",
+    )

@@ -1,0 +1,414 @@
+"""Sending one request to a provider and reading the stream that answers it.
+
+Hides the waiting: for a connection, for the first token, between tokens, in all, and before
+another attempt. Another attempt is made only while nothing of an answer has come. The body is
+sent as it was handed over, and no redirect is followed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterable
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import httpx2
+import msgspec
+
+from lockhouse.core.errors import LockhouseError
+from lockhouse.core.events import Notice, Reasoning, Text
+from lockhouse.core.json_decoding import decoded
+from lockhouse.core.messages import ToolCall
+from lockhouse.gate.broker import network_errors
+from lockhouse.gate.broker.sse import SseParser
+from lockhouse.gate.dialects import Dialect, dialect
+from lockhouse.gate.dialects.provider_errors import (
+    PARTLY_CAME,
+    UNREADABLE,
+    Recipient,
+    bad_stream,
+    clean,
+    nothing_came,
+    refusal_in,
+    waiting,
+)
+from lockhouse.gate.protocol import RemoteFailure
+from lockhouse.gate.providers import host_of
+from lockhouse.gate.remote_requests import (
+    Answered,
+    Counted,
+    CountPrompt,
+    ListedModel,
+    ListedModels,
+    ListModels,
+    RemoteEvent,
+    SendAnswerRequest,
+)
+
+if TYPE_CHECKING:
+    from lockhouse.gate.broker.service import BrokerContext
+
+_MOST_OF_AN_ERROR = 64 << 10
+_ERROR_S: Final = 10.0  # how long the rest of an error may take
+_TAIL_S: Final = 0.05  # for the end of the body, once the answer is complete
+_AGAIN = (408, 409, 425, 429, 500, 502, 503, 504, 529)
+_BROKEN_AT_ONCE_S: Final = 2.0
+_FIRST_PAUSE_S: Final = 0.5
+_MOST_PAUSE_S: Final = 8.0
+_MOST_MODELS: Final = 5000
+_LONGEST_NAME: Final = 300
+_MOST_TOKENS: Final = 1 << 40  # that a model could be said to take
+_TOKENS = (Text, Reasoning, ToolCall)
+_Events = Generator[RemoteEvent, None, Answered]
+
+
+def send_answer_request(request: SendAnswerRequest, context: BrokerContext) -> _Events:
+    """Ask, and ask again where that makes sense, until there is an answer or a failure."""
+    host = host_of(request.url)
+    key = context.key(request.key, host) if request.key else None
+    who = Recipient(request.provider, request.title or host, has_key=bool(key))
+    if request.key and not key:
+        raise _no_key(who, host, context)
+    ends_at = time.monotonic() + request.total_s
+    attempt = 1
+    while True:
+        sending = _Sending(request, context, who, key, ends_at)
+        try:
+            return (yield from sending.answer())
+        except LockhouseError as error:
+            told, wait_s = _without_key(error, key), sending.pause_s(error, attempt)
+            if wait_s is None:
+                raise told from error
+            why = told.message.rstrip(".!?…")
+            yield Notice("waiting", f"{why}. Trying again in {waiting(wait_s)}.")
+        context.wait(wait_s)
+        attempt += 1
+
+
+class _Sending:
+    """One attempt."""
+
+    def __init__(
+        self,
+        request: SendAnswerRequest,
+        context: BrokerContext,
+        who: Recipient,
+        key: str | None,
+        ends_at: float,
+    ) -> None:
+        self._request = request
+        self._context = context
+        self._who = who
+        self._dialect: Dialect = dialect(request.dialect)
+        self._headers = [*request.headers]
+        if key:
+            self._headers.append(self._dialect.key_header(key))
+        self._ends_at = ends_at
+        self._began = time.monotonic()
+        self._first_byte_s = 0.0
+        self._first_token_s = 0.0
+        self._may_ask_again = False
+
+    def answer(self) -> _Events:
+        """Send it and read what comes. Raises LockhouseError, Cancelled."""
+        request = self._request
+        self._context.limit(
+            body_bytes=request.most_bytes,
+            total_s=max(0.0, self._ends_at - time.monotonic()),
+            idle_s=request.first_token_s,
+            connect_s=request.connect_s,
+        )
+        try:
+            with self._context.client.stream(
+                "POST",
+                request.url,
+                headers=self._headers,
+                content=request.body,
+                follow_redirects=False,
+            ) as response:
+                self._first_byte_s = time.monotonic() - self._began
+                self._require_stream(response)
+                return (yield from self._read(response))
+        except httpx2.TimeoutException as error:
+            raise self._late(error) from error
+        except RemoteFailure as error:
+            if error.code == "timed_out" and time.monotonic() >= self._ends_at:
+                raise self._late(error) from error
+            raise
+        except httpx2.TransportError as error:
+            known = network_errors.told(error)
+            if known is None:
+                raise
+            # Broken at once: a connection that was kept too long. Later, it may have been computed.
+            self._may_ask_again = (
+                known.code == "connection_lost"
+                and not self._first_byte_s
+                and time.monotonic() - self._began < _BROKEN_AT_ONCE_S
+            )
+            raise self._named(known) from error
+
+    def _read(self, response: httpx2.Response) -> _Events:
+        parser, reader = SseParser(), self._dialect.reader(self._who)
+        try:
+            piece = b""
+            for piece in response.iter_raw():
+                for name, data in parser.feed(piece):
+                    events = reader.feed(name, data)
+                    yield from events
+                    if not self._first_token_s and any(isinstance(e, _TOKENS) for e in events):
+                        self._note_first_token()
+                self._patience(is_done=reader.is_done)
+        except httpx2.TransportError:
+            if not reader.is_done:
+                raise
+        else:
+            if not piece:
+                raise nothing_came(self._who)
+            for name, data in parser.end():
+                yield from reader.feed(name, data)
+        answered = reader.end()
+        return msgspec.structs.replace(
+            answered,
+            model=_line(answered.model),
+            response_id=_line(answered.response_id),
+            first_byte_s=round(self._first_byte_s, 6),
+            first_token_s=round(self._first_token_s, 6),
+            total_s=round(time.monotonic() - self._began, 6),
+        )
+
+    def _note_first_token(self) -> None:
+        self._first_token_s = time.monotonic() - self._began
+        self._context.limit(idle_s=self._request.idle_s)
+
+    def _patience(self, *, is_done: bool) -> None:
+        """How long to wait for the next piece. Signs of life are no token."""
+        if is_done:
+            self._context.limit(idle_s=_TAIL_S)
+        elif not self._first_token_s:
+            left = self._request.first_token_s - (time.monotonic() - self._began)
+            if left <= 0:
+                raise self._stalled()
+            self._context.limit(idle_s=left)
+
+    # -- what is no answer -----------------------------------------------------------------------
+
+    def _require_stream(self, response: httpx2.Response) -> None:
+        """Raises RemoteFailure for anything but a stream of events."""
+        status = response.status_code
+        if 300 <= status < 400:
+            raise self._redirected(response)
+        if status >= 400:
+            body = self._error_body(response)
+            self._may_ask_again = (
+                status in _AGAIN and response.headers.get("x-should-retry") != "false"
+            )
+            raise refusal_in(body, self._who, status, response.headers)
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind not in ("text/event-stream", ""):
+            body = self._error_body(response) if kind == "application/json" else b""
+            if b'"error"' in body:
+                raise refusal_in(body, self._who, 0, response.headers)
+            raise bad_stream(self._who, f"not a stream of events but {clean(kind)}")
+
+    def _error_body(self, response: httpx2.Response) -> bytes:
+        """What came of it; an error that is cut is still an error."""
+        self._context.limit(idle_s=min(_ERROR_S, self._request.idle_s))
+        body = b""
+        try:
+            for piece in response.iter_raw():
+                body += piece
+                if len(body) >= _MOST_OF_AN_ERROR:
+                    break
+        except httpx2.TransportError:
+            pass
+        return body[:_MOST_OF_AN_ERROR]
+
+    def _redirected(self, response: httpx2.Response) -> RemoteFailure:
+        where = urlsplit(response.headers.get("location", "")).netloc or "another address there"
+        return RemoteFailure(
+            f"{self._who.title} sends requests on to {clean(where)}; that was not followed.",
+            hint="If that is its new address, change it in the list of providers and servers.",
+            code="redirected",
+            status=response.status_code,
+        )
+
+    def _late(self, error: Exception) -> RemoteFailure:
+        if isinstance(error, httpx2.ReadTimeout) and time.monotonic() < self._ends_at:
+            return self._stalled()
+        if isinstance(error, httpx2.ConnectTimeout) and time.monotonic() < self._ends_at:
+            what = f"No connection to {self._who.title} in {self._request.connect_s:g} seconds."
+        else:
+            what = f"{self._who.title} did not finish in {self._request.total_s:g} seconds."
+        return RemoteFailure(
+            what, hint="The network or the server is slow or down. Try again.", code="timed_out"
+        )
+
+    def _stalled(self) -> RemoteFailure:
+        title, request = self._who.title, self._request
+        if self._first_token_s:
+            what = f"{title} went silent in mid-answer: nothing came for {request.idle_s:g} s."
+            hint = PARTLY_CAME
+        else:
+            what = f"{title} began no answer in {request.first_token_s:g} seconds."
+            hint = "It may be overloaded. Try again, or choose another model."
+        return RemoteFailure(what, hint=hint, code="stalled")
+
+    def _named(self, known: LockhouseError) -> LockhouseError:
+        """With what to do, where the connection was lost in the middle."""
+        if known.code != "connection_lost":
+            return known
+        if self._first_token_s:
+            when, hint = "in mid-answer", PARTLY_CAME
+        else:
+            when, hint = "before it answered", "Try again, or choose another model."
+        what = f"{self._who.title} broke the connection {when}."
+        return RemoteFailure(what, hint=hint, code="connection_lost")
+
+    # -- again -----------------------------------------------------------------------------------
+
+    def pause_s(self, error: LockhouseError, attempt: int) -> float | None:
+        """How long to wait before another attempt; None when there is to be none."""
+        request = self._request
+        if not self._may_ask_again or attempt >= request.attempts:
+            return None
+        if error.code in ("no_credit", "context_too_long", "content_refused", "too_large"):
+            return None
+        wait_s = error.retry_after_s if isinstance(error, RemoteFailure) else 0.0
+        wait_s = wait_s or min(_MOST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (attempt - 1))
+        if wait_s > request.most_wait_s or time.monotonic() + wait_s >= self._ends_at:
+            return None
+        return wait_s
+
+
+def list_models(
+    request: ListModels, context: BrokerContext
+) -> Generator[RemoteEvent, None, ListedModels]:
+    """Ask which models there are. Never asks twice."""
+    spoken, host = dialect(request.dialect), host_of(request.endpoint)
+    key = context.key(request.key, host) if request.key else None
+    who = Recipient(request.provider, request.title or host, has_key=bool(key))
+    if request.key and not key:
+        raise _no_key(who, host, context)
+    headers = [("accept", "application/json")]
+    headers += spoken.headers_of_lists()
+    if key:
+        headers.append(spoken.key_header(key))
+    context.limit(
+        body_bytes=request.most_bytes,
+        total_s=request.timeout_s,
+        idle_s=request.timeout_s,
+        connect_s=request.timeout_s,
+    )
+    began = time.monotonic()
+    url = request.endpoint.rstrip("/") + spoken.models_path()
+    yield from ()
+    try:
+        response = context.client.get(url, headers=headers, follow_redirects=False)
+        duration_s = time.monotonic() - began
+        if response.status_code in (404, 405):  # no model was named that it could miss
+            raise _no_list(who, request.endpoint, response.status_code)
+        if response.status_code >= 400:
+            raise refusal_in(response.content, who, response.status_code, response.headers)
+        if response.status_code >= 300:
+            raise RemoteFailure(
+                f"{who.title} sends requests on to another address; that was not followed.",
+                hint="Check the address of the server.",
+                code="redirected",
+                status=response.status_code,
+            )
+        return ListedModels(_usable(spoken.listed(response.content)), round(duration_s, 6))
+    except LockhouseError as error:
+        raise _without_key(error, key) from error
+
+
+def _usable(listed: Iterable[ListedModel]) -> tuple[ListedModel, ...]:
+    """What of a list can be shown and kept: whoever writes one may write anything into it."""
+    found = (model for model in listed if 0 < len(model.name) <= _LONGEST_NAME)
+    return tuple(
+        msgspec.structs.replace(
+            model,
+            title=_line(model.title),
+            context_length=_within(model.context_length),
+            max_output_tokens=_within(model.max_output_tokens),
+        )
+        for model in islice((one for one in found if one.name.isprintable()), _MOST_MODELS)
+    )
+
+
+def _line(name: str) -> str:
+    """A name that is told, short and without what would steer a terminal."""
+    return "".join(letter for letter in name[:_LONGEST_NAME] if letter.isprintable())
+
+
+def _within(tokens: int) -> int:
+    return tokens if 0 < tokens < _MOST_TOKENS else 0
+
+
+def count_prompt(
+    request: CountPrompt, context: BrokerContext
+) -> Generator[RemoteEvent, None, Counted]:
+    """Ask for an answer of one token and read what was counted. Never asks twice."""
+    spoken, host = dialect("openai"), host_of(request.url)
+    key = context.key(request.key, host) if request.key else None
+    headers = [("accept", "application/json"), ("content-type", "application/json")]
+    if key:
+        headers.append(spoken.key_header(key))
+    context.limit(
+        body_bytes=_MOST_OF_AN_ERROR,
+        total_s=request.timeout_s,
+        idle_s=request.timeout_s,
+        connect_s=request.timeout_s,
+    )
+    yield from ()
+    response = context.client.post(
+        request.url, content=request.body, headers=headers, follow_redirects=False
+    )
+    try:
+        told = decoded(response.content, _WithUsage).usage
+    except UNREADABLE:
+        return Counted()
+    return Counted(told.prompt_tokens)
+
+
+class _ToldUsage(msgspec.Struct):
+    prompt_tokens: int = 0
+
+
+class _WithUsage(msgspec.Struct):
+    usage: _ToldUsage
+
+
+# --- small things ----------------------------------------------------------------------------
+
+
+def _no_list(who: Recipient, endpoint: str, status: int) -> RemoteFailure:
+    bare = not urlsplit(endpoint).path.strip("/")
+    return RemoteFailure(
+        f"{who.title} answers, but there is no list of models at this address.",
+        hint=f"Most servers have it under /v1: {endpoint.rstrip('/')}/v1"
+        if bare
+        else "Check the address of the server.",
+        code="not_there",
+        status=status,
+    )
+
+
+def _no_key(who: Recipient, host: str, context: BrokerContext) -> LockhouseError:
+    if context.locked is not None:
+        return context.locked
+    return RemoteFailure(
+        f"There is no key for {who.title} that may go to {host}.",
+        hint=f"Set it, for this address: lockhouse keys set {who.name}",
+        code="unauthorized",
+        status=401,
+    )
+
+
+def _without_key(error: LockhouseError, key: str | None) -> LockhouseError:
+    """Whatever a server quotes, the key stays here."""
+    if key and (key in error.message or key in error.hint):
+        error.message = error.message.replace(key, "…")
+        error.hint = error.hint.replace(key, "…")
+        error.args = (error.message,)
+    return error

@@ -1,0 +1,150 @@
+"""Sealing and opening a home: the file, the brokers that run, and the record, always together."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import msgspec
+
+from lockhouse.core.errors import UsageMistake
+from lockhouse.gate.network import Network, NetworkState, hub_endpoint, hub_hosts
+from lockhouse.gate.protocol import RecordKind
+from lockhouse.gate.running_brokers import Brokers
+
+if sys.platform != "win32":
+    import fcntl
+
+_PATIENCE_S = 5.0
+_POLL_S = 0.01
+
+
+class Switched(msgspec.Struct, frozen=True):
+    """What is in force now, and how many brokers were ended for it."""
+
+    state: NetworkState
+    brokers_ended: int
+
+
+class Switch:
+    """The switch of one home. ``note`` keeps what was done in the records."""
+
+    def __init__(
+        self, network: Network, brokers: Brokers, note: Callable[[RecordKind, str], None]
+    ) -> None:
+        self._network = network
+        self._brokers = brokers
+        self._note = note
+
+    def seal(self) -> Switched:
+        """Nothing leaves from now on; what runs is cut off. Raises StorageError."""
+        ended = 0
+
+        def end_all() -> None:
+            nonlocal ended
+            ended += self._brokers.end_all()
+
+        try:
+            with self._alone(end_all):  # the connections do not wait for anybody's turn
+                state = self._network.seal()
+        finally:  # whatever becomes of the file, the connections end
+            end_all()
+        self._note("sealed", f"brokers ended: {ended}")
+        return Switched(state, ended)
+
+    def unseal(
+        self,
+        environment: Mapping[str, str],
+        *,
+        hosts: Sequence[str] = (),
+        lan_hosts: Sequence[str] = (),
+        add: bool = False,
+        proxy: str = "",
+    ) -> Switched:
+        """Open the home: for the model hub, or for ``hosts`` and ``lan_hosts``.
+
+        ``lan_hosts`` must be this machine or in private networks, whatever their names resolve
+        to. ``add`` keeps what is open. Raises UsageMistake, StorageError.
+        """
+        with self._alone():
+            switched = self._unseal(
+                environment, tuple(hosts), tuple(lan_hosts), add=add, proxy=proxy
+            )
+        self._note("unsealed", " ".join(switched.state.all_hosts))
+        return switched
+
+    def _unseal(
+        self,
+        environment: Mapping[str, str],
+        wanted: tuple[str, ...],
+        near: tuple[str, ...],
+        *,
+        add: bool,
+        proxy: str,
+    ) -> Switched:
+        before = self._network.state()
+        endpoint = hub_endpoint(environment)
+        lan = False
+        if not wanted and not near:
+            wanted = hub_hosts(environment)
+        if add and before.is_open:
+            wanted, near = (*before.hosts, *wanted), (*before.lan_hosts, *near)
+            endpoint, proxy = endpoint or before.endpoint, proxy or before.proxy
+            lan = before.lan
+        if (near or lan) and proxy:
+            raise UsageMistake(
+                "Hosts of the local network and --proxy exclude each other: a proxy looks names "
+                "up itself."
+            )
+        state = self._network.open(wanted, lan_hosts=near, lan=lan, endpoint=endpoint, proxy=proxy)
+        # What is no longer allowed ends now, not when its program ends.
+        ended = self._brokers.end_all() if _is_narrower(before, state) else 0
+        return Switched(state, ended)
+
+    @contextlib.contextmanager
+    def _alone(self, if_somebody_else: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """One after the other, in all programs of the home, so that what was asked last holds.
+
+        Nobody waits for ever, nor fails because there is no room for a file: sealing goes on.
+        """
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(OSError):
+                self._wait_for_turn(stack, if_somebody_else)
+            yield
+
+    def _wait_for_turn(
+        self, stack: contextlib.ExitStack, if_somebody_else: Callable[[], None]
+    ) -> None:
+        run = self._brokers.folder.parent
+        run.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = os.open(run / "switch.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        stack.callback(os.close, file)
+        if _is_locked(file):
+            return
+        if_somebody_else()
+        give_up_at = time.monotonic() + _PATIENCE_S
+        while not _is_locked(file) and time.monotonic() < give_up_at:
+            time.sleep(_POLL_S)
+
+
+def _is_locked(file: int) -> bool:
+    """Whether it is ours now, until it is closed."""
+    if sys.platform == "win32":  # where nothing can be opened
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_narrower(before: NetworkState, after: NetworkState) -> bool:
+    if not before.is_open:
+        return False
+    changed = (before.proxy, before.endpoint) != (after.proxy, after.endpoint)
+    removed = set(before.all_hosts) - set(after.all_hosts)
+    nearer = set(before.hosts) & set(after.lan_hosts)
+    return bool(removed) or bool(nearer) or changed or (after.lan and not before.lan)

@@ -1,0 +1,347 @@
+"""The models in other programs' folders, each read in its own layout and never written to.
+
+Hides LM Studio's and llama.cpp's trees, Ollama's manifests, the Hugging Face cache's snapshots
+and Jan's descriptions. What lies there was written by others and may be anything: what is read
+is bounded in size, depth and number, names that lead out of the folder are not followed, and
+only regular files are opened.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from lockhouse.core.errors import LockhouseError
+from lockhouse.core.json_decoding import decoded
+from lockhouse.library.gguf.layout import open_regular
+from lockhouse.library.model_info import FoundFolder, Source
+
+Origin = Literal["starter", "own", "in place", "found", "not imported", "beside"]
+
+LATER_SHARD: Final = re.compile(r"-(?!00001)\d{5}-of-\d{5}\.gguf$")
+_MAX_DEPTH: Final = 6
+_MAX_ENTRIES: Final = 100_000
+_MAX_MANIFESTS: Final = 10_000
+_MAX_MANIFEST_BYTES: Final = 1 << 20
+_DIGEST: Final = re.compile(r"sha256:([0-9a-f]{64})")
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
+_PARTIAL: Final = re.compile(r"^incomplete-|\.(?:part|downloadInProgress|incomplete|tmp)$")
+_MEDIA: Final = "application/vnd.ollama.image."
+_YAML_ENTRY: Final = re.compile(r"^([A-Za-z_][A-Za-z0-9_]*):[ \t]+(.+?)[ \t]*$")
+_LICENSES: Final = (
+    ("apache license", "apache-2.0"),
+    ("mit license", "mit"),
+    ("permission is hereby granted, free of charge", "mit"),
+    ("llama 3.3 community license", "llama3.3"),
+    ("llama 3.2 community license", "llama3.2"),
+    ("llama 3.1 community license", "llama3.1"),
+    ("llama 3 community license", "llama3"),
+    ("llama 2 community license", "llama2"),
+    ("gemma terms of use", "gemma"),
+)
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """A model file that is there, and what its surroundings say of it."""
+
+    path: Path
+    origin: Origin
+    owner: str
+    name: str = ""  # what that program calls it
+    sha256: str = ""  # what that program says; not counted here
+    projector: Path | None = None
+    license: str = ""
+    source: Source | None = None
+
+
+def look_into(folder: FoundFolder) -> Iterator[Seen]:
+    """Every model in a folder of another program. Whatever is in the way is left out."""
+    if folder.layout == "ollama":
+        yield from _ollama(folder)
+    elif folder.layout == "hub":
+        yield from _hub(folder)
+    elif folder.layout == "jan":
+        yield from _jan(folder)
+    else:
+        yield from _tree(folder)
+
+
+def is_model_name(name: str) -> bool:
+    """Whether a file of that name can be a model's first or only file, and a finished one."""
+    if name.startswith(".") or not name.lower().endswith(".gguf"):
+        return False
+    return not LATER_SHARD.search(name) and not _PARTIAL.search(name)
+
+
+def files_beneath(root: Path, *, depth: int = _MAX_DEPTH) -> Iterator[Path]:
+    """Files in a folder and those beneath, by name; links to folders are followed, once each."""
+    seen: set[tuple[int, int]] = set()
+    left = _MAX_ENTRIES
+    waiting = [(root, depth)]
+    while waiting:
+        folder, levels = waiting.pop()
+        try:
+            status = folder.stat()
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            with os.scandir(folder) as entries:
+                found = sorted(entries, key=lambda entry: entry.name)
+        except OSError:
+            continue
+        below = []
+        for entry in found[:left]:
+            if entry.name.startswith("."):
+                continue
+            if _is_folder(entry):
+                below.append((folder / entry.name, levels - 1))
+            else:
+                yield folder / entry.name
+        left -= len(found)
+        if left <= 0:
+            return
+        if levels:
+            waiting += reversed(below)
+
+
+def small_file(path: Path, limit_bytes: int) -> bytes:
+    """The content of a small regular file; nothing when it is anything else."""
+    try:
+        descriptor = open_regular(path)
+    except LockhouseError:
+        return b""
+    try:
+        if os.fstat(descriptor).st_size > limit_bytes:
+            return b""
+        return os.read(descriptor, limit_bytes)
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _is_regular(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def _is_gguf(path: Path) -> bool:
+    try:
+        descriptor = open_regular(path)
+    except LockhouseError:
+        return False
+    try:
+        return os.read(descriptor, 4) == b"GGUF"
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+# LM Studio, llama.cpp, GPT4All
+
+
+def _tree(folder: FoundFolder) -> Iterator[Seen]:
+    depth = 0 if folder.layout == "flat" else _MAX_DEPTH
+    has_snapshots = False
+    for path in files_beneath(folder.path, depth=depth):
+        if path.parts[len(folder.path.parts)].startswith("models--"):
+            has_snapshots = True  # llama.cpp keeps its downloads as the hub's own cache does
+            continue
+        if not is_model_name(path.name) or not _is_regular(path):
+            continue
+        inside = path.relative_to(folder.path).parts
+        source = None
+        if folder.owner == "LM Studio" and len(inside) == 3:
+            source = Source(repo=f"{inside[0]}/{inside[1]}", file=inside[2])
+        yield Seen(path, "found", folder.owner, source=source)
+    if has_snapshots:
+        yield from _hub(folder)
+
+
+# Ollama
+
+
+class _Layer(msgspec.Struct):
+    mediaType: str = ""  # noqa: N815 - the format's name for it
+    digest: str = ""
+
+
+class _Manifest(msgspec.Struct):
+    layers: list[_Layer] = []
+
+
+def _ollama(folder: FoundFolder) -> Iterator[Seen]:
+    root = folder.path / "manifests"
+    for number, path in enumerate(files_beneath(root, depth=5)):
+        if number >= _MAX_MANIFESTS:
+            return
+        content = small_file(path, _MAX_MANIFEST_BYTES)
+        try:
+            manifest = decoded(content, _Manifest)
+        except (msgspec.DecodeError, RecursionError):
+            continue
+        layers = {layer.mediaType.removeprefix(_MEDIA): layer for layer in manifest.layers[::-1]}
+        model, digest = _blob(folder, layers.get("model"))
+        if model is None or not _is_gguf(model):
+            continue  # weights in another format, or not fetched yet
+        projector, _ = _blob(folder, layers.get("projector"))
+        inside = path.relative_to(root).parts
+        yield Seen(
+            model,
+            "found",
+            folder.owner,
+            name=_ollama_name(inside),
+            sha256=digest,
+            projector=projector if projector is not None and _is_gguf(projector) else None,
+            license=_license_in(_blob(folder, layers.get("license"))[0]),
+            source=_ollama_source(inside),
+        )
+
+
+def _blob(folder: FoundFolder, layer: _Layer | None) -> tuple[Path | None, str]:
+    match = _DIGEST.fullmatch(layer.digest) if layer is not None else None
+    if match is None:
+        return None, ""
+    return folder.path / "blobs" / f"sha256-{match[1]}", match[1]
+
+
+def _ollama_name(inside: tuple[str, ...]) -> str:
+    """``registry/library/model/tag`` as its users say it: model:tag, latest left out."""
+    model, tag = (inside[-2], inside[-1]) if len(inside) > 1 else (inside[-1], "latest")
+    return model if tag == "latest" else f"{model}-{tag}"
+
+
+def _ollama_source(inside: tuple[str, ...]) -> Source | None:
+    if len(inside) == 4 and inside[0] == "hf.co":
+        return Source(repo=f"{inside[1]}/{inside[2]}")  # the tag names a quantization, no file
+    if len(inside) == 4:
+        return Source(repo="/".join(inside[1:3]), revision=inside[3])
+    return None
+
+
+def _license_in(path: Path | None) -> str:
+    """The short name of a licence text, or its first words."""
+    if path is None:
+        return ""
+    text = small_file(path, _MAX_MANIFEST_BYTES)[:4096].decode("utf-8", "replace")
+    plain = " ".join(text.lower().split())
+    for mark, name in _LICENSES:
+        if mark in plain:
+            return name
+    return next((line.strip()[:80] for line in text.splitlines() if line.strip()), "")
+
+
+# The Hugging Face cache
+
+
+def _hub(folder: FoundFolder) -> Iterator[Seen]:
+    try:
+        names = sorted(path.name for path in folder.path.iterdir())
+    except OSError:
+        return
+    for name in names[:_MAX_MANIFESTS]:
+        if not name.startswith("models--"):
+            continue
+        root = folder.path / name
+        repo = name.removeprefix("models--").replace("--", "/", 1)
+        current = small_file(root / "refs" / "main", 256).decode("ascii", "replace").strip()
+        try:
+            commits = sorted(path.name for path in (root / "snapshots").iterdir())
+        except OSError:
+            continue
+        for commit in sorted(commits, key=lambda each: each != current):
+            yield from _snapshot(folder, root, repo, commit)
+
+
+def _snapshot(folder: FoundFolder, root: Path, repo: str, commit: str) -> Iterator[Seen]:
+    snapshot = root / "snapshots" / commit
+    for path in files_beneath(snapshot):
+        if not is_model_name(path.name) or not _is_regular(path):
+            continue
+        file = path.relative_to(snapshot).as_posix()
+        yield Seen(
+            path,
+            "found",
+            folder.owner,
+            sha256=_blob_hash(path, root),
+            source=Source(repo=repo, revision=commit, file=file),
+        )
+
+
+def _blob_hash(path: Path, root: Path) -> str:
+    """A large file's blob is named after its sha256; a small one's after something else."""
+    try:
+        blob = Path(os.path.realpath(path))
+        if not path.is_symlink() or blob.parent != (root / "blobs").resolve():
+            return ""
+    except (OSError, RuntimeError):
+        return ""
+    return blob.name if _HASH.fullmatch(blob.name) else ""
+
+
+# Jan
+
+
+def _jan(folder: FoundFolder) -> Iterator[Seen]:
+    for root in (folder.path / "llamacpp" / "models", folder.path / "models"):
+        for path in files_beneath(root, depth=5):
+            if path.name not in ("model.yml", "model.yaml"):
+                continue
+            said = _flat_yaml(small_file(path, _MAX_MANIFEST_BYTES))
+            model = _jan_file(folder, said.get("model_path", ""))
+            if model is None or not _is_gguf(model):
+                continue
+            claimed = said.get("model_sha256", "").lower()
+            yield Seen(
+                model,
+                "found",
+                folder.owner,
+                name=path.parent.name,
+                sha256=claimed if _HASH.fullmatch(claimed) else "",
+                projector=_jan_file(folder, said.get("mmproj_path", "")),
+            )
+
+
+def _jan_file(folder: FoundFolder, said: str) -> Path | None:
+    """What a description points at: beneath the program's folder, or wherever it is linked to."""
+    if not said or "\0" in said:
+        return None
+    given = Path(said)
+    if ".." in given.parts:
+        return None
+    path = given if given.is_absolute() else folder.path / given
+    return path if _is_regular(path) and not _PARTIAL.search(path.name) else None
+
+
+def _flat_yaml(content: bytes) -> dict[str, str]:
+    """The plain entries of a description's first level. It needs no more of YAML than that."""
+    said: dict[str, str] = {}
+    for line in content.decode("utf-8", "replace").splitlines():
+        match = _YAML_ENTRY.match(line)
+        if match is None:
+            continue
+        value = match[2]
+        if value[:1] in "'\"" and len(value) > 1 and value[-1] == value[0]:
+            quote = value[0]
+            value = value[1:-1]
+            value = value.replace("''", "'") if quote == "'" else value.replace("\\\\", "\\")
+        else:
+            value = value.partition(" #")[0].rstrip()
+        said.setdefault(match[1], value)
+    return said

@@ -1,0 +1,301 @@
+"""Importing models: one plan for each, then carried out, each refusal told on its own."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from lockhouse.core.cancellation import CancelToken
+from lockhouse.core.errors import InvalidInput, LockhouseError, NotFound, UsageMistake
+from lockhouse.library.deduplication import sample_of
+from lockhouse.library.external_stores import LATER_SHARD
+from lockhouse.library.file_copy import (
+    Meter,
+    Progress,
+    check_room,
+    copy_in,
+    link_in,
+    move_in,
+    same_content,
+    told,
+)
+from lockhouse.library.folders import Folders
+from lockhouse.library.gguf import GgufHeader, check_loadable, read_header, shard_paths
+from lockhouse.library.gguf.layout import shown
+from lockhouse.library.inventory import Inventory
+from lockhouse.library.model_info import OWN, ImportAction, ImportMode, ImportOutcome, ModelInfo
+from lockhouse.library.model_names import plain_name, unique_name
+from lockhouse.library.projectors import beside
+from lockhouse.library.store_locations import owner_of
+
+_MEANT_FOR_OTHERS: Final = re.compile(r"mmproj|incomplete-", re.IGNORECASE)
+_DONE: Final[dict[ImportMode, ImportAction]] = {
+    "in-place": "registered",
+    "copy": "copied",
+    "link": "linked",
+    "move": "moved",
+}
+
+
+class _Plan(msgspec.Struct, frozen=True):
+    """What would be done for one model."""
+
+    source: Path
+    files: tuple[Path, ...]
+    folder: Path | None  # None: left in place
+    name: str
+    size_bytes: int
+    projector: Path | None = None  # one of the files
+
+    @property
+    def weights(self) -> tuple[Path, ...]:
+        """The model's own files."""
+        return tuple(path for path in self.files if path != self.projector)
+
+    @property
+    def destination(self) -> Path:
+        """Where the first file of the model will lie."""
+        return self.source if self.folder is None else self.folder / self.source.name
+
+
+class Importer:
+    """One run of an import."""
+
+    def __init__(
+        self, inventory: Inventory, folders: Folders, *, mode: ImportMode, dry_run: bool
+    ) -> None:
+        if mode not in _DONE:
+            raise UsageMistake(
+                f'There is no import mode "{mode}".', hint=f"Choose one of: {', '.join(_DONE)}."
+            )
+        self._inventory = inventory
+        self._own_folder = folders.main
+        self._is_own = folders.ownership()
+        self._found = folders.found()
+        self._mode = mode
+        self._dry_run = dry_run
+        self._planned_bytes = 0
+
+    def run(
+        self,
+        paths: Sequence[Path],
+        *,
+        known: Sequence[ModelInfo],
+        progress: Progress | None,
+        cancel: CancelToken | None,
+    ) -> list[ImportOutcome]:
+        """Import them all. Cancelled ends the run; what was imported before stays."""
+        outcomes: list[ImportOutcome] = []
+        plans: list[_Plan] = []
+        taken = {model.name for model in known}
+        by_path = {place.path: model for model in known for place in model.places}
+        included = {_real(model.path) for model in known if model.included}
+        for path in dict.fromkeys(_absolute(path) for path in paths):
+            for file in self._models_at(path, outcomes):
+                if file in by_path and (self._mode == "in-place" or self._is_own(file)):
+                    outcomes.append(_outcome(file, "already there", destination=file))
+                    continue
+                try:
+                    plan = self._plan(file, taken, included, known)
+                    same = None if file in by_path else self._same(plan, known, plans, cancel)
+                except LockhouseError as error:
+                    outcomes.append(_refused(file, error))
+                    continue
+                if same is not None:
+                    outcomes.append(_outcome(file, "already there", destination=same))
+                    continue
+                taken.add(plan.name)
+                plans.append(plan)
+        meter = Meter(sum(plan.size_bytes for plan in plans), progress, cancel)
+        outcomes += [self._carry_out(plan, meter) for plan in plans]
+        return outcomes
+
+    def _models_at(self, path: Path, outcomes: list[ImportOutcome]) -> Iterator[Path]:
+        if not path.is_dir():
+            yield path
+            return
+        found = False
+        for folder, folders, names in os.walk(path):
+            folders.sort()
+            for name in sorted(names):
+                if name.lower().endswith(".gguf") and not LATER_SHARD.search(name):
+                    if _MEANT_FOR_OTHERS.match(name):
+                        continue
+                    found = True
+                    yield Path(folder, name)
+        if not found:
+            error = NotFound(
+                f"There is no model in {shown(path)}.", hint="Models are files ending in .gguf."
+            )
+            outcomes.append(_refused(path, error))
+
+    def _plan(
+        self, file: Path, taken: set[str], included: set[Path], known: Sequence[ModelInfo]
+    ) -> _Plan:
+        header = read_header(file)
+        _require_model(header)
+        theirs = any(_real(file).is_relative_to(_real(each.path)) for each in self._found)
+        if self._mode == "move" and (file.is_symlink() or theirs or _real(file) in included):
+            raise UsageMistake(
+                f"{shown(file)} is part of another installation and is not moved.",
+                hint="Copy it (--copy), or leave it where it is (--in-place).",
+            )
+        files = shard_paths(header)
+        projector = beside(file, header) if self._mode != "in-place" else None
+        name = _twins_name(files, known) or unique_name(
+            plain_name(file.stem, header.name), header.quantization, taken
+        )
+        files = (*files, projector) if projector is not None else files
+        size_bytes = sum(each.stat().st_size for each in files)
+        folder = None
+        if self._mode != "in-place":
+            folder = self._own_folder / name if len(files) > 1 else self._own_folder
+            if self._mode == "copy":
+                check_room(_existing(self._own_folder), self._planned_bytes + size_bytes)
+                self._planned_bytes += size_bytes
+        return _Plan(file, files, folder, name, size_bytes, projector)
+
+    def _same(
+        self,
+        plan: _Plan,
+        known: Sequence[ModelInfo],
+        plans: Sequence[_Plan],
+        cancel: CancelToken | None,
+    ) -> Path | None:
+        """Where the same model is, or will be after this run; None when it is a new one.
+
+        What is to come into our own folder may lie elsewhere already: it is to be safe there.
+        """
+        others = [
+            (tuple(path for path in model.files if path != model.projector), model.path)
+            for model in known
+            if model.state in ("ready", "changed")
+            and (self._mode == "in-place" or model.owner == OWN)
+        ]
+        others += [(other.weights, other.destination) for other in plans]
+        for files, path in others:
+            if len(files) == len(plan.weights) and all(
+                same_content(mine, theirs, cancel=cancel)
+                for mine, theirs in zip(plan.weights, files, strict=True)
+            ):
+                return path
+        return None
+
+    def _carry_out(self, plan: _Plan, meter: Meter) -> ImportOutcome:
+        action = _DONE[self._mode]
+        try:
+            if plan.folder is not None:
+                plan = self._with_free_destination(plan, plan.folder)
+            if not self._dry_run:
+                self._bring(plan, meter)
+        except LockhouseError as error:
+            return _refused(plan.source, error)
+        return _outcome(
+            plan.source, action, destination=plan.destination, size_bytes=plan.size_bytes
+        )
+
+    def _with_free_destination(self, plan: _Plan, folder: Path) -> _Plan:
+        for each in plan.files:
+            target = folder / each.name
+            if target.exists() or target.is_symlink():
+                raise InvalidInput(
+                    f"{target.name} exists already in Lockhouse's folder and was left as it is.",
+                    hint="Rename the file and import it again, or remove the other one first.",
+                    code="exists",
+                )
+        return plan
+
+    def _bring(self, plan: _Plan, meter: Meter) -> None:
+        if plan.folder is not None:
+            try:
+                plan.folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise told(error, plan.folder) from error
+            self._bring_files(plan, plan.folder, meter)
+        owner = OWN if plan.folder is not None else owner_of(plan.source, self._found)
+        self._inventory.register(plan.destination, name=plan.name, owner=owner)
+        if self._mode == "move":
+            self._inventory.forget(plan.source)
+
+    def _bring_files(self, plan: _Plan, folder: Path, meter: Meter) -> None:
+        done: list[Path] = []
+        try:
+            for source in plan.files:
+                target = folder / source.name
+                hashed = None
+                if self._mode == "copy" or (self._mode == "move" and source == plan.projector):
+                    hashed = copy_in(source, target, meter)
+                elif self._mode == "move":
+                    hashed = move_in(source, target, meter)
+                else:
+                    link_in(_real(source), target)
+                    meter.add(target.stat().st_size)
+                done.append(target)
+                if hashed is not None:
+                    self._inventory.keep_hash(target, *hashed)
+        except BaseException:
+            # All parts or none. What was moved goes back by the way it came.
+            for target, source in zip(done, plan.files, strict=False):
+                if self._mode == "move" and not source.exists():
+                    target.rename(source)
+                else:
+                    target.unlink(missing_ok=True)
+            raise
+
+
+def _twins_name(files: Sequence[Path], known: Sequence[ModelInfo]) -> str:
+    """The name under which the same file is known from another program's folder.
+
+    The two will be one model in the list. For a name a sample is proof enough.
+    """
+    size_bytes = files[0].stat().st_size
+    for model in known:
+        if model.included or model.owner == OWN or model.state != "ready":
+            continue
+        weights = [path for path in model.files if path != model.projector]
+        if len(weights) != len(files) or weights[0].stat().st_size != size_bytes:
+            continue
+        if sample_of(weights[0]) == sample_of(files[0]):
+            return model.name
+    return ""
+
+
+def _require_model(header: GgufHeader) -> None:
+    """Refuse what could never be used; a model for embeddings is one, though it cannot chat."""
+    if "embedding" not in header.capabilities:
+        check_loadable(header)
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 - links are kept as they are
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))
+
+
+def _existing(folder: Path) -> Path:
+    """The nearest folder above that exists: its disk is the one that counts."""
+    return next((each for each in (folder, *folder.parents) if each.exists()), folder)
+
+
+def _outcome(
+    source: Path, action: ImportAction, *, destination: Path, size_bytes: int = 0
+) -> ImportOutcome:
+    return ImportOutcome(source, action, destination=destination, size_bytes=size_bytes)
+
+
+def _refused(source: Path, error: LockhouseError) -> ImportOutcome:
+    return ImportOutcome(
+        source,
+        "refused",
+        code=error.code,
+        message=error.message,
+        hint=error.hint,
+        exit_code=error.exit_code,
+    )

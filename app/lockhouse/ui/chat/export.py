@@ -1,0 +1,81 @@
+"""The open conversation as text: on the clipboard, or in a file of the reader's choice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
+
+from lockhouse.chat.conversations import Conversation, Conversations
+from lockhouse.core.errors import LockhouseError
+from lockhouse.ui.chat.page_head import EXPORT_FORMATS
+from lockhouse.ui.chat.values import Note
+from lockhouse.ui.jobs import Jobs
+
+
+class Export(QObject):
+    """Writes conversations in the formats of ``chat.transfer``; never waits for the disk."""
+
+    noticed = Signal(object)  # Note
+    failed = Signal(object)  # LockhouseError
+
+    def __init__(
+        self, conversations: Conversations, jobs: Jobs, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._conversations = conversations
+        self._jobs = jobs
+
+    def copy(self, conversation_id: str) -> None:
+        """As Markdown, on the clipboard."""
+
+        def take(text: str) -> None:
+            QApplication.clipboard().setText(text)
+            self.noticed.emit(Note("Copied the chat as Markdown"))
+
+        self._write(conversation_id, "md", take)
+
+    def choose_file(self, conversation: Conversation, fmt: str, over: QWidget) -> None:
+        """Ask where to, then save it there."""
+        kept = "".join(
+            sign if sign.isalnum() or sign in " -_" else " " for sign in conversation.title
+        )
+        name = " ".join(kept.split())[:60] or "chat"
+        kind = next(words for key, _, words in EXPORT_FORMATS if key == fmt)
+        chosen, _ = QFileDialog.getSaveFileName(
+            over, "Save the chat", str(Path.home() / f"{name}.{fmt}"), kind
+        )
+        if chosen:
+            self.save(conversation.id, fmt, Path(chosen))
+
+    def save(self, conversation_id: str, fmt: str, path: Path) -> None:
+        """As a file."""
+
+        def write(text: str) -> None:
+            def save() -> None:
+                try:
+                    path.write_text(text, encoding="utf-8")
+                except OSError as error:
+                    raise LockhouseError(
+                        f"{path} could not be written: {error.strerror}.",
+                        hint="Choose a folder you may write to.",
+                    ) from error
+
+            self._jobs.run(
+                save,
+                lambda _: self.noticed.emit(Note(f"Saved {path.name}", "success")),
+                self.failed.emit,
+            )
+
+        self._write(conversation_id, fmt, write)
+
+    def _write(self, conversation_id: str, fmt: str, take: Callable[[str], None]) -> None:
+        def work() -> str:
+            from lockhouse.chat.import_export import export
+
+            return export(self._conversations, conversation_id, fmt)
+
+        if conversation_id:
+            self._jobs.run_in_order(work, take, self.failed.emit)

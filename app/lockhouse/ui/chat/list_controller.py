@@ -1,0 +1,192 @@
+"""Everything the conversation list does: order, pins, folders, deleting with undo, import, search.
+
+No widgets. The list is read again when something was stored here, and when another window or a
+command wrote to the same database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from lockhouse.chat.conversations import Conversation, Conversations, Folder, SearchHit
+from lockhouse.core.errors import LockhouseError
+from lockhouse.ui import formatting
+from lockhouse.ui.chat.values import Listing, Note
+from lockhouse.ui.jobs import JobHandle, Jobs, ignore
+
+_WATCH_INTERVAL_MS = 2000
+
+
+class ListController(QObject):
+    """The conversations of this home."""
+
+    listed = Signal(object)  # Listing
+    noticed = Signal(object)  # Note
+    failed = Signal(object)  # LockhouseError
+    removed = Signal(object)  # tuple[str, ...] ids that were deleted
+    elsewhere = Signal()  # another process wrote
+
+    def __init__(
+        self, conversations: Conversations, jobs: Jobs, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._conversations = conversations
+        self._jobs = jobs
+        self._search: JobHandle | None = None
+        self._refreshing = False
+        self._again = False
+        self._version: int | None = None
+        self._watch = QTimer(self)
+        self._watch.setInterval(_WATCH_INTERVAL_MS)
+        self._watch.timeout.connect(self._look)
+
+    def start(self) -> None:
+        """Read the list and keep an eye on other writers."""
+        self._look()
+        self.refresh()
+        self._watch.start()
+
+    def refresh(self) -> None:
+        """Read the list again; several wishes at once are one reading."""
+        if self._refreshing:
+            self._again = True
+            return
+        self._refreshing = True
+
+        def read() -> Listing:
+            return Listing(tuple(self._conversations.list()), tuple(self._conversations.folders()))
+
+        self._jobs.run_in_order(read, self._show, self._refresh_failed)
+
+    def rename(self, conversation_id: str, title: str) -> None:
+        """Another title; an empty one is no wish."""
+        if title.strip():
+            self._change(lambda: self._conversations.rename(conversation_id, title.strip()))
+
+    def set_pinned(self, ids: Sequence[str], *, pinned: bool) -> None:
+        """Pin to the top, or let go."""
+
+        def change() -> None:
+            for one in ids:
+                self._conversations.set_pinned(one, pinned=pinned)
+
+        self._change(change)
+
+    def move(self, ids: Sequence[str], folder_id: str | None) -> None:
+        """Into a folder, or out of all."""
+
+        def change() -> None:
+            for one in ids:
+                self._conversations.set_folder(one, folder_id)
+
+        self._change(change)
+
+    def create_folder(self, name: str, ids: Sequence[str] = ()) -> None:
+        """A new folder, with these conversations in it."""
+        if not name.strip():
+            return
+
+        def change() -> None:
+            folder: Folder = self._conversations.create_folder(name.strip())
+            for one in ids:
+                self._conversations.set_folder(one, folder.id)
+
+        self._change(change)
+
+    def rename_folder(self, folder_id: str, name: str) -> None:
+        """Another name for a folder."""
+        if name.strip():
+            self._change(lambda: self._conversations.rename_folder(folder_id, name.strip()))
+
+    def delete_folder(self, folder_id: str) -> None:
+        """Remove the folder; its conversations stay."""
+        self._change(lambda: self._conversations.delete_folder(folder_id))
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Delete; the note that follows offers to undo it."""
+        gone = tuple(ids)
+        if not gone:
+            return
+
+        def then(token: str) -> None:
+            self.removed.emit(gone)
+            self.refresh()
+            self.noticed.emit(
+                Note(f"Deleted {formatting.counted(len(gone), 'chat')}", undo_token=token)
+            )
+
+        def work() -> str:
+            self._conversations.delete(list(gone))
+            return " ".join(gone)
+
+        self._jobs.run_in_order(work, then, self.failed.emit)
+
+    def restore(self, token: str) -> None:
+        """Take a deletion back."""
+        self._change(lambda: self._conversations.restore(token.split()))
+
+    def import_files(self, paths: Sequence[Path]) -> None:
+        """Chats from our own export, ChatGPT or Open WebUI."""
+
+        def work() -> tuple[int, int, int]:
+            from lockhouse.chat.import_export import import_file
+
+            reports = [import_file(self._conversations, path) for path in paths]
+            return (
+                sum(report.conversations for report in reports),
+                sum(report.messages for report in reports),
+                sum(len(report.skipped) for report in reports),
+            )
+
+        def then(result: tuple[int, int, int]) -> None:
+            chats, messages, skipped = result
+            read = formatting.counted(messages, "message")
+            text = f"Imported {formatting.counted(chats, 'chat')}, {read}"
+            if skipped:
+                text += f"; {formatting.counted(skipped, 'entry', 'entries')} could not be read"
+            self.noticed.emit(Note(text, "warning" if skipped else "success"))
+            self.refresh()
+
+        self._jobs.run_in_order(work, then, self.failed.emit)
+
+    def search(self, words: str, show: Callable[[list[SearchHit]], None]) -> None:
+        """Search all messages and titles; only the newest search is answered."""
+        if self._search is not None:
+            self._search.cancel()
+        self._search = self._jobs.run(
+            lambda: self._conversations.search(words), show, self.failed.emit
+        )
+
+    def _change(self, work: Callable[[], object]) -> None:
+        self._jobs.run_in_order(work, lambda _: self.refresh(), self.failed.emit)
+
+    def _show(self, listing: Listing) -> None:
+        self._refreshing = False
+        self.listed.emit(listing)
+        if self._again:
+            self._again = False
+            self.refresh()
+
+    def _refresh_failed(self, error: LockhouseError) -> None:
+        self._refreshing = False
+        self._again = False
+        self.failed.emit(error)
+
+    def _look(self) -> None:
+        if not self._refreshing:
+            self._jobs.run_in_order(self._conversations.data_version, self._compare, ignore)
+
+    def _compare(self, version: int) -> None:
+        if self._version is not None and version != self._version:
+            self.refresh()
+            self.elsewhere.emit()
+        self._version = version
+
+
+def conversations_of(listing: Listing, ids: Sequence[str]) -> list[Conversation]:
+    """The named ones, in the order of the list."""
+    wanted = set(ids)
+    return [one for one in listing.conversations if one.id in wanted]

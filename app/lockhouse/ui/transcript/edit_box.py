@@ -1,0 +1,109 @@
+"""Editing a message where it stands."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtGui import QFontMetricsF, QKeyEvent, QTextCursor
+from PySide6.QtWidgets import QLabel, QPlainTextEdit, QPushButton, QWidget
+
+from lockhouse.ui.frame_parts import label
+from lockhouse.ui.key_filter import claims_escape
+from lockhouse.ui.theme import Theme
+from lockhouse.ui.transcript.values import MessageRole
+
+_MAX_LINES = 16
+
+
+class _Editor(QPlainTextEdit):
+    cancelled = Signal()
+    accepted = Signal()
+
+    def event(self, event: QEvent) -> bool:
+        return claims_escape(event) or super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        control = event.modifiers() & Qt.KeyboardModifier.ControlModifier
+        if event.key() == Qt.Key.Key_Escape:
+            self.cancelled.emit()
+        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and control:
+            self.accepted.emit()
+        else:
+            super().keyPressEvent(event)
+
+
+class EditBox(QWidget):
+    """The text in an editor; Save keeps it as a new version, Save & send asks for an answer too.
+
+    Esc leaves without a change, Ctrl+Enter is the filled button.
+    """
+
+    saved = Signal(str, bool)
+    cancelled = Signal()
+    height_changed = Signal()
+
+    def __init__(self, theme: Theme, role: MessageRole, text: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._send_first = role == "user"
+        self.editor = _Editor(self)
+        self.editor.setFont(theme.font("reading"))
+        self.editor.setAccessibleName("Edit message")
+        self.editor.setPlainText(text)
+        self.editor.setTabChangesFocus(True)
+        self.editor.cancelled.connect(self.cancelled)
+        self.editor.accepted.connect(self._accept)
+        self.editor.textChanged.connect(self.height_changed)
+        main = "edit-send" if self._send_first else "edit-save"
+        self._cancel = self._button("Cancel", "edit-cancel")
+        self._cancel.clicked.connect(self.cancelled)
+        self._save = self._button("Save", "edit-save", primary=main == "edit-save")
+        self._save.clicked.connect(lambda: self._finish(send=False))
+        self._send = self._button("Save & send", "edit-send", primary=main == "edit-send")
+        self._send.setVisible(self._send_first)
+        self._send.clicked.connect(lambda: self._finish(send=True))
+        done = "sends" if self._send_first else "saves"
+        self._keys: QLabel = label(
+            f"Ctrl+Enter {done}, Enter breaks the line", role="caption", ink="3"
+        )
+        self._keys.setObjectName("edit-keys")
+        self._keys.setParent(self)
+        self.editor.moveCursor(QTextCursor.MoveOperation.End)
+
+    def text(self) -> str:
+        return self.editor.toPlainText()
+
+    def fit(self, width: int) -> int:
+        px = self._theme.px
+        line = QFontMetricsF(self.editor.font()).lineSpacing()
+        self.editor.setFixedWidth(width)
+        lines = int(self.editor.document().size().height())
+        shown = max(2, min(_MAX_LINES, lines))
+        height = round(shown * line) + px(24)
+        self.editor.setGeometry(0, 0, width, height)
+        right = width
+        row = self._save.sizeHint().height()
+        for button in (self._send, self._save, self._cancel):
+            if button.isHidden():
+                continue
+            size = button.sizeHint()
+            button.setGeometry(right - size.width(), height + px(8), size.width(), size.height())
+            right -= size.width() + px(8)
+        wide = self._keys.sizeHint().width()
+        self._keys.setGeometry(0, height + px(8), wide, row)
+        self._keys.setVisible(wide <= right)
+        return height + px(8) + row + px(4)
+
+    def _button(self, label: str, name: str, *, primary: bool = False) -> QPushButton:
+        button = QPushButton(label.replace("&", "&&"), self)
+        if primary:  # before it is shown: the style sheet looks at it only then
+            button.setProperty("kind", "primary")
+        button.setProperty("compact", "true")
+        button.setObjectName(name)
+        button.setAccessibleName(label)
+        return button
+
+    def _accept(self) -> None:
+        self._finish(send=self._send_first)
+
+    def _finish(self, *, send: bool) -> None:
+        self.saved.emit(self.text(), send)

@@ -324,6 +324,16 @@ def allows(hosts: Iterable[str], host: str, port: int) -> bool:
     return False
 
 
+def is_this_machine(host: str) -> bool:
+    """Whether a host is this machine itself, by its name or its number."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def is_near(number: str) -> bool:
     """An address of this machine or of a private network. Unspecified ones (0.0.0.0) are none."""
     try:

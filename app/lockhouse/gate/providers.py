@@ -22,6 +22,7 @@ import msgspec
 from lockhouse.bundled import resource
 from lockhouse.core.errors import NotFound, UsageMistake
 from lockhouse.core.json_decoding import decoded
+from lockhouse.gate import network
 from lockhouse.gate.network import host_pattern, is_near, split_url
 from lockhouse.storage.connection import migrations_named
 
@@ -426,13 +427,7 @@ def zone_of(urls: Iterable[str]) -> Zone:
 
 def is_this_machine(url: str) -> bool:
     """Whether an address is one of this machine itself."""
-    host = split_url(url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return network.is_this_machine(split_url(url).hostname or "")
 
 
 def _is_near(host: str) -> bool:

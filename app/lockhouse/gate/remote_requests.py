@@ -1,7 +1,7 @@
 """What the broker can be asked of providers: to send one request, to list models, to check.
 
 Bodies are made on the door's side (``gate.dialects``); the broker adds the key, sends the bytes
-as they are, and reads what comes back.
+as they are, and reads what comes back. Where their label may not go, it sends nothing.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from lockhouse.core.events import Notice, Reasoning, Text, Usage
+from lockhouse.core.labels import Label
 from lockhouse.core.messages import ToolCall
 from lockhouse.gate.providers import DialectName
 
@@ -35,6 +36,7 @@ class SendAnswerRequest(msgspec.Struct, frozen=True):
     attempts: int = 3
     most_wait_s: float = 20.0
     title: str = ""  # of the provider, for sentences; its host where there is none
+    label: Label = "public"  # of what is in the body
 
 
 RemoteEvent = Text | Reasoning | ToolCall | Usage | Notice
@@ -70,6 +72,7 @@ class CountPrompt(msgspec.Struct, frozen=True):
     key: str = ""
     timeout_s: float = 10.0
     title: str = ""
+    label: Label = "public"
 
 
 class Counted(msgspec.Struct, frozen=True):

@@ -66,6 +66,7 @@ _Events = Generator[RemoteEvent, None, Answered]
 def send_answer_request(request: SendAnswerRequest, context: BrokerContext) -> _Events:
     """Ask, and ask again where that makes sense, until there is an answer or a failure."""
     host = host_of(request.url)
+    context.hold_to(request.label, host)
     key = context.key(request.key, host) if request.key else None
     who = Recipient(request.provider, request.title or host, has_key=bool(key))
     if request.key and not key:
@@ -350,6 +351,7 @@ def count_prompt(
 ) -> Generator[RemoteEvent, None, Counted]:
     """Ask for an answer of one token and read what was counted. Never asks twice."""
     spoken, host = dialect("openai"), host_of(request.url)
+    context.hold_to(request.label, host)
     key = context.key(request.key, host) if request.key else None
     headers = [("accept", "application/json"), ("content-type", "application/json")]
     if key:

@@ -16,7 +16,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from lockhouse.core.errors import NetworkRefused
-from lockhouse.gate.network import NetworkState, allows, is_near, split_host
+from lockhouse.core.labels import Label, Zone, require_label
+from lockhouse.gate.network import NetworkState, allows, is_near, is_this_machine, split_host
 
 _STARTS_A_PROCESS = ("os.exec", "os.fork", "os.posix_spawn", "os.system", "subprocess.Popen")
 _LOOKS_UP = ("socket.gethostbyname", "socket.gethostbyaddr", "socket.getnameinfo")
@@ -26,11 +27,20 @@ Address = tuple[int, str, int]  # family, number, port
 
 
 class Guard:
-    """The list that is in force. ``ports``: what the kernel lets this process connect to."""
+    """The list that is in force. ``ports``: what the kernel lets this process connect to.
 
-    def __init__(self, state: NetworkState, ports: tuple[int, ...] | None = None) -> None:
+    ``label`` is that of what is sent, which keeps it from hosts that are too far away.
+    """
+
+    def __init__(
+        self,
+        state: NetworkState,
+        ports: tuple[int, ...] | None = None,
+        label: Label = "public",
+    ) -> None:
         self.state = state
         self._ports = ports
+        self._label = label
         self._going = threading.local()
 
     def narrowed(
@@ -47,7 +57,14 @@ class Guard:
 
     def changed(self, state: NetworkState) -> Guard:
         """The same, with another list."""
-        other = Guard(state, self._ports)
+        return self._copy(state, self._label)
+
+    def labelled(self, label: Label) -> Guard:
+        """The same, for what has this label."""
+        return self._copy(self.state, label)
+
+    def _copy(self, state: NetworkState, label: Label) -> Guard:
+        other = Guard(state, self._ports, label)
         other._going = self._going  # one hook watches all
         return other
 
@@ -62,12 +79,25 @@ class Guard:
             raise NetworkRefused(f"{scheme}: is no way for this program.", code="host_not_allowed")
         if not allows(self.state.all_hosts, host, port):
             raise self._not_listed(host, port)
+        self.require_label(host, port)
         if scheme == "http" and has_key and not self._must_be_near(host, port):
             raise NetworkRefused(
                 f"A key would travel to {host} unencrypted, so nothing was sent.",
                 hint="Use the address that begins with https.",
                 code="key_unencrypted",
             )
+
+    def require_label(self, host: str, port: int) -> None:
+        """Raise PolicyRefused where the label keeps what is sent from this host."""
+        require_label(self._label, self.zone_of(host, port), _named(host, port))
+
+    def zone_of(self, host: str, port: int) -> Zone:
+        """Where a host is: by what :meth:`look_up` holds its addresses to, not by what is told."""
+        if self.state.proxy:  # which looks names up itself
+            return "cloud"
+        if is_this_machine(host):
+            return "local"
+        return "lan" if self._must_be_near(host, port) else "cloud"
 
     def look_up(self, host: str, port: int) -> list[Address]:
         """The addresses of a listed host, or of the proxy. Raises NetworkRefused, gaierror."""
@@ -84,13 +114,19 @@ class Guard:
         with self._towards(host, port):
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         addresses = list(dict.fromkeys((int(one[0]), str(one[4][0]), port) for one in found))
+        if is_this_machine(host) and not all(is_this_machine(number) for _, number, _ in addresses):
+            raise NetworkRefused(
+                f"{host} does not lead to this machine.",
+                hint="Check what /etc/hosts says of this name.",
+                code="host_not_allowed",
+            )
         if self._must_be_near(host, port):
             require_near(host, addresses)
         return addresses
 
     def _must_be_near(self, host: str, port: int) -> bool:
         """Held to private addresses by the list, or one by its own name."""
-        return self.state.must_be_near(host, port) or host == "localhost" or is_near(host)
+        return self.state.must_be_near(host, port) or is_this_machine(host) or is_near(host)
 
     def connect(self, sock: socket.socket, address: Address) -> None:
         """Connect to an address that :meth:`look_up` gave. Raises OSError."""

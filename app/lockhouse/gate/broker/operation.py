@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from lockhouse.core.errors import Cancelled, NetworkRefused
+from lockhouse.core.errors import Cancelled, NetworkRefused, PolicyRefused
+from lockhouse.core.labels import Label
 from lockhouse.gate.broker.guard import Guard
+from lockhouse.gate.network import split_host
 from lockhouse.gate.protocol import Record, RecordKind, RemoteFailure
 
 _current = threading.local()
@@ -111,6 +113,17 @@ class Operation:
                 code="timed_out",
             )
         return min(wanted, left)
+
+    def hold_to(self, label: Label, host: str) -> None:
+        """Send nothing any more that this label forbids. Raises PolicyRefused, for ``host:port``
+        at once; every request and every connection that follows is held to it, too.
+        """
+        self.guard = self.guard.labelled(label)
+        try:
+            self.guard.require_label(*split_host(host))
+        except PolicyRefused as error:
+            self.tell("refused", host, outcome=error.code)
+            raise
 
     # -- keys ------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ import msgspec
 
 from lockhouse.core.errors import Cancelled, LockhouseError, StorageError, UsageMistake
 from lockhouse.core.json_decoding import decoded
+from lockhouse.core.labels import Label
 from lockhouse.gate import hub_requests, keys, remote_requests
 from lockhouse.gate import protocol as wire
 from lockhouse.gate.broker import answer_stream, hub, network_errors, range_download, self_test
@@ -95,6 +96,10 @@ class BrokerContext:
     def _session_key(self, provider: str, host: str) -> str | None:
         key, hosts = _session_keys.get(provider, ("", ()))
         return key if host in hosts else None
+
+    def hold_to(self, label: Label, host: str) -> None:
+        """Send what has this label to ``host:port`` if it may go there. Raises PolicyRefused."""
+        self._operation.hold_to(label, host)
 
     def wait(self, seconds: float) -> None:
         """Do nothing for a while. Raises Cancelled as soon as the door takes the operation back."""
@@ -190,19 +195,27 @@ def _named() -> dict[str, tuple[type[msgspec.Struct], Handler]]:
 
 _one_at_a_time = threading.Lock()
 _writing_over = threading.Lock()
-_transport: list[tuple[NetworkState, GuardedTransport]] = []  # one pool, as long as nothing changes
+_pools: dict[NetworkState, GuardedTransport] = {}  # by what their connections were held to
+_pools_under: list[NetworkState] = []  # the list they were made under
 
 
-def _look(lookout: PolicySource, files: list[int]) -> tuple[Guard, GuardedTransport]:
+def _look(
+    lookout: PolicySource, files: list[int], call: wire.Call
+) -> tuple[Guard, GuardedTransport]:
     """What is in force now, by the first of the files; the others are the operation's."""
     if not files:
         raise UsageMistake("The state of the network was not handed over.")
     with _one_at_a_time, os.fdopen(files.pop(0), "rb") as file:
-        guard = lookout.look(file.fileno())
-        # Connections that were made under another list are not used again.
-        if not _transport or _transport[0][0] != guard.state:
-            _transport[:] = [(guard.state, GuardedTransport(guard))]
-        return guard, _transport[0][1]
+        whole = lookout.look(file.fileno())
+        # Connections that were made under another list, or when a name could lead farther away,
+        # are not used again.
+        if _pools_under != [whole.state]:
+            _pools_under[:] = [whole.state]
+            _pools.clear()
+        guard = whole.narrowed(call.hosts, call.lan_hosts, lan=call.lan)
+        if guard.state not in _pools:
+            _pools[guard.state] = GuardedTransport(guard)
+        return guard, _pools[guard.state]
 
 
 def serve(connection: Connection, files: list[int], lookout: PolicySource) -> None:
@@ -219,14 +232,13 @@ def serve(connection: Connection, files: list[int], lookout: PolicySource) -> No
         return
     outlet = EventWriter(connection)
     try:
-        guard, transport = _look(lookout, files)
+        guard, transport = _look(lookout, files, call)
     except LockhouseError as error:
         outlet.refuse(error, call.purpose)
         _close(files)
         connection.close()
         return
-    narrower = guard.narrowed(call.hosts, call.lan_hosts, lan=call.lan)
-    operation = Operation(narrower, call.purpose, outlet.record)
+    operation = Operation(guard, call.purpose, outlet.record)
     operation.before_waiting = outlet.about_to_wait
     context = BrokerContext(operation, transport, tuple(files))
     worker = threading.Thread(

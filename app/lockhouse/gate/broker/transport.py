@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Iterator
+from functools import cache
 
 import httpcore2
 import httpx2
@@ -49,11 +50,11 @@ Translate = Callable[[BaseException, httpx2.Request], BaseException]
 
 
 class GuardedTransport(httpx2.BaseTransport):
-    """One pool of connections for the whole broker."""
+    """One pool of connections, for all operations that may reach the same hosts."""
 
     def __init__(self, guard: Guard, trusted: ssl.SSLContext | None = None) -> None:
         """``trusted`` stands in for the system's certificates in tests."""
-        context = trusted or httpcore2.default_ssl_context(_trust_env=False)
+        context = trusted or _system_certificates()
         if guard.state.proxy:
             self._pool: httpcore2.ConnectionPool = httpcore2.HTTPProxy(
                 guard.state.proxy,
@@ -174,6 +175,11 @@ class _Body(httpx2.SyncByteStream):
     def close(self) -> None:
         self._answer.close()
         self._operation.end(self._exchange, str(self._answer.status))
+
+
+@cache
+def _system_certificates() -> ssl.SSLContext:
+    return httpcore2.default_ssl_context(_trust_env=False)
 
 
 def make_client(transport: GuardedTransport | TellingTransport) -> httpx2.Client:

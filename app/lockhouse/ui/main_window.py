@@ -27,8 +27,7 @@ from PySide6.QtWidgets import (
 from lockhouse.ui import shortcuts
 from lockhouse.ui.chat.composer_edit import local_files
 from lockhouse.ui.chat.page import ChatPage
-from lockhouse.ui.chat.palette import Palette
-from lockhouse.ui.chat.palette_values import Command
+from lockhouse.ui.chat.palette import Command, Palette
 from lockhouse.ui.rail import Rail, RailItem
 from lockhouse.ui.screen_fit import fitted
 from lockhouse.ui.settings.store import SettingsStore

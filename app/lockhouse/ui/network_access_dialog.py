@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
 )
 
 from lockhouse.gate.network import allows, split_host
-from lockhouse.ui.chat.details_panel import scrolling
+from lockhouse.ui.chat.details import scrolling
 from lockhouse.ui.frame_parts import hairline, label, object_name, push_button
 from lockhouse.ui.network_monitor import NetworkView
 from lockhouse.ui.theme import Theme

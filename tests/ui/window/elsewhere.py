@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from PySide6.QtCore import Qt
 
-from lockhouse.ui.chat.target_popup import TargetPopup
+from lockhouse.ui.chat.target_picker import TargetPopup
 from lockhouse.ui.outbound.sheet import OutboundSheet
 from lockhouse.ui.transcript.values import TranscriptAction
 from tests.ui.window.driving import Window

@@ -8,8 +8,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QLabel
 
+from lockhouse.ui.chat.attachments import PreparedPicture, from_clipboard
 from lockhouse.ui.chat.composer_parts import PictureChip
-from lockhouse.ui.chat.pictures import Ready, from_clipboard
 from lockhouse.ui.transcript.values import TranscriptAction
 from tests.ui.window.driving import OpenWindow, Window, close
 
@@ -356,7 +356,7 @@ def test_what_waits_is_stored_until_it_is_asked(open_window: OpenWindow, shared_
     assert entries() == []
 
 
-def _picture(color: int) -> Ready:
+def _picture(color: int) -> PreparedPicture:
     picture = QImage(60, 40, QImage.Format.Format_RGB32)
     picture.fill(color)
     return from_clipboard(picture)

@@ -14,9 +14,8 @@ from pytestqt.qtbot import QtBot
 
 from lockhouse.chat.conversations import Conversation, Folder
 from lockhouse.ui.chat.list_delegate import fitted_title
-from lockhouse.ui.chat.list_menu import fill_menu
 from lockhouse.ui.chat.list_model import rows_of
-from lockhouse.ui.chat.target_popup import TargetPopup
+from lockhouse.ui.chat.target_picker import TargetPopup
 from lockhouse.ui.chat.values import Listing, RunState
 from lockhouse.workspace import Workspace, open_workspace
 from tests.ui.window.driving import OpenWindow, Window
@@ -146,12 +145,7 @@ def test_deleting_the_open_chat_leaves_an_empty_page(three: Window) -> None:
 
 def test_pins_and_folders_from_the_menu(three: Window) -> None:
     panel = three.page.list_panel
-    row = panel.model.row(panel.model.index_of(_named(three, "Beta").id).row())
-    listing = panel.model.listing
-    ids = [_named(three, "Beta").id]
-    menu = fill_menu(
-        panel, three.app._theme, three.page.listing, listing, row, ids, rename=lambda: None
-    )
+    menu = panel.menu_of(panel.model.index_of(_named(three, "Beta").id))
     next(action for action in menu.actions() if action.text() == "Pin").trigger()
     three.until(lambda: three.titles[:2] == ["Pinned", "Beta"])
     three.page.listing.create_folder("Work", [_named(three, "Alpha").id])

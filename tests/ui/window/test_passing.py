@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QPushButton
 
 from lockhouse.core.errors import LockhouseError
 from lockhouse.gate.providers import Provider
-from lockhouse.ui.chat.pictures import from_clipboard
+from lockhouse.ui.chat.attachments import from_clipboard
 from tests.remote.server import RemoteServer
 from tests.ui.window.driving import Window
 from tests.ui.window.elsewhere import (

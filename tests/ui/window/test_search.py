@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 
-from lockhouse.ui.chat.palette import Palette
+from lockhouse.ui.chat.palette import FoundMessage, Palette
 from lockhouse.workspace import Workspace
 from tests.ui.window.driving import OpenWindow, Window
 
@@ -33,12 +33,15 @@ def _palette(window: Window) -> Palette:
     return dialog
 
 
+def _chats(palette: Palette) -> list[str]:
+    found = [line for line in palette.model.lines if isinstance(line.value, FoundMessage)]
+    return [line.title for line in found if not line.detail]
+
+
 def test_a_word_in_a_message_leads_to_that_message(window: Window) -> None:
     palette = _palette(window)
     window.qtbot.keyClicks(palette.edit, "schoon")
-    window.until(lambda: any(entry.kind == "hit" for entry in palette.model.lines))
-    hit = next(entry for entry in palette.model.lines if entry.kind == "hit")
-    assert "\x02schooner\x03" in hit.snippet
+    window.until(lambda: any("\x02schooner\x03" in line.detail for line in palette.model.lines))
     window.qtbot.keyClick(palette.edit, Qt.Key.Key_Return)
     window.until(lambda: len(window.messages) == 2)
     assert window.page.head.title.text() == "Boats"
@@ -50,16 +53,16 @@ def test_a_chat_called_as_a_heading_is_found(window: Window) -> None:
     window.until(lambda: "Messages" in window.titles)
     palette = _palette(window)
     palette.edit.setText("mess")
-    window.until(lambda: not palette._pause.isActive())
+    window.until(lambda: not palette._delay.isActive())
     window.stored()
-    assert "Messages" in [entry.title for entry in palette.model.lines if entry.kind == "chat"]
+    assert "Messages" in _chats(palette)
     palette.close()
 
 
 def test_a_title_is_found_before_the_database_is_asked(window: Window) -> None:
     palette = _palette(window)
     palette.edit.setText("gard")
-    assert [entry.title for entry in palette.model.lines if entry.kind == "chat"] == ["Gardens"]
+    assert _chats(palette) == ["Gardens"]
     palette.close()
 
 
@@ -93,7 +96,7 @@ def test_arrows_pass_over_headings(window: Window) -> None:
     for _ in range(len(palette.model.lines) * 2):
         window.qtbot.keyClick(palette.edit, Qt.Key.Key_Down)
         row = palette._list.view.currentIndex().row()
-        assert palette.model.lines[row].kind != "head"
+        assert not palette.model.lines[row].is_heading
     palette.close()
 
 

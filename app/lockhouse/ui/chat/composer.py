@@ -14,7 +14,13 @@ from lockhouse.answer.target import TargetInfo
 from lockhouse.chat.text_attachments import Attachment, attached, with_attachments
 from lockhouse.core.errors import InvalidInput, LockhouseError
 from lockhouse.core.messages import Image
-from lockhouse.ui.chat.attachments import read_attachment
+from lockhouse.ui.chat.attachments import (
+    MAX_PICTURES,
+    PreparedPicture,
+    is_picture,
+    prepare_picture,
+    read_attachment,
+)
 from lockhouse.ui.chat.composer_edit import ComposerEdit
 from lockhouse.ui.chat.composer_parts import (
     Chip,
@@ -23,9 +29,7 @@ from lockhouse.ui.chat.composer_parts import (
     PictureChip,
     SendButton,
 )
-from lockhouse.ui.chat.destinations import Destination, mark_words
-from lockhouse.ui.chat.pictures import MAX_PICTURES, Ready, is_picture, make_ready
-from lockhouse.ui.chat.target_popup import TargetPopup
+from lockhouse.ui.chat.target_picker import Destination, TargetPopup, mark_words
 from lockhouse.ui.chat.values import QueueState
 from lockhouse.ui.choice_button import PickerButton
 from lockhouse.ui.flow_layout import FlowLayout
@@ -56,7 +60,7 @@ class Composer(QFrame):
         super().__init__(parent)
         self._theme = theme
         self._attachments: list[Attachment] = []
-        self._pictures: list[Ready] = []
+        self._pictures: list[PreparedPicture] = []
         self._chat = ""
         self._destinations: tuple[Destination, ...] = ()
         self._target = ""
@@ -196,7 +200,7 @@ class Composer(QFrame):
         """A message that was not sent, with its files, before what is typed now."""
         files, start = attached(text)
         self._attachments += files
-        self._pictures += [make_ready(image.data, image.name) for image in images]
+        self._pictures += [prepare_picture(image.data, image.name) for image in images]
         typed, words = self.edit.toPlainText(), text[start:]
         self.edit.put_text(f"{typed}\n{words}" if typed.strip() else words)
         self._rebuild_chips()
@@ -219,7 +223,7 @@ class Composer(QFrame):
             return found[0]
         return chosen
 
-    def add_picture(self, ready: Ready) -> None:
+    def add_picture(self, ready: PreparedPicture) -> None:
         """A picture that was made ready goes along, unless it does already."""
         if ready.image in self.images:
             return
@@ -230,7 +234,7 @@ class Composer(QFrame):
         self._rebuild_chips()
         self.draft_changed.emit()
 
-    def restore_pictures(self, kept: Sequence[Ready]) -> None:
+    def restore_pictures(self, kept: Sequence[PreparedPicture]) -> None:
         """Those that were kept with the draft, before what was added since; none is left out."""
         images = [ready.image for ready in kept]
         self._pictures = [*kept, *(one for one in self._pictures if one.image not in images)]
@@ -411,9 +415,9 @@ class Composer(QFrame):
         self._update_button()
 
     def _has_elsewhere(self) -> bool:
-        return any(one.is_elsewhere for one in self._destinations)
+        return any(one.is_remote for one in self._destinations)
 
-    def _drop_picture(self, ready: Ready) -> None:
+    def _drop_picture(self, ready: PreparedPicture) -> None:
         self._pictures = [one for one in self._pictures if one is not ready]
         self._rebuild_chips()
         self.draft_changed.emit()

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 )
 
 from lockhouse.ui import formatting
-from lockhouse.ui.chat.pictures import Ready
+from lockhouse.ui.chat.attachments import PreparedPicture
 from lockhouse.ui.frame_parts import icon_button, label, push_button
 from lockhouse.ui.outbound.values import WAY_WORDS, WayOn
 from lockhouse.ui.theme import Theme
@@ -182,7 +182,7 @@ class PictureChip(QFrame):
 
     remove_wanted = Signal()
 
-    def __init__(self, theme: Theme, ready: Ready, parent: QWidget | None = None) -> None:
+    def __init__(self, theme: Theme, ready: PreparedPicture, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         px = theme.px
         name = ready.image.name or "Picture"

@@ -20,10 +20,10 @@ from lockhouse.chat.turns import Turns
 from lockhouse.core.errors import LockhouseError, NotFound
 from lockhouse.core.messages import Image
 from lockhouse.ui.chat.answering import Answering
+from lockhouse.ui.chat.attachments import Pictures, PreparedPicture
 from lockhouse.ui.chat.elsewhere import RemoteAccess
 from lockhouse.ui.chat.export import Export
 from lockhouse.ui.chat.forwarding import Forwarding
-from lockhouse.ui.chat.pictures import Pictures, Ready
 from lockhouse.ui.chat.runs import Runs
 from lockhouse.ui.chat.tasks import Tasks
 from lockhouse.ui.chat.values import MessageChanged, OpenedChat, PathChanged
@@ -277,7 +277,7 @@ class ChatController(QObject):
         )
 
     def load_draft_pictures(
-        self, conversation_id: str, take: Callable[[tuple[Ready, ...]], None]
+        self, conversation_id: str, take: Callable[[tuple[PreparedPicture, ...]], None]
     ) -> None:
         """Those that were kept, none where they cannot be read; waits for what is being stored."""
 
@@ -287,7 +287,7 @@ class ChatController(QObject):
 
         self._jobs.run_in_order(
             lambda: self._conversations.draft_pictures(conversation_id),
-            lambda kept: self.pictures.make_all_ready(kept, take, fail),
+            lambda kept: self.pictures.prepare_all(kept, take, fail),
             fail,
         )
 

@@ -8,9 +8,9 @@ from PySide6.QtCore import QObject, QTimer
 
 from lockhouse.chat.conversations import Conversation
 from lockhouse.core.messages import Image
+from lockhouse.ui.chat.attachments import PreparedPicture
 from lockhouse.ui.chat.composer import Composer
 from lockhouse.ui.chat.controller import ChatController
-from lockhouse.ui.chat.pictures import Ready
 
 _PAUSE_MS = 400
 
@@ -60,7 +60,7 @@ class Drafts(QObject):
         self._composer.go_on_in(created.id)
         self._pause.start()
 
-    def _restore(self, look: object, kept: Sequence[Ready]) -> None:
+    def _restore(self, look: object, kept: Sequence[PreparedPicture]) -> None:
         if look is not self._awaited:
             return
         self._awaited = None
@@ -88,7 +88,7 @@ class Drafts(QObject):
         if self._loaded_id is not None and self._awaited is not None and images:
             self._chat.give_back(self._loaded_id, "", images)  # beside those that did not come yet
 
-    def take_picture(self, chat: str, ready: Ready) -> None:
+    def take_picture(self, chat: str, ready: PreparedPicture) -> None:
         """A picture was made ready for that chat, which may not be the open one any more."""
         if chat == self._loaded_id:
             self._composer.add_picture(ready)

@@ -14,7 +14,7 @@ from lockhouse.core.request import AnswerRequest
 from lockhouse.gate.outbound import Outbound
 from lockhouse.gate.providers import Provider
 from lockhouse.gate.sent_requests import SentRequest
-from lockhouse.ui.chat.destinations import Destination
+from lockhouse.ui.chat.target_picker import Destination
 from lockhouse.ui.outbound.values import Obstacle, Shown
 from lockhouse.ui.outbound.words import Money
 from lockhouse.workspace import Workspace

@@ -19,10 +19,9 @@ from lockhouse.core.request import AnswerRequest
 from lockhouse.gate.sent_requests import SentRequest
 from lockhouse.ui.chat.composer import Composer
 from lockhouse.ui.chat.controller import ChatController
-from lockhouse.ui.chat.destinations import Destination
 from lockhouse.ui.chat.forwarding import SendIntent
 from lockhouse.ui.chat.page_head import PageHead
-from lockhouse.ui.chat.target_popup import TargetPopup
+from lockhouse.ui.chat.target_picker import Destination, TargetPopup
 from lockhouse.ui.chat.transcript_model import TranscriptModel
 from lockhouse.ui.jobs import JobHandle
 from lockhouse.ui.network_monitor import NetworkView
@@ -118,7 +117,7 @@ class ForwardView(QObject):
         """In the head and in the composer."""
         found = self._composer.destination
         info = found.info if found else None
-        if found is None or info is None or not found.is_elsewhere:
+        if found is None or info is None or not found.is_remote:
             name = "This machine answers" if info else "Nobody can answer yet"
             self._head.show_destination("On this machine" if info else "No model", "cpu", name)
             self._composer.line.say("")
@@ -158,7 +157,7 @@ class ForwardView(QObject):
     def _estimate(self) -> None:
         found, text = self._composer.destination, self._composer.draft
         images = self._composer.images
-        if found is None or not found.is_elsewhere or found.obstacle is not None:
+        if found is None or not found.is_remote or found.obstacle is not None:
             return
         if not text.strip() and not images:
             self._shown = None
@@ -294,7 +293,7 @@ class ForwardView(QObject):
             forwarding.destinations,
             self._over,
             title=title,
-            elsewhere_only=True,
+            remote_only=True,
             recent=forwarding.recent,
         )
 

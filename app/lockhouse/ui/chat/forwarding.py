@@ -17,8 +17,8 @@ from lockhouse.core.errors import LockhouseError
 from lockhouse.core.request import AnswerRequest
 from lockhouse.gate.outbound import Outbound
 from lockhouse.gate.sent_requests import SentRequest
-from lockhouse.ui.chat.destinations import Destination
 from lockhouse.ui.chat.elsewhere import RemoteAccess
+from lockhouse.ui.chat.target_picker import Destination
 from lockhouse.ui.jobs import Failure, JobHandle, Jobs, ignore
 from lockhouse.ui.outbound.values import SendOptions, Shown, Subject
 

@@ -1,4 +1,4 @@
-"""Everything the conversation list does: order, pins, folders, deleting with undo, import, search.
+"""The list of chats: pins, folders, deleting with undo, import, search.
 
 No widgets. The list is read again when something was stored here, and when another window or a
 command wrote to the same database.
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from lockhouse.chat.conversations import Conversation, Conversations, Folder, SearchHit
+from lockhouse.chat.conversations import Conversations, Folder, SearchHit
 from lockhouse.core.errors import LockhouseError
 from lockhouse.ui import formatting
 from lockhouse.ui.chat.values import Listing, Note
@@ -44,13 +44,13 @@ class ListController(QObject):
         self._watch.timeout.connect(self._look)
 
     def start(self) -> None:
-        """Read the list and keep an eye on other writers."""
+        """Read the list, and watch for changes by other processes."""
         self._look()
         self.refresh()
         self._watch.start()
 
     def refresh(self) -> None:
-        """Read the list again; several wishes at once are one reading."""
+        """Read the list again; several requests at once are one reading."""
         if self._refreshing:
             self._again = True
             return
@@ -62,12 +62,12 @@ class ListController(QObject):
         self._jobs.run_in_order(read, self._show, self._refresh_failed)
 
     def rename(self, conversation_id: str, title: str) -> None:
-        """Another title; an empty one is no wish."""
+        """Change the title; an empty one is ignored."""
         if title.strip():
             self._change(lambda: self._conversations.rename(conversation_id, title.strip()))
 
     def set_pinned(self, ids: Sequence[str], *, pinned: bool) -> None:
-        """Pin to the top, or let go."""
+        """Pin to the top, or unpin."""
 
         def change() -> None:
             for one in ids:
@@ -97,7 +97,7 @@ class ListController(QObject):
         self._change(change)
 
     def rename_folder(self, folder_id: str, name: str) -> None:
-        """Another name for a folder."""
+        """Rename a folder."""
         if name.strip():
             self._change(lambda: self._conversations.rename_folder(folder_id, name.strip()))
 
@@ -125,7 +125,7 @@ class ListController(QObject):
         self._jobs.run_in_order(work, then, self.failed.emit)
 
     def restore(self, token: str) -> None:
-        """Take a deletion back."""
+        """Undo a deletion."""
         self._change(lambda: self._conversations.restore(token.split()))
 
     def import_files(self, paths: Sequence[Path]) -> None:
@@ -153,7 +153,7 @@ class ListController(QObject):
         self._jobs.run_in_order(work, then, self.failed.emit)
 
     def search(self, words: str, show: Callable[[list[SearchHit]], None]) -> None:
-        """Search all messages and titles; only the newest search is answered."""
+        """Search all messages and titles; only the latest search is answered."""
         if self._search is not None:
             self._search.cancel()
         self._search = self._jobs.run(
@@ -184,9 +184,3 @@ class ListController(QObject):
             self.refresh()
             self.elsewhere.emit()
         self._version = version
-
-
-def conversations_of(listing: Listing, ids: Sequence[str]) -> list[Conversation]:
-    """The named ones, in the order of the list."""
-    wanted = set(ids)
-    return [one for one in listing.conversations if one.id in wanted]

@@ -13,15 +13,14 @@ from lockhouse.chat.conversations import Conversation
 from lockhouse.core.errors import LockhouseError, NoRoom
 from lockhouse.storage.settings import Settings
 from lockhouse.ui.chat.acting import Acting
-from lockhouse.ui.chat.aside import Aside
 from lockhouse.ui.chat.context_use import context_use
 from lockhouse.ui.chat.controller import ChatController
-from lockhouse.ui.chat.details_panel import DetailsPanel
+from lockhouse.ui.chat.details import Details, DetailsPanel
 from lockhouse.ui.chat.drafts import Drafts
 from lockhouse.ui.chat.forward_view import ForwardView
 from lockhouse.ui.chat.list_controller import ListController
-from lockhouse.ui.chat.list_panel import ListPanel
 from lockhouse.ui.chat.notices import Notices
+from lockhouse.ui.chat.sidebar import Sidebar
 from lockhouse.ui.chat.transcript_model import TranscriptModel
 from lockhouse.ui.chat.values import (
     AnswerEnded,
@@ -75,7 +74,7 @@ class ChatPage(QWidget):
             self.forward,
             self.thread_,
             say=self.toast.say,
-            show_details=self.aside.tell_of,
+            show_details=self.aside.show_answer,
             choose_target=lambda: self.composer.open_picker(self.head.destination),
         )
         self._follow_controllers()
@@ -87,7 +86,7 @@ class ChatPage(QWidget):
     def _make_parts(self, theme: Theme) -> None:
         chat, self.work = self._controller, WorkArea(theme)
         work = self.work
-        self.list_panel = ListPanel(self.listing, theme)
+        self.list_panel = Sidebar(self.listing, theme)
         self.head, self.banners, self.toast = work.head, work.banners, work.toast
         self.transcript, self.composer = work.transcript, work.composer
         self.first_start = work.first_start
@@ -95,7 +94,7 @@ class ChatPage(QWidget):
         self.thread_ = TranscriptModel(self.transcript, chat.runs)
         self.details = DetailsPanel(theme)
         self.columns = ThreeColumns(theme, self.list_panel, work, self.details)
-        self.aside = Aside(
+        self.aside = Details(
             chat, self.thread_, self._settings, self.details, self.columns, self.head
         )
         self.drafts = Drafts(chat, self.composer)

@@ -1,26 +1,35 @@
-"""Keeps the transcript equal to the conversation's path, with as few changes as possible.
+"""The messages of the open chat as the transcript shows them.
 
-Hides the difference between what is stored and what is shown: versions, branches and streamed
-text all arrive as "this is the path now" or "this piece came", and the view is told only what
-changed, so that reading, selecting and scrolling are not disturbed.
+Versions, branches and streamed text arrive as "this is the path now" or "this text was added";
+the view is told only what changed, so that reading, selecting and scrolling are not disturbed.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from lockhouse.chat.conversations import Message
-from lockhouse.ui.chat.provenance import to_transcript
+from lockhouse.chat.text_attachments import attached
+from lockhouse.core.errors import EngineCrashed
+from lockhouse.core.events import Cost, Failed, Finished
+from lockhouse.ui import formatting
 from lockhouse.ui.chat.runs import Runs
 from lockhouse.ui.chat.values import AnswerEnded, AnswerGrew, AnswerStarted, RunState
+from lockhouse.ui.outbound.values import WAY_WORDS
+from lockhouse.ui.outbound.words import badge_words, leaves
 from lockhouse.ui.transcript import TranscriptView
-from lockhouse.ui.transcript.values import TranscriptMessage
+from lockhouse.ui.transcript.header import NOTHING_SENT
+from lockhouse.ui.transcript.values import AttachedFile, ShownPicture, TranscriptMessage
+
+# "Store one: lockhouse keys set mistral": the sentence that ends in a command, to the end.
+_COMMAND = re.compile(r"[^.]*: `?lockhouse [^\n]*$")
 
 
-def _mark(message: Message) -> tuple[object, ...]:
-    """Differs when the message differs; cheap, because there may be ten thousand of them."""
+def _fingerprint(message: Message) -> tuple[object, ...]:
+    """Changes when the message changes; cheap, because there may be ten thousand of them."""
     return (
         message.status,
         message.version_index,
@@ -32,7 +41,7 @@ def _mark(message: Message) -> tuple[object, ...]:
 
 
 class TranscriptModel:
-    """The open conversation's messages, as shown."""
+    """Keeps the transcript equal to the active path of the open chat."""
 
     def __init__(self, view: TranscriptView, runs: Runs) -> None:
         self._view = view
@@ -80,7 +89,7 @@ class TranscriptModel:
             return
         self._cut(same)
         for number, new in enumerate(messages[:same]):
-            if _mark(self._messages[number]) != _mark(new):
+            if _fingerprint(self._messages[number]) != _fingerprint(new):
                 self._replace(number, new)
         for new in messages[same:]:
             shown = self._as_shown(new)
@@ -130,7 +139,7 @@ class TranscriptModel:
         self._view.begin_stream(answer)
 
     def grow(self, grew: AnswerGrew) -> None:
-        """A piece of the answer."""
+        """Add text to the answer."""
         if grew.message_id == self._streaming:
             if grew.from_start:
                 answer = next(one for one in self._shown if one.id == grew.message_id)
@@ -151,7 +160,7 @@ class TranscriptModel:
             self._view.set_progress(run.message_id, "prompt", run.done, run.total)
 
     def offer_selection(self, *, offered: bool) -> None:
-        """Whether a selection can be asked about elsewhere."""
+        """Whether a remote model can be asked about a selection."""
         self._view.offers_selection = offered
 
     def note_end(self, ended: AnswerEnded) -> None:
@@ -174,24 +183,164 @@ class TranscriptModel:
         del self._shown[keep:]
 
     def _join(self, conversation_id: str) -> None:
-        """Take up an answer that runs in this conversation already."""
+        """Show the text so far of an answer that is being written in this chat."""
         message_id, text, reasoning = self._runs.so_far(conversation_id)
         if not message_id or message_id == self._streaming:
             return
         for shown in self._shown:
             if shown.id == message_id and shown.status == "streaming":
                 self._streaming = message_id
-                bare = TranscriptMessage(
-                    id=shown.id,
-                    role=shown.role,
-                    status="streaming",
-                    header_name=shown.header_name,
-                    header_detail=shown.header_detail,
-                    badge=shown.badge,
-                    leaves=shown.leaves,
-                    version_index=shown.version_index,
-                    version_count=shown.version_count,
-                    created_at=shown.created_at,
-                )
+                bare = replace(shown, text="", reasoning="", stats=())
                 self._view.begin_stream(bare)
                 self._view.feed(message_id, text=text, reasoning=reasoning)
+
+
+def to_transcript(
+    message: Message, *, retry_at: datetime | None = None, remark: str = ""
+) -> TranscriptMessage:
+    """A stored message as the transcript shows it."""
+    info = message.provenance.target if message.provenance else message.target
+    finished = message.provenance.finished if message.provenance else None
+    error = message.error
+    crashed = error is not None and error.exit_code == EngineCrashed.exit_code
+    name = (info.title or info.name) if info else ""
+    files, start = attached(message.content) if message.role == "user" else ((), 0)
+    return TranscriptMessage(
+        id=message.id,
+        role=message.role,
+        text=message.content,
+        reasoning=message.reasoning,
+        status=message.status,
+        header_name=name if message.role == "assistant" else "",
+        header_detail=info.detail if info else "",
+        badge=_badge(message),
+        version_index=message.version_index + 1,
+        version_count=message.version_count,
+        stats=stats(finished) if finished else (),
+        error_message=error.message if error else "",
+        error_hint=_hint(error),
+        created_at=message.created_at,
+        retry_safer=crashed,
+        limit=_limit(message),
+        files=tuple(
+            AttachedFile(file.name, formatting.size(file.size_bytes), file.text) for file in files
+        ),
+        words_from=start,
+        pictures=tuple(
+            ShownPicture(one.sha256, one.name, formatting.size(one.size_bytes))
+            for one in message.pictures
+        ),
+        leaves=info is not None and leaves(info) and _was_sent(message),
+        is_served=info is not None and info.kind != "local" and _was_sent(message),
+        ways=_ways(message),
+        retry_at=retry_at,
+        remark=remark,
+    )
+
+
+# What can be done about an error of a provider, besides asking a model of this machine.
+_WAYS: dict[str, tuple[tuple[str, str], ...]] = {
+    "key_missing": (("key", WAY_WORDS["key"]),),
+    "unauthorized": (("key", WAY_WORDS["key"]), ("regenerate", "Try again")),
+    "keyring_locked": (("regenerate", "Try again"),),
+    "sealed": (("door", WAY_WORDS["door"]),),
+    "cut_off": (("door", WAY_WORDS["door"]),),
+    "host_not_allowed": (("door", WAY_WORDS["door"]),),
+    "consent_needed": (("regenerate", "Review and send…"),),
+    "budget": (("limits", WAY_WORDS["limits"]),),
+    "context_too_long": (("ask_alone", "Send only this question…"),),
+    "model_not_found": (("choose_target", "Choose another model…"),),
+    "no_vision": (("choose_target", "Choose another model…"),),
+}
+_AGAIN = (("regenerate", "Try again"),)
+_NEVER_LEFT = (
+    "key_missing",
+    "keyring_locked",
+    "sealed",
+    "host_not_allowed",
+    "consent_needed",
+    "budget",
+    "no_vision",
+    "no_tools",
+    "unknown_provider",
+    "unknown_model",
+)
+
+
+def _was_sent(message: Message) -> bool:
+    """Whether anything was sent for this answer."""
+    refused = message.error is not None and message.error.code in _NEVER_LEFT
+    return message.role == "assistant" and not refused
+
+
+def _ways(message: Message) -> tuple[tuple[str, str], ...]:
+    """What can be done about a failed answer of a remote target; nothing for others."""
+    error, info = message.error, message.target
+    if error is None or info is None or info.kind == "local" or message.status != "failed":
+        return ()
+    ways = _WAYS.get(error.code, _AGAIN)
+    if message.content and error.code not in _WAYS and error.code != "content_refused":
+        ways = (("continue", "Continue"), *ways)
+    return (*ways, ("ask_local", "Use a local model instead"))
+
+
+def _hint(error: Failed | None) -> str:
+    """What to do, without commands for a terminal: the window has buttons for them."""
+    if error is None:
+        return ""
+    return _COMMAND.sub("", error.hint).strip()
+
+
+def _limit(message: Message) -> str:
+    finished = message.provenance.finished if message.provenance else None
+    if message.status != "complete" or finished is None or finished.finish_reason != "length":
+        return ""
+    used = finished.usage.prompt_tokens + finished.usage.completion_tokens
+    if finished.context_length and used >= finished.context_length:
+        return "The answer ends here because the context is full."
+    counted = formatting.counted(finished.usage.completion_tokens, "token")
+    return f"The answer ends here because it reached its limit of {counted}."
+
+
+def _badge(message: Message) -> str:
+    if message.role != "assistant":
+        return ""
+    info = message.provenance.target if message.provenance else message.target
+    if info is None:
+        return "Edited by you" if message.version_count > 1 else "Imported"
+    if info.kind == "local":
+        return "Local"
+    if not _was_sent(message):
+        return NOTHING_SENT
+    finished = message.provenance.finished if message.provenance else None
+    badge = badge_words(info, (finished.host if finished else "") or info.host)
+    return f"{badge} · edited by you" if is_edited(message) else badge
+
+
+def is_edited(message: Message) -> bool:
+    """Whether a person wrote this version of an answer: a target's own has a provenance.
+
+    Answers imported from another program's export have no provider of ours.
+    """
+    is_ours = message.target is not None and bool(message.target.provider)
+    return is_ours and message.status == "complete" and message.provenance is None
+
+
+def stats(finished: Finished) -> tuple[str, ...]:
+    """The short figures under an answer."""
+    parts = [formatting.counted(finished.usage.completion_tokens, "token")]
+    if finished.timing.first_token_s > 0:
+        parts.append(f"first token {formatting.seconds(finished.timing.first_token_s)}")
+    if finished.timing.tokens_per_s > 0:
+        parts.append(formatting.speed(finished.timing.tokens_per_s))
+    if finished.cost is not None:
+        parts.append(cost_of(finished.cost))
+    elif finished.energy_j is not None and not finished.host:
+        parts.append(formatting.joules(finished.energy_j))
+    return tuple(parts)
+
+
+def cost_of(cost: Cost) -> str:
+    """$0.0021, or about $0.0021 where it is an estimate."""
+    told = formatting.money(cost.amount, cost.currency)
+    return f"about {told}" if cost.is_estimate else told

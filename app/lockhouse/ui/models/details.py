@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from lockhouse.library.model_info import OWN, LoadChoice, ModelInfo
 from lockhouse.storage.settings import Settings
-from lockhouse.ui.chat.details_panel import scrolling
+from lockhouse.ui.chat.details import scrolling
 from lockhouse.ui.flow_layout import FlowLayout
 from lockhouse.ui.frame_parts import hairline, icon_button, label, make_menu, push_button
 from lockhouse.ui.models import words

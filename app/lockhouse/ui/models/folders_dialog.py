@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QDialog, QFileDialog, QHBoxLayout, QVBoxLayout, QW
 
 from lockhouse.library.model_info import FolderUse
 from lockhouse.ui import formatting
-from lockhouse.ui.chat.details_panel import scrolling
+from lockhouse.ui.chat.details import scrolling
 from lockhouse.ui.frame_parts import hairline, icon_button, label, push_button
 from lockhouse.ui.models import words
 from lockhouse.ui.theme import Theme

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 from lockhouse.library.file_choice import FileChoice
 from lockhouse.library.transfers import Transfer
 from lockhouse.ui import formatting
-from lockhouse.ui.chat.details_panel import scrolling
+from lockhouse.ui.chat.details import scrolling
 from lockhouse.ui.flow_layout import FlowLayout
 from lockhouse.ui.frame_parts import label, push_button
 from lockhouse.ui.models import words

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QVBoxLayout, QW
 
 from lockhouse.library.model_info import Difference, Revision
 from lockhouse.ui import formatting
-from lockhouse.ui.chat.details_panel import scrolling
+from lockhouse.ui.chat.details import scrolling
 from lockhouse.ui.frame_parts import label, push_button
 from lockhouse.ui.models import words
 from lockhouse.ui.theme import Theme

@@ -1,7 +1,8 @@
-"""The conversation list on the left of the Chat page."""
+"""The sidebar of the Chat page: search, the list of chats, and what can be done with them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QModelIndex, QObject, QPoint, Qt, QTimer, Signal
@@ -13,7 +14,7 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QListView,
-    QPushButton,
+    QMenu,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -22,10 +23,16 @@ from PySide6.QtWidgets import (
 from lockhouse.ui import formatting, shortcuts
 from lockhouse.ui.chat.list_controller import ListController
 from lockhouse.ui.chat.list_delegate import ListDelegate
-from lockhouse.ui.chat.list_menu import fill_menu
 from lockhouse.ui.chat.list_model import ROW, ListModel, Row
 from lockhouse.ui.chat.values import AnswerEnded, Listing, RunState
-from lockhouse.ui.frame_parts import SearchButton, ask_text, icon_button, label
+from lockhouse.ui.frame_parts import (
+    SearchButton,
+    ask_text,
+    icon_button,
+    label,
+    make_menu,
+    push_button,
+)
 from lockhouse.ui.theme import Theme
 
 LIST_MIN_WIDTH = 200
@@ -33,13 +40,13 @@ _SPIN_INTERVAL_MS = 60
 _CLOCK_INTERVAL_MS = 60_000
 
 
-class ListPanel(QFrame):
-    """Search, the conversations, and what can be done with them."""
+class Sidebar(QFrame):
+    """The list of chats, with its head and its menus."""
 
     open_wanted = Signal(str)  # conversation id
     new_chat_wanted = Signal()
     search_wanted = Signal()
-    typed = Signal(str)  # words that were meant for the message box
+    typed = Signal(str)  # text typed into the list: it belongs into the message box
 
     def __init__(
         self, controller: ListController, theme: Theme, parent: QWidget | None = None
@@ -97,7 +104,7 @@ class ListPanel(QFrame):
         row.addWidget(label("Chats", role="page-title"))
         row.addStretch(1)
         folder = icon_button(self._theme, "folder-plus", "New folder", name="new_folder")
-        folder.clicked.connect(self._new_folder)
+        folder.clicked.connect(lambda _checked: self._new_folder())
         new = icon_button(self._theme, "square-pen", "New chat", name="new_chat")
         new.setToolTip(shortcuts.with_keys("New chat", "new_chat"))
         new.clicked.connect(self.new_chat_wanted)
@@ -154,11 +161,14 @@ class ListPanel(QFrame):
         )
         column.addWidget(words)
         column.addSpacing(px(8))
-        button = QPushButton("Import chats…")
-        button.setObjectName("import_chats")
-        button.setAccessibleName("Import chats from a file")
-        button.setProperty("compact", "true")
-        self._theme.bind_icon(button, "file-input", role="text-1")
+        button = push_button(
+            self._theme,
+            "Import chats…",
+            name="import_chats",
+            icon="file-input",
+            compact=True,
+            spoken="Import chats from a file",
+        )
         button.clicked.connect(self.import_chats)
         row = QHBoxLayout()
         row.addWidget(button)
@@ -208,7 +218,7 @@ class ListPanel(QFrame):
         self._view.viewport().update()
 
     def show_progress(self, run: RunState) -> None:
-        """An answer is on its way in some conversation."""
+        """An answer is being written in some conversation."""
         self._running.add(run.conversation_id)
         self.model.show_run(run.conversation_id, run)
         if not self._theme.less_motion and not self._spin.isActive():
@@ -292,29 +302,65 @@ class ListPanel(QFrame):
         elif row.folder_id:
             self._controller.rename_folder(row.folder_id, title)
 
-    def _new_folder(self) -> None:
-        name = ask_text(self, self._theme, "New folder", "Name of the folder", "Create")
+    def _new_folder(self, ids: Sequence[str] = ()) -> None:
+        name = ask_text(self, self._theme, "New folder", "Folder name", "Create")
         if name:
-            self._controller.create_folder(name)
+            self._controller.create_folder(name, ids)
 
     def _show_menu(self, position: QPoint) -> None:
         index = self._view.indexAt(position)
         row = self._row(index)
-        if row is None or row.kind == "head":
-            return
+        if row is not None and row.kind != "head":
+            self.menu_of(index).popup(self._view.viewport().mapToGlobal(position))
+
+    def menu_of(self, index: QModelIndex) -> QMenu:
+        """What can be done with a folder, or with the selected chats."""
+        theme, controller = self._theme, self._controller
+        row: Row = index.data(ROW)
+        menu = make_menu(self)
+        if row.kind == "folder":
+            menu.addAction(theme.icon("pencil"), "Rename", lambda: self._view.edit(index))
+            menu.addAction(
+                theme.icon("trash-2"),
+                "Remove folder, keep its chats",
+                lambda: controller.delete_folder(row.folder_id),
+            )
+            return menu
         ids = self.selected_ids()
         if row.conversation is not None and row.conversation.id not in ids:
             ids = [row.conversation.id]
-        menu = fill_menu(
-            self,
-            self._theme,
-            self._controller,
-            self.model.listing,
-            row,
-            ids,
-            rename=lambda: self._view.edit(index),
+        chosen = [one for one in self.model.listing.conversations if one.id in ids]
+        if len(chosen) == 1:
+            rename = menu.addAction(theme.icon("pencil"), "Rename", lambda: self._view.edit(index))
+            rename.setShortcut("F2")
+        pinned = bool(chosen) and all(one.pinned for one in chosen)
+        menu.addAction(
+            theme.icon("pin-off" if pinned else "pin"),
+            "Unpin" if pinned else "Pin",
+            lambda: controller.set_pinned(ids, pinned=not pinned),
         )
-        menu.popup(self._view.viewport().mapToGlobal(position))
+        menu.addMenu(self._folder_menu(menu, ids, row))
+        menu.addSeparator()
+        words = "Delete" if len(chosen) < 2 else f"Delete {formatting.counted(len(chosen), 'chat')}"
+        delete = menu.addAction(theme.icon("trash-2"), words, lambda: controller.delete(ids))
+        delete.setShortcut("Del")
+        return menu
+
+    def _folder_menu(self, parent: QMenu, ids: list[str], row: Row) -> QMenu:
+        controller, present = self._controller, row.conversation and row.conversation.folder_id
+        menu = make_menu(parent, "Move to folder")
+        menu.setIcon(self._theme.icon("folder"))
+        for folder in self.model.listing.folders:
+            action = menu.addAction(folder.name)
+            action.triggered.connect(lambda _checked=False, to=folder.id: controller.move(ids, to))
+            action.setEnabled(folder.id != present)
+        if self.model.listing.folders:
+            menu.addSeparator()
+        icon = self._theme.icon("folder-plus")
+        menu.addAction(icon, "New folder…", lambda: self._new_folder(ids))
+        if present:
+            menu.addAction("Remove from folder", lambda: controller.move(ids, None))
+        return menu
 
     def _selection_changed(self) -> None:
         count = len(self.selected_ids())
@@ -334,27 +380,30 @@ class ListPanel(QFrame):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if watched is self._view and isinstance(event, QKeyEvent):
-            if event.type() == QEvent.Type.KeyPress and event.key() == Qt.Key.Key_Delete:
-                self.delete_selected()
-                return True
-            if event.type() == QEvent.Type.KeyPress and event.key() in (
-                Qt.Key.Key_Return,
-                Qt.Key.Key_Enter,
-            ):
-                row = self._row(self._view.currentIndex())
-                if row is not None and row.kind == "folder":
-                    self.model.toggle_folder(row.folder_id)
-                else:
-                    self._activated(self._view.currentIndex())
-                return True
-            if event.type() == QEvent.Type.KeyPress and (words := _typed(event)):
-                self.typed.emit(words)
-                return True
+            return self._press(event) or super().eventFilter(watched, event)
         return super().eventFilter(watched, event)
+
+    def _press(self, event: QKeyEvent) -> bool:
+        """Whether a key that was pressed means something to the list."""
+        if event.type() != QEvent.Type.KeyPress:
+            return False
+        if event.key() == Qt.Key.Key_Delete:
+            self.delete_selected()
+        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            row = self._row(self._view.currentIndex())
+            if row is not None and row.kind == "folder":
+                self.model.toggle_folder(row.folder_id)
+            else:
+                self._activated(self._view.currentIndex())
+        elif words := _typed(event):
+            self.typed.emit(words)
+        else:
+            return False
+        return True
 
 
 def _typed(event: QKeyEvent) -> str:
-    """What a key writes, "" for one that means something to the list."""
+    """The text that a key types, "" for a key that means something to the list."""
     if event.matches(QKeySequence.StandardKey.Paste):
         return QApplication.clipboard().text()
     held = event.modifiers() & ~(

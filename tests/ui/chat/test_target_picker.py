@@ -5,7 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 from lockhouse.answer.target import TargetInfo
-from lockhouse.ui.chat.destinations import Choice, Destination, choices
+from lockhouse.ui.chat.search_list import SearchLine
+from lockhouse.ui.chat.target_picker import Destination, target_lines
 from lockhouse.ui.outbound.values import Obstacle
 
 LOCAL = Destination(TargetInfo("smol", "local", "SmolLM2", "Balanced, Q4_1"), sees=False)
@@ -34,11 +35,11 @@ def api(name: str, *, obstacle: Obstacle | None = None, provider: str = "mistral
 ALL = (LOCAL, api("", obstacle=NO_KEY, provider="openai"), api("small"), api("large"), OFFICE, HERE)
 
 
-def lines(*destinations: Destination, **wanted: object) -> list[Choice]:
-    return choices(destinations or ALL, **wanted)  # type: ignore[arg-type]
+def lines(*destinations: Destination, **wanted: object) -> list[SearchLine]:
+    return target_lines(destinations or ALL, **wanted)  # type: ignore[arg-type]
 
 
-def titles(found: list[Choice]) -> list[str]:
+def titles(found: list[SearchLine]) -> list[str]:
     return [line.title for line in found]
 
 
@@ -58,7 +59,7 @@ def test_they_stand_in_groups_and_who_can_answer_comes_first() -> None:
 
 
 def test_what_leaves_is_marked_in_words_for_everybody() -> None:
-    marks = {line.title: line.mark for line in lines() if line.kind in ("target", "provider")}
+    marks = {line.title: line.pill for line in lines() if isinstance(line.value, Destination)}
     assert marks["SmolLM2"] == ""
     assert marks["tiny"] == "This machine's server"
     for title in ("qwen", "small", "large", "Openai"):
@@ -70,13 +71,14 @@ def test_what_leaves_is_marked_in_words_for_everybody() -> None:
 def test_an_api_that_listens_on_this_machine_leaves_all_the_same() -> None:
     info = TargetInfo("cloudy/large", "api", "large", host="127.0.0.1:9000")
     (_, line, _) = lines(Destination(info))
-    assert line.mark == "Leaves this machine"
+    assert line.pill == "Leaves this machine"
 
 
 def test_what_is_in_the_way_has_its_way_on() -> None:
     line = next(line for line in lines() if line.title == "Openai")
-    assert (line.kind, line.way, line.way_words) == ("provider", "key", "Set key…")
-    assert "No key" in line.line
+    assert isinstance(line.value, Destination)
+    assert (line.value.info.name, line.value.way, line.action) == ("", "key", "Set key…")
+    assert "No key" in line.detail
 
 
 def test_the_search_looks_at_names_and_hosts() -> None:
@@ -85,14 +87,14 @@ def test_the_search_looks_at_names_and_hosts() -> None:
     assert lines(words="nobody") == []
 
 
-def test_a_task_is_offered_elsewhere_only_and_the_last_one_first() -> None:
-    found = lines(elsewhere_only=True, recent=("mistral/large",))
+def test_a_task_is_offered_remote_only_and_the_last_one_first() -> None:
+    found = lines(remote_only=True, recent=("mistral/large",))
     assert "SmolLM2" not in titles(found)
-    apis = [line.title for line in found if line.kind == "target"][2:]
+    apis = [line.title for line in found if isinstance(line.value, Destination)][2:4]
     assert apis == ["large", "small"]
 
 
 def test_the_present_one_is_told() -> None:
     line = next(line for line in lines(current="office/qwen") if line.is_current)
     assert line.title == "qwen"
-    assert line.spoken.endswith("chosen")
+    assert line.spoken.endswith("selected")

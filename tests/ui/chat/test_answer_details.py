@@ -14,8 +14,8 @@ from lockhouse.answer.target import TargetInfo
 from lockhouse.chat.conversations import Message
 from lockhouse.chat.values import Provenance
 from lockhouse.core.events import Cost, Failed, Finished, Timing, Usage
-from lockhouse.ui.chat.details_panel import DetailsPanel
-from lockhouse.ui.chat.provenance import Fact, facts_of, to_transcript
+from lockhouse.ui.chat.details import DetailsPanel, Fact, facts_of
+from lockhouse.ui.chat.transcript_model import to_transcript
 from lockhouse.ui.theme import Theme
 
 API = TargetInfo(
@@ -70,12 +70,12 @@ def test_who_gave_it_what_they_got_and_what_it_cost() -> None:
     assert shown.stats[-1] == "about $0.00024"
     told = facts(answer(API, FINISHED))
     assert told["Host"].value == "api.mistral.ai"
-    assert told["Named"].value == "mistral-large-2411"
+    assert told["Model reported"].value == "mistral-large-2411"
     assert told["Sent hash"].exact == "ab" * 32
     assert told["Cost"].value == "about $0.00024 (estimated)"
     assert told["Cost"].exact == "0.000239 USD"
     assert (told["Cached"].value, told["Reasoning"].value) == ("20", "40")
-    assert told["Left machine"].value == "Yes"
+    assert told["Left this machine"].value == "Yes"
     assert any(group.has_sent for group in facts_of(answer(API, FINISHED)))
 
 
@@ -84,7 +84,7 @@ def test_an_answer_of_this_machine_tells_its_energy() -> None:
     assert to_transcript(message).badge == "Local"
     assert not to_transcript(message).leaves
     assert to_transcript(message).stats[-1].replace("\u00a0", " ") == "about 12 J"
-    assert facts(message)["Cost"].value == "Nothing"
+    assert facts(message)["Cost"].value == "No cost"
     assert facts(message)["Energy"].value.replace("\u00a0", " ").startswith("about 12 J")
     assert not any(group.has_sent for group in facts_of(message))
 

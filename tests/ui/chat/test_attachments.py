@@ -10,7 +10,7 @@ from PySide6.QtGui import QColorSpace, QImage
 from pytestqt.qtbot import QtBot
 
 from lockhouse.core.errors import InvalidInput
-from lockhouse.ui.chat.pictures import MAX_SIDE, from_clipboard, make_ready, read_picture
+from lockhouse.ui.chat.attachments import MAX_SIDE, from_clipboard, prepare_picture, read_picture
 
 EXIF = b"Exif\0\0II*\0GPSLatitude 48.137"
 
@@ -44,7 +44,7 @@ def test_where_it_was_taken_is_left_out(tmp_path: Path) -> None:
     path.write_bytes(plain[:2] + b"\xff\xe1" + length + EXIF + plain[2:])
     ready = read_picture(path)
     assert b"GPSLatitude" not in ready.image.data
-    assert "left out" in ready.note
+    assert "metadata removed" in ready.note
 
 
 def test_texts_in_a_png_are_left_out(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_texts_in_a_png_are_left_out(tmp_path: Path) -> None:
     made.save(str(tmp_path / "noted.png"))
     ready = read_picture(tmp_path / "noted.png")
     assert b"somebody" not in ready.image.data
-    assert "left out" in ready.note
+    assert "metadata removed" in ready.note
 
 
 PIXEL = (
@@ -80,9 +80,9 @@ def chunk(name: bytes, inside: bytes) -> bytes:
 
 def test_a_photo_without_anything_goes_as_it_is(tmp_path: Path) -> None:
     plain = saved(tmp_path, "jpg")
-    assert make_ready(plain, "plain.jpg").image.data == plain
+    assert prepare_picture(plain, "plain.jpg").image.data == plain
     moving = PIXEL + b";"
-    assert make_ready(moving, "moving.gif").image.data == moving
+    assert prepare_picture(moving, "moving.gif").image.data == moving
 
 
 def test_whatever_a_file_holds_besides_its_picture_is_left_out(tmp_path: Path) -> None:
@@ -105,9 +105,9 @@ def test_whatever_a_file_holds_besides_its_picture_is_left_out(tmp_path: Path) -
         + b"\0;",
         "something behind a GIF": PIXEL + b";" + secret,
     }.items():
-        ready = make_ready(data, kind)
+        ready = prepare_picture(data, kind)
         assert secret not in ready.image.data, kind
-        assert "left out" in ready.note, kind
+        assert "metadata removed" in ready.note, kind
 
 
 def _webp_with(webp: bytes, name: bytes, inside: bytes) -> bytes:
@@ -139,4 +139,4 @@ def test_what_is_pasted_is_a_picture_too() -> None:
 @pytest.mark.parametrize("data", [b"", b"hello", b"\x89PNG\r\n\x1a\n broken"])
 def test_what_is_no_picture_is_refused_in_words(data: bytes) -> None:
     with pytest.raises(InvalidInput, match=r"notes\.png"):
-        make_ready(data, "notes.png")
+        prepare_picture(data, "notes.png")

@@ -5,8 +5,10 @@ The only place that knows how the parts fit together; nothing here does work of 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
+import threading
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +18,7 @@ from lockhouse.answer.local import LoadPlanner, LocalTargets
 from lockhouse.answer.registry import TargetRegistry
 from lockhouse.chat.conversations import Conversations
 from lockhouse.chat.turns import Turns
+from lockhouse.core.errors import StorageError
 from lockhouse.engine.checkup import EngineCheckup
 from lockhouse.engine.planning import Planner
 from lockhouse.engine.pool import EnginePool
@@ -152,13 +155,23 @@ class Workspace:
         self.engines.idle_s = self.settings.engine_idle_s
         return self.settings
 
-    def close(self) -> None:
-        """Let go of engines and the database."""
-        if "transfers" in self.__dict__:
-            self.transfers.close()
-        self.planner.close()
-        self.engines.close()
+    def close(self, *, within_s: float | None = None) -> None:
+        """Stop what runs in the background, then close the database.
+
+        ``within_s`` limits the wait for a download on a disk that hangs, or for a process that
+        does not answer: what is not over by then ends with this program.
+        """
+        stop = threading.Thread(target=self._stop_services, name="close", daemon=True)
+        stop.start()
+        stop.join(within_s)
         self.database.close()
+
+    def _stop_services(self) -> None:
+        with contextlib.suppress(StorageError):  # the database may be closed by now
+            self.engines.close()
+            if "transfers" in self.__dict__:
+                self.transfers.close()
+            self.planner.close()
 
 
 def open_workspace(

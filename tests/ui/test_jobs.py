@@ -77,6 +77,46 @@ def test_ordered_work_keeps_its_order(jobs: Jobs, qtbot: QtBot) -> None:
     assert done == list(range(50))
 
 
+def test_short_work_does_not_wait_for_work_that_does_not_end(jobs: Jobs, qtbot: QtBot) -> None:
+    release = threading.Event()
+    for _ in range(20):
+        jobs.run(release.wait, lambda _: None, ignore)
+    seen: list[int] = []
+    jobs.run(lambda: 1, seen.append, ignore)
+    qtbot.waitUntil(lambda: seen == [1])
+    release.set()
+
+
+def test_urgent_work_waits_for_nothing(jobs: Jobs, qtbot: QtBot) -> None:
+    release = threading.Event()
+    for _ in range(100):  # more than there are threads for
+        jobs.run(release.wait, lambda _: None, ignore)
+    seen: list[int] = []
+    jobs.run_now(lambda: 1, seen.append, ignore)
+    qtbot.waitUntil(lambda: seen == [1])
+    release.set()
+
+
+def test_chats_do_not_wait_for_models(jobs: Jobs, qtbot: QtBot) -> None:
+    release = threading.Event()
+    jobs.run_in_order(release.wait, lambda _: None, ignore, queue_name="models")
+    seen: list[int] = []
+    jobs.run_in_order(lambda: 1, seen.append, ignore)
+    qtbot.waitUntil(lambda: seen == [1])
+    release.set()
+
+
+def test_closing_keeps_what_is_queued_for_chats_though_models_still_wait(qtbot: QtBot) -> None:
+    service = Jobs()
+    release = threading.Event()
+    written: list[int] = []
+    service.run_in_order(release.wait, lambda _: None, ignore, queue_name="models")
+    service.run_in_order(lambda: written.append(1), lambda _: None, ignore)
+    service.close(grace_s=0.5)
+    assert written == [1]
+    release.set()
+
+
 def test_stream_events_arrive_gathered_and_complete(jobs: Jobs, qtbot: QtBot) -> None:
     batches: list[list[int]] = []
     ends: list[str] = []

@@ -334,7 +334,7 @@ class App(QObject):
         self._save_state()
         self.chat.runs.leave_all()
         self.jobs.close(grace_s=_CLOSE_GRACE_S)
-        self._workspace.close()
+        self._workspace.close(within_s=_CLOSE_GRACE_S)
 
 
 def run(arguments: list[str]) -> int:

@@ -1,8 +1,8 @@
-"""The one door through which the window does anything that can wait.
+"""Runs everything that may take time away from the GUI thread.
 
 Work runs on daemon threads, callbacks come back on the GUI thread. Events of a stream are
-gathered and handed over on a timer, so a fast model costs one repaint a tick instead of one
-a token. Threads, locks and the hand-over are hidden here; nobody else in the window makes any.
+collected and delivered on a timer, so a fast model costs one repaint a tick instead of one a
+token. Hides threads, locks and the delivery; no other part of the window has any.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from lockhouse.core.errors import Cancelled, LockhouseError
 
 FLUSH_INTERVAL_MS = 16
+_MOST_THREADS = 32  # more than anybody starts; a bound against mistakes
 
 T = TypeVar("T")
 E = TypeVar("E")
@@ -64,22 +65,22 @@ class JobHandle:
         return self._ended.wait(timeout_s)
 
 
-class _Lane:
-    """Daemon threads over one queue. One thread keeps the order of what is handed in."""
+class _Threads:
+    """Daemon threads over one queue. A single thread keeps the order of what is added."""
 
-    def __init__(self, name: str, threads: int) -> None:
+    def __init__(self, name: str, most: int) -> None:
         self._name = name
-        self._threads = threads
+        self._most = most
         self._started = 0
+        self._free = threading.Semaphore(0)  # threads that wait for work
         self._waiting: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
 
-    def put(self, work: Callable[[], None]) -> None:
-        """Queue the work; threads are only started when there is something to do."""
+    def add(self, work: Callable[[], None]) -> None:
+        """Queue the work; one more thread is started when all are busy."""
         self._waiting.put(work)
-        if self._started < self._threads:
+        if self._started < self._most and not self._free.acquire(blocking=False):
             self._started += 1
-            name = f"{self._name}-{self._started}"
-            threading.Thread(target=self._loop, name=name, daemon=True).start()
+            _start(self._loop, f"{self._name}-{self._started}")
 
     def close(self) -> None:
         """End the threads after what is queued."""
@@ -87,13 +88,24 @@ class _Lane:
             self._waiting.put(None)
 
     def _loop(self) -> None:
-        while (work := self._waiting.get()) is not None:
+        while (work := self._next()) is not None:
             work()
-            work = None  # what it was given, a key perhaps, is not held until the next one comes
+            work = None  # it may hold a key: not kept until the next one comes
+
+    def _next(self) -> Callable[[], None] | None:
+        try:
+            return self._waiting.get_nowait()
+        except queue.Empty:
+            self._free.release()
+            return self._waiting.get()
+
+
+def _start(work: Callable[[], None], name: str) -> None:
+    threading.Thread(target=work, name=name, daemon=True).start()
 
 
 class _Stream(Generic[E]):
-    """Events on their way from a thread to the GUI."""
+    """Passes the events of one thread to the GUI thread."""
 
     def __init__(
         self,
@@ -125,12 +137,12 @@ class _Stream(Generic[E]):
 
     @property
     def over(self) -> bool:
-        """Whether the thread is done; what it left is still to be flushed."""
+        """Whether the thread has ended; its last events are still to be delivered."""
         with self._lock:
             return self._outcome is not None
 
     def flush(self) -> None:
-        """Hand over what came, on the GUI thread."""
+        """Deliver what arrived, on the GUI thread."""
         with self._lock:
             events, self._events = self._events, []
             outcome = self._outcome
@@ -145,7 +157,7 @@ class _Stream(Generic[E]):
 def _attempt(
     work: Callable[[], None], done: Callable[[], None], failed: Failure
 ) -> Callable[[], None] | None:
-    """Do the work; what is to be called on the GUI thread now, None when it was cancelled."""
+    """Do the work and return what to call on the GUI thread; None when it was cancelled."""
     try:
         work()
     except LockhouseError as error:
@@ -160,14 +172,14 @@ def _attempt(
 
 
 class Jobs(QObject):
-    """Runs work away from the GUI thread and brings the outcome back to it."""
+    """Runs work on other threads and delivers its outcome on the GUI thread."""
 
     _posted = Signal()
 
-    def __init__(self, parent: QObject | None = None, *, threads: int = 4) -> None:
+    def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._pool = _Lane("job", threads)
-        self._ordered = _Lane("ordered", 1)
+        self._pool = _Threads("job", _MOST_THREADS)
+        self._ordered: dict[str, _Threads] = {}
         self._outcomes: deque[Callable[[], None]] = deque()
         self._streams: list[_Stream[object]] = []
         self._closed = False
@@ -182,17 +194,32 @@ class Jobs(QObject):
         done: Callable[[T], None],
         failed: Failure,
     ) -> JobHandle:
-        """Do ``work`` on some thread; its outcome arrives on the GUI thread."""
-        return self._hand_in(self._pool, work, done, failed)
+        """Do ``work`` on another thread. It does not wait for other work to end."""
+        return self._submit(self._pool.add, work, done, failed)
+
+    def run_now(
+        self,
+        work: Callable[[], T],
+        done: Callable[[T], None],
+        failed: Failure,
+    ) -> JobHandle:
+        """Like :meth:`run`, on a thread of its own however many others are busy."""
+        return self._submit(lambda whole: _start(whole, "now"), work, done, failed)
 
     def run_in_order(
         self,
         work: Callable[[], T],
         done: Callable[[T], None],
         failed: Failure,
+        *,
+        queue_name: str = "chats",
     ) -> JobHandle:
-        """Like :meth:`run`, one after the other in the order of the calls: for stored data."""
-        return self._hand_in(self._ordered, work, done, failed)
+        """Like :meth:`run`, one after the other in the order of the calls: for stored data.
+
+        ``queue_name`` names what the order is of. Chats wait for chats, never for models.
+        """
+        ordered = self._ordered.setdefault(queue_name, _Threads(queue_name, 1))
+        return self._submit(ordered.add, work, done, failed)
 
     def stream(
         self,
@@ -203,34 +230,41 @@ class Jobs(QObject):
         *,
         on_cancel: Callable[[], None] | None = None,
     ) -> JobHandle:
-        """Drain a blocking iterator on a thread of its own; gathered events arrive on a timer."""
+        """Read a blocking iterator on a thread of its own; its events arrive on a timer."""
         handle = JobHandle(on_cancel)
         stream: _Stream[E] = _Stream(handle, on_events, done, failed)
         self._streams.append(stream)  # type: ignore[arg-type]  # only flushed, never filled here
-        threading.Thread(target=stream.fill, args=(factory,), name="stream", daemon=True).start()
+        _start(lambda: stream.fill(factory), "stream")
         if not self._timer.isActive():
             self._timer.start()
         return handle
 
     def close(self, *, grace_s: float = 0.0) -> None:
-        """Cancel everything. Queued ordered work and ending streams get ``grace_s``, no more."""
+        """Cancel everything. Queued ordered work and streams get ``grace_s`` to end, no more."""
         if self._closed:
             return
         self._closed = True
         self._timer.stop()
         for stream in self._streams:
             stream.handle.cancel()
-        last = JobHandle()
-        self._ordered.put(last.mark_ended)
-        self._ordered.close()
+        handles = [stream.handle for stream in self._streams]
+        for ordered in self._ordered.values():
+            last = JobHandle()
+            ordered.add(last.mark_ended)
+            ordered.close()
+            handles.append(last)
         self._pool.close()
         deadline = time.monotonic() + grace_s
-        for handle in [*(stream.handle for stream in self._streams), last]:
+        for handle in handles:
             handle.wait_ended(max(0.0, deadline - time.monotonic()))
         self._outcomes.clear()
 
-    def _hand_in(
-        self, lane: _Lane, work: Callable[[], T], done: Callable[[T], None], failed: Failure
+    def _submit(
+        self,
+        start: Callable[[Callable[[], None]], None],
+        work: Callable[[], T],
+        done: Callable[[T], None],
+        failed: Failure,
     ) -> JobHandle:
         handle = JobHandle()
 
@@ -245,7 +279,7 @@ class Jobs(QObject):
         if self._closed:
             handle.cancel()
         elif not handle.cancelled:
-            lane.put(whole)
+            start(whole)
         return handle
 
     def _deliver(self) -> None:

@@ -151,7 +151,7 @@ class NetworkWatch(QObject):
             if then is not None:
                 then()
 
-        self._jobs.run(switch, done, self.failed.emit)
+        self._jobs.run_now(switch, done, self.failed.emit)
 
     def _read(self) -> NetworkView:
         status, state = self._gate.status(), self._gate.state

@@ -150,7 +150,7 @@ class ListController(QObject):
             self.noticed.emit(Note(text, "warning" if skipped else "success"))
             self.refresh()
 
-        self._jobs.run_in_order(work, then, self.failed.emit)
+        self._jobs.run(work, then, self.failed.emit)
 
     def search(self, words: str, show: Callable[[list[SearchHit]], None]) -> None:
         """Search all messages and titles; only the latest search is answered."""

@@ -23,6 +23,7 @@ from lockhouse.workspace import Workspace
 
 _MOST_NAMED = 3
 _PURPOSE = "window"
+_QUEUE = "providers"
 
 
 class ProviderController(QObject):
@@ -210,7 +211,9 @@ class ProviderController(QObject):
             self.changed.emit()
             self.refresh()
 
-        self._jobs.run_in_order(work, done, lambda error: self.models_failed.emit(name, error))
+        self._jobs.run_in_order(
+            work, done, lambda error: self.models_failed.emit(name, error), queue_name=_QUEUE
+        )
 
     # consent
 
@@ -278,7 +281,7 @@ class ProviderController(QObject):
             if draft.key:
                 self.set_key(provider, draft.key)
 
-        self._jobs.run_in_order(work, done, self.add_failed.emit)
+        self._jobs.run_in_order(work, done, self.add_failed.emit, queue_name=_QUEUE)
 
     def move(self, provider: Provider, draft: Draft) -> None:
         """Give a server of one's own other addresses. Its key stays bound to the old ones."""
@@ -305,7 +308,7 @@ class ProviderController(QObject):
             self.changed.emit()
             self.refresh()
 
-        self._jobs.run_in_order(work, done, self.add_failed.emit)
+        self._jobs.run_in_order(work, done, self.add_failed.emit, queue_name=_QUEUE)
 
     def remove(self, provider: Provider) -> None:
         """Forget a server, its models and its key."""

@@ -39,6 +39,7 @@ from lockhouse.ui.models.values import (
 _REMOVABLE_ROOTS = ("/media/", "/run/media/", "/mnt/", "/Volumes/")
 _COMPARED_BYTES = 2 << 30  # read at a time, in the background
 _PULSE_MS = 100
+_QUEUE = "models"
 
 
 class _Check:
@@ -193,7 +194,7 @@ class ModelsController(QObject):
             profiles = tuple(self._models.profiles(name))
             return ModelExtras(name, profiles, tuple(self._models.revisions(name)))
 
-        self._jobs.run_in_order(read, self.extras_read.emit, self.failed.emit)
+        self._jobs.run_in_order(read, self.extras_read.emit, self.failed.emit, queue_name=_QUEUE)
 
     def save_profile(self, name: str, profile: Profile) -> None:
         """Keep load settings and sampling defaults under a name."""
@@ -320,7 +321,7 @@ class ModelsController(QObject):
             self.failed.emit(error)
             self.refresh()
 
-        self._jobs.run_in_order(work, tell, fail)
+        self._jobs.run_in_order(work, tell, fail, queue_name=_QUEUE)
 
     def _change_one(self, name: str, work: Callable[[], object], *, relist: bool = True) -> None:
         def tell(_outcome: object) -> None:
@@ -328,7 +329,7 @@ class ModelsController(QObject):
             if relist:
                 self.refresh()
 
-        self._jobs.run_in_order(work, tell, self.failed.emit)
+        self._jobs.run_in_order(work, tell, self.failed.emit, queue_name=_QUEUE)
 
 
 def disks_of(folders: Sequence[FolderUse], models: Sequence[ModelInfo]) -> tuple[DiskUse, ...]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 MOVING = frozenset({"waiting", "downloading", "checking"})
 _OFTEN_MS = 400
 _SELDOM_MS = 4000
+_QUEUE = "downloads"
 
 
 class TransferController(QObject):
@@ -49,7 +50,7 @@ class TransferController(QObject):
                 self._transfers().start()
             return self._transfers().speed_limit_bytes_per_s
 
-        self._jobs.run_in_order(begin, self._tell_limit, self.failed.emit)
+        self._jobs.run_in_order(begin, self._tell_limit, self.failed.emit, queue_name=_QUEUE)
         self.look()
         self._timer.start(_SELDOM_MS)
 
@@ -98,12 +99,12 @@ class TransferController(QObject):
             self._transfers().speed_limit_bytes_per_s = bytes_per_s
             return self._transfers().speed_limit_bytes_per_s
 
-        self._jobs.run_in_order(work, self._tell_limit, self.failed.emit)
+        self._jobs.run_in_order(work, self._tell_limit, self.failed.emit, queue_name=_QUEUE)
 
     # inside
 
     def _do(self, work: Callable[[], object]) -> None:
-        self._jobs.run_in_order(work, lambda _: self.look(), self._refused)
+        self._jobs.run_in_order(work, lambda _: self.look(), self._refused, queue_name=_QUEUE)
 
     def _refused(self, error: LockhouseError) -> None:
         self.failed.emit(error)

@@ -19,9 +19,7 @@ from lockhouse import seal
 
 _INTERRUPTED = 130
 _WINDOW_OPTIONS = ("--smoke",)
-_PRIVATE = (
-    "--engine", "--engine-planner", "--engine-self-test", "--template-renderer", "--prove",
-)  # fmt: skip
+_PRIVATE = ("--engine", "--job", "--template-renderer", "--prove")
 # Commands that ask nobody for anything; all others may.
 _WITHOUT_BROKER = (
     "bench", "chats", "costs", "doctor", "engines", "keys", "paths", "records", "seal", "settings",
@@ -64,14 +62,10 @@ def _run(arguments: list[str]) -> int:
         from lockhouse.engine.process.template_renderer import run_renderer
 
         return run_renderer()
-    if door == "--engine-self-test":
-        from lockhouse.engine.process.self_test import run_self_test
+    if door == "--job":
+        from lockhouse.engine.process.jobs import run_job
 
-        return run_self_test(arguments[1:])
-    if door == "--engine-planner":
-        from lockhouse.engine.process.planner import run_planner
-
-        return run_planner(arguments[1:])
+        return run_job(arguments[1:])
     if door == "--prove":
         return prove(arguments[1:])
     if _wants_window(arguments):
@@ -97,19 +91,14 @@ def _leave(code: int) -> NoReturn:
 
 
 def prove(arguments: list[str]) -> int:
-    """``engine|window|command``: the self-test in a process of that kind."""
+    """``window|command``: the self-test in a process of that kind."""
     import json
     from dataclasses import asdict
 
-    kind = arguments[0] if arguments else "engine"
-    if kind == "window":
+    if arguments == ["window"]:
         from lockhouse.ui.seal_probe import load_qt
 
         load_qt()
-    elif kind == "engine":
-        from lockhouse.engine.process.self_test import confine_like_an_engine
-
-        confine_like_an_engine()
     print(json.dumps([asdict(probe) for probe in seal.self_test()]))
     return 0
 

@@ -125,6 +125,7 @@ def _refuse_in_python(event: str, args: tuple[object, ...]) -> None:
 # --- files ---------------------------------------------------------------------------------
 
 _READ_FILE, _READ_DIR, _EXECUTE, _WRITE_FILE, _REMOVE_FILE = 1 << 2, 1 << 3, 1, 1 << 1, 1 << 5
+_TRUNCATE = 1 << 14  # from the third version on; before it, who may write may truncate
 _CONNECT_TCP, _BIND_TCP = 1 << 1, 1 << 0
 _NO_ABSTRACT_SOCKETS, _NO_SIGNALS = 1 << 0, 1 << 1
 _BENEATH_PATH, _AT_PORT = 1, 2  # kinds of rules
@@ -190,11 +191,11 @@ def confine_files(
         for paths, rights in (
             (read, _READ_FILE | _READ_DIR),
             (run, _READ_FILE | _READ_DIR | _EXECUTE),
-            (write, _READ_FILE | _WRITE_FILE),
+            (write, _READ_FILE | _WRITE_FILE | _TRUNCATE),
             (remove, _REMOVE_FILE),
         ):
             for path in paths:
-                _allow(libc, ruleset_fd, path, rights)
+                _allow(libc, ruleset_fd, path, rights & handled)
         for port in connect_ports if version >= LANDLOCK_WITH_PORTS else ():
             at_port = _NetPort(_CONNECT_TCP, port)
             libc.syscall(_LANDLOCK_ADD, ruleset_fd, _AT_PORT, ctypes.byref(at_port), 0)

@@ -41,7 +41,7 @@ def planners() -> list[int]:
     found = []
     for child in psutil.Process().children():
         with contextlib.suppress(psutil.Error):  # one that has just ended has no command line
-            if "--engine-planner" in child.cmdline():
+            if "--job" in child.cmdline():
                 found.append(child.pid)
     return found
 
@@ -178,11 +178,11 @@ def test_the_planner_sees_its_model_and_nothing_of_the_users(
     if not seal.landlock_version():
         pytest.skip("this kernel has no Landlock")
     ask(planner, starter, (1536, "f16"))
-    child = planner._child  # the process behind it, to ask it what it must not answer
+    child = planner._process  # the process behind it, to ask it what it must not answer
     assert child is not None
     other = copy_of(starter, tmp_path / "other.gguf")
     with pytest.raises(InvalidInput, match=r"other\.gguf"):
-        child.ask(PlanRequest(str(other), 512))
+        child.ask(PlanRequest(str(other), 512), MemoryPlan)
 
 
 def test_devices_are_told(planner: Planner) -> None:

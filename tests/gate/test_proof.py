@@ -88,7 +88,7 @@ def test_the_broker_reads_no_drive(tmp_path: Path) -> None:
     assert tried["Writing a file"]
 
 
-@pytest.mark.parametrize("kind", ["window", "command", "engine"])
+@pytest.mark.parametrize("kind", ["window", "command"])
 def test_each_kind_of_process_tries_the_same_ways(kind: str, environment: dict[str, str]) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "lockhouse", "--prove", kind],

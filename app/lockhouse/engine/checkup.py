@@ -9,19 +9,17 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import importlib.util
-import json
 import platform
-import subprocess
 from pathlib import Path
 
 import msgspec
 
-from lockhouse import processes
-from lockhouse.core.errors import EngineCrashed
+from lockhouse.core.errors import EngineCrashed, LockhouseError
 from lockhouse.core.json_decoding import decoded
-from lockhouse.engine import exit_status, protocol
+from lockhouse.engine import jobs, protocol
+from lockhouse.engine.jobs import JobSpec, Limits
 
-_TIME_LIMIT_S = 120
+_LIMITS = Limits(time_s=120.0)
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -33,6 +31,21 @@ class Verdict(msgspec.Struct, frozen=True):
     problem: str = ""
     build: str = ""
     features: str = ""
+
+
+class SelfTestRequest(msgspec.Struct, frozen=True):
+    """Try the engine with this model; see :class:`LoadSettings` for ``extra_buffers``."""
+
+    model_path: str
+    extra_buffers: bool
+
+
+class SelfTestResult(msgspec.Struct, frozen=True):
+    """The engine works: what it is, and what it wrote."""
+
+    build: str
+    features: str
+    text: str
 
 
 class EngineCheckup:
@@ -72,30 +85,23 @@ class EngineCheckup:
 
     def _test(self, key: str, model_path: Path) -> Verdict:
         problem = ""
-        for mode in ("extra", "plain"):
-            command = [*processes.own_command(), "--engine-self-test", str(model_path), mode]
+        files = tuple(map(str, protocol.model_files(model_path)))
+        spec = JobSpec("self_test", "The self-test", read=files, limits=_LIMITS)
+        for extra_buffers in (True, False):
+            request = SelfTestRequest(str(model_path), extra_buffers)
             try:
-                run = subprocess.run(
-                    command, capture_output=True, timeout=_TIME_LIMIT_S, check=False
-                )
-            except subprocess.TimeoutExpired:
-                problem = f"it did not end within {_TIME_LIMIT_S} seconds"
+                result = jobs.run(spec, request, SelfTestResult)
+            except LockhouseError as error:
+                problem = error.message
                 continue
-            try:
-                said = json.loads(run.stdout.decode("utf-8", "replace") or "{}")
-            except ValueError:
-                said = {}
-            if run.returncode == 0 and "build" in said:
-                return Verdict(
-                    key,
-                    works=True,
-                    extra_buffers=mode == "extra",
-                    problem=problem,
-                    build=said["build"],
-                    features=said["features"],
-                )
-            tail = run.stderr.decode("utf-8", "replace")[-2000:]
-            problem = said.get("problem") or exit_status.explain(run.returncode, tail).message
+            return Verdict(
+                key,
+                works=True,
+                extra_buffers=extra_buffers,
+                problem=problem,
+                build=result.build,
+                features=result.features,
+            )
         return Verdict(key, works=False, extra_buffers=False, problem=problem)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _SAFER = "Try again with safer settings; the conversation is kept."
 
@@ -27,11 +27,12 @@ _WINDOWS = {
     0xC0000135: "MISSING_LIBRARY",
     0xC0000094: "SIGFPE",
 }
-_DEATHS = {
+# Of the process that is named: {Name} at the beginning of a sentence, {name} within.
+_CAUSES = {
     "SIGABRT": ExitCause(
-        "aborted", "The engine stopped itself because a check inside llama.cpp failed.", _SAFER
+        "aborted", "{Name} stopped itself because a check inside llama.cpp failed.", _SAFER
     ),
-    "SIGSEGV": ExitCause("bad_access", "The engine used memory that is not its own.", _SAFER),
+    "SIGSEGV": ExitCause("bad_access", "{Name} used memory that is not its own.", _SAFER),
     "SIGBUS": ExitCause(
         "model_file_changed",
         "The model's file was cut short or replaced while it was in use.",
@@ -39,22 +40,20 @@ _DEATHS = {
     ),
     "SIGILL": ExitCause(
         "illegal_instruction",
-        "The engine was built for a newer processor than this one.",
+        "{Name} was built for a newer processor than this one.",
         "Build it again on this machine: run the set-up command with --rebuild.",
     ),
     "SIGFPE": ExitCause("arithmetic", "A calculation inside llama.cpp was impossible.", _SAFER),
     "SIGKILL": ExitCause(
         "killed",
-        "The system ended the engine, most often because memory ran out.",
+        "The system ended {name}, most often because memory ran out.",
         "Close other programs, choose a smaller context or a smaller model.",
     ),
-    "SIGTERM": ExitCause(
-        "ended", "The engine was told to end by another program.", "Ask once more."
-    ),
+    "SIGTERM": ExitCause("ended", "{Name} was told to end by another program.", "Ask once more."),
     "NO_MEMORY": ExitCause(
         "no_memory", "Memory ran out.", "Choose a smaller context or a smaller model."
     ),
-    "STACK": ExitCause("stack", "The engine ran out of stack.", _SAFER),
+    "STACK": ExitCause("stack", "{Name} ran out of stack.", _SAFER),
     "MISSING_LIBRARY": ExitCause(
         "missing_library", "A library the engine needs is missing.", "Install Lockhouse again."
     ),
@@ -62,23 +61,33 @@ _DEATHS = {
 _ASSERT = re.compile(r"GGML_ASSERT\((.*)\) failed")
 
 
-def explain(return_code: int | None, log_tail: str = "") -> ExitCause:
-    """Decode an exit status (negative for a signal, as subprocess gives it)."""
-    name = _name_of(return_code)
-    death = _DEATHS.get(name)
-    if death is None:
+def explain(
+    return_code: int | None, log_tail: str = "", *, name: str = "the engine", retry: str = _SAFER
+) -> ExitCause:
+    """Decode an exit status (negative for a signal, as subprocess gives it).
+
+    ``name`` is what the process is called in the sentence, ``retry`` what to do where nothing
+    better is known.
+    """
+    cause = _cause(return_code, log_tail)
+    message = cause.message.replace("{name}", name).replace("{Name}", name[:1].upper() + name[1:])
+    return replace(cause, message=message, hint=retry if cause.hint is _SAFER else cause.hint)
+
+
+def _cause(return_code: int | None, log_tail: str) -> ExitCause:
+    signal_name = _name_of(return_code)
+    cause = _CAUSES.get(signal_name)
+    if cause is None:
         if return_code is None:
-            return ExitCause("unknown", "The engine ended without leaving a reason.", _SAFER)
-        return ExitCause("exit", f"The engine ended with status {return_code}.", _SAFER)
+            return ExitCause("unknown", "{Name} ended without leaving a reason.", _SAFER)
+        return ExitCause("exit", f"{{Name}} ended with status {return_code}.", _SAFER)
     found = _ASSERT.findall(log_tail)
-    if name == "SIGABRT" and found:
-        message = (
-            f"The engine stopped itself: llama.cpp found that “{found[-1][:120]}” did not hold."
-        )
-        return ExitCause(death.cause, message, death.hint)
-    if name == "SIGABRT" and "bad_alloc" in log_tail:
-        return _DEATHS["NO_MEMORY"]
-    return death
+    if signal_name == "SIGABRT" and found:
+        message = f"{{Name}} stopped itself: llama.cpp found that “{found[-1][:120]}” did not hold."
+        return replace(cause, message=message)
+    if signal_name == "SIGABRT" and "bad_alloc" in log_tail:
+        return _CAUSES["NO_MEMORY"]
+    return cause
 
 
 def _name_of(return_code: int | None) -> str:

@@ -1,49 +1,35 @@
 """What a model would take in memory, planned by llama.cpp itself without loading it.
 
-A process of its own, sealed and confined to the model's file, keeps the metadata of one model
-for a minute and answers what a context of some length would allocate in about ten milliseconds.
-What this hides: that process, its channel, its end, and that asking about another model needs
-another process, because one that is confined cannot be given a second file.
+A process of its own, confined to the model's file, keeps the metadata of one model for a minute
+and says in about ten milliseconds what a context of some length would allocate. What this hides:
+that process, its end, and that asking about another model needs another process, because one that
+is confined cannot be given a second file.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib.util
-import os
-import signal
-import subprocess
-import tempfile
 import threading
 from collections import OrderedDict
-from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
-from typing import IO
 
 import msgspec
 
-from lockhouse import processes
-from lockhouse.core.errors import (
-    EngineCrashed,
-    InvalidInput,
-    LockhouseError,
-    UsageMistake,
-    from_wire,
-)
-from lockhouse.core.json_decoding import decoded, decoder_of
-from lockhouse.engine import exit_status, protocol
+from lockhouse.core.errors import EngineCrashed, InvalidInput, LockhouseError, UsageMistake
+from lockhouse.engine import jobs, protocol
+from lockhouse.engine.jobs import JobProcess, JobSpec, Limits
 from lockhouse.engine.protocol import KvType, LoadSettings
 
-_ANSWER_LIMIT_S = 20.0
-_END_LIMIT_S = 2.0
+_LIMITS = Limits(memory_bytes=4 << 30, time_s=20.0)  # nothing of the weights is read
 _KEPT_S = 60.0
 _MOST_CONTEXT = 1 << 24  # the plan itself has a cell for each token
 _REMEMBERED = 256
-_LOG_TAIL_BYTES = 4000
 _CPU_PARTS = ("ggml-base", "ggml-cpu", "ggml-blas")
+_DEVICE_FILES = ("/dev",)  # drivers of graphics processors are talked to through these
 
 
-class PlanRequest(msgspec.Struct, frozen=True, tag="plan"):
+class PlanRequest(msgspec.Struct, frozen=True):
     """Plan a load with these settings, as :class:`LoadSettings` has them."""
 
     model_path: str
@@ -79,11 +65,7 @@ class PlanRequest(msgspec.Struct, frozen=True, tag="plan"):
         )
 
 
-class LookForDevices(msgspec.Struct, frozen=True, tag="devices"):
-    """What is there to compute with."""
-
-
-class MemoryPlan(msgspec.Struct, frozen=True, tag="memory_plan"):
+class MemoryPlan(msgspec.Struct, frozen=True):
     """Bytes that llama.cpp would allocate, by what they are for."""
 
     weights_bytes: int
@@ -115,7 +97,7 @@ class Device(msgspec.Struct, frozen=True):
     backend: str
 
 
-class DeviceReport(msgspec.Struct, frozen=True, tag="device_report"):
+class DeviceReport(msgspec.Struct, frozen=True):
     """What there is to compute with, and what the engine in force makes of it."""
 
     devices: tuple[Device, ...]
@@ -126,20 +108,8 @@ class DeviceReport(msgspec.Struct, frozen=True, tag="device_report"):
     why_no_gpu: str = ""  # "" when a GPU is used or there is none
 
 
-class PlanFailed(msgspec.Struct, frozen=True, tag="plan_failed"):
-    """An expected error, as it crosses to the asker."""
-
-    code: str
-    exit_code: int
-    message: str
-    hint: str
-
-
-Question = PlanRequest | LookForDevices
-Answer = MemoryPlan | DeviceReport | PlanFailed
-
-_decode_answer = decoder_of(Answer)
-_encode = msgspec.json.Encoder().encode
+class DeviceRequest(msgspec.Struct, frozen=True):
+    """Ask for a :class:`DeviceReport`."""
 
 
 class Planner:
@@ -149,7 +119,7 @@ class Planner:
         """``kept_s`` is how long the process stays after the last question."""
         self._kept_s = kept_s
         self._lock = threading.Lock()
-        self._child: _Child | None = None
+        self._process: JobProcess | None = None
         self._identity = ""
         self._known: OrderedDict[tuple[str, PlanRequest], MemoryPlan] = OrderedDict()
 
@@ -170,34 +140,29 @@ class Planner:
             if known is not None:
                 self._known.move_to_end((identity, request))
                 return known
-            kept = self._child
+            kept = self._process
             try:
-                answer = self._child_for(identity).ask(request)
+                plan = self._process_for(identity, request).ask(request, MemoryPlan)
             except EngineCrashed:
-                was_kept = self._child is kept
+                was_kept = self._process is kept
                 self._end()
                 if not was_kept:
                     raise
                 # It had ended or been ended since the last question; a new one may answer.
-                answer = self._ask_anew(identity, request)
+                plan = self._ask_anew(identity, request)
             except LockhouseError:
                 self._end()
                 raise
-            assert isinstance(answer, MemoryPlan)
-            self._known[identity, request] = answer
+            self._known[identity, request] = plan
             while len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
-            return answer
+            return plan
 
     def devices(self) -> DeviceReport:
         """What llama.cpp sees: looked up anew, in a process that ends at once."""
-        child = _Child(0.0)
-        try:
-            answer = child.ask(LookForDevices())
-        finally:
-            child.end()
-        assert isinstance(answer, DeviceReport)
-        return answer
+        limits = Limits(time_s=_LIMITS.time_s)  # drivers reserve more memory than they use
+        spec = JobSpec("devices", "Looking for devices", write=_DEVICE_FILES, limits=limits)
+        return jobs.run(spec, DeviceRequest(), DeviceReport)
 
     def gpus(self) -> tuple[Device, ...]:
         """Graphics processors with memory of their own; () at no cost without a part for them."""
@@ -212,91 +177,30 @@ class Planner:
         with self._lock:
             self._end()
 
-    def _ask_anew(self, identity: str, request: PlanRequest) -> MemoryPlan | DeviceReport:
+    def _ask_anew(self, identity: str, request: PlanRequest) -> MemoryPlan:
         try:
-            return self._child_for(identity).ask(request)
+            return self._process_for(identity, request).ask(request, MemoryPlan)
         except LockhouseError:
             self._end()
             raise
 
-    def _child_for(self, identity: str) -> _Child:
-        if self._child is None or self._identity != identity or not self._child.is_alive():
+    def _process_for(self, identity: str, request: PlanRequest) -> JobProcess:
+        if self._process is None or self._identity != identity or not self._process.is_alive():
             self._end()
-            self._child, self._identity = _Child(self._kept_s), identity
-        return self._child
+            spec = JobSpec(
+                "plan",
+                "Planning",
+                read=tuple(map(str, protocol.model_files(Path(request.model_path)))),
+                limits=_LIMITS,
+                kept_s=self._kept_s,
+            )
+            self._process, self._identity = JobProcess(spec), identity
+        return self._process
 
     def _end(self) -> None:
-        if self._child is not None:
-            self._child.end()
-            self._child = None
-
-
-class _Child:
-    """One planning process and the way to it."""
-
-    def __init__(self, kept_s: float) -> None:
-        self._channel, theirs = Pipe()
-        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the child
-        try:
-            self._process = subprocess.Popen(
-                [*processes.own_command(), "--engine-planner", str(theirs.fileno()), str(kept_s)],
-                stdin=subprocess.DEVNULL,
-                stdout=self._log,
-                stderr=self._log,
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,
-            )
-        except OSError as error:
-            self._channel.close()
-            self._log.close()
-            raise EngineCrashed(
-                f"The planner could not be started: {error.strerror}.", hint="Try again."
-            ) from error
-        finally:
-            theirs.close()
-
-    def is_alive(self) -> bool:
-        """Whether it can be asked."""
-        return self._process.poll() is None
-
-    def ask(self, question: Question) -> MemoryPlan | DeviceReport:
-        """Its answer; raises what went wrong."""
-        try:
-            self._channel.send_bytes(_encode(question))
-            if not self._channel.poll(_ANSWER_LIMIT_S):
-                self._process.send_signal(signal.SIGKILL)
-                raise EngineCrashed(
-                    f"llama.cpp did not answer within {_ANSWER_LIMIT_S:.0f} seconds.",
-                    hint="The estimate from the file's header is used instead.",
-                    code="planner_silent",
-                )
-            answer: Answer = _decode_answer.decode(self._channel.recv_bytes(1 << 20))
-        except (OSError, EOFError, msgspec.DecodeError) as error:
-            raise self._why_gone() from error
-        if isinstance(answer, PlanFailed):
-            raise from_wire(answer.code, answer.exit_code, answer.message, answer.hint)
-        return answer
-
-    def end(self) -> None:
-        """Let it end; it does by itself when the channel closes."""
-        self._channel.close()
-        try:
-            self._process.wait(_END_LIMIT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._log.close()
-
-    def _why_gone(self) -> EngineCrashed:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_END_LIMIT_S)
-        self._log.seek(0, os.SEEK_END)
-        self._log.seek(max(0, self._log.tell() - _LOG_TAIL_BYTES))
-        tail = self._log.read().decode("utf-8", "replace")
-        cause = exit_status.explain(self._process.returncode or 0, tail)
-        return EngineCrashed(
-            f"Planning ended early. {cause.message}", hint=cause.hint, code="planner_crashed"
-        )
+        if self._process is not None:
+            self._process.end()
+            self._process = None
 
 
 def _has_gpu_parts() -> bool:
@@ -320,14 +224,3 @@ def _identity_of(path: Path) -> str:
             hint=f"Check that {path} is there and readable.",
             code="model_unreadable",
         ) from error
-
-
-def receive(channel: Connection) -> Question:
-    """The planner's end: the next question. Raises EOFError when nobody asks any more."""
-    question: Question = decoded(channel.recv_bytes(1 << 16), Question)
-    return question
-
-
-def reply(channel: Connection, answer: Answer) -> None:
-    """The planner's end: answer it."""
-    channel.send_bytes(_encode(answer))

@@ -225,6 +225,14 @@ def identity_of(path: Path) -> str:
     return f"{found.st_dev}:{found.st_ino}:{found.st_size}:{found.st_mtime_ns}"
 
 
+def model_files(path: Path) -> list[Path]:
+    """A model's file, and its other parts when it is split."""
+    stem, _, count = path.stem.rpartition("-of-")
+    if not count.isdecimal() or not stem[-5:].isdecimal():
+        return [path]
+    return sorted(path.parent.glob(f"{stem[:-5]}*-of-{count}{path.suffix}"))
+
+
 @contextlib.contextmanager
 def _address(folder: Path, engine_id: str) -> Iterator[str]:
     """A name for the engine's socket that fits into the 107 bytes the kernel allows."""

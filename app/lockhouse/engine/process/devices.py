@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lockhouse.engine.planning import Device, DeviceReport
+from lockhouse.engine.process.jobs import Report
 
 _KINDS = {0: "CPU", 1: "GPU", 2: "integrated GPU", 3: "accelerator"}  # ggml_backend_dev_type
 _MAKERS = {0x10DE: "NVIDIA", 0x1002: "AMD", 0x8086: "Intel"}  # others are pictures of a screen
@@ -23,6 +24,11 @@ _BACKENDS_FOR = {
     "Intel": ("SYCL", "Vulkan"),
 }
 _BUILD_FLAGS = {"NVIDIA": "GGML_CUDA", "AMD": "GGML_VULKAN", "Intel": "GGML_VULKAN"}
+
+
+def answer(_request: bytes, _report: Report) -> DeviceReport:
+    """What is here, for a job."""
+    return look()
 
 
 def look(root: Path = Path("/")) -> DeviceReport:

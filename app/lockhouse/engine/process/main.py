@@ -113,7 +113,7 @@ def _confine(order: StartOrder, folder: Path) -> bool:
     """Leave the engine its model, the program and the system; nothing of the user's."""
     return seal.confine_files(
         read=[
-            *model_files(Path(order.spec.model_path)),
+            *protocol.model_files(Path(order.spec.model_path)),
             Path("/proc"),
             Path("/sys"),
             Path("/etc"),
@@ -121,14 +121,6 @@ def _confine(order: StartOrder, folder: Path) -> bool:
         run=seal.program_files(),
         write=[Path("/dev/null"), Path("/dev/urandom"), folder / f"{order.id}.json"],
     )
-
-
-def model_files(path: Path) -> list[Path]:
-    """A model's file, and its other parts when it is split."""
-    stem, _, count = path.stem.rpartition("-of-")
-    if not count.isdecimal() or not stem[-5:].isdecimal():
-        return [path]
-    return sorted(path.parent.glob(f"{stem[:-5]}*-of-{count}{path.suffix}"))
 
 
 def clear(folder: Path, engine_id: str) -> None:

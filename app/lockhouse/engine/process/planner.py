@@ -1,33 +1,22 @@
-"""The planning process: llama.cpp with its allocations switched off, for one model's file.
+"""Planning, in a process of its own: llama.cpp with its allocations switched off, for one model.
 
-The first question decides which file this process may see; then it confines itself. The
-figures are those that llama.cpp's own log reports, so they are what a real load would show.
+The figures are those that llama.cpp's own log reports, so they are what a real load would show.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
+import functools
 import re
-import sys
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from lockhouse import seal
-from lockhouse.core.errors import InvalidInput, LockhouseError, NoRoom
-from lockhouse.engine import planning
-from lockhouse.engine.planning import (
-    DeviceReport,
-    LookForDevices,
-    MemoryPlan,
-    PlanFailed,
-    PlanRequest,
-)
+from lockhouse.core.errors import InvalidInput, NoRoom
+from lockhouse.core.json_decoding import decoded
+from lockhouse.engine.planning import MemoryPlan, PlanRequest
+from lockhouse.engine.process.jobs import Report
 
-_DEVICE_FILES = (Path("/dev"),)  # drivers of graphics processors are talked to through these
 _MIB = 1 << 20
 _KEPT_LINES = 4000
 _SIZE = r" *([0-9.]+) MiB"
@@ -37,68 +26,25 @@ _COMPUTE = re.compile(r"compute buffer size =" + _SIZE)
 _OUTPUT = re.compile(r"output buffer size =" + _SIZE)
 
 
-def run_planner(arguments: list[str]) -> int:
-    """``FD SECONDS``: answer on that channel until nobody asks for so long."""
-    channel, kept_s = Connection(int(arguments[0])), float(arguments[1])
-    _no_core_files()
-    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        question = planning.receive(channel)
-        _confine(question)
-        answerer = _Answerer()
-        while True:
-            planning.reply(channel, answerer.answer(question))
-            if not channel.poll(kept_s):
-                break
-            question = planning.receive(channel)
-    sys.stdout.flush()
-    os._exit(0)  # native destructors are no way to end
+def answer(request: bytes, _report: Report) -> MemoryPlan:
+    """The plan of a :class:`PlanRequest`."""
+    return _planner().plan(decoded(request, PlanRequest))
 
 
-def _no_core_files() -> None:
-    if sys.platform != "win32":
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+@functools.cache
+def _planner() -> _Planner:
+    return _Planner()
 
 
-def _confine(question: PlanRequest | LookForDevices) -> None:
-    from lockhouse.engine.process.main import model_files
-
-    is_plan = isinstance(question, PlanRequest)
-    seal.confine_files(
-        read=[
-            *(model_files(Path(question.model_path)) if isinstance(question, PlanRequest) else ()),
-            Path("/proc"),
-            Path("/sys"),
-            Path("/etc"),
-        ],
-        run=seal.program_files(),
-        write=[Path("/dev/null"), Path("/dev/urandom"), *(() if is_plan else _DEVICE_FILES)],
-    )
-
-
-class _Answerer:
+class _Planner:
     """Keeps the metadata of the one model."""
 
     def __init__(self) -> None:
         self._log = _Log()
         self._models: dict[tuple[str, bool], Any] = {}  # by file and whether it may be repacked
 
-    def answer(self, question: PlanRequest | LookForDevices) -> planning.Answer:
-        """Expected errors become answers; anything else ends the process."""
-        try:
-            if isinstance(question, LookForDevices):
-                return self._devices()
-            return self._plan(question)
-        except LockhouseError as error:
-            return PlanFailed(error.code, error.exit_code, error.message, error.hint)
-
-    def _devices(self) -> DeviceReport:
-        from lockhouse.engine.process.devices import look
-
-        return look()
-
-    def _plan(self, request: PlanRequest) -> MemoryPlan:
+    def plan(self, request: PlanRequest) -> MemoryPlan:
+        """What llama.cpp would allocate. Raises InvalidInput, NoRoom."""
         from lockhouse.engine.process.native import context_parameters, lib
 
         model = self._model(request)

@@ -1,17 +1,24 @@
 """Does the engine that was built here work on this processor? Tried before it is trusted.
 
 Runs in a process of its own, because the ways in which a build can be wrong (an instruction the
-processor lacks, a miscompiled matrix kernel) end the process. Prints one line of JSON.
+processor lacks, a miscompiled matrix kernel) end the process.
 """
 
 from __future__ import annotations
 
 import ctypes
-import json
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lockhouse import seal
+from lockhouse.core.errors import EngineCrashed
+from lockhouse.core.json_decoding import decoded
+from lockhouse.engine.checkup import SelfTestRequest, SelfTestResult
+from lockhouse.engine.process.jobs import Report
+from lockhouse.engine.protocol import Proved
+
+if TYPE_CHECKING:
+    from lockhouse.engine.process.model import Context, Model
 
 # Sizes in bytes of llama.cpp's structures as this release's C headers have them (x86_64,
 # aarch64). A binding that disagrees would hand garbage to native code.
@@ -25,31 +32,37 @@ _STRUCTURES = {
 _TOKENS = 4
 
 
-def confine_like_an_engine() -> None:
-    """What an engine keeps, without its model."""
-    seal.confine_files(
-        read=[Path("/proc"), Path("/sys"), Path("/etc")],
-        run=seal.program_files(),
-        write=[Path("/dev/null"), Path("/dev/urandom")],
-    )
+def prove(_request: bytes, _report: Report) -> Proved:
+    """Try to get out of this process in every way."""
+    return Proved(tuple(seal.self_test()))
 
 
-def run_self_test(arguments: list[str]) -> int:
-    """``MODEL_PATH extra|plain``: load, read a prompt, write a few tokens."""
+def answer(request: bytes, _report: Report) -> SelfTestResult:
+    """Load the model, read a prompt, write a few tokens. Raises EngineCrashed with the fault."""
     from lockhouse.engine.process.model import AbortFlag, Context, Model
-    from lockhouse.engine.process.native import build, lib, load_model, start_backend, system_info
+    from lockhouse.engine.process.native import build, load_model, start_backend, system_info
     from lockhouse.engine.protocol import LoadSettings
 
-    path, mode = Path(arguments[0]), arguments[1]
+    asked = decoded(request, SelfTestRequest)
+    _check_structures()
+    start_backend()
+    settings = LoadSettings(extra_buffers=asked.extra_buffers, parallel=1)
+    model = Model(load_model(Path(asked.model_path), settings, lambda _fraction: True))
+    context = Context(model, settings, context_length=256, threads=1, abort=AbortFlag())
+    text = b"".join(model.vocabulary.piece(token) for token in _write(model, context))
+    return SelfTestResult(build().build, system_info(), text.decode("utf-8", "replace"))
+
+
+def _check_structures() -> None:
+    from lockhouse.engine.process.native import lib
+
     for name, expected in _STRUCTURES.items():
         found = ctypes.sizeof(getattr(lib, name))
         if found != expected:
-            print(json.dumps({"problem": f"{name} has {found} bytes instead of {expected}"}))
-            return 1
-    start_backend()
-    settings = LoadSettings(extra_buffers=mode == "extra", parallel=1)
-    model = Model(load_model(path, settings, lambda _fraction: True))
-    context = Context(model, settings, context_length=256, threads=1, abort=AbortFlag())
+            raise EngineCrashed(f"{name} has {found} bytes instead of {expected}")
+
+
+def _write(model: Model, context: Context) -> list[int]:
     tokens = model.vocabulary.tokenize("The quick brown fox jumps over the", special=False)
     written: list[int] = []
     while len(written) < _TOKENS:
@@ -58,22 +71,9 @@ def run_self_test(arguments: list[str]) -> int:
         rows = [(token, start + i, 0, i == len(batch) - 1) for i, token in enumerate(batch)]
         code = context.decode(rows)
         if code:
-            print(json.dumps({"problem": f"decoding returned {code}"}))
-            return 1
+            raise EngineCrashed(f"decoding returned {code}")
         logits = context.logits(len(rows) - 1)
         if not bool((logits == logits).all()):
-            print(json.dumps({"problem": "the engine computes nothing that is a number"}))
-            return 1
+            raise EngineCrashed("the engine computes nothing that is a number")
         written.append(int(logits.argmax()))
-    text = b"".join(model.vocabulary.piece(token) for token in written)
-    print(
-        json.dumps(
-            {
-                "build": build().build,
-                "features": system_info(),
-                "text": text.decode("utf-8", "replace"),
-            }
-        )
-    )
-    sys.stdout.flush()
-    return 0
+    return written

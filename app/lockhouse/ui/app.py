@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from lockhouse.storage.settings import Settings
 from lockhouse.ui.chat.controller import ChatController
 from lockhouse.ui.chat.elsewhere import RemoteAccess
 from lockhouse.ui.chat.list_controller import ListController
-from lockhouse.ui.chat.page import ChatPage
+from lockhouse.ui.chat.palette import Command
 from lockhouse.ui.chat.values import AnswerEnded
 from lockhouse.ui.crash_window import CrashCatcher
 from lockhouse.ui.jobs import Jobs, ignore
@@ -34,7 +35,7 @@ from lockhouse.ui.models.transfer_controller import TransferController
 from lockhouse.ui.models.transfer_rows import downloads_words
 from lockhouse.ui.models.values import Shelf
 from lockhouse.ui.network_monitor import NetworkView, NetworkWatch
-from lockhouse.ui.pages import Controllers, Pages
+from lockhouse.ui.pages import PAGES, Controllers, PageEntry, Pages
 from lockhouse.ui.provider_watch import ProviderWatch
 from lockhouse.ui.remedies import NoRoomHelp
 from lockhouse.ui.settings.store import SettingsStore
@@ -66,7 +67,13 @@ class App(QObject):
 
     usable = Signal()
 
-    def __init__(self, application: QApplication, theme: Theme, workspace: Workspace) -> None:
+    def __init__(
+        self,
+        application: QApplication,
+        theme: Theme,
+        workspace: Workspace,
+        pages: Sequence[PageEntry] = PAGES,
+    ) -> None:
         super().__init__(application)
         self._theme = theme
         self._workspace = workspace
@@ -99,7 +106,8 @@ class App(QObject):
         self._transfers_begun = False
         self._shown = Shelf()
         self._zoom = Zoom(theme)
-        self.window = self._make_window()
+        status = StatusBar(theme, seal.state())
+        self.window = MainWindow(theme, self.settings, self.pages, pages, status)
         self._zoom.root = self.window
         self._was_opened = not self._state.conversation_id
         self._state_pause = QTimer(self)
@@ -110,20 +118,16 @@ class App(QObject):
         self.window.restore(self._state)
         self._follow_state()
 
-    def _make_window(self) -> MainWindow:
-        theme = self._theme
-        chat_page = ChatPage(self.chat, self.listing, self.settings, theme)
-        status = StatusBar(theme, seal.state())
-        later = {
-            "models": self.pages.make_models,
-            "gate": self.pages.make_gate,
-            "settings": self.pages.make_settings,
-        }
-        return MainWindow(theme, self.settings, chat_page, status, later)
-
     def _make_pages(self) -> Pages:
         its = Controllers(
-            self.settings, self.models, self.memory, self.transfers, self.network, self.machine
+            self.chat,
+            self.listing,
+            self.settings,
+            self.models,
+            self.memory,
+            self.transfers,
+            self.network,
+            self.machine,
         )
         return Pages(self._workspace, its, self.jobs, self._theme, self)
 
@@ -146,12 +150,11 @@ class App(QObject):
         window.models_dropped.connect(self._import_models)
         chat.models_dropped.connect(self._import_models)
         chat.import_wanted.connect(self._choose_models)
-        chat.get_wanted.connect(lambda: self._show_models("discover"))
-        chat.all_models_wanted.connect(lambda: self._show_models("shelf"))
-        window.import_wanted.connect(self._choose_models)
+        chat.get_wanted.connect(lambda: self.pages.show_models("discover"))
+        chat.all_models_wanted.connect(lambda: self.pages.show_models("shelf"))
         chat.no_room.connect(lambda failed: self._room.offer(failed, self.chat.target, self.window))
         window.status.unload_wanted.connect(self.machine.stop_engines)
-        window.status.transfers_pressed.connect(lambda: self._show_models("transfers"))
+        window.status.transfers_pressed.connect(lambda: self.pages.show_models("transfers"))
         self.network.changed.connect(self._show_network)
         self.network.failed.connect(self._tell_here)
         self.pages.failed.connect(self._tell_here)
@@ -178,12 +181,7 @@ class App(QObject):
     def _wire_pages(self) -> None:
         """What leads to the other pages, and what they ask of the window."""
         window, chat, pages = self.window, self.window.chat, self.pages
-        window.seal_wanted.connect(lambda: window.show_page("gate"))
-        window.door_wanted.connect(pages.ask_open)
-        window.seal_now_wanted.connect(self.network.seal)
-        window.prove_wanted.connect(lambda: pages.on_gate(lambda page: page.prove()))
-        window.server_wanted.connect(lambda: pages.on_gate(lambda page: page.dialogs.add()))
-        window.claims_wanted.connect(lambda: pages.on_gate(lambda page: page.show_claims()))
+        window.commands = self._commands()
         pages.over = window
         pages.page_wanted.connect(window.show_page)
         pages.import_wanted.connect(self._choose_models)
@@ -196,8 +194,35 @@ class App(QObject):
         self.network.changed.connect(chat.forward.follow_network)
         chat.way_wanted.connect(pages.follow_way)
 
+    def _commands(self) -> tuple[Command, ...]:
+        """What the search (Ctrl+K) offers besides pages and the window's own commands."""
+        pages, network = self.pages, self.network
+        return (
+            Command("file-input", "Import a model…", "", self._choose_models),
+            Command("lock", "Seal now", "", network.seal),
+            Command("lock-open", "Allow network access…", "", pages.ask_network_access),
+            Command(
+                "plus",
+                "Add a server or an API…",
+                "",
+                lambda: pages.on_gate(lambda page: page.dialogs.add()),
+            ),
+            Command(
+                "shield-check",
+                "Prove that nothing can leave",
+                "",
+                lambda: pages.on_gate(lambda page: page.prove()),
+            ),
+            Command(
+                "book-open",
+                "What is guaranteed",
+                "",
+                lambda: pages.on_gate(lambda page: page.show_claims()),
+            ),
+        )
+
     def _follow_state(self) -> None:
-        """What is found again is kept as it changes: a killed window finds it again too."""
+        """Save the window's state whenever it changes: a killed window is restored too."""
         page = self.window.chat
         self.chat.opened.connect(lambda _: self._note_opened())
         for changed in (
@@ -305,10 +330,6 @@ class App(QObject):
         if self.window.page not in ("gate", "models"):
             self.window.chat.banners.say(error.message, error.hint)
 
-    def _show_models(self, tab: str) -> None:
-        self.window.show_page("models")
-        self.pages.show_models_tab(tab)
-
     def _choose_models(self) -> None:
         names, _ = QFileDialog.getOpenFileNames(
             self.window, "Import models", str(Path.home()), "GGUF models (*.gguf)"
@@ -367,14 +388,19 @@ def run(arguments: list[str]) -> int:
     return code
 
 
-def build(application: QApplication, theme: Theme, workspace: Workspace) -> App:
+def build(
+    application: QApplication,
+    theme: Theme,
+    workspace: Workspace,
+    pages: Sequence[PageEntry] = PAGES,
+) -> App:
     """The window, built without the style sheet and dressed once at the end.
 
     With it in force Qt dresses every part again each time it gets another parent: twice the time.
     """
     sheet = application.styleSheet()
     application.setStyleSheet("")
-    app = App(application, theme, workspace)
+    app = App(application, theme, workspace, pages)
     application.setStyleSheet(sheet)
     return app
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -28,7 +29,8 @@ from lockhouse.ui import shortcuts
 from lockhouse.ui.chat.composer_edit import local_files
 from lockhouse.ui.chat.page import ChatPage
 from lockhouse.ui.chat.palette import Command, Palette
-from lockhouse.ui.rail import Rail, RailItem
+from lockhouse.ui.pages import PageEntry, Pages
+from lockhouse.ui.rail import Rail
 from lockhouse.ui.screen_fit import fitted
 from lockhouse.ui.settings.store import SettingsStore
 from lockhouse.ui.shortcut_list import ShortcutList
@@ -37,12 +39,6 @@ from lockhouse.ui.theme import Theme
 from lockhouse.ui.three_columns import ThreeColumns
 from lockhouse.ui.window_state import WindowState
 
-_ITEMS = (
-    RailItem("chat", "Chat", "message-square", "page_1"),
-    RailItem("models", "Models", "boxes", "page_2"),
-    RailItem("gate", "Gate", "door-closed-locked", "page_3"),
-    RailItem("settings", "Settings", "settings-2", "settings", at_foot=True),
-)
 _SCALE_STEP = 0.1
 _SCALES = (0.8, 2.0)
 _FIRST_SIZE = (1280, 800)
@@ -52,7 +48,7 @@ _FRAMED_AFTER_MS = 250
 
 @runtime_checkable
 class HasColumns(Protocol):
-    """A page whose side panels may lie over it."""
+    """A page whose side panels may cover it."""
 
     @property
     def columns(self) -> ThreeColumns:
@@ -65,31 +61,27 @@ class MainWindow(QMainWindow):
 
     closing = Signal()
     models_dropped = Signal(object)  # list[Path]
-    seal_wanted = Signal()  # the page that tells of it
-    door_wanted = Signal()
-    seal_now_wanted = Signal()
-    prove_wanted = Signal()
-    server_wanted = Signal()
-    claims_wanted = Signal()
-    import_wanted = Signal()  # choose a model file
-    reshaped = Signal()  # place, size or page
+    reshaped = Signal()  # another position, size or page
 
     def __init__(
         self,
         theme: Theme,
         settings: SettingsStore,
-        chat: ChatPage,
+        pages: Pages,
+        entries: Sequence[PageEntry],
         status: StatusBar,
-        later: Mapping[str, Callable[[], QWidget]],
     ) -> None:
-        """``later`` makes the pages that are not needed for the first paint."""
+        """The first of ``entries`` is the Chat page; the others are made when they are shown."""
         super().__init__()
+        chat = pages.make(entries[0])
+        assert isinstance(chat, ChatPage)
         self._theme = theme
         self._settings = settings
+        self._pages = pages
+        self._entries = {entry.key: entry for entry in entries}
         self.chat = chat
         self.status = status
-        self._later = dict(later)
-        self._pages: dict[str, QWidget] = {"chat": chat}
+        self.commands: tuple[Command, ...] = ()  # of the search, besides the window's own
         self._page = "chat"
         self._chat_title = ""
         self._was_shown = False
@@ -97,13 +89,14 @@ class MainWindow(QMainWindow):
         self.setWindowTitle("Lockhouse")
         self.setAcceptDrops(True)
         self.setMinimumSize(640, 480)
-        self._rail = Rail(theme, _ITEMS)
+        self._rail = Rail(theme, entries)
         self._stack = QStackedWidget()
         self._stack.addWidget(chat)
         self._lay_out()
-        shortcuts.bind(self, self._handlers())
+        self._shortcuts = shortcuts.with_pages(entries)
+        shortcuts.bind(self, self._shortcuts, self._handlers())
         self._rail.chosen.connect(self.show_page)
-        status.seal_pressed.connect(self.seal_wanted)
+        status.seal_pressed.connect(lambda: self.show_page("gate"))
         chat.search_wanted.connect(self.show_palette)
         chat.models_dropped.connect(self.models_dropped)
         chat.titled.connect(self._name_chat)
@@ -140,10 +133,7 @@ class MainWindow(QMainWindow):
             "copy_answer": self._on_chat(chat.copy_last_answer),
             "focus_composer": self._on_chat(chat.composer.edit.setFocus),
             "details": self._on_chat(chat.aside.toggle),
-            "page_1": lambda: self.show_page("chat"),
-            "page_2": lambda: self.show_page("models"),
-            "page_3": lambda: self.show_page("gate"),
-            "settings": lambda: self.show_page("settings"),
+            **{f"page_{key}": partial(self.show_page, key) for key in self._entries},
             "larger": lambda: self._scale(+_SCALE_STEP),
             "smaller": lambda: self._scale(-_SCALE_STEP),
             "normal_size": lambda: self._settings.set("text_scale", 1.0),
@@ -159,10 +149,9 @@ class MainWindow(QMainWindow):
         return self._page
 
     def show_page(self, key: str) -> None:
-        """Another page."""
-        page = self._pages.get(key)
-        if page is None:
-            page = self._pages[key] = self._later[key]()
+        """Show another page."""
+        page = self._pages.make(self._entries[key])
+        if self._stack.indexOf(page) < 0:
             self._stack.addWidget(page)
         self._page = key
         self._name_window()
@@ -172,8 +161,8 @@ class MainWindow(QMainWindow):
         self.reshaped.emit()
 
     def _keep_focus(self, _before: QWidget | None, now: QWidget | None) -> None:
-        """What is typed goes to the page that is seen, never into one behind it."""
-        page = self._pages[self._page]
+        """Keys go to the page that is visible, never into one behind it."""
+        page = self._pages.made[self._page]
         is_in_a_page = now is not None and now is not page and self._stack.isAncestorOf(now)
         if now is not None and is_in_a_page and not page.isAncestorOf(now):
             page.setFocus()
@@ -183,7 +172,7 @@ class MainWindow(QMainWindow):
         self.close()
 
     def show_palette(self) -> None:
-        """Search over everything."""
+        """Search chats, messages and commands."""
         listing = self.chat.list_panel.model.listing
         palette = Palette(
             self.chat.listing, self._theme, listing.conversations, self._commands(), self
@@ -193,20 +182,27 @@ class MainWindow(QMainWindow):
         palette.show()
 
     def show_shortcuts(self) -> None:
-        """The list of all keys."""
-        dialog = ShortcutList(self._theme, self)
+        """The list of all shortcuts."""
+        dialog = ShortcutList(self._theme, self._shortcuts, self)
         dialog.finished.connect(dialog.deleteLater)
         dialog.show()
 
     def _commands(self) -> tuple[Command, ...]:
         keys = shortcuts.shown_keys
         dark = not self._theme.is_dark
+        pages = (
+            Command(
+                entry.icon,
+                entry.title,
+                shortcuts.native_keys(entry.shortcut),
+                partial(self.show_page, entry.key),
+            )
+            for entry in self._entries.values()
+        )
         return (
             Command("square-pen", "New chat", keys("new_chat"), self._new_chat),
-            Command("boxes", "Models", keys("page_2"), lambda: self.show_page("models")),
-            Command("file-input", "Import a model…", "", self.import_wanted.emit),
+            *pages,
             Command("file-input", "Import chats…", "", self.chat.list_panel.import_chats),
-            Command("settings-2", "Settings", keys("settings"), self._handlers()["settings"]),
             Command(
                 "moon" if dark else "sun",
                 "Dark theme" if dark else "Light theme",
@@ -214,12 +210,7 @@ class MainWindow(QMainWindow):
                 lambda: self._settings.set("theme", "dark" if dark else "light"),
             ),
             Command("keyboard", "Keyboard shortcuts", keys("shortcuts"), self.show_shortcuts),
-            Command("door-closed-locked", "Gate", keys("page_3"), self.seal_wanted.emit),
-            Command("lock", "Seal now: nothing leaves", "", self.seal_now_wanted.emit),
-            Command("lock-open", "Open a door…", "", self.door_wanted.emit),
-            Command("plus", "Add a server or an API…", "", self.server_wanted.emit),
-            Command("shield-check", "Prove that nothing can leave", "", self.prove_wanted.emit),
-            Command("book-open", "What is guaranteed", "", self.claims_wanted.emit),
+            *self.commands,
         )
 
     def _open(self, conversation_id: str, message_id: str, words: str) -> None:
@@ -239,7 +230,7 @@ class MainWindow(QMainWindow):
     def _escape(self) -> None:
         if self._page == "chat":
             self.chat.stop_or_close()
-        elif isinstance(page := self._pages[self._page], HasColumns):
+        elif isinstance(page := self._pages.made[self._page], HasColumns):
             page.columns.close_drawer()
 
     def _on_chat(self, action: shortcuts.Handler) -> shortcuts.Handler:
@@ -259,15 +250,14 @@ class MainWindow(QMainWindow):
         self._name_window()
 
     def _name_window(self) -> None:
-        """After the page that is seen, and on the Chat page after its chat."""
-        named = {item.key: item.words for item in _ITEMS if item.key != "chat"}
-        title = named.get(self._page, self._chat_title)
+        """Name the window after its page, and on the Chat page after the chat."""
+        title = self._chat_title if self._page == "chat" else self._entries[self._page].title
         self.setWindowTitle(f"{title} – Lockhouse" if title else "Lockhouse")
 
-    # -- what is found again ----------------------------------------------------------------
+    # -- saved state ------------------------------------------------------------------------
 
     def state(self, conversation_id: str, draft: str) -> WindowState:
-        """What is to be found again after a restart."""
+        """What is restored at the next start."""
         return WindowState(
             geometry=self.saveGeometry().toBase64().toStdString(),
             page=self._page,
@@ -278,18 +268,18 @@ class MainWindow(QMainWindow):
         )
 
     def restore(self, state: WindowState) -> None:
-        """Take up where the last window ended."""
+        """Restore what the last window saved."""
         if state.geometry_bytes:
             self.restoreGeometry(QByteArray(state.geometry_bytes))
         self._fit_screen(_LIKELY_FRAME)
         self.chat.columns.restore(state.columns)
-        if state.page in self._pages or state.page in self._later:
+        if state.page in self._entries:
             self.show_page(state.page)
 
     def _fit_screen(self, frame: QMargins) -> None:
         screen = self.screen()
         if QApplication.platformName() == "offscreen" or screen is None:
-            return  # nobody looks, and the screen is a made-up one
+            return  # there is no real screen
         if self.isMaximized() or self.isFullScreen():
             return
         here = self.geometry()

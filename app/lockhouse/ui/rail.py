@@ -1,56 +1,31 @@
-"""The narrow rail at the left: the mark and the pages."""
+"""The narrow bar at the left edge: the logo, and a button for each page."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from PySide6.QtCore import QRect, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QButtonGroup, QFrame, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from lockhouse.bundled import resource
-from lockhouse.ui import shortcuts
+from lockhouse.ui.pages import PageEntry
+from lockhouse.ui.shortcuts import native_keys
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.theme.tokens import RAIL_WIDTH
 
 
-@dataclass(frozen=True, slots=True)
-class RailItem:
-    """A page."""
-
-    key: str
-    words: str
-    icon: str
-    shortcut: str
-    at_foot: bool = False
-
-
-class _RailButton(QToolButton):
-    """40 px square with a bar at the left edge of the rail while its page is shown."""
-
-    def __init__(self, theme: Theme, item: RailItem) -> None:
-        super().__init__()
-        self._theme = theme
-        self.setObjectName(f"rail_{item.key}")
-        self.setAccessibleName(item.words)
-        self.setToolTip(shortcuts.with_keys(item.words, item.shortcut))
-        self.setProperty("kind", "rail")
-        self.setCheckable(True)
-        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        theme.bind_icon(self, item.icon, size=20)
-
-
 class Rail(QFrame):
-    """56 px wide."""
+    """56 px wide; a coloured bar marks the page that is shown."""
 
     chosen = Signal(str)
 
     def __init__(
-        self, theme: Theme, items: tuple[RailItem, ...], parent: QWidget | None = None
+        self, theme: Theme, pages: Sequence[PageEntry], parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self._theme = theme
-        self._buttons: dict[str, _RailButton] = {}
+        self._buttons: dict[str, QToolButton] = {}
         self.setObjectName("rail")
         self.setAccessibleName("Pages")
         column = QVBoxLayout(self)
@@ -61,18 +36,29 @@ class Rail(QFrame):
         self._mark.setAccessibleName("Lockhouse")
         column.addWidget(self._mark)
         group = QButtonGroup(self)
-        stretched = False
-        for item in items:
-            if item.at_foot and not stretched:
-                column.addStretch(1)
-                stretched = True
-            button = _RailButton(theme, item)
-            button.clicked.connect(lambda _checked=False, key=item.key: self.chosen.emit(key))
+        for entry in pages:
+            button = self._buttons[entry.key] = self._make_button(entry)
             group.addButton(button)
-            column.addWidget(button, 0, Qt.AlignmentFlag.AlignHCenter)
-            self._buttons[item.key] = button
+        for at_foot in (False, True):
+            for entry in pages:
+                if entry.at_foot is at_foot:
+                    button = self._buttons[entry.key]
+                    column.addWidget(button, 0, Qt.AlignmentFlag.AlignHCenter)
+            column.addStretch(0 if at_foot else 1)
         theme.changed.connect(self._dress)
         self._dress()
+
+    def _make_button(self, entry: PageEntry) -> QToolButton:
+        button = QToolButton()
+        button.setObjectName(f"rail_{entry.key}")
+        button.setAccessibleName(entry.title)
+        button.setToolTip(f"{entry.title}  ({native_keys(entry.shortcut)})")
+        button.setProperty("kind", "rail")
+        button.setCheckable(True)
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        button.clicked.connect(lambda _checked=False: self.chosen.emit(entry.key))
+        self._theme.bind_icon(button, entry.icon, size=20)
+        return button
 
     def show_page(self, key: str) -> None:
         """Mark the page that is shown."""
@@ -101,5 +87,5 @@ class Rail(QFrame):
 
 
 def app_icon_path(size: int) -> str:
-    """The bundled picture of the program."""
+    """The bundled application icon."""
     return str(resource("app", f"lockhouse-{size}.png"))

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from lockhouse.ui.frame_parts import label, push_button
-from lockhouse.ui.shortcuts import OTHER_KEYS, SHORTCUTS
+from lockhouse.ui.shortcuts import OTHER_KEYS, Shortcut, native_keys
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import KeyCap
 
 
 class ShortcutList(QDialog):
-    """Two columns of groups, drawn from the one table."""
+    """Two columns of groups."""
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, theme: Theme, shortcuts: Sequence[Shortcut], parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
+        self._shortcuts = shortcuts
         px = theme.px
         self.setObjectName("shortcut_list")
         self.setWindowTitle("Keyboard shortcuts")
@@ -27,7 +31,7 @@ class ShortcutList(QDialog):
         sides = QHBoxLayout()
         sides.setSpacing(px(40))
         left, right = QVBoxLayout(), QVBoxLayout()
-        groups = list(dict.fromkeys(shortcut.group for shortcut in SHORTCUTS))
+        groups = list(dict.fromkeys(shortcut.group for shortcut in shortcuts))
         for group in groups:
             (right if group == groups[-1] else left).addWidget(self._group(theme, group))
         left.addStretch(1)
@@ -53,7 +57,7 @@ class ShortcutList(QDialog):
         grid.setVerticalSpacing(px(4))
         grid.addWidget(label(group, role="strong"), 0, 0)
         row = 1
-        for shortcut in SHORTCUTS:
+        for shortcut in self._shortcuts:
             if shortcut.group != group:
                 continue
             grid.addWidget(label(shortcut.label, ink="2"), row, 0)
@@ -63,8 +67,7 @@ class ShortcutList(QDialog):
             for number, key in enumerate(shortcut.keys):
                 if number:
                     keys.addWidget(label("or", role="caption", ink="3"))
-                native = QKeySequence.SequenceFormat.NativeText
-                keys.addWidget(KeyCap(theme, QKeySequence(key).toString(native)))
+                keys.addWidget(KeyCap(theme, native_keys(key)))
             grid.addLayout(keys, row, 1, Qt.AlignmentFlag.AlignRight)
             grid.setRowMinimumHeight(row, px(24))
             row += 1

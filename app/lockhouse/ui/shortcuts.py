@@ -1,15 +1,19 @@
-"""Every keyboard shortcut of the window, in one table.
+"""Every keyboard shortcut of the window, in one table; those of pages are in the table of pages.
 
-The table makes the actions and also the list that Ctrl+/ shows, so the two cannot differ.
+Actions and the list that Ctrl+/ shows are made from the same entries, so the two cannot differ.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QWidget
+
+if TYPE_CHECKING:
+    from lockhouse.ui.pages import PageEntry
 
 Handler = Callable[[], None]
 
@@ -26,7 +30,7 @@ class Shortcut:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Keys that a widget handles by itself, told in the list beside the shortcuts."""
+    """Keys that a widget handles itself; only listed beside the shortcuts."""
 
     group: str
     label: str
@@ -36,56 +40,62 @@ class Keys:
 SHORTCUTS: tuple[Shortcut, ...] = (
     Shortcut("new_chat", "Chats", "New chat", ("Ctrl+N", "Ctrl+Shift+O")),
     Shortcut("search", "Chats", "Search all chats", ("Ctrl+K",)),
-    Shortcut("sidebar", "Chats", "Show or hide the list", ("Ctrl+B",)),
+    Shortcut("sidebar", "Chats", "Show or hide the sidebar", ("Ctrl+B",)),
     Shortcut("rename", "Chats", "Rename the chat", ("F2",)),
     Shortcut("find", "Chats", "Find in this chat", ("Ctrl+F",)),
-    Shortcut("stop", "Answers", "Stop the answer, or close what is open", ("Esc",)),
-    Shortcut("regenerate", "Answers", "Answer again", ("Ctrl+R",)),
-    Shortcut("ask_elsewhere", "Answers", "Ask this of somebody else", ("Ctrl+Shift+A",)),
+    Shortcut("stop", "Answers", "Stop the answer, or close a panel", ("Esc",)),
+    Shortcut("regenerate", "Answers", "Regenerate the answer", ("Ctrl+R",)),
+    Shortcut("ask_elsewhere", "Answers", "Ask another model…", ("Ctrl+Shift+A",)),
     Shortcut("copy_answer", "Answers", "Copy the last answer", ("Ctrl+Shift+C",)),
     Shortcut("focus_composer", "Answers", "Go to the message box", ("Shift+Esc",)),
     Shortcut("details", "Answers", "Show or hide details", ("Ctrl+I",)),
-    Shortcut("page_1", "Window", "Chat", ("Ctrl+1",)),
-    Shortcut("page_2", "Window", "Models", ("Ctrl+2",)),
-    Shortcut("page_3", "Window", "Gate", ("Ctrl+3",)),
-    Shortcut("settings", "Window", "Settings", ("Ctrl+,",)),
     Shortcut("larger", "Window", "Larger text", ("Ctrl++", "Ctrl+=")),
     Shortcut("smaller", "Window", "Smaller text", ("Ctrl+-",)),
-    Shortcut("normal_size", "Window", "Normal text size", ("Ctrl+0",)),
-    Shortcut("shortcuts", "Window", "This list", ("Ctrl+/", "F1")),
+    Shortcut("normal_size", "Window", "Default text size", ("Ctrl+0",)),
+    Shortcut("shortcuts", "Window", "Keyboard shortcuts", ("Ctrl+/", "F1")),
     Shortcut("quit", "Window", "Quit", ("Ctrl+Q",)),
 )
 
 OTHER_KEYS: tuple[Keys, ...] = (
-    Keys("Answers", "Recall the last question", "Up, in an empty box"),
-    Keys("Chats", "Delete the chat", "Del, in the list"),
-    Keys("Chats", "Take a deletion back", "Ctrl+Z, while it is offered"),
+    Keys("Answers", "Recall the last question", "Up, in an empty message box"),
+    Keys("Chats", "Delete the chat", "Del, in the sidebar"),
+    Keys("Chats", "Undo delete", "Ctrl+Z, while Undo is shown"),
 )
 
 
-def bind(window: QWidget, handlers: Mapping[str, Handler]) -> dict[str, QAction]:
+def with_pages(pages: Sequence[PageEntry]) -> tuple[Shortcut, ...]:
+    """All shortcuts, with those of the pages first in their group."""
+    first = next(at for at, entry in enumerate(SHORTCUTS) if entry.group == "Window")
+    own = tuple(
+        Shortcut(f"page_{page.key}", "Window", page.title, (page.shortcut,)) for page in pages
+    )
+    return SHORTCUTS[:first] + own + SHORTCUTS[first:]
+
+
+def bind(window: QWidget, entries: Sequence[Shortcut], handlers: Mapping[str, Handler]) -> None:
     """Make the actions on the window. Every handler needs an entry, every entry a handler."""
-    names = {shortcut.name for shortcut in SHORTCUTS}
+    names = {entry.name for entry in entries}
     if unknown := names ^ set(handlers):
         raise KeyError(f"shortcuts and handlers differ: {sorted(unknown)}")
-    actions: dict[str, QAction] = {}
-    for shortcut in SHORTCUTS:
-        action = QAction(shortcut.label, window)
-        action.setObjectName(f"action_{shortcut.name}")
-        action.setShortcuts([QKeySequence(keys) for keys in shortcut.keys])
-        handler = handlers[shortcut.name]
+    for entry in entries:
+        action = QAction(entry.label, window)
+        action.setObjectName(f"action_{entry.name}")
+        action.setShortcuts([QKeySequence(keys) for keys in entry.keys])
+        handler = handlers[entry.name]
         action.triggered.connect(lambda _checked=False, call=handler: call())
         window.addAction(action)
-        actions[shortcut.name] = action
-    return actions
+
+
+def native_keys(keys: str) -> str:
+    """The keys as the platform writes them."""
+    return QKeySequence(keys).toString(QKeySequence.SequenceFormat.NativeText)
 
 
 def shown_keys(name: str) -> str:
-    """The keys as the platform writes them, for tool tips."""
-    shortcut = next(entry for entry in SHORTCUTS if entry.name == name)
-    return QKeySequence(shortcut.keys[0]).toString(QKeySequence.SequenceFormat.NativeText)
+    """The first keys of a shortcut, as the platform writes them."""
+    return native_keys(next(entry for entry in SHORTCUTS if entry.name == name).keys[0])
 
 
 def with_keys(text: str, name: str) -> str:
-    """A tool tip that teaches its shortcut."""
+    """A tool tip that names its shortcut."""
     return f"{text}  ({shown_keys(name)})"

@@ -87,7 +87,7 @@ def test_a_door_that_is_open_can_be_widened_and_narrowed(
     assert set(network.state().lan_hosts) == {server.host, "127.0.0.1:9000"}
     window.until(lambda: "api.mistral.ai:443" in window.app.network.view.hosts)
     assert window.app.network.view.is_open  # what is added is reached at once
-    window.app.pages.ask_open()
+    window.app.pages.ask_network_access()
     dialog = window.dialog("open_dialog")
     for box in dialog.findChildren(QCheckBox):
         box.setChecked(box.text() == "Mistral")
@@ -105,7 +105,7 @@ def test_a_proxy_that_a_command_named_stays_the_way_out(
     window = open_window(home)
     gate_page(window)
     window.until(lambda: window.app.network.view.opens_next)
-    window.app.pages.ask_open("mistral")
+    window.app.pages.ask_network_access("mistral")
     window.press("open_later", window.dialog("open_dialog"))
     window.until(lambda: "api.mistral.ai:443" in network.state().hosts)
     assert network.state().proxy == "http://127.0.0.1:3128"
@@ -271,7 +271,7 @@ def test_dialogs_have_names_for_everything(start_open: Start, server: RemoteServ
         (page.dialogs.add, "server_dialog"),
         (lambda: page.dialogs.set_key("openai"), "key_dialog"),
         (lambda: page.dialogs.show_models("office"), "models_dialog"),
-        (lambda: window.app.pages.ask_open("office"), "open_dialog"),
+        (lambda: window.app.pages.ask_network_access("office"), "open_dialog"),
     ):
         act()
         dialog = window.dialog(name)

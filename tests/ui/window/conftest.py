@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from lockhouse.gate import broker_launch
 from lockhouse.gate.network import Network
 from lockhouse.gate.providers import Provider
 from lockhouse.ui.app import build
+from lockhouse.ui.pages import PAGES, PageEntry
 from lockhouse.ui.theme import Theme
 from lockhouse.workspace import Workspace, open_workspace, paths_for
 from tests.remote.replies import Reply
@@ -59,7 +60,12 @@ def open_window(qtbot: QtBot, theme: Theme, checked_cache: Path) -> Iterator[Ope
     """Open a window on a home; several may follow each other."""
     opened: list[Window] = []
 
-    def make(home: Path, *, prepare: Callable[[Workspace], None] | None = None) -> Window:
+    def make(
+        home: Path,
+        *,
+        prepare: Callable[[Workspace], None] | None = None,
+        pages: Sequence[PageEntry] = PAGES,
+    ) -> Window:
         cache = home / "cache"
         if not cache.exists():
             shutil.copytree(checked_cache, cache)
@@ -68,7 +74,7 @@ def open_window(qtbot: QtBot, theme: Theme, checked_cache: Path) -> Iterator[Ope
             prepare(workspace)
         application = QApplication.instance()
         assert isinstance(application, QApplication)
-        app = build(application, theme, workspace)
+        app = build(application, theme, workspace, pages)
         window = Window(app, workspace, qtbot)
         opened.append(window)
         app.window.show()

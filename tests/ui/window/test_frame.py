@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QApplication,
     QComboBox,
     QDialog,
+    QLabel,
     QLineEdit,
     QPlainTextEdit,
     QTextEdit,
@@ -22,7 +23,9 @@ from PySide6.QtWidgets import (
 from lockhouse.library.starter import starter_model
 from lockhouse.ui import shortcuts
 from lockhouse.ui.chat.cards import CardButton
+from lockhouse.ui.chat.palette import Palette
 from lockhouse.ui.models.page import ModelsPage
+from lockhouse.ui.pages import PAGES, PageEntry
 from lockhouse.ui.window_state import WindowState, load_state, save_state
 from lockhouse.workspace import Workspace
 from tests.ui.window.driving import OpenWindow, Window, close
@@ -56,7 +59,7 @@ def test_every_control_has_an_object_name_and_an_accessible_name(window: Window)
     for show, name in (
         (main.show_palette, "palette"),
         (main.show_shortcuts, "shortcut_list"),
-        (main.door_wanted.emit, "open_dialog"),
+        (window.app.pages.ask_network_access, "open_dialog"),
     ):
         show()
         dialog = window.dialog(name)
@@ -65,22 +68,22 @@ def test_every_control_has_an_object_name_and_an_accessible_name(window: Window)
 
 
 def test_shortcuts_have_one_owner_each() -> None:
-    keys = [key for entry in shortcuts.SHORTCUTS for key in entry.keys]
+    keys = [key for entry in shortcuts.with_pages(PAGES) for key in entry.keys]
     assert len(keys) == len(set(keys))
 
 
 def test_a_missing_handler_is_noticed(qapp: QApplication) -> None:
     widget = QWidget()
     with pytest.raises(KeyError):
-        shortcuts.bind(widget, {"new_chat": lambda: None})
+        shortcuts.bind(widget, shortcuts.SHORTCUTS, {"new_chat": lambda: None})
 
 
 def test_shortcuts_do_what_the_list_says(window: Window) -> None:
     main = window.app.window
     actions = {action.objectName(): action for action in main.actions()}
-    actions["action_settings"].trigger()
+    actions["action_page_settings"].trigger()
     assert main.page == "settings"
-    actions["action_page_2"].trigger()
+    actions["action_page_models"].trigger()
     assert main.page == "models"
     actions["action_new_chat"].trigger()
     assert main.page == "chat"
@@ -95,6 +98,47 @@ def test_shortcuts_do_what_the_list_says(window: Window) -> None:
     assert window.app.settings.current.text_scale == 1.0
     actions["action_shortcuts"].trigger()
     window.dialog("shortcut_list").close()
+
+
+def test_a_page_is_added_by_one_entry(open_window: OpenWindow, home: Path) -> None:
+    notes = PageEntry("notes", "Notes", "pencil", "Ctrl+9", lambda _: QLabel("All notes"))
+    window = open_window(home, pages=(*PAGES, notes))
+    main = window.main
+
+    button = main.findChild(QAbstractButton, "rail_notes")
+    assert button is not None
+    assert button.accessibleName() == "Notes"
+    window.press("rail_notes")
+    assert main.page == "notes"
+    assert main.windowTitle() == "Notes – Lockhouse"
+    assert any(label.text() == "All notes" and label.isVisible() for label in _labels(main))
+
+    main.show_page("chat")
+    main.activateWindow()
+    window.until(main.isActiveWindow)
+    window.qtbot.keyClick(main, Qt.Key.Key_9, Qt.KeyboardModifier.ControlModifier)
+    assert main.page == "notes"
+
+    main.show_page("chat")
+    main.show_palette()
+    palette = window.dialog("palette")
+    assert isinstance(palette, Palette)
+    window.qtbot.keyClicks(palette.edit, "notes")
+    window.qtbot.keyClick(palette.edit, Qt.Key.Key_Return)
+    assert main.page == "notes"
+
+    main.show_shortcuts()
+    dialog = window.dialog("shortcut_list")
+    assert {"Notes", "Models"} <= {label.text() for label in _labels(dialog)}
+    dialog.close()
+
+    close(window)
+    assert open_window(home, pages=(*PAGES, notes)).main.page == "notes"
+    assert open_window(home).main.page == "chat"  # an unknown page of another version
+
+
+def _labels(root: QWidget) -> list[QLabel]:
+    return root.findChildren(QLabel)
 
 
 def test_when_it_gets_narrow_the_details_go_first_then_the_list(window: Window) -> None:

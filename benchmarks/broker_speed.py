@@ -5,7 +5,7 @@
 
 One server in a process of its own speaks the OpenAI dialect. It writes into each event when it
 wrote it, by the clock that all processes of the machine share. Contestants take turns in every
-round: the broker's whole path (socket, HTTP, events, local socket, the door's decoded event),
+round: the broker's whole path (socket, HTTP, events, local socket, the client's decoded event),
 and the same stream read with httpx2 in one process, decoded into the same values. First events
 come one by one with pauses between them, which shows the delay that is added; then as many as
 can be, which shows how many a second go through. Each event is an HTTP chunk of its own, as
@@ -42,7 +42,7 @@ from lockhouse.core.cancellation import CancelToken  # noqa: E402
 from lockhouse.core.errors import Cancelled  # noqa: E402
 from lockhouse.core.events import Text  # noqa: E402
 from lockhouse.gate.remote_requests import RemoteEvent, SendAnswerRequest  # noqa: E402
-from tests.remote.doors import Door  # noqa: E402
+from tests.remote.open_home import OpenHome  # noqa: E402
 from tests.remote.server import RemoteServer  # noqa: E402
 
 WORD = " word"
@@ -129,12 +129,12 @@ def direct(url: str) -> Contestant:
     return read
 
 
-def brokered(door: Door, url: str) -> Contestant:
+def brokered(home: OpenHome, url: str) -> Contestant:
     """The broker's whole path."""
 
     def read(body: bytes) -> Iterator[str]:
         request = SendAnswerRequest("bench", "openai", url, (), body, most_bytes=1 << 40)
-        for event in door.gate.stream(request, event_type=RemoteEvent):
+        for event in home.gate.stream(request, event_type=RemoteEvent):
             if isinstance(event, Text):
                 yield event.text
 
@@ -159,7 +159,7 @@ def order(events: int, *, begin_s: float = 0.0, pause_s: float = 0.0, gathered: 
 
 
 def delays(read: Contestant, events: int) -> list[float]:
-    """One by one, after the time that a model takes to begin: meanwhile the door keeps a record.
+    """One by one, after the time that a model takes to begin: meanwhile the client keeps a record.
 
     Pieces that were joined count for the first time in them.
     """
@@ -196,9 +196,9 @@ def memory_mib(pid: int) -> float:
 
 
 def cancelling_ms(folder: Path, rounds: int) -> dict[str, dict[str, float]]:
-    """From the wish to stop until a server that stalls sees the end, and until the door knows."""
+    """From the wish to stop until a server that stalls sees the end, and until the client knows."""
     found: dict[str, list[tuple[float, float]]] = {}
-    with RemoteServer() as server, Door(folder / "cancelling", [server.host]) as door:
+    with RemoteServer() as server, OpenHome(folder / "cancelling", [server.host]) as home:
         for fault in ("stall-before", "stall-head", "stall-middle") * rounds:
             server.stalled.clear()
             server.gone.clear()
@@ -214,7 +214,7 @@ def cancelling_ms(folder: Path, rounds: int) -> dict[str, dict[str, float]]:
                 ended: list[float] = ended,
             ) -> None:
                 with contextlib.suppress(Cancelled):
-                    for _ in door.gate.stream(request, event_type=RemoteEvent, cancel=cancel):
+                    for _ in home.gate.stream(request, event_type=RemoteEvent, cancel=cancel):
                         pass
                 ended.append(time.monotonic())
 
@@ -232,8 +232,8 @@ def cancelling_ms(folder: Path, rounds: int) -> dict[str, dict[str, float]]:
         fault: {
             "server_median": round(statistics.median(one for one, _ in times), 2),
             "server_worst": round(max(one for one, _ in times), 2),
-            "door_median": round(statistics.median(two for _, two in times), 2),
-            "door_worst": round(max(two for _, two in times), 2),
+            "client_median": round(statistics.median(two for _, two in times), 2),
+            "client_worst": round(max(two for _, two in times), 2),
         }
         for fault, times in found.items()
     }
@@ -267,14 +267,17 @@ def measure(rounds: int, events: int) -> dict[str, object]:
     host = f"127.0.0.1:{int(server.stdout.readline())}"
     url = f"http://{host}/v1/chat/completions"
     try:
-        with tempfile.TemporaryDirectory() as folder, Door(Path(folder) / "home", [host]) as door:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            OpenHome(Path(folder) / "home", [host]) as home,
+        ):
             time.sleep(1.0)
-            idle_mib = memory_mib(door.broker_pid)
-            contestants = {"direct": direct(url), "broker": brokered(door, url)}
+            idle_mib = memory_mib(home.broker_pid)
+            contestants = {"direct": direct(url), "broker": brokered(home, url)}
             began = time.perf_counter()
             first_delay(contestants["broker"])
             first_request_s = round(time.perf_counter() - began, 3)
-            asked_mib = memory_mib(door.broker_pid)
+            asked_mib = memory_mib(home.broker_pid)
             return {
                 "import_s": import_s(),
                 "first_request_s": first_request_s,
@@ -282,7 +285,7 @@ def measure(rounds: int, events: int) -> dict[str, object]:
                 "broker_after_first_request_mib": asked_mib,
                 **compared(contestants, rounds, events),
                 "cancelling_ms": cancelling_ms(Path(folder), 4 * rounds),
-                "broker_after_all_mib": memory_mib(door.broker_pid),
+                "broker_after_all_mib": memory_mib(home.broker_pid),
             }
     finally:
         server.kill()

@@ -23,7 +23,7 @@ from lockhouse.gate.costs.prices import PriceList
 from lockhouse.gate.costs.values import Limits, Price
 from lockhouse.gate.providers import Provider, Providers, RemoteModel
 from lockhouse.gate.sent_requests import Sent
-from tests.remote.doors import Door
+from tests.remote.open_home import OpenHome
 from tests.remote.server import RemoteServer
 
 
@@ -32,12 +32,12 @@ class RemoteAccess:
 
     def __init__(self, home: Path, servers: Sequence[RemoteServer | str]) -> None:
         hosts = [one if isinstance(one, str) else one.host for one in servers]
-        self.door = Door(home, [], lan_hosts=hosts)
+        self.home = OpenHome(home, [], lan_hosts=hosts)
         self.limits = Limits()
 
     def __enter__(self) -> Self:
-        self.door.__enter__()
-        self.gate, database = self.door.gate, self.door._database
+        self.home.__enter__()
+        self.gate, database = self.home.gate, self.home._database
         self.database = database
         self.providers = Providers(database)
         self.consents = Consents(database)
@@ -62,7 +62,7 @@ class RemoteAccess:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.door.__exit__(kind, error, trace)
+        self.home.__exit__(kind, error, trace)
 
     def add(self, name: str, *urls: str, zone: str = "lan", **more: object) -> Provider:
         """Make servers known."""

@@ -68,7 +68,7 @@ def test_an_answer_whose_broker_is_killed_is_paid_for(
     assert server.stalled.wait(10)
     under_way = home.gate.status().bytes_out
     assert under_way > 0, "what is on its way is told while it is"
-    for broker in Brokers(home.door.home / "run").list():
+    for broker in Brokers(home.home.home / "run").list():
         os.kill(broker.pid, signal.SIGKILL)
     end = failed([*answer])
     assert end.code == "cut_off"

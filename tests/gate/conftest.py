@@ -1,4 +1,4 @@
-"""Doors, brokers and web servers: real processes and real connections on loopback."""
+"""Programs, brokers and web servers: real processes and real connections on loopback."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ ROOT = Path(__file__).parents[2]
 _KEYRING_PROGRAMS = ("dbus-daemon", "gdbus", "gnome-keyring-daemon")
 
 
-class Door:
-    """A running door program of one home."""
+class ClientProgram:
+    """A running program of one home."""
 
     def __init__(self, home: Path, environment: dict[str, str]) -> None:
         self.home = home
         self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("door_program.py"))],
+            [sys.executable, str(Path(__file__).with_name("client_program.py"))],
             env={**environment, "LOCKHOUSE_HOME": str(home)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -44,7 +44,7 @@ class Door:
     def hear(self) -> dict[str, Any]:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        assert line, "the door has ended"
+        assert line, "the program has ended"
         heard: dict[str, Any] = json.loads(line)
         return heard
 
@@ -64,7 +64,7 @@ class Door:
         return self.hear()
 
     def broker(self) -> Broker:
-        """This door's own; it may still be starting."""
+        """This program's own; it may still be starting."""
         while True:
             for broker in Brokers(self.home / "run").list():
                 if broker.launcher_pid == self.process.pid:
@@ -121,17 +121,17 @@ def home(tmp_path: Path, web: Web) -> Path:
 
 
 @pytest.fixture
-def start(home: Path, environment: dict[str, str]) -> Iterator[Callable[..., Door]]:
-    """Start a door of the home."""
-    doors: list[Door] = []
+def start(home: Path, environment: dict[str, str]) -> Iterator[Callable[..., ClientProgram]]:
+    """Start a program of the home."""
+    programs: list[ClientProgram] = []
 
-    def begin(**variables: str) -> Door:
-        doors.append(Door(home, {**environment, **variables}))
-        return doors[-1]
+    def begin(**variables: str) -> ClientProgram:
+        programs.append(ClientProgram(home, {**environment, **variables}))
+        return programs[-1]
 
     yield begin
-    for door in doors:
-        door.close()
+    for program in programs:
+        program.close()
 
 
 @pytest.fixture

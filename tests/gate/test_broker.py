@@ -15,10 +15,10 @@ import pytest
 from lockhouse import seal
 from lockhouse.gate.network import Network
 from lockhouse.gate.running_brokers import Brokers
-from tests.gate.conftest import Door, told
+from tests.gate.conftest import ClientProgram, told
 from tests.gate.web import Web
 
-Start = Callable[..., Door]
+Start = Callable[..., ClientProgram]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -41,12 +41,12 @@ def wait_until_gone(pid: int) -> None:
 def test_bytes_go_into_the_file_that_was_handed_over(
     start: Start, web: Web, tmp_path: Path
 ) -> None:
-    door = start()
-    assert door.way == "open"
-    done = door.reach(web.url("/text?say=bytes+of+a+model"), to=str(tmp_path / "part"))
+    program = start()
+    assert program.way == "open"
+    done = program.reach(web.url("/text?say=bytes+of+a+model"), to=str(tmp_path / "part"))
     assert done["status"] == 200
     assert (tmp_path / "part").read_bytes() == b"bytes of a model"
-    told = door.ask("records")
+    told = program.ask("records")
     kinds = [(kind, host, outcome, purpose) for kind, host, outcome, *_, purpose in told["records"]]
     assert kinds == [("transfer", web.host, "200", "test"), ("allowed", web.host, "", "test")]
     assert told["records"][0][3] == told["bytes_out"] > 50
@@ -55,15 +55,15 @@ def test_bytes_go_into_the_file_that_was_handed_over(
 
 def test_nothing_about_the_user_travels_along(start: Start, web: Web, elsewhere: Web) -> None:
     proxy = elsewhere.url("")
-    door = start(HTTP_PROXY=proxy, http_proxy=proxy, ALL_PROXY=proxy, HF_TOKEN="hf_secret")
-    assert door.reach(web.url("/cookie"))["status"] == 200
-    assert door.reach(web.url("/text"))["status"] == 200
+    program = start(HTTP_PROXY=proxy, http_proxy=proxy, ALL_PROXY=proxy, HF_TOKEN="hf_secret")
+    assert program.reach(web.url("/cookie"))["status"] == 200
+    assert program.reach(web.url("/text"))["status"] == 200
     sent = {"host", "accept", "connection", "user-agent", "accept-encoding"}
     for _, headers in web.requests:
         assert set(headers) == sent
         assert headers["user-agent"] == "lockhouse"
     assert elsewhere.requests == []
-    environment = told(door.broker().pid, "environ")
+    environment = told(program.broker().pid, "environ")
     assert b"hf_secret" not in environment
     assert b"PROXY" not in environment.upper()
 
@@ -71,14 +71,14 @@ def test_nothing_about_the_user_travels_along(start: Start, web: Web, elsewhere:
 def test_a_redirect_to_a_host_that_is_not_listed_is_refused(
     start: Start, web: Web, elsewhere: Web
 ) -> None:
-    door = start()
-    assert door.reach(web.url(f"/redirect?to={web.url('/text')}"))["status"] == 200
-    refused = door.reach(web.url(f"/redirect?to={elsewhere.url('/text')}"))
+    program = start()
+    assert program.reach(web.url(f"/redirect?to={web.url('/text')}"))["status"] == 200
+    refused = program.reach(web.url(f"/redirect?to={elsewhere.url('/text')}"))
     assert refused["code"] == "host_not_allowed"
     assert refused["exit_code"] == 4
     assert elsewhere.host in refused["message"]
     assert elsewhere.requests == []
-    assert ["refused", elsewhere.host, "host_not_allowed", 0, 0, "test"] in door.ask("records")[
+    assert ["refused", elsewhere.host, "host_not_allowed", 0, 0, "test"] in program.ask("records")[
         "records"
     ]
 
@@ -110,8 +110,8 @@ def test_what_a_host_says_is_told(start: Start, web: Web, path: str, code: str) 
 def test_the_hub_library_asks_once_and_for_nothing_else(start: Start, home: Path, web: Web) -> None:
     """Left to itself it would try again for half a minute, and report what it is used for."""
     Network(home / "network.json").open([web.host], endpoint=web.url(""))
-    door = start()
-    assert door.ask("search")["code"] == "connection_lost"  # the server hangs up on it
+    program = start()
+    assert program.ask("search")["code"] == "connection_lost"  # the server hangs up on it
     assert [path.partition("?")[0] for path in web.paths()] == ["/api/models"]
     assert web.requests[0][1]["user-agent"] == "lockhouse"
     assert set(web.requests[0][1]) <= {
@@ -130,18 +130,18 @@ def test_what_the_network_does_is_told(start: Start, home: Path, web: Web) -> No
         closed = f"127.0.0.1:{taken.getsockname()[1]}"
         listed = [web.host, closed, "no-such-host.invalid:80", f"127.0.0.2:{web.port}"]
         Network(home / "network.json").open(listed)
-        door = start()
-        assert door.reach(f"http://{closed}/")["code"] == "connection_refused"
-        assert door.reach("http://no-such-host.invalid/")["code"] == "dns"
-        assert door.reach(f"http://127.0.0.2:{web.port}/")["code"] == "connection_refused"
-        assert door.reach(f"https://{web.host}/")["code"] == "tls"
+        program = start()
+        assert program.reach(f"http://{closed}/")["code"] == "connection_refused"
+        assert program.reach("http://no-such-host.invalid/")["code"] == "dns"
+        assert program.reach(f"http://127.0.0.2:{web.port}/")["code"] == "connection_refused"
+        assert program.reach(f"https://{web.host}/")["code"] == "tls"
 
 
 def test_only_local_addresses_by_whatever_name(start: Start, home: Path, web: Web) -> None:
     Network(home / "network.json").open([web.host, "203.0.113.7:80"], lan=True)
-    door = start()
-    assert door.reach(web.url("/text"))["status"] == 200
-    refused = door.reach("http://203.0.113.7/")
+    program = start()
+    assert program.reach(web.url("/text"))["status"] == 200
+    refused = program.reach("http://203.0.113.7/")
     assert refused["code"] == "host_not_allowed"
     assert "local network" in refused["message"]
 
@@ -151,57 +151,57 @@ def test_the_policys_proxy_is_the_only_way(
 ) -> None:
     network = Network(home / "network.json")
     network.open(["models.invalid:80", web.host], proxy=f"http://{elsewhere.host}")
-    door = start()
+    program = start()
     # The proxy has no such path and hangs up: that it was asked, and for what, is the point.
-    door.reach("http://models.invalid/text")
-    door.reach(web.url("/text"))
+    program.reach("http://models.invalid/text")
+    program.reach(web.url("/text"))
     assert elsewhere.paths() == ["http://models.invalid/text", web.url("/text")]
     assert web.requests == []
-    assert door.reach("http://other.invalid/text")["code"] == "host_not_allowed"
+    assert program.reach("http://other.invalid/text")["code"] == "host_not_allowed"
 
 
 # --- how it ends ---------------------------------------------------------------------------
 
 
 def test_cancelling_ends_the_connection(start: Start, web: Web) -> None:
-    door = start()
-    door.tell("reach", id="one", url=web.url("/stall"))
+    program = start()
+    program.tell("reach", id="one", url=web.url("/stall"))
     while not web.requests:
         threading.Event().wait(0.01)
-    door.tell("cancel", id="one")
-    assert door.hear_end()["cancelled"]
+    program.tell("cancel", id="one")
+    assert program.hear_end()["cancelled"]
     assert web.gone.wait(10)
-    assert door.reach(web.url("/text"))["status"] == 200  # the broker goes on
-    assert door.ask("records")["records"][2][2] == "cancelled"
+    assert program.reach(web.url("/text"))["status"] == 200  # the broker goes on
+    assert program.ask("records")["records"][2][2] == "cancelled"
 
 
 def test_sealing_ends_a_transfer_at_once_and_for_good(
     start: Start, web: Web, home: Path, lockhouse: Run, tmp_path: Path
 ) -> None:
-    door = start()
-    broker = door.broker()
-    door.tell("reach", id="one", url=web.url("/drip"), to=str(tmp_path / "part"))
-    assert door.hear()["event"] == "progress"
+    program = start()
+    broker = program.broker()
+    program.tell("reach", id="one", url=web.url("/drip"), to=str(tmp_path / "part"))
+    assert program.hear()["event"] == "progress"
     sealed = lockhouse("seal")
     assert sealed.returncode == 0, sealed.stderr
     assert "one running program" in sealed.stderr
     assert is_gone(broker.pid)
-    told = door.hear_end()
+    told = program.hear_end()
     assert (told["code"], told["exit_code"]) == ("cut_off", 4)
     assert web.gone.wait(10)
-    records = door.ask("records")["records"]
+    records = program.ask("records")["records"]
     (cut,) = (record for record in records if record[0] == "transfer")
     assert cut[1:3] == [web.host, "cut_off"]
     assert cut[3] > 0, "what had left when it was cut off is not told as nothing"
     assert (tmp_path / "part").stat().st_size > 0  # what came is kept
-    assert door.ask("status")["way"] == "sealed_meanwhile"
-    assert door.reach(web.url("/text"))["code"] == "sealed"
+    assert program.ask("status")["way"] == "sealed_meanwhile"
+    assert program.reach(web.url("/text"))["code"] == "sealed"
     # Opened again, this program still has no way out: it must be started anew.
     assert lockhouse("unseal", "--host", web.host).returncode == 0
-    assert door.ask("status")["way"] == "broker_gone"
-    assert door.reach(web.url("/text"))["code"] == "sealed"
+    assert program.ask("status")["way"] == "broker_gone"
+    assert program.reach(web.url("/text"))["code"] == "sealed"
     assert start().reach(web.url("/text"))["status"] == 200
-    kinds = [record[0] for record in door.ask("records")["records"]]
+    kinds = [record[0] for record in program.ask("records")["records"]]
     assert {"sealed", "unsealed", "refused", "allowed"} <= set(kinds)
 
 
@@ -221,27 +221,27 @@ def test_a_window_seals_itself_and_all_others(start: Start, web: Web) -> None:
 
 
 def test_a_broker_that_is_killed_is_told_and_harmless(start: Start, web: Web) -> None:
-    door = start()
-    door.tell("reach", id="one", url=web.url("/drip"))
-    assert door.hear()["event"] == "progress"
-    os.kill(door.broker().pid, signal.SIGKILL)
-    told = door.hear_end()
+    program = start()
+    program.tell("reach", id="one", url=web.url("/drip"))
+    assert program.hear()["event"] == "progress"
+    os.kill(program.broker().pid, signal.SIGKILL)
+    told = program.hear_end()
     assert told["code"] == "cut_off"
     assert "broker has ended" in told["message"]
     assert "may have left" in told["message"]
-    assert door.ask("status")["way"] == "broker_gone"
-    assert Brokers(door.home / "run").list() == []
+    assert program.ask("status")["way"] == "broker_gone"
+    assert Brokers(program.home / "run").list() == []
 
 
 def test_a_door_that_is_killed_takes_its_broker_along(start: Start, web: Web) -> None:
-    door = start()
-    broker = door.broker()
-    door.tell("reach", id="one", url=web.url("/drip"))
-    assert door.hear()["event"] == "progress"
-    door.process.kill()
+    program = start()
+    broker = program.broker()
+    program.tell("reach", id="one", url=web.url("/drip"))
+    assert program.hear()["event"] == "progress"
+    program.process.kill()
     wait_until_gone(broker.pid)
     assert web.gone.wait(10)
-    assert Brokers(door.home / "run").list() == []
+    assert Brokers(program.home / "run").list() == []
 
 
 def test_two_doors_have_two_brokers(start: Start, web: Web) -> None:
@@ -257,13 +257,13 @@ def test_a_list_that_became_shorter_holds_at_once(
 ) -> None:
     network = Network(home / "network.json")
     network.open([web.host, elsewhere.host])
-    door = start()
-    assert door.reach(elsewhere.url("/text"))["status"] == 200
+    program = start()
+    assert program.reach(elsewhere.url("/text"))["status"] == 200
     network.open([web.host])
-    assert door.reach(elsewhere.url("/text"))["code"] == "host_not_allowed"
-    assert door.reach(web.url("/text"))["status"] == 200
+    assert program.reach(elsewhere.url("/text"))["code"] == "host_not_allowed"
+    assert program.reach(web.url("/text"))["status"] == 200
     network.path.write_text(network.path.read_text().replace('"open"', '"sealed"'))
-    assert door.reach(web.url("/text"))["code"] == "sealed"  # whoever wrote it, broker or not
+    assert program.reach(web.url("/text"))["code"] == "sealed"  # whoever wrote it, broker or not
 
 
 def test_a_host_that_is_added_works_at_once_or_says_why_not(
@@ -271,11 +271,11 @@ def test_a_host_that_is_added_works_at_once_or_says_why_not(
 ) -> None:
     network = Network(home / "network.json")
     beside = f"127.0.0.2:{web.port}"  # another address, a port that the broker may use
-    door = start()
-    assert door.reach(f"http://{beside}/")["code"] == "host_not_allowed"
+    program = start()
+    assert program.reach(f"http://{beside}/")["code"] == "host_not_allowed"
     network.open([web.host], lan_hosts=[beside, elsewhere.host])
-    assert door.reach(f"http://{beside}/")["code"] == "connection_refused"  # nobody is there
-    refused = door.reach(elsewhere.url("/text"))
+    assert program.reach(f"http://{beside}/")["code"] == "connection_refused"  # nobody is there
+    refused = program.reach(elsewhere.url("/text"))
     if seal.landlock_version() >= seal.LANDLOCK_WITH_PORTS:
         assert refused["code"] == "start_anew"
         assert "start it again" in refused["hint"]
@@ -286,14 +286,14 @@ def test_a_host_that_is_added_works_at_once_or_says_why_not(
 def test_the_broker_believes_the_file_of_the_home_only(
     start: Start, home: Path, web: Web, elsewhere: Web, tmp_path: Path
 ) -> None:
-    """A door that was taken over might hand over a file of its own making."""
-    door = start()
+    """A program that was taken over might hand over a file of its own making."""
+    program = start()
     Network(tmp_path / "forged.json").open([web.host, elsewhere.host, f"127.0.0.2:{web.port}"])
-    door.tell("believe", path=str(tmp_path / "forged.json"))
-    assert door.hear()["done"]
-    refused = door.reach(f"http://127.0.0.2:{web.port}/")
+    program.tell("believe", path=str(tmp_path / "forged.json"))
+    assert program.hear()["done"]
+    refused = program.reach(f"http://127.0.0.2:{web.port}/")
     assert (refused["code"], refused["exit_code"]) == ("sealed", 4)
-    assert ["refused", "", "sealed", 0, 0, "test"] in door.ask("records")["records"]
+    assert ["refused", "", "sealed", 0, 0, "test"] in program.ask("records")["records"]
 
 
 # --- sealed ---------------------------------------------------------------------------------
@@ -303,16 +303,16 @@ def test_a_program_that_started_sealed_stays_sealed(
     start: Start, home: Path, web: Web, lockhouse: Run
 ) -> None:
     Network(home / "network.json").seal()
-    door = start()
-    assert door.way == "sealed"
-    refused = door.reach(web.url("/text"))
+    program = start()
+    assert program.way == "sealed"
+    refused = program.reach(web.url("/text"))
     assert (refused["code"], refused["exit_code"]) == ("sealed", 4)
     assert "lockhouse unseal" in refused["hint"]
     assert not (home / "run" / "brokers").exists()
     assert lockhouse("unseal", "--host", web.host).returncode == 0
-    assert door.ask("status")["way"] == "start_anew"
-    assert "start it again" in door.reach(web.url("/text"))["hint"]
-    assert door.ask("records")["records"][0][:3] == ["refused", "", "sealed"]
+    assert program.ask("status")["way"] == "start_anew"
+    assert "start it again" in program.reach(web.url("/text"))["hint"]
+    assert program.ask("records")["records"][0][:3] == ["refused", "", "sealed"]
     assert web.requests == []
 
 
@@ -376,12 +376,12 @@ def test_code_planted_in_the_broker_reaches_no_other_host_and_no_file(
 ) -> None:
     (tmp_path / "plant").mkdir()
     (tmp_path / "plant" / "sitecustomize.py").write_text(PLANT)
-    door = start(
+    program = start(
         PYTHONPATH=os.pathsep.join((str(tmp_path / "plant"), os.environ["PYTHONPATH"], ".")),
         PYTHON_PLANT_PORT=str(elsewhere.port),
         PYTHON_PLANT_DATABASE=str(home / "lockhouse.db"),
     )
-    assert door.reach(web.url("/text"))["status"] == 200
+    assert program.reach(web.url("/text"))["status"] == 200
     log = home / "logs" / "broker.log"
     told = [line.split(" ", 2) for line in log.read_text().splitlines() if "PLANT" in line]
     outcomes = {words[1]: words[2] for words in told if len(words) == 3}

@@ -13,7 +13,7 @@ from lockhouse import seal
 from lockhouse.gate.network import Network
 from lockhouse.gate.records import RecordFilter, Records
 from lockhouse.storage.database import Database
-from tests.gate.conftest import Door
+from tests.gate.conftest import ClientProgram
 from tests.gate.web import Web
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -133,14 +133,16 @@ def test_the_proof_holds_while_a_broker_is_there(
 ) -> None:
     with Web() as web:
         assert lockhouse("unseal", "--host", web.host).returncode == 0
-        door = Door(home, environment)
+        program = ClientProgram(home, environment)
         try:
-            assert door.reach(web.url("/text"))["status"] == 200
+            assert program.reach(web.url("/text"))["status"] == 200
             told = json.loads(lockhouse("status", "--prove", "--json").stdout)
-            assert [one["program_pid"] for one in told["network"]["brokers"]] == [door.process.pid]
-            assert all(stopped for _, stopped, _ in door.ask("self-test")["probes"])
+            assert [one["program_pid"] for one in told["network"]["brokers"]] == [
+                program.process.pid
+            ]
+            assert all(stopped for _, stopped, _ in program.ask("self-test")["probes"])
         finally:
-            door.close()
+            program.close()
     assert told["proof"]["holds"] is True, told["proof"]
     assert told["proof"]["missing"] == []
     rows = told["proof"]["rows"]

@@ -21,11 +21,11 @@ import pytest
 from lockhouse.gate import keyring_access as access
 from lockhouse.gate.providers import Provider, Providers
 from lockhouse.storage.database import Database
-from tests.gate.conftest import ROOT, Door, told
+from tests.gate.conftest import ROOT, ClientProgram, told
 from tests.remote.server import RemoteServer
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-Start = Callable[..., Door]
+Start = Callable[..., ClientProgram]
 _UNTRUSTED = "tests.gate.keyring_backends.PlainText"
 
 
@@ -274,18 +274,18 @@ def test_for_a_session_a_key_is_bound_to_its_hosts_too(
     sealed.tell("set-key", provider="office", key=key)
     assert sealed.hear() == {"code": "no_keyring"}  # and no broker that could keep it
     assert lockhouse("unseal", "--for", "office").returncode == 0
-    door = start()
-    door.tell("set-key", provider="office", key=key)
-    assert door.hear() == {"state": "session"}
-    door.tell("try-key", provider="office")
-    assert door.hear() == {"models": len(server.models), "state": "session"}
+    program = start()
+    program.tell("set-key", provider="office", key=key)
+    assert program.hear() == {"state": "session"}
+    program.tell("try-key", provider="office")
+    assert program.hear() == {"models": len(server.models), "state": "session"}
     other = start()
     other.tell("try-key", provider="office")
     assert other.hear() == {"code": "no_key", "state": "no_keyring"}  # another program has none
     with RemoteServer("openai") as elsewhere:
         change_provider(home, elsewhere.port)
-        door.tell("try-key", provider="office")
-        assert door.hear() == {"code": "no_key", "state": "no_keyring"}
+        program.tell("try-key", provider="office")
+        assert program.hear() == {"code": "no_key", "state": "no_keyring"}
         assert elsewhere.requests == []
     assert all(key.encode() not in path.read_bytes() for path in home.rglob("*") if path.is_file())
 
@@ -306,15 +306,15 @@ def test_a_key_is_nowhere_on_the_disk_and_in_no_sealed_process(
     assert lockhouse("unseal", "--for", "office", **keyring).returncode == 0
     asked = lockhouse("ask", "Hello.", "--max-tokens", "2", LOCKHOUSE_ENGINE_IDLE_S="300")
     assert asked.returncode == 0, asked.stderr
-    door = start(**keyring)
+    program = start(**keyring)
     try:
-        door.tell("try-key", provider="office")
-        assert door.hear() == {"models": len(server.models), "state": "set"}
+        program.tell("try-key", provider="office")
+        assert program.hear() == {"models": len(server.models), "state": "set"}
         assert server.requests[-1].header("authorization") == f"Bearer {key}"
         (engine,) = json.loads(lockhouse("engines", "list", "--json").stdout)
-        for pid in (door.process.pid, engine["pid"]):
+        for pid in (program.process.pid, engine["pid"]):
             assert copies(pid, key) == 0
-        for pid in (door.process.pid, engine["pid"], door.broker().pid):
+        for pid in (program.process.pid, engine["pid"], program.broker().pid):
             for file in ("environ", "cmdline"):
                 assert key.encode() not in told(pid, file)
     finally:

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lockhouse.gate.network import Network
-from tests.gate.conftest import Door, told
+from tests.gate.conftest import ClientProgram, told
 from tests.gate.web import Web
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-Start = Callable[..., Door]
+Start = Callable[..., ClientProgram]
 
 KEY = "hf_the_right_one"
 
@@ -30,17 +30,17 @@ def test_a_key_is_kept_used_by_the_broker_and_removed(
     assert json.loads(listed.stdout)[0]["set"] is True
     assert KEY not in kept.stdout + kept.stderr + listed.stdout + listed.stderr
 
-    door = start(**keyring)
-    assert door.ask("card") == {"card": "# The card"}
-    broker = Path(f"/proc/{door.broker().pid}")
-    for process in (broker, Path(f"/proc/{door.process.pid}")):
+    program = start(**keyring)
+    assert program.ask("card") == {"card": "# The card"}
+    broker = Path(f"/proc/{program.broker().pid}")
+    for process in (broker, Path(f"/proc/{program.process.pid}")):
         assert KEY.encode() not in told(process.name, "environ")
         assert KEY.encode() not in told(process.name, "cmdline")
     for path in home.rglob("*"):
         assert not path.is_file() or KEY.encode() not in path.read_bytes(), path
 
     assert lockhouse("keys", "remove", "huggingface", **keyring).returncode == 0
-    assert door.ask("card")["code"] == "gated"  # at once, for the running broker too
+    assert program.ask("card")["code"] == "gated"  # at once, for the running broker too
     assert lockhouse("keys", "remove", "huggingface", **keyring).returncode == 3
 
 
@@ -55,9 +55,9 @@ def test_a_locked_keyring_is_told_and_stands_in_no_other_way(
     listed = lockhouse("keys", "list", **keyring)
     assert listed.returncode == 0
     assert "keyring is locked" in listed.stdout
-    door = start(**keyring)
-    assert door.reach(web.url("/text"))["status"] == 200
-    refused = door.ask("card")
+    program = start(**keyring)
+    assert program.reach(web.url("/text"))["status"] == 200
+    refused = program.ask("card")
     assert refused["code"] == "gated"
     assert "Unlock" in refused["hint"]
 
@@ -98,11 +98,11 @@ def test_a_bus_without_a_keyring_keeps_nothing(bus: dict[str, str], lockhouse: R
 
 def test_without_a_keyring_a_key_holds_for_the_session(start: Start, home: Path, web: Web) -> None:
     Network(home / "network.json").open([web.host], endpoint=web.url(""))
-    door = start()
-    assert door.ask("card")["code"] == "gated"
-    door.tell("use-key", key=KEY)
-    assert door.hear()["done"]
-    assert door.ask("card") == {"card": "# The card"}
+    program = start()
+    assert program.ask("card")["code"] == "gated"
+    program.tell("use-key", key=KEY)
+    assert program.hear()["done"]
+    assert program.ask("card") == {"card": "# The card"}
     assert start().ask("card")["code"] == "gated"  # another program has none
     for path in home.rglob("*"):
         assert not path.is_file() or KEY.encode() not in path.read_bytes(), path

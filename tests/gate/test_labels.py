@@ -27,7 +27,7 @@ from lockhouse.gate.remote_requests import (
     SendAnswerRequest,
 )
 from lockhouse.storage.database import Database
-from tests.remote.doors import Door
+from tests.remote.open_home import OpenHome
 from tests.remote.server import RemoteServer
 
 MODES: tuple[Mode, ...] = ("sealed", "open")
@@ -146,12 +146,12 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("labels")
     with ExitStack() as stack:
         server = stack.enter_context(RemoteServer())
-        door = stack.enter_context(Door(folder / "open", [server.host, CLOUD], [LAN]))
+        home = stack.enter_context(OpenHome(folder / "open", [server.host, CLOUD], [LAN]))
         database = Database(folder / "sealed.db", backups=folder / "backups")
         stack.callback(database.close)
         sealed = GateClient(Network(folder / "network.json"), database, None)
-        yield Scene(door.gate, sealed, server, Records(door.gate._database), Records(database))
-        assert "Traceback" not in door.log()
+        yield Scene(home.gate, sealed, server, Records(home.gate._database), Records(database))
+        assert "Traceback" not in home.log()
 
 
 def ask(gate: GateClient, url: str, label: Label) -> str:

@@ -16,7 +16,7 @@ from lockhouse import seal
 from lockhouse.gate.network import Network
 from lockhouse.gate.proof import Attempt, Proof, prove, report, summary
 from lockhouse.gate.protocol import LimitsProved, ProveLimits
-from tests.remote.doors import Door
+from tests.remote.open_home import OpenHome
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 STOPPED = Attempt(
@@ -65,10 +65,10 @@ def test_a_loaded_engine_is_tried_itself(home: Path, lockhouse: Run) -> None:
 
 
 def test_a_broker_that_may_not_be_asked_is_told(tmp_path: Path) -> None:
-    with Door(tmp_path / "home", ["127.0.0.1:9"]) as door:
-        assert prove(door.gate).notes == ()
+    with OpenHome(tmp_path / "home", ["127.0.0.1:9"]) as home:
+        assert prove(home.gate).notes == ()
         (tmp_path / "home" / "network.json").unlink()  # which is sealed, and ends nobody
-        (note,) = prove(door.gate).notes
+        (note,) = prove(home.gate).notes
     assert note.startswith("There is a broker, which refuses")
 
 
@@ -78,11 +78,11 @@ def test_the_broker_reads_no_drive(tmp_path: Path) -> None:
     """Many systems mount what is plugged in beneath /run."""
     with (
         TemporaryDirectory(dir="/run") as drive,
-        Door(tmp_path / "home", ["127.0.0.1:9"]) as door,
+        OpenHome(tmp_path / "home", ["127.0.0.1:9"]) as home,
     ):
         file = Path(drive) / "letter.txt"
         file.touch()
-        proved = door.gate.ask(ProveLimits(str(file)), reply_type=LimitsProved)
+        proved = home.gate.ask(ProveLimits(str(file)), reply_type=LimitsProved)
     tried = {row.attempt: row.stopped for row in proved.rows}
     assert tried["Reading your files"]
     assert tried["Writing a file"]

@@ -1,4 +1,4 @@
-"""A door that does what it is told, a line at a time: started and sealed as the launcher does it.
+"""A program that carries out orders, one a line; started and sealed as the launcher does it.
 
 Standard input has one JSON object a line, standard output one for each that is done.
 """

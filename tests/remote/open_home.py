@@ -1,4 +1,4 @@
-"""A door with a broker of its own: a real process, started as the launcher starts it."""
+"""An open home with a broker of its own: a real process, started as the launcher starts it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lockhouse.storage.database import Database
 ROOT = Path(__file__).parents[2]
 
 
-class Door:
+class OpenHome:
     """A home that is open for ``hosts``. A context manager; the program itself stays unsealed."""
 
     def __init__(self, home: Path, hosts: Sequence[str], lan_hosts: Sequence[str] = ()) -> None:

@@ -21,38 +21,38 @@ RECORD = wire.Record("2026-11-22T10:00:00+00:00", "allowed", "a:443")
 
 @pytest.fixture
 def pair() -> Iterator[Pair]:
-    """The door's end and the broker's."""
+    """The client's end and the broker's."""
     ours, theirs = socket.socketpair()
-    with Connection(ours.detach()) as door, Connection(theirs.detach()) as broker:
-        yield door, broker
+    with Connection(ours.detach()) as client, Connection(theirs.detach()) as broker:
+        yield client, broker
 
 
-def frames(door: Connection) -> list[tuple[bytes, list[object]]]:
+def frames(client: Connection) -> list[tuple[bytes, list[object]]]:
     """All that have come by now."""
     found = []
     decoder = msgspec.json.Decoder()
-    while door.poll(0):
-        frame = door.recv_bytes()
+    while client.poll(0):
+        frame = client.recv_bytes()
         found.append((frame[:1], decoder.decode_lines(frame[1:])))
     return found
 
 
 def test_the_first_goes_at_once_and_the_rest_before_the_next_wait(pair: Pair) -> None:
-    door, broker = pair
+    client, broker = pair
     outlet = EventWriter(broker)
     for _ in range(2):
         outlet.event(Text("a"))
-        assert frames(door) == [(wire.EVENT, [{"type": "text", "text": "a"}])]
+        assert frames(client) == [(wire.EVENT, [{"type": "text", "text": "a"}])]
         for event in (Text("b"), Text("c"), Reasoning("d"), Reasoning("e"), Text("f")):
             outlet.event(event)
         outlet.about_to_wait()
-        sent = [line for _, lines in frames(door) for line in lines]
+        sent = [line for _, lines in frames(client) for line in lines]
         text = "".join(str(line["text"]) for line in sent if isinstance(line, dict))
         assert text == "bcdef"
 
 
 def test_nothing_overtakes(pair: Pair) -> None:
-    door, broker = pair
+    client, broker = pair
     outlet = EventWriter(broker)
     outlet.event(Text("a"))
     outlet.event(Notice("waiting", "b"))
@@ -60,24 +60,24 @@ def test_nothing_overtakes(pair: Pair) -> None:
     outlet.event(Text("c"))
     outlet.event(Text("d"))
     outlet.reply(wire.Done())
-    kinds = [kind for kind, _ in frames(door)]
+    kinds = [kind for kind, _ in frames(client)]
     assert kinds.index(wire.ATTEMPT) >= 2
     assert kinds[kinds.index(wire.ATTEMPT) + 1] == wire.EVENT
     assert kinds[-1] == wire.REPLY
 
 
 def test_where_no_wait_comes_what_is_pending_goes_all_the_same(pair: Pair) -> None:
-    door, broker = pair
+    client, broker = pair
     outlet = EventWriter(broker)
     outlet.event(Text("first"))
-    assert len(frames(door)) == 1
-    while not door.poll(0):  # until it goes by itself
+    assert len(frames(client)) == 1
+    while not client.poll(0):  # until it goes by itself
         outlet.event(Text("more"))
 
 
 def test_a_door_that_is_gone_is_no_error_here(pair: Pair) -> None:
-    door, broker = pair
-    door.close()
+    client, broker = pair
+    client.close()
     outlet = EventWriter(broker)
     for _ in range(10):
         outlet.event(Text("a" * 100_000))
@@ -86,9 +86,9 @@ def test_a_door_that_is_gone_is_no_error_here(pair: Pair) -> None:
 
 
 def test_the_wish_is_passed_on_once(pair: Pair) -> None:
-    door, broker = pair
+    client, broker = pair
     cancel = CancelToken()
-    with taking_back(door, cancel):
+    with taking_back(client, cancel):
         cancel.answer_now()
         assert not broker.poll(0)
         cancel.cancel()
@@ -98,20 +98,20 @@ def test_the_wish_is_passed_on_once(pair: Pair) -> None:
 
 
 def test_a_wish_from_before_counts(pair: Pair) -> None:
-    door, broker = pair
+    client, broker = pair
     cancel = CancelToken()
     cancel.cancel()
-    with taking_back(door, cancel):
+    with taking_back(client, cancel):
         assert broker.recv_bytes() == b"-"
 
 
 def test_a_broker_that_does_not_obey_is_left_behind(pair: Pair) -> None:
-    door, broker = pair
+    client, broker = pair
     cancel = CancelToken()
-    with taking_back(door, cancel):
+    with taking_back(client, cancel):
         cancel.cancel()
         with pytest.raises(EOFError):
-            door.recv_bytes()
+            client.recv_bytes()
     assert broker.recv_bytes() == b"-"
     with pytest.raises(EOFError):
         broker.recv_bytes()

@@ -28,7 +28,7 @@ from lockhouse.gate.remote_requests import (
     RemoteEvent,
     SendAnswerRequest,
 )
-from tests.remote.doors import Door
+from tests.remote.open_home import OpenHome
 from tests.remote.replies import Call, Fault, Reply
 from tests.remote.server import RemoteServer
 
@@ -39,12 +39,12 @@ DIALECTS: tuple[DialectName, ...] = ("openai", "anthropic", "gemini")
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One door and broker with a server for each dialect, and one that nobody may be sent to."""
+    """An open home with a server for each dialect, and one that nobody may be sent to."""
 
     gate: GateClient
     servers: dict[DialectName, RemoteServer]
     elsewhere: RemoteServer
-    door: Door
+    home: OpenHome
 
     def provider(self, name: DialectName) -> Provider:
         return Provider(name, name.title(), name, "cloud", (self.servers[name].endpoint,))
@@ -75,12 +75,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         servers = {name: stack.enter_context(RemoteServer(name, KEY)) for name in DIALECTS}
         elsewhere = stack.enter_context(RemoteServer())
         hosts = [server.host for server in servers.values()]
-        door = stack.enter_context(Door(tmp_path_factory.mktemp("door") / "home", hosts))
+        home = stack.enter_context(OpenHome(tmp_path_factory.mktemp("answers") / "home", hosts))
         for name, server in servers.items():
-            door.gate.use_key(name, KEY, [server.host])
-        yield Scene(door.gate, servers, elsewhere, door)
-        assert "Traceback" not in door.log()
-        assert KEY not in door.log()
+            home.gate.use_key(name, KEY, [server.host])
+        yield Scene(home.gate, servers, elsewhere, home)
+        assert "Traceback" not in home.log()
+        assert KEY not in home.log()
 
 
 @pytest.fixture
@@ -399,8 +399,8 @@ def test_a_server_of_ones_own_network_is_near_however_it_was_opened(tmp_path: Pa
     """Here as a host of the internet, which any name could lead to."""
     host = "203.0.113.7:443"
     request = ListModels("office", "openai", f"https://{host}/v1", timeout_s=1.0)
-    with Door(tmp_path / "home", [host]) as door, pytest.raises(RemoteFailure) as caught:
-        door.gate.ask(request, reply_type=ListedModels, near=(host,))
+    with OpenHome(tmp_path / "home", [host]) as home, pytest.raises(RemoteFailure) as caught:
+        home.gate.ask(request, reply_type=ListedModels, near=(host,))
     assert caught.value.code == "host_not_allowed"
     assert "local network" in caught.value.message
 

@@ -292,7 +292,7 @@ def list_models(
     if request.key and not key:
         raise _no_key(who, host, context)
     headers = [("accept", "application/json")]
-    headers += spoken.headers_of_lists()
+    headers += spoken.list_headers
     if key:
         headers.append(spoken.key_header(key))
     context.limit(
@@ -302,7 +302,7 @@ def list_models(
         connect_s=request.timeout_s,
     )
     began = time.monotonic()
-    url = request.endpoint.rstrip("/") + spoken.models_path()
+    url = request.endpoint.rstrip("/") + spoken.models_path
     yield from ()
     try:
         response = context.client.get(url, headers=headers, follow_redirects=False)

@@ -9,6 +9,7 @@ import msgspec
 from lockhouse.core.json_decoding import decoded
 from lockhouse.core.messages import Turn
 from lockhouse.core.request import AnswerRequest
+from lockhouse.gate.dialects import Dialect
 from lockhouse.gate.dialects.anthropic_stream import Reader
 from lockhouse.gate.dialects.bodies import (
     Fields,
@@ -21,7 +22,7 @@ from lockhouse.gate.dialects.bodies import (
     system_text,
     written,
 )
-from lockhouse.gate.dialects.provider_errors import UNREADABLE, Recipient, no_list
+from lockhouse.gate.dialects.provider_errors import UNREADABLE, no_list
 from lockhouse.gate.providers import Provider
 from lockhouse.gate.remote_requests import ListedModel
 
@@ -30,13 +31,21 @@ _LEAST_THINKING = 1024  # tokens
 _WARMEST = 1.0
 
 
-class Anthropic:
-    """The dialect: see :class:`lockhouse.gate.dialects.Dialect`."""
+class Anthropic(Dialect):
+    """See :class:`lockhouse.gate.dialects.Dialect`."""
+
+    models_path = "/models?limit=1000"
+    list_headers = (("anthropic-version", _VERSION),)
+    request_headers = (
+        ("accept", "text/event-stream"),
+        ("anthropic-version", _VERSION),
+        ("content-type", "application/json"),
+    )
+    reader = Reader
 
     def body(
         self, provider: Provider, model: str, request: AnswerRequest, *, max_tokens: int
     ) -> bytes:
-        """The exact body of a request. Raises InvalidInput for what cannot be said in it."""
         refuse_grammar(request, provider.title or provider.name)
         fields: Fields = {"model": model, "max_tokens": max_tokens}
         if system := system_text(request.turns):
@@ -55,31 +64,12 @@ class Anthropic:
         return written(provider, fields)
 
     def path(self, model: str) -> str:
-        """Behind the base address; the model stands in the body."""
         return "/messages"
 
-    def headers(self, provider: Provider) -> tuple[tuple[str, str], ...]:
-        """The same for everyone."""
-        return (
-            ("accept", "text/event-stream"),
-            ("anthropic-version", _VERSION),
-            ("content-type", "application/json"),
-        )
-
     def key_header(self, key: str) -> tuple[str, str]:
-        """The header that carries the key."""
         return ("x-api-key", key)
 
-    def models_path(self) -> str:
-        """Where the list of models is, behind the base address."""
-        return "/models?limit=1000"
-
-    def headers_of_lists(self) -> tuple[tuple[str, str], ...]:
-        """What the request for that list needs beside the key."""
-        return (("anthropic-version", _VERSION),)
-
     def listed(self, data: bytes) -> tuple[ListedModel, ...]:
-        """Read a list of models. Raises RemoteFailure for what is none."""
         try:
             found = decoded(data, _List)
         except UNREADABLE as error:
@@ -95,10 +85,6 @@ class Anthropic:
             for model in found.data
             if model.lifecycle != "retired"
         )
-
-    def reader(self, who: Recipient) -> Reader:
-        """For one answer."""
-        return Reader(who)
 
 
 def _messages(request: AnswerRequest) -> list[Fields]:

@@ -7,20 +7,9 @@ from typing import Any
 import msgspec
 
 from lockhouse.core.events import Reasoning, Text, Usage
-from lockhouse.core.messages import ToolCall
-from lockhouse.gate.dialects.counts import Told, count
-from lockhouse.gate.dialects.provider_errors import (
-    UNREADABLE,
-    Recipient,
-    bad_stream,
-    content_refused,
-    cut_short,
-    refusal,
-    said_by,
-)
-from lockhouse.gate.remote_requests import Answered, RemoteEvent
-
-_LENGTH = ("max_tokens", "model_context_window_exceeded")
+from lockhouse.gate.dialects.provider_errors import Recipient, content_refused
+from lockhouse.gate.dialects.stream_reader import PartialCall, StreamReader, Told, count
+from lockhouse.gate.remote_requests import RemoteEvent
 
 
 class _Details(msgspec.Struct):
@@ -70,43 +59,32 @@ class _Event(msgspec.Struct):
     error: dict[str, Any] | None = None
 
 
-_DECODER = msgspec.json.Decoder(_Event)
-
-
-class Reader:
+class Reader(StreamReader):
     """Reads one answer."""
 
-    def __init__(self, who: Recipient) -> None:
-        self._who = who
-        self._id = ""
-        self._model = ""
-        self._stop = ""
-        self._open: dict[int, tuple[_Block, list[str]]] = {}  # calls that are still written
-        self._input = self._written = self._read = self._output = self._thought = 0
-        self._counted = False
-        self._came = False
-        self.is_done = False
+    decoder = msgspec.json.Decoder(_Event)
+    stopped_by_length = ("max_tokens", "model_context_window_exceeded")
+    stopped_for_tools = ("tool_use",)
 
-    def feed(self, event: str, data: bytes) -> list[RemoteEvent]:
-        """What one event means. Raises RemoteFailure for an error inside the stream."""
-        try:
-            found = _DECODER.decode(data)
-        except UNREADABLE as error:
-            raise bad_stream(self._who, f"a piece of it cannot be read ({error})") from error
-        if found.error is not None:
-            raise refusal(self._who, 0, {}, said_by({"error": found.error}))
-        self._came = True
+    def __init__(self, who: Recipient) -> None:
+        super().__init__(who)
+        self._open: dict[int, PartialCall] = {}  # by the index of their block
+        self._input = self._cached = self._output = self._thinking = 0
+
+    def read(self, found: _Event) -> list[RemoteEvent]:
+        """What an event means."""
         if found.type == "content_block_delta" and found.delta is not None:
             return self._delta(found.index, found.delta)
         if found.type == "content_block_start" and found.content_block is not None:
             return self._begin(found.index, found.content_block)
         if found.type == "content_block_stop":
-            return self._end_of_block(found.index)
+            call = self._open.pop(found.index, None)
+            return [] if call is None else [call.whole(found.index)]
         if found.type == "message_start" and found.message is not None:
-            self._id, self._model = found.message.id or "", found.message.model or ""
+            self.response_id, self.model = found.message.id or "", found.message.model or ""
             return self._count(found.message.usage)
         if found.type == "message_delta":
-            self._stop = (found.delta.stop_reason if found.delta else None) or self._stop
+            self.finish = (found.delta.stop_reason if found.delta else None) or self.finish
             return self._count(found.usage)
         self.is_done = self.is_done or found.type == "message_stop"
         return []
@@ -117,58 +95,35 @@ class Reader:
         if delta.thinking:
             return [Reasoning(delta.thinking)]
         if delta.partial_json and index in self._open:
-            self._open[index][1].append(delta.partial_json)
+            self._open[index].pieces.append(delta.partial_json)
         return []
 
     def _begin(self, index: int, block: _Block) -> list[RemoteEvent]:
         if block.type == "tool_use":
-            self._open[index] = (block, [])
+            self._open[index] = PartialCall(block.id or "", block.name or "", block.input)
         if block.text:
             return [Text(block.text)]
         return [Reasoning(block.thinking)] if block.thinking else []
 
-    def _end_of_block(self, index: int) -> list[RemoteEvent]:
-        block, pieces = self._open.pop(index, (None, []))
-        if block is None:
-            return []
-        whole = msgspec.json.encode(block.input or {}).decode()
-        return [ToolCall(block.id or f"call_{index}", block.name or "", "".join(pieces) or whole)]
-
     def _count(self, usage: _Usage | None) -> list[RemoteEvent]:
+        """With one meaning: what was cached, read or written, belongs to the prompt."""
         if usage is None:
             return []
-        self._counted = True
         self._input = _newer(usage.input_tokens, self._input)
-        self._written = _newer(usage.cache_creation_input_tokens, self._written)
-        self._read = _newer(usage.cache_read_input_tokens, self._read)
+        self.cache_write_tokens = _newer(usage.cache_creation_input_tokens, self.cache_write_tokens)
+        self._cached = _newer(usage.cache_read_input_tokens, self._cached)
         self._output = _newer(usage.output_tokens, self._output)
         if usage.output_tokens_details is not None:
-            self._thought = _newer(usage.output_tokens_details.thinking_tokens, self._thought)
-        return [self._usage()]
+            self._thinking = _newer(usage.output_tokens_details.thinking_tokens, self._thinking)
+        prompt = self._input + self.cache_write_tokens + self._cached
+        self.usage = Usage(prompt, self._cached, self._output, self._thinking)
+        return [self.usage]
 
-    def _usage(self) -> Usage:
-        """With one meaning: what was cached, read or written, belongs to the prompt."""
-        prompt = self._input + self._written + self._read
-        return Usage(prompt, self._read, self._output, self._thought)
-
-    def end(self) -> Answered:
-        """The stream is over. Raises RemoteFailure when the answer is not complete or refused."""
-        if not self._came:
-            raise bad_stream(self._who, "nothing in it is an answer")
-        if self._stop == "refusal":
-            raise content_refused(self._who)
-        if not self._stop:
-            raise cut_short(self._who)
-        finish = "length" if self._stop in _LENGTH else "stop"
-        if self._stop == "tool_use":
-            finish = "tool_calls"
-        return Answered(
-            finish,
-            self._usage() if self._counted else None,
-            self._model,
-            self._id,
-            cache_write_tokens=self._written,
-        )
+    def require_complete(self) -> None:
+        """Raise RemoteFailure when the answer was refused, or ended without a reason."""
+        if self.finish == "refusal":
+            raise content_refused(self.who)
+        super().require_complete()
 
 
 def _newer(told: Told, before: int) -> int:

@@ -10,6 +10,7 @@ import msgspec
 from lockhouse.core.json_decoding import decoded
 from lockhouse.core.messages import Turn
 from lockhouse.core.request import AnswerRequest
+from lockhouse.gate.dialects import Dialect
 from lockhouse.gate.dialects.bodies import (
     Fields,
     alternating,
@@ -21,7 +22,7 @@ from lockhouse.gate.dialects.bodies import (
     written,
 )
 from lockhouse.gate.dialects.gemini_stream import Reader
-from lockhouse.gate.dialects.provider_errors import UNREADABLE, Recipient, no_list
+from lockhouse.gate.dialects.provider_errors import UNREADABLE, no_list
 from lockhouse.gate.providers import Provider
 from lockhouse.gate.remote_requests import ListedModel
 
@@ -37,13 +38,15 @@ _NAMES = {
 _OFF_AT_0 = ("top_k", "frequency_penalty", "presence_penalty")
 
 
-class Gemini:
-    """The dialect: see :class:`lockhouse.gate.dialects.Dialect`."""
+class Gemini(Dialect):
+    """See :class:`lockhouse.gate.dialects.Dialect`."""
+
+    models_path = "/models?pageSize=1000"
+    reader = Reader
 
     def body(
         self, provider: Provider, model: str, request: AnswerRequest, *, max_tokens: int
     ) -> bytes:
-        """The exact body of a request. Raises InvalidInput for what cannot be said in it."""
         refuse_grammar(request, provider.title or provider.name)
         fields: Fields = {}
         if system := system_text(request.turns):
@@ -55,28 +58,13 @@ class Gemini:
         return written(provider, fields)
 
     def path(self, model: str) -> str:
-        """Behind the base address."""
         name = quote(model.removeprefix("models/"), safe="")
         return f"/models/{name}:streamGenerateContent?alt=sse"
 
-    def headers(self, provider: Provider) -> tuple[tuple[str, str], ...]:
-        """The same for everyone."""
-        return (("accept", "text/event-stream"), ("content-type", "application/json"))
-
     def key_header(self, key: str) -> tuple[str, str]:
-        """The header that carries the key."""
         return ("x-goog-api-key", key)
 
-    def models_path(self) -> str:
-        """Where the list of models is, behind the base address."""
-        return "/models?pageSize=1000"
-
-    def headers_of_lists(self) -> tuple[tuple[str, str], ...]:
-        """What the request for that list needs beside the key."""
-        return ()
-
     def listed(self, data: bytes) -> tuple[ListedModel, ...]:
-        """Read a list of models. Raises RemoteFailure for what is none."""
         try:
             found = decoded(data, _List)
         except UNREADABLE as error:
@@ -92,10 +80,6 @@ class Gemini:
             for model in found.models
             if "generateContent" in model.supported_generation_methods
         )
-
-    def reader(self, who: Recipient) -> Reader:
-        """For one answer."""
-        return Reader(who)
 
 
 def _contents(request: AnswerRequest) -> list[Fields]:

@@ -7,19 +7,13 @@ from typing import Any
 import msgspec
 
 from lockhouse.core.events import Reasoning, Text, Usage
-from lockhouse.core.messages import ToolCall
-from lockhouse.gate.dialects.counts import Told, count
 from lockhouse.gate.dialects.provider_errors import (
-    UNREADABLE,
     Recipient,
-    bad_stream,
     content_refused,
-    cut_short,
     ended_oddly,
-    refusal,
-    said_by,
 )
-from lockhouse.gate.remote_requests import Answered, RemoteEvent
+from lockhouse.gate.dialects.stream_reader import PartialCall, StreamReader, Told, count
+from lockhouse.gate.remote_requests import RemoteEvent
 
 _REFUSED = (
     "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY",
@@ -72,35 +66,23 @@ class _Response(msgspec.Struct, rename="camel"):
     error: dict[str, Any] | None = None
 
 
-_DECODER = msgspec.json.Decoder(_Response)
-
-
-class Reader:
+class Reader(StreamReader):
     """Reads one answer."""
 
+    decoder = msgspec.json.Decoder(_Response)
+    stopped_by_length = ("MAX_TOKENS",)
+    stopped_for_tools = ("TOOL_CALLS",)  # our own word: Gemini has none
+
     def __init__(self, who: Recipient) -> None:
-        self._who = who
-        self._id = ""
-        self._model = ""
-        self._finish = ""
+        super().__init__(who)
         self._finish_message = ""
         self._blocked = ""
         self._calls = 0
-        self._usage: Usage | None = None
-        self._came = False
-        self.is_done = False
 
-    def feed(self, event: str, data: bytes) -> list[RemoteEvent]:
-        """What one response means. Raises RemoteFailure for an error inside the stream."""
-        try:
-            found = _DECODER.decode(data)
-        except UNREADABLE as error:
-            raise bad_stream(self._who, f"a piece of it cannot be read ({error})") from error
-        if found.error is not None:
-            raise refusal(self._who, 0, {}, said_by({"error": found.error}))
-        self._came = True
-        self._id = self._id or found.response_id or ""
-        self._model = found.model_version or self._model
+    def read(self, found: _Response) -> list[RemoteEvent]:
+        """What a response means."""
+        self.response_id = self.response_id or found.response_id or ""
+        self.model = found.model_version or self.model
         if found.prompt_feedback is not None and found.prompt_feedback.block_reason:
             feedback = found.prompt_feedback
             self._blocked = feedback.block_reason_message or feedback.block_reason or ""
@@ -118,48 +100,42 @@ class Reader:
                 events.append(Reasoning(part.text) if part.thought else Text(part.text))
             if (call := part.function_call) is not None:
                 self._calls += 1
-                arguments = msgspec.json.encode(call.args or {}).decode()
-                events.append(ToolCall(call.id or f"call_{self._calls}", call.name, arguments))
+                events.append(PartialCall(call.id or "", call.name, call.args).whole(self._calls))
         if candidate.finish_reason:
-            self._finish = candidate.finish_reason
+            self.finish = candidate.finish_reason
             self._finish_message = candidate.finish_message or ""
             self.is_done = True
 
     def _count(self, usage: _Usage | None, events: list[RemoteEvent]) -> None:
-        """Counts come with every response; they are told at the beginning and at the end.
+        """Counts come with every response; they are passed on at the beginning and at the end.
 
-        Here what was thought is counted apart from the answer, and what tools read apart from
-        the prompt.
+        Gemini counts reasoning apart from the answer, and what tools read apart from the prompt.
         """
         if usage is None:
             return
-        is_first = self._usage is None
+        is_first = self.usage is None
         thought = count(usage.thoughts_token_count)
-        self._usage = Usage(
+        self.usage = Usage(
             count(usage.prompt_token_count) + count(usage.tool_use_prompt_token_count),
             count(usage.cached_content_token_count),
             count(usage.candidates_token_count) + thought,
             thought,
         )
         if is_first or self.is_done:
-            events.append(self._usage)
+            events.append(self.usage)
 
-    def end(self) -> Answered:
-        """The stream is over. Raises RemoteFailure when the answer is not complete or refused."""
-        if not self._came:
-            raise bad_stream(self._who, "nothing in it is an answer")
+    def require_complete(self) -> None:
+        """Raise RemoteFailure when the answer was refused, or ended without a reason."""
         if self._blocked:
-            raise content_refused(self._who, _plain(self._blocked))
-        if self._finish in _REFUSED:
-            raise content_refused(self._who, self._finish_message or _plain(self._finish))
-        if not self._finish:
-            raise cut_short(self._who)
-        if self._finish not in ("STOP", "MAX_TOKENS"):
-            raise ended_oddly(self._who, self._finish_message or _plain(self._finish))
-        finish = "length" if self._finish == "MAX_TOKENS" else "stop"
-        if finish == "stop" and self._calls:
-            finish = "tool_calls"
-        return Answered(finish, self._usage, self._model, self._id)
+            raise content_refused(self.who, _plain(self._blocked))
+        reason = self._finish_message or _plain(self.finish)
+        if self.finish in _REFUSED:
+            raise content_refused(self.who, reason)
+        super().require_complete()
+        if self.finish not in ("STOP", "MAX_TOKENS"):
+            raise ended_oddly(self.who, reason)
+        if self.finish == "STOP" and self._calls:
+            self.finish = "TOOL_CALLS"
 
 
 def _plain(word: str) -> str:

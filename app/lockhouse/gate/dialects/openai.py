@@ -6,9 +6,14 @@ what is counted, and what their lists of models tell.
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
+
 from lockhouse.core.errors import InvalidInput
 from lockhouse.core.messages import Turn
 from lockhouse.core.request import AnswerRequest
+from lockhouse.gate.dialects import Dialect
 from lockhouse.gate.dialects.bodies import (
     Fields,
     base64_of,
@@ -18,9 +23,8 @@ from lockhouse.gate.dialects.bodies import (
     schema,
     written,
 )
-from lockhouse.gate.dialects.openai_lists import listed
 from lockhouse.gate.dialects.openai_stream import Reader
-from lockhouse.gate.dialects.provider_errors import Recipient
+from lockhouse.gate.dialects.provider_errors import UNREADABLE, no_list
 from lockhouse.gate.providers import Provider
 from lockhouse.gate.remote_requests import ListedModel
 
@@ -49,13 +53,15 @@ _LAN_SAMPLING = {
 }
 
 
-class OpenAI:
-    """The dialect: see :class:`lockhouse.gate.dialects.Dialect`."""
+class OpenAI(Dialect):
+    """See :class:`lockhouse.gate.dialects.Dialect`."""
+
+    models_path = "/models"
+    reader = Reader
 
     def body(
         self, provider: Provider, model: str, request: AnswerRequest, *, max_tokens: int
     ) -> bytes:
-        """The exact body of a request. Raises InvalidInput for what cannot be said in it."""
         fields: Fields = {
             "model": model,
             "messages": _messages(request),
@@ -79,32 +85,13 @@ class OpenAI:
         return written(provider, fields)
 
     def path(self, model: str) -> str:
-        """Behind the base address; the model stands in the body."""
         return "/chat/completions"
 
-    def headers(self, provider: Provider) -> tuple[tuple[str, str], ...]:
-        """The same for everyone."""
-        return (("accept", "text/event-stream"), ("content-type", "application/json"))
-
     def key_header(self, key: str) -> tuple[str, str]:
-        """The header that carries the key."""
         return ("authorization", f"Bearer {key}")
 
-    def models_path(self) -> str:
-        """Where the list of models is, behind the base address."""
-        return "/models"
-
-    def headers_of_lists(self) -> tuple[tuple[str, str], ...]:
-        """What the request for that list needs beside the key."""
-        return ()
-
     def listed(self, data: bytes) -> tuple[ListedModel, ...]:
-        """Read a list of models. Raises RemoteFailure for what is none."""
-        return listed(data)
-
-    def reader(self, who: Recipient) -> Reader:
-        """For one answer."""
-        return Reader(who)
+        return _listed(data)
 
 
 def _messages(request: AnswerRequest) -> list[Fields]:
@@ -205,3 +192,89 @@ def _for_own_servers(request: AnswerRequest) -> Fields:
     if request.reasoning_budget == 0:
         fields["chat_template_kwargs"] = {"enable_thinking": False}
     return fields
+
+
+# --- lists -----------------------------------------------------------------------------------
+
+# Parts of the names of models that answer no chat, where the list does not say it.
+_NO_CHAT = (
+    "embed", "whisper", "tts", "dall-e", "moderation", "transcribe", "realtime", "-audio",
+    "gpt-image", "sora", "davinci-002", "babbage-002", "rerank", "-ocr", "guard", "omni-mod",
+)  # fmt: skip
+_KINDS_OF_CHAT = ("", "chat", "language", "code", "model", "llm", "vlm", "base")
+
+
+def _listed(data: bytes) -> tuple[ListedModel, ...]:
+    """The models that can chat, in the order of the list. Raises RemoteFailure for no list."""
+    try:
+        found: Any = msgspec.json.decode(data)
+    except UNREADABLE as error:
+        raise no_list() from error
+    if isinstance(found, dict):
+        found = found.get("data", found.get("models"))
+    if not isinstance(found, list):
+        raise no_list()
+    models = [_model(entry) for entry in found if isinstance(entry, dict)]
+    return tuple(model for model in models if model is not None)
+
+
+def _model(entry: dict[str, Any]) -> ListedModel | None:
+    name = entry.get("id") or entry.get("name")
+    if not isinstance(name, str) or not name:
+        return None
+    told = entry.get("capabilities")
+    if isinstance(told, dict) and told.get("completion_chat") is False:
+        return None
+    if str(entry.get("type") or "") not in _KINDS_OF_CHAT or entry.get("active") is False:
+        return None
+    if not isinstance(told, dict) and any(part in name.lower() for part in _NO_CHAT):
+        return None
+    title = entry.get("display_name") or entry.get("name") or ""
+    return ListedModel(
+        name,
+        title if isinstance(title, str) and title != name else "",
+        _first(entry, _CONTEXTS),
+        _first(entry, _OUTPUTS),
+        _capabilities(entry),
+    )
+
+
+# Where the length of the context is told: vLLM, Mistral, Groq, OpenRouter and Together, and what
+# llama-server runs with before what the model was trained for.
+_CONTEXTS = (
+    ("max_model_len",), ("max_context_length",), ("context_window",), ("context_length",),
+    ("meta", "n_ctx"), ("meta", "n_ctx_train"), ("max_input_tokens",),
+)  # fmt: skip
+_OUTPUTS = (
+    ("top_provider", "max_completion_tokens"), ("max_completion_tokens",), ("max_output_tokens",),
+)  # fmt: skip
+
+
+def _first(entry: dict[str, Any], places: tuple[tuple[str, ...], ...]) -> int:
+    for place in places:
+        value: Any = entry
+        for name in place:
+            value = value.get(name) if isinstance(value, dict) else None
+        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            return value
+    return 0
+
+
+def _capabilities(entry: dict[str, Any]) -> tuple[str, ...]:
+    """What the list tells of it; empty where it tells nothing."""
+    told, more = entry.get("capabilities"), entry.get("supported_parameters")
+    architecture = entry.get("architecture")
+    found: list[str] = []
+    if isinstance(told, dict):  # Mistral
+        names = {"vision": "vision", "function_calling": "tools", "reasoning": "reasoning"}
+        found = [ours for theirs, ours in names.items() if told.get(theirs)]
+    elif isinstance(told, list):  # llama-server says "multimodal"
+        found = ["vision"] if "multimodal" in told or "vision" in told else []
+    elif isinstance(more, list):  # OpenRouter
+        inputs = architecture.get("input_modalities") if isinstance(architecture, dict) else None
+        found = ["vision"] if isinstance(inputs, list) and "image" in inputs else []
+        names = {"tools": "tools", "structured_outputs": "json_schema", "reasoning": "reasoning"}
+        found += [ours for theirs, ours in names.items() if theirs in more]
+    else:
+        return ()
+    return ("chat", *found)

@@ -8,22 +8,22 @@ from typing import Any
 import msgspec
 
 from lockhouse.core.events import Reasoning, Text, Usage
-from lockhouse.core.messages import ToolCall
-from lockhouse.gate.dialects.counts import Told, amount, count
 from lockhouse.gate.dialects.provider_errors import (
-    UNREADABLE,
     Recipient,
-    bad_stream,
     content_refused,
     cut_short,
     ended_oddly,
     given_up,
-    refusal,
-    said_by,
 )
-from lockhouse.gate.remote_requests import Answered, RemoteEvent
+from lockhouse.gate.dialects.stream_reader import (
+    PartialCall,
+    StreamReader,
+    Told,
+    amount,
+    count,
+)
+from lockhouse.gate.remote_requests import RemoteEvent
 
-_LENGTH = ("length", "model_length", "max_tokens")
 _MOST_REFUSAL = 4096  # a sentence of it is told
 _ODD = ("error", "abort", "insufficient_system_resource")
 
@@ -85,50 +85,39 @@ class _Chunk(msgspec.Struct):
     error: dict[str, Any] | str | None = None
 
 
-_DECODER = msgspec.json.Decoder(_Chunk)
-
-
-class Reader:
+class Reader(StreamReader):
     """Reads one answer."""
 
+    decoder = msgspec.json.Decoder(_Chunk)
+    stopped_by_length = ("length", "model_length", "max_tokens")
+    stopped_for_tools = ("tool_calls", "function_call")
+    has_error_events = True
+
     def __init__(self, who: Recipient) -> None:
-        self._who = who
-        self._id = ""
-        self._model = ""
-        self._finish = ""
+        super().__init__(who)
         self._refusal = ""
-        self._calls: list[tuple[str, str, list[str]]] = []  # id, name, pieces of the arguments
+        self._calls: list[PartialCall] = []
         self._at: dict[int, int] = {}  # where the call of an index stands among them
-        self._usage: Usage | None = None
-        self._cost = ""
-        self._cache_write_tokens = 0
-        self._came = False
-        self._pieces = 0
-        self.is_done = False
 
     def feed(self, event: str, data: bytes) -> list[RemoteEvent]:
-        """What one chunk means. Raises RemoteFailure for an error inside the stream."""
+        """What one chunk means; the last is a mark and no JSON."""
         if data.strip() == b"[DONE]":
             self.is_done = True
-            return self._gathered()
-        try:
-            chunk = _DECODER.decode(data)
-        except UNREADABLE as error:
-            raise bad_stream(self._who, f"a piece of it cannot be read ({error})") from error
-        if chunk.error is not None or event == "error":
-            found = {"error": chunk.error} if chunk.error is not None else msgspec.json.decode(data)
-            raise refusal(self._who, 0, {}, said_by(found))
-        self._came = True
-        self._id = self._id or chunk.id or ""
-        self._model = chunk.model or self._model
+            return self._complete_calls()
+        return super().feed(event, data)
+
+    def read(self, chunk: _Chunk) -> list[RemoteEvent]:
+        """What a chunk means."""
+        self.response_id = self.response_id or chunk.id or ""
+        self.model = chunk.model or self.model
         events: list[RemoteEvent] = []
         for choice in chunk.choices or ():
             if choice.index in (0, None):
                 self._take(choice, events)
         usage = chunk.usage or (chunk.x_groq.usage if chunk.x_groq is not None else None)
         if usage is not None:
-            self._usage = self._counted(usage)
-            events.append(self._usage)
+            self.usage = self._counted(usage)
+            events.append(self.usage)
         return events
 
     def _take(self, choice: _Choice, events: list[RemoteEvent]) -> None:
@@ -142,39 +131,37 @@ class Reader:
                     events.append(Text(delta.content))
                 else:
                     events.extend(_parts(delta.content))
-            self._pieces += bool(reasoning) or bool(delta.content)
+            self.pieces += bool(reasoning) or bool(delta.content)
             if delta.refusal and len(self._refusal) < _MOST_REFUSAL:
                 self._refusal += delta.refusal
             for call in delta.tool_calls or ():
-                self._gather(call)
+                self._add_to_call(call)
         if choice.finish_reason:
-            self._finish = choice.finish_reason
-            events.extend(self._gathered())
+            self.finish = choice.finish_reason
+            events.extend(self._complete_calls())
 
-    def _gather(self, piece: _Call) -> None:
-        """Add a piece to its call. Some name each call anew but count them all 0."""
+    def _add_to_call(self, piece: _Call) -> None:
+        """Some servers give each call an id of its own but the index 0."""
         index = piece.index if piece.index is not None else len(self._at)
         at = self._at.get(index)
-        if at is None or (piece.id and self._calls[at][0] and piece.id != self._calls[at][0]):
+        if at is None or (piece.id and self._calls[at].id and piece.id != self._calls[at].id):
             at = self._at[index] = len(self._calls)
-            self._calls.append(("", "", []))
-        call_id, name, arguments = self._calls[at]
-        function = piece.function or _Function()
+            self._calls.append(PartialCall())
+        call, function = self._calls[at], piece.function or _Function()
+        call.id = call.id or piece.id or ""
+        call.name = call.name or function.name or ""
         if isinstance(function.arguments, dict):
-            arguments.append(msgspec.json.encode(function.arguments).decode())
+            call.pieces.append(msgspec.json.encode(function.arguments).decode())
         elif function.arguments:
-            arguments.append(function.arguments)
-        self._calls[at] = (call_id or piece.id or "", name or function.name or "", arguments)
+            call.pieces.append(function.arguments)
 
-    def _gathered(self) -> list[RemoteEvent]:
-        """The calls, once they are complete."""
+    def _complete_calls(self) -> list[RemoteEvent]:
+        """The calls, once no more of them comes."""
         calls: list[RemoteEvent] = [
-            ToolCall(call_id or f"call_{number}", name, "".join(arguments) or "{}")
-            for number, (call_id, name, arguments) in enumerate(self._calls, start=1)
-            if name
+            call.whole(number) for number, call in enumerate(self._calls, start=1) if call.name
         ]
-        if calls and self._finish in ("", "stop"):
-            self._finish = "tool_calls"
+        if calls and self.finish in ("", "stop"):
+            self.finish = "tool_calls"
         self._calls.clear()
         self._at.clear()
         return calls
@@ -187,33 +174,19 @@ class Reader:
         reasoning = count(completions.reasoning_tokens)
         if reasoning and usage.total_tokens == prompt + completion + reasoning:
             completion += reasoning  # counted apart
-        self._cache_write_tokens = count(prompts.cache_write_tokens)
-        self._cost = amount(usage.cost) or self._cost
+        self.cache_write_tokens = count(prompts.cache_write_tokens)
+        self.reported_cost = amount(usage.cost) or self.reported_cost
         cached = count(prompts.cached_tokens or usage.prompt_cache_hit_tokens)
         return Usage(prompt, cached, completion, reasoning)
 
-    def end(self) -> Answered:
-        """The stream is over. Raises RemoteFailure when the answer is not complete or refused."""
-        if not self._came:
-            raise bad_stream(self._who, "nothing in it is an answer")
-        if self._finish == "content_filter" or (self._refusal and self._finish != "length"):
-            raise content_refused(self._who, self._refusal)
-        if self._finish in _ODD:
-            raise ended_oddly(self._who, self._finish.replace("_", " "))
-        if not self._finish:  # one that marks the end without a reason has turned to another
-            raise given_up(self._who) if self.is_done else cut_short(self._who)
-        finish = "length" if self._finish in _LENGTH else "stop"
-        if self._finish in ("tool_calls", "function_call"):
-            finish = "tool_calls"
-        return Answered(
-            finish,
-            self._usage,
-            self._model,
-            self._id,
-            cache_write_tokens=self._cache_write_tokens,
-            reported_cost=self._cost,
-            pieces=self._pieces,
-        )
+    def require_complete(self) -> None:
+        """Raise RemoteFailure when the answer was refused, or ended without a reason."""
+        if self.finish == "content_filter" or (self._refusal and self.finish != "length"):
+            raise content_refused(self.who, self._refusal)
+        if self.finish in _ODD:
+            raise ended_oddly(self.who, self.finish.replace("_", " "))
+        if not self.finish:  # a mark of the end without a reason: it turned to another question
+            raise given_up(self.who) if self.is_done else cut_short(self.who)
 
 
 def _parts(parts: list[dict[str, Any]]) -> list[RemoteEvent]:

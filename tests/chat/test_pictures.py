@@ -183,7 +183,15 @@ def test_what_is_removed_for_good_leaves_no_pixel_and_no_sent_body(
     question, answer = conversations.path(chat.id)
     body = b'{"messages": "a body that can be recognized"}'
     outbound = Outbound(
-        "api", "API", "m", "openai", "cloud", ("https://a/v1",), "/x", (), body, has_key=False
+        provider="api",
+        provider_title="API",
+        model="m",
+        dialect="openai",
+        zone="cloud",
+        endpoints=("https://a/v1",),
+        path="/x",
+        headers=(),
+        body=body,
     )
     sent_id = sent.keep(outbound, message_id=answer.id)
     conversations.delete([chat.id])

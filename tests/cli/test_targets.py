@@ -16,7 +16,8 @@ import pytest
 
 from lockhouse.core.errors import UsageMistake
 from lockhouse.gate.network import Network
-from lockhouse.gate.providers import Provider, Providers, Zone, zone_of
+from lockhouse.gate.providers import Provider, Providers, zone_of
+from lockhouse.gate.remote_requests import ProviderZone
 from lockhouse.storage.database import Database
 from tests.cli.command import Command
 from tests.cli.test_chat import Terminal
@@ -476,7 +477,7 @@ def test_ctrl_c_at_the_question_whether_to_send_means_no_and_ends_no_conversatio
 
 @pytest.mark.parametrize("zone", ["lan", "cloud"])  # in the answer, and before anybody is asked
 def test_ctrl_c_while_the_keyring_says_nothing_ends_no_conversation(
-    opened: Command, server: RemoteServer, tmp_path: Path, zone: Zone
+    opened: Command, server: RemoteServer, tmp_path: Path, zone: ProviderZone
 ) -> None:
     database = Database(opened.home / "lockhouse.db", backups=opened.home / "backups")
     Providers(database).add(Provider("keyed", "Keyed", "openai", zone, (server.endpoint,)))

@@ -20,9 +20,10 @@ from lockhouse.core.request import AnswerRequest
 from lockhouse.gate.client import GateClient
 from lockhouse.gate.dialects import dialect
 from lockhouse.gate.protocol import RemoteFailure
-from lockhouse.gate.providers import DialectName, Provider
+from lockhouse.gate.providers import Provider
 from lockhouse.gate.remote_requests import (
     Answered,
+    DialectName,
     ListedModels,
     ListModels,
     RemoteEvent,

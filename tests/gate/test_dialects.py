@@ -17,8 +17,8 @@ from lockhouse.core.request import AnswerRequest, Sampling, left_open
 from lockhouse.gate.dialects import dialect
 from lockhouse.gate.dialects.provider_errors import Recipient, refusal_in
 from lockhouse.gate.protocol import RemoteFailure
-from lockhouse.gate.providers import DialectName, Provider
-from lockhouse.gate.remote_requests import Answered, ListedModel, RemoteEvent
+from lockhouse.gate.providers import Provider
+from lockhouse.gate.remote_requests import Answered, DialectName, ListedModel, RemoteEvent
 
 BODIES = Path(__file__).parents[1] / "data" / "bodies"
 WHO = Recipient("someone", "Someone")

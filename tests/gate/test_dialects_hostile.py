@@ -14,7 +14,7 @@ from lockhouse.core.events import Usage
 from lockhouse.gate.dialects import dialect
 from lockhouse.gate.dialects.provider_errors import Recipient, refusal_in
 from lockhouse.gate.protocol import RemoteFailure
-from lockhouse.gate.providers import DialectName
+from lockhouse.gate.remote_requests import DialectName
 
 DIALECTS: tuple[DialectName, ...] = ("openai", "anthropic", "gemini")
 WORDS: dict[DialectName, tuple[str, ...]] = {

@@ -29,7 +29,15 @@ def keep(sent: Sent, *, message_id: str = "gone") -> int:
     headers = (("accept", "text/event-stream"),)
     endpoints = ("https://api.example/v1",)
     outbound = Outbound(
-        "api", "An API", "m", "openai", "cloud", endpoints, "/chat", headers, BODY, has_key=False
+        provider="api",
+        provider_title="An API",
+        model="m",
+        dialect="openai",
+        zone="cloud",
+        endpoints=endpoints,
+        path="/chat",
+        headers=headers,
+        body=BODY,
     )
     return sent.keep(outbound, message_id=message_id)
 

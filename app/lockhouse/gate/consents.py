@@ -13,11 +13,9 @@ import msgspec
 
 from lockhouse.gate.providers import Provider
 from lockhouse.gate.records import Records
-from lockhouse.storage.connection import migrations_named
+from lockhouse.storage.tables import Tables
 
 if TYPE_CHECKING:
-    import sqlite_utils
-
     from lockhouse.storage.database import Database
 
 _TABLE = """
@@ -44,9 +42,8 @@ class Consents:
     """The consents of one home. Usable from any thread. Its first use creates the table."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._tables = Tables(database, "consents", {"consents": _TABLE})
         self._records = Records(database)
-        self._is_ready = False
 
     def given(self, provider: Provider) -> bool:
         """Whether something may go there without a question."""
@@ -59,9 +56,8 @@ class Consents:
 
     def give(self, provider: Provider, *, by: str = "window") -> None:
         """Allow it, for the hosts it has now. ``by`` is the word in the records."""
-        self._prepare()
         at = datetime.now(UTC).isoformat(timespec="seconds")
-        with self._database.write() as database:
+        with self._tables.write() as database:
             database.execute(
                 "INSERT OR REPLACE INTO consents VALUES (?, ?, ?)",
                 [provider.name, " ".join(provider.hosts), at],
@@ -72,8 +68,7 @@ class Consents:
 
     def withdraw(self, name: str, *, by: str = "window") -> bool:
         """Ask again from now on. Whether it had been allowed."""
-        self._prepare()
-        with self._database.write() as database:
+        with self._tables.write() as database:
             removed = database.execute("DELETE FROM consents WHERE provider = ?", [name]).rowcount
             if removed:
                 self._records.note("consent_withdrawn", purpose=by, outcome=name)
@@ -81,20 +76,7 @@ class Consents:
 
     def list(self) -> _ConsentList:
         """All that were given, by name."""
-        self._prepare()
-        rows = self._database.read().execute(
+        rows = self._tables.read().execute(
             "SELECT provider, hosts, at FROM consents ORDER BY provider"
         )
         return [Consent(name, tuple(hosts.split()), at) for name, hosts, at in rows.fetchall()]
-
-    def _prepare(self) -> None:
-        if self._is_ready:
-            return
-        migrations = migrations_named("consents")
-
-        @migrations(name="consents")
-        def _consents(database: sqlite_utils.Database) -> None:
-            database.execute(_TABLE)
-
-        self._database.migrate(migrations)
-        self._is_ready = True

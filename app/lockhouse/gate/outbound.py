@@ -1,38 +1,44 @@
 """What would leave, byte for byte, before it does.
 
-The body is made once. What a person saw and what is sent are the same buffer: nothing is
+The body is made once. What a person saw and what is sent are the same buffer: it is not
 serialised again in between.
 """
 
 from __future__ import annotations
 
 import hashlib
+from urllib.parse import urlsplit
 
 import msgspec
 
 from lockhouse.gate.costs.values import Estimate
-from lockhouse.gate.providers import DialectName, Zone
+from lockhouse.gate.remote_requests import DialectName, ProviderZone
 
 
-class Outbound(msgspec.Struct, frozen=True):
-    """One request as it will travel. ``headers`` are complete but for the key.
+class ProviderRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One request to a provider, without its body. ``headers`` are complete but for the key.
 
-    ``added`` tells in sentences what the program put in beside the person's own words.
+    ``added`` tells in sentences what the program adds to the person's own words.
     """
 
     provider: str
     provider_title: str
     model: str
     dialect: DialectName
-    zone: Zone
-    endpoints: tuple[str, ...]  # base addresses; one of them gets it
+    zone: ProviderZone
     path: str  # behind the base address, query included
     headers: tuple[tuple[str, str], ...]
-    body: bytes
-    has_key: bool
+    has_key: bool = False
     task: str = "chat"
     added: tuple[str, ...] = ()
     estimate: Estimate | None = None  # None where no price is known
+
+
+class Outbound(ProviderRequest, frozen=True, kw_only=True):
+    """A request as it will travel, to one of ``endpoints``, which are base addresses."""
+
+    endpoints: tuple[str, ...]
+    body: bytes
 
     @property
     def sha256(self) -> str:
@@ -42,6 +48,4 @@ class Outbound(msgspec.Struct, frozen=True):
     @property
     def host(self) -> str:
         """Who gets it: ``host:port`` of the first address."""
-        from urllib.parse import urlsplit
-
         return urlsplit(self.endpoints[0]).netloc

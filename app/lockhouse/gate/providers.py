@@ -24,16 +24,14 @@ from lockhouse.core.errors import NotFound, UsageMistake
 from lockhouse.core.json_decoding import decoded
 from lockhouse.gate import network
 from lockhouse.gate.network import host_pattern, is_near, split_url
-from lockhouse.storage.connection import migrations_named
+from lockhouse.gate.remote_requests import DialectName, ListedModel, ProviderZone
+from lockhouse.storage.tables import Tables
 
 if TYPE_CHECKING:
     import sqlite_utils
 
-    from lockhouse.gate.remote_requests import ListedModel
     from lockhouse.storage.database import Database
 
-DialectName = Literal["openai", "anthropic", "gemini"]
-Zone = Literal["lan", "cloud"]
 KeyNeed = Literal["required", "optional", "none"]
 
 
@@ -49,7 +47,7 @@ class Provider(msgspec.Struct, frozen=True):
     name: str
     title: str
     dialect: DialectName
-    zone: Zone
+    zone: ProviderZone
     endpoints: tuple[str, ...]
     key: KeyNeed = "required"
     is_preset: bool = False
@@ -141,8 +139,7 @@ class Providers:
     """All providers of one home. Usable from any thread. Its first use creates the tables."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-        self._is_ready = False
+        self._tables = Tables(database, "providers", {"providers": _TABLES})
 
     def list(self) -> _ProviderList:
         """The presets in the order of their file, then the person's own by name."""
@@ -194,7 +191,7 @@ class Providers:
                 hint=f"Nothing goes there as long as it is not allowed: "
                 f"lockhouse targets forbid {name}",
             )
-        with self._database.write() as database:
+        with self._tables.write() as database:
             database.execute("DELETE FROM providers WHERE name = ?", [name])
             if not provider.is_preset:
                 database.execute("DELETE FROM provider_models WHERE provider = ?", [name])
@@ -218,8 +215,7 @@ class Providers:
 
     def chosen(self) -> _ModelList:
         """Every model that stands among the targets, in one look."""
-        self._prepare()
-        rows = self._database.read().execute(
+        rows = self._tables.read().execute(
             "SELECT provider, value FROM provider_models WHERE is_chosen ORDER BY provider, name"
         )
         found = [_model_of(provider, value, 1) for provider, value in rows.fetchall()]
@@ -243,7 +239,7 @@ class Providers:
         untouched = all(choice == _BY_ITSELF for choice in before.values())
         new = _BY_ITSELF if provider.zone == "lan" and untouched else _NOT
         at = datetime.now(UTC).isoformat(timespec="seconds")
-        with self._database.write() as database:
+        with self._tables.write() as database:
             database.execute(
                 "DELETE FROM provider_models WHERE provider = ? AND is_chosen <> ?",
                 [name, _BY_HAND],
@@ -265,7 +261,7 @@ class Providers:
     def choose(self, name: str, model: str, *, is_chosen: bool = True) -> RemoteModel:
         """Put a model among the targets, or take it away."""
         found = self.model(name, model)
-        with self._database.write() as database:
+        with self._tables.write() as database:
             listed = any(row[0] == found.name and row[2] for row in self._rows(name))
             _put(database, found, is_listed=listed, choice=_BY_HAND if is_chosen else _NOT)
         return msgspec.structs.replace(found, is_chosen=is_chosen)
@@ -294,9 +290,8 @@ class Providers:
     # Inside
 
     def _rows(self, name: str) -> Sequence[tuple[str, str, int, int]]:
-        self._prepare()
         rows: Sequence[tuple[str, str, int, int]] = (
-            self._database.read()
+            self._tables.read()
             .execute(
                 "SELECT name, value, is_listed, is_chosen FROM provider_models"
                 " WHERE provider = ? ORDER BY name",
@@ -307,30 +302,16 @@ class Providers:
         return rows
 
     def _own(self) -> _ProviderList:
-        self._prepare()
-        rows = self._database.read().execute("SELECT value FROM providers").fetchall()
+        rows = self._tables.read().execute("SELECT value FROM providers").fetchall()
         return [decoded(row[0], Provider) for row in rows]
 
     def _keep(self, provider: Provider) -> Provider:
-        self._prepare()
-        with self._database.write() as database:
+        with self._tables.write() as database:
             database.execute(
                 "INSERT OR REPLACE INTO providers VALUES (?, ?)",
                 [provider.name, msgspec.json.encode(provider).decode()],
             )
         return provider
-
-    def _prepare(self) -> None:
-        if self._is_ready:
-            return
-        migrations = migrations_named("providers")
-
-        @migrations(name="providers")
-        def _providers(database: sqlite_utils.Database) -> None:
-            database.executescript(_TABLES)
-
-        self._database.migrate(migrations)
-        self._is_ready = True
 
 
 def _put(
@@ -420,7 +401,7 @@ def host_of(url: str) -> str:
     )
 
 
-def zone_of(urls: Iterable[str]) -> Zone:
+def zone_of(urls: Iterable[str]) -> ProviderZone:
     """``lan`` when every address is one of this machine or of a private network."""
     return "lan" if all(_is_near(split_url(url).hostname or "") for url in urls) else "cloud"
 
@@ -466,7 +447,7 @@ def _checked(provider: Provider) -> Provider:
     return msgspec.structs.replace(provider, endpoints=endpoints, title=title)
 
 
-def _checked_url(url: str, zone: Zone) -> str:
+def _checked_url(url: str, zone: ProviderZone) -> str:
     url = url.strip().rstrip("/")
     try:
         parts = urlsplit(url)

@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockhouse.gate.protocol import Record, RecordKind
-from lockhouse.storage.connection import migrations_named
+from lockhouse.storage.tables import Tables
 
 if TYPE_CHECKING:
-    import sqlite_utils
-
     from lockhouse.storage.database import Database
 
 _TABLE = """
@@ -51,6 +49,7 @@ DROP TABLE network_records;
 ALTER TABLE network_records_new RENAME TO network_records;
 CREATE INDEX network_records_by_kind ON network_records (kind, seq);
 """
+_STEPS = {"network_records": _TABLE, "network_records_of_more_kinds": _SECOND_TABLE}
 _COLUMNS = "at, kind, host, purpose, bytes_out, bytes_in, outcome, duration_s"
 
 
@@ -88,13 +87,11 @@ class Records:
     """The table of one database. Its first use creates it."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-        self._is_ready = False
+        self._tables = Tables(database, "gate", _STEPS)
 
     def add(self, record: Record) -> None:
         """Append one."""
-        self._prepare()
-        with self._database.write() as database:
+        with self._tables.write() as database:
             database.execute(
                 f"INSERT INTO network_records ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
                 (
@@ -120,10 +117,9 @@ class Records:
         self, wanted: RecordFilter | None = None, *, before: int = 0, limit: int = 1000
     ) -> list[KeptRecord]:
         """The newest first; with ``before``, those older than the record of that number."""
-        self._prepare()
         where, values = _where(wanted or RecordFilter())
         older = " AND seq < ?" if before else ""
-        rows = self._database.read().execute(
+        rows = self._tables.read().execute(
             f"SELECT seq, {_COLUMNS} FROM network_records"  # noqa: S608 - own words only
             f" WHERE {where}{older} ORDER BY seq DESC LIMIT ?",
             (*values, *((before,) if before else ()), limit),
@@ -132,9 +128,8 @@ class Records:
 
     def prune(self, before: datetime, *, purpose: str) -> int:
         """Remove what is older than ``before``, and note that; how many there were."""
-        self._prepare()
         moment = before.astimezone(UTC).isoformat(timespec="milliseconds")
-        with self._database.write() as database:
+        with self._tables.write() as database:
             gone = database.execute("DELETE FROM network_records WHERE at < ?", (moment,)).rowcount
             if gone:  # told together, or not done
                 self.note("pruned", purpose=purpose, outcome=f"{gone} records before {moment}")
@@ -142,14 +137,12 @@ class Records:
 
     def last_seq(self) -> int:
         """The number of the newest; 0 when there is none. Cheap enough for a timer."""
-        self._prepare()
-        (found,) = self._database.read().execute("SELECT max(seq) FROM network_records").fetchone()
+        (found,) = self._tables.read().execute("SELECT max(seq) FROM network_records").fetchone()
         return int(found or 0)
 
     def since(self, seq: int) -> Session:
         """What moved after the record of that number."""
-        self._prepare()
-        read = self._database.read()
+        read = self._tables.read()
         moved = read.execute(
             "SELECT host, sum(bytes_out) AS out FROM network_records"
             " WHERE seq > ? AND bytes_out > 0 GROUP BY host ORDER BY out DESC",
@@ -162,39 +155,20 @@ class Records:
 
     def count(self, wanted: RecordFilter) -> int:
         """How many there are."""
-        self._prepare()
         where, values = _where(wanted, counted=True)
         sql = f"SELECT count(*) FROM network_records WHERE {where}"  # noqa: S608 - own words only
-        (found,) = self._database.read().execute(sql, values).fetchone()
+        (found,) = self._tables.read().execute(sql, values).fetchone()
         return int(found)
 
     def page(self, wanted: RecordFilter, *, offset: int, limit: int) -> tuple[KeptRecord, ...]:
         """The oldest first, so that what is at an offset stays there when others are added."""
-        self._prepare()
         where, values = _where(wanted)
-        rows = self._database.read().execute(
+        rows = self._tables.read().execute(
             f"SELECT seq, {_COLUMNS} FROM network_records"  # noqa: S608 - own words only
             f" WHERE {where} ORDER BY seq LIMIT ? OFFSET ?",
             (*values, limit, offset),
         )
         return tuple(KeptRecord(row[0], Record(*row[1:])) for row in rows)
-
-    def _prepare(self) -> None:
-        if self._is_ready:
-            return
-        migrations = migrations_named("gate")
-
-        @migrations(name="network_records")
-        def _network_records(database: sqlite_utils.Database) -> None:
-            database.execute(_TABLE)
-
-        @migrations(name="network_records_of_more_kinds")
-        def _more_kinds(database: sqlite_utils.Database) -> None:
-            for statement in _SECOND_TABLE.split(";"):
-                database.execute(statement)
-
-        self._database.migrate(migrations)
-        self._is_ready = True
 
 
 def _where(wanted: RecordFilter, *, counted: bool = False) -> tuple[str, tuple[str, ...]]:

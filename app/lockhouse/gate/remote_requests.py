@@ -6,12 +6,16 @@ as they are, and reads what comes back. Where their label may not go, it sends n
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from lockhouse.core.events import Notice, Reasoning, Text, Usage
 from lockhouse.core.labels import Label
 from lockhouse.core.messages import ToolCall
-from lockhouse.gate.providers import DialectName
+
+DialectName = Literal["openai", "anthropic", "gemini"]
+ProviderZone = Literal["lan", "cloud"]
 
 
 class SendAnswerRequest(msgspec.Struct, frozen=True):

@@ -16,14 +16,11 @@ import msgspec
 from lockhouse.core.errors import NotFound
 from lockhouse.core.events import Cost, Usage
 from lockhouse.core.json_decoding import decoded
-from lockhouse.gate.costs.values import Estimate
-from lockhouse.gate.outbound import Outbound
+from lockhouse.gate.outbound import Outbound, ProviderRequest
 from lockhouse.gate.protocol import Record
-from lockhouse.storage.connection import migrations_named
+from lockhouse.storage.tables import Tables
 
 if TYPE_CHECKING:
-    import sqlite_utils
-
     from lockhouse.storage.database import Database
 
 MOST_KEPT_BYTES = 2 << 20
@@ -39,31 +36,21 @@ CREATE INDEX sent_requests_by_message ON sent_requests (message_id);
 """
 # Earlier ones had their body beside the place from which it is erased, too.
 _IN_ONE_PLACE = "UPDATE sent_requests SET value = json_set(value, '$.body', NULL)"
+_STEPS = {"sent_requests": _TABLE, "sent_bodies_in_one_place": _IN_ONE_PLACE}
 _LINK = re.compile(r"\A(?P<words>.*) #(?P<id>[0-9]+)\Z", re.DOTALL)
 
 
-class SentRequest(msgspec.Struct, frozen=True):
-    """One request that left. ``body`` is None where it was not kept, or erased.
+class SentRequest(ProviderRequest, frozen=True, kw_only=True):
+    """One request that left. ``body`` is None where it was not kept, or was erased.
 
     ``outcome``: "sending" until it is known, then "ok", "cancelled" or the code of an error.
     """
 
     at: str
     host: str
-    provider: str
-    provider_title: str
-    model: str
-    zone: str
-    dialect: str
-    task: str
-    path: str
-    headers: tuple[tuple[str, str], ...]
-    added: tuple[str, ...]
     sha256: str
     size_bytes: int
-    has_key: bool = False
     outcome: str = "sending"
-    estimate: Estimate | None = None
     usage: Usage | None = None
     cost: Cost | None = None
     message_id: str = ""
@@ -78,32 +65,21 @@ class Sent:
     """The table of one home. Usable from any thread. Its first use creates it."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-        self._is_ready = False
+        self._tables = Tables(database, "sent", _STEPS)
 
     def keep(self, outbound: Outbound, *, host: str = "", message_id: str = "") -> int:
         """Keep what is about to leave; its id. Called before it does."""
-        self._prepare()
+        shared = {name: getattr(outbound, name) for name in ProviderRequest.__struct_fields__}
         sent = SentRequest(
+            **shared,
             at=datetime.now(UTC).isoformat(timespec="milliseconds"),
             host=host or outbound.host,
-            provider=outbound.provider,
-            provider_title=outbound.provider_title,
-            model=outbound.model,
-            zone=outbound.zone,
-            dialect=outbound.dialect,
-            task=outbound.task,
-            path=outbound.path,
-            headers=outbound.headers,
-            added=outbound.added,
             sha256=outbound.sha256,
             size_bytes=len(outbound.body),
-            has_key=outbound.has_key,
-            estimate=outbound.estimate,
             message_id=message_id,
         )
         is_kept = message_id != "" and len(outbound.body) <= MOST_KEPT_BYTES
-        with self._database.write() as database:
+        with self._tables.write() as database:
             added = database.execute(
                 "INSERT INTO sent_requests (message_id, value, body) VALUES (?, ?, ?)",
                 [message_id, _value(sent), outbound.body if is_kept else None],
@@ -124,7 +100,7 @@ class Sent:
         changed = msgspec.structs.replace(
             sent, outcome=outcome, host=host or sent.host, usage=usage, cost=cost
         )
-        with self._database.write() as database:
+        with self._tables.write() as database:
             database.execute(
                 "UPDATE sent_requests SET value = ? WHERE id = ?", [_value(changed), sent_id]
             )
@@ -149,8 +125,7 @@ class Sent:
 
     def forget_erased(self) -> int:
         """Erase the bodies of answers that are gone for good; how many. Hash and size stay."""
-        self._prepare()
-        with self._database.write() as database:
+        with self._tables.write() as database:
             erased = database.execute(
                 "UPDATE sent_requests SET body = NULL WHERE body IS NOT NULL"
                 " AND message_id NOT IN (SELECT id FROM messages)"
@@ -164,8 +139,7 @@ class Sent:
         return found[0]
 
     def _where(self, condition: str, values: Any, *, body: str = "body") -> _SentList:
-        self._prepare()
-        rows = self._database.read().execute(
+        rows = self._tables.read().execute(
             f"SELECT id, value, {body} FROM sent_requests WHERE {condition}",  # noqa: S608
             values,
         )
@@ -173,22 +147,6 @@ class Sent:
             msgspec.structs.replace(decoded(value, SentRequest), id=sent_id, body=kept)
             for sent_id, value, kept in rows.fetchall()
         ]
-
-    def _prepare(self) -> None:
-        if self._is_ready:
-            return
-        migrations = migrations_named("sent")
-
-        @migrations(name="sent_requests")
-        def _sent_requests(database: sqlite_utils.Database) -> None:
-            database.executescript(_TABLE)
-
-        @migrations(name="sent_bodies_in_one_place")
-        def _one_place(database: sqlite_utils.Database) -> None:
-            database.execute(_IN_ONE_PLACE)
-
-        self._database.migrate(migrations)
-        self._is_ready = True
 
 
 def purpose_of(target: str, sent_id: int) -> str:

@@ -18,8 +18,8 @@ import pytest
 from lockhouse.gate.costs.prices import PriceList, cost
 from lockhouse.gate.dialects import dialect
 from lockhouse.gate.dialects.provider_errors import Recipient
-from lockhouse.gate.providers import DialectName, presets
-from lockhouse.gate.remote_requests import Answered
+from lockhouse.gate.providers import presets
+from lockhouse.gate.remote_requests import Answered, DialectName
 
 # A Monday evening in UTC, when DeepSeek is at its lower price.
 EVENING = datetime(2026, 11, 16, 20, 0, tzinfo=UTC)

@@ -23,7 +23,8 @@ from lockhouse.gate.costs.token_estimates import (
     measure,
 )
 from lockhouse.gate.dialects import dialect
-from lockhouse.gate.providers import DialectName, Provider
+from lockhouse.gate.providers import Provider
+from lockhouse.gate.remote_requests import DialectName
 from lockhouse.library.starter import starter_model
 
 DIALECTS: tuple[DialectName, ...] = ("openai", "anthropic", "gemini")

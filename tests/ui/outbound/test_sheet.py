@@ -24,16 +24,16 @@ def outbound(ceiling: str = "0.0254") -> Outbound:
     cost, most = Cost(Decimal("0.00213"), is_estimate=True), Cost(Decimal(ceiling))
     price = Price(Decimal(2), Decimal(6), source="prices of 2026-11-20")
     return Outbound(
-        "mistral",
-        "Mistral",
-        "medium",
-        "openai",
-        "cloud",
-        ("https://api.mistral.ai/v1",),
-        "/chat/completions",
-        (("content-type", "application/json"),),
-        b'{"model":"medium","messages":[{"role":"user","content":"Hello"}]}',
-        True,  # noqa: FBT003 - has_key
+        provider="mistral",
+        provider_title="Mistral",
+        model="medium",
+        dialect="openai",
+        zone="cloud",
+        endpoints=("https://api.mistral.ai/v1",),
+        path="/chat/completions",
+        headers=(("content-type", "application/json"),),
+        body=b'{"model":"medium","messages":[{"role":"user","content":"Hello"}]}',
+        has_key=True,
         added=("The system prompt, 24 characters.",),
         estimate=Estimate(420, 4096, cost, most, price),
     )

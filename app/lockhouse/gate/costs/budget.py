@@ -114,7 +114,6 @@ class Budget:
     ) -> None:
         """``now`` is in the person's own zone: days and months are calendar days there."""
         self.prices = prices
-        self._database = database
         self._spending = SpendingTable(database)
         self._limits = limits
         self._now = now
@@ -143,8 +142,7 @@ class Budget:
             amount = quote.estimate.ceiling.amount
         elif amount is None and limits.has_any:
             raise _no_ceiling(provider, model, quote)
-        self._spending.prepare()
-        with self._database.write():  # from here on no other program can reserve
+        with self._spending.write():  # from here on no other program can reserve
             now = self._now()
             if quote.estimate is not None and amount:
                 self._check(limits, quote, amount, now)

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 
 from lockhouse.core.events import Cost, Usage
 from lockhouse.gate.costs.values import OwnPrice, Price, PriceTier, Snapshot
-from lockhouse.storage.connection import migrations_named
+from lockhouse.storage.tables import Tables
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import sqlite_utils
 
     from lockhouse.gate.costs.snapshot import BundledPrices
     from lockhouse.gate.providers import Provider
@@ -43,10 +41,9 @@ class PriceList:
 
     def __init__(self, database: Database | None = None, *, file: Path | None = None) -> None:
         """``database`` keeps a person's own prices; ``file`` stands in for the snapshot."""
-        self._database = database
+        self._own_prices = Tables(database, "prices", {"own_prices": _TABLE}) if database else None
         self._file = file
         self._bundled: BundledPrices | None = None
-        self._is_ready = False
 
     def price_of(self, provider: Provider, model: str, at: datetime | None = None) -> Price | None:
         """The person's own price, or else the snapshot's; None where nobody knows one."""
@@ -90,7 +87,7 @@ class PriceList:
         amounts = (getattr(price, name) for name in _AMOUNTS)
         texts = (None if amount is None else str(amount) for amount in amounts)
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        with self._written().write() as database:
+        with self._tables().write() as database:
             database.execute(
                 f"INSERT OR REPLACE INTO own_prices ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
                 (provider, model, *texts, now),
@@ -98,7 +95,7 @@ class PriceList:
 
     def remove_own(self, provider: str, model: str) -> bool:
         """Forget it again. Whether there was one."""
-        with self._written().write() as database:
+        with self._tables().write() as database:
             cursor = database.execute(
                 "DELETE FROM own_prices WHERE provider = ? AND model = ?", (provider, model)
             )
@@ -106,44 +103,26 @@ class PriceList:
 
     def own(self) -> list[OwnPrice]:
         """All that a person set."""
-        if self._database is None:
+        if self._own_prices is None:
             return []
-        rows = (
-            self._written()
-            .read()
-            .execute(
-                f"SELECT {_COLUMNS} FROM own_prices ORDER BY provider, model"  # noqa: S608
-            )
+        rows = self._own_prices.read().execute(
+            f"SELECT {_COLUMNS} FROM own_prices ORDER BY provider, model"  # noqa: S608
         )
         return [OwnPrice(row[0], row[1], _price(row[2:7]), row[7]) for row in rows]
 
     def _own(self, provider: str, model: str) -> Price | None:
-        if self._database is None:
+        if self._own_prices is None:
             return None
-        rows = (
-            self._written()
-            .read()
-            .execute(
-                f"SELECT {', '.join(_AMOUNTS)} FROM own_prices WHERE provider = ? AND model = ?",  # noqa: S608
-                (provider, model),
-            )
+        rows = self._own_prices.read().execute(
+            f"SELECT {', '.join(_AMOUNTS)} FROM own_prices WHERE provider = ? AND model = ?",  # noqa: S608
+            (provider, model),
         )
         row = rows.fetchone()
         return _price(row) if row else None
 
-    def _written(self) -> Database:
-        """The database, with its table."""
-        assert self._database is not None, "this list was made without a database"
-        if not self._is_ready:
-            migrations = migrations_named("prices")
-
-            @migrations(name="own_prices")
-            def _own_prices(database: sqlite_utils.Database) -> None:
-                database.execute(_TABLE)
-
-            self._database.migrate(migrations)
-            self._is_ready = True
-        return self._database
+    def _tables(self) -> Tables:
+        assert self._own_prices is not None, "this list was made without a database"
+        return self._own_prices
 
     def _snapshot(self) -> BundledPrices:
         if self._bundled is None:

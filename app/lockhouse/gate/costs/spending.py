@@ -7,6 +7,7 @@ Hides the table and its queries. A row is kept with the calendar day of the pers
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING, Literal
@@ -15,7 +16,7 @@ import msgspec
 
 from lockhouse.core.events import Usage
 from lockhouse.gate.costs.values import Spent, Total
-from lockhouse.storage.connection import migrations_named
+from lockhouse.storage.tables import Tables
 
 if TYPE_CHECKING:
     import sqlite_utils
@@ -46,14 +47,12 @@ CREATE TABLE spending (
     cache_write_tokens INTEGER NOT NULL DEFAULT 0,
     completion_tokens INTEGER NOT NULL DEFAULT 0,
     reasoning_tokens INTEGER NOT NULL DEFAULT 0
-) STRICT
+) STRICT;
+CREATE INDEX spending_by_day ON spending (day, state, cost);
+CREATE INDEX spending_by_target ON spending (provider, model, id);
 """
 # Dollars and the rest by themselves: no sum of these is ever too large for the database.
 _SUM = f"sum(cost / {_UNIT}), sum(cost % {_UNIT})"
-_INDICES = (
-    "CREATE INDEX spending_by_day ON spending (day, state, cost)",
-    "CREATE INDEX spending_by_target ON spending (provider, model, id)",
-)
 _NAMES: dict[Subject, str] = {
     "target": "provider || '/' || model",
     "task": "task",
@@ -76,26 +75,15 @@ class SpendingTable:
     """The table of one database. Its first use creates it."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-        self._is_ready = False
+        self._tables = Tables(database, "costs", {"spending": _TABLE})
 
-    def prepare(self) -> Database:
-        """The database, with the table."""
-        if not self._is_ready:
-            migrations = migrations_named("costs")
-
-            @migrations(name="spending")
-            def _spending(database: sqlite_utils.Database) -> None:
-                for statement in (_TABLE, *_INDICES):
-                    database.execute(statement)
-
-            self._database.migrate(migrations)
-            self._is_ready = True
-        return self._database
+    def write(self) -> AbstractContextManager[sqlite_utils.Database]:
+        """A transaction: meanwhile no other program can reserve."""
+        return self._tables.write()
 
     def reserve(self, entry: Entry) -> int:
         """A row that counts with its cost from now on. Its number."""
-        with self.prepare().write() as database:
+        with self._tables.write() as database:
             row = database.execute(
                 "INSERT INTO spending (at, day, provider, model, task, state, cost, is_priced,"
                 " is_estimate) VALUES (?, ?, ?, ?, ?, 'reserved', ?, ?, 1) RETURNING id",
@@ -121,7 +109,7 @@ class SpendingTable:
         is_estimate: bool,
     ) -> None:
         """What it was in the end; the day stays the one on which it was reserved."""
-        with self.prepare().write() as database:
+        with self._tables.write() as database:
             database.execute(
                 "UPDATE spending SET state = 'settled', cost = ?, is_priced = ?, is_estimate = ?,"
                 " prompt_tokens = ?, cached_tokens = ?, cache_write_tokens = ?,"
@@ -141,29 +129,25 @@ class SpendingTable:
 
     def release(self, number: int) -> None:
         """Forget a reservation; a settled row stays."""
-        with self.prepare().write() as database:
+        with self._tables.write() as database:
             database.execute("DELETE FROM spending WHERE id = ? AND state = 'reserved'", (number,))
 
     def spent(self, first_day: str, last_day: str) -> Spent:
         """Everything between two days, these included; what is reserved counts in full."""
         # Inside a transaction of this thread: the writer's connection sees what it did itself.
-        with self.prepare().write() as database:
+        with self._tables.write() as database:
             return _spent(database, first_day, last_day)
 
     def spent_now(self, first_day: str, last_day: str) -> Spent:
         """The same, to be shown: nobody is made to wait."""
-        return _spent(self.prepare().read(), first_day, last_day)
+        return _spent(self._tables.read(), first_day, last_day)
 
     def likely_completion(self, provider: str, model: str) -> int | None:
         """How long the last answers of a target were; None when there was none."""
-        row = (
-            self.prepare()
-            .read()
-            .execute(
-                "SELECT avg(completion_tokens) FROM (SELECT completion_tokens FROM spending"
-                " WHERE provider = ? AND model = ? AND state = 'settled' ORDER BY id DESC LIMIT ?)",
-                (provider, model, _REMEMBERED),
-            )
+        row = self._tables.read().execute(
+            "SELECT avg(completion_tokens) FROM (SELECT completion_tokens FROM spending"
+            " WHERE provider = ? AND model = ? AND state = 'settled' ORDER BY id DESC LIMIT ?)",
+            (provider, model, _REMEMBERED),
         )
         average = row.fetchone()[0]
         return None if average is None else round(average)
@@ -172,16 +156,12 @@ class SpendingTable:
         """Sums by something: days the newest first, all else the dearest first."""
         begins = since.astimezone(UTC).isoformat(timespec="milliseconds") if since else ""
         order = "name DESC" if by == "day" else "total(cost) DESC, calls DESC, name"
-        rows = (
-            self.prepare()
-            .read()
-            .execute(
-                f"SELECT {_NAMES[by]} AS name, count(*) AS calls, sum(prompt_tokens),"  # noqa: S608
-                " sum(cached_tokens), sum(completion_tokens), sum(reasoning_tokens),"
-                f" {_SUM}, sum(1 - is_priced), sum(is_estimate)"
-                f" FROM spending WHERE at >= ? GROUP BY name ORDER BY {order}",
-                (begins,),
-            )
+        rows = self._tables.read().execute(
+            f"SELECT {_NAMES[by]} AS name, count(*) AS calls, sum(prompt_tokens),"  # noqa: S608
+            " sum(cached_tokens), sum(completion_tokens), sum(reasoning_tokens),"
+            f" {_SUM}, sum(1 - is_priced), sum(is_estimate)"
+            f" FROM spending WHERE at >= ? GROUP BY name ORDER BY {order}",
+            (begins,),
         )
         for row in rows:
             yield Total(

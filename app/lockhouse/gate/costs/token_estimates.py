@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from lockhouse.gate.providers import DialectName
+from lockhouse.gate.remote_requests import DialectName
 
 ADDED_TOKENS = 1024  # a provider's own lines before a prompt: up to some hundreds are known
 ADDED_FOR_TOOLS = 1024  # and before tools: 159 to 530 are published

@@ -14,8 +14,8 @@ from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import LockhouseError, NotFound
 from lockhouse.gate.key_test import try_key
 from lockhouse.gate.memory_scrub import overwrite_freed_memory
-from lockhouse.gate.providers import KeyNeed, Provider, RemoteModel, Zone, presets, zone_of
-from lockhouse.gate.remote_requests import ListedModels, ListModels
+from lockhouse.gate.providers import KeyNeed, Provider, RemoteModel, presets, zone_of
+from lockhouse.gate.remote_requests import ListedModels, ListModels, ProviderZone
 from lockhouse.ui.gate.provider_values import Checked, Draft, KeyTest, ProviderRow
 from lockhouse.ui.jobs import JobHandle, Jobs
 from lockhouse.ui.network_monitor import NetworkView
@@ -389,7 +389,7 @@ class ProviderController(QObject):
         self._jobs.run(work, done, fail)
 
 
-def _key_need(zone: Zone) -> KeyNeed:
+def _key_need(zone: ProviderZone) -> KeyNeed:
     return "optional" if zone == "lan" else "required"
 
 

@@ -8,7 +8,8 @@ from decimal import Decimal
 from lockhouse.answer.target import TargetInfo
 from lockhouse.gate.costs.values import Estimate, Limits
 from lockhouse.gate.outbound import Outbound
-from lockhouse.gate.providers import Zone, is_this_machine
+from lockhouse.gate.providers import is_this_machine
+from lockhouse.gate.remote_requests import ProviderZone
 from lockhouse.ui import formatting
 
 NEAR = 0.8  # of a limit: from here on it is pointed out
@@ -95,7 +96,7 @@ def recipient_sentence(outbound: Outbound) -> str:
     return f"{host_name(outbound.host)}, {where}, gets exactly what is shown here, {size}."
 
 
-def cost_words(estimate: Estimate | None, zone: Zone) -> str:
+def cost_words(estimate: Estimate | None, zone: ProviderZone) -> str:
     """About how much, and at most how much."""
     if estimate is None:
         if zone == "lan":
@@ -132,7 +133,7 @@ def limit_words(now: LimitNow) -> str:
     return f"{words}: this may come close" if now.is_near else words
 
 
-def destination_line(host: str, estimate: Estimate | None, zone: Zone) -> str:
+def destination_line(host: str, estimate: Estimate | None, zone: ProviderZone) -> str:
     """The composer's line: where the next message goes and what that costs."""
     line = f"Goes to {host_name(host)}"
     if estimate is not None and estimate.ceiling.amount:

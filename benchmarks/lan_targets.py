@@ -20,10 +20,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "app"), str(ROOT)]
 
-from lockhouse.answer.target import Target  # noqa: E402
+from lockhouse.answer.remote import RemoteTarget  # noqa: E402
 from lockhouse.core.cancellation import CancelToken  # noqa: E402
 from lockhouse.core.events import Event, Finished, Notice, StartOver, Text  # noqa: E402
-from tests.answer.remote import RemoteAccess, ask, cold, finished, held  # noqa: E402
+from tests.answer.remote import RemoteAccess, answering, ask, cold, finished, held  # noqa: E402
 from tests.answer.servers import ModelServer, model_servers  # noqa: E402
 
 PROMPTS = (
@@ -51,7 +51,7 @@ def measure(kind: str, folder: Path, servers: list[ModelServer]) -> None:
         sharing(home, home.remotes.get("both/starter"), servers[1])
 
 
-def stopping(target: Target) -> None:
+def stopping(target: RemoteTarget) -> None:
     """From the wish to stop until the answer's last event."""
     took = []
     for number in range(CANCELS):
@@ -61,7 +61,7 @@ def stopping(target: Target) -> None:
             asked[0] = time.perf_counter()
             cancel.cancel()
 
-        for event in target.answer(cold(f"Tell me story {number}.", 400), cancel):
+        for event in answering(target, cold(f"Tell me story {number}.", 400), cancel):
             texts += isinstance(event, Text)
             if texts == 3 and isinstance(event, Text):
                 threading.Timer(0.02, wish).start()
@@ -72,13 +72,15 @@ def stopping(target: Target) -> None:
           f"of {CANCELS}")  # fmt: skip
 
 
-def counting(target: Target, server: ModelServer) -> None:
+def counting(target: RemoteTarget, server: ModelServer) -> None:
     """Tokens as told here, and as the server counts the same request without a stream."""
     equal = []
     for prompt in PROMPTS:
         request = cold(prompt, 24)
         usage = finished(ask(target, request)).usage
-        theirs = server.usage(target.preview(request).body)  # type: ignore[attr-defined]
+        outbound = target.preview(request)
+        assert outbound is not None
+        theirs = server.usage(outbound.body)
         ours = (usage.prompt_tokens, usage.completion_tokens)
         equal.append(ours == (theirs["prompt_tokens"], theirs["completion_tokens"]))
         print(f"  counted: {ours[0]} + {ours[1]}, by the server {theirs['prompt_tokens']} + "
@@ -86,7 +88,7 @@ def counting(target: Target, server: ModelServer) -> None:
     print(f"  equal: {sum(equal)} of {len(equal)}")
 
 
-def sharing(home: RemoteAccess, target: Target, victim: ModelServer | None) -> None:
+def sharing(home: RemoteAccess, target: RemoteTarget, victim: ModelServer | None) -> None:
     """Twenty questions, four at a time; one server is killed in the middle where it is named."""
     ended: list[str] = []
     killed, lock = threading.Event(), threading.Lock()
@@ -94,7 +96,7 @@ def sharing(home: RemoteAccess, target: Target, victim: ModelServer | None) -> N
     def one(number: int) -> list[Event]:
         events: list[Event] = []
         request = cold("Count.", 60, grammar=f'root ::= "{right(number)}"')
-        for event in target.answer(request, CancelToken()):
+        for event in answering(target, request, CancelToken()):
             events.append(event)
             with lock:
                 due = len(ended) >= 6 and not killed.is_set() and isinstance(event, Text)

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockhouse.answer.local import LoadPlanner, LocalTargets
+from lockhouse.answer.permission import Permissions
 from lockhouse.answer.registry import TargetRegistry
+from lockhouse.answer.session import Answers
 from lockhouse.chat.conversations import Conversations
 from lockhouse.chat.turns import Turns
 from lockhouse.core.errors import StorageError
@@ -73,7 +75,9 @@ class Workspace:
             local, self.providers, lambda: self.remotes, lambda: self.settings.default_target
         )
         self.conversations = Conversations(self.database)
-        self.turns = Turns(self.conversations, self.targets)
+        permissions = Permissions(self.providers, lambda: self.consents, lambda: self.budget)
+        self.answers = Answers(self.targets, permissions)
+        self.turns = Turns(self.conversations, self.answers, lambda: self.settings)
         self.conversations.recover()  # answers whose writer was killed are marked as cut
 
     @cached_property

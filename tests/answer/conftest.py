@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lockhouse.storage.database import Database
 from lockhouse.workspace import Workspace, open_workspace
 
 APP = Path(__file__).parents[2] / "app"
@@ -21,3 +22,10 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Works
     yield workspace
     workspace.engines.stop()
     workspace.close()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = Database(tmp_path / "lockhouse.db", backups=tmp_path / "backups")
+    yield opened
+    opened.close()

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
-from types import TracebackType
+from types import SimpleNamespace, TracebackType
 from typing import Self
 
 import msgspec
 
 from lockhouse.answer.load_balancer import LoadBalancer
+from lockhouse.answer.permission import Confirm, Permissions
+from lockhouse.answer.remote import RemoteTarget
 from lockhouse.answer.remote_targets import RemoteTargets
-from lockhouse.answer.target import Target
+from lockhouse.answer.request import Question
+from lockhouse.answer.session import Answers, Session
 from lockhouse.core.cancellation import CancelToken
-from lockhouse.core.events import Event, Failed, Finished, Reasoning, StartOver, Text
+from lockhouse.core.errors import LockhouseError
+from lockhouse.core.events import Event, Failed, Finished, Reasoning, StartOver, Text, failed_of
 from lockhouse.core.messages import Turn
 from lockhouse.core.request import AnswerRequest, Sampling, left_open
 from lockhouse.gate.consents import Consents
@@ -104,9 +108,42 @@ def cold(text: str, max_tokens: int, **more: object) -> AnswerRequest:
     )
 
 
-def ask(target: Target, request: AnswerRequest) -> list[Event]:
+def answering(
+    target: RemoteTarget, request: AnswerRequest, cancel: CancelToken | None = None
+) -> Generator[Event, None, None]:
+    """The events of an answer, asked for as everything in the program asks: by a session.
+
+    What is raised before there is an answer is told as its end.
+    """
+    known = target._means
+    permissions = Permissions(
+        SimpleNamespace(get=lambda _name: target.provider),  # type: ignore[arg-type]
+        lambda: known.consents,
+        lambda: known.budget,
+    )
+    answers = Answers(SimpleNamespace(), permissions)
+    try:
+        session = answers.open(
+            Question("asked"), [target], lambda _: request, cancel=cancel or CancelToken()
+        )
+    except LockhouseError as error:
+        yield failed_of(error)
+        return
+    yield from session.answer(message_id=request.message_id)  # type: ignore[misc]
+
+
+def ask(target: RemoteTarget, request: AnswerRequest) -> list[Event]:
     """All events of an answer."""
-    return [*target.answer(request, CancelToken())]
+    return [*answering(target, request)]
+
+
+def session_of(home: RemoteAccess, name: str, asked: AnswerRequest, confirm: Confirm) -> Session:
+    """The session of one request in this home, where a person may be asked."""
+    permissions = Permissions(home.providers, lambda: home.consents, lambda: home.budget)
+    answers = Answers(SimpleNamespace(get=home.remotes.get), permissions)
+    return answers.open(
+        Question("asked"), [name], lambda _: asked, confirm=confirm, cancel=CancelToken()
+    )
 
 
 def held(events: Iterable[Event]) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from lockhouse.answer.local import LoadPlanner
@@ -130,8 +131,8 @@ def test_memory_that_a_loaded_model_uses_is_not_free(workspace: Workspace) -> No
 
 
 def test_safer_settings_answer_too(workspace: Workspace) -> None:
-    safer = workspace.targets.get("").safer()
-    events = list(safer.answer(ASKED, CancelToken()))
+    safer = msgspec.structs.replace(ASKED, safer=True)
+    events = list(workspace.targets.get("").answer(safer, CancelToken()))
     assert "Paris" in "".join(event.text for event in events if isinstance(event, Text))
     status = workspace.engines.list()[0]
     assert status.threads == 1

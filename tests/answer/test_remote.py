@@ -12,10 +12,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from lockhouse.answer.permission import Proposal, Send
 from lockhouse.answer.remote import RemoteTarget
 from lockhouse.answer.remote_request import RemoteDependencies
 from lockhouse.core.cancellation import CancelToken
-from lockhouse.core.errors import Cancelled, InvalidInput, NotFound, UsageMistake
+from lockhouse.core.errors import Cancelled, InvalidInput, NotFound, PolicyRefused, UsageMistake
 from lockhouse.core.events import Event, Notice, StartOver, Text, Usage
 from lockhouse.core.messages import Image, Tool, ToolCall, Turn
 from lockhouse.gate.costs.values import Limits
@@ -23,7 +24,16 @@ from lockhouse.gate.network import Network
 from lockhouse.gate.providers import RemoteModel
 from lockhouse.gate.records import Records
 from lockhouse.gate.sent_requests import linked
-from tests.answer.remote import RemoteAccess, ask, failed, finished, held, question
+from tests.answer.remote import (
+    RemoteAccess,
+    answering,
+    ask,
+    failed,
+    finished,
+    held,
+    question,
+    session_of,
+)
 from tests.remote.replies import Call, Fault, Reply
 from tests.remote.server import RemoteServer
 
@@ -239,12 +249,20 @@ def test_nothing_goes_to_an_api_before_it_was_allowed(
 def test_an_approved_request_is_sent_as_it_was_shown_and_once(
     home: RemoteAccess, first: RemoteServer
 ) -> None:
-    chosen = target(home, "api/small")
-    shown = chosen.preview(question("As shown"))
-    once = chosen.sending(shown)
-    assert held(ask(once, question("Something else"))) == ANSWER
-    assert [sent.body for sent in first.asked()] == [shown.body]
-    assert failed(ask(once, question())).code == "consent_needed"
+    shown: list[Proposal] = []
+
+    def confirm(proposal: Proposal, _cancel: CancelToken) -> Send:
+        shown.append(proposal)
+        return Send(proposal)
+
+    session = session_of(home, "api/small", question("As shown"), confirm)
+    assert not first.requests  # being asked sends nothing
+    assert held([*session.answer()]) == ANSWER
+    assert shown[0].outbound is not None
+    assert [sent.body for sent in first.asked()] == [shown[0].outbound.body]
+    assert failed(ask(target(home, "api/small"), question())).code == "consent_needed"
+    with pytest.raises(PolicyRefused):  # the target itself sends nothing that was not approved
+        next(target(home, "api/small").answer(question(), CancelToken()))
 
 
 def test_a_consent_is_for_the_hosts_it_was_given_for(home: RemoteAccess) -> None:
@@ -329,7 +347,7 @@ def test_stopping_keeps_what_came_and_hangs_up(home: RemoteAccess, first: Remote
     first.faults.append(Fault("stall-middle"))
     cancel = CancelToken()
     events: list[Event] = []
-    for event in target(home).answer(question(message_id="m3"), cancel):
+    for event in answering(target(home), question(message_id="m3"), cancel):
         events.append(event)
         if isinstance(event, Text) and not cancel.cancelled:
             assert first.stalled.wait(10)
@@ -343,7 +361,7 @@ def test_stopping_keeps_what_came_and_hangs_up(home: RemoteAccess, first: Remote
 
 def test_a_reader_who_leaves_hangs_up_too(home: RemoteAccess, first: RemoteServer) -> None:
     first.faults.append(Fault("stall-middle"))
-    answer = target(home).answer(question(message_id="m4"), CancelToken())
+    answer = answering(target(home), question(message_id="m4"), CancelToken())
     assert isinstance(next(answer), Text)
     answer.close()  # type: ignore[attr-defined]
     assert first.gone.wait(10)
@@ -427,7 +445,7 @@ def test_stopping_between_two_servers_asks_no_other(
     first.faults.append(Fault("reset-middle"))
     cancel = CancelToken()
     events: list[Event] = []
-    for event in target(home, "pair/small").answer(question(), cancel):
+    for event in answering(target(home, "pair/small"), question(), cancel):
         events.append(event)
         if isinstance(event, Notice):
             cancel.cancel()

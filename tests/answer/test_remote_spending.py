@@ -15,7 +15,7 @@ from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.events import Notice, Text
 from lockhouse.gate.providers import RemoteModel
 from lockhouse.gate.running_brokers import Brokers
-from tests.answer.remote import RemoteAccess, ask, failed, held, question
+from tests.answer.remote import RemoteAccess, answering, ask, failed, held, question
 from tests.remote.replies import Fault
 from tests.remote.server import RemoteServer
 
@@ -63,7 +63,7 @@ def test_an_answer_whose_broker_is_killed_is_paid_for(
     home: RemoteAccess, server: RemoteServer
 ) -> None:
     server.faults.append(Fault("stall-middle"))
-    answer = home.remotes.get("api/small").answer(question(), CancelToken())
+    answer = answering(home.remotes.get("api/small"), question(), CancelToken())
     assert isinstance(next(answer), Text)
     assert server.stalled.wait(10)
     under_way = home.gate.status().bytes_out
@@ -86,7 +86,7 @@ def test_who_leaves_before_anybody_was_asked_has_paid_nothing(
         key_of=lambda asked: asked.name, key_state=lambda _: "locked", most_tokens=lambda: 100,
     )  # fmt: skip
     target = RemoteTarget(home.providers.get("api"), RemoteModel("api", "small"), means)
-    answer = target.answer(question(), CancelToken())
+    answer = answering(target, question(), CancelToken())
     assert isinstance(next(answer), Notice)
     answer.close()  # type: ignore[attr-defined]
     assert not server.requests
@@ -97,7 +97,7 @@ def test_a_reader_who_leaves_has_paid_for_what_came(
     home: RemoteAccess, server: RemoteServer
 ) -> None:
     server.faults.append(Fault("stall-middle"))
-    answer = home.remotes.get("api/small").answer(question(), CancelToken())
+    answer = answering(home.remotes.get("api/small"), question(), CancelToken())
     assert isinstance(next(answer), Text)
     answer.close()  # type: ignore[attr-defined]
     today = home.budget.spent_today()

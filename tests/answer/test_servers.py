@@ -13,7 +13,7 @@ import pytest
 
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.events import Event, Notice, Text
-from tests.answer.remote import RemoteAccess, ask, cold, finished, held
+from tests.answer.remote import RemoteAccess, answering, ask, cold, finished, held
 from tests.answer.servers import LLAMA_SERVER, ModelServer, model_servers
 
 TOKENS = 10
@@ -69,7 +69,7 @@ def test_it_streams_and_counts_as_it_counts_itself(
 
 def test_stopping_it_keeps_what_came_and_leaves_it_free(home: RemoteAccess) -> None:
     cancel, events = CancelToken(), list[Event]()
-    for event in home.remotes.get("one/starter").answer(cold("Tell me a story.", 400), cancel):
+    for event in answering(home.remotes.get("one/starter"), cold("Tell me a story.", 400), cancel):
         events.append(event)
         if isinstance(event, Text):
             cancel.cancel()
@@ -90,7 +90,7 @@ def test_two_share_twenty_questions_and_one_that_dies_loses_none(
         # Only one answer is allowed, a different one for each: what a server says freely
         # depends on what it was asked before, even when nothing is drawn.
         request = cold("Count.", 60, grammar=f'root ::= "{_right(number)}"')
-        for event in target.answer(request, CancelToken()):
+        for event in answering(target, request, CancelToken()):
             events.append(event)
             busy = home.sharing.in_flight(victim.endpoint)
             with lock:

@@ -17,13 +17,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from lockhouse.answer.request import Question
 from lockhouse.chat.conversations import Conversations
-from lockhouse.chat.turns import Turns, TurnStarted
+from lockhouse.chat.turns import TurnStarted
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.events import Event, Text
 from lockhouse.core.request import AnswerRequest
 from lockhouse.storage.database import Database
-from tests.chat.targets import Directory, Scripted
+from tests.chat.targets import Scripted, turns_with
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,7 +43,7 @@ def open_home(home: Path) -> Conversations:
     return Conversations(Database(home / "lockhouse.db", backups=home / "backups"))
 
 
-class FailoverStream(Conversations):
+class ReportedConversations(Conversations):
     """Tells on standard output how much has been kept."""
 
     def append_answer(self, message_id: str, *, content: str, reasoning: str) -> None:
@@ -65,14 +66,12 @@ def speak(_request: AnswerRequest, _cancel: CancelToken) -> Iterator[Event]:
 
 def stream(home: Path) -> None:
     """The process that will be killed."""
-    conversations = FailoverStream(open_home(home).database)
+    conversations = ReportedConversations(open_home(home).database)
     conversations.recover()
-    turns = Turns(conversations, Directory(Scripted("counter", speak)))
+    turns = turns_with(conversations, Scripted("counter", speak))
     chat = conversations.create(title="Counting")
     words = 0
-    for event in turns.ask(
-        chat.id, "Count!", target="", request=AnswerRequest(turns=()), cancel=CancelToken()
-    ):
+    for event in turns.ask(chat.id, Question("Count!"), cancel=CancelToken()):
         if isinstance(event, TurnStarted):
             os.write(1, f"began {event.answer.id} 0\n".encode())
         elif isinstance(event, Text):

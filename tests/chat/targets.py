@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from lockhouse.answer.permission import Permissions
+from lockhouse.answer.session import Answers
 from lockhouse.answer.target import Target, TargetInfo
+from lockhouse.chat.conversations import Conversations
+from lockhouse.chat.turns import Turns
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import NotFound
 from lockhouse.core.events import Event, Finished
 from lockhouse.core.request import AnswerRequest
+from lockhouse.gate.consents import Consents
+from lockhouse.gate.costs.budget import Budget
+from lockhouse.gate.costs.prices import PriceList
+from lockhouse.gate.costs.values import Limits
+from lockhouse.gate.outbound import Outbound
+from lockhouse.gate.providers import Providers
+from lockhouse.storage.settings import Settings
 
 Script = Callable[[AnswerRequest, CancelToken], Iterator[Event]]
 
@@ -21,7 +32,15 @@ class Scripted:
         self.asked: list[AnswerRequest] = []
         self._script = script
 
-    def answer(self, request: AnswerRequest, cancel: CancelToken) -> Iterator[Event]:
+    def preview(self, request: AnswerRequest) -> None:
+        """Nothing leaves."""
+
+    def obstacle(self) -> None:
+        """Nothing is in the way."""
+
+    def answer(
+        self, request: AnswerRequest, cancel: CancelToken, *, approved: Outbound | None = None
+    ) -> Iterator[Event]:
         self.asked.append(request)
         return self._script(request, cancel)
 
@@ -45,8 +64,20 @@ class Directory:
     def default(self) -> Target:
         return next(iter(self._targets.values()))
 
-    def list(self) -> list[TargetInfo]:
-        return [target.info for target in self._targets.values()]
+    def on_this_machine(self, preferred: str = "") -> Target:
+        return self.get(preferred)
+
+
+def turns_with(conversations: Conversations, *targets: Target, interval_s: float = 0.0) -> Turns:
+    """Turns that are answered by these targets, the first one being the default."""
+    database = conversations.database
+    permissions = Permissions(
+        Providers(database),
+        lambda: Consents(database),
+        lambda: Budget(database, Limits, PriceList(database)),
+    )
+    answers = Answers(Directory(*targets), permissions)
+    return Turns(conversations, answers, Settings, interval_s=interval_s)
 
 
 def saying(*events: Event) -> Script:

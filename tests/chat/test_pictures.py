@@ -9,32 +9,31 @@ from pathlib import Path
 import pytest
 
 from lockhouse.answer.capabilities import suited
+from lockhouse.answer.request import Question
 from lockhouse.chat import import_export
 from lockhouse.chat.conversations import Conversations
 from lockhouse.chat.image_store import MOST_PICTURES, picture_of
-from lockhouse.chat.turns import Turns, TurnStarted
+from lockhouse.chat.turns import NewChat, TurnStarted
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import InvalidInput, NotFound, UsageMistake
 from lockhouse.core.events import Event, Failed, Finished, StartOver, Text
 from lockhouse.core.messages import Image, ToolCall, Turn
-from lockhouse.core.request import AnswerRequest
 from lockhouse.gate.outbound import Outbound
 from lockhouse.gate.sent_requests import Sent
 from lockhouse.storage.database import Database
-from tests.chat.targets import Directory, Scripted, saying
+from tests.chat.targets import Scripted, saying, turns_with
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"some pixels, quite recognizable" * 4
 SKY = Image("image/png", PNG, "sky.png")
 JPEG = Image("image/jpeg", b"\xff\xd8\xff\xe0 other pixels", "sea.jpg")
-REQUEST = AnswerRequest(turns=())
 
 
 def ask(
     conversations: Conversations, chat: str, text: str, *events: Event, **more: object
 ) -> tuple[Scripted, list[object]]:
     target = Scripted("tiny", saying(*(events or (Text("Yes."), Finished("stop")))))
-    turns = Turns(conversations, Directory(target), interval_s=0.0)
-    told = [*turns.ask(chat, text, target="", request=REQUEST, cancel=CancelToken(), **more)]  # type: ignore[arg-type]
+    turns = turns_with(conversations, target)
+    told = [*turns.ask(chat, Question(text, **more), cancel=CancelToken())]  # type: ignore[arg-type]
     return target, told
 
 
@@ -285,27 +284,25 @@ def test_what_would_be_asked_is_what_is_asked(conversations: Conversations) -> N
     chat = conversations.create(system="Be brief.")
     ask(conversations, chat.id, "First", images=(SKY,))
     target = Scripted("tiny", saying(Text("Yes."), Finished("stop")))
-    turns = Turns(conversations, Directory(target), interval_s=0.0)
+    turns = turns_with(conversations, target)
     for alone in (False, True):
-        shown = turns.request_for(
-            chat.id, "Next", request=REQUEST, images=(JPEG,), alone=alone, task="document"
-        )
+        question = Question("Next", images=(JPEG,), alone=alone, task="document")
+        shown = turns.draft(chat.id, question)
         before = len(conversations.path(chat.id))
-        [*turns.ask(chat.id, "Next", target="", request=REQUEST, cancel=CancelToken(),
-                    images=(JPEG,), alone=alone, task="document")]  # fmt: skip
+        [*turns.ask(chat.id, question, cancel=CancelToken())]
         assert target.asked[-1].turns == shown.turns
         assert target.asked[-1].task == shown.task == "document"
         answer = conversations.path(chat.id)[-1]
-        again = turns.request_again(answer.id, request=REQUEST, alone=alone)
-        [*turns.regenerate(answer.id, target="", request=REQUEST, cancel=CancelToken(),
-                           alone=alone)]  # fmt: skip
+        once_more = Question(again=answer.id, alone=alone)
+        again = turns.draft(chat.id, once_more)
+        [*turns.ask(chat.id, once_more, cancel=CancelToken())]
         assert target.asked[-1].turns == again.turns == shown.turns
         assert len(conversations.path(chat.id)) == before + 2
-    fresh = turns.request_for("", "Hello", request=REQUEST, system="Be kind.")
+    new = NewChat(system="Be kind.")
+    fresh = turns.draft(new, Question("Hello"))
     assert fresh.turns == (Turn("system", "Be kind."), Turn("user", "Hello"))
-    assert turns.request_for("", "Hello", request=REQUEST, system="Be kind.", alone=True).turns == (
-        Turn("user", "Hello"),
-    )
+    alone_turns = turns.draft(new, Question("Hello", alone=True)).turns
+    assert alone_turns == (Turn("user", "Hello"),)
 
 
 def test_an_answer_that_starts_over_keeps_what_came_last(conversations: Conversations) -> None:
@@ -327,7 +324,7 @@ def test_continuing_that_starts_over_keeps_the_words_it_began_with(
     target = Scripted(
         "tiny", saying(Text("nor"), StartOver("it differs"), Text("south."), Finished("stop"))
     )
-    turns = Turns(conversations, Directory(target), interval_s=0.0)
+    turns = turns_with(conversations, target)
     answer = conversations.path(chat.id)[-1]
-    [*turns.continue_answer(answer.id, target="", request=REQUEST, cancel=CancelToken())]
+    [*turns.ask(chat.id, Question(continues=answer.id), cancel=CancelToken())]
     assert conversations.path(chat.id)[-1].content == "In the south."

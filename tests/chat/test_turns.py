@@ -7,18 +7,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from lockhouse.answer.target import Target
+from lockhouse.answer.request import Question
 from lockhouse.chat.conversations import Conversations
 from lockhouse.chat.titles import title_from
-from lockhouse.chat.turns import Turns, TurnStarted
+from lockhouse.chat.turns import TurnStarted
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import EngineCrashed, NotFound, StorageError, UsageMistake
 from lockhouse.core.events import Event, Failed, Finished, Notice, PromptProgress, Reasoning, Text
 from lockhouse.core.messages import Turn
 from lockhouse.core.request import AnswerRequest
-from tests.chat.targets import Directory, Scripted, saying
+from tests.chat.targets import Scripted, saying, turns_with
 
-REQUEST = AnswerRequest(turns=())
 PARIS: tuple[Event, ...] = (
     PromptProgress(5, 5),
     Reasoning("The user asks "),
@@ -29,10 +28,6 @@ PARIS: tuple[Event, ...] = (
 )
 
 
-def turns_with(conversations: Conversations, *targets: Target) -> Turns:
-    return Turns(conversations, Directory(*targets), interval_s=0.0)
-
-
 def test_a_question_is_answered_and_kept(conversations: Conversations) -> None:
     target = Scripted("tiny", saying(*PARIS))
     chat = conversations.create(system="Be brief.")
@@ -40,9 +35,7 @@ def test_a_question_is_answered_and_kept(conversations: Conversations) -> None:
     events = list(
         turns.ask(
             chat.id,
-            "What is the capital of France?",
-            target="",
-            request=REQUEST,
+            Question("What is the capital of France?"),
             cancel=CancelToken(),
         )
     )
@@ -69,7 +62,7 @@ def test_a_question_is_answered_and_kept(conversations: Conversations) -> None:
 def test_nothing_is_written_before_the_first_event_is_taken(conversations: Conversations) -> None:
     turns = turns_with(conversations, Scripted("tiny", saying(*PARIS)))
     chat = conversations.create()
-    turns.ask(chat.id, "Hello", target="", request=REQUEST, cancel=CancelToken())
+    turns.ask(chat.id, Question("Hello"), cancel=CancelToken())
     assert conversations.messages(chat.id) == []
 
 
@@ -78,7 +71,7 @@ def test_earlier_turns_are_sent_without_their_reasoning(conversations: Conversat
     turns = turns_with(conversations, target)
     chat = conversations.create()
     for text in ("First", "Second"):
-        list(turns.ask(chat.id, text, target="", request=REQUEST, cancel=CancelToken()))
+        list(turns.ask(chat.id, Question(text), cancel=CancelToken()))
     assert target.asked[1].turns == (
         Turn("user", "First"),
         Turn("assistant", "Paris."),
@@ -102,7 +95,7 @@ def test_a_reader_that_leaves_cancels_and_keeps_what_came(conversations: Convers
     turns = turns_with(conversations, Scripted("tiny", script))
     chat = conversations.create()
     cancel = CancelToken()
-    events = turns.ask(chat.id, "Count", target="", request=REQUEST, cancel=cancel)
+    events = turns.ask(chat.id, Question("Count"), cancel=cancel)
     for _ in range(3):
         next(events)
     events.close()  # type: ignore[attr-defined] # it is a generator
@@ -119,7 +112,7 @@ def test_a_reader_that_leaves_at_once_leaves_a_cancelled_answer(
 ) -> None:
     turns = turns_with(conversations, Scripted("tiny", saying(*PARIS)))
     chat = conversations.create()
-    events = turns.ask(chat.id, "Count", target="", request=REQUEST, cancel=CancelToken())
+    events = turns.ask(chat.id, Question("Count"), cancel=CancelToken())
     next(events)
     del events
     assert [m.status for m in conversations.path(chat.id)] == ["complete", "cancelled"]
@@ -130,7 +123,7 @@ def test_cancelling_keeps_what_came(conversations: Conversations) -> None:
     chat = conversations.create()
     cancel = CancelToken()
     events = []
-    for event in turns.ask(chat.id, "Go", target="", request=REQUEST, cancel=cancel):
+    for event in turns.ask(chat.id, Question("Go"), cancel=cancel):
         events.append(event)
         if event == Text("Pa"):
             cancel.cancel()
@@ -143,7 +136,7 @@ def test_a_failure_keeps_what_came_and_why_it_ended(conversations: Conversations
     failed = Failed("engine_crashed", "The engine ended.", "Try again.", 6, "last line")
     turns = turns_with(conversations, Scripted("tiny", saying(Text("Half an "), failed)))
     chat = conversations.create()
-    events = list(turns.ask(chat.id, "Go", target="", request=REQUEST, cancel=CancelToken()))
+    events = list(turns.ask(chat.id, Question("Go"), cancel=CancelToken()))
     assert events[-1] == failed
     answer = conversations.path(chat.id)[-1]
     assert (answer.content, answer.status, answer.error) == ("Half an ", "failed", failed)
@@ -157,7 +150,7 @@ def test_an_error_that_is_raised_becomes_a_failure(conversations: Conversations)
 
     turns = turns_with(conversations, Scripted("tiny", script))
     chat = conversations.create()
-    events = list(turns.ask(chat.id, "Go", target="", request=REQUEST, cancel=CancelToken()))
+    events = list(turns.ask(chat.id, Question("Go"), cancel=CancelToken()))
     assert events[-1] == Failed("engine_crashed", "The engine was killed.", "Try again.", 6)
     assert conversations.path(chat.id)[-1].status == "failed"
 
@@ -170,7 +163,7 @@ def test_a_bug_in_a_target_is_not_hidden_and_loses_nothing(conversations: Conver
     turns = turns_with(conversations, Scripted("tiny", script))
     chat = conversations.create()
     with pytest.raises(ZeroDivisionError):
-        list(turns.ask(chat.id, "Go", target="", request=REQUEST, cancel=CancelToken()))
+        list(turns.ask(chat.id, Question("Go"), cancel=CancelToken()))
     answer = conversations.path(chat.id)[-1]
     assert (answer.content, answer.status) == ("Half", "cut")
 
@@ -178,7 +171,7 @@ def test_a_bug_in_a_target_is_not_hidden_and_loses_nothing(conversations: Conver
 def test_a_target_that_just_ends_leaves_a_cut_answer(conversations: Conversations) -> None:
     turns = turns_with(conversations, Scripted("tiny", saying(Text("Half"))))
     chat = conversations.create()
-    list(turns.ask(chat.id, "Go", target="", request=REQUEST, cancel=CancelToken()))
+    list(turns.ask(chat.id, Question("Go"), cancel=CancelToken()))
     assert conversations.path(chat.id)[-1].status == "cut"
 
 
@@ -209,7 +202,7 @@ def test_text_is_kept_while_the_target_stalls(conversations: Conversations) -> N
 
     turns = turns_with(watched, Scripted("tiny", script))
     chat = conversations.create()
-    list(turns.ask(chat.id, "Go", target="", request=REQUEST, cancel=CancelToken()))
+    list(turns.ask(chat.id, Question("Go"), cancel=CancelToken()))
     assert conversations.path(chat.id)[-1].status == "complete"
 
 
@@ -217,7 +210,7 @@ def test_text_is_kept_while_the_reader_is_slow(conversations: Conversations) -> 
     watched = Watched(conversations)
     turns = turns_with(watched, Scripted("tiny", saying(*PARIS)))
     chat = conversations.create()
-    for event in turns.ask(chat.id, "Go", target="", request=REQUEST, cancel=CancelToken()):
+    for event in turns.ask(chat.id, Question("Go"), cancel=CancelToken()):
         if event == Text("ris."):
             while conversations.path(chat.id)[-1].content != "Paris.":
                 assert watched.was_kept.wait(60)
@@ -228,11 +221,10 @@ def test_text_is_kept_while_the_reader_is_slow(conversations: Conversations) -> 
 def test_many_pieces_are_few_writes(conversations: Conversations) -> None:
     watched = Watched(conversations)
     pieces = [Text(f"{number} ") for number in range(2000)]
-    turns = Turns(
-        watched, Directory(Scripted("tiny", saying(*pieces, Finished("stop")))), interval_s=3600
-    )
+    target = Scripted("tiny", saying(*pieces, Finished("stop")))
+    turns = turns_with(watched, target, interval_s=3600)
     chat = conversations.create()
-    list(turns.ask(chat.id, "Go", target="", request=REQUEST, cancel=CancelToken()))
+    list(turns.ask(chat.id, Question("Go"), cancel=CancelToken()))
     assert len(watched.kept) <= 1
     assert conversations.path(chat.id)[-1].content == "".join(piece.text for piece in pieces)
 
@@ -252,7 +244,7 @@ def test_a_full_disk_ends_the_answer_and_is_told(conversations: Conversations) -
     turns = turns_with(watched, Scripted("tiny", script))
     chat = conversations.create()
     with pytest.raises(StorageError) as told:
-        list(turns.ask(chat.id, "Go", target="", request=REQUEST, cancel=CancelToken()))
+        list(turns.ask(chat.id, Question("Go"), cancel=CancelToken()))
     assert told.value.code == "disk_full"
     assert conversations.path(chat.id)[-1].content.startswith("x")
     assert conversations.database.problems() == []
@@ -265,9 +257,9 @@ def test_regenerating_is_another_version(conversations: Conversations) -> None:
     )
     turns = turns_with(conversations, first, second)
     chat = conversations.create(target="first")
-    list(turns.ask(chat.id, "Say", target="", request=REQUEST, cancel=CancelToken()))
+    list(turns.ask(chat.id, Question("Say"), cancel=CancelToken()))
     old = conversations.path(chat.id)[-1]
-    events = list(turns.regenerate(old.id, target="second", request=REQUEST, cancel=CancelToken()))
+    events = list(turns.ask(chat.id, Question(again=old.id), target="second", cancel=CancelToken()))
     assert isinstance(events[0], TurnStarted)
     assert events[0].user is None
     new = conversations.path(chat.id)[-1]
@@ -280,7 +272,7 @@ def test_a_question_can_be_answered_again(conversations: Conversations) -> None:
     turns = turns_with(conversations, Scripted("tiny", saying(*PARIS)))
     chat = conversations.create()
     question = conversations.add_user(chat.id, "Say", parent_id=None)
-    list(turns.regenerate(question.id, target="", request=REQUEST, cancel=CancelToken()))
+    list(turns.ask(chat.id, Question(again=question.id), target="", cancel=CancelToken()))
     assert [m.content for m in conversations.path(chat.id)] == ["Say", "Paris."]
 
 
@@ -288,10 +280,10 @@ def test_continuing_goes_on_from_the_words_that_are_there(conversations: Convers
     target = Scripted("tiny", saying(Reasoning("Hm."), Text("One, two"), Finished("length")))
     turns = turns_with(conversations, target)
     chat = conversations.create()
-    list(turns.ask(chat.id, "Count", target="", request=REQUEST, cancel=CancelToken()))
+    list(turns.ask(chat.id, Question("Count"), cancel=CancelToken()))
     old = conversations.path(chat.id)[-1]
     more = Scripted("more", saying(Text(", three"), Finished("stop")))
-    events = list(turns.continue_answer(old.id, target=more, request=REQUEST, cancel=CancelToken()))
+    events = list(turns.ask(chat.id, Question(continues=old.id), target=more, cancel=CancelToken()))
     assert more.asked[0].prefill == "One, two"
     assert isinstance(events[0], TurnStarted)
     assert events[0].answer.content == "One, two"
@@ -305,7 +297,7 @@ def test_a_failed_answer_leaves_no_gap_in_the_prompt(conversations: Conversation
     turns = turns_with(conversations, target)
     chat = conversations.create()
     for text in ("First", "Second"):
-        list(turns.ask(chat.id, text, target="", request=REQUEST, cancel=CancelToken()))
+        list(turns.ask(chat.id, Question(text), cancel=CancelToken()))
     assert target.asked[1].turns == (Turn("user", "First\n\nSecond"),)
 
 
@@ -313,11 +305,7 @@ def test_a_first_message_can_have_versions(conversations: Conversations) -> None
     turns = turns_with(conversations, Scripted("tiny", saying(*PARIS)))
     chat = conversations.create()
     for text in ("One", "Other"):
-        list(
-            turns.ask(
-                chat.id, text, target="", request=REQUEST, cancel=CancelToken(), parent_id=None
-            )
-        )
+        list(turns.ask(chat.id, Question(text, parent_id=None), cancel=CancelToken()))
     assert [m.content for m in conversations.path(chat.id)] == ["Other", "Paris."]
     assert conversations.path(chat.id)[0].version_count == 2
 
@@ -328,9 +316,9 @@ def test_an_unknown_target_or_an_empty_question_writes_nothing(
     turns = turns_with(conversations, Scripted("tiny", saying(*PARIS)))
     chat = conversations.create()
     with pytest.raises(NotFound):
-        list(turns.ask(chat.id, "Hi", target="none", request=REQUEST, cancel=CancelToken()))
+        list(turns.ask(chat.id, Question("Hi"), target="none", cancel=CancelToken()))
     with pytest.raises(UsageMistake):
-        list(turns.ask(chat.id, " \n", target="", request=REQUEST, cancel=CancelToken()))
+        list(turns.ask(chat.id, Question(" \n"), cancel=CancelToken()))
     assert conversations.messages(chat.id) == []
 
 
@@ -340,7 +328,7 @@ def test_halves_of_characters_are_joined(conversations: Conversations) -> None:
         Scripted("tiny", saying(Text("\ud83d"), Text("\ude00\udc80"), Finished("stop"))),
     )
     chat = conversations.create()
-    list(turns.ask(chat.id, "Smile \udcff", target="", request=REQUEST, cancel=CancelToken()))
+    list(turns.ask(chat.id, Question("Smile \udcff"), cancel=CancelToken()))
     assert [m.content for m in conversations.path(chat.id)] == ["Smile \ufffd", "😀\ufffd"]
 
 

@@ -17,7 +17,7 @@ import msgspec
 
 from lockhouse.answer.capabilities import suited
 from lockhouse.answer.energy import EnergyMeter
-from lockhouse.answer.target import Target, TargetInfo
+from lockhouse.answer.target import TargetInfo
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import LockhouseError, NoRoom, NotFound
 from lockhouse.core.events import Event, Finished, LoadProgress, Reasoning, Text, Timing
@@ -45,6 +45,7 @@ from lockhouse.library.models import Models
 from lockhouse.library.profiles import filled
 
 if TYPE_CHECKING:
+    from lockhouse.gate.outbound import Outbound
     from lockhouse.storage.settings import Settings
 
 _MEASURED_TOKENS = 16
@@ -84,6 +85,12 @@ class LocalTarget:
             size_bytes=model.size_bytes,
         )
 
+    def preview(self, request: AnswerRequest) -> None:
+        """Nothing leaves this machine."""
+
+    def obstacle(self) -> None:
+        """Whether it fits is known once it is loaded."""
+
     def is_called(self, name: str) -> bool:
         """Whether that is its whole name, or an alias."""
         return name in (self._model.name, *self._model.aliases)
@@ -93,12 +100,9 @@ class LocalTarget:
         """What the engine is asked to load."""
         return EngineSpec(str(self._model.path), self._model.name, self._settings)
 
-    def safer(self) -> Target:
-        """The same model with the load settings least likely to fail."""
-        safer = self._settings.safer()
-        return LocalTarget(self._model, self._models, self._engines, safer, self._profile)
-
-    def answer(self, request: AnswerRequest, cancel: CancelToken) -> Iterator[Event]:
+    def answer(
+        self, request: AnswerRequest, cancel: CancelToken, *, approved: Outbound | None = None
+    ) -> Iterator[Event]:
         """Events of the answer; see :class:`Target`."""
         started = time.perf_counter()
         meter = EnergyMeter()
@@ -141,9 +145,11 @@ class LocalTarget:
         )
 
     def _spec_for(self, request: AnswerRequest) -> EngineSpec:
-        if request.context_length is None:
-            return self.spec
-        settings = msgspec.structs.replace(self._settings, context_length=request.context_length)
+        settings = self._settings
+        if request.context_length is not None:
+            settings = msgspec.structs.replace(settings, context_length=request.context_length)
+        if request.safer:
+            settings = settings.safer()
         return msgspec.structs.replace(self.spec, settings=settings)
 
     def _note_use(self, end: Finished) -> None:

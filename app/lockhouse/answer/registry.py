@@ -1,7 +1,7 @@
-"""Everything that can answer: models on this machine by their names, all others by provider.
+"""All targets by name: models on this machine, and models of providers as ``provider/model``.
 
-A name with a provider before its first slash is one elsewhere; nothing else ever is. What
-nobody chose stays on this machine or on its own network.
+A name is a provider's only where a known provider stands before its first slash. What nobody
+chose stays on this machine or on its own network.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MOST_NAMED = 5  # in an error
 
 
 class TargetRegistry:
-    """The directory of one home: see :class:`lockhouse.answer.directory.TargetDirectory`."""
+    """All targets of one home; the :class:`~lockhouse.answer.target.TargetDirectory` there is."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class TargetRegistry:
         """
         if not name:
             return self.default()
-        if self._is_elsewhere(name):
+        if self._is_remote(name):
             return self._remote().get(name)
         if self._is_provider(name):
             return self._of_provider(name)
@@ -63,7 +63,7 @@ class TargetRegistry:
     def default(self) -> Target:
         """The chosen target, or else the first local one. Never an API."""
         chosen = self._chosen()
-        if not self._is_elsewhere(chosen) and not self._is_provider(chosen):
+        if not self._is_remote(chosen) and not self._is_provider(chosen):
             return self.local.default()
         target = self._remote().get(chosen) if "/" in chosen else self._of_provider(chosen)
         if isinstance(target, LocalTarget):
@@ -77,13 +77,19 @@ class TargetRegistry:
             )
         return target
 
+    def on_this_machine(self, preferred: str = "") -> LocalTarget:
+        """That one where it is a model of this machine, or else the default among those."""
+        if preferred and not self._is_remote(preferred) and not self._is_provider(preferred):
+            return self.local.get(preferred)
+        return self.local.default()
+
     def list(self) -> list[TargetInfo]:
         """All of them, the default one first."""
         found = self.local.list()
         if self._providers.chosen():
             found += self._remote().list()
         chosen = self._chosen()
-        if self._is_elsewhere(chosen) or self._is_provider(chosen):
+        if self._is_remote(chosen) or self._is_provider(chosen):
             with contextlib.suppress(LockhouseError):  # what is set names nothing any more
                 first = self.get(chosen).info.name
                 found.sort(key=lambda info: info.name != first)
@@ -111,7 +117,7 @@ class TargetRegistry:
             f"They are listed by: lockhouse targets models {name}",
         )
 
-    def _is_elsewhere(self, name: str) -> bool:
+    def _is_remote(self, name: str) -> bool:
         """Whether the name begins with a provider's."""
         head, slash, _ = name.partition("/")
         return bool(slash) and self._is_provider(head)

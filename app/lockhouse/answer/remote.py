@@ -1,29 +1,29 @@
-"""A model elsewhere as a target: what would leave, whether it may, sending it, what came of it.
+"""A model of a provider as a target: what would leave, and sending exactly that.
 
 The body is made once. What was shown, what is sent and what is kept are the same bytes. Before
-any of them leaves, the person has allowed it, the budget has room for it, and it is written down.
+any of them leaves, permission was given for them, the budget has room, and it is written down.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 
 import msgspec
 
 from lockhouse.answer.capabilities import suited
-from lockhouse.answer.remote_errors import failed_of, map_error, require_open
-from lockhouse.answer.remote_request import RemoteDependencies, RemoteRequest
-from lockhouse.answer.target import Target, TargetInfo
+from lockhouse.answer.remote_errors import map_error, require_open
+from lockhouse.answer.remote_request import RemoteDependencies, RemoteRequest, require_key
+from lockhouse.answer.target import TargetInfo
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import (
     LockhouseError,
     PolicyRefused,
 )
-from lockhouse.core.events import Event, Notice
+from lockhouse.core.events import Event, Notice, failed_of
 from lockhouse.core.request import AnswerRequest
 from lockhouse.gate.costs.budget import Budget
 from lockhouse.gate.dialects import dialect
+from lockhouse.gate.labels import zone_of
 from lockhouse.gate.outbound import Outbound
 from lockhouse.gate.providers import Provider, RemoteModel, is_this_machine
 
@@ -34,18 +34,11 @@ class RemoteTarget:
     """One model of one provider."""
 
     def __init__(
-        self,
-        provider: Provider,
-        model: RemoteModel,
-        means: RemoteDependencies,
-        *,
-        approved: Outbound | None = None,
+        self, provider: Provider, model: RemoteModel, dependencies: RemoteDependencies
     ) -> None:
         self.provider = provider
         self.model = model
-        self._means = means
-        self._approved = approved
-        self._lock = threading.Lock()
+        self._means = dependencies
 
     @property
     def info(self) -> TargetInfo:
@@ -83,27 +76,27 @@ class RemoteTarget:
             estimate=self._means.budget.estimate(provider, model.name, body),
         )
 
-    def sending(self, outbound: Outbound) -> Target:
-        """The same target, allowed to send that very buffer, once."""
-        return RemoteTarget(self.provider, self.model, self._means, approved=outbound)
-
-    def may_send(self) -> bool:
-        """Whether something may go there without a question."""
-        return self._means.consents.given(self.provider)
-
-    def require_open(self) -> None:
-        """Raises NetworkRefused, with the way on, where nothing could be sent now anyway."""
+    def obstacle(self) -> LockhouseError | None:
+        """What would stop it from being asked now, with what to do about it; None for nothing."""
         try:
             require_open(self._means.gate, self.provider, self.provider.endpoints)
+            require_key(self.provider, has_key=bool(self._means.key_of(self.provider)))
         except LockhouseError as error:
-            raise map_error(error, self.provider, self._means.gate) from error
+            return map_error(error, self.provider, self._means.gate)
+        return None
 
-    def answer(self, request: AnswerRequest, cancel: CancelToken) -> Iterator[Event]:
-        """Events of the answer; see :class:`Target`. Whatever goes wrong is its last event."""
+    def answer(
+        self, request: AnswerRequest, cancel: CancelToken, *, approved: Outbound | None = None
+    ) -> Iterator[Event]:
+        """Events of the answer; see :class:`Target`. Whatever goes wrong is its last event.
+
+        Sends exactly the bytes that were approved, and nothing without them.
+        """
+        if approved is None:
+            raise PolicyRefused("Nothing was sent: it was not approved.", code="consent_needed")
         try:
-            outbound = self._allowed(request)
             sending = RemoteRequest(
-                self.provider, self.info, outbound, self._means, request, cancel
+                self.provider, self.info, approved, self._means, request, cancel
             )
         except LockhouseError as error:
             yield failed_of(map_error(error, self.provider, self._means.gate))
@@ -116,16 +109,6 @@ class RemoteTarget:
         if outbound.estimate is not None:
             return outbound.estimate.prompt_tokens
         return sum(len(turn.content.encode()) // 4 + 4 for turn in request.turns)
-
-    def _allowed(self, request: AnswerRequest) -> Outbound:
-        with self._lock:
-            approved, self._approved = self._approved, None
-        if approved is not None:
-            return approved
-        outbound = self.preview(request)
-        if not self.may_send():
-            raise consent_needed(self.provider)
-        return outbound
 
 
 def info_of(provider: Provider, model: RemoteModel, budget: Budget) -> TargetInfo:
@@ -144,21 +127,12 @@ def info_of(provider: Provider, model: RemoteModel, budget: Budget) -> TargetInf
         context_length=context_length,
         capabilities=model.capabilities or ("chat",),
         leaves_machine=not all(is_this_machine(url) for url in provider.endpoints),
+        zone=zone_of(provider),
         host=provider.hosts[0],
         provider_title=provider.title,
         input_price=price.input if price else None,
         output_price=price.output if price else None,
         currency=price.currency if price else "USD",
-    )
-
-
-def consent_needed(provider: Provider) -> PolicyRefused:
-    """The refusal where nobody has allowed it yet."""
-    return PolicyRefused(
-        f"Nothing was sent: you have not allowed yet that something goes to {provider.title} "
-        f"({', '.join(provider.hosts)}).",
-        hint=f"Allow it: lockhouse targets allow {provider.name}",
-        code="consent_needed",
     )
 
 

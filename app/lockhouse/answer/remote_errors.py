@@ -1,28 +1,13 @@
-"""What stands in the way of an answer from elsewhere, told with the way on for that provider."""
+"""Maps errors of a remote target to what the user can do about them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from lockhouse.core.errors import LockhouseError, NetworkRefused
-from lockhouse.core.events import Cost, Failed
 from lockhouse.gate.client import CUT_OFF, GateClient
 from lockhouse.gate.network import allows, split_host
-from lockhouse.gate.protocol import RemoteFailure
 from lockhouse.gate.providers import Provider, host_of
-
-
-def failed_of(error: LockhouseError, cost: Cost | None = None) -> Failed:
-    """An error as the last event of an answer."""
-    wait_s = error.retry_after_s if isinstance(error, RemoteFailure) else 0.0
-    return Failed(
-        error.code,
-        error.message,
-        error.hint,
-        error.exit_code,
-        retry_after_s=wait_s,
-        cost=cost,
-    )
 
 
 def require_open(gate: GateClient, provider: Provider, endpoints: Iterable[str]) -> None:

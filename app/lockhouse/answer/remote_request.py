@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from lockhouse.answer.load_balancer import FailoverStream, Lease, LoadBalancer, another_may_answer
-from lockhouse.answer.remote_errors import failed_of, map_error, require_open
+from lockhouse.answer.remote_errors import map_error, require_open
 from lockhouse.answer.target import TargetInfo
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import (
@@ -33,6 +33,7 @@ from lockhouse.core.events import (
     Text,
     Timing,
     Usage,
+    failed_of,
 )
 from lockhouse.core.json_decoding import decoded
 from lockhouse.core.messages import ToolCall
@@ -104,7 +105,7 @@ class RemoteRequest:
         """Make room and write it down. Raises before anything leaves."""
         outbound, means = self.outbound, self.means
         require_open(means.gate, self.provider, outbound.endpoints)
-        self._require_key()
+        require_key(self.provider, has_key=outbound.has_key)
         self.reservation = means.budget.reserve(
             self.provider, outbound.model, outbound.body, task=outbound.task
         )
@@ -125,7 +126,8 @@ class RemoteRequest:
             yield self._cancelled()
         except LockhouseError as error:
             meant = map_error(error, self.provider, self.means.gate)
-            yield failed_of(meant, self._settle(error.code, nothing_came=self._is_free(error)))
+            cost = self._settle(error.code, nothing_came=self._is_free(error))
+            yield failed_of(meant, cost=cost)
         finally:
             if not self.is_settled:  # the reader went away
                 self._settle("cancelled")
@@ -205,6 +207,7 @@ class RemoteRequest:
             idle_s=idle_s,
             attempts=1 if len(outbound.endpoints) > 1 else 3,
             title=outbound.provider_title,
+            label=self.request.label,
         )
         stream = self.means.gate.stream(
             request,
@@ -240,6 +243,7 @@ class RemoteRequest:
             msgspec.json.encode(body),
             key=outbound.provider if outbound.has_key else "",
             title=outbound.provider_title,
+            label=self.request.label,
         )
         try:
             counted = self.means.gate.ask(
@@ -274,15 +278,6 @@ class RemoteRequest:
         return [event]
 
     # -- ends --------------------------------------------------------------------------------------
-
-    def _require_key(self) -> None:
-        provider = self.provider
-        if provider.key == "required" and not self.outbound.has_key:
-            raise InvalidInput(
-                f"There is no key for {provider.title}.",
-                hint=f"Keep one: lockhouse keys set {provider.name}",
-                code="key_missing",
-            )
 
     def _settle(
         self, outcome: str, answered: Answered | None = None, *, nothing_came: bool = False
@@ -341,6 +336,16 @@ class RemoteRequest:
             host=host_of(self.url or self.outbound.endpoints[0]),
             model=model or self.outbound.model,
             sent_sha256=self.outbound.sha256,
+        )
+
+
+def require_key(provider: Provider, *, has_key: bool) -> None:
+    """Raises InvalidInput where a provider wants a key and there is none."""
+    if provider.key == "required" and not has_key:
+        raise InvalidInput(
+            f"There is no key for {provider.title}.",
+            hint=f"Save one: lockhouse keys set {provider.name}",
+            code="key_missing",
         )
 
 

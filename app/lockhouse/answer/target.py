@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
 from lockhouse.core.cancellation import CancelToken
+from lockhouse.core.errors import LockhouseError
 from lockhouse.core.events import Event
+from lockhouse.core.labels import Zone
 from lockhouse.core.request import AnswerRequest
+
+if TYPE_CHECKING:
+    from lockhouse.gate.outbound import Outbound
 
 TargetKind = Literal["local", "api", "lan"]
 
@@ -36,6 +41,7 @@ class TargetInfo(msgspec.Struct, frozen=True):
     capabilities: tuple[str, ...] = ("chat",)
     size_bytes: int = 0
     leaves_machine: bool = False
+    zone: Zone = "local"  # where it is, for labels: this machine, the own network, anywhere
     host: str = ""
     provider_title: str = ""
     input_price: Decimal | None = None
@@ -51,8 +57,24 @@ class Target(Protocol):
         """What it is. Cheap: never loads a model."""
         ...
 
-    def answer(self, request: AnswerRequest, cancel: CancelToken) -> Iterator[Event]:
+    def preview(self, request: AnswerRequest) -> Outbound | None:
+        """Exactly what answering would send; None where nothing is sent. Nothing is sent by it.
+
+        Raises InvalidInput for what this target cannot be asked.
+        """
+        ...
+
+    def obstacle(self) -> LockhouseError | None:
+        """What would stop it from being asked now: sealed, no key. Never loads or sends."""
+        ...
+
+    def answer(
+        self, request: AnswerRequest, cancel: CancelToken, *, approved: Outbound | None = None
+    ) -> Iterator[Event]:
         """Answer ``request``. Blocks between events.
+
+        A target that sends something sends ``approved``, which permission was given for, and
+        nothing without it.
 
         The last event is one ``Finished`` or ``Failed``. After ``cancel`` is set, a
         ``Finished`` with ``cancelled`` follows within a tenth of a second and what came stays.
@@ -62,4 +84,19 @@ class Target(Protocol):
 
     def count_tokens(self, request: AnswerRequest) -> int:
         """Prompt tokens the request would take, template included. May load the model."""
+        ...
+
+
+class TargetDirectory(Protocol):
+    """Where a name becomes something that answers."""
+
+    def get(self, name: str) -> Target:
+        """The target of that name, alias, hash prefix or path; the default one for "".
+
+        Raises NotFound when nothing matches, InvalidInput when the file cannot be used.
+        """
+        ...
+
+    def on_this_machine(self, preferred: str = "") -> Target:
+        """That one where it is on this machine, or else the default among those that are."""
         ...

@@ -30,7 +30,7 @@ from lockhouse.chat.values import (
 )
 from lockhouse.core.errors import NotFound, UsageMistake
 from lockhouse.core.events import Failed
-from lockhouse.core.messages import Image, ToolCall
+from lockhouse.core.messages import Image, Part, ToolResult
 from lockhouse.processes import is_alive, mine
 from lockhouse.storage.database import Database
 
@@ -74,6 +74,8 @@ class Conversations:
         target: str = "",
         system: str = "",
         folder_id: str | None = None,
+        parameters: dict[str, object] | None = None,
+        label: str = "",
     ) -> Conversation:
         """A new, empty conversation."""
         conversation_id, moment = new_id(), now()
@@ -82,8 +84,8 @@ class Conversations:
                 _require_folder(database, folder_id)
             database.execute(
                 "INSERT INTO conversations"
-                " (id, title, created_at, updated_at, folder_id, target, system)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                " (id, title, created_at, updated_at, folder_id, target, system, parameters,"
+                " label) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     conversation_id,
                     storable(title),
@@ -92,6 +94,8 @@ class Conversations:
                     folder_id,
                     storable(target),
                     storable(system),
+                    msgspec.json.encode(parameters or {}).decode(),
+                    storable(label),
                 ],
             )
             return rows.conversation(database, conversation_id)
@@ -276,10 +280,21 @@ class Conversations:
         *,
         parent_id: str | None,
         images: Sequence[Image] = (),
+        parts: Sequence[Part] = (),
     ) -> Message:
         """A message of the user's below ``parent_id``; it becomes the active leaf."""
         with self.database.write() as database:
-            added = rows.add(database, conversation_id, parent_id, "user", content, images=images)
+            added = rows.add(
+                database, conversation_id, parent_id, "user", content, images=images, parts=parts
+            )
+            return rows.message(database, added)
+
+    def add_results(
+        self, conversation_id: str, parent_id: str, results: Sequence[ToolResult]
+    ) -> Message:
+        """What tools gave back to the calls of the answer above; it becomes the active leaf."""
+        with self.database.write() as database:
+            added = rows.add(database, conversation_id, parent_id, "tool", "", parts=results)
             return rows.message(database, added)
 
     def images(self, message_id: str) -> tuple[Image, ...]:
@@ -300,7 +315,9 @@ class Conversations:
             old = rows.message(database, message_id)
             if old.status == "streaming":
                 raise UsageMistake("The answer is still being written.", hint="Stop it first.")
-            added = rows.add(database, old.conversation_id, old.parent_id, old.role, content)
+            added = rows.add(
+                database, old.conversation_id, old.parent_id, old.role, content, parts=old.parts
+            )
             image_store.copy(database, old.id, added)
             if old.content and old.target is not None and old.target.kind != "local":
                 host = old.provenance.finished.host if old.provenance else ""
@@ -345,10 +362,10 @@ class Conversations:
                 copy = new_id()
                 database.execute(
                     "INSERT INTO messages (id, conversation_id, parent_id, role, content,"
-                    " reasoning, created_at, status, target, finished, error, tool_calls)"
+                    " reasoning, created_at, status, target, finished, error, parts)"
                     " SELECT ?, ?, ?, role, content, reasoning, created_at,"
                     " iif(status = 'streaming', 'cut', status), target, finished, error,"
-                    " tool_calls FROM messages WHERE id = ?",
+                    " parts FROM messages WHERE id = ?",
                     [copy, branch_id, above, original.id],
                 )
                 image_store.copy(database, original.id, copy)
@@ -402,13 +419,13 @@ class Conversations:
         status: Status,
         provenance: Provenance | None = None,
         error: Failed | None = None,
-        tool_calls: Sequence[ToolCall] = (),
+        parts: Sequence[Part] = (),
     ) -> Message:
         """Keeps the whole text and how it came about. From now on it can be found by search."""
         with self.database.write() as database:
             changed = database.execute(
                 "UPDATE messages SET content = ?, reasoning = ?, status = ?,"
-                " target = coalesce(?, target), finished = ?, error = ?, tool_calls = ?,"
+                " target = coalesce(?, target), finished = ?, error = ?, parts = ?,"
                 " writer_pid = NULL, writer_started = NULL WHERE id = ?",
                 [
                     storable(content),
@@ -417,7 +434,7 @@ class Conversations:
                     rows.kept(provenance.target if provenance else None),
                     rows.kept(provenance.finished if provenance else None),
                     rows.kept(error),
-                    rows.kept(tool_calls or None),
+                    rows.kept(parts or None),
                     message_id,
                 ],
             )

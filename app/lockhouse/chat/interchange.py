@@ -19,7 +19,7 @@ from lockhouse.chat.identity import is_id, kept_time, new_id, storable
 from lockhouse.chat.values import Message, Status
 from lockhouse.core.errors import InvalidInput
 from lockhouse.core.events import Failed, Finished
-from lockhouse.core.messages import Image, Role, ToolCall
+from lockhouse.core.messages import Image, Part, Role
 
 if TYPE_CHECKING:
     import sqlite_utils
@@ -39,7 +39,7 @@ class CarriedMessage(msgspec.Struct, frozen=True):
     finished: Finished | None = None
     error: Failed | None = None
     images: tuple[Image, ...] = ()
-    tool_calls: tuple[ToolCall, ...] = ()
+    parts: tuple[Part, ...] = ()
 
 
 class CarriedConversation(msgspec.Struct, frozen=True):
@@ -157,7 +157,7 @@ def store(database: sqlite_utils.Database, carried: CarriedConversation) -> str:
     for message in carried.messages:
         database.execute(
             "INSERT INTO messages (id, conversation_id, parent_id, role, content, reasoning,"
-            " created_at, status, target, finished, error, tool_calls)"
+            " created_at, status, target, finished, error, parts)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 ids["message " + message.key],
@@ -171,7 +171,7 @@ def store(database: sqlite_utils.Database, carried: CarriedConversation) -> str:
                 rows.kept(message.target),
                 rows.kept(message.finished),
                 rows.kept(message.error),
-                rows.kept(message.tool_calls or None),
+                rows.kept(message.parts or None),
             ],
         )
         image_store.keep(database, ids["message " + message.key], message.images)

@@ -22,7 +22,7 @@ from lockhouse.chat.values import Conversation, Message, Picture, Provenance, St
 from lockhouse.core.errors import InvalidInput, NotFound
 from lockhouse.core.events import Failed, Finished
 from lockhouse.core.json_decoding import decoded
-from lockhouse.core.messages import Image, Role, ToolCall
+from lockhouse.core.messages import Image, Part, Role
 from lockhouse.storage.connection import damaged
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ _MESSAGE = f"""
 SELECT m.id, m.conversation_id, m.parent_id, m.role, m.content, m.reasoning, m.created_at,
     m.status, m.target, m.finished, m.error,
     {_VERSIONS.format(" AND v.seq < m.seq")}, {_VERSIONS.format("")},
-    {_PICTURES}, m.tool_calls
+    {_PICTURES}, m.parts
 """
 
 # From a message up to the root.
@@ -150,6 +150,7 @@ def add(
     *,
     status: Status = "complete",
     images: Sequence[Image] = (),
+    parts: Sequence[Part] = (),
 ) -> str:
     """Writes a message and makes it the active leaf. Its id."""
     conversation(database, conversation_id)
@@ -157,9 +158,18 @@ def add(
         raise InvalidInput("A message and the one it follows have to be in one conversation.")
     message_id = new_id()
     database.execute(
-        "INSERT INTO messages (id, conversation_id, parent_id, role, content, created_at, status)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [message_id, conversation_id, parent_id, role, storable(content), now(), status],
+        "INSERT INTO messages (id, conversation_id, parent_id, role, content, created_at, status,"
+        " parts) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            message_id,
+            conversation_id,
+            parent_id,
+            role,
+            storable(content),
+            now(),
+            status,
+            kept(parts or None),
+        ],
     )
     image_store.keep(database, message_id, images)
     activate(database, conversation_id, message_id)
@@ -253,7 +263,7 @@ def _message_of(row: tuple[Any, ...]) -> Message:
         version_count=row[12],
         target=target,
         pictures=_pictures(row[13]) if row[13] != "[]" else (),
-        tool_calls=decoded(row[14], tuple[ToolCall, ...]) if row[14] else (),
+        parts=decoded(row[14], tuple[Part, ...]) if row[14] else (),
     )
 
 

@@ -138,6 +138,21 @@ CREATE TABLE waiting_messages (
 """
 
 
+# Messages get the role "tool", and parts in place of tool calls alone. A check that is only
+# widened changes nothing on the disk, so the text of the table is changed as SQLite's page on
+# ALTER TABLE (section 7) describes: making the table anew would empty what refers to it.
+_PARTS = """
+PRAGMA writable_schema = ON;
+UPDATE sqlite_schema SET sql = replace(
+    sql, '''user'', ''assistant'')', '''user'', ''assistant'', ''tool'')'
+) WHERE type = 'table' AND name = 'messages';
+PRAGMA writable_schema = RESET;
+ALTER TABLE messages ADD COLUMN parts TEXT;
+UPDATE messages SET parts = tool_calls WHERE tool_calls IS NOT NULL;
+ALTER TABLE messages DROP COLUMN tool_calls;
+"""
+
+
 def conversation_migrations() -> sqlite_utils.Migrations:
     """Every step from an empty file to the tables of today."""
     migrations = migrations_named("conversations")
@@ -157,5 +172,9 @@ def conversation_migrations() -> sqlite_utils.Migrations:
     @migrations()
     def waiting(database: sqlite_utils.Database) -> None:
         database.executescript(_WAITING)
+
+    @migrations()
+    def parts(database: sqlite_utils.Database) -> None:
+        database.executescript(_PARTS)
 
     return migrations

@@ -10,6 +10,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lockhouse.core.messages import File
+
 _FILE = re.compile(
     r"File (?P<name>[^\n]+):\n(?P<fence>`{3,})\n(?P<text>.*?)\n(?P=fence)(?:\n\n|\Z)", re.DOTALL
 )
@@ -29,7 +31,7 @@ class Attachment:
         return len(self.text.encode())
 
 
-def with_attachments(question: str, attachments: Sequence[Attachment]) -> str:
+def with_attachments(question: str, attachments: Sequence[Attachment | File]) -> str:
     """The question as it is sent: files first, each in a fence that its text cannot close."""
     parts = []
     for file in attachments:

@@ -30,7 +30,7 @@ from lockhouse.chat.values import Conversation, Message, Status
 from lockhouse.core.errors import InvalidInput
 from lockhouse.core.events import Failed, Finished
 from lockhouse.core.json_decoding import converted
-from lockhouse.core.messages import Image, Role, ToolCall
+from lockhouse.core.messages import Image, Part, Role, ToolCall
 
 FORMAT = 1
 OWN = "lockhouse:"  # how the origin of a conversation of ours begins
@@ -47,7 +47,8 @@ class _OwnMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     target: TargetInfo | None = None
     finished: Finished | None = None
     error: Failed | None = None
-    tool_calls: tuple[ToolCall, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()  # of earlier exports
+    parts: tuple[Part, ...] = ()
 
 
 class _OwnConversation(msgspec.Struct, frozen=True):
@@ -172,7 +173,7 @@ def _written(message: Message, children: list[str], images: Sequence[Image]) -> 
             target=message.target,
             finished=message.provenance.finished if message.provenance else None,
             error=message.error,
-            tool_calls=message.tool_calls,
+            parts=message.parts,
         ),
         files=[_file(image) for image in images] or msgspec.UNSET,
     )
@@ -299,7 +300,7 @@ def _carried(key: str, message: _Message) -> CarriedMessage:
             finished=own.finished,
             error=own.error,
             images=_images(message),
-            tool_calls=own.tool_calls,
+            parts=own.parts or own.tool_calls,
         )
     content, reasoning = _without_reasoning(_plain(message.content))
     name = message.model if role == "assistant" else None
@@ -319,7 +320,9 @@ def _carried(key: str, message: _Message) -> CarriedMessage:
 def _role(role: str) -> Role:
     if role == "user":
         return "user"
-    return "system" if role == "system" else "assistant"
+    if role == "system":
+        return "system"
+    return "tool" if role == "tool" else "assistant"
 
 
 def _plain(content: str | list[Any]) -> str:

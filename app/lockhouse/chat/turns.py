@@ -1,264 +1,326 @@
 """One turn of a conversation: a question is kept, a target answers, the answer is kept.
 
 Hides the order in which things are written, so that at no moment a kill, a crash or a reader
-that walks away can lose what was asked or what had come of the answer.
+that walks away can lose what was asked or what had come of the answer. Who may answer, and how,
+is the session's business (:mod:`lockhouse.answer.session`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from types import EllipsisType
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from lockhouse.answer.directory import TargetDirectory
-from lockhouse.answer.target import Target
+from lockhouse.answer.permission import Confirm, Proposal, refuse_unconfirmed
+from lockhouse.answer.request import Question, add_turn, build_request
+from lockhouse.answer.session import AnsweredBy, Answers, Session, SessionEvent
+from lockhouse.answer.target import Target, TargetInfo
 from lockhouse.chat.autosave import INTERVAL_S, Autosave
 from lockhouse.chat.conversations import Conversations
+from lockhouse.chat.text_attachments import with_attachments
 from lockhouse.chat.titles import title_from
 from lockhouse.chat.values import Conversation, Message, Provenance, Status
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import Cancelled, LockhouseError, UsageMistake
 from lockhouse.core.events import (
-    Event,
     Failed,
     Finished,
     Reasoning,
     StartOver,
     Text,
     TextWasReasoning,
+    failed_of,
 )
-from lockhouse.core.messages import Image, Role, ToolCall, Turn
+from lockhouse.core.labels import LABELS, Label, highest
+from lockhouse.core.messages import File, Image, ToolCall, Turn
 from lockhouse.core.request import AnswerRequest
+
+if TYPE_CHECKING:
+    from lockhouse.storage.settings import Settings
 
 # A target ends within a tenth of a second of being cancelled; this is for one that does not.
 _PATIENCE_S = 2.0
 
 
+class NewChat(msgspec.Struct, frozen=True):
+    """A conversation that begins with a question. It is stored once asking is permitted."""
+
+    target: str = ""  # kept with it; "" is the default
+    system: str = ""
+    parameters: dict[str, object] = {}
+    label: str = ""
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """What a conversation becomes with a question. None: it stays. A label is only raised."""
+
+    target: str | None = None
+    system: str | None = None
+    label: str | None = None
+
+
 class TurnStarted(msgspec.Struct, frozen=True, tag="turn_started"):
     """The question, where there is a new one, and the still empty answer are kept."""
 
+    conversation: Conversation
     user: Message | None
     answer: Message
 
 
-TurnEvent = TurnStarted | Event
+TurnEvent = TurnStarted | SessionEvent
 
 
 class Turns:
-    """Asks targets within conversations.
-
-    Every method gives back events: first :class:`TurnStarted`, then those of the target. Nothing
-    happens before the first is taken. Closing the iterator, or leaving it, cancels the answer
-    and keeps what came.
-    """
+    """Asks targets within conversations."""
 
     def __init__(
         self,
         conversations: Conversations,
-        targets: TargetDirectory,
+        answers: Answers,
+        settings: Callable[[], Settings],
         *,
         interval_s: float = INTERVAL_S,
     ) -> None:
         self._conversations = conversations
-        self._targets = targets
+        self._answers = answers
+        self._settings = settings
         self._interval_s = interval_s
 
     def ask(
         self,
-        conversation_id: str,
-        text: str,
+        chat: str | NewChat,
+        question: Question,
         *,
-        target: str | Target,
-        request: AnswerRequest,
+        target: str | Target = "",
+        changes: Changes | None = None,
+        confirm: Confirm = refuse_unconfirmed,
         cancel: CancelToken,
-        parent_id: str | EllipsisType | None = ...,
-        images: Sequence[Image] = (),
-        alone: bool = False,
-        task: str = "",
+        by: str = "window",
     ) -> Iterator[TurnEvent]:
-        """Puts a question below ``parent_id``, by default below what is shown, and answers it.
+        """Has a question answered and keeps both.
 
-        ``parent_id`` None makes it a first message, beside the one that may be there. ``alone``:
-        the target gets this message and nothing else, neither those before it nor the system
-        prompt. ``task`` is the word for totals and records.
+        ``target`` is the conversation's own by default. Nothing happens before the first event
+        is taken, and nothing is kept before asking is permitted: until then whatever stands in
+        the way is raised. Then come :class:`TurnStarted` and the events of the answer. Closing
+        the iterator, or leaving it, cancels the answer and keeps what came.
         """
-        if not text.strip() and not images:
-            raise UsageMistake("There is nothing to ask: the message is empty.")
-        conversation = self._conversations.get(conversation_id)
-        chosen = self._target(target, conversation)
-        parent = conversation.active_leaf_id if isinstance(parent_id, EllipsisType) else parent_id
-        user = self._conversations.add_user(conversation.id, text, parent_id=parent, images=images)
-        if not conversation.title:
-            title = title_from(user.content) or (images[0].name if images else "")
-            self._conversations.rename(conversation.id, title)
-        full = msgspec.structs.replace(
-            request, turns=self._turns_up_to(user, alone=alone), task=task or request.task
+        changes = changes or Changes()
+        self._check(question)
+        session = self._answers.open(
+            question,
+            [self._target(chat, target, changes)],
+            lambda asked: self.draft(chat, asked, changes),
+            confirm=confirm,
+            cancel=cancel,
+            by=by,
         )
-        yield from self._answer(user, None, chosen, full, cancel, asked=user)
+        conversation = self._begun(chat, changes)
+        asked, above = self._kept_question(conversation, session.question)
+        yield from self._answer(conversation, asked, above, session)
 
-    def request_for(
+    def propose(
         self,
-        conversation_id: str,
-        text: str,
+        chat: str | NewChat,
+        question: Question,
         *,
-        request: AnswerRequest,
-        parent_id: str | EllipsisType | None = ...,
-        images: Sequence[Image] = (),
-        alone: bool = False,
-        task: str = "",
-        system: str | None = None,
-    ) -> AnswerRequest:
-        """What a target would be asked by :meth:`ask` with the same arguments. Keeps nothing.
+        target: str | Target = "",
+        changes: Changes | None = None,
+    ) -> Proposal:
+        """What :meth:`ask` would do now. Nothing is kept, asked or sent."""
+        changes = changes or Changes()
+        self._check(question)
+        return self._answers.propose(
+            question,
+            self._target(chat, target, changes),
+            lambda asked: self.draft(chat, asked, changes),
+        )
 
-        An empty ``conversation_id`` stands for one that has not begun. ``system`` stands in for
-        the conversation's own system prompt.
-        """
+    def draft(
+        self, chat: str | NewChat, question: Question, changes: Changes | None = None
+    ) -> AnswerRequest:
+        """What a target would be asked. Keeps nothing."""
+        changes = changes or Changes()
+        state = chat if isinstance(chat, NewChat) else self._conversations.get(chat)
+        system = state.system if changes.system is None else changes.system
+        request = build_request(
+            self._settings(),
+            parameters=state.parameters,
+            choices=question.choices,
+            label=_label(state.label, changes.label),
+        )
+        earlier = self._continued(question)
         turns: list[Turn] = []
-        if not conversation_id and system and system.strip() and not alone:
-            turns.append(Turn("system", system))
-        if conversation_id and not alone:
-            conversation = self._conversations.get(conversation_id)
-            system = conversation.system if system is None else system
-            above = (
-                conversation.active_leaf_id if isinstance(parent_id, EllipsisType) else parent_id
-            )
-            turns = self._turns_of(conversation.id, above, system=system)
-        _add(turns, "user", text, tuple(images))
-        return msgspec.structs.replace(request, turns=tuple(turns), task=task or request.task)
-
-    def request_again(
-        self, message_id: str, *, request: AnswerRequest, alone: bool = False, task: str = ""
-    ) -> AnswerRequest:
-        """The same for :meth:`regenerate`."""
-        message = self._conversations.message(message_id)
-        question = message if message.role == "user" else self._question(message)
-        turns = self._turns_up_to(question, alone=alone)
-        return msgspec.structs.replace(request, turns=turns, task=task or request.task)
-
-    def regenerate(
-        self,
-        message_id: str,
-        *,
-        target: str | Target,
-        request: AnswerRequest,
-        cancel: CancelToken,
-        alone: bool = False,
-        task: str = "",
-    ) -> Iterator[TurnEvent]:
-        """Another version of an answer; of a question, another answer to it.
-
-        ``alone`` and ``task`` as with :meth:`ask`.
-        """
-        message = self._conversations.message(message_id)
-        chosen = self._target(target, self._conversations.get(message.conversation_id))
-        question = message if message.role == "user" else self._question(message)
-        full = msgspec.structs.replace(
-            request, turns=self._turns_up_to(question, alone=alone), task=task or request.task
+        if not question.alone:
+            if system.strip():
+                turns.append(Turn("system", system))
+            if isinstance(state, Conversation):
+                self._add_path(turns, state, self._above(state, question))
+        if self._is_new(question):
+            text = with_attachments(question.text, self._files_of(question))
+            add_turn(turns, "user", text, self._images_of(question))
+        else:
+            self._add(turns, self._asked(question), None)
+        return msgspec.structs.replace(
+            request,
+            turns=tuple(turns),
+            task=question.task,
+            prefill=earlier.content if earlier else "",
+            safer=question.safer,
         )
-        yield from self._answer(question, None, chosen, full, cancel)
 
-    def continue_answer(
-        self,
-        message_id: str,
-        *,
-        target: str | Target,
-        request: AnswerRequest,
-        cancel: CancelToken,
-    ) -> Iterator[TurnEvent]:
-        """A version of an answer that goes on where it ended. The events tell only what is new."""
-        message = self._conversations.message(message_id)
+    # -- what is asked ----------------------------------------------------------------------
+
+    def _check(self, question: Question) -> None:
+        if self._is_new(question) and not question.text.strip() and not self._images_of(question):
+            raise UsageMistake("There is nothing to ask: the message is empty.")
+        if not question.continues:
+            return
+        message = self._conversations.message(question.continues)
         if message.role != "assistant":
             raise UsageMistake("Only an answer can be continued.")
         if message.status == "streaming":
             raise UsageMistake("The answer is still being written.", hint="Stop it first.")
-        chosen = self._target(target, self._conversations.get(message.conversation_id))
-        # Without a word of the answer itself there is nothing to go on from.
-        earlier = message if message.content else None
-        question = self._question(message)
-        full = msgspec.structs.replace(
-            request,
-            turns=self._turns_up_to(question),
-            prefill=earlier.content if earlier else request.prefill,
-        )
-        yield from self._answer(question, earlier, chosen, full, cancel)
 
-    # Inside
+    def _is_new(self, question: Question) -> bool:
+        return not question.again and not question.continues
 
-    def _target(self, target: str | Target, conversation: Conversation) -> Target:
-        if isinstance(target, str):
-            return self._targets.get(target or conversation.target)
-        return target
+    def _target(self, chat: str | NewChat, target: str | Target, changes: Changes) -> str | Target:
+        if not isinstance(target, str) or target:
+            return target
+        if changes.target is not None:
+            return changes.target
+        return self._conversations.get(chat).target if isinstance(chat, str) else chat.target
 
-    def _question(self, answer: Message) -> Message:
-        if answer.parent_id is None:
+    def _continued(self, question: Question) -> Message | None:
+        """The answer that goes on. Without a word of it there is nothing to go on from."""
+        if not question.continues:
+            return None
+        message = self._conversations.message(question.continues)
+        return message if message.content else None
+
+    def _asked(self, question: Question) -> Message:
+        """The message that an answer is given to once more."""
+        message = self._conversations.message(question.again or question.continues)
+        if message.role == "user":
+            return message
+        if message.parent_id is None:
             raise UsageMistake("There is no question before this answer.")
-        return self._conversations.message(answer.parent_id)
+        return self._conversations.message(message.parent_id)
+
+    def _above(self, conversation: Conversation, question: Question) -> str | None:
+        """The last message that goes along before the question itself."""
+        if not self._is_new(question):
+            return self._asked(question).parent_id
+        if isinstance(question.parent_id, EllipsisType):
+            return conversation.active_leaf_id
+        return question.parent_id
+
+    def _add_path(self, turns: list[Turn], conversation: Conversation, leaf_id: str | None) -> None:
+        """The messages down to a leaf. Reasoning of earlier answers is not sent back."""
+        if leaf_id is None:
+            return
+        path = self._conversations.path(conversation.id, leaf_id)
+        for message, following in zip(path, [*path[1:], None], strict=True):
+            self._add(turns, message, following)
+
+    def _add(self, turns: list[Turn], message: Message, following: Message | None) -> None:
+        """One kept message. Calls that no tool answered are left out: no target takes them."""
+        if message.role == "tool":
+            turns += [
+                Turn("tool", result.content, tool_call_id=result.call_id)
+                for result in message.results
+            ]
+        elif message.tool_calls and following is not None and following.role == "tool":
+            turns.append(Turn("assistant", message.content, tool_calls=message.tool_calls))
+        else:
+            text = with_attachments(message.content, message.files)
+            add_turn(turns, message.role, text, self._images(message))
+
+    def _images_of(self, question: Question) -> tuple[Image, ...]:
+        """The pictures of a question; another version of a message keeps its own."""
+        if question.edits:
+            return self._conversations.images(question.edits)
+        return question.images
+
+    def _files_of(self, question: Question) -> tuple[File, ...]:
+        """The files of a question, likewise."""
+        if question.edits:
+            return self._conversations.message(question.edits).files
+        return question.files
+
+    def _images(self, message: Message) -> tuple[Image, ...]:
+        return self._conversations.images(message.id) if message.pictures else ()
+
+    # -- what is kept -----------------------------------------------------------------------
+
+    def _begun(self, chat: str | NewChat, changes: Changes) -> Conversation:
+        """The conversation as it is from this question on."""
+        kept = self._conversations
+        if isinstance(chat, NewChat):
+            chat = kept.create(
+                target=chat.target,
+                system=chat.system,
+                parameters=chat.parameters,
+                label=chat.label,
+            ).id
+        if changes.target is not None:
+            kept.set_target(chat, changes.target)
+        if changes.system is not None:
+            kept.set_system(chat, changes.system)
+        if changes.label is not None:
+            label = _label(kept.get(chat).label, changes.label)
+            kept.set_label(chat, label)
+        return kept.get(chat)
+
+    def _kept_question(
+        self, conversation: Conversation, question: Question
+    ) -> tuple[Message | None, Message]:
+        """The new message, where there is one, and the one that is answered."""
+        if not self._is_new(question):
+            return None, self._asked(question)
+        images = self._images_of(question)
+        user = self._conversations.add_user(
+            conversation.id,
+            question.text,
+            parent_id=self._above(conversation, question),
+            images=images,
+            parts=self._files_of(question),
+        )
+        if not conversation.title:
+            title = title_from(user.content) or (images[0].name if images else "")
+            self._conversations.rename(conversation.id, title)
+        return user, user
 
     def _answer(
         self,
-        question: Message,
-        earlier: Message | None,
-        target: Target,
-        request: AnswerRequest,
-        cancel: CancelToken,
-        *,
-        asked: Message | None = None,
+        conversation: Conversation,
+        asked: Message | None,
+        above: Message,
+        session: Session,
     ) -> Generator[TurnEvent, None, None]:
+        earlier = self._continued(session.question)
         answer = self._conversations.begin_answer(
-            question.conversation_id,
-            question.id,
-            target=target.info,
-            prefill=request.prefill,
+            above.conversation_id,
+            above.id,
+            target=session.first.info,
+            prefill=earlier.content if earlier else "",
             reasoning=earlier.reasoning if earlier else "",
         )
-        full = msgspec.structs.replace(request, message_id=answer.id)
-        keeper = Autosave(self._conversations, answer.id, interval_s=self._interval_s)
-        keeper.start(content=answer.content, reasoning=answer.reasoning)
-        writing = _Writing(self._conversations, answer, target, keeper, cancel)
+        autosave = Autosave(self._conversations, answer.id, interval_s=self._interval_s)
+        autosave.start(content=answer.content, reasoning=answer.reasoning)
+        writing = _Writing(self._conversations, answer, session, autosave)
         try:
-            yield TurnStarted(asked, answer)
-            yield from writing.run(full)
+            begun = self._conversations.get(conversation.id)
+            yield TurnStarted(begun, asked, answer)
+            yield from writing.run()
         except GeneratorExit:
             writing.leave("cancelled")
             raise
         finally:
             writing.leave("cut")
-
-    def _turns_up_to(self, question: Message, *, alone: bool = False) -> tuple[Turn, ...]:
-        """What the target gets to read."""
-        if alone:
-            return (Turn(question.role, question.content, images=self._images(question)),)
-        system = self._conversations.get(question.conversation_id).system
-        return tuple(self._turns_of(question.conversation_id, question.id, system=system))
-
-    def _turns_of(self, conversation_id: str, leaf_id: str | None, *, system: str) -> list[Turn]:
-        """The messages down to a leaf. Reasoning of earlier answers is not sent back."""
-        turns = [Turn("system", system)] if system.strip() else []
-        if leaf_id is not None:
-            for message in self._conversations.path(conversation_id, leaf_id):
-                _add(turns, message.role, message.content, self._images(message))
-        return turns
-
-    def _images(self, message: Message) -> tuple[Image, ...]:
-        return self._conversations.images(message.id) if message.pictures else ()
-
-
-def _add(turns: list[Turn], role: Role, content: str, images: tuple[Image, ...]) -> None:
-    """Put a message behind the others.
-
-    Templates insist that the two sides alternate, and a failed answer leaves a gap.
-    """
-    if not content.strip() and not images:
-        return
-    if turns and turns[-1].role == role:
-        last = turns[-1]
-        joined = "\n\n".join(text for text in (last.content, content) if text)
-        every = last.images + images
-        turns[-1] = Turn(role, joined, images=every, earlier_images=len(last.images))
-    else:
-        turns.append(Turn(role, content, images=images))
 
 
 class _Writing:
@@ -268,23 +330,23 @@ class _Writing:
         self,
         conversations: Conversations,
         answer: Message,
-        target: Target,
-        keeper: Autosave,
-        cancel: CancelToken,
+        session: Session,
+        autosave: Autosave,
     ) -> None:
         self._conversations = conversations
         self._answer = answer
-        self._target = target
-        self._keeper = keeper
-        self._cancel = cancel
-        self._events: Iterator[Event] | None = None
+        self._session = session
+        self._autosave = autosave
+        self._cancel = session.cancel
+        self._target: TargetInfo = session.first.info
+        self._events: Generator[SessionEvent, None, None] | None = None
         self._ended = False
         self._tool_calls: list[ToolCall] = []
 
-    def run(self, request: AnswerRequest) -> Generator[Event, None, None]:
-        """The target's events. The answer is kept before its last event is handed on."""
+    def run(self) -> Generator[SessionEvent, None, None]:
+        """The session's events. The answer is kept before its last event is handed on."""
         try:
-            self._events = self._target.answer(request, self._cancel)
+            self._events = self._session.answer(message_id=self._answer.id)
             for event in self._events:
                 self._take(event)
                 yield event
@@ -296,13 +358,14 @@ class _Writing:
             self._cancel.cancel()
             if self._ended:
                 raise
-            failed = Failed(error.code, error.message, error.hint, error.exit_code)
+            failed = failed_of(error)
             self._finish("failed", error=failed)
             yield failed
 
     def leave(self, status: Status) -> None:
         """Keeps what came of an answer that has not ended by itself."""
         if self._ended:
+            self._close_events()
             return
         self._cancel.cancel()
         try:
@@ -328,26 +391,32 @@ class _Writing:
         except (LockhouseError, Cancelled):
             return  # cancelled already; what came is kept below
         finally:
-            if isinstance(self._events, Generator):
-                self._events.close()
+            self._close_events()
 
-    def _take(self, event: Event) -> None:
+    def _close_events(self) -> None:
+        """Ends the target's own work: it may have something to do after its last event."""
+        if self._events is not None:
+            self._events.close()
+
+    def _take(self, event: SessionEvent) -> None:
         match event:
             case Text():
-                self._keeper.add(content=event.text)
+                self._autosave.add(content=event.text)
             case Reasoning():
-                self._keeper.add(reasoning=event.text)
+                self._autosave.add(reasoning=event.text)
             case TextWasReasoning():
-                self._keeper.text_was_reasoning()
+                self._autosave.text_was_reasoning()
             case StartOver():
-                self._keeper.start_over()
+                self._autosave.start_over()
                 self._tool_calls.clear()
             case ToolCall():
                 self._tool_calls.append(event)
+            case AnsweredBy():
+                self._target = event.target
             case Finished():
                 statuses: dict[str, Status] = {"cancelled": self._stopped(), "error": "failed"}
                 status = statuses.get(event.finish_reason, "complete")
-                self._finish(status, provenance=Provenance(self._target.info, event))
+                self._finish(status, provenance=Provenance(self._target, event))
             case Failed():
                 self._finish("failed", error=event)
             case _:
@@ -360,14 +429,19 @@ class _Writing:
         provenance: Provenance | None = None,
         error: Failed | None = None,
     ) -> None:
-        self._keeper.stop()
+        self._autosave.stop()
         self._ended = True
         self._conversations.finish_answer(
             self._answer.id,
-            content=self._keeper.content,
-            reasoning=self._keeper.reasoning,
+            content=self._autosave.content,
+            reasoning=self._autosave.reasoning,
             status=status,
             provenance=provenance,
             error=error,
-            tool_calls=self._tool_calls,
+            parts=self._tool_calls,
         )
+
+
+def _label(kept: str, asked: str | None) -> Label:
+    """The higher of two labels; no label is public, and an unknown one the highest."""
+    return highest(label if label in LABELS else "confidential" for label in (kept, asked) if label)

@@ -9,7 +9,7 @@ import msgspec
 
 from lockhouse.answer.target import TargetInfo
 from lockhouse.core.events import Failed, Finished
-from lockhouse.core.messages import Role, ToolCall
+from lockhouse.core.messages import File, Part, Role, ToolCall, ToolResult
 
 Status = Literal["complete", "streaming", "cut", "cancelled", "failed"]
 
@@ -71,7 +71,22 @@ class Message(msgspec.Struct, frozen=True):
     version_count: int = 1
     target: TargetInfo | None = None
     pictures: tuple[Picture, ...] = ()
-    tool_calls: tuple[ToolCall, ...] = ()  # what an answer wanted called
+    parts: tuple[Part, ...] = ()  # beside the text: files, tool calls, results of tools
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """What an answer wanted called."""
+        return tuple(part for part in self.parts if isinstance(part, ToolCall))
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        """The files that went along with a question."""
+        return tuple(part for part in self.parts if isinstance(part, File))
+
+    @property
+    def results(self) -> tuple[ToolResult, ...]:
+        """What tools gave back; of messages with the role "tool"."""
+        return tuple(part for part in self.parts if isinstance(part, ToolResult))
 
 
 class Folder(msgspec.Struct, frozen=True):

@@ -14,7 +14,8 @@ import click
 
 from lockhouse.cli import output
 from lockhouse.cli.consent_prompt import (
-    allowed,
+    confirm_on_terminal,
+    confirm_once,
     give_session_key,
     origin_note,
     plain_cost,
@@ -23,7 +24,7 @@ from lockhouse.cli.consent_prompt import (
 from lockhouse.cli.context import CliContext, as_json, pass_door
 from lockhouse.cli.options import (
     attach,
-    build_request,
+    choices_of,
     decode,
     elsewhere_options,
     read_wishes,
@@ -31,13 +32,14 @@ from lockhouse.cli.options import (
     sampling_options,
     target_option,
 )
-from lockhouse.core.errors import Cancelled, LockhouseError, UsageMistake, from_wire
+from lockhouse.core.errors import Cancelled, LockhouseError, UsageMistake
 
 if TYPE_CHECKING:
-    from lockhouse.answer.target import Target
+    from lockhouse.answer.permission import Proposal
+    from lockhouse.answer.target import TargetInfo
+    from lockhouse.chat.turns import NewChat
     from lockhouse.cli.stream_printer import Answer, Shape
     from lockhouse.core.cancellation import CancelToken
-    from lockhouse.core.request import AnswerRequest
     from lockhouse.workspace import Workspace
 
 _STDIN_PATIENCE_S = 2.0
@@ -57,7 +59,7 @@ class AnswerFailed(LockhouseError):
 @click.command(short_help="Ask a model one question.")
 @click.argument("prompt", required=False)
 @target_option
-@click.option("-s", "--system", metavar="SYSTEM", help="What the model should know beforehand.")
+@click.option("-s", "--system", metavar="SYSTEM", help="System prompt.")
 @click.option("--chat", "chat_id", metavar="ID", help="Go on with this conversation.")
 @click.option("--no-save", is_flag=True, help="Keep nothing of it.")
 @click.option(
@@ -78,7 +80,7 @@ class AnswerFailed(LockhouseError):
 @sampling_options
 @click.option(
     "--label", type=click.Choice(["public", "internal", "confidential"]),
-    help="How private this conversation is.",
+    help="How far it may travel: confidential stays on this machine, internal on your network.",
 )  # fmt: skip
 @as_json
 @click.option("--jsonl", is_flag=True, help="Print every event as a line of JSON.")
@@ -113,27 +115,23 @@ def ask(door: CliContext, /, prompt: str | None, **wishes: Any) -> int:
         return _ask(workspace, question, wishes, shape)
 
 
-def _ask(workspace: Workspace, question: str, wishes: dict[str, Any], shape: Shape) -> int:
+def _ask(workspace: Workspace, text: str, wishes: dict[str, Any], shape: Shape) -> int:
     from lockhouse.cli.stream_printer import StreamPrinter
     from lockhouse.core.cancellation import CancelToken
+    from lockhouse.core.events import error_of
 
-    request = build_request(workspace.settings, wishes)
-    cancel = CancelToken()
-    target, full = _full_request(workspace, question, wishes, request)
+    asked = _Asked(workspace, text, wishes)
     if wishes["asks_key"]:
-        give_session_key(workspace, target)
+        give_session_key(workspace, asked.target.info)
     if wishes["estimate"]:
-        tell_estimate(target, full, shape)
+        tell_estimate(asked.proposal(), shape)
         return 0
-    target = allowed(workspace, target, full, is_allowed_once=wishes["allow_once"])
-    events = _start(workspace, target, question, wishes, request, full, cancel)
-    answer = StreamPrinter(shape, cancel).follow(events)
-    result = describe(answer, target)
+    cancel = CancelToken()
+    answer = StreamPrinter(shape, cancel).follow(asked.events(cancel))
+    result = describe(answer, asked.target.info)
     if shape == "text" and answer.origin is not None:
         output.note(f"note: {origin_note(answer.origin)}")
     if answer.failed is not None:
-        failed = answer.failed
-        cause = from_wire(failed.code, failed.exit_code, failed.message, failed.hint)
         if not wishes["chat_id"]:
             _forget_without_answer(workspace, answer)
         kept = {
@@ -141,7 +139,7 @@ def _ask(workspace: Workspace, question: str, wishes: dict[str, Any], shape: Sha
             "conversation_id": answer.conversation_id,
             "message_id": answer.message_id,
         }
-        raise AnswerFailed(cause, kept, was_told=True)
+        raise AnswerFailed(error_of(answer.failed), kept, was_told=True)
     if shape == "json" and not answer.reader_left:
         output.write_json(result)
     if answer.reader_left:
@@ -161,62 +159,64 @@ def _forget_without_answer(workspace: Workspace, answer: Answer) -> None:
     answer.conversation_id = answer.message_id = None
 
 
-def _full_request(
-    workspace: Workspace, question: str, wishes: dict[str, Any], request: AnswerRequest
-) -> tuple[Target, AnswerRequest]:
-    """Who is asked, and exactly what. Nothing is kept or sent yet."""
-    chosen, system = wishes["target"], wishes["system"]
-    if wishes["chat_id"]:
-        conversation = workspace.conversations.get(wishes["chat_id"])
-        chosen = chosen or conversation.target
-        system = conversation.system if system is None else system
-    target = workspace.targets.get(chosen)
-    full = workspace.turns.request_for(
-        wishes["chat_id"] or "",
-        question,
-        request=request,
-        images=wishes["images"],
-        alone=wishes["alone"],
-        system=workspace.settings.system_prompt if system is None else system,
-    )
-    return target, full
+class _Asked:
+    """The question of one command: to whom, within which conversation, and how it is asked."""
 
+    def __init__(self, workspace: Workspace, text: str, wishes: dict[str, Any]) -> None:
+        from lockhouse.answer.request import Question
+        from lockhouse.chat.turns import Changes, NewChat
 
-def _start(
-    workspace: Workspace,
-    target: Target,
-    question: str,
-    wishes: dict[str, Any],
-    request: AnswerRequest,
-    full: AnswerRequest,
-    cancel: CancelToken,
-) -> Iterable[object]:
-    """Ask within a conversation, or without leaving one behind."""
-    conversations = workspace.conversations
-    if wishes["no_save"]:
-        return _kept_nowhere(target.answer(full, cancel))
-    # One task that is forwarded alone leaves the conversation with whom it was.
-    chosen = "" if wishes["alone"] else wishes["target"]
-    if wishes["chat_id"]:
-        conversation = conversations.get(wishes["chat_id"])
-        if wishes["system"] is not None:
-            conversations.set_system(conversation.id, wishes["system"])
-        if chosen:
-            conversations.set_target(conversation.id, chosen)
-    else:
-        system = workspace.settings.system_prompt if wishes["system"] is None else wishes["system"]
-        conversation = conversations.create(target=chosen, system=system)
-    if wishes["label"]:
-        conversations.set_label(conversation.id, wishes["label"])
-    return workspace.turns.ask(
-        conversation.id,
-        question,
-        target=target,
-        request=request,
-        cancel=cancel,
-        images=wishes["images"],
-        alone=wishes["alone"],
-    )
+        self._workspace = workspace
+        self._wishes = wishes
+        self._question = Question(
+            text, images=wishes["images"], alone=wishes["alone"], choices=choices_of(wishes)
+        )
+        chat_id, name, label = wishes["chat_id"], wishes["target"], wishes["label"]
+        # One task that is sent alone leaves the conversation with its own target.
+        kept_target = None if wishes["alone"] else name or None
+        self._changes = Changes(kept_target, wishes["system"], label)
+        self._chat: str | NewChat
+        if chat_id:
+            conversation = workspace.conversations.get(chat_id)
+            self._chat, name = conversation.id, name or conversation.target
+        else:
+            self._chat = NewChat(system=workspace.settings.system_prompt)
+        self.target = workspace.targets.get(name)
+
+    def proposal(self) -> Proposal:
+        """What asking would do. Raises what refuses it for good."""
+        from lockhouse.answer.permission import Refused
+
+        turns = self._workspace.turns
+        proposal = turns.propose(
+            self._chat, self._question, target=self.target, changes=self._changes
+        )
+        if isinstance(proposal.decision, Refused) and proposal.outbound is None:
+            raise proposal.decision.error
+        return proposal
+
+    def events(self, cancel: CancelToken) -> Iterable[object]:
+        """Ask within a conversation, or without leaving one behind."""
+        confirm = confirm_once if self._wishes["allow_once"] else confirm_on_terminal
+        if not self._wishes["no_save"]:
+            return self._workspace.turns.ask(
+                self._chat,
+                self._question,
+                target=self.target,
+                changes=self._changes,
+                confirm=confirm,
+                cancel=cancel,
+                by="command",
+            )
+        session = self._workspace.answers.open(
+            self._question,
+            [self.target],
+            lambda asked: self._workspace.turns.draft(self._chat, asked, self._changes),
+            confirm=confirm,
+            cancel=cancel,
+            by="command",
+        )
+        return _kept_nowhere(session.answer())
 
 
 def _kept_nowhere(events: Iterable[object]) -> Iterator[object]:
@@ -233,10 +233,10 @@ def _kept_nowhere(events: Iterable[object]) -> Iterator[object]:
             yield event
 
 
-def describe(answer: Answer, target: Target) -> dict[str, object]:
+def describe(answer: Answer, asked: TargetInfo) -> dict[str, object]:
     """The answer under ``--json``: these keys are a contract."""
     finished = answer.finished
-    info = target.info
+    info = answer.answered_by or asked
     usage = output.plain(finished.usage) if finished else {}
     usage.pop("type", None)
     reason = "error" if answer.failed else finished.finish_reason if finished else "cancelled"

@@ -4,30 +4,39 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Iterator
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from lockhouse.answer.request import Question
+from lockhouse.chat.turns import Changes, NewChat, TurnStarted
 from lockhouse.cli import output
-from lockhouse.cli.consent_prompt import allowed, give_session_key, origin_note
+from lockhouse.cli.consent_prompt import (
+    confirm_on_terminal,
+    confirm_once,
+    give_session_key,
+    origin_note,
+)
 from lockhouse.cli.context import CliContext, pass_door
 from lockhouse.cli.line_reader import LineReader
 from lockhouse.cli.options import (
-    build_request,
+    choices_of,
     elsewhere_options,
     read_wishes,
     require_text,
     sampling_options,
     target_option,
 )
-from lockhouse.core.errors import Cancelled, LockhouseError, NotFound, UsageMistake, from_wire
+from lockhouse.core.cancellation import CancelToken
+from lockhouse.core.errors import Cancelled, LockhouseError, NotFound, UsageMistake
+from lockhouse.core.events import error_of
 
 if TYPE_CHECKING:
     from lockhouse.answer.target import Target, TargetInfo
     from lockhouse.chat.conversations import Conversation, Message
     from lockhouse.cli.stream_printer import Answer
-    from lockhouse.core.request import AnswerRequest
     from lockhouse.workspace import Workspace
 
 _SIGNALLED = 128
@@ -36,7 +45,7 @@ _HELP = """\
 /undo           take back the last question and its answer
 /regenerate     ask for another version of the last answer
 /model [NAME]   show who can answer, or choose
-/system TEXT    what the model should know beforehand
+/system TEXT    the system prompt from the next question on
 /title TEXT     name the conversation
 /exit, /quit    leave; so does Ctrl-D
 A backslash at the end of a line goes on in the next; \"\"\" begins and ends a longer text.
@@ -45,7 +54,7 @@ Ctrl-C stops an answer and keeps what came. Two slashes begin a message with one
 
 @click.command(short_help="Hold a conversation in the terminal.")
 @target_option
-@click.option("-s", "--system", metavar="SYSTEM", help="What the model should know beforehand.")
+@click.option("-s", "--system", metavar="SYSTEM", help="System prompt.")
 @click.option("--chat", "chat_id", metavar="ID", help="Go on with this conversation.")
 @elsewhere_options
 @sampling_options
@@ -65,7 +74,7 @@ class _Talk:
         self._conversation: Conversation | None = None
         self._leaf: str | EllipsisType | None = ...  # where the next question goes; ... is last
         self._exit_code: int | None = None
-        self._request: AnswerRequest = build_request(workspace.settings, wishes)
+        self._choices = choices_of(wishes)
         self._system: str | None = wishes["system"]
         name = wishes["target"]
         if wishes["chat_id"]:
@@ -75,7 +84,7 @@ class _Talk:
         self._target: Target = workspace.targets.get(name)
         self._is_allowed_once: bool = wishes["allow_once"]
         if wishes["asks_key"]:
-            give_session_key(workspace, self._target)
+            give_session_key(workspace, self._target.info)
         self._typist = LineReader()
 
     def hold(self) -> int:
@@ -154,52 +163,41 @@ class _Talk:
         leaf = None if isinstance(self._leaf, EllipsisType) else self._leaf
         return self._workspace.conversations.path(self._conversation.id, leaf)
 
-    def _ask(self, question: str) -> None:
-        from lockhouse.core.cancellation import CancelToken
-
-        conversations, turns = self._workspace.conversations, self._workspace.turns
-        system = self._system
-        if system is None and self._conversation is None:
-            system = self._workspace.settings.system_prompt
-        full = turns.request_for(
-            self._conversation.id if self._conversation else "",
-            question,
-            request=self._request,
-            parent_id=self._leaf,
-            system=system,
-        )
-        target = self._allowed(full)
+    def _ask(self, text: str) -> None:
         if self._conversation is None:
-            self._conversation = conversations.create(target=self._chosen, system=system or "")
-        elif self._system is not None:
-            conversations.set_system(self._conversation.id, self._system)
-        cancel = CancelToken()
-        events = turns.ask(
-            self._conversation.id,
-            question,
-            target=target,
-            request=self._request,
-            cancel=cancel,
-            parent_id=self._leaf,
-        )
-        self._leaf = ...
-        self._show(events, cancel)
+            system = self._workspace.settings.system_prompt
+            chat: str | NewChat = NewChat(self._chosen, system)
+        else:
+            chat = self._conversation.id
+        question = Question(text, parent_id=self._leaf, choices=self._choices)
+        self._answer(chat, question, Changes(system=self._system))
 
     def _regenerate(self) -> None:
-        from lockhouse.core.cancellation import CancelToken
-
         path = self._path()
         if not path:
             raise NotFound("There is no answer yet.", hint="Ask something first.")
-        turns = self._workspace.turns
-        target = self._allowed(turns.request_again(path[-1].id, request=self._request))
-        cancel = CancelToken()
-        events = turns.regenerate(path[-1].id, target=target, request=self._request, cancel=cancel)
-        self._leaf = ...
-        self._show(events, cancel)
+        question = Question(again=path[-1].id, choices=self._choices)
+        self._answer(self._begun().id, question, Changes())
 
-    def _allowed(self, full: AnswerRequest) -> Target:
-        return allowed(self._workspace, self._target, full, is_allowed_once=self._is_allowed_once)
+    def _answer(self, chat: str | NewChat, question: Question, changes: Changes) -> None:
+        cancel = CancelToken()
+        events = self._workspace.turns.ask(
+            chat,
+            question,
+            target=self._target,
+            changes=changes,
+            confirm=confirm_once if self._is_allowed_once else confirm_on_terminal,
+            cancel=cancel,
+            by="command",
+        )
+        self._show(self._noticing_start(events), cancel)
+
+    def _noticing_start(self, events: Iterator[object]) -> Iterator[object]:
+        """The same events; once it is stored, the conversation goes on from this question."""
+        for event in events:
+            if isinstance(event, TurnStarted):
+                self._conversation, self._leaf = event.conversation, ...
+            yield event
 
     def _show(self, events: Any, cancel: Any) -> None:
         from lockhouse.cli.stream_printer import StreamPrinter
@@ -208,8 +206,7 @@ class _Talk:
         if answer.reader_left:
             raise BrokenPipeError
         if answer.failed is not None:
-            failed = answer.failed
-            raise from_wire(failed.code, failed.exit_code, failed.message, failed.hint)
+            raise error_of(answer.failed)
         if answer.stopped_by and (answer.stopped_by != signal.SIGINT or not self._typist.is_person):
             self._exit_code = _SIGNALLED + answer.stopped_by
         elif answer.was_cancelled:

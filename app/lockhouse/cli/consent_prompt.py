@@ -16,39 +16,47 @@ from lockhouse.cli import output
 from lockhouse.core.errors import Cancelled, PolicyRefused, UsageMistake
 
 if TYPE_CHECKING:
-    from lockhouse.answer.remote import RemoteTarget
-    from lockhouse.answer.target import Target
+    from lockhouse.answer.permission import Proposal, Reply
+    from lockhouse.answer.target import TargetInfo
     from lockhouse.cli.stream_printer import Shape
+    from lockhouse.core.cancellation import CancelToken
     from lockhouse.core.events import Finished
-    from lockhouse.core.request import AnswerRequest
     from lockhouse.gate.outbound import Outbound
     from lockhouse.gate.providers import Provider
     from lockhouse.workspace import Workspace
 
 
-def allowed(
-    workspace: Workspace, target: Target, request: AnswerRequest, *, is_allowed_once: bool = False
-) -> Target:
-    """The target as it may be asked. Raises PolicyRefused, or Cancelled when a person says no."""
-    from lockhouse.answer.remote import RemoteTarget, consent_needed
+def confirm_on_terminal(proposal: Proposal, _cancel: CancelToken) -> Reply:
+    """Ask the person at the terminal; where there is none, refuse and say how to allow it.
 
-    if not isinstance(target, RemoteTarget) or target.may_send():
-        return target
-    outbound = target.preview(request)
-    if is_allowed_once:
-        return target.sending(outbound)
+    Raises PolicyRefused, what would stop it anyway, or Cancelled when the person says no.
+    """
+    from lockhouse.answer.permission import consent_needed
+
     if not (output.is_terminal(sys.stdin) and output.is_terminal(sys.stderr)):
-        refused = consent_needed(target.provider)
+        refused = consent_needed(proposal)
         raise PolicyRefused(
             refused.message,
             hint=f"{refused.hint} (or, for this once: --allow-once)",
             code=refused.code,
         )
-    target.require_open()  # before anybody is asked for what could not be sent
-    return _asked(workspace, target, outbound)
+    if proposal.obstacle is not None:  # before anybody is asked for what could not be sent
+        raise proposal.obstacle
+    return _asked(proposal)
 
 
-def _asked(workspace: Workspace, target: RemoteTarget, outbound: Outbound) -> Target:
+def confirm_once(proposal: Proposal, _cancel: CancelToken) -> Reply:
+    """``--allow-once``: the person said yes on the command line."""
+    from lockhouse.answer.permission import Send
+
+    return Send(proposal)
+
+
+def _asked(proposal: Proposal) -> Reply:
+    from lockhouse.answer.permission import Send
+
+    outbound = proposal.outbound
+    assert outbound is not None  # what stays on this machine is not asked about
     title = outbound.provider_title
     output.note(f"This would leave this machine, for the first time to {title}:")
     for name, fact in facts(outbound).items():
@@ -66,10 +74,9 @@ def _asked(workspace: Workspace, target: RemoteTarget, outbound: Outbound) -> Ta
         if answer in ("s", "show"):
             output.note(outbound.body.decode(errors="replace"))
         elif answer in ("a", "always"):
-            workspace.consents.give(target.provider, by="command")
-            return target.sending(outbound)
+            return Send(proposal, always=True)
         elif answer in ("y", "yes"):
-            return target.sending(outbound)
+            return Send(proposal)
         elif answer in ("n", "no", ""):
             output.note("Nothing was sent.")
             raise Cancelled
@@ -105,31 +112,41 @@ def cost_in_words(outbound: Outbound) -> str:
     )
 
 
-def tell_estimate(target: Target, request: AnswerRequest, shape: Shape) -> None:
+def tell_estimate(proposal: Proposal, shape: Shape) -> None:
     """The exact request and what it would cost. Nothing is sent."""
-    from lockhouse.answer.remote import RemoteTarget
-
-    if not isinstance(target, RemoteTarget):
-        told: dict[str, Any] = {"target": target.info, "left_machine": False, "cost": None}
+    outbound, info = proposal.outbound, proposal.info
+    if outbound is None:
+        told: dict[str, Any] = {"target": info, "left_machine": False, "cost": None}
         if shape != "text":
             _write(told, shape)
         else:
-            output.note(f"{target.info.name} answers on this machine: nothing leaves, at no price.")
+            output.note(f"{info.name} answers on this machine: nothing leaves, at no price.")
         return
-    outbound = target.preview(request)
     if shape != "text":
-        _write(described(target, outbound), shape)
+        _write(described(proposal, outbound), shape)
         return
     for name, fact in facts(outbound).items():
         output.note(f"{name:<9} {fact}")
     for sentence in outbound.added:
         output.note(f"{'added':<9} {sentence}")
-    output.note(f"{'allowed':<9} {'yes' if target.may_send() else 'not yet, it will be asked'}")
+    output.note(f"{'allowed':<9} {_decision_words(proposal)}")
     output.note(f"POST {outbound.endpoints[0]}{outbound.path}")
     for name, value in outbound.headers:
         output.note(f"{name}: {value}")
     output.note("")
     output.write_line(outbound.body.decode(errors="replace"))
+
+
+def _decision_words(proposal: Proposal) -> str:
+    from lockhouse.answer.permission import Allowed, Refused
+
+    match proposal.decision:
+        case Allowed():
+            return "yes"
+        case Refused(error):
+            return f"no. {error.message}"
+        case _:
+            return "not yet, it will be asked"
 
 
 def _write(told: dict[str, Any], shape: Shape) -> None:
@@ -139,28 +156,28 @@ def _write(told: dict[str, Any], shape: Shape) -> None:
         output.write_json(told)
 
 
-def described(target: RemoteTarget, outbound: Outbound) -> dict[str, Any]:
+def described(proposal: Proposal, outbound: Outbound) -> dict[str, Any]:
     """What would leave, as JSON; ``body`` is its exact text."""
+    from lockhouse.answer.permission import AskFirst
+
     told: dict[str, Any] = output.plain(outbound)
     told.update(
-        target=output.plain(target.info),
-        left_machine=target.info.leaves_machine,
+        target=output.plain(proposal.info),
+        left_machine=proposal.info.leaves_machine,
         body=outbound.body.decode(errors="replace"),
         size_bytes=len(outbound.body),
         sha256=outbound.sha256,
         host=outbound.host,
-        is_allowed=target.may_send(),
+        is_allowed=not isinstance(proposal.decision, AskFirst),
     )
     return told
 
 
-def give_session_key(workspace: Workspace, target: Target) -> None:
+def give_session_key(workspace: Workspace, info: TargetInfo) -> None:
     """Ask for a key that holds until this program ends, where no keyring can keep one."""
-    from lockhouse.answer.remote import RemoteTarget
-
-    if not isinstance(target, RemoteTarget):
-        raise UsageMistake("--key is for a target elsewhere: choose one with -m provider/model.")
-    use_session_key(workspace, target.provider)
+    if info.provider is None:
+        raise UsageMistake("--key is for a provider's model: choose one with -m provider/model.")
+    use_session_key(workspace, workspace.providers.get(info.provider))
 
 
 def use_session_key(workspace: Workspace, provider: Provider) -> None:

@@ -1,8 +1,4 @@
-"""Options that several commands share, and the request that they amount to.
-
-What is not given on the command line comes from the settings, which hide their own order of
-default, file and variable.
-"""
+"""Options that several commands share, and the choices that they amount to."""
 
 from __future__ import annotations
 
@@ -19,9 +15,8 @@ from lockhouse.cli import output
 from lockhouse.core.errors import InvalidInput, UsageMistake
 
 if TYPE_CHECKING:
+    from lockhouse.answer.request import Choices
     from lockhouse.core.messages import Image, Tool
-    from lockhouse.core.request import AnswerRequest
-    from lockhouse.storage.settings import Settings
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _LARGEST_SEED = 2**32 - 1
@@ -147,34 +142,18 @@ def read_wishes(wishes: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def build_request(settings: Settings, wishes: dict[str, Any]) -> AnswerRequest:
-    """The request without its turns: what was asked for, and the settings for the rest."""
-    from lockhouse.core.request import AnswerRequest, Sampling, left_open
+def choices_of(wishes: dict[str, Any]) -> Choices:
+    """What was chosen on the command line for this question."""
+    from lockhouse.answer.request import Choices
 
-    given = {**wishes, "context_length": wishes.get("ctx")}
-
-    def chosen(name: str) -> Any:
-        given = wishes.get(name)
-        return getattr(settings, name) if given is None else given
-
-    return AnswerRequest(
-        turns=(),
-        sampling=Sampling(
-            temperature=chosen("temperature"),
-            top_k=chosen("top_k"),
-            top_p=chosen("top_p"),
-            min_p=chosen("min_p"),
-            repeat_penalty=chosen("repeat_penalty"),
-            seed=wishes.get("seed"),
-        ),
-        max_tokens=wishes.get("max_tokens") or settings.answer_max_tokens or None,
+    same = ("temperature", "top_k", "top_p", "min_p", "repeat_penalty", "seed", "max_tokens")
+    return Choices(
+        **{name: wishes.get(name) for name in same},
+        context_length=wishes.get("ctx"),
         stop=tuple(wishes.get("stop") or ()),
-        json_schema=wishes.get("schema"),
         grammar=wishes.get("grammar"),
-        when_full=settings.when_full,
-        context_length=wishes.get("ctx") or settings.context_length or None,
+        json_schema=wishes.get("schema"),
         tools=wishes.get("tools") or (),
-        left_open=left_open(name for name, value in given.items() if value is not None),
     )
 
 

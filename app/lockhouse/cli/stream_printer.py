@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Literal
 
+from lockhouse.answer.target import TargetInfo
 from lockhouse.cli import output
 from lockhouse.cli.typeahead import unseen_typing
 from lockhouse.core.cancellation import CancelToken
@@ -43,6 +44,7 @@ class Answer:
     tool_calls: list[ToolCall] = field(default_factory=list)
     finished: Finished | None = None
     failed: Failed | None = None
+    answered_by: TargetInfo | None = None  # where another target took over
     conversation_id: str | None = None
     message_id: str | None = None
     reader_left: bool = False
@@ -109,13 +111,16 @@ class StreamPrinter:
         return self.answer
 
     def _take(self, event: object) -> None:
+        from lockhouse.answer.session import AnsweredBy
         from lockhouse.chat.turns import TurnStarted
 
+        if isinstance(event, TurnStarted):
+            self.answer.conversation_id = event.conversation.id
+            self.answer.message_id = event.answer.id
+            return
+        if isinstance(event, AnsweredBy):
+            self.answer.answered_by = event.target
         match event:
-            case TurnStarted():
-                self.answer.conversation_id = event.answer.conversation_id
-                self.answer.message_id = event.answer.id
-                return
             case Text():
                 self._take_text(event.text)
             case Reasoning():
@@ -131,14 +136,18 @@ class StreamPrinter:
             case Notice():
                 self._status.clear()
                 output.note(f"note: {event.message}")
-            case Finished():
-                self.answer.finished = event
-            case Failed():
-                self.answer.failed = event
+            case Finished() | Failed():
+                self._take_end(event)
             case _:  # Usage is told with Finished
                 return
         if self._shape == "jsonl":
             self._write_event(event)
+
+    def _take_end(self, event: Finished | Failed) -> None:
+        if isinstance(event, Finished):
+            self.answer.finished = event
+        else:
+            self.answer.failed = event
 
     def _wait(self, event: LoadProgress | PromptProgress) -> None:
         if isinstance(event, LoadProgress):

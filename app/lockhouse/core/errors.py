@@ -16,6 +16,8 @@ class LockhouseError(Exception):
     exit_code: ClassVar[int] = 70
     default_code: ClassVar[str] = "error"
 
+    retry_after_s: float = 0.0  # what a provider asks to wait
+
     def __init__(self, message: str, *, hint: str = "", code: str = "") -> None:
         super().__init__(message)
         self.message = message

@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from lockhouse.core.errors import LockhouseError, from_wire
 from lockhouse.core.messages import ToolCall
 
 FinishReason = Literal["stop", "length", "cancelled", "error"]
@@ -80,7 +81,8 @@ class Notice(msgspec.Struct, frozen=True, tag="notice"):
 
     ``code`` is one of ``turns_cut``, ``template_fallback``, ``engine_restarted``,
     ``safer_settings``, ``reasoning_ended``, ``context_full``, ``repeats``, ``pictures_left_out``,
-    ``waiting`` (for a provider that asked for it, or for the keyring), ``server_changed``.
+    ``waiting`` (for a provider that asked for it, or for the keyring), ``server_changed``,
+    ``target_changed``.
     """
 
     code: str
@@ -154,3 +156,26 @@ Event = (
     | Finished
     | Failed
 )
+
+
+def said_something(event: Event) -> bool:
+    """Whether a reader has something in hand after this event that a new start would repeat."""
+    return isinstance(event, Text | Reasoning | TextWasReasoning | ToolCall | StartOver)
+
+
+def failed_of(error: LockhouseError, *, details: str = "", cost: Cost | None = None) -> Failed:
+    """An error as the last event of an answer."""
+    return Failed(
+        error.code,
+        error.message,
+        error.hint,
+        error.exit_code,
+        details=details,
+        retry_after_s=error.retry_after_s,
+        cost=cost,
+    )
+
+
+def error_of(failed: Failed) -> LockhouseError:
+    """The error that a failure tells of."""
+    return from_wire(failed.code, failed.exit_code, failed.message, failed.hint)

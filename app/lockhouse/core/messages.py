@@ -1,4 +1,4 @@
-"""Messages of a prompt: who says what, with pictures and tool calls.
+"""Messages: who says what, and the parts that stand beside the text.
 
 Frozen values that cross every boundary: from the store to a target, and to an engine process.
 """
@@ -9,8 +9,7 @@ from typing import Literal
 
 import msgspec
 
-Role = Literal["system", "user", "assistant"]
-TurnRole = Literal["system", "user", "assistant", "tool"]
+Role = Literal["system", "user", "assistant", "tool"]
 
 
 class Image(msgspec.Struct, frozen=True):
@@ -37,6 +36,27 @@ class ToolCall(msgspec.Struct, frozen=True, tag="tool_call"):
     arguments: str
 
 
+class ToolResult(msgspec.Struct, frozen=True, tag="tool_result"):
+    """What a tool gave back to the call of that id."""
+
+    call_id: str
+    content: str
+    name: str = ""
+    is_error: bool = False
+
+
+class File(msgspec.Struct, frozen=True, tag="file"):
+    """A text that goes along with a message: an attached file, or a passage of a document."""
+
+    name: str
+    text: str
+    media_type: str = "text/plain"
+
+
+Part = File | ToolCall | ToolResult
+"""What a kept message holds beside its text and its pictures, in order."""
+
+
 class Turn(msgspec.Struct, frozen=True):
     """One message of a prompt.
 
@@ -45,7 +65,7 @@ class Turn(msgspec.Struct, frozen=True):
     ``earlier_images`` came with messages before this one that nobody answered.
     """
 
-    role: TurnRole
+    role: Role
     content: str
     reasoning: str | None = None
     images: tuple[Image, ...] = ()

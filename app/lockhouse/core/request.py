@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from lockhouse.core.labels import Label
 from lockhouse.core.messages import Tool, Turn
 
 ContextPolicy = Literal["stop", "cut_oldest"]
@@ -51,7 +52,9 @@ class AnswerRequest(msgspec.Struct, frozen=True):
     :class:`ToolCall`. ``task`` is the word for totals and records: "chat", "turn", "selection",
     "document". ``left_open`` names what nobody chose for this request (fields of Sampling,
     "context_length", "max_tokens"): there a target's own defaults win over what stands here.
-    ``message_id`` is the kept answer this is for, empty for none; it is never sent.
+    ``message_id`` is the kept answer this is for, empty for none, and ``label`` says how far the
+    words may travel; neither is ever sent. ``safer`` asks for the load settings of a local model
+    that are least likely to fail.
     """
 
     turns: tuple[Turn, ...]
@@ -68,6 +71,8 @@ class AnswerRequest(msgspec.Struct, frozen=True):
     task: str = "chat"
     left_open: tuple[str, ...] = ()
     message_id: str = ""
+    label: Label = "public"
+    safer: bool = False
 
 
 def left_open(chosen: Iterable[str]) -> tuple[str, ...]:

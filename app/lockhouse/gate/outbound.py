@@ -46,6 +46,13 @@ class Outbound(ProviderRequest, frozen=True, kw_only=True):
         return hashlib.sha256(self.body).hexdigest()
 
     @property
+    def hosts(self) -> tuple[str, ...]:
+        """``host:port`` of every address that may get it, each once."""
+        from lockhouse.gate.providers import host_of
+
+        return tuple(dict.fromkeys(host_of(url) for url in self.endpoints))
+
+    @property
     def host(self) -> str:
         """Who gets it: ``host:port`` of the first address."""
         return urlsplit(self.endpoints[0]).netloc

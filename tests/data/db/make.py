@@ -14,6 +14,7 @@ from pathlib import Path
 from lockhouse.answer.target import TargetInfo
 from lockhouse.chat.conversations import Conversations, Provenance
 from lockhouse.core.events import Failed, Finished, Usage
+from lockhouse.core.messages import Image, ToolCall
 from lockhouse.storage.database import Database
 
 TINY = TargetInfo("tiny", "local", title="Tiny 1B", sha256="ab" * 32)
@@ -34,7 +35,8 @@ def fill(conversations: Conversations) -> None:
             status="complete",
             provenance=Provenance(TINY, DONE),
         )
-    more = conversations.add_user(chat.id, "And of Spain?", parent_id=begun.id)
+    picture = Image("image/png", b"\x89PNG\r\n\x1a\nmap", "map.png")
+    more = conversations.add_user(chat.id, "And of Spain?", parent_id=begun.id, images=[picture])
     broken = conversations.begin_answer(chat.id, more.id, target=TINY)
     conversations.finish_answer(
         broken.id,
@@ -42,7 +44,9 @@ def fill(conversations: Conversations) -> None:
         reasoning="",
         status="failed",
         error=Failed("engine_crashed", "The engine ended."),
+        tool_calls=[ToolCall("c1", "look", '{"where": "Madrid"}')],
     )
+    conversations.set_label(chat.id, "internal")
     conversations.set_pinned(chat.id, pinned=True)
     conversations.save_draft(chat.id, "And of")
     conversations.set_parameters(chat.id, {"temperature": 0.2})

@@ -15,8 +15,8 @@ from PySide6.QtWidgets import (
 )
 
 from lockhouse.answer.remote_targets import EndpointHealth
+from lockhouse.answer.request import Question
 from lockhouse.core.cancellation import CancelToken
-from lockhouse.core.request import AnswerRequest
 from lockhouse.gate.network import Network
 from lockhouse.gate.providers import Provider
 from lockhouse.places import paths_for
@@ -185,11 +185,7 @@ def test_what_was_sent_is_shown_byte_for_byte(start_open: Start, server: RemoteS
     workspace = window.workspace
     conversation = workspace.conversations.create(target="office/small")
     answer = workspace.turns.ask(
-        conversation.id,
-        "Grüße, 你好",
-        target="office/small",
-        request=AnswerRequest(turns=()),
-        cancel=CancelToken(),
+        conversation.id, Question("Grüße, 你好"), target="office/small", cancel=CancelToken()
     )
     assert list(answer)
     body = server.asked()[0].body

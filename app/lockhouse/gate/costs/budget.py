@@ -135,17 +135,11 @@ class Budget:
         self, provider: Provider, model: str, body: bytes, *, task: str = "chat"
     ) -> Reservation:
         """Make room for one request, or raise PolicyRefused "budget" with the numbers."""
-        quote = self._quote(provider, model, body)
-        limits = self._limits()
-        amount = Decimal(0) if quote.is_free else None
-        if quote.estimate is not None:
-            amount = quote.estimate.ceiling.amount
-        elif amount is None and limits.has_any:
-            raise _no_ceiling(provider, model, quote)
+        quote, limits = self._quote(provider, model, body), self._limits()
+        amount = _ceiling(provider, model, quote, limits)
         with self._spending.write():  # from here on no other program can reserve
             now = self._now()
-            if quote.estimate is not None and amount:
-                self._check(limits, quote, amount, now)
+            self._check(limits, quote, amount, now)
             number = self._spending.reserve(Entry(now, provider.name, model, task, amount))
         return Reservation(
             id=number,
@@ -155,6 +149,13 @@ class Budget:
             is_free=quote.is_free,
             prompt_tokens=quote.measured.prompt_tokens,
         )
+
+    def require_room(self, provider: Provider, model: str, body: bytes) -> None:
+        """Raises PolicyRefused "budget" where :meth:`reserve` would now. Keeps nothing."""
+        quote, limits = self._quote(provider, model, body), self._limits()
+        amount = _ceiling(provider, model, quote, limits)
+        if limits.has_any and amount:
+            self._check(limits, quote, amount, self._now())
 
     def settle(
         self,
@@ -272,8 +273,10 @@ class Budget:
         )
         return _Quote(measured, prices, estimate, is_free)
 
-    def _check(self, limits: Limits, quote: _Quote, amount: Decimal, now: datetime) -> None:
+    def _check(self, limits: Limits, quote: _Quote, amount: Decimal | None, now: datetime) -> None:
         """Raises PolicyRefused for the first limit that ``amount`` would break."""
+        if quote.estimate is None or not amount:
+            return
         day = now.date().isoformat()
         spans = (
             ("per-call", limits.per_call, None, "one question may cost"),
@@ -321,6 +324,15 @@ def _amount(text: str) -> Decimal | None:
 def _month(now: datetime) -> tuple[str, str]:
     """First and last day; no month has more than the 31st."""
     return f"{now:%Y-%m}-01", f"{now:%Y-%m}-31"
+
+
+def _ceiling(provider: Provider, model: str, quote: _Quote, limits: Limits) -> Decimal | None:
+    """What it costs at most; None where nobody knows. Raises where a limit needs to know."""
+    if quote.estimate is not None:
+        return quote.estimate.ceiling.amount
+    if not quote.is_free and limits.has_any:
+        raise _no_ceiling(provider, model, quote)
+    return Decimal(0) if quote.is_free else None
 
 
 def _no_ceiling(provider: Provider, model: str, quote: _Quote) -> PolicyRefused:

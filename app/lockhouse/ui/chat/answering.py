@@ -7,12 +7,14 @@ Hides who answers a waiting message, and what becomes of a question that could n
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
+from lockhouse.answer.permission import Proposal, Reply, Send, refuse_unconfirmed
 from lockhouse.answer.registry import TargetRegistry
+from lockhouse.answer.request import Question as Asked
 from lockhouse.chat.conversations import Conversation, Conversations
 from lockhouse.chat.outbox import Unsent
 from lockhouse.chat.turns import TurnEvent, Turns
@@ -20,11 +22,8 @@ from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import LockhouseError, NotFound
 from lockhouse.core.events import Failed
 from lockhouse.core.messages import Image
-from lockhouse.core.request import AnswerRequest
-from lockhouse.ui.chat.forwarding import Answerer
+from lockhouse.ui.chat.forwarding import Answerer, Chosen
 from lockhouse.ui.chat.outbox import Waiting
-from lockhouse.ui.chat.parameters import request_for
-from lockhouse.ui.chat.runs import TurnFactory
 from lockhouse.ui.chat.values import (
     AnswerEnded,
     AnswerStarted,
@@ -108,21 +107,17 @@ class Answering(QObject):
             self._ask(opened, question, answerer)
 
     def ask_again(
-        self, message_id: str, answerer: Answerer, *, alone: bool = False, task: str = ""
+        self,
+        message_id: str,
+        answerer: Answerer,
+        *,
+        alone: bool = False,
+        task: str = "",
+        safer: bool = False,
     ) -> None:
         """Another version of that answer, or another answer to that question."""
-        self._run_on(
-            lambda request: (
-                lambda cancel: self._turns.regenerate(
-                    message_id,
-                    target=answerer(),
-                    request=request,
-                    cancel=cancel,
-                    alone=alone,
-                    task=task,
-                )
-            )
-        )
+        asked = Asked(again=message_id, alone=alone, task=task or "chat", safer=safer)
+        self._run_on(asked, answerer)
 
     def images_of(self, question: Question) -> tuple[Image, ...]:
         """The pictures of a question; another version of one keeps its own. Waits for the disk."""
@@ -153,17 +148,12 @@ class Answering(QObject):
     def retry_safer(self, message_id: str) -> None:
         """Another version, with the load settings that are least likely to fail."""
         target = self._chat.target
-        self.ask_again(message_id, lambda: self._targets.local.get(target).safer())
+        here = self._targets.on_this_machine
+        self.ask_again(message_id, lambda: Chosen(here(target)), safer=True)
 
     def continue_answer(self, message_id: str, answerer: Answerer) -> None:
         """Go on where that answer ended."""
-        self._run_on(
-            lambda request: (
-                lambda cancel: self._turns.continue_answer(
-                    message_id, target=answerer(), request=request, cancel=cancel
-                )
-            )
-        )
+        self._run_on(Asked(continues=message_id), answerer)
 
     # -- what waits -------------------------------------------------------------------------
 
@@ -199,20 +189,8 @@ class Answering(QObject):
     # -- inside -----------------------------------------------------------------------------
 
     def _ask(self, conversation: Conversation, question: Question, answerer: Answerer) -> None:
-        request = request_for(self._settings.current, conversation.parameters)
-
         def ask(cancel: CancelToken) -> Iterator[TurnEvent]:
-            return self._turns.ask(
-                conversation.id,
-                question.text,
-                target=answerer(),
-                request=request,
-                cancel=cancel,
-                parent_id=question.parent_id,
-                images=self.images_of(question),
-                alone=question.alone,
-                task=question.task,
-            )
+            return self._turn(conversation.id, asked_of(question), answerer, cancel)
 
         if self._runs.start(conversation.id, ask):
             self._asked[conversation.id] = question
@@ -222,11 +200,26 @@ class Answering(QObject):
             self._keep_waiting(conversation.id)
             self.tell_queue()
 
-    def _run_on(self, make: Callable[[AnswerRequest], TurnFactory]) -> None:
+    def _run_on(self, asked: Asked, answerer: Answerer) -> None:
         opened = self._chat.conversation
         if opened is not None and self.is_free():
-            request = request_for(self._settings.current, opened.parameters)
-            self._runs.start(opened.id, make(request))
+            self._runs.start(
+                opened.id, lambda cancel: self._turn(opened.id, asked, answerer, cancel)
+            )
+
+    def _turn(
+        self, conversation_id: str, asked: Asked, answerer: Answerer, cancel: CancelToken
+    ) -> Iterator[TurnEvent]:
+        chosen = answerer()
+
+        def confirm(proposal: Proposal, cancel: CancelToken) -> Reply:
+            if chosen.approved is None:
+                return refuse_unconfirmed(proposal, cancel)
+            return Send(dataclasses.replace(proposal, outbound=chosen.approved))
+
+        return self._turns.ask(
+            conversation_id, asked, target=chosen.target, confirm=confirm, cancel=cancel
+        )
 
     def _answer_started(self, started: AnswerStarted) -> None:
         self._asked.pop(started.conversation_id, None)
@@ -299,6 +292,18 @@ class Answering(QObject):
             lambda _: self.refused.emit(refused),
             tell_gone,
         )
+
+
+def asked_of(question: Question) -> Asked:
+    """A question of the page as the answer path takes it."""
+    return Asked(
+        question.text,
+        images=question.images,
+        parent_id=question.parent_id,
+        edits=question.edits,
+        alone=question.alone,
+        task=question.task or "chat",
+    )
 
 
 def _refused(conversation_id: str, question: Question | None, failed: Failed) -> Refused:

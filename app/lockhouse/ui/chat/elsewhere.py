@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lockhouse.answer.remote import RemoteTarget, info_of
+from lockhouse.answer.remote import info_of
 from lockhouse.answer.target import Target, TargetInfo
 from lockhouse.core.errors import LockhouseError
 from lockhouse.core.request import AnswerRequest
@@ -48,7 +48,7 @@ class RemoteAccess:
         outbound = remote.preview(request)
         return Shown(
             outbound,
-            has_consent=remote.may_send(),
+            has_consent=self._workspace.consents.given(remote.provider),
             money=self.money(),
             local_title=self._local_title(),
             obstacle=self.obstacle(remote.provider),
@@ -79,16 +79,15 @@ class RemoteAccess:
             found = self._workspace.targets.get(target)
         except LockhouseError:
             return target, True
-        return found.info.name, not isinstance(found, RemoteTarget) or found.may_send()
+        provider = found.info.provider
+        if provider is None:
+            return found.info.name, True
+        given = self._workspace.consents.given(self._workspace.providers.get(provider))
+        return found.info.name, given
 
     def allow(self, outbound: Outbound) -> None:
         """Send to that provider without a question from now on."""
         self._workspace.consents.give(self._workspace.providers.get(outbound.provider))
-
-    def sending(self, outbound: Outbound) -> Target:
-        """The target that sends that very buffer, once."""
-        name = f"{outbound.provider}/{outbound.model}"
-        return self._workspace.remotes.get(name).sending(outbound)
 
     def take_up(self, info: TargetInfo) -> None:
         """Put a suggested model among the targets."""

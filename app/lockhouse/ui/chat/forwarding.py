@@ -22,8 +22,16 @@ from lockhouse.ui.chat.target_picker import Destination
 from lockhouse.ui.jobs import Failure, JobHandle, Jobs, ignore
 from lockhouse.ui.outbound.values import SendOptions, Shown, Subject
 
-Answerer = Callable[[], str | Target]  # called on the thread of the answer
+Answerer = Callable[[], "Chosen"]  # called on the thread of the answer
 Draft = Callable[[SendOptions], AnswerRequest]  # called on a job's thread
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Who answers; ``approved`` is the buffer that a person saw and wants sent."""
+
+    target: str | Target
+    approved: Outbound | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +142,10 @@ class Forwarding(QObject):
         """Let it go, or show it first. What waits for an answer to that is not asked twice."""
         name = passage.target
         if not name:  # the default itself, and never whom the conversation goes to by then
-            passage.go(self._elsewhere.default, SendOptions())
+            passage.go(lambda: Chosen(self._elsewhere.default()), SendOptions())
             return
         if name in self.here:
-            passage.go(lambda: name, SendOptions())
+            passage.go(lambda: Chosen(name), SendOptions())
             return
         if self._passing:
             return
@@ -150,7 +158,7 @@ class Forwarding(QObject):
             self._passing = False
             full_name, is_allowed = found
             if is_allowed:
-                passage.go(lambda: full_name, SendOptions())
+                passage.go(lambda: Chosen(full_name), SendOptions())
             elif passage.is_seen():
                 self.sheet_wanted.emit(replace(passage, target=full_name))
 
@@ -178,7 +186,8 @@ class Forwarding(QObject):
         """The person has seen this buffer and wants it sent."""
 
         def allowed(_: object) -> None:
-            passage.go(lambda: self._elsewhere.sending(outbound), wish)
+            name = f"{outbound.provider}/{outbound.model}"
+            passage.go(lambda: Chosen(name, outbound), wish)
 
         if always:
             self._jobs.run_in_order(

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-
-from lockhouse.core.request import AnswerRequest, Sampling, left_open
-from lockhouse.storage.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,46 +39,6 @@ PARAMETERS: tuple[Parameter, ...] = (
         whole=True,
     ),
 )
-
-
-def value_in_force(name: str, settings: Settings, own: dict[str, object]) -> float | int | None:
-    """The conversation's own value, or else that of the settings. None: nothing is set."""
-    value = own.get(name, getattr(settings, name, None))
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return value
-
-
-def request_for(settings: Settings, parameters: Mapping[str, object]) -> AnswerRequest:
-    """The request without its turns, which :class:`Turns` puts in.
-
-    ``parameters`` are what the conversation sets for itself.
-    """
-    own = dict(parameters)
-
-    def number(name: str, default: float) -> float:
-        value = value_in_force(name, settings, own)
-        return default if value is None else float(value)
-
-    seed = value_in_force("seed", settings, own)
-    limit = int(number("answer_max_tokens", 0))
-    sampling = Sampling(
-        temperature=number("temperature", 0.7),
-        top_k=int(number("top_k", 40)),
-        top_p=number("top_p", 0.95),
-        min_p=number("min_p", 0.05),
-        repeat_penalty=number("repeat_penalty", 1.0),
-        seed=None if seed is None else int(seed),
-    )
-    return AnswerRequest(
-        turns=(),
-        sampling=sampling,
-        max_tokens=limit or None,
-        when_full=settings.when_full,
-        context_length=settings.context_length or None,
-        left_open=left_open("max_tokens" if name == "answer_max_tokens" else name for name in own),
-    )
-
 
 # Only where the name in code, with spaces, is not how the field writes it.
 _NAMES = {

@@ -8,18 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
-import msgspec
-
 from lockhouse.answer.registry import TargetRegistry
-from lockhouse.answer.target import Target
+from lockhouse.answer.request import Question as Asked
 from lockhouse.chat.conversations import Conversation, Message
 from lockhouse.chat.text_attachments import Attachment, with_attachments
-from lockhouse.chat.turns import Turns
-from lockhouse.core.messages import Image, Turn
+from lockhouse.chat.turns import NewChat, Turns
+from lockhouse.core.messages import Image
 from lockhouse.core.request import AnswerRequest
 from lockhouse.ui import formatting
-from lockhouse.ui.chat.forwarding import Answerer, SendIntent
-from lockhouse.ui.chat.parameters import request_for
+from lockhouse.ui.chat.answering import asked_of
+from lockhouse.ui.chat.forwarding import Answerer, Chosen, SendIntent
 from lockhouse.ui.chat.values import Question
 from lockhouse.ui.outbound.values import SendOptions, Subject, SubjectKind
 from lockhouse.ui.settings.store import SettingsStore
@@ -82,13 +80,14 @@ class Tasks:
             target, is_task = info.name, info.name != self._chat.forwarding.full_name(target)
 
         def draft(wish: SendOptions) -> AnswerRequest:
-            made = self._turns.request_again(
-                message.id,
-                request=request_for(self._settings.current, opened.parameters),
-                alone=wish.alone and is_task,
-                task="turn" if is_task else "",
+            return self._turns.draft(
+                opened.id,
+                Asked(
+                    continues=message.id,
+                    alone=wish.alone and is_task,
+                    task="turn" if is_task else "chat",
+                ),
             )
-            return msgspec.structs.replace(made, prefill=message.content)
 
         def go(answerer: Answerer, _wish: SendOptions) -> None:
             self._chat.answers.continue_answer(message.id, answerer)
@@ -157,9 +156,9 @@ class Tasks:
         kind: SubjectKind = "turn" if task else "message"
 
         def draft(wish: SendOptions) -> AnswerRequest:
-            request = request_for(self._settings.current, opened.parameters)
             alone = wish.alone and bool(task)
-            return self._turns.request_again(message_id, request=request, alone=alone, task=task)
+            asked = Asked(again=message_id, alone=alone, task=task or "chat")
+            return self._turns.draft(opened.id, asked)
 
         def go(answerer: Answerer, wish: SendOptions) -> None:
             self._chat.answers.ask_again(
@@ -175,27 +174,12 @@ class Tasks:
 
     def _request(self, opened: Conversation | None, question: Question) -> AnswerRequest:
         chat = self._chat
-        parameters = opened.parameters if opened else chat.parameters
-        made = self._turns.request_for(
-            opened.id if opened else "",
-            question.text,
-            request=request_for(self._settings.current, parameters),
-            parent_id=question.parent_id,
-            images=chat.answers.images_of(question),
-            alone=question.alone,
-            task=question.task,
-        )
-        if opened is None and chat.system.strip() and not question.alone:
-            turns = (Turn("system", chat.system), *made.turns)
-            made = msgspec.structs.replace(made, turns=turns)
-        return made
+        begun = opened.id if opened else NewChat("", chat.system, chat.parameters)
+        return self._turns.draft(begun, asked_of(question))
 
-    def _local(self) -> Target:
+    def _local(self) -> Chosen:
         """Who answers on this machine: the conversation's own model, or else the usual one."""
-        name = self._chat.target
-        if self._chat.forwarding.is_elsewhere(name):
-            return self._targets.local.default()
-        return self._targets.local.get(name) if name else self._targets.local.default()
+        return Chosen(self._targets.on_this_machine(self._chat.target))
 
 
 def _written(kind: str, material: Attachment, wish: SendOptions) -> str:

@@ -207,7 +207,7 @@ def to_transcript(
     files, start = attached(message.content) if message.role == "user" else ((), 0)
     return TranscriptMessage(
         id=message.id,
-        role=message.role,
+        role="system" if message.role == "tool" else message.role,
         text=message.content,
         reasoning=message.reasoning,
         status=message.status,

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from lockhouse.answer.directory import TargetDirectory
+from lockhouse.answer.registry import TargetRegistry
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import Cancelled, LockhouseError
 from lockhouse.core.messages import Turn
@@ -73,7 +73,7 @@ class ModelsController(QObject):
     failed = Signal(object)  # LockhouseError
 
     def __init__(
-        self, models: Models, targets: TargetDirectory, jobs: Jobs, parent: QObject | None = None
+        self, models: Models, targets: TargetRegistry, jobs: Jobs, parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
         self._models = models

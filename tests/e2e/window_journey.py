@@ -113,11 +113,11 @@ def first_hour(hands: Hands, command: list[str], home: Path) -> None:
     assert hands.sees("attempts were stopped"), "the seal does not hold"
     assert not hands.sees("attempts were not stopped"), "the seal does not hold"
     hands.shot("gate-proved")
-    hands.click("Open a door")
+    hands.click("Allow network access")
     hands.click("Stay sealed")
     hands.wait(lambda: hands.look("Stay sealed") is None, "the end of the dialog")
     hands.click("Set key for Anthropic")
-    hands.until_sees("Keys are made at")
+    hands.until_sees("Get a key at")
     hands.shot("gate-key")
     hands.key("Escape")
     say("read details, and had the seal proved")

@@ -38,22 +38,24 @@ def main() -> None:
     provider = workspace.providers.get(sys.argv[1])
     view = NetworkView(workspace.gate.status().way)
     dialog = KeyDialog(theme, ProviderRow(provider, sys.argv[2]), view, can_test=False)
-    dialog.key_given.connect(lambda key, _: controller.set_key(provider, key))
     dialog.show()
 
-    def kept(_name: str, state: str) -> None:
-        dialog.show_kept(state)
+    def saved(state: str) -> None:
+        dialog.show_saved(state)
         QTimer.singleShot(50, lambda: print(f"kept {state}", flush=True))
 
-    controller.key_kept.connect(kept)
-    controller.key_failed.connect(lambda _name, error: print(error.code, flush=True))
+    dialog.key_given.connect(
+        lambda key, _: controller.set_key(
+            provider, key, saved, lambda error: print(error.code, flush=True)
+        )
+    )
 
     def letter() -> None:
         typed = os.read(0, 1)
         if not typed:
             application.quit()
         elif typed == b"\n":
-            keep = dialog.findChild(QPushButton, "key_keep")
+            keep = dialog.findChild(QPushButton, "key_save")
             assert keep is not None
             keep.click()
         else:

@@ -34,7 +34,7 @@ from lockhouse.ui.models.memory import MemoryController
 from lockhouse.ui.models.transfer_controller import TransferController
 from lockhouse.ui.models.transfer_rows import downloads_words
 from lockhouse.ui.models.values import Shelf
-from lockhouse.ui.network_monitor import NetworkView, NetworkWatch
+from lockhouse.ui.network_monitor import NetworkMonitor, NetworkView
 from lockhouse.ui.pages import PAGES, Controllers, PageEntry, Pages
 from lockhouse.ui.provider_watch import ProviderWatch
 from lockhouse.ui.remedies import NoRoomHelp
@@ -131,9 +131,9 @@ class App(QObject):
         )
         return Pages(self._workspace, its, self.jobs, self._theme, self)
 
-    def _make_network(self) -> NetworkWatch:
+    def _make_network(self) -> NetworkMonitor:
         workspace = self._workspace
-        return NetworkWatch(workspace.gate, workspace.paths.network, self.jobs, self)
+        return NetworkMonitor(workspace.gate, workspace.paths.network, self.jobs, self)
 
     def _wire(self) -> None:
         window, chat = self.window, self.window.chat

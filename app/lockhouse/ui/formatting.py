@@ -163,3 +163,39 @@ def told_apart(titles: Sequence[tuple[str, str]]) -> dict[str, str]:
         name: (f"{title} ({name})" if shared[title] > 1 else title) if title else name
         for name, title in titles
     }
+
+
+def moment_of(at: str) -> dt.datetime | None:
+    """A stored time; None for what is not one."""
+    try:
+        moment = dt.datetime.fromisoformat(at)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+
+
+def full_time(at: str) -> str:
+    """A stored time as 22 Nov 2026, 10:12:04."""
+    moment = moment_of(at)
+    if moment is None:
+        return at
+    local = moment.astimezone()
+    return f"{local.day} {local:%b %Y, %H:%M:%S}"
+
+
+def clock(at: str, now: dt.datetime) -> str:
+    """A stored time as "at 10:12" today, "on 21 Nov at 10:12" before."""
+    moment = moment_of(at)
+    if moment is None:
+        return ""
+    local = moment.astimezone(now.tzinfo)
+    if local.date() == now.date():
+        return f"at {local:%H:%M}"
+    return f"on {local.day} {local:%b} at {local:%H:%M}"
+
+
+def latency(duration_s: float) -> str:
+    """12 ms, 1.4 s."""
+    if duration_s < 1:
+        return f"{max(1, round(duration_s * 1000))}{NBSP}ms"
+    return seconds(duration_s)

@@ -1,7 +1,7 @@
-"""What the window knows of the way out: sealed or open, to whom, how much has left.
+"""The state of network access: sealed or not, which hosts are allowed, how much was sent.
 
-Hides the looking: the file of the home may be changed by other programs at any time, and whether
-the broker still lives is asked on a thread.
+Other programs may change the file of the home at any time, so it is read again now and then, and
+whether the broker still runs is asked on a thread.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _LOOK_EVERY_MS = 1500
 
 @dataclass(frozen=True, slots=True)
 class NetworkView:
-    """How it stands; ``way`` as the gate tells it, with its words.
+    """Network access now; ``way`` and its words are the gate's.
 
-    ``hosts`` are those on the list of this home, whether this window can reach them or not.
+    ``hosts`` are those that this home allows, whether this window can reach them or not.
     """
 
     way: Way = "sealed"
@@ -34,7 +34,7 @@ class NetworkView:
     explanation: str = ""
     what_to_do: str = ""
     hosts: tuple[str, ...] = ()
-    lan_hosts: tuple[str, ...] = ()  # those of them that must be near
+    lan_hosts: tuple[str, ...] = ()  # those that must be on the own network
     since: str = ""
     bytes_out: int = 0
 
@@ -45,12 +45,12 @@ class NetworkView:
 
     @property
     def opens_next(self) -> bool:
-        """The home is open, but this window was started sealed and stays so."""
+        """Access is allowed, but this window was started sealed and stays so."""
         return self.way == "start_anew"
 
     @property
     def place(self) -> str:
-        """The first host in words, and how many there are besides."""
+        """The first host, and how many more there are."""
         names = _plain(self.hosts)
         if not names:
             return ""
@@ -63,7 +63,7 @@ _HUB = ("hf.co", "huggingface.co")
 
 
 def _plain(hosts: Sequence[str]) -> list[str]:
-    """The names that people know, each once; the hub's own servers are the hub.
+    """Each host once, without what nobody needs; the servers of the hub are the hub.
 
     The port is named where it is not the usual one, or where one machine has several servers.
     """
@@ -82,8 +82,8 @@ def _plain(hosts: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-class NetworkWatch(QObject):
-    """Looks now and then, and at once when the home's file was written."""
+class NetworkMonitor(QObject):
+    """Reads the state now and then, and at once when the file of the home was written."""
 
     changed = Signal(object)  # NetworkView
     failed = Signal(object)  # LockhouseError
@@ -91,7 +91,7 @@ class NetworkWatch(QObject):
     def __init__(
         self, gate: GateClient, file: Path, jobs: Jobs, parent: QObject | None = None
     ) -> None:
-        """``file`` is the home's, which other programs write too."""
+        """``file`` belongs to the home; other programs write it too."""
         super().__init__(parent)
         self._gate = gate
         self._jobs = jobs
@@ -105,19 +105,19 @@ class NetworkWatch(QObject):
         self._watch.written.connect(self.look)
 
     def start(self) -> None:
-        """Begin to look."""
+        """Begin to read."""
         self.look()
         self._timer.start()
 
     def look(self) -> None:
-        """Look now; a look that is still going on is enough."""
+        """Read now, unless it is being read."""
         if not self._looking:
             self._looking = True
             switches = self._switches
             self._jobs.run(self._read, lambda view: self._looked(view, switches), self._not_read)
 
     def seal(self) -> None:
-        """End every broker of this home at once, and keep it sealed."""
+        """End every broker of this home at once, and seal it."""
         self._switch(self._gate.seal)
 
     def open_to(
@@ -128,7 +128,7 @@ class NetworkWatch(QObject):
         add: bool = False,
         then: Callable[[], None] | None = None,
     ) -> None:
-        """Open to these hosts and to no others, or to these too; ``then`` once it is written."""
+        """Allow these hosts and no others, or also these; ``then`` once it is written."""
         self._switch(lambda: self._gate.unseal(hosts, lan_hosts=lan_hosts, add=add), then)
 
     def hub_names(self) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from lockhouse.ui.machine_monitor import Machine
 from lockhouse.ui.models.controller import ModelsController
 from lockhouse.ui.models.memory import MemoryController
 from lockhouse.ui.models.transfer_controller import TransferController
-from lockhouse.ui.network_monitor import NetworkWatch
+from lockhouse.ui.network_monitor import NetworkMonitor
 from lockhouse.ui.settings.store import SettingsStore
 from lockhouse.ui.theme import Theme
 from lockhouse.workspace import Workspace
@@ -66,7 +66,7 @@ class Controllers:
     models: ModelsController
     memory: MemoryController
     transfers: TransferController
-    network: NetworkWatch
+    network: NetworkMonitor
     machine: Machine
 
 
@@ -150,7 +150,7 @@ class Pages(QObject):
 
     def follow_way(self, way: str, provider: str) -> None:
         """Open what removes the obstacle to an answer from ``provider``."""
-        if way == "door":
+        if way == "network":
             self.ask_network_access(provider)
         elif way == "key":
             self._on_provider(lambda page: page.dialogs.set_key(provider))
@@ -179,13 +179,12 @@ class Pages(QObject):
         self.gate.providers.with_rows(lambda rows: self._show_network_access(rows, wanted))
 
     def _show_network_access(self, rows: tuple[ProviderRow, ...], wanted: str) -> None:
-        from lockhouse.ui.gate.network_permissions import ways_of
-        from lockhouse.ui.network_access_dialog import NetworkAccessDialog
+        from lockhouse.ui.gate.network_access_dialog import NetworkAccessDialog, permissions_of
 
         network = self.controllers.network
-        ways = ways_of(rows, network.hub_names())
+        permissions = permissions_of(rows, network.hub_names())
         dialog = NetworkAccessDialog(
-            self.theme, network.view, ways, wanted=wanted, parent=self.over
+            self.theme, network.view, permissions, wanted=wanted, parent=self.over
         )
         dialog.allow_wanted.connect(
             lambda far, near, leave: network.open_to(

@@ -1,7 +1,6 @@
-"""Whether providers, their chosen models or what may be sent are others now: by a command.
+"""Notices that a command changed providers, their models or consents.
 
-Hides the looking: what the database says of them is held against what it said before, now and
-then and on a thread.
+Reads them from the database now and then, on a thread, and compares.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ _Known = tuple[tuple[Provider, ...], tuple[RemoteModel, ...], tuple[Consent, ...
 
 
 class ProviderWatch(QObject):
-    """Tells what this window changed itself as well: to be told twice costs a look."""
+    """Also notices what this window changed itself, which does no harm."""
 
     changed = Signal()
 
@@ -41,12 +40,12 @@ class ProviderWatch(QObject):
         self._timer.timeout.connect(self.look)
 
     def start(self) -> None:
-        """Begin to look."""
+        """Begin to read."""
         self.look()
         self._timer.start()
 
     def look(self) -> None:
-        """Look now; a look that is still going on is enough."""
+        """Read now, unless it is being read."""
         if not self._looking:
             self._looking = True
             self._jobs.run(self._read, self._compare, self._not_read)
@@ -62,4 +61,4 @@ class ProviderWatch(QObject):
             self.changed.emit()
 
     def _not_read(self, _error: LockhouseError) -> None:
-        self._looking = False  # whoever shows them says what is wrong; the next look may do
+        self._looking = False  # whoever shows them says what is wrong; the next time may succeed

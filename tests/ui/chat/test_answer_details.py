@@ -94,9 +94,9 @@ def test_an_answer_of_this_machine_tells_its_energy() -> None:
     [
         ("key_missing", "key"),
         ("unauthorized", "key"),
-        ("sealed", "door"),
-        ("cut_off", "door"),
-        ("host_not_allowed", "door"),
+        ("sealed", "network"),
+        ("cut_off", "network"),
+        ("host_not_allowed", "network"),
         ("consent_needed", "regenerate"),
         ("budget", "limits"),
         ("context_too_long", "ask_alone"),

@@ -54,14 +54,14 @@ def test_they_stand_in_groups_and_who_can_answer_comes_first() -> None:
         "small",
         "large",
         "Openai",
-        "Add a provider or a server…",
+        "Add provider or server…",
     ]
 
 
 def test_what_leaves_is_marked_in_words_for_everybody() -> None:
     marks = {line.title: line.pill for line in lines() if isinstance(line.value, Destination)}
     assert marks["SmolLM2"] == ""
-    assert marks["tiny"] == "This machine's server"
+    assert marks["tiny"] == "Server on this machine"
     for title in ("qwen", "small", "large", "Openai"):
         assert marks[title] == "Leaves this machine"
     spoken = next(line.spoken for line in lines() if line.title == "large")

@@ -1,4 +1,4 @@
-"""The whole window, over homes whose door is open to loopback providers."""
+"""The whole window, over homes with network access to loopback providers."""
 
 from __future__ import annotations
 

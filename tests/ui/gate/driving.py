@@ -58,6 +58,6 @@ def menu_entry(page: GatePage, name: str, words: str) -> Callable[[], None]:
 
 
 def check(window: Window, page: GatePage) -> None:
-    """As the button does, once the door is seen to be open."""
+    """As the button does, once network access is seen."""
     window.until(page.providers._check.isVisible)
     window.press("providers_check", page)

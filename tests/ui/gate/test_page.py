@@ -6,6 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
+from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import (
     QApplication,
     QCheckBox,
@@ -23,7 +24,7 @@ from lockhouse.places import paths_for
 from lockhouse.ui.gate.claims_dialog import joined
 from lockhouse.ui.gate.page import GatePage
 from lockhouse.ui.gate.provider_values import ProviderRow
-from lockhouse.ui.gate.records_table import IN, PURPOSE
+from lockhouse.ui.gate.records_model import HOST, PURPOSE
 from lockhouse.ui.markdown import plain_text
 from lockhouse.ui.models.model_card import ModelCard
 from lockhouse.ui.outbound.body_view import BodyView
@@ -45,53 +46,53 @@ def test_a_first_start_is_sealed_and_says_so(window_of_a_home: Window) -> None:
     assert "Google" not in state_of(page, "gemini")
 
 
-def test_a_door_is_opened_for_what_is_chosen_and_sealed_again(
+def test_network_access_is_allowed_for_what_is_ticked_and_sealed_again(
     open_window: OpenWindow, home: Path
 ) -> None:
     window = open_window(home, prepare=lambda workspace: workspace.providers.add(_printer()))
     page = gate_page(window)
     window.press("gate_open", page)
-    dialog = window.dialog("open_dialog")
+    dialog = window.dialog("network_access_dialog")
     boxes = {box.text(): box for box in dialog.findChildren(QCheckBox)}
     assert not any(box.isChecked() for box in boxes.values())  # nobody asked for any of them
     boxes["Printer room"].setChecked(True)
     boxes["Mistral"].setChecked(True)
-    window.press("open_later", dialog)
+    window.press("access_later", dialog)
     window.until(lambda: window.app.network.view.opens_next)
     state = Network(window.workspace.paths.network).state()
     assert state.hosts == ("api.mistral.ai:443",)
     assert state.lan_hosts == ("127.0.0.1:9000",)
-    assert "next start" in text_of(page, "gate_title")
-    window.until(lambda: page.records.table.rowCount() == 1)
+    assert "after a restart" in text_of(page, "gate_title")
+    window.until(lambda: page.records.model.rowCount() == 1)
     window.press("gate_seal", page)
     window.until(lambda: not Network(window.workspace.paths.network).state().is_open)
-    window.until(lambda: page.records.table.rowCount() == 2)
+    window.until(lambda: page.records.model.rowCount() == 2)
     window.until(lambda: "Sealed by you" in text_of(page, "gate_below"))
 
 
-def test_a_door_that_is_open_can_be_widened_and_narrowed(
+def test_hosts_are_added_to_network_access_and_taken_away(
     start_open: Start, server: RemoteServer
 ) -> None:
     window = start_open((server.host, "127.0.0.1:9000"), (office(server),))
     page = gate_page(window)
     window.until(lambda: window.app.network.view.is_open)
     window.press("gate_change", page)
-    dialog = window.dialog("open_dialog")
+    dialog = window.dialog("network_access_dialog")
     boxes = {box.text(): box for box in dialog.findChildren(QCheckBox)}
     assert boxes["Office"].isChecked()
     assert boxes["127.0.0.1:9000"].isChecked()  # a host that belongs to nobody is not lost
     boxes["Mistral"].setChecked(True)
-    window.press("open_later", dialog)
+    window.press("access_later", dialog)
     network = Network(window.workspace.paths.network)
     window.until(lambda: "api.mistral.ai:443" in network.state().all_hosts)
     assert set(network.state().lan_hosts) == {server.host, "127.0.0.1:9000"}
     window.until(lambda: "api.mistral.ai:443" in window.app.network.view.hosts)
     assert window.app.network.view.is_open  # what is added is reached at once
     window.app.pages.ask_network_access()
-    dialog = window.dialog("open_dialog")
+    dialog = window.dialog("network_access_dialog")
     for box in dialog.findChildren(QCheckBox):
         box.setChecked(box.text() == "Mistral")
-    window.press("open_later", dialog)
+    window.press("access_later", dialog)
     window.until(lambda: window.app.network.view.way == "broker_gone")
     assert network.state().all_hosts == ("api.mistral.ai:443",)
 
@@ -106,7 +107,7 @@ def test_a_proxy_that_a_command_named_stays_the_way_out(
     gate_page(window)
     window.until(lambda: window.app.network.view.opens_next)
     window.app.pages.ask_network_access("mistral")
-    window.press("open_later", window.dialog("open_dialog"))
+    window.press("access_later", window.dialog("network_access_dialog"))
     window.until(lambda: "api.mistral.ai:443" in network.state().hosts)
     assert network.state().proxy == "http://127.0.0.1:3128"
 
@@ -190,17 +191,17 @@ def test_what_was_sent_is_shown_byte_for_byte(start_open: Start, server: RemoteS
     assert list(answer)
     body = server.asked()[0].body
     window.until(lambda: _row_number(page, "Answer of") >= 0)
-    page.records.view.open_row(_row_number(page, "Answer of"))
+    page.records.table.open_row(_row_number(page, "Answer of"))
     window.until(lambda: bool(page.records.panel.findChildren(BodyView)))
     view = page.records.panel.findChildren(BodyView)[-1]
-    assert view.body.text.encode() == body
-    assert text_of(page.records.panel, "request_line").startswith(f"POST {server.endpoint}/")
+    assert view.text.encode() == body
+    assert text_of(page.records.panel, "outbound_address").startswith(f"POST {server.endpoint}/")
     assert "Office: small" in text_of(page.records.panel, "record_facts")
-    window.until(lambda: "have left in this session" in text_of(page, "gate_below"))
+    window.until(lambda: "sent in this session" in text_of(page, "gate_below"))
 
 
 def _row_number(page: GatePage, purpose: str) -> int:
-    table = page.records.table
+    table = page.records.model
     for number in range(table.rowCount()):
         row = table.row(number)
         if row is not None and row.purpose.startswith(purpose):
@@ -250,12 +251,13 @@ def test_at_900_pixels_what_for_is_readable_and_nothing_is_cut(
     page.providers.show_rows((ProviderRow(_printer(), "set", health=(refused,)),))
     window.main.resize(900, 760)
     window.until(lambda: page.width() < 900)
-    view = page.records.view
+    view = page.records.table
     window.until(lambda: view.columnWidth(PURPOSE) >= 160)
-    assert not view.isColumnHidden(IN)
+    host = QFontMetrics(page._theme.font("body")).horizontalAdvance("192.168.178.12:8080")
+    assert view.columnWidth(HOST) - 16 >= host
     for card in (page.providers, page.proof, page.spending):
         assert card.minimumSizeHint().width() <= page._side_area.width() - 16
-    assert state_of(page, "printer") == "Key refused"
+    assert state_of(page, "printer") == "Key rejected"
 
 
 def test_dialogs_have_names_for_everything(start_open: Start, server: RemoteServer) -> None:
@@ -267,7 +269,7 @@ def test_dialogs_have_names_for_everything(start_open: Start, server: RemoteServ
         (page.dialogs.add, "server_dialog"),
         (lambda: page.dialogs.set_key("openai"), "key_dialog"),
         (lambda: page.dialogs.show_models("office"), "models_dialog"),
-        (lambda: window.app.pages.ask_network_access("office"), "open_dialog"),
+        (lambda: window.app.pages.ask_network_access("office"), "network_access_dialog"),
     ):
         act()
         dialog = window.dialog(name)

@@ -17,7 +17,6 @@ from PySide6.QtWidgets import (
     QPushButton,
     QWidget,
 )
-from pytestqt.qtbot import QtBot
 
 from lockhouse.answer.target import TargetInfo
 from lockhouse.core.errors import StorageError
@@ -29,8 +28,6 @@ from lockhouse.ui.field_label import FieldLabel
 from lockhouse.ui.gate.models_dialog import ModelsDialog
 from lockhouse.ui.gate.page import GatePage
 from lockhouse.ui.gate.provider_values import ProviderRow
-from lockhouse.ui.gate.providers_card import ProvidersCard
-from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Banner
 from tests.remote.replies import Fault
 from tests.remote.server import RemoteServer
@@ -45,7 +42,7 @@ def asked_for_a_key(window: Window) -> tuple[GatePage, QDialog]:
     """The Office server is checked, wants a key, and the dialog for it is open."""
     page = gate_page(window)
     check(window, page)
-    window.until(lambda: state_of(page, "office") == "Wants a key")
+    window.until(lambda: state_of(page, "office") == "Key required")
     window.press("key_office", page)
     return page, window.dialog("key_dialog")
 
@@ -54,7 +51,7 @@ def test_without_a_keyring_and_sealed_no_key_can_be_typed(window_of_a_home: Wind
     page = gate_page(window_of_a_home)
     window_of_a_home.press("key_openai", page)
     dialog = window_of_a_home.dialog("key_dialog")
-    assert "no broker to hold it" in text_of(dialog, "key_words")
+    assert "no network process to hold the key" in text_of(dialog, "key_dialog_about")
     edit = dialog.findChild(QLineEdit, "key_edit")
     assert edit is not None
     assert not edit.isEnabled()
@@ -84,7 +81,7 @@ def test_a_server_is_asked_only_when_somebody_wants_it(
     assert any("Checked at " in text for text in shown)
     assert len(server.requests) == 1
     purposes = [one.record.purpose for one in window.app.pages.gate.records._records.search()]
-    assert "check of office, asked by you" in purposes
+    assert "check of office, by you" in purposes
 
 
 def test_an_own_server_is_checked_and_its_models_are_ticked(
@@ -97,9 +94,9 @@ def test_an_own_server_is_checked_and_its_models_are_ticked(
     menu_entry(page, "office", "Models")()
     dialog = window.dialog("models_dialog")
     assert isinstance(dialog, ModelsDialog)
-    window.until(lambda: dialog.models.total == 2)  # read by itself: it never was
-    assert dialog.models.chosen == 2  # one's own are targets at once
-    dialog._tick(dialog.models.index(0, 0))
+    window.until(lambda: dialog.total == 2)  # read by itself: it never was
+    assert dialog.ticked == 2  # one's own are targets at once
+    dialog.toggle(dialog.shown.index(0, 0))
     window.until(lambda: len(window.workspace.remotes.list()) == 1)
     window.press("gate_seal", page)
     window.until(lambda: state_of(page, "office") == "Not checked")
@@ -109,20 +106,20 @@ def test_a_key_is_held_for_the_session_tested_replaced_and_removed(start_open: S
     with RemoteServer("openai", key=KEY) as server:
         window = start_open((server.host,), (office(server),))
         page, dialog = asked_for_a_key(window)
-        assert "until Lockhouse closes" in text_of(dialog, "key_words")
+        assert "until Lockhouse closes" in text_of(dialog, "key_dialog_about")
         typed(dialog, "key_edit", "sk-wrong")
-        window.press("key_keep", dialog)
+        window.press("key_save", dialog)
         edit = dialog.findChild(QLineEdit, "key_edit")
         assert edit is not None
         assert edit.text() == ""  # gone from the window at once
-        window.until(lambda: "held for this session" in banner_in(dialog, "key_banner"))
+        window.until(lambda: "held for this session" in banner_in(dialog, "banner"))
         window.press("key_test", dialog)
-        window.until(lambda: banner_in(dialog, "key_banner").startswith("Error"))
+        window.until(lambda: banner_in(dialog, "banner").startswith("Error"))
         typed(dialog, "key_edit", KEY)
-        window.press("key_keep", dialog)
-        window.until(lambda: "held for this session" in banner_in(dialog, "key_banner"))
+        window.press("key_save", dialog)
+        window.until(lambda: "held for this session" in banner_in(dialog, "banner"))
         window.press("key_test", dialog)
-        window.until(lambda: "The key works" in banner_in(dialog, "key_banner"))
+        window.until(lambda: "The key works" in banner_in(dialog, "banner"))
         dialog.close()
         check(window, page)
         window.until(lambda: state_of(page, "office").startswith("Up, "))
@@ -131,7 +128,7 @@ def test_a_key_is_held_for_the_session_tested_replaced_and_removed(start_open: S
         window.press("dialog_yes", question)
         window.until(lambda: state_of(page, "office") == "Not checked")
         check(window, page)
-        window.until(lambda: state_of(page, "office") == "Wants a key")
+        window.until(lambda: state_of(page, "office") == "Key required")
         kinds = {one.record.kind for one in window.app.pages.gate.records._records.search()}
         assert {"key_set", "key_tested", "key_removed"} <= kinds
 
@@ -147,17 +144,17 @@ def test_a_keyring_that_stays_locked_leaves_the_session(
         window = start_open((server.host,), (office(server),))
         _, dialog = asked_for_a_key(window)
         typed(dialog, "key_edit", KEY)
-        window.press("key_keep", dialog)
-        window.until(lambda: "is locked" in banner_in(dialog, "key_banner"))
-        (banner,) = dialog.findChildren(Banner, "key_banner")
+        window.press("key_save", dialog)
+        window.until(lambda: "is locked" in banner_in(dialog, "banner"))
+        (banner,) = dialog.findChildren(Banner, "banner")
         assert banner.height() >= banner.heightForWidth(banner.width()), "its words are cut off"
         banner.action_chosen.emit("session")
-        assert "the keyring is left alone" in text_of(dialog, "key_words")
+        assert "The keyring is not used" in text_of(dialog, "key_dialog_about")
         typed(dialog, "key_edit", KEY)
-        window.press("key_keep", dialog)
-        window.until(lambda: "held for this session" in banner_in(dialog, "key_banner"))
+        window.press("key_save", dialog)
+        window.until(lambda: "held for this session" in banner_in(dialog, "banner"))
         window.press("key_test", dialog)
-        window.until(lambda: "The key works" in banner_in(dialog, "key_banner"))
+        window.until(lambda: "The key works" in banner_in(dialog, "banner"))
 
 
 def test_a_server_is_checked_added_and_removed(start_open: Start, server: RemoteServer) -> None:
@@ -172,7 +169,7 @@ def test_a_server_is_checked_added_and_removed(start_open: Start, server: Remote
     typed(dialog, "server_urls", server.endpoint)
     typed(dialog, "server_title", "Büro 2")
     window.press("server_check", dialog)
-    window.until(lambda: "lists 2 models" in banner_in(dialog, "server_banner"))
+    window.until(lambda: "lists 2 models" in banner_in(dialog, "banner"))
     window.press("server_add", dialog)
     window.until(lambda: page._controller.providers.row("b-ro-2") is not None)
     window.until(lambda: len(window.workspace.remotes.list()) == 2)
@@ -206,8 +203,8 @@ def test_an_address_without_its_path_is_told_and_mended(
     typed(dialog, "server_urls", f"http://{server.host}")
     typed(dialog, "server_title", "Office")
     window.press("server_check", dialog)
-    window.until(lambda: "Under /v1: It answers" in banner_in(dialog, "server_banner"))
-    (banner,) = dialog.findChildren(Banner, "server_banner")
+    window.until(lambda: "Under /v1: The server answers" in banner_in(dialog, "banner"))
+    (banner,) = dialog.findChildren(Banner, "banner")
     banner.action_chosen.emit("use")
     assert dialog.draft.urls == (server.endpoint,)  # type: ignore[attr-defined]
 
@@ -220,7 +217,7 @@ def test_a_server_at_a_wrong_address_answers_and_can_be_moved(
                                                   key="optional"),))  # fmt: skip
     page = gate_page(window)
     check(window, page)
-    window.until(lambda: state_of(page, "office") == "Not as expected")
+    window.until(lambda: state_of(page, "office") == "Unexpected answer")
     menu_entry(page, "office", "Models")()
     models = window.dialog("models_dialog")
     window.until(lambda: "no list of models" in banner_in(models, "banner"))
@@ -247,7 +244,8 @@ def test_the_models_of_a_server_that_wants_a_key_lead_to_where_it_is_set(
         window.until(lambda: window.app.network.view.is_open)
         menu_entry(page, "office", "Models")()
         models = window.dialog("models_dialog")
-        window.until(lambda: "Office wants a key" in banner_in(models, "banner"))
+        window.until(lambda: " key" in banner_in(models, "banner"))
+        assert "Office" in banner_in(models, "banner")
         assert "lockhouse" not in banner_in(models, "banner")
         models.findChildren(Banner, "banner")[0].action_chosen.emit("key")
         assert window.dialog("key_dialog").isVisible()
@@ -302,7 +300,7 @@ def test_a_consent_that_a_command_withdraws_is_seen(open_window: OpenWindow, hom
 
 
 def test_who_has_a_key_is_not_guessed(window_of_a_home: Window) -> None:
-    """A door is asked for before the keyring has answered: nothing is told of keys then."""
+    """Network access is asked for before the keyring has answered: nothing is said of keys then."""
     providers = window_of_a_home.app.pages.gate.providers
     seen: list[tuple[ProviderRow, ...]] = []
     providers.with_rows(seen.append)
@@ -317,7 +315,7 @@ def test_who_has_a_key_is_not_guessed(window_of_a_home: Window) -> None:
 def test_the_way_to_a_key_says_where_it_will_really_be_kept(window_of_a_home: Window) -> None:
     window_of_a_home.app.pages.follow_way("key", "mistral")
     dialog = window_of_a_home.dialog("key_dialog")
-    assert "has no keyring" in text_of(dialog, "key_words")
+    assert "has no secure keyring" in text_of(dialog, "key_dialog_about")
     window_of_a_home.app.pages.follow_way("models", "openai")
     assert window_of_a_home.dialog("models_dialog").windowTitle() == "Models of OpenAI"
 
@@ -368,8 +366,11 @@ def test_a_second_key_dialog_takes_the_place_of_the_first(window_of_a_home: Wind
     page.dialogs.set_key("mistral")
     assert not first.isVisible()
     second = window_of_a_home.dialog("key_dialog")
-    page._controller.providers.key_kept.emit("mistral", "set")
-    window_of_a_home.until(lambda: "in the keyring" in banner_in(second, "key_banner"))
+    row = page._controller.providers.row("mistral")
+    assert row is not None
+    page.dialogs._save_key(row.provider, KEY)  # without a keyring and sealed, it cannot be saved
+    window_of_a_home.until(lambda: bool(banner_in(second, "banner")))
+    assert page.banners.messages == ()
 
 
 def test_a_server_under_a_listed_name_is_checked_at_once(start_open: Start) -> None:
@@ -380,7 +381,7 @@ def test_a_server_under_a_listed_name_is_checked_at_once(start_open: Start) -> N
     dialog = window.dialog("server_dialog")
     typed(dialog, "server_urls", "http://llama.intern.test:8080/v1")
     window.press("server_check", dialog)
-    window.until(lambda: bool(banner_in(dialog, "server_banner")))
+    window.until(lambda: bool(banner_in(dialog, "banner")))
 
 
 def test_a_consent_is_shown_and_withdrawn(open_window: OpenWindow, home: Path) -> None:
@@ -392,24 +393,19 @@ def test_a_consent_is_shown_and_withdrawn(open_window: OpenWindow, home: Path) -
     page = gate_page(window)
     menu_entry(page, "mistral", "Ask again")()
     window.until(lambda: not window.workspace.consents.list())
-    window.until(lambda: "question" in page.toast.accessibleName())
+    window.until(lambda: "asked again" in page.toast.accessibleName())
     page.records.show_kind("keys")
-    window.until(lambda: page.records.table.rowCount() == 2)
-    window.until(lambda: page.records.table.row(1) is not None)
-    newer, older = page.records.table.row(0), page.records.table.row(1)
+    window.until(lambda: page.records.model.rowCount() == 2)
+    window.until(lambda: page.records.model.row(1) is not None)
+    newer, older = page.records.model.row(0), page.records.model.row(1)
     assert newer is not None
     assert older is not None
-    assert (newer.sign.word, older.sign.word) == ("Forbidden", "Allowed")
+    assert (newer.sign.word, older.sign.word) == ("Revoked", "Allowed")
     assert newer.purpose == "By you: mistral"
 
 
-def test_servers_are_not_offered_for_a_check_before_any_is_known(
-    qtbot: QtBot, theme: Theme
-) -> None:
-    card = ProvidersCard(theme)
-    qtbot.addWidget(card)
-    card.show()
-    assert not card._check.isVisible()
+def test_no_check_is_offered_where_there_is_no_server(window_of_a_home: Window) -> None:
+    assert not gate_page(window_of_a_home).providers._check.isVisible()
 
 
 def test_a_click_on_the_words_beside_a_field_goes_into_it(window_of_a_home: Window) -> None:

@@ -15,9 +15,9 @@ from lockhouse.gate.providers import Providers
 from lockhouse.gate.records import RecordFilter, Records
 from lockhouse.gate.sent_requests import Sent
 from lockhouse.storage.database import Database
-from lockhouse.ui.gate.record_cells import elided_host
 from lockhouse.ui.gate.records_card import RecordsCard
-from lockhouse.ui.gate.records_controller import RecordsController
+from lockhouse.ui.gate.records_model import PAGE_ROWS, RecordsModel
+from lockhouse.ui.gate.records_table import elided_host
 from lockhouse.ui.jobs import Jobs
 from lockhouse.ui.theme import Theme
 
@@ -35,10 +35,10 @@ def database(tmp_path: Path) -> Iterator[Database]:
 @pytest.fixture
 def card(database: Database, qtbot: QtBot, theme: Theme) -> Iterator[RecordsCard]:
     jobs = Jobs()
-    controller = RecordsController(
+    model = RecordsModel(
         Records(database), Sent(database), Providers(database), jobs, lambda: 0, jobs
     )
-    made = RecordsCard(controller, theme)
+    made = RecordsCard(model, theme)
     qtbot.addWidget(made)
     made.resize(900, 600)
     made.show()
@@ -72,8 +72,8 @@ def fill(database: Database, count: int) -> None:
 
 def shown(card: RecordsCard, number: int, qtbot: QtBot) -> str:
     """Bytes out in a row, once it was read."""
-    qtbot.waitUntil(lambda: card.table.row(number) is not None, timeout=WAIT_MS)
-    row = card.table.row(number)
+    qtbot.waitUntil(lambda: card.model.row(number) is not None, timeout=WAIT_MS)
+    row = card.model.row(number)
     assert row is not None
     return row.sent
 
@@ -83,13 +83,15 @@ def test_only_what_is_looked_at_is_read(
 ) -> None:
     fill(database, MANY)
     read: list[int] = []
-    card._controller.page_read.connect(lambda page: read.append(page.number))
-    card._controller.look()
-    qtbot.waitUntil(lambda: card.table.rowCount() == MANY, timeout=WAIT_MS)
+    card.model.dataChanged.connect(
+        lambda first, _: read.append((MANY - 1 - first.row()) // PAGE_ROWS)
+    )
+    card.model.look()
+    qtbot.waitUntil(lambda: card.model.rowCount() == MANY, timeout=WAIT_MS)
     assert shown(card, 0, qtbot) == "100\u00a0kB"  # the newest is at the top
-    card.view.scrollToBottom()
+    card.table.scrollToBottom()
     qtbot.waitUntil(lambda: 0 in read, timeout=WAIT_MS)
-    last = card.table.row(MANY - 1)
+    last = card.model.row(MANY - 1)
     assert last is not None
     assert last.sign.word == "Sealed"
     assert len(set(read)) < 12  # of 500 pages
@@ -99,17 +101,17 @@ def test_new_records_come_in_at_the_top_and_an_open_row_stays_open(
     card: RecordsCard, database: Database, qtbot: QtBot
 ) -> None:
     fill(database, 450)
-    card._controller.look()
-    qtbot.waitUntil(lambda: card.table.rowCount() == 450, timeout=WAIT_MS)
+    card.model.look()
+    qtbot.waitUntil(lambda: card.model.rowCount() == 450, timeout=WAIT_MS)
     assert shown(card, 0, qtbot) == "449\u00a0B"
-    card.view.open_row(0)
-    assert card.view.opened == 0
+    card.table.open_row(0)
+    assert card.table.opened == 0
     records = Records(database)
     for size in (1, 2, 3):
         records.add(Record("2026-11-22T11:00:00.000+00:00", "transfer", "new:443", "", size))
-    card._controller.look()
-    qtbot.waitUntil(lambda: card.table.rowCount() == 453, timeout=WAIT_MS)
-    assert card.view.opened == 3
+    card.model.look()
+    qtbot.waitUntil(lambda: card.model.rowCount() == 453, timeout=WAIT_MS)
+    assert card.table.opened == 3
     assert shown(card, 0, qtbot) == "3\u00a0B"
     assert shown(card, 3, qtbot) == "449\u00a0B"
     assert shown(card, 300, qtbot) == "152\u00a0B"
@@ -121,54 +123,54 @@ def test_search_and_filter_leave_in_what_is_meant(
     fill(database, 701)
     Records(database).note("refused", host="bad.example:443", outcome="sealed")
     card.edit.setText("HOST3 download")
-    qtbot.waitUntil(lambda: card.table.rowCount() == 100, timeout=WAIT_MS)
-    row = card.table.row(0)
-    qtbot.waitUntil(lambda: card.table.row(0) is not None, timeout=WAIT_MS)
-    row = card.table.row(0)
+    qtbot.waitUntil(lambda: card.model.rowCount() == 100, timeout=WAIT_MS)
+    row = card.model.row(0)
+    qtbot.waitUntil(lambda: card.model.row(0) is not None, timeout=WAIT_MS)
+    row = card.model.row(0)
     assert row is not None
     assert row.host == "host3.example"
     card.show_kind("refused")
     qtbot.waitUntil(lambda: card._stack.currentWidget() is card._none_found, timeout=WAIT_MS)
     card.edit.clear()
-    qtbot.waitUntil(lambda: card.table.rowCount() == 1, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: card.model.rowCount() == 1, timeout=WAIT_MS)
     card.clear()
-    qtbot.waitUntil(lambda: card.table.rowCount() == 702, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: card.model.rowCount() == 702, timeout=WAIT_MS)
 
 
 def test_removed_records_leave_nothing_wrong_behind(
     card: RecordsCard, database: Database, qtbot: QtBot
 ) -> None:
     fill(database, 300)
-    card._controller.look()
-    qtbot.waitUntil(lambda: card.table.rowCount() == 300, timeout=WAIT_MS)
+    card.model.look()
+    qtbot.waitUntil(lambda: card.model.rowCount() == 300, timeout=WAIT_MS)
     with database.write() as connection:
         connection.execute("DELETE FROM network_records WHERE seq <= 290")
     records = Records(database)
     for _ in range(295):
         records.note("sealed")
-    card._controller.look()
-    qtbot.waitUntil(lambda: card.table.rowCount() == 305, timeout=WAIT_MS)
-    qtbot.waitUntil(lambda: card.table.row(304) is not None, timeout=WAIT_MS)
-    row = card.table.row(304)
+    card.model.look()
+    qtbot.waitUntil(lambda: card.model.rowCount() == 305, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: card.model.row(304) is not None, timeout=WAIT_MS)
+    row = card.model.row(304)
     assert row is not None
     assert row.seq == 291
 
 
 def test_keys_open_and_close_a_row(card: RecordsCard, database: Database, qtbot: QtBot) -> None:
     fill(database, 20)
-    card._controller.look()
-    qtbot.waitUntil(lambda: card.table.rowCount() == 20, timeout=WAIT_MS)
+    card.model.look()
+    qtbot.waitUntil(lambda: card.model.rowCount() == 20, timeout=WAIT_MS)
     assert shown(card, 0, qtbot)
-    card.view.setCurrentIndex(card.table.index(0, 1))
-    qtbot.keyClick(card.view, Qt.Key.Key_Return)
-    assert card.view.opened == 0
-    qtbot.waitUntil(lambda: card.view.rowHeight(0) > 60, timeout=WAIT_MS)
-    qtbot.keyClick(card.view, Qt.Key.Key_Down)
-    qtbot.keyClick(card.view, Qt.Key.Key_Right)
-    assert card.view.opened == 1
-    assert card.view.rowHeight(0) == card.view.rowHeight(5)
-    qtbot.keyClick(card.view, Qt.Key.Key_Escape)
-    assert card.view.opened == -1
+    card.table.setCurrentIndex(card.model.index(0, 1))
+    qtbot.keyClick(card.table, Qt.Key.Key_Return)
+    assert card.table.opened == 0
+    qtbot.waitUntil(lambda: card.table.rowHeight(0) > 60, timeout=WAIT_MS)
+    qtbot.keyClick(card.table, Qt.Key.Key_Down)
+    qtbot.keyClick(card.table, Qt.Key.Key_Right)
+    assert card.table.opened == 1
+    assert card.table.rowHeight(0) == card.table.rowHeight(5)
+    qtbot.keyClick(card.table, Qt.Key.Key_Escape)
+    assert card.table.opened == -1
 
 
 @pytest.mark.parametrize(("name", "first"), [("out.csv", "seq,at,kind"), ("out.jsonl", '{"seq"')])
@@ -176,9 +178,9 @@ def test_export_writes_what_the_filter_takes(
     name: str, first: str, card: RecordsCard, database: Database, qtbot: QtBot, tmp_path: Path
 ) -> None:
     fill(database, 30)
-    card._controller.set_wanted(RecordFilter(("transfer",)))
-    with qtbot.waitSignal(card._controller.exported, timeout=WAIT_MS) as done:
-        card._controller.export(tmp_path / name)
+    card.model.set_filter(RecordFilter(("transfer",)))
+    with qtbot.waitSignal(card.model.exported, timeout=WAIT_MS) as done:
+        card.model.export(tmp_path / name)
     assert done.args[1] == 29
     lines = (tmp_path / name).read_text().splitlines()
     assert lines[0].startswith(first)
@@ -189,6 +191,6 @@ def test_a_folder_that_is_not_there_is_told(
     card: RecordsCard, database: Database, qtbot: QtBot, tmp_path: Path
 ) -> None:
     fill(database, 3)
-    with qtbot.waitSignal(card._controller.failed, timeout=WAIT_MS) as failed:
-        card._controller.export(tmp_path / "missing" / "out.csv")
+    with qtbot.waitSignal(card.model.failed, timeout=WAIT_MS) as failed:
+        card.model.export(tmp_path / "missing" / "out.csv")
     assert "could not be written" in failed.args[0].message

@@ -8,9 +8,9 @@ import pytest
 
 from lockhouse.gate.protocol import Record, RecordKind
 from lockhouse.gate.records import Session
-from lockhouse.ui.gate import words
+from lockhouse.ui.gate import record_row as words
 from lockhouse.ui.gate.banner import sentence
-from lockhouse.ui.gate.values import Told
+from lockhouse.ui.gate.records_model import Activity
 from lockhouse.ui.network_monitor import NetworkView
 
 NOW = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
@@ -25,7 +25,7 @@ def test_what_moved_nothing_was_not_sent() -> None:
     assert words.sign_of(record("transfer", bytes_out=120, outcome="200")).word == "Sent"
     failed = record("transfer", outcome="connection_lost", purpose="download")
     assert words.sign_of(failed).word == "Failed"
-    assert words.purpose_of(failed) == "Model download: the connection broke"
+    assert words.purpose_of(failed) == "Model download: connection lost"
 
 
 @pytest.mark.parametrize("kind", ["key_set", "consent_given", "pruned", "proved", "a_later_kind"])
@@ -46,7 +46,7 @@ def test_an_answers_purpose_shows_no_number() -> None:
     assert shown == "Answer of mistral/big"
 
 
-def test_the_hosts_of_a_door_are_shown_with_how_many_more() -> None:
+def test_allowed_hosts_are_shown_with_how_many_more() -> None:
     opened = record("unsealed", outcome="a.example:443 b.example:8080")
     assert words.host_of(opened) == "a.example +1"
 
@@ -83,34 +83,44 @@ SESSION = Session(448, ("api.mistral.ai:443",), refused=2)
     [
         (
             NetworkView(),
-            Told(record("sealed", purpose="window"), SESSION),
+            Activity(record("sealed", purpose="window"), SESSION),
             "Sealed. Nothing can leave this machine.",
-            "Before that 448 bytes went to api.mistral.ai in this session, and two attempts were",
+            "Before that, 448 bytes went to api.mistral.ai in this session, and two",
         ),
-        (NetworkView(), Told(None, Session()), "Sealed.", "It was never opened. Nothing has left"),
+        (
+            NetworkView(),
+            Activity(None, Session()),
+            "Sealed.",
+            "Network access was never allowed. Nothing was sent",
+        ),
         (
             NetworkView("open", hosts=("api.mistral.ai:443",), since=SEALED_AT, bytes_out=1500),
-            Told(record("unsealed", purpose="command")),
-            "Open to api.mistral.ai.",
-            "Opened by a command at 10:12, until you seal it. 2\u00a0kB have left",
+            Activity(record("unsealed", purpose="command")),
+            "Network access to api.mistral.ai",
+            "Allowed by a command at 10:12, until you seal it. 2\u00a0kB sent",
         ),
         (
             NetworkView("start_anew", hosts=("api.mistral.ai:443",), since=SEALED_AT),
-            Told(),
-            "Sealed. The door opens with the next start.",
+            Activity(),
+            "Network access starts after a restart.",
             "quit Lockhouse and start it again",
         ),
-        (NetworkView("broker_gone", hosts=("x.example:443",)), Told(), "the broker has ended", ""),
+        (
+            NetworkView("broker_gone", hosts=("x.example:443",)),
+            Activity(),
+            "The network process stopped. Restart Lockhouse.",
+            "",
+        ),
         (
             NetworkView("damaged", explanation="network.json is damaged."),
-            Told(),
+            Activity(),
             "cannot be read",
             "network.json is damaged.",
         ),
     ],
 )
 def test_the_banner_says_how_it_stands(
-    view: NetworkView, told: Told, title: str, below: str
+    view: NetworkView, told: Activity, title: str, below: str
 ) -> None:
     said = sentence(view, told, "kernel", NOW)
     assert title in said.title
@@ -119,11 +129,11 @@ def test_the_banner_says_how_it_stands(
 
 
 def test_what_enforces_it_is_named_honestly() -> None:
-    assert "kernel enforces" in sentence(NetworkView(), Told(), "kernel", NOW).below
-    python = sentence(NetworkView(), Told(), "python", NOW)
+    assert "Enforced by the kernel" in sentence(NetworkView(), Activity(), "kernel", NOW).below
+    python = sentence(NetworkView(), Activity(), "python", NOW)
     assert python.title == "Sealed by the program only."
     assert "native code is not held back" in python.below
-    assert not sentence(NetworkView(), Told(), "none", NOW).is_closed
+    assert not sentence(NetworkView(), Activity(), "none", NOW).is_closed
 
 
 def test_a_port_is_named_where_the_name_alone_says_too_little() -> None:

@@ -1,4 +1,4 @@
-"""A body as it can be read: nothing is changed, whatever is in it, and it is shown at once."""
+"""A body as text: whatever is in it, it is shown whole and at once, and copied as it is sent."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import json
 import random
 
 import pytest
+from PySide6.QtGui import QTextBlock
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from lockhouse.ui.outbound.body import BodyText
 from lockhouse.ui.outbound.body_view import BodyView
 from lockhouse.ui.theme import Theme
 
@@ -29,101 +29,147 @@ BODY = body_of(
 )
 
 
-def told(text: BodyText, columns: int = 80) -> list[str]:
-    return [text.text[start:end] for start, end in text.pieces(columns)]
+@pytest.fixture
+def view(qtbot: QtBot, theme: Theme) -> BodyView:
+    made = BodyView(theme)
+    qtbot.addWidget(made)
+    made.resize(700, 400)
+    made.show()
+    qtbot.waitExposed(made)
+    return made
 
 
-def test_the_pieces_are_the_text_and_end_where_lines_and_messages_do() -> None:
-    text = BodyText(BODY)
-    pieces = told(text)
-    assert "".join(pieces).encode() == BODY
-    assert pieces[0] == '{"model":"large","messages":['
-    assert pieces[1].startswith('{"role":"system"')
-    assert pieces[2].endswith("One\\n")
-    assert pieces[3].startswith('Two \\"quoted\\" \\\\n Gr')  # that backslash was typed
+def lines(view: BodyView) -> list[str]:
+    return view.toPlainText().split("\n")
 
 
-def test_instructions_are_found_in_each_dialect() -> None:
+def coloured(view: BodyView, colour: str) -> list[str]:
+    """What is shown in a colour of the theme, as far as it is in sight."""
+    view.viewport().repaint()
+    ink = view._theme.color(colour)
+    found: list[str] = []
+    block = view.document().begin()
+    while block.isValid():
+        units = block.text().encode("utf-16-le")
+        for piece in block.layout().formats():
+            if piece.format.foreground().color() == ink:
+                part = units[2 * piece.start : 2 * (piece.start + piece.length)]
+                found.append(part.decode("utf-16-le"))
+        block = block.next()
+    return found
+
+
+def test_lines_end_where_messages_and_typed_lines_do(view: BodyView) -> None:
+    view.show_body(BODY)
+    shown = lines(view)
+    assert shown[0] == '{"model":"large","messages":['
+    assert shown[1].startswith('{"role":"system"')
+    assert shown[2].endswith("One\\n")
+    assert shown[3].startswith('Two \\"quoted\\" \\\\n Gr')  # that backslash was typed
+
+
+def test_keys_texts_and_figures_have_colours_of_their_own(view: BodyView) -> None:
+    view.show_body(BODY)
+    assert '"messages"' in coloured(view, "syn-function")
+    assert '"large"' in coloured(view, "syn-string")
+    assert coloured(view, "syn-number") == ["600"]
+    assert coloured(view, "syn-keyword") == ["true"]
+    assert coloured(view, "syn-string")[-1].endswith('🏔️ \ufffd"')  # right behind a mountain, too
+
+
+def test_the_system_prompt_is_marked_in_each_dialect(view: BodyView) -> None:
     for body in (
         BODY,
         body_of(system="Answer in plain English.", messages=[]),
         body_of(systemInstruction={"parts": [{"text": "Answer in plain English."}]}),
     ):
-        text = BodyText(body)
-        found = [text.text[start:end] for start, end in text.instructions]
-        assert found == ["Answer in plain English."]
+        view.show_body(body)
+        assert view.has_instructions
+        assert coloured(view, "warning") == ['"Answer in plain English."']
 
 
-def test_what_a_person_wrote_is_never_taken_for_instructions() -> None:
-    text = BodyText(
-        body_of(messages=[{"role": "user", "content": '"role":"system","content":"x"'}])
-    )
-    assert text.instructions == ()
+def test_what_a_person_wrote_is_never_taken_for_a_system_prompt(view: BodyView) -> None:
+    view.show_body(body_of(messages=[{"role": "user", "content": '"role":"system","content":"x"'}]))
+    assert not view.has_instructions
+    assert coloured(view, "warning") == []
 
 
-@pytest.mark.parametrize("sign", ["\U000e0041", "\u3164", "\u115f", "\u180e", "\u206a", "\ufe0f"])
-def test_whatever_cannot_be_seen_is_shown(sign: str) -> None:
-    text = BodyText(body_of(messages=[{"role": "user", "content": f"Hello{sign}"}]))
-    assert text.unseen == 1
-    assert sign not in text.shown
-
-
-def test_characters_that_cannot_be_seen_are_shown_and_counted() -> None:
-    text = BodyText(BODY)
-    assert text.unseen == 1
-    assert "\u202e" not in text.shown
-    assert len(text.shown) == len(text.text)
+@pytest.mark.parametrize(
+    "sign", ["\U000e0041", "\u3164", "\u115f", "\u180e", "\u206a", "\ufe0f", "\u2028", "\ufdd0"]
+)
+def test_an_invisible_character_is_shown_and_copied_as_it_is(view: BodyView, sign: str) -> None:
+    body = body_of(messages=[{"role": "user", "content": f"Hello{sign} there"}])
+    view.show_body(body)
+    assert view.invisible == 1
+    assert sign not in view.toPlainText()
+    assert "\ufffd" in view.toPlainText()
+    view.selectAll()
+    view.copy()
+    assert QApplication.clipboard().text().encode() == body
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_any_body_is_shown_whole(seed: int) -> None:
+def test_any_body_is_shown_whole_and_any_part_of_it_copied(view: BodyView, seed: int) -> None:
     dice = random.Random(seed)
-    signs = 'ab"\\\n \t{}[],:é🏔\u200b1-'
-    words = "".join(dice.choice(signs) for _ in range(dice.randrange(3000)))
+    signs = 'ab"\\\n \t{}[],:é🏔\u200b\U000e00411-'
+    words = "".join(dice.choice(signs) for _ in range(dice.randrange(9000)))
     body = body_of(messages=[{"role": "user", "content": words}], n=-1.5e9, ok=None)
-    text = BodyText(body)
-    assert "".join(told(text, dice.randrange(1, 120))).encode() == body
-    for start, end in text.pieces(40):
-        assert all(start <= token.start < token.end <= end for token in text.tokens_in(start, end))
+    view.show_body(body)
+    text = body.decode()
+    assert view.text == text
+    visible = [one for one in text if one not in "\u200b\U000e0041"]
+    assert [one for one in view.toPlainText() if one not in "\n\ufffd"] == visible
+    cursor = view.textCursor()
+    needle = text[len(text) // 3 : len(text) // 2]
+    start = len(text[: len(text) // 3].encode("utf-16-le")) // 2
+    cursor.setPosition(place(view, start))
+    end = start + len(needle.encode("utf-16-le")) // 2
+    cursor.setPosition(place(view, end), cursor.MoveMode.KeepAnchor)
+    view.setTextCursor(cursor)
+    assert view.selected_text() == needle
 
 
-def test_what_is_not_utf8_is_shown_and_what_is_empty_is_empty() -> None:
-    assert "\\xff" in BodyText(b'{"a":"\xff"}').text
-    assert told(BodyText(b"")) == [""]
+def place(view: BodyView, units: int) -> int:
+    """Where in the document a place of the body is."""
+    block = view.document().begin()
+    while block.position() - block.blockNumber() + block.length() - 1 < units:
+        block = block.next()
+    return units + block.blockNumber()
 
 
-def test_a_copy_has_none_of_the_line_ends_that_were_put_in(qtbot: QtBot, theme: Theme) -> None:
-    view = BodyView(theme)
-    qtbot.addWidget(view)
-    view.resize(400, 300)
-    view.show()
+def test_what_is_not_utf8_is_shown_and_what_is_empty_is_empty(view: BodyView) -> None:
+    view.show_body(b'{"a":"\xff"}')
+    assert "\\xff" in view.text
+    view.show_body(b"")
+    assert view.toPlainText() == ""
+
+
+def test_a_copy_has_none_of_the_line_breaks_of_the_view(view: BodyView) -> None:
     view.show_body(BODY)
     view.selectAll()
     view.copy()
     assert QApplication.clipboard().text().encode() == BODY
     view.copy_all()
     assert QApplication.clipboard().text().encode() == BODY
-    start = view.body.text.index("Grüße")
-    cursor = view.document().find("Gr")
-    cursor.setPosition(cursor.selectionStart())
-    cursor.setPosition(cursor.position() + 8, cursor.MoveMode.KeepAnchor)  # 🏔 counts twice
-    view.setTextCursor(cursor)
-    assert view.chosen_text() == view.body.text[start : start + 7]
 
 
-def test_a_megabyte_is_laid_out_where_it_is_seen_only(qtbot: QtBot, theme: Theme) -> None:
-    view = BodyView(theme)
-    qtbot.addWidget(view)
-    view.resize(700, 400)
-    view.show()
+def test_only_what_is_in_sight_of_a_megabyte_is_laid_out_and_coloured(view: BodyView) -> None:
     view.show_body(body_of(messages=[{"role": "user", "content": "word " * 200_000}]))
-    qtbot.waitExposed(view)
     view.viewport().repaint()
-    document = view.document()
-    laid_out = 0
-    block = document.begin()
-    while block.isValid():
-        laid_out += block.layout().lineCount() > 1
-        block = block.next()
-    assert document.blockCount() > 100
-    assert 0 < laid_out < document.blockCount() / 2
+
+    def count(is_done: object) -> int:
+        block, done = view.document().begin(), 0
+        while block.isValid():
+            done += bool(is_done(block))  # type: ignore[operator]
+            block = block.next()
+        return done
+
+    def is_laid_out(block: QTextBlock) -> bool:
+        return block.layout().lineCount() > 1
+
+    blocks = view.document().blockCount()
+    assert blocks > 100
+    assert 0 < count(is_laid_out) < blocks / 2
+    assert 0 < count(lambda block: block.layout().formats()) < blocks / 2
+    view.verticalScrollBar().setValue(view.verticalScrollBar().maximum())
+    assert coloured(view, "syn-string")[-1].endswith('word "')

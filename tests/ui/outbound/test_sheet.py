@@ -63,15 +63,15 @@ def test_it_says_who_gets_what_at_which_cost(sheet: OutboundSheet) -> None:
     request = outbound()
     money = Money(Limits(Decimal("0.5"), Decimal(1)), today=Decimal("0.12"))
     sheet.show_request(Shown(request, money=money, local_title="SmolLM2"))
-    assert text(sheet, "outbound_sentence").startswith("api.mistral.ai, outside your network")
+    assert text(sheet, "outbound_sentence").endswith("to api.mistral.ai, outside your network.")
     assert text(sheet, "outbound_cost").startswith("About $0.0021, at most $0.026 (about 420")
     assert "$0.12 of $1.00 spent today" in text(sheet, "outbound_limits")
     assert "The system prompt" in text(sheet, "outbound_added")
     assert text(sheet, "outbound_address") == "POST https://api.mistral.ai/v1/chat/completions"
     assert request.sha256 in sheet.findChild(QLabel, "outbound_hash").accessibleName()
-    assert sheet.box.view.body.text.encode() == request.body
-    assert "your key" in text(sheet, "outbound_header_list")
-    assert button(sheet, "outbound_always").text() == "Always for Mistral"
+    assert sheet.box.view.text.encode() == request.body
+    assert "your API key" in text(sheet, "outbound_header_list")
+    assert button(sheet, "outbound_always").text() == "Always send to Mistral"
 
 
 def test_a_request_for_earlier_words_cannot_be_sent_while_others_are_typed(
@@ -122,20 +122,20 @@ def test_nothing_can_be_sent_before_it_is_shown(sheet: OutboundSheet, qtbot: QtB
 def test_what_stands_in_the_way_can_be_read_and_gone_around(
     sheet: OutboundSheet, qtbot: QtBot
 ) -> None:
-    obstacle = Obstacle("sealed", "Sealed", "The network is sealed.", way="door")
+    obstacle = Obstacle("sealed", "Sealed", "The network is sealed.", way="network")
     sheet.show_request(Shown(outbound(), obstacle=obstacle))
-    assert sheet.box.view.body.text
+    assert sheet.box.view.text
     assert not button(sheet, "outbound_send").isEnabled()
     assert not button(sheet, "outbound_always").isEnabled()
     with qtbot.waitSignal(sheet.way_wanted) as way:
-        button(sheet, "banner-door").click()
-    assert way.args == ["door"]
+        button(sheet, "banner-network").click()
+    assert way.args == ["network"]
 
 
 def test_a_limit_that_would_be_passed_is_told_before(sheet: OutboundSheet) -> None:
     money = Money(Limits(per_day=Decimal(1)), today=Decimal("0.99"))
     sheet.show_request(Shown(outbound(), money=money))
-    assert "this would go over it" in text(sheet, "outbound_limits")
+    assert "this would exceed it" in text(sheet, "outbound_limits")
     assert not button(sheet, "outbound_send").isEnabled()
     assert button(sheet, "banner-limits").text() == "Change limit…"
 
@@ -166,7 +166,7 @@ def test_what_goes_along_begins_where_everything_else_does(qtbot: QtBot, theme: 
 
 
 def test_costs_in_words() -> None:
-    assert cost_words(None, "lan") == "Nothing: a server of your own"
+    assert cost_words(None, "lan") == "Free: your own server"
     assert "no price" in cost_words(None, "cloud")
     line = destination_line("api.mistral.ai:443", outbound().estimate, "cloud")
     assert line == "Goes to api.mistral.ai · about $0.0021, at most $0.026"

@@ -33,7 +33,7 @@ def test_what_was_seen_is_what_is_sent_and_the_answer_keeps_its_mark(
     assert cloud.page.head.destination.text() == f"Goes to {server.host}"
     cloud.type_and_send("Who is there?")
     sheet = sheet_of(cloud)
-    seen = sheet.box.view.body.text.encode()
+    seen = sheet.box.view.text.encode()
     assert not server.asked()
     assert cloud.page.composer.draft == "Who is there?"
     cloud.press("outbound_send", sheet)
@@ -135,11 +135,11 @@ def test_one_turn_is_forwarded_while_the_chat_stays_here(
     act(cloud, "forward", cloud.last.id)
     pick_cloud(cloud)
     sheet = sheet_of(cloud)
-    assert "Paris" not in sheet.box.view.body.text  # only this, unless it is wanted
+    assert "Paris" not in sheet.box.view.text  # only this, unless it is wanted
     sheet._reach._group.button(1).click()
-    cloud.until(lambda: sheet.shown is not None and first.text[:10] in sheet.box.view.body.text)
+    cloud.until(lambda: sheet.shown is not None and first.text[:10] in sheet.box.view.text)
     sheet._reach._group.button(0).click()
-    cloud.until(lambda: sheet.shown is not None and "Paris" not in sheet.box.view.body.text)
+    cloud.until(lambda: sheet.shown is not None and "Paris" not in sheet.box.view.text)
     assert sheet._always.isHidden()
     cloud.press("outbound_send", sheet)
     cloud.until(lambda: cloud.last.leaves)
@@ -162,7 +162,7 @@ def test_a_selection_goes_with_an_instruction_and_nothing_else(
     pick_cloud(cloud)
     sheet = sheet_of(cloud)
     cloud.press("instruction_translate", sheet)
-    cloud.until(lambda: sheet.shown is not None and "Translate" in sheet.box.view.body.text)
+    cloud.until(lambda: sheet.shown is not None and "Translate" in sheet.box.view.text)
     cloud.press("outbound_send", sheet)
     cloud.until(lambda: len(cloud.messages) == 4)
     cloud.idle()
@@ -186,7 +186,7 @@ def test_a_document_is_asked_about_before_anything_else_was(
     cloud.until(lambda: sheet.shown is not None)
     assert not sheet._once.isEnabled()  # nothing is wanted of it yet
     cloud.press("instruction_summarize", sheet)
-    cloud.until(lambda: sheet.shown is not None and "Summarize" in sheet.box.view.body.text)
+    cloud.until(lambda: sheet.shown is not None and "Summarize" in sheet.box.view.text)
     cloud.press("outbound_send", sheet)
     cloud.until(lambda: len(cloud.messages) == 2)
     cloud.idle()
@@ -215,7 +215,7 @@ def test_details_tell_who_got_what_and_show_it_again(cloud: Window, server: Remo
 
     view = dialog.findChild(BodyView)
     assert view is not None
-    assert view.body.text.encode() == server.asked()[0].body
+    assert view.text.encode() == server.asked()[0].body
     dialog.close()
 
 
@@ -303,7 +303,7 @@ def test_the_line_under_the_words_tells_where_they_go(cloud: Window, server: Rem
     assert line.words == f"Goes to {server.host}"
     assert server.host in cloud.page.composer.edit.placeholderText()
     cloud.qtbot.keyClicks(cloud.page.composer.edit, "Hello")
-    cloud.until(lambda: line.words == f"Goes to {server.host} · no price is known")
+    cloud.until(lambda: line.words == f"Goes to {server.host} · price unknown")
     cloud.page.forward.choose("smollm2-135m-instruct")
     assert line.isHidden()
     assert cloud.page.head.destination.text() == "On this machine"
@@ -369,7 +369,7 @@ def test_what_began_elsewhere_goes_on_there_and_keeps_its_mark(
     cloud.press("note-continue", cloud.page.transcript)
     sheet = sheet_of(cloud)
     assert sheet._local.isHidden()  # another's words would not be theirs
-    assert begun in sheet.box.view.body.text
+    assert begun in sheet.box.view.text
     cloud.press("outbound_send", sheet)
     cloud.until(lambda: len(server.asked()) == 2)
     cloud.idle()

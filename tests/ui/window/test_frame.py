@@ -59,7 +59,7 @@ def test_every_control_has_an_object_name_and_an_accessible_name(window: Window)
     for show, name in (
         (main.show_palette, "palette"),
         (main.show_shortcuts, "shortcut_list"),
-        (window.app.pages.ask_network_access, "open_dialog"),
+        (window.app.pages.ask_network_access, "network_access_dialog"),
     ):
         show()
         dialog = window.dialog(name)

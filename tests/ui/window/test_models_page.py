@@ -139,9 +139,9 @@ def test_sealed_discover_says_what_one_could_bring_and_how_a_door_is_opened(
     window.until(lambda: bring._results.rowCount() > 3)
     assert bring.isVisible()
     window.press("open_network", page)
-    dialog = window.dialog("open_dialog")
+    dialog = window.dialog("network_access_dialog")
     assert "start it again" in " ".join(label.text() for label in dialog.findChildren(QLabel))
-    window.press("open_later", dialog)
+    window.press("access_later", dialog)
     window.until(lambda: "next start" in text_of(page, "sealed_title"))
     assert Network(window.workspace.paths.network).state().is_open
     assert window.main.isVisible()

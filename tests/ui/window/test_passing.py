@@ -37,7 +37,7 @@ def type_while_it_answers(window: Window, words: str) -> None:
 def test_what_waited_is_looked_at_when_its_turn_comes(cloud: Window, server: RemoteServer) -> None:
     type_while_it_answers(cloud, "For all to read")
     sheet = sheet_of(cloud)
-    assert "For all to read" in sheet.box.view.body.text
+    assert "For all to read" in sheet.box.view.text
     cloud.qtbot.keyClick(sheet.box.view, Qt.Key.Key_Escape)
     cloud.until(lambda: not sheet.isVisible())
     cloud.stored()
@@ -118,7 +118,7 @@ def test_going_on_elsewhere_with_a_local_answer_is_looked_at_first(
     act(cloud, "continue", answer.id)
     sheet = sheet_of(cloud)
     assert sheet._local.isHidden()
-    assert answer.text[:20] in sheet.box.view.body.text
+    assert answer.text[:20] in sheet.box.view.text
     assert not server.asked()
     cloud.press("outbound_send", sheet)
     cloud.until(lambda: cloud.last.leaves)
@@ -161,7 +161,7 @@ def test_the_keyboard_asks_somebody_else(cloud: Window, server: RemoteServer) ->
     cloud.page.ask_elsewhere()
     pick_cloud(cloud)
     sheet = sheet_of(cloud)
-    assert "capital of France" in sheet.box.view.body.text
+    assert "capital of France" in sheet.box.view.text
     sheet.close()
     cloud.page.transcript.setFocus()
     cloud.qtbot.keyClick(cloud.page.transcript, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)

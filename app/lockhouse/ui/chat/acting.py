@@ -49,7 +49,7 @@ class Acting:
             "choose_target": lambda _: choose_target(),
             "show_sent": lambda action: forward.show_sent(action.message_id),
             "key": self._show_way,
-            "door": self._show_way,
+            "network": self._show_way,
             "limits": self._show_way,
             "providers": self._show_way,
         }

@@ -150,7 +150,7 @@ class RemoteAccess:
                 word,
                 _CLOSED.get(status.way, f"{status.title}. {status.explanation}"),
                 "" if status.way == "sealed" else status.what_to_do,
-                way="door",
+                way="network",
             )
         ways = {self._workspace.gate.way_to((host,)) for host in provider.hosts}
         if "open" not in ways and "start_anew" in ways:
@@ -159,7 +159,7 @@ class RemoteAccess:
                 "Opens with the next start",
                 f"The broker of this window may not use the port of {provider.title}.",
                 "Quit Lockhouse and start it again: then it can be reached.",
-                way="door",
+                way="network",
             )
         if "open" not in ways:
             return Obstacle(
@@ -167,7 +167,7 @@ class RemoteAccess:
                 "Closed",
                 f"The door is not open for {provider.title}.",
                 f"Only these can be reached: {', '.join(status.hosts)}.",
-                way="door",
+                way="network",
             )
         return None
 

@@ -1,32 +1,34 @@
-"""The sentence at the top of the page: sealed or open, by whom, since when, and what left."""
+"""The banner at the top of the page: sealed or not, by whom, since when, and what was sent."""
 
 from __future__ import annotations
 
 import datetime as dt
 from typing import NamedTuple
 
-from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from lockhouse.gate.records import Session
 from lockhouse.seal import SealLevel
 from lockhouse.ui import formatting
 from lockhouse.ui.frame_parts import label, push_button
-from lockhouse.ui.gate import words
-from lockhouse.ui.gate.values import Told
+from lockhouse.ui.gate.records_model import Activity
 from lockhouse.ui.network_monitor import NetworkView
 from lockhouse.ui.theme import Theme, repolish
 
 _TILE = 48
 _EXACT_BELOW = 1000
 _WHO = {"window": "by you", "command": "by a command"}
+_TITLES: dict[SealLevel, str] = {
+    "kernel": "Sealed. Nothing can leave this machine.",
+    "python": "Sealed by the program only.",
+    "none": "This window is not sealed.",
+}
 _ENFORCED: dict[SealLevel, str] = {
-    "kernel": "The kernel enforces it.",
-    "python": "This system has no kernel seal: the program refuses connections itself, native code "
-    "is not held back.",
-    "none": "This window was started in a way that did not seal it: start it with the command "
-    "lockhouse.",
+    "kernel": "Enforced by the kernel.",
+    "python": "This system offers no kernel seal: the program refuses connections itself, but "
+    "native code is not held back.",
+    "none": "It was started in a way that did not seal it: start it with the command lockhouse.",
 }
 _COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
@@ -39,78 +41,75 @@ class Sentence(NamedTuple):
     is_closed: bool
 
 
-def sentence(view: NetworkView, told: Told, level: SealLevel, now: dt.datetime) -> Sentence:
-    """How it stands, as a person would say it."""
+def sentence(view: NetworkView, activity: Activity, level: SealLevel, now: dt.datetime) -> Sentence:
+    """Whether anything can leave, and what did."""
+    is_sealed = level != "none"
     if view.way == "open":
-        return Sentence(f"Open to {view.place}.", _open_words(view, told, now), is_closed=False)
+        return Sentence(
+            f"Network access to {view.place}", _open_words(view, activity, now), is_closed=False
+        )
     if view.way == "start_anew":
         return Sentence(
-            "Sealed. The door opens with the next start.",
-            f"You opened it to {view.place} {words.clock(view.since, now)}. This window was "
-            "started sealed and stays so: quit Lockhouse and start it again.",
-            level != "none",
+            "Network access starts after a restart.",
+            f"You allowed {view.place} {formatting.clock(view.since, now)}. This window was "
+            "started sealed and stays sealed: quit Lockhouse and start it again.",
+            is_sealed,
         )
     if view.way == "broker_gone":
         return Sentence(
-            "Nothing can leave: the broker has ended.",
-            "The process that held every connection is gone. Start Lockhouse again to use the "
-            f"door to {view.place}.",
-            level != "none",
+            "The network process stopped. Restart Lockhouse.",
+            f"Nothing can leave this machine until then. A restart allows {view.place} again.",
+            is_sealed,
         )
     if view.way == "damaged":
         return Sentence(
-            "Sealed, because the state of the network cannot be read.",
-            f"{view.explanation} Seal it to write the file anew.",
-            level != "none",
+            "Sealed, because the network settings cannot be read.",
+            f"{view.explanation} Seal now to write the file again.",
+            is_sealed,
         )
-    return Sentence(_TITLES[level], _sealed_words(told, level, now), level != "none")
+    return Sentence(_TITLES[level], _sealed_words(activity, level, now), is_sealed)
 
 
-_TITLES: dict[SealLevel, str] = {
-    "kernel": "Sealed. Nothing can leave this machine.",
-    "python": "Sealed by the program only.",
-    "none": "This window is not sealed.",
-}
-
-
-def _sealed_words(told: Told, level: SealLevel, now: dt.datetime) -> str:
-    changed = told.changed
-    if changed is not None and changed.kind == "sealed":
-        who = _WHO.get(changed.purpose, "")
-        since = f"Sealed {who} {words.clock(changed.at, now)}.".replace("  ", " ")
+def _sealed_words(activity: Activity, level: SealLevel, now: dt.datetime) -> str:
+    last = activity.switched
+    if last is None:
+        since = "Network access was never allowed."
+    elif last.kind == "sealed":
+        since = " ".join(("Sealed", _WHO.get(last.purpose, ""), formatting.clock(last.at, now)))
+        since = f"{since.replace('  ', ' ')}."
     else:
-        since = "Sealed since the start." if changed is not None else "It was never opened."
-    return " ".join(part for part in (since, _moved(told.session), _ENFORCED[level]) if part)
+        since = "Sealed since Lockhouse was started."
+    return " ".join(part for part in (since, _sent(activity.session), _ENFORCED[level]) if part)
 
 
-def _open_words(view: NetworkView, told: Told, now: dt.datetime) -> str:
-    changed = told.changed
-    who = _WHO.get(changed.purpose, "") if changed and changed.kind == "unsealed" else ""
-    opened = f"Opened {who} {words.clock(view.since, now)}, until you seal it."
-    left = f"{_bytes(view.bytes_out)} have left in this session."
+def _open_words(view: NetworkView, activity: Activity, now: dt.datetime) -> str:
+    last = activity.switched
+    who = _WHO.get(last.purpose, "") if last and last.kind == "unsealed" else ""
+    allowed = f"Allowed {who} {formatting.clock(view.since, now)}, until you seal it."
+    sent = f"{_bytes(view.bytes_out)} sent in this session."
     if not view.bytes_out:
-        left = "Nothing has left in this session."
-    only = "Only the broker can reach it; all else stays sealed."
-    return f"{opened} {left} {only}".replace("  ", " ")
+        sent = "Nothing was sent in this session."
+    only = "Only the network process can reach it; everything else stays sealed."
+    return f"{allowed} {sent} {only}".replace("  ", " ")
 
 
-def _moved(session: Session | None) -> str:
-    """What left in this session before it was sealed."""
+def _sent(session: Session | None) -> str:
+    """What was sent in this session before it was sealed."""
     if session is None:
         return ""
     refused = ""
     if session.refused:
         count = session.refused
         number = _COUNTS[count] if count < len(_COUNTS) else f"{count:,}"
-        refused = f"{number} {'attempt was' if count == 1 else 'attempts were'} refused"
+        refused = f"{number} {'connection was' if count == 1 else 'connections were'} refused"
     if session.bytes_out:
         more = len(session.hosts) - 1
         host = session.hosts[0].removesuffix(":443") + (f" and {more} more" if more else "")
-        left = f"Before that {_bytes(session.bytes_out)} went to {host} in this session"
-        return f"{left}, and {refused}." if refused else f"{left}."
+        sent = f"Before that, {_bytes(session.bytes_out)} went to {host} in this session"
+        return f"{sent}, and {refused}." if refused else f"{sent}."
     if refused:
         return f"{refused[0].upper()}{refused[1:]} in this session."
-    return "Nothing has left in this session."
+    return "Nothing was sent in this session."
 
 
 def _bytes(count: int) -> str:
@@ -131,7 +130,8 @@ class GateBanner(QFrame):
         px = theme.px
         self.setObjectName("gate_banner")
         self.setProperty("line", "bottom")
-        self._tile = _Tile(theme)
+        self._tile = label("")
+        self._tile.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._title = label("", role="title", wrap=True, name="gate_title")
         self._below = label("", ink="2", wrap=True, name="gate_below")
         text = QVBoxLayout()
@@ -140,7 +140,7 @@ class GateBanner(QFrame):
         text.addWidget(self._title)
         text.addWidget(self._below)
         text.addStretch(1)
-        self._open = push_button(theme, "Open a door…", name="gate_open", icon="lock-open")
+        self._open = push_button(theme, "Allow network access…", name="gate_open", icon="lock-open")
         self._open.clicked.connect(self.open_wanted)
         self._change = push_button(theme, "Change…", name="gate_change")
         self._change.clicked.connect(self.open_wanted)
@@ -155,21 +155,22 @@ class GateBanner(QFrame):
         row.addLayout(text, 1)
         for button in (self._open, self._change, self._quit, self._seal):
             row.addWidget(button, 0, Qt.AlignmentFlag.AlignVCenter)
-        self._view, self._told = NetworkView(), Told()
+        self._view, self._activity = NetworkView(), Activity()
+        theme.changed.connect(self._dress_tile)
         self._show()
 
     def show_network(self, view: NetworkView) -> None:
-        """Another state of the door."""
+        """Network access has changed."""
         self._view = view
         self._show()
 
-    def show_told(self, told: Told) -> None:
-        """What was."""
-        self._told = told
+    def show_activity(self, activity: Activity) -> None:
+        """Something was sent, refused or switched."""
+        self._activity = activity
         self._show()
 
     def _show(self) -> None:
-        said = sentence(self._view, self._told, self._level, formatting.local_now())
+        said = sentence(self._view, self._activity, self._level, formatting.local_now())
         is_open = self._view.is_open
         self._title.setText(said.title)
         self._below.setText(said.below)
@@ -178,13 +179,14 @@ class GateBanner(QFrame):
         if self.property("tone") != tone:
             self.setProperty("tone", tone)
             repolish(self)
-        self._tile.show_closed(closed=said.is_closed and not is_open)
+        self._is_closed = said.is_closed and not is_open
+        self._dress_tile()
         listed = bool(self._view.hosts) or self._view.way == "damaged"
         self._open.setVisible(not listed)
         self._change.setVisible(listed and self._view.way != "damaged")
         self._seal.setVisible(listed)
-        anew = self._view.way in ("start_anew", "broker_gone")
-        self._quit.setVisible(anew)
+        needs_restart = self._view.way in ("start_anew", "broker_gone")
+        self._quit.setVisible(needs_restart)
         kind = "primary" if is_open else ""
         if self._seal.property("kind") != kind:
             self._seal.setProperty("kind", kind)
@@ -192,37 +194,12 @@ class GateBanner(QFrame):
             self._theme.bind_icon(self._seal, "lock", role=role)
             repolish(self._seal)
 
-
-class _Tile(QWidget):
-    """The lock on its ground; says nothing that the sentence does not."""
-
-    def __init__(self, theme: Theme) -> None:
-        super().__init__()
-        self._theme = theme
-        self._closed = True
-        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-        theme.changed.connect(self.updateGeometry)
-
-    def show_closed(self, *, closed: bool) -> None:
-        """Closed or open."""
-        self._closed = closed
-        self.update()
-
-    def sizeHint(self) -> QSize:
-        return QSize(self._theme.px(_TILE), self._theme.px(_TILE))
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
+    def _dress_tile(self) -> None:
+        """A closed lock or an open one; for screen readers the sentence says it all."""
         theme, px = self._theme, self._theme.px
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(theme.color("accent" if self._closed else "warning"))
-        painter.drawRoundedRect(QRectF(self.rect()), px(10), px(10))
-        icon = theme.pixmap(
-            "lock" if self._closed else "lock-open",
-            24,
-            "on-accent" if self._closed else "bg-2",
-            ratio=self.devicePixelRatioF(),
-        )
-        place = (self.width() - px(24)) // 2
-        painter.drawPixmap(place, (self.height() - px(24)) // 2, icon)
+        closed = self._is_closed
+        icon, ink = ("lock", "on-accent") if closed else ("lock-open", "bg-2")
+        self._tile.setFixedSize(px(_TILE), px(_TILE))
+        self._tile.setPixmap(theme.pixmap(icon, 24, ink))
+        ground = theme.hex("accent" if closed else "warning")
+        self._tile.setStyleSheet(f"background: {ground}; border-radius: {px(10)}px;")

@@ -1,4 +1,4 @@
-"""The frame that the cards of the right column share: a head, and rows with lines between."""
+"""A card of the right column: a title, and rows with lines between them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HEAD_HEIGHT = 32
 
 
 class Elided(QLabel):
-    """One line that ends in dots where there is no room for all of it."""
+    """One line that is shortened in the middle where there is no room for all of it."""
 
     def __init__(self, text: str, *, role: str = "body", ink: str = "", name: str = "") -> None:
         super().__init__(text)
@@ -35,9 +35,9 @@ class Elided(QLabel):
 
 
 class Card(QWidget):
-    """A head above a card; parts of one page look alike."""
+    """A title and its controls above a frame with rows."""
 
-    rebuilt = Signal()  # its controls are others now
+    rebuilt = Signal()  # it has new controls
 
     def __init__(self, theme: Theme, name: str, title: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -62,17 +62,33 @@ class Card(QWidget):
         column.addWidget(frame)
 
     def is_in_head(self, widget: QWidget) -> bool:
-        """Whether it stands beside the title."""
+        """Whether a control stands beside the title."""
         return self.head.indexOf(widget) >= 0
 
     def add(self, row: QWidget) -> None:
-        """Another row, with a line above it."""
+        """Add a row, with a line above it."""
         if self.body.count():
             self.body.addWidget(hairline())
         self.body.addWidget(row)
 
+    def add_row(
+        self, *parts: QWidget, wide: QWidget | None = None, side: int = 16, gap: int = 8
+    ) -> QWidget:
+        """Add a row with these parts beside each other; ``wide`` takes what room is left."""
+        px = self.theme.px
+        row = QWidget()
+        layout = QHBoxLayout(row)
+        layout.setContentsMargins(px(side), px(gap), px(side), px(gap))
+        layout.setSpacing(px(8))
+        for part in parts:
+            layout.addWidget(part, 1 if part is wide else 0)
+        if wide is None:
+            layout.addStretch(1)
+        self.add(row)
+        return row
+
     def clear(self) -> None:
-        """Take all rows away."""
+        """Remove all rows."""
         while self.body.count():
             item = self.body.takeAt(0)
             widget = item.widget() if item else None

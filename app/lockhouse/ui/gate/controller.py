@@ -1,4 +1,4 @@
-"""The Gate page without widgets: records, providers, what was spent, the proof."""
+"""The Gate page without widgets: records, providers, costs, the proof."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from lockhouse.gate.costs.budget import Subject
 from lockhouse.gate.costs.values import Limits, Price, Snapshot, Spent, Total
 from lockhouse.gate.proof import Proof, prove, report
 from lockhouse.gate.records import Records
-from lockhouse.ui.gate.price_dialog import Priced
+from lockhouse.ui.gate.price_dialog import ModelPrice
 from lockhouse.ui.gate.provider_controller import ProviderController
-from lockhouse.ui.gate.records_controller import RecordsController
+from lockhouse.ui.gate.records_model import RecordsModel
 from lockhouse.ui.jobs import Jobs
 from lockhouse.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """What answers from elsewhere cost."""
+    """What answers of APIs cost."""
 
     today: Spent
     month: Spent
@@ -35,10 +35,10 @@ class Spending:
 
 
 class GateController(QObject):
-    """Everything that the page asks for, on threads; the two larger parts have their own."""
+    """Runs what the page asks for on threads. Records and providers have their own."""
 
     spent = Signal(object)  # Spending
-    priced = Signal(object)  # tuple[Priced, ...]
+    priced = Signal(object)  # tuple[ModelPrice, ...]
     price_changed = Signal()
     proved = Signal(object)  # Proof
     report_saved = Signal(object)  # Path
@@ -56,7 +56,7 @@ class GateController(QObject):
         super().__init__(parent)
         self._workspace = workspace
         self._jobs = jobs
-        self.records = RecordsController(
+        self.records = RecordsModel(
             Records(workspace.database),
             workspace.sent,
             workspace.providers,
@@ -85,14 +85,14 @@ class GateController(QObject):
         self._jobs.run(read, self.spent.emit, self.failed.emit)
 
     def read_prices(self) -> None:
-        """What the chosen models cost."""
+        """What the selected models cost."""
         its = self._workspace
 
-        def read() -> tuple[Priced, ...]:
+        def read() -> tuple[ModelPrice, ...]:
             prices = its.budget.prices
             own = {(one.provider, one.model) for one in prices.own()}
             return tuple(
-                Priced(
+                ModelPrice(
                     one.provider,
                     one.name,
                     prices.price_of(its.providers.get(one.provider), one.name),
@@ -103,14 +103,14 @@ class GateController(QObject):
 
         self._jobs.run(read, self.priced.emit, self.failed.emit)
 
-    def set_price(self, of: Priced, going_in: Decimal, coming_out: Decimal) -> None:
-        """Keep a price of one's own. What it says besides these two figures stays."""
+    def set_price(self, of: ModelPrice, going_in: Decimal, coming_out: Decimal) -> None:
+        """Store your own price. What else was known of it stays."""
         before = of.price if of.is_own and of.price is not None else Price(going_in, coming_out)
         price = msgspec.structs.replace(before, input=going_in, output=coming_out)
         prices = self._workspace.budget.prices
         self._change_price(lambda: prices.set_own(of.provider, of.model, price))
 
-    def remove_price(self, of: Priced) -> None:
+    def remove_price(self, of: ModelPrice) -> None:
         """Use the bundled one again."""
         prices = self._workspace.budget.prices
         self._change_price(lambda: prices.remove_own(of.provider, of.model))
@@ -119,7 +119,7 @@ class GateController(QObject):
         self._jobs.run_in_order(work, lambda _: self.price_changed.emit(), self.failed.emit)
 
     def prove(self) -> None:
-        """Try to get out, in every way, in every kind of process."""
+        """Try every way out, in every kind of process."""
         its = self._workspace
         self._jobs.run(
             lambda: prove(its.gate, its.engines), self.proved.emit, self._tell_failed_proof
@@ -134,7 +134,7 @@ class GateController(QObject):
             except OSError as error:
                 raise StorageError(
                     f"The report could not be written to {path}: {error.strerror}.",
-                    hint="Choose a folder that is there, writable and not on a full disk.",
+                    hint="Choose an existing, writable folder on a disk with free space.",
                 ) from error
             return path
 

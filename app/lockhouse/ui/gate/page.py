@@ -1,4 +1,4 @@
-"""The Gate page: the sentence, the records, and the cards beside them."""
+"""The Gate page: the banner, the records, and the cards beside them."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from lockhouse.ui.frame_parts import label, push_button
 from lockhouse.ui.gate.banner import GateBanner
 from lockhouse.ui.gate.card import Card
 from lockhouse.ui.gate.controller import GateController, Spending
-from lockhouse.ui.gate.price_dialog import Priced, PriceDialog
+from lockhouse.ui.gate.price_dialog import ModelPrice, PriceDialog
 from lockhouse.ui.gate.proof_card import ProofCard
 from lockhouse.ui.gate.provider_dialogs import ProviderDialogs
 from lockhouse.ui.gate.providers_card import ProvidersCard
 from lockhouse.ui.gate.records_card import RecordsCard
 from lockhouse.ui.gate.spending_card import SpendingCard
-from lockhouse.ui.network_monitor import NetworkView, NetworkWatch
+from lockhouse.ui.network_monitor import NetworkMonitor, NetworkView
 from lockhouse.ui.settings.store import SettingsStore
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.toast import Toast
@@ -47,15 +47,15 @@ _STACKED_RECORDS = 440
 
 
 class GatePage(QWidget):
-    """Puts the parts together; what each does is its own."""
+    """Lays its parts out and connects them with their controllers."""
 
-    open_wanted = Signal(str)  # what for; empty when nothing in particular
+    open_wanted = Signal(str)  # the provider, or empty
     quit_wanted = Signal()
 
     def __init__(
         self,
         controller: GateController,
-        network: NetworkWatch,
+        network: NetworkMonitor,
         settings: SettingsStore,
         theme: Theme,
         parent: QWidget | None = None,
@@ -70,11 +70,11 @@ class GatePage(QWidget):
         self.setObjectName("gate_page")
         self.banner = GateBanner(theme, seal.state())
         self.records = RecordsCard(controller.records, theme)
-        self.providers = ProvidersCard(theme)
+        self.dialogs = ProviderDialogs(controller.providers, network, theme, self)
+        self.providers = ProvidersCard(theme, self.dialogs)
         self.spending = SpendingCard(theme)
         self.proof = ProofCard(theme)
         self.banners = BannerStack(theme)
-        self.dialogs = ProviderDialogs(controller.providers, network, theme, self)
         self._lay_out()
         self.toast = Toast(theme, self)
         self._wire()
@@ -188,8 +188,8 @@ class GatePage(QWidget):
         network.changed.connect(self.show_network)
         network.failed.connect(self.show_error)
         its.failed.connect(self.show_error)
-        its.records.told.connect(self.banner.show_told)
-        its.records.told.connect(lambda _: self._read_spending())
+        its.records.activity_read.connect(self.banner.show_activity)
+        its.records.activity_read.connect(lambda _: self._read_spending())
         self.records.told.connect(self.toast.say)
         self.banner.open_wanted.connect(lambda: self.open_wanted.emit(""))
         self.banner.seal_wanted.connect(network.seal)
@@ -203,7 +203,8 @@ class GatePage(QWidget):
         its.providers.answered.connect(lambda name: providers.show_busy(name, busy=False))
         self.dialogs.told.connect(self.toast.say)
         self.dialogs.troubled.connect(self.banners.say)
-        self._wire_providers()
+        providers.open_wanted.connect(self.open_wanted)
+        providers.stop_wanted.connect(its.providers.stop)
         its.spent.connect(self._show_spending)
         self.spending.by_chosen.connect(lambda _: self._read_spending())
         self.spending.price_wanted.connect(its.read_prices)
@@ -220,22 +221,8 @@ class GatePage(QWidget):
         self._order_tabs()
         its.report_saved.connect(lambda path: self.toast.say(f"Saved {Path(path).name}"))
 
-    def _wire_providers(self) -> None:
-        providers, dialogs = self.providers, self.dialogs
-        providers.add_wanted.connect(dialogs.add)
-        providers.key_wanted.connect(dialogs.set_key)
-        providers.test_wanted.connect(dialogs.test_key)
-        providers.remove_key_wanted.connect(dialogs.remove_key)
-        providers.models_wanted.connect(dialogs.show_models)
-        providers.withdraw_wanted.connect(dialogs.withdraw)
-        providers.check_wanted.connect(dialogs.check)
-        providers.change_wanted.connect(dialogs.change)
-        providers.stop_wanted.connect(self._controller.providers.stop)
-        providers.remove_wanted.connect(dialogs.remove)
-        providers.open_wanted.connect(self.open_wanted)
-
     def _order_tabs(self) -> None:
-        """Tab goes through the page as it is read, whenever its parts were made."""
+        """Tab visits the controls in reading order, whenever they were made."""
         parts = (self.banner, self.records, self.providers, self.proof, self.spending)
         controls = [self._claims, *(one for part in parts for one in _controls(part))]
         for before, after in itertools.pairwise(controls):
@@ -244,7 +231,7 @@ class GatePage(QWidget):
     # what it shows
 
     def show_network(self, view: NetworkView) -> None:
-        """Whether there is a door, and to whom."""
+        """Network access has changed."""
         self.banner.show_network(view)
         self.providers.show_network(view)
         self._controller.providers.follow(view)
@@ -252,11 +239,11 @@ class GatePage(QWidget):
             self._controller.records.look()
 
     def show_error(self, error: LockhouseError) -> None:
-        """What went wrong."""
+        """Show what went wrong."""
         self.banners.say(error.message, error.hint)
 
     def show_claims(self) -> None:
-        """What is guaranteed, and what is not."""
+        """Show what is guaranteed, and what is not."""
         from lockhouse.ui.gate.claims_dialog import ClaimsDialog
 
         try:
@@ -267,7 +254,7 @@ class GatePage(QWidget):
         dialog.finished.connect(dialog.deleteLater)
         dialog.show()
 
-    def _ask_price(self, known: tuple[Priced, ...]) -> None:
+    def _ask_price(self, known: tuple[ModelPrice, ...]) -> None:
         dialog = PriceDialog(self._theme, known, self)
         dialog.price_given.connect(self._controller.set_price)
         dialog.removal_wanted.connect(self._controller.remove_price)
@@ -275,7 +262,7 @@ class GatePage(QWidget):
         dialog.show()
 
     def prove(self) -> None:
-        """Try to get out, and show what stopped it."""
+        """Try every way out, and show what stopped it."""
         self.proof.show_running()
         self._area.ensureWidgetVisible(self.proof)
         self._controller.prove()
@@ -305,7 +292,7 @@ class GatePage(QWidget):
 
 
 def _controls(part: QWidget) -> list[QWidget]:
-    """What Tab reaches in it: what stands in a card's head comes before its rows."""
+    """What Tab visits in a part: the head of a card comes before its rows."""
     reached = Qt.FocusPolicy.TabFocus
     found = [one for one in part.findChildren(QWidget) if one.focusPolicy() & reached]
     return sorted(found, key=lambda one: not (isinstance(part, Card) and part.is_in_head(one)))

@@ -1,4 +1,4 @@
-"""Setting what a model costs: a price of one's own, which stands before the bundled one."""
+"""Setting the price of a model; it is used instead of the bundled one."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLineEdit, QWidget
 
 from lockhouse.gate.costs.values import Price
 from lockhouse.ui.choice_button import ChoiceButton
-from lockhouse.ui.field_label import FieldLabel
-from lockhouse.ui.frame_parts import label, push_button
+from lockhouse.ui.form_dialog import FormDialog
+from lockhouse.ui.frame_parts import label
 from lockhouse.ui.theme import Theme
 
 _MOST_PER_MILLION = 1_000_000
-_NOTHING = "No model elsewhere is chosen yet. Choose one under Models… of its provider first."
+_ABOUT = "US dollars per million tokens. Your price is used instead of the bundled one."
+_NO_MODEL = "No API model is selected yet. Select one under Models… of its provider first."
 
 
 @dataclass(frozen=True, slots=True)
-class Priced:
+class ModelPrice:
     """A model among the targets, and what it is known to cost."""
 
     provider: str
@@ -33,88 +34,49 @@ class Priced:
         return f"{self.provider}/{self.model}"
 
 
-class PriceDialog(QDialog):
-    """Two figures for one of the chosen models."""
+class PriceDialog(FormDialog):
+    """Two prices for one of the selected models."""
 
-    price_given = Signal(object, object, object)  # Priced, Decimal, Decimal
-    removal_wanted = Signal(object)  # Priced
+    price_given = Signal(object, object, object)  # ModelPrice, Decimal, Decimal
+    removal_wanted = Signal(object)  # ModelPrice
 
     def __init__(
-        self, theme: Theme, known: tuple[Priced, ...], parent: QWidget | None = None
+        self, theme: Theme, known: tuple[ModelPrice, ...], parent: QWidget | None = None
     ) -> None:
-        super().__init__(parent)
-        px = theme.px
-        self._theme = theme
+        about = _ABOUT if known else _NO_MODEL
+        super().__init__(theme, "price_dialog", "Set price", about, width=480, parent=parent)
         self._known = {one.name: one for one in known}
-        self.setObjectName("price_dialog")
-        self.setWindowTitle("Set a price")
-        self.setMinimumWidth(px(480))
-        column = QVBoxLayout(self)
-        column.setContentsMargins(px(24), px(20), px(24), px(20))
-        column.setSpacing(px(10))
-        column.addWidget(label("Set a price", role="h3"))
-        about = "In dollars for a million tokens. Your own price stands before the bundled one."
-        column.addWidget(label(about if known else _NOTHING, ink="2", wrap=True))
         options = [(name, name) for name in self._known] or [("", "No model")]
         self.choice = ChoiceButton(theme, "Model", options)
         self.choice.setObjectName("price_model")
+        self.input = _edit("price_input", "Price of input tokens")
+        self.output = _edit("price_output", "Price of output tokens")
+        self.add_fields(("Model", self.choice), ("Input", self.input), ("Output", self.output))
+        self._source = label("", role="caption", ink="3", wrap=True, name="price_source")
+        self.content.addWidget(self._source)
+        self._remove = self.add_button(
+            "Remove your price", self._take_away, name="price_remove", on_left=True
+        )
+        self.add_button("Cancel", self.reject, name="price_cancel")
+        self._save = self.add_button("Save", self._give, name="price_save", kind="primary")
         self.choice.picked.connect(lambda _: self._fill())
-        self.input = self._edit("price_input", "Price of what goes in")
-        self.output = self._edit("price_output", "Price of what comes out")
-        grid = QGridLayout()
-        grid.setHorizontalSpacing(px(12))
-        grid.setVerticalSpacing(px(8))
-        grid.setColumnStretch(1, 1)
-        fields = (("Model", self.choice), ("In", self.input), ("Out", self.output))
-        for number, (words, field) in enumerate(fields):
-            grid.addWidget(FieldLabel(words, field), number, 0)
-            grid.addWidget(field, number, 1)
-        column.addLayout(grid)
-        self._from = label("", role="caption", ink="3", wrap=True, name="price_from")
-        column.addWidget(self._from)
-        column.addStretch(1)
-        column.addLayout(self._make_buttons())
+        for edit in (self.input, self.output):
+            edit.textChanged.connect(lambda _: self._check())
         self.choice.set_key(options[0][0])
         self._fill()
 
-    def _edit(self, name: str, words: str) -> QLineEdit:
-        edit = QLineEdit()
-        edit.setObjectName(name)
-        edit.setAccessibleName(f"{words}, in dollars for a million tokens")
-        edit.setPlaceholderText("0.25")
-        edit.textChanged.connect(lambda _: self._look_at())
-        return edit
-
-    def _make_buttons(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(self._theme.px(8))
-        self._remove = push_button(self._theme, "Remove your price", name="price_remove")
-        self._remove.clicked.connect(self._take_away)
-        row.addWidget(self._remove)
-        row.addStretch(1)
-        cancel = push_button(self._theme, "Cancel", name="price_cancel")
-        cancel.clicked.connect(self.reject)
-        row.addWidget(cancel)
-        self._save = push_button(self._theme, "Save", name="price_save", kind="primary")
-        self._save.setDefault(True)
-        self._save.clicked.connect(self._give)
-        row.addWidget(self._save)
-        return row
-
     def _fill(self) -> None:
-        """What is known of the chosen one."""
+        """Show what is known of the chosen model."""
         one = self._known.get(self.choice.key)
         price = one.price if one is not None else None
         self.input.setText(f"{price.input:f}" if price else "")
         self.output.setText(f"{price.output:f}" if price else "")
-        self._from.setText(f"Now: {price.source}." if price else "No price of it is known.")
-        self._from.setVisible(one is not None)
+        self._source.setText(f"Current: {price.source}." if price else "No price is known.")
+        self._source.setVisible(one is not None)
         self._remove.setVisible(one is not None and one.is_own)
-        self._look_at()
+        self._check()
 
-    def _look_at(self) -> None:
-        if not hasattr(self, "_save"):
-            return  # still being laid out
+    def _check(self) -> None:
         figures = (_amount(self.input.text()), _amount(self.output.text()))
         self._save.setEnabled(self.choice.key in self._known and None not in figures)
 
@@ -126,6 +88,14 @@ class PriceDialog(QDialog):
     def _take_away(self) -> None:
         self.removal_wanted.emit(self._known[self.choice.key])
         self.accept()
+
+
+def _edit(name: str, words: str) -> QLineEdit:
+    edit = QLineEdit()
+    edit.setObjectName(name)
+    edit.setAccessibleName(f"{words}, in US dollars per million")
+    edit.setPlaceholderText("0.25")
+    return edit
 
 
 def _amount(text: str) -> Decimal | None:

@@ -1,4 +1,4 @@
-"""The proof: what was tried to get out, and how each attempt was stopped."""
+"""The proof: each way out that was tried, and what stopped it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from lockhouse.gate.proof import Attempt, Proof, ProofLevel
 from lockhouse.ui import formatting
 from lockhouse.ui.frame_parts import label, push_button
-from lockhouse.ui.gate import words
 from lockhouse.ui.gate.card import Card, Elided
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Spinner
@@ -26,7 +25,7 @@ _TICK_MS = 500
 
 
 class ProofCard(Card):
-    """A line for each way out; what differs between processes has its own."""
+    """A line for each way out; where processes differ, each has its own."""
 
     prove_wanted = Signal()
     save_wanted = Signal(object, object)  # Proof, Path
@@ -49,22 +48,22 @@ class ProofCard(Card):
         return self._proof
 
     def show_running(self) -> None:
-        """It is being tried."""
+        """The attempts are under way."""
         self._seconds = 0.0
         self._tick.start()
         self._build(running=True)
 
     def show_proof(self, proof: Proof) -> None:
-        """What came of it."""
+        """Show the results."""
         self._tick.stop()
         self._proof = proof
-        moment = words.moment_of(proof.at)
+        moment = formatting.moment_of(proof.at)
         at = f"{moment.astimezone():%H:%M}, " if moment else ""
         self._when.setText(f"{at}took {formatting.seconds(proof.duration_s)}")
         self._build()
 
     def show_failed(self) -> None:
-        """It could not be tried."""
+        """The proof could not be run."""
         self._tick.stop()
         self._build()
 
@@ -84,18 +83,22 @@ class ProofCard(Card):
                 processes = list(dict.fromkeys(row.process for row in group))
                 if processes != where:
                     where = processes
-                    self.add(self._head(f"In {_listed(processes)}"))
-                self.add(self._attempt(group))
-            for reason in (*self._proof.missing, *self._proof.notes):
-                self.add(self._note(reason, is_bad=reason in self._proof.missing))
-        self.add(self._buttons(running=running))
+                    head = label(f"In {_listed(processes)}", role="caption", ink="3", wrap=True)
+                    self.add_row(head, wide=head, gap=6)
+                self._add_attempt(group)
+            for reason in self._proof.missing:
+                self._add_note(reason, ("triangle-alert", 16, "warning"))
+            for note in self._proof.notes:
+                self._add_note(note, ("info", 16, "text-3"))
+        self._add_buttons(running=running)
         self.rebuilt.emit()
 
     def _summary(self, *, running: bool) -> QWidget:
         px = self.theme.px
         title, below = _verdict(None if running else self._proof)
         if running:
-            title, below = "Trying to get out…", "From the window, an engine and a broker."
+            title = "Trying every way out…"
+            below = "From this window, an engine and a network process."
         made = QWidget()
         column = QVBoxLayout(made)
         column.setContentsMargins(px(16), px(12), px(16), px(12))
@@ -104,83 +107,52 @@ class ProofCard(Card):
         column.addWidget(label(below, role="caption", ink="2", wrap=True, name="proof_below"))
         return made
 
-    def _head(self, words: str) -> QWidget:
-        px = self.theme.px
-        made = QWidget()
-        row = QHBoxLayout(made)
-        row.setContentsMargins(px(16), px(6), px(16), px(6))
-        row.addWidget(label(words, role="caption", ink="3", wrap=True), 1)
-        return made
-
-    def _attempt(self, group: Sequence[Attempt]) -> QWidget:
-        theme, px = self.theme, self.theme.px
+    def _add_attempt(self, group: Sequence[Attempt]) -> None:
         first = group[0]
         stopped = all(row.stopped for row in group)
-        made = QWidget()
-        made.setFixedHeight(px(32))
-        made.setToolTip("\n".join(_line(row) for row in group))
-        row = QHBoxLayout(made)
-        row.setContentsMargins(px(16), 0, px(16), 0)
-        row.setSpacing(px(8))
-        icon = label("")
-        icon.setPixmap(
-            theme.pixmap(
-                "circle-check" if stopped else "circle-alert",
-                16,
-                "success" if stopped else "danger",
-            )
-        )
-        row.addWidget(icon)
-        row.addWidget(Elided(first.attempt), 1)
-        levels = list(dict.fromkeys(_LEVELS[one.level] for one in group))
-        shown = label(", ".join(levels), role="caption", ink="2" if stopped else "danger")
-        row.addWidget(shown)
+        levels = ", ".join(dict.fromkeys(_LEVELS[one.level] for one in group))
+        icon = ("circle-check", 16, "success") if stopped else ("circle-alert", 16, "danger")
+        attempt = Elided(first.attempt)
+        shown = label(levels, role="caption", ink="2" if stopped else "danger")
+        row = self.add_row(self._icon(icon), attempt, shown, wide=attempt, gap=0)
+        row.setFixedHeight(self.theme.px(32))
+        row.setToolTip("\n".join(_line(one) for one in group))
         state = "stopped" if stopped else "not stopped"
-        made.setAccessibleName(f"{first.attempt}: {state}, {', '.join(levels)}")
+        row.setAccessibleName(f"{first.attempt}: {state}, {levels}")
+
+    def _add_note(self, reason: str, icon: tuple[str, int, str]) -> None:
+        words = label(reason, role="caption", ink="2", wrap=True)
+        self.add_row(self._icon(icon), words, wide=words)
+
+    def _icon(self, icon: tuple[str, int, str]) -> QWidget:
+        made = label("")
+        made.setPixmap(self.theme.pixmap(*icon))
         return made
 
-    def _note(self, reason: str, *, is_bad: bool) -> QWidget:
-        px = self.theme.px
-        made = QWidget()
-        row = QHBoxLayout(made)
-        row.setContentsMargins(px(16), px(8), px(16), px(8))
-        row.setSpacing(px(8))
-        icon = label("")
-        look = ("triangle-alert", 16, "warning") if is_bad else ("info", 16, "text-3")
-        icon.setPixmap(self.theme.pixmap(*look))
-        row.addWidget(icon)
-        row.addWidget(label(reason, role="caption", ink="2", wrap=True), 1)
-        return made
-
-    def _buttons(self, *, running: bool) -> QWidget:
-        theme, px = self.theme, self.theme.px
-        made = QWidget()
-        row = QHBoxLayout(made)
-        row.setContentsMargins(px(12), px(8), px(12), px(8))
-        row.setSpacing(px(8))
+    def _add_buttons(self, *, running: bool) -> None:
+        theme = self.theme
         again = "Prove it again" if self._proof else "Prove it"
         prove = push_button(theme, again, name="prove", icon="refresh-cw", compact=True)
         prove.setEnabled(not running)
         prove.clicked.connect(self.prove_wanted)
-        row.addWidget(prove)
+        parts: list[QWidget] = [prove]
         if running:
-            row.addWidget(Spinner(theme, "Trying to get out"))
+            parts.append(Spinner(theme, "Trying every way out"))
         elif self._proof is not None:
             save = push_button(theme, "Save report…", name="proof_save", kind="quiet", compact=True)
             save.clicked.connect(self._choose_file)
-            row.addWidget(save)
-        row.addStretch(1)
-        return made
+            parts.append(save)
+        self.add_row(*parts, side=12)
 
     def _choose_file(self) -> None:
         suggested = str(Path.home() / "lockhouse-proof.txt")
-        name, _ = QFileDialog.getSaveFileName(self, "Save the report", suggested, "Text (*.txt)")
+        name, _ = QFileDialog.getSaveFileName(self, "Save report", suggested, "Text (*.txt)")
         if name and self._proof is not None:
             self.save_wanted.emit(self._proof, Path(name))
 
 
 def _grouped(rows: Sequence[Attempt]) -> list[list[Attempt]]:
-    """One group an attempt, those that were not stopped anywhere by themselves and first."""
+    """One group per attempt. Those that were not stopped come first, in groups of their own."""
     groups: dict[tuple[str, bool], list[Attempt]] = {}
     for row in rows:
         groups.setdefault((row.attempt, row.stopped), []).append(row)
@@ -195,17 +167,17 @@ def _line(row: Attempt) -> str:
 def _verdict(proof: Proof | None) -> tuple[str, str]:
     if proof is None:
         return (
-            "Do not take our word for it",
+            "See for yourself",
             (
-                "Lockhouse tries to get out, in every way it knows, from this window, an engine "
-                "and a broker, and shows what stopped it. Nothing is sent."
+                "Lockhouse tries every known way out of this machine, from this window, an engine "
+                "and a network process, and shows what stopped it. Nothing is sent."
             ),
         )
     count = len(proof.rows)
     stopped = sum(row.stopped for row in proof.rows)
     processes = list(dict.fromkeys(row.process for row in proof.rows))
     kinds = formatting.counted(len(processes), "process", "processes")
-    tried = f"From {kinds}, in every way that is known" if processes else "Nothing could be tried"
+    tried = f"Every known way out, from {kinds}" if processes else "Nothing could be tried"
     if stopped == count and count:
         return f"All {count} attempts were stopped", tried
     return f"{count - stopped} of {count} attempts were not stopped", tried

@@ -1,4 +1,4 @@
-"""Providers without widgets: keys, models, servers of one's own, and whether they answer."""
+"""What can be done with providers, without widgets: keys, models, servers of your own, checks."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from lockhouse.gate.key_test import try_key
 from lockhouse.gate.memory_scrub import overwrite_freed_memory
 from lockhouse.gate.providers import KeyNeed, Provider, RemoteModel, presets, zone_of
 from lockhouse.gate.remote_requests import ListedModels, ListModels, ProviderZone
-from lockhouse.ui.gate.provider_values import Checked, Draft, KeyTest, ProviderRow
-from lockhouse.ui.jobs import JobHandle, Jobs
+from lockhouse.ui.gate.provider_values import Draft, KeyTest, ProviderRow, ServerCheck
+from lockhouse.ui.jobs import Failure, JobHandle, Jobs
 from lockhouse.ui.network_monitor import NetworkView
 from lockhouse.workspace import Workspace
 
@@ -27,22 +27,14 @@ _QUEUE = "providers"
 
 
 class ProviderController(QObject):
-    """What can be done with each provider. Everything that may wait is done on a thread."""
+    """Runs what may wait on threads; ``done`` and ``failed`` are called in the window."""
 
     listed = Signal(object)  # tuple[ProviderRow, ...]
-    key_kept = Signal(str, str)  # name, state
     tested = Signal(object)  # KeyTest
-    answered = Signal(str)  # a name: what was asked of it is over
-    models_read = Signal(str, object)  # name, tuple[RemoteModel, ...]
-    added = Signal(object)  # Provider
-    moved = Signal(object, object)  # Provider at another address, hosts its key stays bound to
-    checked = Signal(object)  # Checked
-    told = Signal(str)
+    answered = Signal(str)  # a name: its test or check is over
+    told = Signal(str)  # for a toast
     failed = Signal(object)  # LockhouseError
-    key_failed = Signal(str, object)  # name, LockhouseError
-    models_failed = Signal(str, object)
-    add_failed = Signal(object)
-    changed = Signal()  # which targets there are
+    changed = Signal()  # there are other targets now
 
     def __init__(self, workspace: Workspace, jobs: Jobs, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -58,7 +50,7 @@ class ProviderController(QObject):
     # the list
 
     def refresh(self) -> None:
-        """Read everything again. The keyring is asked, so it may take a moment."""
+        """Read everything again. The keyring may take a moment."""
         if self._reading:
             self._stale = True
             return
@@ -105,7 +97,7 @@ class ProviderController(QObject):
         self.failed.emit(error)
 
     def when_read(self, act: Callable[[], None]) -> None:
-        """Do it once it is known who has a key, which may be now."""
+        """Do it once it is known which provider has a key, which may be now."""
         if self.rows:
             act()
         else:
@@ -113,7 +105,7 @@ class ProviderController(QObject):
             self.refresh()
 
     def with_rows(self, done: Callable[[tuple[ProviderRow, ...]], None]) -> None:
-        """Hand over all providers at once: the keyring is not asked, nobody waits for it."""
+        """Hand over all providers without waiting for the keyring."""
         known = {row.provider.name: row.key_state for row in self.rows}
         self._jobs.run(lambda: self._rows(known, otherwise="unknown"), done, self.failed.emit)
 
@@ -123,8 +115,19 @@ class ProviderController(QObject):
 
     # keys
 
-    def set_key(self, provider: Provider, key: str, *, for_session: bool = False) -> None:
-        """Keep a key; where there is no keyring, or so wished, for as long as the broker lives."""
+    def set_key(
+        self,
+        provider: Provider,
+        key: str,
+        done: Callable[[str], None],
+        failed: Failure,
+        *,
+        for_session: bool = False,
+    ) -> None:
+        """Save a key; without a keyring, or ``for_session``, as long as the broker runs.
+
+        ``done`` gets the state of the key: "set" in the keyring, or "session".
+        """
         its = self._workspace
 
         def work() -> str:
@@ -134,26 +137,26 @@ class ProviderController(QObject):
             its.remotes.forget_key_states()
             return state
 
-        def done(state: str) -> None:
-            self.key_kept.emit(provider.name, state)
+        def saved(state: str) -> None:
+            done(state)
             self._forget_health(provider.name)
             self.refresh()
             QTimer.singleShot(0, overwrite_freed_memory)  # the field is empty by now
 
-        self._jobs.run(work, done, lambda error: self.key_failed.emit(provider.name, error))
+        self._jobs.run(work, saved, failed)
 
     def remove_key(self, provider: Provider) -> None:
-        """Forget a key, the one of the session too."""
+        """Remove a key, the one of the session too."""
         its = self._workspace
 
         def work() -> None:
             its.gate.remove_key(provider.name, purpose=_PURPOSE)
             its.remotes.forget_key_states()
 
-        self._change(work, f"The key for {provider.title} is gone", key_of=provider.name)
+        self._change(work, f"API key for {provider.title} removed", key_of=provider.name)
 
     def test_key(self, provider: Provider) -> None:
-        """Ask the provider for its models, with the key: costs nothing."""
+        """Request the list of models with the key, which is free."""
         cancel = CancelToken()
 
         def work() -> KeyTest:
@@ -161,14 +164,14 @@ class ProviderController(QObject):
                 tried = try_key(self._workspace.gate, provider, cancel=cancel)
             except LockhouseError as error:
                 return KeyTest(provider.name, error.message, error.hint)
-            told = f"The key works: {provider.title} lists {tried.models} models."
+            told = f"The key works. {provider.title} lists {tried.models} models."
             return KeyTest(provider.name, told, is_good=True)
 
         job = self._jobs.run(work, self._show_test, self.failed.emit)
         self._tests[provider.name] = (job, cancel)
 
     def stop(self, name: str) -> None:
-        """Wait no more for what was asked of that one."""
+        """Stop waiting for the test or check of a provider."""
         if name in self._tests:
             job, cancel = self._tests.pop(name)
             job.cancel()
@@ -185,24 +188,20 @@ class ProviderController(QObject):
 
     # models
 
-    def load_models(self, name: str) -> None:
-        """What is known of a provider's models, without asking it."""
-        self._jobs.run(
-            lambda: tuple(self._workspace.providers.models(name)),
-            lambda found: self.models_read.emit(name, found),
-            lambda error: self.models_failed.emit(name, error),
-        )
+    def load_models(
+        self, name: str, done: Callable[[tuple[RemoteModel, ...]], None], failed: Failure
+    ) -> None:
+        """What is known of a provider's models, without a request."""
+        self._jobs.run(lambda: tuple(self._workspace.providers.models(name)), done, failed)
 
-    def read_models(self, name: str) -> JobHandle:
-        """Ask the provider for its list."""
-        return self._jobs.run(
-            lambda: tuple(self._workspace.remotes.refresh_models(name)),
-            lambda found: self.models_read.emit(name, found),
-            lambda error: self.models_failed.emit(name, error),
-        )
+    def request_models(
+        self, name: str, done: Callable[[tuple[RemoteModel, ...]], None], failed: Failure
+    ) -> None:
+        """Request the list of a provider."""
+        self._jobs.run(lambda: tuple(self._workspace.remotes.refresh_models(name)), done, failed)
 
-    def choose(self, name: str, model: str, *, is_chosen: bool) -> None:
-        """Put a model among the targets, or take it away."""
+    def choose(self, name: str, model: str, failed: Failure, *, is_chosen: bool) -> None:
+        """Make a model a target, or no target any more."""
 
         def work() -> RemoteModel:
             return self._workspace.providers.choose(name, model, is_chosen=is_chosen)
@@ -211,9 +210,7 @@ class ProviderController(QObject):
             self.changed.emit()
             self.refresh()
 
-        self._jobs.run_in_order(
-            work, done, lambda error: self.models_failed.emit(name, error), queue_name=_QUEUE
-        )
+        self._jobs.run_in_order(work, done, failed, queue_name=_QUEUE)
 
     # consent
 
@@ -221,43 +218,45 @@ class ProviderController(QObject):
         """Ask again before anything goes there."""
         self._change(
             lambda: self._workspace.consents.withdraw(provider.name),
-            f"Nothing goes to {provider.title} without a question any more",
+            f"You are asked again before anything is sent to {provider.title}",
         )
 
-    # servers of one's own
+    # servers of your own
 
-    def check(self, draft: Draft) -> JobHandle:
-        """Ask each address for its models, before the server is kept."""
+    def check(
+        self, draft: Draft, each: Callable[[ServerCheck], None], failed: Failure
+    ) -> JobHandle:
+        """Request the models of each address, before the server is added."""
 
-        def work() -> tuple[Checked, ...]:
+        def work() -> tuple[ServerCheck, ...]:
             return tuple(self._check(draft, url) for url in draft.urls)
 
-        def done(found: tuple[Checked, ...]) -> None:
+        def done(found: tuple[ServerCheck, ...]) -> None:
             for one in found:
-                self.checked.emit(one)
+                each(one)
 
-        return self._jobs.run(work, done, self.add_failed.emit)
+        return self._jobs.run(work, done, failed)
 
-    def _check(self, draft: Draft, url: str) -> Checked:
+    def _check(self, draft: Draft, url: str) -> ServerCheck:
         request = ListModels(draft.name, draft.dialect, url.rstrip("/"), title=draft.title)  # type: ignore[arg-type] # one of the dialects, chosen from a list
         try:
             found = self._workspace.gate.ask(
-                request, reply_type=ListedModels, purpose="check of a server, asked by you"
+                request, reply_type=ListedModels, purpose="check of a server, by you"
             )
         except LockhouseError as error:
             if error.code == "unauthorized":
-                return Checked(url, "It answers, and wants a key.", is_up=True)
+                return ServerCheck(url, "The server answers and requires an API key.", is_up=True)
             if error.code == "not_there" and not urlsplit(url).path.strip("/"):
                 below = self._check(draft, f"{url.rstrip('/')}/v1")
                 if below.is_up:
-                    told = f"There is no list of models at this address. Under /v1: {below.message}"
-                    return Checked(url, told, better_url=below.url)
-            return Checked(url, error.message, error.hint)
+                    told = f"No list of models at this address. Under /v1: {below.message}"
+                    return ServerCheck(url, told, better_url=below.url)
+            return ServerCheck(url, error.message, error.hint)
         names = tuple(model.name for model in found.models)
-        return Checked(url, _found_words(names, found.duration_s), is_up=True, models=names)
+        return ServerCheck(url, _found_words(names, found.duration_s), is_up=True)
 
-    def add(self, draft: Draft) -> None:
-        """Make a server known, and keep its key when one was typed."""
+    def add(self, draft: Draft, done: Callable[[Provider], None], failed: Failure) -> None:
+        """Add a server. A key that was typed is for the caller to set."""
         its = self._workspace
 
         def work() -> Provider:
@@ -274,17 +273,21 @@ class ProviderController(QObject):
             )
             return its.providers.add(made)
 
-        def done(provider: Provider) -> None:
-            self.added.emit(provider)
+        def added(provider: Provider) -> None:
+            done(provider)
             self.changed.emit()
             self.refresh()
-            if draft.key:
-                self.set_key(provider, draft.key)
 
-        self._jobs.run_in_order(work, done, self.add_failed.emit, queue_name=_QUEUE)
+        self._jobs.run_in_order(work, added, failed, queue_name=_QUEUE)
 
-    def move(self, provider: Provider, draft: Draft) -> None:
-        """Give a server of one's own other addresses. Its key stays bound to the old ones."""
+    def move(
+        self,
+        provider: Provider,
+        draft: Draft,
+        done: Callable[[Provider, tuple[str, ...]], None],
+        failed: Failure,
+    ) -> None:
+        """Give a server other addresses. ``done`` also gets the hosts its key stays bound to."""
         its = self._workspace
 
         def work() -> tuple[Provider, tuple[str, ...]]:
@@ -301,17 +304,17 @@ class ProviderController(QObject):
             its.remotes.forget_key_states()
             return kept, its.remotes.key_left_at(kept)
 
-        def done(moved: tuple[Provider, tuple[str, ...]]) -> None:
-            kept, key_left_at = moved
+        def moved(found: tuple[Provider, tuple[str, ...]]) -> None:
+            kept, key_left_at = found
             self._forget_health(kept.name)
-            self.moved.emit(kept, key_left_at)
+            done(kept, key_left_at)
             self.changed.emit()
             self.refresh()
 
-        self._jobs.run_in_order(work, done, self.add_failed.emit, queue_name=_QUEUE)
+        self._jobs.run_in_order(work, moved, failed, queue_name=_QUEUE)
 
     def remove(self, provider: Provider) -> None:
-        """Forget a server, its models and its key."""
+        """Remove a server, its models and its key."""
         its = self._workspace
         row = self.row(provider.name)
         may_have_key = row is not None and row.may_have_key
@@ -324,10 +327,10 @@ class ProviderController(QObject):
             its.consents.withdraw(provider.name)
             its.remotes.forget_key_states()
 
-        self._change(work, f"{provider.title} was removed")
+        self._change(work, f"{provider.title} removed")
 
     def check_health(self, name: str) -> None:
-        """Ask each of its servers whether it is there. Only ever because somebody wants it."""
+        """Check each of its servers. Only ever because the user wants it."""
         if name in self._checks:
             self._checks.pop(name).cancel()
 
@@ -343,21 +346,19 @@ class ProviderController(QObject):
             self.failed.emit(error)
 
         self._checks[name] = self._jobs.run(
-            lambda: tuple(
-                self._workspace.remotes.health(name, purpose=f"check of {name}, asked by you")
-            ),
+            lambda: tuple(self._workspace.remotes.health(name, purpose=f"check of {name}, by you")),
             done,
             fail,
         )
 
     def follow(self, view: NetworkView) -> None:
-        """What was known of servers says nothing any more once there is no door to them."""
+        """Forget the checks once there is no network access."""
         if not view.is_open and self._health:
             self._health.clear()
             self.refresh()
 
     def _forget_health(self, name: str) -> None:
-        """With another key it may answer otherwise; what is being asked with the old one too."""
+        """With another key it may answer otherwise, and so may a check that is under way."""
         if name in self._checks:
             self._checks.pop(name).cancel()
             self.answered.emit(name)
@@ -372,7 +373,7 @@ class ProviderController(QObject):
     def _change(self, work: Callable[[], object], words: str, *, key_of: str = "") -> None:
         """``key_of`` is the provider whose key is changed by it.
 
-        Beside what is stored in order: a keyring may wait for its password, and no chat may.
+        Not in the order of what is stored: a keyring may wait for its password, no chat may.
         """
 
         def done(_outcome: object) -> None:
@@ -397,4 +398,4 @@ def _found_words(names: tuple[str, ...], duration_s: float) -> str:
     count = len(names)
     shown = ", ".join(names[:_MOST_NAMED]) + (" …" if count > _MOST_NAMED else "")
     listed = f"{count} models: {shown}" if count else "no models"
-    return f"It answers in {max(1, round(duration_s * 1000))} ms and lists {listed}."
+    return f"The server answers in {max(1, round(duration_s * 1000))} ms and lists {listed}."

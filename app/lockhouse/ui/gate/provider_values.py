@@ -1,4 +1,4 @@
-"""Providers as the page shows them."""
+"""Providers as the page shows them: what is known of each, and its state in words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from lockhouse.answer.remote_targets import EndpointHealth
 from lockhouse.gate.network import allows, split_host
 from lockhouse.gate.providers import Provider
-from lockhouse.ui.gate import words
+from lockhouse.ui import formatting
 
 
 class StateWords(NamedTuple):
@@ -26,10 +26,10 @@ class StateWords(NamedTuple):
 
 
 _KEYS = {
-    "set": StateWords("key-round", "In the keyring", "2"),
-    "session": StateWords("key-round", "For this session", "2"),
+    "set": StateWords("key-round", "Key saved", "2"),
+    "session": StateWords("key-round", "Session key", "2"),
     "locked": StateWords("lock", "Keyring locked", "warning"),
-    "silent": StateWords("triangle-alert", "Keyring silent", "warning"),
+    "silent": StateWords("triangle-alert", "Keyring not responding", "warning"),
     "none": StateWords("", "No key", "3"),
     "no_keyring": StateWords("", "No key", "3"),
 }
@@ -38,7 +38,7 @@ _NO_KEY_STATES = ("none", "no_keyring")
 
 @dataclass(frozen=True, slots=True)
 class ProviderRow:
-    """One provider and everything that is known of it here."""
+    """One provider and everything that is known of it on this machine."""
 
     provider: Provider
     key_state: str = "none"
@@ -48,7 +48,7 @@ class ProviderRow:
 
     @property
     def is_own(self) -> bool:
-        """Made known by the person, and not with the program."""
+        """Added by the user, not part of the program."""
         return not self.provider.is_preset
 
     @property
@@ -58,60 +58,60 @@ class ProviderRow:
 
     @property
     def may_have_key(self) -> bool:
-        """Whether there is one, or nobody can tell because the keyring is locked or silent."""
+        """Whether there is one, or it is unknown because the keyring is locked or silent."""
         return self.key_state not in _NO_KEY_STATES
 
     @property
     def wants_key(self) -> bool:
-        """Whether nothing can be asked of it before a key is set."""
+        """Whether it cannot be used before a key is set."""
         if self.may_have_key or self.provider.key == "none":
             return False
         return self.key_refused or self.provider.key == "required"
 
     @property
     def key_refused(self) -> bool:
-        """Whether it took no request without a key, or with the one it has."""
+        """Whether it refused a request without a key, or with the one it has."""
         return any(one.code == "unauthorized" for one in self.health)
 
     @property
     def is_server(self) -> bool:
-        """Whether it can be asked how it is."""
+        """Whether it is a server of your own, which can be checked."""
         return self.provider.zone == "lan"
 
     @property
     def checked_at(self) -> str:
-        """When it was last asked how it is; empty when it was not."""
+        """When it was last checked; empty when it was not."""
         return max((one.checked_at for one in self.health), default="")
 
     @property
     def is_used(self) -> bool:
-        """Whether the person has anything to do with it."""
+        """Whether the user has done anything with it."""
         return self.is_own or self.has_key or self.may_send or self.chosen > 0
 
     @property
     def place(self) -> str:
-        """Its host as people know it, and how many there are besides."""
+        """Its first host, and how many more there are."""
         hosts = [host.removesuffix(":443") for host in self.provider.hosts]
         more = len(hosts) - 1
         return hosts[0] if not more else f"{hosts[0]} and {more} more"
 
     def is_open(self, open_hosts: Iterable[str]) -> bool:
-        """Whether the door leads to every one of its hosts."""
+        """Whether network access to all of its hosts is allowed."""
         listed = tuple(open_hosts)
         return all(allows(listed, *split_host(host)) for host in self.provider.hosts)
 
     def state(self) -> StateWords:
-        """What stands at its right."""
+        """Its key, or how its servers are."""
         if self.is_server and self.health:
             return _health_words(self)
         if self.provider.key == "none" or (self.provider.key == "optional" and not self.has_key):
-            return StateWords("", "Not checked" if self.is_server else "Needs no key", "3")
+            return StateWords("", "Not checked" if self.is_server else "No key needed", "3")
         return _KEYS.get(self.key_state, _KEYS["none"])
 
 
 @dataclass(frozen=True, slots=True)
 class KeyTest:
-    """What came of testing a key, in a sentence."""
+    """The result of testing a key, in a sentence."""
 
     name: str
     message: str
@@ -121,7 +121,7 @@ class KeyTest:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A server of one's own, as it is typed."""
+    """A server of your own, as it is typed."""
 
     name: str
     title: str
@@ -131,18 +131,17 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """What an address answered before it was kept."""
+class ServerCheck:
+    """What an address answered before it was added."""
 
     url: str
     message: str
     hint: str = ""
     is_up: bool = False
-    models: tuple[str, ...] = ()
     better_url: str = ""  # the address that its list was found at
 
 
-# It was reached and said something: to say that it does not answer would be wrong.
+# It was reached and answered something: "No answer" would be wrong.
 _ANSWERED = ("not_there", "redirected", "bad_stream", "forbidden")
 
 
@@ -151,12 +150,12 @@ def _health_words(row: ProviderRow) -> StateWords:
     up = [one for one in health if one.is_up and not one.problem]
     if not up:
         if health[0].code == "unauthorized":
-            shown = "Key refused" if row.may_have_key else "Wants a key"
+            shown = "Key rejected" if row.may_have_key else "Key required"
         else:
             answered = any(one.code in _ANSWERED for one in health)
-            shown = "Not as expected" if answered else "Does not answer"
+            shown = "Unexpected answer" if answered else "No answer"
         return StateWords("circle-alert", shown, "warning")
-    latency = words.latency(min(one.latency_s for one in up))
+    latency = formatting.latency(min(one.latency_s for one in up))
     if len(up) == len(health):
         shown = f"Up, {latency}" if len(health) == 1 else f"All {len(health)} up, {latency}"
         return StateWords("circle-check", shown, "success")

@@ -1,4 +1,4 @@
-"""Providers and servers of one's own: who has a key, who answers, what can be done with each."""
+"""Providers and your own servers: their keys, whether they answer, what can be done with each."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from PySide6.QtWidgets import QApplication, QHBoxLayout, QMenu, QVBoxLayout, QWi
 
 from lockhouse.ui import formatting
 from lockhouse.ui.frame_parts import icon_button, label, make_menu, push_button
-from lockhouse.ui.gate import words
 from lockhouse.ui.gate.card import Card, Elided
+from lockhouse.ui.gate.provider_dialogs import ProviderDialogs
 from lockhouse.ui.gate.provider_values import ProviderRow
 from lockhouse.ui.network_monitor import NetworkView
 from lockhouse.ui.theme import Theme
@@ -20,22 +20,16 @@ _SHOWN_UNUSED = 4
 
 
 class ProvidersCard(Card):
-    """A row each; those that nobody uses are folded behind a line."""
+    """A row for each; unused ones are folded behind a line."""
 
-    add_wanted = Signal()
-    key_wanted = Signal(str)
-    test_wanted = Signal(str)
-    remove_key_wanted = Signal(str)
-    models_wanted = Signal(str)
-    withdraw_wanted = Signal(str)
-    open_wanted = Signal(str)
-    check_wanted = Signal(str)
-    change_wanted = Signal(str)
-    stop_wanted = Signal(str)
-    remove_wanted = Signal(str)
+    open_wanted = Signal(str)  # a provider: network access to it
+    stop_wanted = Signal(str)  # a provider: what is asked of it
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, theme: Theme, dialogs: ProviderDialogs, parent: QWidget | None = None
+    ) -> None:
         super().__init__(theme, "providers_card", "Providers", parent)
+        self._dialogs = dialogs
         self._rows: tuple[ProviderRow, ...] = ()
         self._view = NetworkView()
         self._busy: set[str] = set()
@@ -43,35 +37,35 @@ class ProvidersCard(Card):
         self._check = push_button(
             theme, "Check servers", name="providers_check", kind="quiet", compact=True
         )
-        self._check.setToolTip("Ask each of your servers that the door leads to for its models")
+        self._check.setToolTip("Request the list of models from each of your servers")
         self._check.clicked.connect(self._check_all)
-        self._check.hide()  # until there is a server that the door leads to
+        self._check.hide()  # until there is a server that may be reached
         self.head.addWidget(self._check)
-        add = icon_button(theme, "plus", "Add a server or an API", name="provider_add")
-        add.clicked.connect(self.add_wanted)
+        add = icon_button(theme, "plus", "Add server or API", name="provider_add")
+        add.clicked.connect(dialogs.add)
         self.head.addWidget(add)
-        self.add(self._line(label("Reading the keyring…", ink="3")))
+        self.add_row(label("Reading the keyring…", ink="3"), side=12, gap=4)
         theme.changed.connect(self._dress)
 
     def show_rows(self, rows: tuple[ProviderRow, ...]) -> None:
-        """These providers."""
+        """Show these providers."""
         self._rows = rows
         self._build()
 
     def show_network(self, view: NetworkView) -> None:
-        """Whether there is a door, and to whom."""
+        """Network access has changed."""
         if (view.is_open, view.hosts) != (self._view.is_open, self._view.hosts):
             self._view = view
             self._build()
 
     def show_narrow(self, *, narrow: bool) -> None:
-        """Where there is little room, a state stands below the name."""
+        """In a narrow card, a state stands below the name."""
         if narrow != self._is_narrow:
             self._is_narrow = narrow
             self._dress()
 
     def show_busy(self, name: str, *, busy: bool) -> None:
-        """Something is asked of that one right now."""
+        """A request to that provider is under way."""
         before = set(self._busy)
         (self._busy.add if busy else self._busy.discard)(name)
         if before != self._busy:
@@ -96,13 +90,13 @@ class ProvidersCard(Card):
                 spoken="Show all providers" if hidden else "Show fewer providers",
             )  # fmt: skip
             more.clicked.connect(self._fold)
-            self.add(self._line(more))
+            self.add_row(more, side=12, gap=4)
         if name and (found := self.findChild(QWidget, name)) is not None:
             found.setFocus()
         self.rebuilt.emit()
 
     def _checkable(self) -> list[str]:
-        """Servers that can be asked how they are, and are not being asked already."""
+        """Servers that can be checked now."""
         if not self._view.is_open:
             return []
         return [
@@ -114,25 +108,16 @@ class ProvidersCard(Card):
     def _check_all(self) -> None:
         for name in self._checkable():
             if name not in self._busy:
-                self.check_wanted.emit(name)
+                self._dialogs.check(name)
 
     def _dress(self) -> None:
-        """Icons in other colours, sizes of another zoom."""
+        """Build again in other colours or sizes."""
         if self._rows:
             self._build()
 
     def _fold(self) -> None:
         self._is_unfolded = not self._is_unfolded
         self._build()
-
-    def _line(self, widget: QWidget) -> QWidget:
-        px = self.theme.px
-        line = QWidget()
-        row = QHBoxLayout(line)
-        row.setContentsMargins(px(12), px(4), px(12), px(4))
-        row.addWidget(widget)
-        row.addStretch(1)
-        return line
 
     def _row(self, row: ProviderRow) -> QWidget:
         theme, px = self.theme, self.theme.px
@@ -170,7 +155,7 @@ class ProvidersCard(Card):
                 theme, shown, name=f"key_{name}", compact=True,
                 spoken=f"{act} for {provider.title}",
             )  # fmt: skip
-            set_key.clicked.connect(lambda: self.key_wanted.emit(name))
+            set_key.clicked.connect(lambda: self._dialogs.set_key(name))
             layout.addWidget(set_key)
         more = icon_button(theme, "ellipsis", f"More for {provider.title}", name=f"more_{name}")
         more.clicked.connect(lambda: self._show_menu(row, more))
@@ -180,16 +165,16 @@ class ProvidersCard(Card):
     def _add_place(
         self, layout: QHBoxLayout, row: ProviderRow, *, is_short: bool, has_room: bool
     ) -> None:
-        """When it was looked at, where it is, and whether the door leads there.
+        """When it was checked, where it is, and whether access is missing.
 
-        After a state there is little room: what does not fit is in the tool tip.
+        After a state there is little room: the tool tip has what does not fit.
         """
-        when = words.clock(row.checked_at, formatting.local_now()) if row.checked_at else ""
+        when = formatting.clock(row.checked_at, formatting.local_now()) if row.checked_at else ""
         if when and (has_room or not self._is_narrow):
             shown = when if is_short else f"Checked {when}"
             layout.addWidget(label(shown, role="caption", ink="2"))
         closed = self._view.is_open and row.is_used and not row.is_open(self._view.hosts)
-        parts = ["Closed"] if closed else []
+        parts = ["No access"] if closed else []
         if not (is_short and self._is_narrow and (when or not has_room)):
             parts.append(row.place)
         if layout.count() and parts:
@@ -212,9 +197,9 @@ class ProvidersCard(Card):
 
     def _add_waiting(self, layout: QHBoxLayout, row: ProviderRow) -> None:
         theme, title, name = self.theme, row.provider.title, row.provider.name
-        layout.addWidget(Spinner(theme, f"Asking {title}"))
-        layout.addWidget(label("Asking…", role="caption", ink="2"))
-        stop = icon_button(theme, "x", f"Stop asking {title}", name=f"stop_{name}", size=14)
+        layout.addWidget(Spinner(theme, f"Checking {title}"))
+        layout.addWidget(label("Checking…", role="caption", ink="2"))
+        stop = icon_button(theme, "x", f"Stop checking {title}", name=f"stop_{name}", size=14)
         stop.clicked.connect(lambda: self.stop_wanted.emit(name))
         layout.addWidget(stop)
 
@@ -225,31 +210,31 @@ class ProvidersCard(Card):
 
     def _menu(self, row: ProviderRow) -> QMenu:
         provider, name, icon = row.provider, row.provider.name, self.theme.icon
+        dialogs = self._dialogs
         menu = make_menu(self)
 
-        def add(picture: str, title: str, act: Callable[[], None]) -> None:
-            menu.addAction(icon(picture), title, act)
+        def add(picture: str, title: str, act: Callable[[str], None]) -> None:
+            menu.addAction(icon(picture), title, lambda: act(name))
 
-        chosen = f" ({row.chosen} chosen)" if row.chosen else ""
-        add("list", f"Models{chosen}…", lambda: self.models_wanted.emit(name))
+        ticked = f" ({row.chosen} ticked)" if row.chosen else ""
+        add("list", f"Models{ticked}…", dialogs.show_models)
         if row.is_server:
-            add("refresh-cw", "Check whether it answers", lambda: self.check_wanted.emit(name))
+            add("refresh-cw", "Check server", dialogs.check)
         if self._view.is_open and not row.is_open(self._view.hosts):
-            add("lock-open", f"Open the door to {row.place}", lambda: self.open_wanted.emit(name))
+            add("lock-open", f"Allow access to {row.place}…", self.open_wanted.emit)
         if provider.key != "none":
             menu.addSeparator()
-            title = "Replace the key…" if row.may_have_key else "Set key…"
-            add("key-round", title, lambda: self.key_wanted.emit(name))
+            add("key-round", "Replace key…" if row.may_have_key else "Set key…", dialogs.set_key)
             if row.may_have_key:
-                add("circle-check", "Test the key", lambda: self.test_wanted.emit(name))
-                add("x", "Remove the key…", lambda: self.remove_key_wanted.emit(name))
+                add("circle-check", "Test key", dialogs.test_key)
+                add("x", "Remove key…", dialogs.remove_key)
         if row.may_send:
             menu.addSeparator()
-            add("ban", "Ask again before sending", lambda: self.withdraw_wanted.emit(name))
+            add("ban", "Ask again before sending", dialogs.withdraw)
         if row.is_own:
             menu.addSeparator()
-            add("pencil", "Change address…", lambda: self.change_wanted.emit(name))
-            add("trash-2", "Remove this server…", lambda: self.remove_wanted.emit(name))
+            add("pencil", "Edit server…", dialogs.change)
+            add("trash-2", "Remove server…", dialogs.remove)
         return menu
 
 

@@ -1,4 +1,4 @@
-"""The left part of the page: the records with their search, filter and export."""
+"""Network activity: the records of the Gate page with their search, filter and export."""
 
 from __future__ import annotations
 
@@ -21,13 +21,11 @@ from lockhouse.gate.records import RecordFilter
 from lockhouse.ui import formatting
 from lockhouse.ui.choice_button import ChoiceButton
 from lockhouse.ui.frame_parts import label, push_button
-from lockhouse.ui.gate import words
 from lockhouse.ui.gate.card import HEAD_HEIGHT, Elided
 from lockhouse.ui.gate.record_panel import RecordPanel
-from lockhouse.ui.gate.records_controller import RecordsController
+from lockhouse.ui.gate.record_row import FILTERS, RecordRow, terms_of
+from lockhouse.ui.gate.records_model import OpenedRecord, RecordsModel
 from lockhouse.ui.gate.records_table import RecordsTable
-from lockhouse.ui.gate.records_view import RecordsView
-from lockhouse.ui.gate.values import FILTERS, Counted, Opened, Page
 from lockhouse.ui.models.empty import EmptyState
 from lockhouse.ui.models.search_edit import SearchEdit
 from lockhouse.ui.theme import Theme
@@ -38,20 +36,17 @@ _SEARCH_WIDTH = 176
 
 
 class RecordsCard(QWidget):
-    """What left, and what was refused."""
+    """What was sent, and what was refused."""
 
-    told = Signal(str)  # a sentence in passing
+    told = Signal(str)  # for a toast
 
-    def __init__(
-        self, controller: RecordsController, theme: Theme, parent: QWidget | None = None
-    ) -> None:
+    def __init__(self, model: RecordsModel, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._controller = controller
         self._theme = theme
         self.setObjectName("records_card")
-        self.table = RecordsTable(self)
+        self.model = model
         self.panel = RecordPanel(theme)
-        self.view = RecordsView(theme, self.table, self.panel)
+        self.table = RecordsTable(theme, model, self.panel)
         self._rest = QTimer(self)  # a burst of keys is one change
         self._rest.setSingleShot(True)
         self._rest.setInterval(_REST_MS)
@@ -62,11 +57,11 @@ class RecordsCard(QWidget):
 
     def _lay_out(self) -> None:
         theme, px = self._theme, self._theme.px
-        self._title = Elided("What left, and what was refused", role="strong")
+        self._title = Elided("Network activity", role="strong")
         self._title.setFixedHeight(px(HEAD_HEIGHT))
         self._title.setMinimumWidth(px(120))
         self._count = label("", role="caption", ink="3", name="records_count")
-        self.edit = SearchEdit(theme, "records_search", "Search the records", "Host, purpose…")
+        self.edit = SearchEdit(theme, "records_search", "Search network activity", "Host, purpose…")
         self.edit.setProperty("compact", "true")
         self.choice = ChoiceButton(
             theme,
@@ -106,18 +101,18 @@ class RecordsCard(QWidget):
             theme,
             "lock",
             "Nothing has left this machine",
-            "Every attempt to reach a host will stand here, whether it was let through or refused, "
-            "with the exact words that were sent.",
+            "Every connection, allowed or refused, will be listed here, with the exact text that "
+            "was sent.",
         )
         self._none_found = EmptyState(
             theme,
             "search",
-            "No record matches",
-            "Use fewer words, or show everything.",
-            (("clear", "Clear the filter"),),
+            "No matching records",
+            "Use fewer words or clear the filter.",
+            (("clear", "Clear filter"),),
         )
         self._stack = QStackedWidget()
-        for widget in (self.view, self._nothing, self._none_found):
+        for widget in (self.table, self._nothing, self._none_found):
             widget.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
             self._stack.addWidget(widget)
         inside.addWidget(self._stack)
@@ -132,14 +127,11 @@ class RecordsCard(QWidget):
         self.edit.setMaximumWidth(self.width() if is_narrow else self._theme.px(_SEARCH_WIDTH))
 
     def _wire(self) -> None:
-        its = self._controller
-        its.counted.connect(self._show_count)
-        its.page_read.connect(self._take_page)
-        its.opened.connect(self._show_opened)
-        its.exported.connect(self._say_exported)
-        self.table.page_wanted.connect(its.read_page)
-        self.view.row_opened.connect(self._open)
-        self.panel.resized.connect(self.view.fit_panel)
+        self.model.counted.connect(self._show_count)
+        self.model.opened.connect(self._show_record)
+        self.model.exported.connect(self._say_exported)
+        self.table.row_opened.connect(self._open)
+        self.panel.resized.connect(self.table.fit_panel)
         self.panel.copied.connect(self.told)
         self.edit.textChanged.connect(lambda _: self._rest.start())
         self.choice.picked.connect(lambda _: self._filter())
@@ -147,7 +139,7 @@ class RecordsCard(QWidget):
         self._export.clicked.connect(self._choose_file)
 
     def clear(self) -> None:
-        """Show what happened, whatever it is."""
+        """Show all activity again."""
         self.choice.set_key("")
         self.edit.clear()
         self._filter()
@@ -160,37 +152,33 @@ class RecordsCard(QWidget):
     def _filter(self) -> None:
         self._rest.stop()
         kinds = FILTERS[self.choice.key][1].kinds
-        self._controller.set_wanted(RecordFilter(kinds, words.terms_of(self.edit.text())))
+        self.model.set_filter(RecordFilter(kinds, terms_of(self.edit.text())))
 
-    def _show_count(self, counted: Counted) -> None:
-        self.table.show_count(counted)
-        some = counted.total > 0
-        why = self._none_found if counted.whole else self._nothing
-        self._stack.setCurrentWidget(self.view if some else why)
-        self._count.setText(formatting.counted(counted.total, "record") if some else "")
+    def _show_count(self) -> None:
+        some = self.model.total > 0
+        why = self._none_found if self.model.unfiltered else self._nothing
+        self._stack.setCurrentWidget(self.table if some else why)
+        self._count.setText(formatting.counted(self.model.total, "record") if some else "")
         self._export.setEnabled(some)
 
-    def _take_page(self, page: Page) -> None:
-        self.table.take_page(page)
+    def _open(self, row: RecordRow) -> None:
+        self.panel.show_waiting()
+        self.model.open(row)
 
-    def _open(self, row: object) -> None:
-        self.panel.say_reading()
-        self._controller.open(row)  # type: ignore[arg-type] # a RecordRow, through a signal
-
-    def _show_opened(self, opened: Opened) -> None:
-        number = self.view.opened
-        row = self.table.row(number) if number >= 0 else None
+    def _show_record(self, opened: OpenedRecord) -> None:
+        number = self.table.opened
+        row = self.model.row(number) if number >= 0 else None
         if row is not None and row.seq == opened.row.seq:
-            self.panel.show_opened(opened)
-            self.view.scrollTo(self.table.index(number, 1))
+            self.panel.show_record(opened)
+            self.table.scrollTo(self.model.index(number, 1))
 
     def _choose_file(self) -> None:
         suggested = str(Path.home() / "lockhouse-records.csv")
         name, _ = QFileDialog.getSaveFileName(
-            self, "Export the records", suggested, "Table (*.csv);;JSON lines (*.jsonl)"
+            self, "Export network activity", suggested, "Table (*.csv);;JSON lines (*.jsonl)"
         )
         if name:
-            self._controller.export(Path(name))
+            self.model.export(Path(name))
 
     def _say_exported(self, path: Path, count: int) -> None:
-        self.told.emit(f"Wrote {formatting.counted(count, 'record')} to {path.name}")
+        self.told.emit(f"Exported {formatting.counted(count, 'record')} to {path.name}")

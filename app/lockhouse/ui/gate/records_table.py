@@ -1,125 +1,321 @@
-"""The records as a table that knows how many there are and reads only those that are looked at.
+"""The table of the records, whose rows open in place.
 
-Hides the pages: records are numbered from the oldest, so that a page stays right while new records
-come in at the top, and pages that nobody looked at for long are dropped.
+An open row grows, and the panel lies over the part below its cells. One row is open at a time.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from PySide6.QtCore import (
+    QEvent,
+    QModelIndex,
+    QObject,
+    QPersistentModelIndex,
+    QRect,
+    QSize,
+    Qt,
+    Signal,
+)
+from PySide6.QtGui import (
+    QFocusEvent,
+    QFontMetrics,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QResizeEvent,
+)
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QApplication,
+    QHeaderView,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QWidget,
+)
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, Signal
+from lockhouse.ui.gate.record_panel import RecordPanel
+from lockhouse.ui.gate.records_model import (
+    EVENT,
+    HOST,
+    IN,
+    OPEN,
+    OUT,
+    PURPOSE,
+    RIGHT,
+    TIME,
+    RecordsModel,
+    cell,
+)
+from lockhouse.ui.key_filter import claims_escape
+from lockhouse.ui.table_cells import ROW_HEIGHT, Cells, RowsView
+from lockhouse.ui.theme import Theme
+from lockhouse.ui.theme.tokens import RADIUS_CARD
 
-from lockhouse.ui.chat.list_model import Index
-from lockhouse.ui.gate.values import Counted, Page, RecordRow
-
-PAGE_ROWS = 200
-_KEPT_PAGES = 40
-OPEN, TIME, WHAT, HOST, PURPOSE, OUT, IN = range(7)
-COLUMNS = ("", "Time", "What", "Host", "Purpose", "Out", "In")
-RIGHT = frozenset({OUT, IN})
+_WIDTHS = {OPEN: 28, TIME: 68, EVENT: 114, OUT: 72, IN: 72}
+_TIGHT_WIDTHS = {OPEN: 24, TIME: 58, EVENT: 114, OUT: 60, IN: 0}  # the details have what came in
+_TIGHT_BELOW = 640
+_HOST_WIDTH = 96, 208  # least and most; the purpose takes the rest
+_LEAST_PURPOSE = 160
+_HEAD_HEIGHT = 32
 
 
-class RecordsTable(QAbstractTableModel):
-    """The newest at the top. A row that was not read yet is empty, and asked for once."""
+class RecordsTable(RowsView):
+    """Arrows walk, Enter and Right open, Left and Esc close."""
 
-    page_wanted = Signal(int, int)  # look, page
+    row_opened = Signal(object)  # RecordRow
+    row_closed = Signal()
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(
+        self, theme: Theme, model: RecordsModel, panel: RecordPanel, parent: QWidget | None = None
+    ) -> None:
+        """``panel`` shows the details of the open row; this view places it."""
         super().__init__(parent)
-        self._look = -1
-        self._total = 0
-        self._first_seq = 0
-        self._pages: OrderedDict[int, tuple[RecordRow, ...]] = OrderedDict()
-        self._asked: set[int] = set()
+        self._theme = theme
+        self._model = model
+        self._panel = panel
+        self._opened = -1
+        self._delegate = _RecordDelegate(theme, model, self)
+        self.setObjectName("records_table")
+        self.setAccessibleName("Network activity")
+        self.setModel(model)
+        self.setItemDelegate(self._delegate)
+        self.setShowGrid(False)
+        self.setWordWrap(False)
+        self.setMouseTracking(True)
+        self.setTabKeyNavigation(False)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._set_up_heads()
+        panel.setParent(self.viewport())
+        panel.hide()
+        model.rowsInserted.connect(self._move_opened)
+        model.modelAboutToBeReset.connect(self.close_row)
+        theme.changed.connect(self._rescale)
 
-    def show_count(self, counted: Counted) -> None:
-        """How many there are now: more of the same, or others."""
-        same = (counted.look, counted.first_seq) == (self._look, self._first_seq)
-        if same and counted.total >= self._total:
-            more = counted.total - self._total
-            if more:
-                newest = (self._total - 1) // PAGE_ROWS if self._total else 0
-                self._pages.pop(newest, None)  # it was not full
-                self._asked.discard(newest)
-                self.beginInsertRows(QModelIndex(), 0, more - 1)
-                self._total = counted.total
-                self.endInsertRows()
-            return
-        self.beginResetModel()
-        self._look, self._total = counted.look, counted.total
-        self._first_seq = counted.first_seq
-        self._pages.clear()
-        self._asked.clear()
-        self.endResetModel()
-
-    def take_page(self, page: Page) -> None:
-        """Rows that were asked for."""
-        if page.look != self._look:
-            return
-        self._asked.discard(page.number)
-        self._pages[page.number] = page.rows
-        while len(self._pages) > _KEPT_PAGES:
-            self._pages.popitem(last=False)
-        first = self._total - (page.number * PAGE_ROWS + len(page.rows))
-        last = self._total - 1 - page.number * PAGE_ROWS
-        if page.rows and last >= 0:
-            self.dataChanged.emit(self.index(max(0, first), 0), self.index(last, IN))
-
-    def row(self, number: int) -> RecordRow | None:
-        """What stands there; None when it is still being read."""
-        place = self._total - 1 - number
-        page, inside = divmod(place, PAGE_ROWS)
-        rows = self._pages.get(page)
-        if rows is None or inside >= len(rows):
-            if page not in self._asked:
-                self._asked.add(page)
-                self.page_wanted.emit(self._look, page)
-            return None
-        self._pages.move_to_end(page)
-        return rows[inside]
-
-    # what Qt asks
-
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's own signature
-        return 0 if parent.isValid() else self._total
-
-    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        return 0 if parent.isValid() else len(COLUMNS)
-
-    def headerData(
-        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
-    ) -> object:
-        if orientation != Qt.Orientation.Horizontal:
-            return None
-        if role == Qt.ItemDataRole.DisplayRole:
-            return COLUMNS[section]
-        if role == Qt.ItemDataRole.TextAlignmentRole:
-            side = Qt.AlignmentFlag.AlignRight if section in RIGHT else Qt.AlignmentFlag.AlignLeft
-            return side | Qt.AlignmentFlag.AlignVCenter
-        return None
-
-    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        if not index.isValid():
-            return None
-        wanted = (
-            Qt.ItemDataRole.DisplayRole,
-            Qt.ItemDataRole.AccessibleTextRole,
-            Qt.ItemDataRole.ToolTipRole,
+    def _set_up_heads(self) -> None:
+        px = self._theme.px
+        rows = self.verticalHeader()
+        rows.hide()
+        rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)  # never asks 100,000 rows
+        rows.setMinimumSectionSize(px(ROW_HEIGHT))
+        rows.setDefaultSectionSize(px(ROW_HEIGHT))
+        head = self.horizontalHeader()
+        head.setObjectName("records_head")
+        head.setAccessibleName("Columns")
+        head.setHighlightSections(False)
+        head.setSectionsClickable(False)
+        head.setMinimumSectionSize(px(20))
+        head.setFixedHeight(px(_HEAD_HEIGHT))
+        radius, ground = px(RADIUS_CARD - 1), self._theme.hex("surface")
+        head.setStyleSheet(
+            f"QHeaderView {{ background: transparent; }}"
+            f"QHeaderView::section {{ background: {ground}; }}"
+            f"QHeaderView::section:first {{ border-top-left-radius: {radius}px; }}"
+            f"QHeaderView::section:last {{ border-top-right-radius: {radius}px; }}"
         )
-        if role not in wanted:
-            return None
-        row = self.row(index.row())
+        for column in (*_WIDTHS, HOST):
+            head.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
+        head.setSectionResizeMode(PURPOSE, QHeaderView.ResizeMode.Stretch)
+        self._fit_columns()
+
+    # opening
+
+    @property
+    def opened(self) -> int:
+        """The number of the open row, -1 when none is."""
+        return self._opened
+
+    def open_row(self, number: int) -> None:
+        """Show the details of this row."""
+        row = self._model.row(number)
+        if row is None or not row.opens:
+            return
+        self.close_row()
+        self._opened = self._delegate.opened = number
+        self.row_opened.emit(row)
+        self._panel.show()
+        self.fit_panel()
+        self.scrollTo(self._model.index(number, TIME))
+        self.viewport().update()
+
+    def close_row(self) -> None:
+        """Hide the details."""
+        if self._opened < 0:
+            return
+        number, self._opened = self._opened, -1
+        self._delegate.opened = -1
+        focused: QWidget | None = QApplication.focusWidget()
+        had_focus = focused is not None and self._panel.isAncestorOf(focused)
+        self._panel.hide()
+        if number < self._model.rowCount():
+            self.setRowHeight(number, self._theme.px(ROW_HEIGHT))
+        if had_focus:
+            self.setFocus()
+        self.row_closed.emit()
+        self.viewport().update()
+
+    def fit_panel(self) -> None:
+        """Give the open row the height of its panel."""
+        if self._opened < 0:
+            return
+        head = self._theme.px(ROW_HEIGHT)
+        wanted = self._panel.height_at(self.viewport().width())
+        if self.rowHeight(self._opened) != head + wanted:
+            self.setRowHeight(self._opened, head + wanted)
+        top = self.rowViewportPosition(self._opened) + head
+        self._panel.setGeometry(0, top, self.viewport().width(), wanted - 1)
+
+    def _move_opened(self, _parent: QModelIndex, first: int, last: int) -> None:
+        if 0 <= first <= self._opened:
+            self._opened += last - first + 1
+            self._delegate.opened = self._opened
+            self.fit_panel()
+
+    def toggle(self, number: int) -> None:
+        """Open a row, or close it when it is open."""
+        if number == self._opened:
+            self.close_row()
+        else:
+            self.open_row(number)
+
+    # Qt's events
+
+    def updateGeometries(self) -> None:
+        super().updateGeometries()
+        self.fit_panel()
+
+    def scrollContentsBy(self, dx: int, dy: int) -> None:
+        super().scrollContentsBy(dx, dy)
+        self.fit_panel()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit_columns()
+
+    def _fit_columns(self) -> None:
+        px = self._theme.px
+        is_tight = self.width() < px(_TIGHT_BELOW)
+        widths = _TIGHT_WIDTHS if is_tight else _WIDTHS
+        self.setColumnHidden(IN, is_tight)
+        for column, width in widths.items():
+            self.setColumnWidth(column, px(width))
+        least, most = _HOST_WIDTH
+        spare = self.width() - px(sum(widths.values()) + _LEAST_PURPOSE)
+        self.setColumnWidth(HOST, max(px(least), min(spare, px(most))))
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        super().mouseReleaseEvent(event)
+        if event.button() == Qt.MouseButton.LeftButton:
+            number = self.rowAt(event.position().toPoint().y())
+            if number >= 0:
+                self.toggle(number)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        number = self.currentIndex().row()
+        key = event.key()
+        if key in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space) and number >= 0:
+            self.toggle(number)
+        elif key == Qt.Key.Key_Right and number >= 0:
+            self.open_row(number)
+        elif key in (Qt.Key.Key_Left, Qt.Key.Key_Escape) and self._opened >= 0:
+            self.close_row()
+        else:
+            super().keyPressEvent(event)
+
+    def event(self, event: QEvent) -> bool:
+        if self._opened >= 0 and claims_escape(event):
+            return True
+        return super().event(event)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        if not self.currentIndex().isValid() and self._model.rowCount():
+            self.setCurrentIndex(self._model.index(0, TIME))  # where the keys act is seen
+        self.viewport().update()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self.viewport().update()
+
+    def _rescale(self) -> None:
+        opened = self._opened
+        self.close_row()
+        self._set_up_heads()
+        if opened >= 0:
+            self.open_row(opened)
+
+
+class _RecordDelegate(QStyledItemDelegate):
+    """Paints the upper part of a row; below it an open row has its panel."""
+
+    def __init__(self, theme: Theme, model: RecordsModel, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._model = model
+        self._cells = Cells(theme)
+        self.opened = -1
+        theme.changed.connect(self._cells.forget)
+
+    def sizeHint(
+        self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> QSize:
+        return QSize(40, self._theme.px(ROW_HEIGHT))
+
+    def paint(
+        self,
+        painter: QPainter,
+        option: QStyleOptionViewItem,
+        index: QModelIndex | QPersistentModelIndex,
+    ) -> None:
+        theme, px = self._theme, self._theme.px
+        number, column = index.row(), index.column()
+        rect = QRect(option.rect)
+        rect.setHeight(min(rect.height(), px(ROW_HEIGHT)))
+        selected = bool(option.state & QStyle.StateFlag.State_Selected)
+        widget: QWidget | None = option.widget
+        focused = widget is not None and widget.hasFocus()
+        if number == self.opened or (selected and focused):
+            painter.fillRect(rect, theme.color("active"))
+        elif selected or (isinstance(widget, RowsView) and widget.hovered == number):
+            painter.fillRect(rect, theme.color("hover"))
+        if selected and focused and column == OPEN:
+            painter.fillRect(
+                QRect(rect.left(), rect.top(), 2, rect.height()), theme.color("accent")
+            )
+        line = QRect(rect.left(), option.rect.bottom(), rect.width(), 1)
+        painter.fillRect(line, theme.color("border"))
+        row = self._model.row(number)
         if row is None:
-            return ""
-        shown = cell(row, index.column())
-        if role == Qt.ItemDataRole.AccessibleTextRole:
-            return f"{COLUMNS[index.column()] or 'Open'}: {shown}"
-        if role == Qt.ItemDataRole.ToolTipRole and index.column() not in (TIME, PURPOSE, HOST):
-            return None
-        return shown
+            return
+        area = rect.adjusted(px(8), 0, -px(8), -1)
+        if column == OPEN:
+            if row.opens:
+                icon = "chevron-down" if number == self.opened else "chevron-right"
+                self._cells.icon(painter, area, icon, "text-2")
+        elif column == EVENT:
+            self._cells.icon(painter, area, row.sign.icon, row.sign.ink)
+            self._cells.words(painter, area, row.sign.word, "text-1", indent=px(20), cut=-px(6))
+        else:
+            self._cells.words(
+                painter,
+                area,
+                cell(row, column),
+                "text-1" if column in (HOST, OUT) else "text-2",
+                is_right=column in RIGHT,
+                shorten=elided_host if column == HOST else None,
+            )
 
 
-def cell(row: RecordRow, column: int) -> str:
-    """What stands in a cell."""
-    return ("", row.time, row.sign.word, row.host, row.purpose, row.sent, row.came)[column]
+def elided_host(host: str, metrics: QFontMetrics, width: int) -> str:
+    """Shortened before its port, which tells two servers of one machine apart."""
+    name, colon, port = host.rpartition(":")
+    if not (colon and port.isdecimal()):
+        return metrics.elidedText(host, Qt.TextElideMode.ElideMiddle, width)
+    if metrics.horizontalAdvance(host) <= width:
+        return host
+    end = f":{port}"
+    room = width - metrics.horizontalAdvance(end)
+    return metrics.elidedText(name, Qt.TextElideMode.ElideRight, max(0, room)) + end

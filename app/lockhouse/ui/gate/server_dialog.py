@@ -1,4 +1,4 @@
-"""Adding a server of one's own, or any API that speaks one of the dialects."""
+"""Adding a server of your own, or any API with a supported format; or changing one."""
 
 from __future__ import annotations
 
@@ -6,152 +6,100 @@ import re
 from urllib.parse import urlsplit
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import (
-    QDialog,
-    QGridLayout,
-    QHBoxLayout,
-    QLineEdit,
-    QPlainTextEdit,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QLineEdit, QPlainTextEdit, QWidget
 
 from lockhouse.core.errors import LockhouseError, UsageMistake
 from lockhouse.gate.network import allows, split_host
 from lockhouse.gate.providers import Provider, host_of, is_this_machine, zone_of
 from lockhouse.ui.choice_button import ChoiceButton
-from lockhouse.ui.field_label import FieldLabel
-from lockhouse.ui.frame_parts import label, push_button
-from lockhouse.ui.gate.provider_values import Checked, Draft
-from lockhouse.ui.network_monitor import NetworkView
-from lockhouse.ui.theme import Theme
-from lockhouse.ui.widgets import Banner, BannerTone, Spinner
+from lockhouse.ui.form_dialog import FormDialog
+from lockhouse.ui.frame_parts import label
+from lockhouse.ui.gate.provider_controller import ProviderController
+from lockhouse.ui.gate.provider_values import Draft, ServerCheck
+from lockhouse.ui.jobs import JobHandle
+from lockhouse.ui.network_monitor import NetworkMonitor
+from lockhouse.ui.theme import Theme, repolish
 
-_DIALECTS = (
+_FORMATS = (
     ("openai", "OpenAI (vLLM, llama-server, Ollama and most others)"),
-    ("anthropic", "Anthropic messages"),
+    ("anthropic", "Anthropic Messages"),
     ("gemini", "Gemini generateContent"),
+)
+_ABOUT = (
+    "A server on this machine or your network, or any API with one of these formats. Several"
+    " addresses are equal servers that share the load."
 )
 _NOT_A_NAME = re.compile(r"[^a-z0-9]+")
 
 
-class ServerDialog(QDialog):
-    """Addresses, a name, a dialect, a key where one is wanted; and a look whether it answers."""
+class ServerDialog(FormDialog):
+    """Addresses, a name, a format, a key where one is required; and a check of the server."""
 
-    check_wanted = Signal(object)  # Draft
     add_wanted = Signal(object)  # Draft
-    open_wanted = Signal(object)  # tuple[str, ...], addresses
 
     def __init__(
         self,
         theme: Theme,
-        view: NetworkView,
+        controller: ProviderController,
+        network: NetworkMonitor,
         parent: QWidget | None = None,
         *,
         changing: Provider | None = None,
     ) -> None:
-        """``changing`` is a server that is known already and gets another address."""
-        super().__init__(parent)
+        """``changing`` is a known server that gets another address."""
+        title = f"Edit {changing.title}" if changing else "Add server or API"
+        super().__init__(theme, "server_dialog", title, _ABOUT, width=560, parent=parent)
         self._changing = changing
-        self._theme = theme
-        self._view = view
-        self._banners: list[Banner] = []
-        px = theme.px
-        self.setObjectName("server_dialog")
-        title = f"Address of {changing.title}" if changing else "Add a server or an API"
-        self.setWindowTitle(title)
-        self.setMinimumWidth(px(560))
-        self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(px(24), px(20), px(24), px(20))
-        self._column.setSpacing(px(10))
-        self._column.addWidget(label(title, role="h3"))
-        self._column.addWidget(
-            label(
-                "A server on this machine or on your network, or any API that speaks one of these "
-                "dialects. Several addresses are equal servers of your network and share the load.",
-                ink="2",
-                wrap=True,
-            )
-        )
-        self._column.addLayout(self._make_fields())
+        self._controller = controller
+        self._network = network
+        self._waiting: Draft | None = None  # checked as soon as its hosts may be reached
+        self._job: JobHandle | None = None
+        self._make_fields()
         self._where = label("", role="caption", ink="3", wrap=True, name="server_where")
-        self._column.addWidget(self._where)
-        self._told = QVBoxLayout()
-        self._told.setSpacing(px(6))
-        self._column.addLayout(self._told)
-        self._column.addStretch(1)
-        self._column.addLayout(self._make_buttons())
+        self.content.addWidget(self._where)
+        self._check = self.add_button("Check", self._ask_check, name="server_check", on_left=True)
+        self.add_button("Cancel", self.reject, name="server_cancel")
+        words = "Save" if changing else "Add"
+        self._add = self.add_button(words, self._ask_add, name="server_add", kind="primary")
         if changing is not None:
-            self._fill(changing)
-        self._look_at()
+            self.urls.setPlainText("\n".join(changing.endpoints))
+            self.title.setText(changing.title)
+            self._format.set_key(changing.dialect)
+        self.urls.textChanged.connect(self._show_draft)
+        self.title.textChanged.connect(self._show_draft)
+        self._show_draft()
+        network.changed.connect(self._follow)
+        network.failed.connect(self._not_allowed)
+        self.finished.connect(self._stop)
 
-    def _fill(self, provider: Provider) -> None:
-        self.urls.setPlainText("\n".join(provider.endpoints))
-        self.title.setText(provider.title)
-        self._dialect.set_key(provider.dialect)
-        for field in (self.key, self._key_words):  # a key is set where all keys are
-            field.hide()
-        self._add.setText("Save")
-        self._add.setAccessibleName("Save")
-
-    def _make_fields(self) -> QGridLayout:
-        theme, px = self._theme, self._theme.px
+    def _make_fields(self) -> None:
         self.urls = QPlainTextEdit()
         self.urls.setObjectName("server_urls")
-        self.urls.setAccessibleName("Addresses, one a line")
+        self.urls.setAccessibleName("Addresses, one per line")
         self.urls.setPlaceholderText("http://192.168.1.20:8080/v1")
         self.urls.setTabChangesFocus(True)
-        self.urls.setFixedHeight(px(60))
-        self.urls.textChanged.connect(self._look_at)
+        self.urls.setFixedHeight(self._theme.px(60))
         self.title = QLineEdit()
         self.title.setObjectName("server_title")
         self.title.setAccessibleName("Name")
         self.title.setPlaceholderText("Office server")
-        self.title.textChanged.connect(self._look_at)
-        self._dialect = ChoiceButton(theme, "Dialect", _DIALECTS)
-        self._dialect.setObjectName("server_dialect")
-        self._dialect.set_key("openai")
+        self._format = ChoiceButton(self._theme, "API format", _FORMATS)
+        self._format.setObjectName("server_format")
+        self._format.set_key("openai")
         self.key = QLineEdit()
         self.key.setObjectName("server_key")
-        self.key.setAccessibleName("Key, where the server wants one")
-        self.key.setPlaceholderText("Only where the server wants one")
+        self.key.setAccessibleName("API key, if the server requires one")
+        self.key.setPlaceholderText("Only if the server requires one")
         self.key.setEchoMode(QLineEdit.EchoMode.Password)
-        grid = QGridLayout()
-        grid.setHorizontalSpacing(px(12))
-        grid.setVerticalSpacing(px(8))
-        grid.setColumnStretch(1, 1)
-        for number, (words, field) in enumerate(
-            (
-                ("Address", self.urls),
-                ("Name", self.title),
-                ("Dialect", self._dialect),
-                ("Key", self.key),
-            )
-        ):
-            self._key_words = FieldLabel(words, field)  # the last one is
-            grid.addWidget(self._key_words, number, 0)
-            grid.addWidget(field, number, 1)
-        return grid
-
-    def _make_buttons(self) -> QHBoxLayout:
-        theme, px = self._theme, self._theme.px
-        self._spinner = Spinner(theme, "Asking")
-        self._spinner.hide()
-        self._check = push_button(theme, "Check", name="server_check")
-        self._check.clicked.connect(self._ask_check)
-        cancel = push_button(theme, "Cancel", name="server_cancel")
-        cancel.clicked.connect(self.reject)
-        self._add = push_button(theme, "Add", name="server_add", kind="primary")
-        self._add.setDefault(True)
-        self._add.clicked.connect(self._ask_add)
-        row = QHBoxLayout()
-        row.setSpacing(px(8))
-        row.addWidget(self._check)
-        row.addWidget(self._spinner)
-        row.addStretch(1)
-        row.addWidget(cancel)
-        row.addWidget(self._add)
-        return row
+        names = self.add_fields(
+            ("Address", self.urls),
+            ("Name", self.title),
+            ("API format", self._format),
+            ("API key", self.key),
+        )
+        if self._changing is not None:  # its key is set where all keys are
+            self.key.hide()
+            names[self.key].hide()
 
     @property
     def draft(self) -> Draft:
@@ -161,57 +109,86 @@ class ServerDialog(QDialog):
         name = _name_of(title) or _name_of(_host(urls[0]) if urls else "")
         if self._changing is not None:
             name = self._changing.name
-        return Draft(name, title, urls, self._dialect.key, self.key.text())
-
-    def show_network(self, view: NetworkView) -> None:
-        """The door is another: a check may be possible now."""
-        self._view = view
-        self._look_at()
-
-    def show_checked(self, checked: Checked) -> None:
-        """What an address answered."""
-        self._spinner.hide()
-        self._check.setEnabled(True)
-        tone: BannerTone = "info" if checked.is_up else "warning"
-        several = len(self.draft.urls) > 1
-        words = f"{checked.url}: {checked.message}" if several else checked.message
-        self._say(tone, words, checked.hint, better=(checked.url, checked.better_url))
+        return Draft(name, title, urls, self._format.key, self.key.text())
 
     def show_failed(self, error: LockhouseError) -> None:
-        """It could not be added or asked."""
-        self._spinner.hide()
+        """It could not be added or checked."""
+        self.show_idle()
         self._check.setEnabled(True)
         self._add.setEnabled(True)
-        self._forget_told()
-        self._say("danger", error.message, error.hint)
+        self.clear_messages()
+        self.say(error.message, error.hint)
 
-    def _look_at(self) -> None:
+    # Inside
+
+    def _show_draft(self) -> None:
         draft = self.draft
-        closed, problem = self._closed(draft.urls)
+        is_open = self._network.view.is_open
+        lacks_access, problem = self._access(draft)
         self._add.setEnabled(bool(draft.urls and draft.name) and not problem)
-        self._check.setEnabled(bool(draft.urls) and not problem and self._view.is_open)
-        self._check.setText("Open the door and check" if closed and self._view.is_open else "Check")
-        self._where.setText(problem or _where_words(draft, self._view))
+        self._check.setEnabled(bool(draft.urls) and not problem and is_open)
+        self._check.setText("Allow access and check" if lacks_access and is_open else "Check")
+        self._where.setText(problem or _where_words(draft, is_open=is_open))
         self._where.setProperty("ink", "danger" if problem else "3")
+        repolish(self._where)
+        self.fit()
 
-    def _closed(self, urls: tuple[str, ...]) -> tuple[bool, str]:
-        """Whether the door leads not to all of them, and what is wrong with them."""
+    def _access(self, draft: Draft) -> tuple[bool, str]:
+        """Whether access to one of its hosts is not allowed, and what is wrong with its hosts."""
         try:
-            hosts = [host_of(url) for url in urls]
+            hosts = [host_of(url) for url in draft.urls]
         except UsageMistake as mistake:
             return False, mistake.message
-        listed = self._view.hosts
+        listed = self._network.view.hosts
         return not all(allows(listed, *split_host(host)) for host in hosts), ""
 
     def _ask_check(self) -> None:
-        self._forget_told()
-        draft = self.draft
-        closed, _ = self._closed(draft.urls)
-        if closed:
-            self.open_wanted.emit(draft.urls)
+        self.clear_messages()
         self._check.setEnabled(False)
-        self._spinner.show()
-        self.check_wanted.emit(draft)
+        self.show_busy("Checking…")
+        draft = self.draft
+        if self._access(draft)[0]:
+            self._waiting = draft
+            hosts = tuple(host_of(url) for url in draft.urls)
+            near = zone_of(draft.urls) == "lan"
+            self._network.open_to(() if near else hosts, hosts if near else (), add=True)
+        else:
+            self._begin_check(draft)
+
+    def _begin_check(self, draft: Draft) -> None:
+        self._stop()
+        self._job = self._controller.check(draft, self._show_checked, self.show_failed)
+
+    def _stop(self) -> None:
+        self._waiting = None
+        if self._job is not None:
+            self._job.cancel()
+            self._job = None
+
+    def _follow(self) -> None:
+        """Network access has changed: a check may be possible now."""
+        self._show_draft()
+        if self._waiting is not None and not self._access(self._waiting)[0]:
+            self._begin_check(self._waiting)
+
+    def _not_allowed(self, error: LockhouseError) -> None:
+        if self._waiting is not None:
+            self._waiting = None
+            self.show_failed(error)
+
+    def _show_checked(self, check: ServerCheck) -> None:
+        self.show_idle()
+        self._check.setEnabled(True)
+        several = len(self.draft.urls) > 1
+        better = check.better_url
+        self.say(
+            f"{check.url}: {check.message}" if several else check.message,
+            check.hint,
+            tone="info" if check.is_up else "warning",
+            actions=[("use", f"Use {better}", lambda: self._use(check.url, better))]
+            if better
+            else (),
+        )
 
     def _ask_add(self) -> None:
         self._add.setEnabled(False)
@@ -219,42 +196,22 @@ class ServerDialog(QDialog):
         self.key.clear()
         self.add_wanted.emit(draft)
 
-    def _say(
-        self, tone: BannerTone, message: str, hint: str, *, better: tuple[str, str] = ("", "")
-    ) -> None:
-        """``better`` is an address and the one that it is better replaced with."""
-        old, new = better
-        actions = [("use", f"Use {new}")] if new else []
-        banner = Banner(self._theme, tone, message, hint=hint, actions=actions)
-        banner.action_chosen.connect(lambda _: self._use(old, new))
-        banner.setObjectName("server_banner")
-        self._banners.append(banner)
-        self._told.addWidget(banner)
-        self.adjustSize()
-
     def _use(self, old: str, new: str) -> None:
+        self.clear_messages()
         urls = [new if url == old else url for url in self.draft.urls]
-        self._forget_told()
         self.urls.setPlainText("\n".join(urls))
 
-    def _forget_told(self) -> None:
-        for banner in self._banners:
-            self._told.removeWidget(banner)
-            banner.hide()
-            banner.deleteLater()
-        self._banners.clear()
 
-
-def _where_words(draft: Draft, view: NetworkView) -> str:
+def _where_words(draft: Draft, *, is_open: bool) -> str:
     if not draft.urls:
         return ""
-    name = f"Its models will be called {draft.name}/MODEL. " if draft.name else ""
+    name = f"Its models will be named {draft.name}/MODEL. " if draft.name else ""
     if zone_of(draft.urls) == "lan":
         where = "this machine" if all(map(is_this_machine, draft.urls)) else "your own network"
-        zone = f"It is on {where}: nothing is asked before something is sent there."
+        zone = f"It is on {where}: you are not asked for confirmation before sending to it."
     else:
-        zone = "It is an API elsewhere: the first time, you are shown what would be sent."
-    sealed = "" if view.is_open else " The network is sealed, so it cannot be checked now."
+        zone = "It is outside your network: the first time, you see what would be sent."
+    sealed = "" if is_open else " The network is sealed, so it cannot be checked now."
     return f"{name}{zone}{sealed}"
 
 

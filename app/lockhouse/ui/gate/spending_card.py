@@ -1,4 +1,4 @@
-"""What answers from elsewhere cost: today, this month, the limits, and on what it went."""
+"""What APIs cost: today, this month, the limits, and the totals."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from lockhouse.ui.theme import Theme, repolish
 from lockhouse.ui.widgets import SegmentedControl, ThinBar
 
 _LIMITS = (
-    ("budget_per_call_usd", "A question"),
-    ("budget_per_day_usd", "A day"),
-    ("budget_per_month_usd", "A month"),
+    ("budget_per_call_usd", "Question"),
+    ("budget_per_day_usd", "Day"),
+    ("budget_per_month_usd", "Month"),
 )
 _MOST_TOTALS = 6
 _WARN_FROM = Decimal("0.8")
@@ -35,7 +35,7 @@ class SpendingCard(Card):
     price_wanted = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(theme, "spending_card", "Spending", parent)
+        super().__init__(theme, "spending_card", "API costs", parent)
         px = theme.px
         self._prices = label("", role="caption", ink="3", name="price_date")
         self.head.addWidget(self._prices)
@@ -57,7 +57,7 @@ class SpendingCard(Card):
         column = QVBoxLayout(made)
         column.setContentsMargins(px(16), px(8), px(16), px(12))
         column.setSpacing(px(4))
-        column.addWidget(label("The most that may be spent", role="caption", ink="3"))
+        column.addWidget(label("Limits in US dollars", role="caption", ink="3"))
         row = QHBoxLayout()
         row.setSpacing(px(8))
         self._edits: dict[str, QLineEdit] = {}
@@ -67,8 +67,8 @@ class SpendingCard(Card):
             edit = QLineEdit()
             cell.addWidget(FieldLabel(words, edit, role="caption", ink="2"))
             edit.setObjectName(f"limit_{name}")
-            edit.setAccessibleName(f"Limit for {words.lower()}, in dollars")
-            edit.setPlaceholderText("no limit")
+            edit.setAccessibleName(f"Limit per {words.lower()}, in US dollars")
+            edit.setPlaceholderText("No limit")
             edit.setProperty("compact", "true")
             edit.setMinimumWidth(px(48))
             edit.editingFinished.connect(lambda wanted=name: self._typed(wanted))
@@ -102,18 +102,18 @@ class SpendingCard(Card):
         self._totals.setVerticalSpacing(px(4))
         self._totals.setColumnStretch(0, 1)
         column.addLayout(self._totals)
-        price = push_button(theme, "Set a price…", name="price_set", kind="link", compact=True)
+        price = push_button(theme, "Set price…", name="price_set", kind="link", compact=True)
         price.clicked.connect(self.price_wanted)
         column.addWidget(price, 0, Qt.AlignmentFlag.AlignLeft)
         return made
 
     @property
     def by(self) -> str:
-        """What the totals are by."""
+        """What the totals are grouped by."""
         return self._by.current()
 
     def show_spending(self, spending: Spending) -> None:
-        """Other figures."""
+        """Show these costs."""
         self._today.show(spending.today, spending.limits.per_day)
         self._month.show(spending.month, spending.limits.per_month)
         limits = spending.limits
@@ -135,7 +135,7 @@ class SpendingCard(Card):
                 widget.hide()
                 widget.deleteLater()
         if not totals:
-            nothing = label("Nothing was asked of an API yet.", role="caption", ink="3", wrap=True)
+            nothing = label("No API was used yet.", role="caption", ink="3", wrap=True)
             self._totals.addWidget(nothing, 0, 0, 1, 2)
         for number, total in enumerate(totals[:_MOST_TOTALS]):
             name = Elided(total.name, role="caption")
@@ -169,7 +169,7 @@ class SpendingCard(Card):
 
 
 class _Amount:
-    """One line: a word, a bar where there is a limit, and the amount."""
+    """One line: a name, a bar where there is a limit, and the amount."""
 
     def __init__(self, theme: Theme, words: str, grid: QGridLayout, row: int) -> None:
         self._words = words
@@ -180,7 +180,7 @@ class _Amount:
         grid.addWidget(self._amount, row, 2, Qt.AlignmentFlag.AlignRight)
 
     def show(self, spent: Spent, limit: Decimal | None) -> None:
-        """This much of that."""
+        """Show what was spent of a limit."""
         words = formatting.money(spent.cost, spent.currency)
         self._bar.setVisible(limit is not None and limit > 0)
         if limit is not None and limit > 0:
@@ -190,7 +190,7 @@ class _Amount:
             words += f" of {formatting.money(limit)}"
         if spent.reserved:
             self._amount.setToolTip(
-                f"{formatting.money(spent.reserved)} of it is on its way and may become less"
+                f"{formatting.money(spent.reserved)} of it is reserved for running requests"
             )
         self._amount.setText(words)
         self._amount.setAccessibleName(f"{self._words}: {words}")

@@ -33,7 +33,7 @@ from lockhouse.ui.models.tabs import HEAD_HEIGHT, Tabs
 from lockhouse.ui.models.transfer_controller import MOVING, TransferController
 from lockhouse.ui.models.transfers_view import TransfersView, under_way
 from lockhouse.ui.models.values import Checking, Freeing, ModelExtras, Shelf
-from lockhouse.ui.network_monitor import NetworkView, NetworkWatch
+from lockhouse.ui.network_monitor import NetworkMonitor, NetworkView
 from lockhouse.ui.settings.store import SettingsStore
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.three_columns import ThreeColumns
@@ -59,7 +59,7 @@ class ModelsPage(QWidget):
         memory: MemoryController,
         discover: DiscoverController,
         transfers: TransferController,
-        network: NetworkWatch,
+        network: NetworkMonitor,
         settings: SettingsStore,
         jobs: Jobs,
         theme: Theme,

@@ -1,1 +1,1 @@
-"""What would leave, or did, shown byte for byte, and the question whether it may."""
+"""Requests that would be sent, or were: shown byte for byte, with the question whether to send."""

@@ -1,45 +1,69 @@
-"""The text of a body in a box that scrolls at once, however long it is.
+"""The body of a request as text: JSON in colours, copied exactly as it is sent.
 
-Hides that only what is in sight is laid out and coloured, and that what is copied has none of
-the line ends that were put in for reading.
+A body is one long line. It is shown with a line break after each message and each escaped newline;
+a copy has none of these breaks. Invisible characters are shown as a replacement character. Only the
+lines in sight are laid out and coloured, so that a body of many megabytes scrolls at once.
 """
 
 from __future__ import annotations
 
-from PySide6.QtCore import QMimeData, QRectF, QSize, Qt, QTimer
+import re
+from bisect import bisect_left
+from collections.abc import Iterator
+
+from PySide6.QtCore import QMimeData, QSize, Qt
 from PySide6.QtGui import (
     QFontMetricsF,
-    QPainter,
     QPaintEvent,
-    QResizeEvent,
+    QTextBlock,
     QTextCharFormat,
-    QTextCursor,
     QTextLayout,
     QTextOption,
 )
 from PySide6.QtWidgets import QApplication, QFrame, QPlainTextEdit, QWidget
 
-from lockhouse.ui.outbound.body import BodyText
 from lockhouse.ui.theme import Theme
 
+_LONGEST_LINE = 2000  # characters: laying out one line must stay cheap
+_BREAK = re.compile(r'\\.|\{(?=")(?:(?<=\[\{)|(?<=\},\{))|\n', re.DOTALL)
+# Characters that are invisible, or that show text in another order than it is sent. A variation
+# selector belongs to the sign before it; a second one does not. The last two end a line in Qt.
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff\ufdd0\ufdd1]"
+    "|(?<![#*0-9\u00a9\u00ae\u2000-\u3299\U0001f000-\U0001faff])[\ufe00-\ufe0f]"
+)
+_BEYOND_ASCII = re.compile("[^\x00-\x7f]+")
+_BEYOND_BMP = re.compile("[\U00010000-\U0010ffff]")  # two of Qt's units each
+_REPLACEMENT = "\ufffd"
+_TOKEN = re.compile(
+    r'"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null', re.DOTALL
+)
+_INSTRUCTION_ROLES = ('"system"', '"developer"')
+_INSTRUCTION_KEYS = ('"system"', '"systemInstruction"', '"system_instruction"')
+_INSTRUCTION_TEXTS = ('"content"', '"text"', '"system"')
 _COLOURS = {
     "key": "syn-function",
     "string": "syn-string",
     "number": "syn-number",
-    "word": "syn-keyword",
+    "constant": "syn-keyword",
+    "instruction": "warning",
 }
-_REFIT_MS = 60
+
+Token = tuple[int, int, str]  # start and end in Qt's units, kind
 
 
 class BodyView(QPlainTextEdit):
-    """Read-only; selects by mouse and keys, copies what would be sent."""
+    """Read-only; selects by mouse and keys, copies what is sent."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
-        self._body = BodyText(b"")
-        self._pieces: list[tuple[int, int]] = []
-        self._columns = 0
+        self.text = ""  # as it is sent
+        self.invisible = 0  # how many characters are shown as a replacement character
+        self._tokens: list[Token] = []
+        self._coloured: set[int] = set()  # the lines that are
+        self._formats: dict[str, QTextCharFormat] = {}
         self.setObjectName("outbound_body")
         self.setAccessibleName("The body of the request, as it is sent")
         self.setReadOnly(True)
@@ -52,34 +76,45 @@ class BodyView(QPlainTextEdit):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._refit = QTimer(self)
-        self._refit.setSingleShot(True)
-        self._refit.setInterval(_REFIT_MS)
-        self._refit.timeout.connect(self._fit_columns)
         theme.changed.connect(self._dress)
         self._dress()
 
     def show_body(self, body: bytes) -> None:
         """Show these bytes, from their beginning."""
-        self._body = BodyText(body)
-        self._columns = 0
-        self._fit_columns()
+        self.text = body.decode("utf-8", errors="backslashreplace")
+        shown, self.invisible = _made_visible(self.text)
+        self._tokens = list(_tokens(_BEYOND_BMP.sub("__", shown)))
+        self._coloured.clear()
+        self.setPlainText("\n".join(_lines(shown)))
         self.verticalScrollBar().setValue(0)
 
     @property
-    def body(self) -> BodyText:
-        """What is shown."""
-        return self._body
+    def has_instructions(self) -> bool:
+        """Whether there is a system prompt, which is marked."""
+        return any(kind == "instruction" for _, _, kind in self._tokens)
 
     def copy_all(self) -> None:
-        """The whole body on the clipboard, exactly."""
-        QApplication.clipboard().setText(self._body.text)
+        """Put the whole body on the clipboard, exactly."""
+        QApplication.clipboard().setText(self.text)
 
-    def chosen_text(self) -> str:
+    def selected_text(self) -> str:
         """What is selected, as it is sent."""
         cursor = self.textCursor()
-        first, last = cursor.selectionStart(), cursor.selectionEnd()
-        return self._body.text[self._offset(first) : self._offset(last)]
+        first, last = (
+            2 * (position - self.document().findBlock(position).blockNumber())
+            for position in (cursor.selectionStart(), cursor.selectionEnd())
+        )
+        return self.text.encode("utf-16-le")[first:last].decode("utf-16-le", errors="ignore")
+
+    def rows_at(self, width: int, most: int) -> int:
+        """About how many rows it takes in this width, at most so many."""
+        room = width - 2 * self.document().documentMargin()
+        columns = max(20, int(room / QFontMetricsF(self.font()).horizontalAdvance("0")))
+        rows, block = 0, self.document().begin()
+        while block.isValid() and rows < most:
+            rows += -(-block.length() // columns)
+            block = block.next()
+        return min(rows, most)
 
     # Inside
 
@@ -88,119 +123,110 @@ class BodyView(QPlainTextEdit):
 
     def createMimeDataFromSelection(self) -> QMimeData:
         mime = QMimeData()
-        mime.setText(self.chosen_text())
+        mime.setText(self.selected_text())
         return mime
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._refit.start()
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        painter = QPainter(self.viewport())
-        offset = self.contentOffset()
+    def paintEvent(self, event: QPaintEvent) -> None:
         block = self.firstVisibleBlock()
-        bottom = self.viewport().height()
-        cursor = self.textCursor()
-        painter.setPen(self._theme.color("code-text"))
-        while block.isValid():
-            box = self.blockBoundingGeometry(block).translated(offset)
-            if box.top() > bottom:
-                break
-            layout = block.layout()
-            ranges = self._ranges(block.blockNumber())
-            ranges += self._selected(block.position(), block.length(), cursor)
-            layout.draw(painter, box.topLeft(), ranges, QRectF(self.viewport().rect()))
-            within = cursor.position() - block.position()
-            if self.hasFocus() and 0 <= within < block.length() and not cursor.hasSelection():
-                layout.drawCursor(painter, box.topLeft(), within, 1)
+        bottom = self.viewport().height() - self.contentOffset().y()
+        while block.isValid() and self.blockBoundingGeometry(block).top() <= bottom:
+            if block.blockNumber() not in self._coloured:
+                self._coloured.add(block.blockNumber())
+                block.layout().setFormats(self._ranges(block))
             block = block.next()
+        super().paintEvent(event)
 
-    def _ranges(self, number: int) -> list[QTextLayout.FormatRange]:
-        if number >= len(self._pieces):
-            return []
-        start, end = self._pieces[number]
-        text = self._body.shown[start:end]
+    def _ranges(self, block: QTextBlock) -> list[QTextLayout.FormatRange]:
+        """What is coloured in a line."""
+        start = block.position() - block.blockNumber()  # in the body, which has no breaks
+        end = start + block.length() - 1
         ranges = []
-        for first, last in self._body.instructions_in(start, end):
-            form = QTextCharFormat()
-            form.setBackground(self._theme.color("warning-soft"))
-            ranges.append(_range(text, first - start, last - start, form))
-        marked = list(self._body.instructions_in(start, end))
-        for token in self._body.tokens_in(start, end):
-            inside = any(first - 1 <= token.start < last for first, last in marked)
-            colour = "warning" if inside else _COLOURS[token.kind]
-            form = QTextCharFormat()
-            form.setForeground(self._theme.color(colour))
-            ranges.append(_range(text, token.start - start, token.end - start, form))
+        at = max(0, bisect_left(self._tokens, (start, 0, "")) - 1)
+        while at < len(self._tokens) and self._tokens[at][0] < end:
+            first, last, kind = self._tokens[at]
+            made = QTextLayout.FormatRange()
+            made.start = max(first, start) - start
+            made.length = min(last, end) - start - made.start
+            made.format = self._formats[kind]
+            if made.length > 0:
+                ranges.append(made)
+            at += 1
         return ranges
-
-    def _selected(
-        self, position: int, length: int, cursor: QTextCursor
-    ) -> list[QTextLayout.FormatRange]:
-        first = max(cursor.selectionStart() - position, 0)
-        last = min(cursor.selectionEnd() - position, length)
-        if first >= last:
-            return []
-        form = QTextCharFormat()
-        form.setBackground(self._theme.color("selection"))
-        chosen = QTextLayout.FormatRange()
-        chosen.start, chosen.length, chosen.format = first, last - first, form
-        return [chosen]
-
-    def _offset(self, position: int) -> int:
-        """Where a place in the document is in the text."""
-        block = self.document().findBlock(position)
-        start, end = self._pieces[block.blockNumber()]
-        units = position - block.position()
-        return min(start + _characters(self._body.shown[start:end], units), end)
-
-    def _fit_columns(self) -> None:
-        room = self.viewport().width() - 2 * self.document().documentMargin()
-        wide = QFontMetricsF(self.font()).horizontalAdvance("0")
-        columns = max(20, int(room / wide))
-        if columns == self._columns:
-            return
-        at = (
-            self._offset(self.cursorForPosition(self.rect().topLeft()).position())
-            if (self._columns)
-            else 0
-        )
-        self._columns = columns
-        self._pieces = self._body.pieces(columns)
-        shown = self._body.shown
-        self.setPlainText("\n".join(shown[start:end].rstrip("\n") for start, end in self._pieces))
-        if at:
-            row = next((n for n, (_, end) in enumerate(self._pieces) if end > at), 0)
-            self.verticalScrollBar().setValue(row)
 
     def _dress(self) -> None:
         self.setFont(self._theme.font("code-small"))
         self.document().setDefaultFont(self._theme.font("code-small"))
         self.document().setDocumentMargin(self._theme.px(12))
-        size = self._theme.px(12)
         self.setStyleSheet(
             f"QPlainTextEdit#outbound_body {{ background: transparent; border: 0; padding: 0;"
-            f" font-family: 'JetBrains Mono'; font-size: {size}px; }}"
+            f" color: {self._theme.hex('code-text')};"
+            f" font-family: 'JetBrains Mono'; font-size: {self._theme.px(12)}px; }}"
         )
-        self._columns = 0
-        self._fit_columns()
+        for kind, colour in _COLOURS.items():
+            self._formats[kind] = QTextCharFormat()
+            self._formats[kind].setForeground(self._theme.color(colour))
+        self._formats["instruction"].setBackground(self._theme.color("warning-soft"))
+        self._coloured.clear()
 
 
-def _range(text: str, first: int, last: int, form: QTextCharFormat) -> QTextLayout.FormatRange:
-    """A range in the units of Qt, which counts characters beyond the first 65,536 twice."""
-    made = QTextLayout.FormatRange()
-    start, end = _units(text, first), _units(text, last)
-    made.start, made.length, made.format = start, end - start, form
-    return made
+def _tokens(text: str) -> Iterator[Token]:
+    """What has a colour of its own; the text of a system prompt is an instruction."""
+    key, expected = "", False
+    for found in _TOKEN.finditer(text):
+        start, end = found.span()
+        token = text[start:end] if end - start < 40 else ""
+        if text[start] != '"':
+            kind = "constant" if text[start].isalpha() else "number"
+        elif text[end : end + 1] == ":":
+            kind, key = "key", token
+            expected = expected or key in _INSTRUCTION_KEYS
+        elif key == '"role"':
+            kind, expected = "string", token in _INSTRUCTION_ROLES
+        elif expected and key in _INSTRUCTION_TEXTS:
+            kind, expected = "instruction", False
+        else:
+            kind = "string"
+        yield start, end, kind
 
 
-def _units(text: str, characters: int) -> int:
-    if text.isascii():
-        return characters
-    return len(text[:characters].encode("utf-16-le")) // 2
+def _lines(text: str) -> Iterator[str]:
+    """The text with line breaks where a reader wants them; nothing else is changed."""
+    start = 0
+    for end in (*_breaks(text), len(text)):
+        while end - start > _LONGEST_LINE:
+            most = start + _LONGEST_LINE
+            cut = text.rfind(" ", start, most) + 1 or most
+            yield text[start:cut]
+            start = cut
+        if end > start:
+            yield text[start:end].replace("\n", " ")
+            start = end
 
 
-def _characters(text: str, units: int) -> int:
-    if text.isascii():
-        return units
-    return len(text.encode("utf-16-le")[: units * 2].decode("utf-16-le", errors="ignore"))
+def _breaks(text: str) -> Iterator[int]:
+    """After each message, and after each line of what a person wrote."""
+    for found in _BREAK.finditer(text):
+        if found[0] == "{":
+            yield found.start()
+        elif found[0] in ("\\n", "\n"):
+            yield found.end()
+
+
+def _made_visible(text: str) -> tuple[str, int]:
+    """The text with replacements for invisible characters, and how many of them there are.
+
+    Looks closely only where it is not ASCII: a picture is many megabytes of plain letters.
+    """
+    pieces, at, count = [], 0, 0
+    for found in _BEYOND_ASCII.finditer(text):
+        start = max(at, found.start() - 1)  # the sign before may be one with a picture
+        shown, more = _INVISIBLE.subn(_replacement, text[start : found.end()])
+        if more:
+            pieces += [text[at:start], shown]
+            at, count = found.end(), count + more
+    return "".join([*pieces, text[at:]]), count
+
+
+def _replacement(found: re.Match[str]) -> str:
+    """As many units of Qt as the character has."""
+    return _REPLACEMENT * (2 if found[0] > "\uffff" else 1)

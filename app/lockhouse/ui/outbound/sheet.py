@@ -1,6 +1,6 @@
-"""The outbound sheet: exactly what would leave, to whom, at what cost, and the question.
+"""The send dialog: exactly what would be sent, to whom, at what cost, and whether to send it.
 
-Nothing leaves by looking at it. Esc, the window's cross and every button but two send nothing.
+Nothing is sent to show it. Esc, closing the window and all buttons but two send nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 from lockhouse.ui.flow_layout import FlowLayout
 from lockhouse.ui.frame_parts import label, push_button
 from lockhouse.ui.outbound import words
-from lockhouse.ui.outbound.body_box import BodyBox
+from lockhouse.ui.outbound.request_box import RequestBox
 from lockhouse.ui.outbound.values import (
     INSTRUCTIONS,
     WAY_WORDS,
@@ -39,13 +39,13 @@ _TYPING_MS = 250
 
 
 class OutboundSheet(QDialog):
-    """One question. ``wished`` asks for another request, ``show_request`` brings it."""
+    """Asks about one request. ``wished`` asks for another one, ``show_request`` brings it."""
 
     wished = Signal(object)  # Wish: another request is wanted
     send_wanted = Signal(object, bool)  # Outbound: the very one shown; whether always from now on
     local_wanted = Signal()
     edit_wanted = Signal()
-    way_wanted = Signal(str)  # the way on from a problem: "key", "door", "limits"
+    way_wanted = Signal(str)  # WayOn: what to do about a problem
     copied = Signal(str)
 
     def __init__(
@@ -73,7 +73,7 @@ class OutboundSheet(QDialog):
         column.addWidget(self._added)
         self._place = QVBoxLayout()
         column.addLayout(self._place)
-        self.box = BodyBox(theme)
+        self.box = RequestBox(theme)
         self.box.copied.connect(self.copied)
         self.box.view.setMinimumHeight(px(96))
         column.addWidget(self.box, 1)
@@ -99,6 +99,7 @@ class OutboundSheet(QDialog):
             *self.box.tab_order(),
             self._local,
             self._edit,
+            self._cancel,
             self._always,
             self._once,
         )
@@ -124,12 +125,12 @@ class OutboundSheet(QDialog):
         row.setSpacing(px(12))
         row.addWidget(tile, 0, Qt.AlignmentFlag.AlignTop)
         row.addLayout(texts, 1)
-        self._spinner = Spinner(theme, "Making the request")
+        self._spinner = Spinner(theme, "Preparing the request")
         row.addWidget(self._spinner, 0, Qt.AlignmentFlag.AlignTop)
         return row
 
     def _make_wish(self) -> QWidget:
-        """What is to be done with a selection, and whether the conversation goes along."""
+        """What to do with a selection, and whether the chat history is sent too."""
         theme, px = self._theme, self._theme.px
         part = QWidget()
         part.setObjectName("outbound_wish")
@@ -138,15 +139,15 @@ class OutboundSheet(QDialog):
         column.setSpacing(px(8))
         self._instruction = QLineEdit(INSTRUCTIONS[0][1])
         self._instruction.setObjectName("outbound_instruction")
-        self._instruction.setAccessibleName("What is to be done with it")
-        self._instruction.setPlaceholderText("What is to be done with it")
+        self._instruction.setAccessibleName("What to do with it")
+        self._instruction.setPlaceholderText("What to do with it")
         self._instruction.textEdited.connect(lambda _: self._await_typing())
         self._suggestions = [self._suggestion(*pair) for pair in INSTRUCTIONS]
         column.addWidget(self._instruction)
         self._reach = SegmentedControl(
             theme,
-            "What goes along",
-            (("alone", "Only this"), ("before", "With the conversation before")),
+            "What is sent",
+            (("alone", "Only this"), ("before", "With chat history")),
         )
         self._reach.setObjectName("outbound_reach")
         self._reach.selected.connect(lambda _: self._tell_wish())
@@ -179,7 +180,7 @@ class OutboundSheet(QDialog):
         grid.setColumnMinimumWidth(0, px(64))
         grid.setColumnStretch(1, 1)
         self._values = {}
-        self._zone = Pill(self._theme, "Leaves this machine", icon="arrow-up-right", tone="warning")
+        self._zone = Pill(self._theme, "", icon="arrow-up-right", tone="warning")
         for row, name in enumerate(("To", "What", "Cost", "Limits")):
             key = label(name, ink="3", wrap=True)
             value = label("", wrap=True, name=f"outbound_{name.lower()}")
@@ -197,11 +198,13 @@ class OutboundSheet(QDialog):
 
     def _make_buttons(self) -> QHBoxLayout:
         theme, px = self._theme, self._theme.px
-        self._local = push_button(theme, "Keep local", name="outbound_local", icon="cpu")
-        self._local.clicked.connect(self._keep_local)
+        self._local = push_button(theme, "Answer here instead", name="outbound_local", icon="cpu")
+        self._local.clicked.connect(self._answer_here)
         self._edit = push_button(theme, "Edit…", name="outbound_edit")
         self._edit.clicked.connect(self._edit_again)
-        self._always = push_button(theme, "Always", name="outbound_always")
+        self._cancel = push_button(theme, "Cancel", name="outbound_cancel")
+        self._cancel.clicked.connect(self.reject)
+        self._always = push_button(theme, "Always send", name="outbound_always")
         self._always.clicked.connect(lambda: self._send(always=True))
         self._once = push_button(
             theme, "Send once", name="outbound_send", kind="primary", icon="arrow-up-right"
@@ -214,6 +217,7 @@ class OutboundSheet(QDialog):
         row.addWidget(self._local)
         row.addWidget(self._edit)
         row.addStretch(1)
+        row.addWidget(self._cancel)
         row.addWidget(self._always)
         row.addWidget(self._once)
         self._edit.setVisible(self._subject.kind == "message")
@@ -231,13 +235,13 @@ class OutboundSheet(QDialog):
 
     @property
     def shown(self) -> Shown | None:
-        """What would be sent now; None while another request is being made."""
+        """What would be sent now; None while another request is prepared."""
         return self._shown
 
     def show_request(self, shown: Shown) -> None:
-        """Exactly this would be sent."""
+        """Show exactly what would be sent."""
         if self._typing.isActive():
-            return  # made for other words: the request for these is asked for in a moment
+            return  # for other words: the request for these is asked for in a moment
         self._shown = shown
         outbound = shown.outbound
         self._drop_problem()
@@ -246,26 +250,19 @@ class OutboundSheet(QDialog):
         is_cloud = outbound.zone == "cloud"
         self._say("To", f"{words.host_name(outbound.host)} · {outbound.model}")
         self._zone.show_state(words.zone_words(outbound), icon="arrow-up-right", tone="warning")
+        self._zone.show()
         self._say("What", self._subject.words)
         cost = words.cost_words(outbound.estimate, outbound.zone)
         counted = words.tokens_words(outbound.estimate)
         self._say("Cost", f"{cost[0].upper()}{cost[1:]} ({counted})" if counted else cost)
         self._show_limits(shown)
         added = " ".join(outbound.added)
-        self._added.setText(f"Goes along: {added}" if added else "")
+        self._added.setText(f"Also sent: {added}" if added else "")
         self._added.setVisible(bool(added))
-        address = f"{outbound.endpoints[0]}{outbound.path}"
-        self.box.show_request(
-            address,
-            outbound.headers,
-            outbound.body,
-            sha256=outbound.sha256,
-            size_bytes=len(outbound.body),
-            has_key=outbound.has_key,
-        )
-        self._always.setText(f"Always for {outbound.provider_title}")
+        self.box.show_request(f"{outbound.endpoints[0]}{outbound.path}", outbound)
+        self._always.setText(f"Always send to {outbound.provider_title}")
         self._always.setAccessibleName(
-            f"Send, and do not ask again for messages to {outbound.provider_title}"
+            f"Send, and do not ask again before sending to {outbound.provider_title}"
         )
         self._always.setVisible(is_cloud and not shown.has_consent and not self._subject.is_task)
         self._local.setVisible(bool(shown.local_title))
@@ -275,16 +272,16 @@ class OutboundSheet(QDialog):
             self._stand_in_the_way(obstacle)
 
     def show_problem(self, message: str, hint: str, ways: tuple[tuple[str, str], ...]) -> None:
-        """No request could be made, or it could not be sent: what is in the way, and the way on."""
+        """No request could be prepared or sent: why, and what to do about it."""
         self._shown = None
         self._drop_problem()
         self._spinner.hide()
-        self._sentence.setText("Nothing has been sent.")
+        self._sentence.setText("Nothing was sent.")
         self._put_banner(message, hint, ways)
         self._let_send(allowed=False)
 
     def focus_first(self) -> None:
-        """The keyboard begins where something is to be said, or else where it is to be read."""
+        """Focus the instruction where there is one, or else the request."""
         first = self._instruction if self._subject.takes_instruction else self.box.view
         first.setFocus(Qt.FocusReason.OtherFocusReason)
         if self._subject.takes_instruction:
@@ -299,7 +296,7 @@ class OutboundSheet(QDialog):
         self._place.addWidget(self._problem)
 
     def _stand_in_the_way(self, obstacle: Obstacle) -> None:
-        """It can be read, but not sent as things are."""
+        """It can be read, but not sent for now."""
         way = ((obstacle.way, WAY_WORDS[obstacle.way]),) if obstacle.way else ()
         self._put_banner(obstacle.message, obstacle.hint, way)
         self._always.setEnabled(False)
@@ -325,7 +322,7 @@ class OutboundSheet(QDialog):
             self._over = Obstacle(
                 "budget",
                 "Over a limit",
-                "This would go over a limit that you set.",
+                "This would exceed a spending limit that you set.",
                 sentence,
                 way="limits",
             )
@@ -333,9 +330,10 @@ class OutboundSheet(QDialog):
     def _show_waiting(self) -> None:
         self._shown = None
         self._spinner.show()
-        self._sentence.setText("Making the request. Nothing has been sent.")
+        self._sentence.setText("Preparing the request. Nothing was sent yet.")
         for name in self._values:
             self._say(name, "")
+        self._zone.hide()
         self._added.hide()
         self._always.hide()
         self._let_send(allowed=False)
@@ -353,7 +351,7 @@ class OutboundSheet(QDialog):
             self._problem = None
 
     def _await_typing(self) -> None:
-        """What is shown is not what is wanted any more: it cannot be sent."""
+        """What is shown is outdated and cannot be sent."""
         self._shown = None
         self._let_send(allowed=False)
         self._spinner.show()
@@ -370,7 +368,7 @@ class OutboundSheet(QDialog):
             self.accept()
             self.send_wanted.emit(outbound, always)
 
-    def _keep_local(self) -> None:
+    def _answer_here(self) -> None:
         self.reject()
         self.local_wanted.emit()
 

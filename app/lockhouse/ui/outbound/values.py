@@ -1,4 +1,4 @@
-"""What is put before a person before something leaves, and what they may answer."""
+"""What the send dialog shows, and what may be answered there."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from lockhouse.gate.outbound import Outbound
 from lockhouse.ui.outbound.words import Money
 
 SubjectKind = Literal["message", "turn", "selection", "document"]
-WayOn = Literal["key", "door", "models", "providers", "limits", ""]
+WayOn = Literal["key", "network", "models", "providers", "limits", ""]
 
 WAY_WORDS: dict[WayOn, str] = {
     "key": "Set key…",
-    "door": "Open a door…",
-    "models": "Choose its models…",
-    "providers": "Add a provider or a server…",
+    "network": "Allow network access…",
+    "models": "Choose models…",
+    "providers": "Add provider or server…",
     "limits": "Change limit…",
 }
 
@@ -29,10 +29,9 @@ INSTRUCTIONS: tuple[tuple[str, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is asked about. ``words`` name it: "Your message", "the selection, 312 characters".
+    """What is asked about. ``words`` name it: "Your message", "The selection, 312 characters".
 
-    ``has_before``: there is a conversation before it that may go along. ``takes_instruction``:
-    what to do with it is still to be said.
+    ``has_before``: there is a chat history that can be sent too.
     """
 
     kind: SubjectKind
@@ -41,18 +40,18 @@ class Subject:
 
     @property
     def takes_instruction(self) -> bool:
-        """A selection or a document says nothing of what is wanted."""
+        """Whether what to do with it is still to be said."""
         return self.kind in ("selection", "document")
 
     @property
     def is_task(self) -> bool:
-        """A single task is forwarded while the conversation stays where it is."""
+        """Whether only this is sent elsewhere, and the chat keeps its own model."""
         return self.kind != "message"
 
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """What keeps a provider from answering now. ``word`` is short: "No key", "Sealed"."""
+    """Why a provider cannot answer now. ``word`` is short: "No key", "Sealed"."""
 
     code: str
     word: str
@@ -63,18 +62,18 @@ class Obstacle:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The exact request, and what has to be known to decide."""
+    """The exact request, and what is needed to decide about it."""
 
     outbound: Outbound
     has_consent: bool = False
     money: Money = field(default_factory=Money)
-    local_title: str = ""  # who would answer on this machine; "" nobody
+    local_title: str = ""  # the model that could answer on this machine
     obstacle: Obstacle | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SendOptions:
-    """How the request is wanted: another one is made when it changes."""
+    """How the request is wanted. When it changes, another one is prepared."""
 
     instruction: str = ""
     alone: bool = True

@@ -1,4 +1,4 @@
-"""What would leave, in sentences: who gets it, what it may cost, what was put in."""
+"""A request in sentences: who gets it, what it may cost, which limits are near."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from lockhouse.gate.providers import is_this_machine
 from lockhouse.gate.remote_requests import ProviderZone
 from lockhouse.ui import formatting
 
-NEAR = 0.8  # of a limit: from here on it is pointed out
+NEAR = 0.8  # of a limit: from here on there is a warning
 
 
 @dataclass(frozen=True, slots=True)
 class LimitNow:
-    """One limit: what of it is spent, and what of it this request may take."""
+    """One spending limit, what is spent, and what this request may cost at most."""
 
     words: str  # "today"
     limit: Decimal
@@ -26,27 +26,27 @@ class LimitNow:
 
     @property
     def is_passed(self) -> bool:
-        """The request would not be sent."""
+        """Whether the request would exceed it."""
         return self.spent + (self.ceiling or Decimal(0)) > self.limit
 
     @property
     def is_near(self) -> bool:
-        """Worth pointing out."""
+        """Whether a warning is due."""
         return self.spent + (self.ceiling or Decimal(0)) > self.limit * Decimal(str(NEAR))
 
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """The limits in force and what was spent, as they are when something is about to leave."""
+    """The spending limits, and what was spent today and this month."""
 
     limits: Limits = field(default_factory=Limits)
     today: Decimal = Decimal(0)
     month: Decimal = Decimal(0)
 
     def with_ceiling(self, ceiling: Decimal | None) -> tuple[LimitNow, ...]:
-        """Each limit that is set, with what a request may take of it."""
+        """Each limit that is set, with what a request may cost at most."""
         rows = (
-            ("for one call", self.limits.per_call, Decimal(0)),
+            ("per question", self.limits.per_call, Decimal(0)),
             ("today", self.limits.per_day, self.today),
             ("this month", self.limits.per_month, self.month),
         )
@@ -58,20 +58,20 @@ class Money:
 
 
 def leaves(info: TargetInfo) -> bool:
-    """Whether what is asked of it counts as leaving: an API always does, wherever it listens."""
+    """Whether a question to it counts as sent elsewhere: to an API it always does."""
     return info.kind == "api" or info.leaves_machine
 
 
 def host_name(host: str) -> str:
-    """The host as people know it: without the port that its scheme has anyway."""
+    """The host without the usual port."""
     return host.removesuffix(":443").removesuffix(":80")
 
 
-HERE = "This machine's server"
+HERE = "Server on this machine"
 
 
 def zone_words(outbound: Outbound) -> str:
-    """Where a recipient is."""
+    """Where the recipient is."""
     if outbound.zone == "cloud":
         return "Outside your network"
     return HERE if _stays_here(outbound) else "On your own network"
@@ -82,7 +82,7 @@ def _stays_here(outbound: Outbound) -> bool:
 
 
 def badge_words(info: TargetInfo, host: str) -> str:
-    """The mark that an answer of somebody else's program keeps for good."""
+    """The badge of an answer that came from an API or a server."""
     near = "Network" if info.leaves_machine else HERE
     what = "API" if info.kind == "api" else near
     return f"{what} · {host_name(host)}" if host else what
@@ -93,15 +93,15 @@ def recipient_sentence(outbound: Outbound) -> str:
     size = formatting.exact_bytes(len(outbound.body))
     near = "a server on this machine" if _stays_here(outbound) else "on your own network"
     where = "outside your network" if outbound.zone == "cloud" else near
-    return f"{host_name(outbound.host)}, {where}, gets exactly what is shown here, {size}."
+    return f"Sends exactly what is shown here, {size}, to {host_name(outbound.host)}, {where}."
 
 
 def cost_words(estimate: Estimate | None, zone: ProviderZone) -> str:
-    """About how much, and at most how much."""
+    """The expected cost, and the most that it can be."""
     if estimate is None:
         if zone == "lan":
-            return "Nothing: a server of your own"
-        return "Not known: there is no price for this model"
+            return "Free: your own server"
+        return "Unknown: no price for this model"
     expected = formatting.money(estimate.expected.amount, estimate.expected.currency)
     most = estimate.ceiling
     ceiling = formatting.money(most.amount, most.currency, at_most=True)
@@ -109,7 +109,7 @@ def cost_words(estimate: Estimate | None, zone: ProviderZone) -> str:
 
 
 def tokens_words(estimate: Estimate | None) -> str:
-    """What the estimate counts with, and where its prices are from."""
+    """What the estimate is based on, and where its prices are from."""
     if estimate is None:
         return ""
     parts = [
@@ -122,20 +122,20 @@ def tokens_words(estimate: Estimate | None) -> str:
 
 
 def limit_words(now: LimitNow) -> str:
-    """One limit in words; what is near it or passes it says so."""
+    """One limit in words, with a warning where one is due."""
     spent, limit = formatting.money(now.spent), formatting.money(now.limit)
-    if now.words == "for one call":
+    if now.words == "per question":
         words = f"at most {limit} {now.words}"
     else:
         words = f"{spent} of {limit} spent {now.words}"
     if now.is_passed:
-        return f"{words}: this would go over it"
+        return f"{words}: this would exceed it"
     return f"{words}: this may come close" if now.is_near else words
 
 
 def destination_line(host: str, estimate: Estimate | None, zone: ProviderZone) -> str:
-    """The composer's line: where the next message goes and what that costs."""
+    """The line below the message box: where the next message is sent, and its cost."""
     line = f"Goes to {host_name(host)}"
     if estimate is not None and estimate.ceiling.amount:
         return f"{line} · {cost_words(estimate, zone)}"
-    return line if zone == "lan" else f"{line} · no price is known"
+    return line if zone == "lan" else f"{line} · price unknown"

@@ -33,7 +33,7 @@ ActionKind = Literal[
     "choose_target",
     "show_sent",
     "key",  # ways on that lead to another page
-    "door",
+    "network",
     "limits",
     "providers",
 ]

@@ -1,20 +1,25 @@
-"""A request as it travels, in a frame: address, size, hash, headers, and the body itself."""
+"""One request in a frame: address, size, hash, headers and body, exactly as sent."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
+from lockhouse.gate.outbound import Outbound
+from lockhouse.gate.sent_requests import SentRequest
 from lockhouse.ui import formatting
 from lockhouse.ui.frame_parts import hairline, label, push_button
 from lockhouse.ui.outbound.body_view import BodyView
 from lockhouse.ui.theme import Theme
 
-_NO_BODY = "The body is not kept any more. Its size and its hash are."
+_NO_BODY = (
+    "The text is no longer stored: its chat was deleted, it belonged to none, or it was very large."
+    " Its size and hash are kept."
+)
 
 
-class BodyBox(QFrame):
-    """Shows one request; what is copied is its body and nothing else."""
+class RequestBox(QFrame):
+    """Shows one request. Copy takes the body and nothing else."""
 
     copied = Signal(str)  # what was put on the clipboard, in words
 
@@ -22,7 +27,7 @@ class BodyBox(QFrame):
         super().__init__(parent)
         self._theme = theme
         px = theme.px
-        self.setObjectName("body_box")
+        self.setObjectName("request_box")
         self._address = label("", role="code-small", ink="2", name="outbound_address")
         self._address.setTextInteractionFlags(
             self._address.textInteractionFlags().TextSelectableByMouse
@@ -80,26 +85,19 @@ class BodyBox(QFrame):
         note.addWidget(self._note)
         column.addLayout(note)
 
-    def show_request(
-        self,
-        address: str,
-        headers: tuple[tuple[str, str], ...],
-        body: bytes | None,
-        *,
-        sha256: str,
-        size_bytes: int,
-        has_key: bool,
-    ) -> None:
-        """Show one. ``body`` None where it was not kept."""
+    def show_request(self, address: str, request: Outbound | SentRequest) -> None:
+        """Show a request that would be sent, or was."""
+        body, sha256 = request.body, request.sha256
+        size_bytes = request.size_bytes if isinstance(request, SentRequest) else len(request.body)
         self._address.setText(f"POST {address}")
         self._address.setAccessibleName(f"Sent as POST to {address}")
         self._size.setText(formatting.exact_bytes(size_bytes))
         self._hash.setText(f"sha256 {formatting.short_hash(sha256)}")
         self._hash.setToolTip(sha256)
         self._hash.setAccessibleName(f"SHA-256 of the body: {sha256}")
-        lines = [f"{name}: {value}" for name, value in headers]
-        if has_key:
-            lines.append("and your key, which only the broker reads and adds")
+        lines = [f"{name}: {value}" for name, value in request.headers]
+        if request.has_key:
+            lines.append("and your API key, which the network process adds")
         self._headers.setText("\n".join(lines))
         self._headers_button.setText(formatting.counted(len(lines), "header"))
         self._copy.setEnabled(body is not None)
@@ -108,16 +106,16 @@ class BodyBox(QFrame):
         notes = []
         if body is None:
             notes.append(_NO_BODY)
-        if self.view.body.instructions:
-            notes.append("Marked: instructions that stand before what you typed.")
-        if self.view.body.unseen:
-            many = formatting.counted(self.view.body.unseen, "invisible character")
+        if self.view.has_instructions:
+            notes.append("The system prompt is highlighted.")
+        if self.view.invisible:
+            many = formatting.counted(self.view.invisible, "invisible character")
             notes.append(f"{many} shown as \ufffd.")
         self._note.setText(" ".join(notes))
         self._note.setVisible(bool(notes))
 
     def tab_order(self) -> tuple[QWidget, ...]:
-        """Its parts in the order in which Tab visits them."""
+        """The parts that Tab visits, in order."""
         return (self.view, self._headers_button, self._copy)
 
     def _copy_body(self) -> None:
@@ -129,6 +127,6 @@ class BodyBox(QFrame):
     def _dress(self) -> None:
         theme = self._theme
         self.setStyleSheet(
-            f"QFrame#body_box {{ background: {theme.hex('code-bg')};"
+            f"QFrame#request_box {{ background: {theme.hex('code-bg')};"
             f" border: 1px solid {theme.hex('border')}; border-radius: {theme.px(6)}px; }}"
         )

@@ -1,0 +1,152 @@
+"""The shape of a dialog: a title, a sentence, its fields, what happened, and a row of buttons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from lockhouse.ui.field_label import FieldLabel
+from lockhouse.ui.frame_parts import label, push_button
+from lockhouse.ui.theme import Theme
+from lockhouse.ui.widgets import Banner, BannerTone, Spinner
+
+
+class FormDialog(QDialog):
+    """Its fields go to ``content``. It is as high as its text, unless a height is given."""
+
+    def __init__(
+        self,
+        theme: Theme,
+        name: str,
+        title: str,
+        about: str = "",
+        *,
+        width: int = 520,
+        height: int = 0,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._is_fixed = height > 0
+        px = theme.px
+        self.setObjectName(name)
+        self.setWindowTitle(title)
+        self.setMinimumWidth(px(width))
+        self.heading = label(title, role="h3", wrap=True, name=f"{name}_title")
+        self.about = label(about, ink="2", wrap=True, name=f"{name}_about")
+        self.about.setVisible(bool(about))
+        self.content = QVBoxLayout()
+        self.content.setSpacing(px(10))
+        self._banners = QVBoxLayout()
+        self._banners.setSpacing(px(6))
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(px(24), px(20), px(24), px(20))
+        self._column.setSpacing(px(10))
+        self._column.addWidget(self.heading)
+        self._column.addWidget(self.about)
+        self._column.addLayout(self.content, 1 if height else 0)
+        self._column.addLayout(self._banners)
+        if not height:
+            self._column.addStretch(1)
+        self._column.addLayout(self._make_buttons())
+        if height:
+            self.resize(px(width), px(height))
+
+    def _make_buttons(self) -> QHBoxLayout:
+        px = self._theme.px
+        self._left, self._right = QHBoxLayout(), QHBoxLayout()
+        self._spinner = Spinner(self._theme, "Working")
+        self._spinner.hide()
+        self._doing = label("", role="caption", ink="2", name=f"{self.objectName()}_doing")
+        for part in (self._left, self._right):
+            part.setSpacing(px(8))
+        row = QHBoxLayout()
+        row.setSpacing(px(8))
+        row.addLayout(self._left)
+        row.addWidget(self._spinner)
+        row.addWidget(self._doing)
+        row.addStretch(1)
+        row.addLayout(self._right)
+        return row
+
+    def add_button(
+        self,
+        words: str,
+        act: Callable[[], object],
+        *,
+        name: str,
+        kind: str = "",
+        icon: str = "",
+        on_left: bool = False,
+    ) -> QPushButton:
+        """A button at the right, after those that are there; Enter presses a primary one."""
+        button = push_button(self._theme, words, name=name, kind=kind, icon=icon)
+        button.clicked.connect(lambda _checked=False: act())
+        if kind == "primary":
+            button.setDefault(True)
+        (self._left if on_left else self._right).addWidget(button)
+        return button
+
+    def add_fields(self, *fields: tuple[str, QWidget]) -> dict[QWidget, FieldLabel]:
+        """Fields with their names at the left."""
+        px = self._theme.px
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(px(12))
+        grid.setVerticalSpacing(px(8))
+        grid.setColumnStretch(1, 1)
+        names = {}
+        for number, (words, field) in enumerate(fields):
+            names[field] = FieldLabel(words, field)
+            grid.addWidget(names[field], number, 0)
+            grid.addWidget(field, number, 1)
+        self.content.addLayout(grid)
+        return names
+
+    def show_busy(self, words: str = "") -> None:
+        """Something is under way."""
+        self._spinner.show()
+        self._doing.setText(words)
+
+    def show_idle(self) -> None:
+        """It is over."""
+        self._spinner.hide()
+        self._doing.clear()
+
+    def say(
+        self,
+        message: str,
+        hint: str = "",
+        *,
+        tone: BannerTone = "danger",
+        actions: Sequence[tuple[str, str, Callable[[], None]]] = (),
+    ) -> None:
+        """Tell what happened, below the fields; ``actions`` are key, label and what to do."""
+        banner = Banner(self._theme, tone, message, hint=hint, actions=[one[:2] for one in actions])
+        banner.setObjectName("banner")
+        calls = {key: call for key, _, call in actions}
+        banner.action_chosen.connect(lambda key: calls[key]())
+        self._banners.addWidget(banner)
+        banner.show()  # only what is shown counts for the height
+        self.fit()
+
+    def clear_messages(self) -> None:
+        """Take away what was said."""
+        while (item := self._banners.takeAt(0)) is not None:
+            banner = item.widget()
+            if banner is not None:
+                banner.hide()
+                banner.deleteLater()
+        self.fit()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.fit()
+
+    def fit(self) -> None:
+        """As high as its text: a dialog does not grow by itself for lines that wrap."""
+        if not self._is_fixed:
+            self._column.activate()
+            wanted = self._column.totalHeightForWidth(self.width())
+            self.resize(self.width(), max(wanted, self.minimumHeight()))

@@ -1,0 +1,205 @@
+"""Choosing which hosts may be reached, what that means, and that it may take a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+
+from lockhouse.gate.network import allows, split_host
+from lockhouse.ui.chat.details import scrolling
+from lockhouse.ui.form_dialog import FormDialog
+from lockhouse.ui.frame_parts import hairline, label, object_name
+from lockhouse.ui.gate.provider_values import ProviderRow
+from lockhouse.ui.network_monitor import NetworkView
+from lockhouse.ui.theme import Theme
+from lockhouse.ui.widgets import CheckBox
+
+_MOST_LIST_HEIGHT = 320
+_LEAST_LIST_HEIGHT = 100
+_ABOUT = (
+    "A separate network process can then reach the hosts you select, and no others. This window and"
+    " all models stay sealed. Every connection is recorded, and Seal now ends access at once."
+)
+_AFTER_RESTART = (
+    "This window was started sealed and stays sealed for as long as it runs. Network access starts"
+    " after a restart: quit Lockhouse and start it again."
+)
+_ALLOWED_ALREADY = (
+    "Network access is already allowed and starts after a restart: quit Lockhouse and start it"
+    " again, or change which hosts are allowed."
+)
+_AT_ONCE = (
+    "Hosts that you add can be reached at once. Removing a host stops the network process and all"
+    " transfers; restart Lockhouse to use the remaining hosts."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkPermission:
+    """Something that network access can be allowed for."""
+
+    key: str
+    title: str
+    words: str
+    hosts: tuple[str, ...]
+    is_near: bool = False  # only addresses of this machine and private networks
+
+
+def permissions_of(
+    rows: Iterable[ProviderRow], hub_hosts: Sequence[str]
+) -> tuple[NetworkPermission, ...]:
+    """Downloads, each provider and each server of your own; those that are used come first."""
+    used: list[NetworkPermission] = []
+    others: list[NetworkPermission] = []
+    if hub_hosts:
+        used.append(
+            NetworkPermission("hub", "Model downloads", "Find and get models", tuple(hub_hosts))
+        )
+    for row in rows:
+        (used if row.is_used else others).append(_permission(row))
+    return (*used, *others)
+
+
+def _permission(row: ProviderRow) -> NetworkPermission:
+    provider = row.provider
+    is_near = provider.zone == "lan"
+    if is_near:
+        words = "Your own network only"
+    elif row.may_send:
+        words = "Sends without asking again"
+    elif row.may_have_key or provider.key != "required":
+        words = "Asks you before the first request"
+    else:
+        words = "No key yet"
+    return NetworkPermission(provider.name, provider.title, words, provider.hosts, is_near)
+
+
+class NetworkAccessDialog(FormDialog):
+    """Says what will be allowed and what follows from it; quits only when asked to."""
+
+    allow_wanted = Signal(object, object, bool)  # hosts, those that must be near, quit afterwards
+    seal_wanted = Signal()
+    quit_wanted = Signal()
+
+    def __init__(
+        self,
+        theme: Theme,
+        view: NetworkView,
+        permissions: tuple[NetworkPermission, ...],
+        *,
+        wanted: str = "",
+        parent: QWidget | None = None,
+    ) -> None:
+        """``wanted`` is the key of the permission that was asked for."""
+        title = "Network access" if view.hosts else "Allow network access"
+        super().__init__(theme, "network_access_dialog", title, _ABOUT, width=600, parent=parent)
+        self._view = view
+        self._boxes: list[tuple[NetworkPermission, CheckBox]] = []
+        known = [host for one in permissions for host in one.hosts]
+        others = tuple(
+            NetworkPermission(
+                host, host.removesuffix(":443"), "Added by you", (host,), host in view.lan_hosts
+            )
+            for host in view.hosts
+            if host not in known
+        )
+        self.content.addWidget(self._make_list((*permissions, *others), wanted))
+        when = _ALLOWED_ALREADY if view.opens_next else _AT_ONCE if view.is_open else _AFTER_RESTART
+        self.content.addWidget(label(when, ink="2", wrap=True, name="access_start"))
+        self._make_actions()
+        self._check()
+
+    def _make_list(self, permissions: tuple[NetworkPermission, ...], wanted: str) -> QWidget:
+        px = self._theme.px
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(0, 0, px(8), 0)
+        column.setSpacing(0)
+        for number, one in enumerate(permissions):
+            if number:
+                column.addWidget(hairline())
+            column.addWidget(self._row(one, is_ticked=one.key == wanted or self._is_allowed(one)))
+        column.addStretch(1)
+        area = scrolling(inside, "access_area")
+        area.setAccessibleName("Hosts")
+        whole = min(px(_MOST_LIST_HEIGHT), len(permissions) * px(49) + px(2))
+        room = int(self.screen().availableGeometry().height() * 0.4)
+        area.setMinimumHeight(min(whole, max(px(_LEAST_LIST_HEIGHT), room)))
+        return area
+
+    def _is_allowed(self, permission: NetworkPermission) -> bool:
+        listed = self._view.hosts
+        return bool(listed) and all(
+            host in listed or allows(listed, *split_host(host)) for host in permission.hosts
+        )
+
+    def _row(self, permission: NetworkPermission, *, is_ticked: bool) -> QWidget:
+        px = self._theme.px
+        line = QWidget()
+        line.setMinimumHeight(px(48))
+        box = CheckBox(self._theme, permission.title)
+        box.setObjectName(f"access_{object_name(permission.key)}")
+        box.setAccessibleName(permission.title)
+        box.setAccessibleDescription(f"{permission.words}: {', '.join(permission.hosts)}")
+        box.setChecked(is_ticked)
+        box.toggled.connect(self._check)
+        self._boxes.append((permission, box))
+        row = QHBoxLayout(line)
+        row.setContentsMargins(px(2), px(4), 0, px(4))
+        row.setSpacing(px(12))
+        row.addWidget(box)
+        texts = QVBoxLayout()
+        texts.setSpacing(0)
+        hosts = ", ".join(host.removesuffix(":443") for host in permission.hosts)
+        for part in (
+            label(permission.words, role="caption", ink="2"),
+            label(hosts, role="code-small", ink="3"),
+        ):
+            part.setAlignment(Qt.AlignmentFlag.AlignRight)
+            part.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+            part.setToolTip("\n".join(permission.hosts))
+            texts.addWidget(part)
+        row.addLayout(texts, 1)
+        return line
+
+    def _make_actions(self) -> None:
+        view = self._view
+        if view.hosts:
+            self.add_button("Seal now", self._seal, name="access_seal", icon="lock", on_left=True)
+        stay = "Cancel" if view.hosts else "Stay sealed"
+        self.add_button(stay, self.reject, name="access_cancel")
+        later = "Save" if view.is_open else "Allow at next start"
+        self._actions = [self.add_button(later, self._allow, name="access_later")]
+        if not view.is_open:
+            self._actions.append(
+                self.add_button("Allow and quit", self._allow_and_quit, name="access_allow")
+            )
+
+    def _selected(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The hosts anywhere, and those that must be near."""
+        ticked = [one for one, box in self._boxes if box.isChecked()]
+        far = (host for one in ticked if not one.is_near for host in one.hosts)
+        near = (host for one in ticked if one.is_near for host in one.hosts)
+        return tuple(dict.fromkeys(far)), tuple(dict.fromkeys(near))
+
+    def _check(self) -> None:
+        for button in getattr(self, "_actions", ()):  # none while it is laid out
+            button.setEnabled(any(self._selected()))
+
+    def _allow(self, *, leave: bool = False) -> None:
+        far, near = self._selected()
+        if set(far) | set(near) != set(self._view.hosts):
+            self.allow_wanted.emit(far, near, leave)
+        elif leave:  # it is written already
+            self.quit_wanted.emit()
+        self.accept()
+
+    def _allow_and_quit(self) -> None:
+        self._allow(leave=True)
+
+    def _seal(self) -> None:
+        self.seal_wanted.emit()
+        self.accept()

@@ -47,8 +47,8 @@ def measure(kind: str, folder: Path, servers: list[ModelServer]) -> None:
         print(kind)
         stopping(home.remotes.get("one/starter"))
         counting(home.remotes.get("one/starter"), servers[0])
-        sharing(home, home.remotes.get("both/starter"), None)
-        sharing(home, home.remotes.get("both/starter"), servers[1])
+        balancer(home, home.remotes.get("both/starter"), None)
+        balancer(home, home.remotes.get("both/starter"), servers[1])
 
 
 def stopping(target: RemoteTarget) -> None:
@@ -88,7 +88,7 @@ def counting(target: RemoteTarget, server: ModelServer) -> None:
     print(f"  equal: {sum(equal)} of {len(equal)}")
 
 
-def sharing(home: RemoteAccess, target: RemoteTarget, victim: ModelServer | None) -> None:
+def balancer(home: RemoteAccess, target: RemoteTarget, victim: ModelServer | None) -> None:
     """Twenty questions, four at a time; one server is killed in the middle where it is named."""
     ended: list[str] = []
     killed, lock = threading.Event(), threading.Lock()
@@ -100,7 +100,7 @@ def sharing(home: RemoteAccess, target: RemoteTarget, victim: ModelServer | None
             events.append(event)
             with lock:
                 due = len(ended) >= 6 and not killed.is_set() and isinstance(event, Text)
-                if victim is not None and due and home.sharing.in_flight(victim.endpoint):
+                if victim is not None and due and home.balancer.in_flight(victim.endpoint):
                     killed.set()
                     victim.kill()
         with lock:

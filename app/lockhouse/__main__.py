@@ -1,9 +1,9 @@
-"""The launcher and its doors: seal first, then start the one that was asked for.
+"""The launcher: seals the process, then starts the part of the program that was asked for.
 
 No argument opens the window, anything else is the command line; private arguments start the
 processes that Lockhouse starts for itself. A packaged program has no ``python -m``, so they all
 come through here. Every one of them seals itself, the broker alone excepted; it is started here,
-before the seal, and only where the home says that the network is open.
+before the seal, and only where the home allows network access.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ _ASK_HUB_AT_ONCE = (("models", "search"), ("models", "get"), ("models", "updates
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one door and return its exit code."""
+    """Run one part of the program and return its exit code."""
     try:
         return _run(sys.argv[1:] if argv is None else argv)
-    except KeyboardInterrupt:  # while a door is still being loaded
+    except KeyboardInterrupt:  # while modules are still being loaded
         return _INTERRUPTED
 
 
 def _run(arguments: list[str]) -> int:
-    door = arguments[0] if arguments else ""
-    if door == "--broker":
+    part = arguments[0] if arguments else ""
+    if part == "--broker":
         from lockhouse.gate.broker.process import run_broker
 
         return run_broker(arguments[1:])
-    if door not in _PRIVATE:
+    if part not in _PRIVATE:
         start_broker(arguments)
     try:
         seal.seal_network()
@@ -54,19 +54,19 @@ def _run(arguments: list[str]) -> int:
             file=sys.stderr,
         )
         return 4
-    if door == "--engine":
+    if part == "--engine":
         from lockhouse.engine.process.main import run_engine
 
         return run_engine()
-    if door == "--template-renderer":
+    if part == "--template-renderer":
         from lockhouse.engine.process.template_renderer import run_renderer
 
         return run_renderer()
-    if door == "--job":
+    if part == "--job":
         from lockhouse.engine.process.jobs import run_job
 
         return run_job(arguments[1:])
-    if door == "--prove":
+    if part == "--prove":
         return prove(arguments[1:])
     if _wants_window(arguments):
         from lockhouse.ui.app import run
@@ -111,7 +111,7 @@ def _names_a_provider(arguments: list[str]) -> bool:
 
 
 def start_broker(arguments: list[str]) -> None:
-    """The process that may connect, where the home is open and this door may need it."""
+    """The process that may connect, where the home is open and this part may need it."""
     home, rest = _home_and_rest(arguments)
     asks_nobody = bool(rest) and rest[0] in _WITHOUT_BROKER and not _asks_all_the_same(rest)
     if rest and (asks_nobody or not {"-h", "--help"}.isdisjoint(rest)):

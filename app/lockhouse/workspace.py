@@ -1,4 +1,4 @@
-"""Every service of one home, built once for whichever door was used.
+"""Every service of one home, built once for the window or the command that was started.
 
 The only place that knows how the parts fit together; nothing here does work of its own.
 """
@@ -89,7 +89,7 @@ class Workspace:
 
     @cached_property
     def consents(self) -> Consents:
-        """Which providers may be sent something; this and what follows for answers elsewhere."""
+        """Which providers may be sent something; this and what follows for remote targets."""
         from lockhouse.gate.consents import Consents
 
         return Consents(self.database)
@@ -113,9 +113,8 @@ class Workspace:
     @cached_property
     def remotes(self) -> RemoteTargets:
         """The models of all providers."""
-        from lockhouse.answer.load_balancer import LoadBalancer
+        from lockhouse.answer.load_balancer import LoadBalancer, ServerLock
         from lockhouse.answer.remote_targets import RemoteTargets
-        from lockhouse.answer.server_lock import ServerLock
 
         return RemoteTargets(
             self.gate,
@@ -124,7 +123,7 @@ class Workspace:
             self.sent,
             self.budget,
             most_tokens=lambda: self.settings.api_max_tokens,
-            sharing=LoadBalancer(turnstile=ServerLock(self.paths.run / "servers")),
+            balancer=LoadBalancer(server_lock=ServerLock(self.paths.run / "servers")),
         )
 
     @cached_property
@@ -141,7 +140,7 @@ class Workspace:
         )
 
     def _reaches_hub(self) -> bool:
-        """Whether the door is one to the hub, or to the mirror for which it was opened."""
+        """Whether network access includes the hub, or the mirror that is set for it."""
         endpoint = self.gate.state.endpoint or os.environ.get("HF_ENDPOINT", "")
         return self.gate.way_to(hub_hosts({"HF_ENDPOINT": endpoint})) == "open"
 

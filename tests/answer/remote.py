@@ -48,7 +48,7 @@ class RemoteAccess:
         self.sent = Sent(database)
         self.prices = PriceList(database)
         self.budget = Budget(database, lambda: self.limits, self.prices)
-        self.sharing = LoadBalancer()
+        self.balancer = LoadBalancer()
         self.remotes = RemoteTargets(
             self.gate,
             self.providers,
@@ -56,7 +56,7 @@ class RemoteAccess:
             self.sent,
             self.budget,
             most_tokens=lambda: 100,
-            sharing=self.sharing,
+            balancer=self.balancer,
         )
         return self
 
@@ -115,7 +115,7 @@ def answering(
 
     What is raised before there is an answer is told as its end.
     """
-    known = target._means
+    known = target._dependencies
     permissions = Permissions(
         SimpleNamespace(get=lambda _name: target.provider),  # type: ignore[arg-type]
         lambda: known.consents,

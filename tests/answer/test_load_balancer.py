@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lockhouse.answer.load_balancer import FailoverStream, LoadBalancer
-from lockhouse.answer.server_lock import ServerLock
+from lockhouse.answer.load_balancer import FailoverStream, LoadBalancer, ServerLock
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import Cancelled
 from lockhouse.core.events import Reasoning, StartOver, Text
@@ -34,42 +33,42 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def sharing(clock: Clock) -> LoadBalancer:
+def balancer(clock: Clock) -> LoadBalancer:
     return LoadBalancer(clock, draw=random.Random(7).random)
 
 
-def best(sharing: LoadBalancer, *urls: str, without: tuple[str, ...] = ()) -> str:
-    with sharing.lease(urls or (A, B, C), without=without) as lease:
+def best(balancer: LoadBalancer, *urls: str, without: tuple[str, ...] = ()) -> str:
+    with balancer.lease(urls or (A, B, C), without=without) as lease:
         return lease.url
 
 
-def test_the_least_busy_one_is_chosen(sharing: LoadBalancer) -> None:
+def test_the_least_busy_one_is_chosen(balancer: LoadBalancer) -> None:
     with contextlib.ExitStack() as held:
-        chosen = [held.enter_context(sharing.lease((A, B, C))).url for _ in range(6)]
+        chosen = [held.enter_context(balancer.lease((A, B, C))).url for _ in range(6)]
         assert sorted(chosen) == [A, A, B, B, C, C]
         assert set(chosen[:3]) == {A, B, C}
 
 
-def test_a_lease_that_ends_in_an_error_is_given_back(sharing: LoadBalancer) -> None:
-    with pytest.raises(RuntimeError), sharing.lease((A,)):
+def test_a_lease_that_ends_in_an_error_is_given_back(balancer: LoadBalancer) -> None:
+    with pytest.raises(RuntimeError), balancer.lease((A,)):
         raise RuntimeError
-    with sharing.lease((B,)):
-        assert best(sharing, A, B) == A
+    with balancer.lease((B,)):
+        assert best(balancer, A, B) == A
 
 
 def test_of_idle_ones_the_quickest_is_chosen_and_small_differences_are_none(
-    sharing: LoadBalancer,
+    balancer: LoadBalancer,
 ) -> None:
-    sharing.note_up(A, 0.200)
-    sharing.note_up(B, 0.010)
-    sharing.note_up(C, 0.011)
-    assert {best(sharing) for _ in range(50)} == {B, C}
+    balancer.note_up(A, 0.200)
+    balancer.note_up(B, 0.010)
+    balancer.note_up(C, 0.011)
+    assert {best(balancer) for _ in range(50)} == {B, C}
 
 
-def test_one_that_was_never_asked_is_tried(sharing: LoadBalancer) -> None:
-    sharing.note_up(A, 0.010)
-    sharing.note_up(B, 0.010)
-    assert best(sharing) == C
+def test_one_that_was_never_asked_is_tried(balancer: LoadBalancer) -> None:
+    balancer.note_up(A, 0.010)
+    balancer.note_up(B, 0.010)
+    assert best(balancer) == C
 
 
 def test_several_programs_do_not_all_begin_with_the_first() -> None:
@@ -78,51 +77,51 @@ def test_several_programs_do_not_all_begin_with_the_first() -> None:
 
 
 def test_a_dead_one_is_left_out_longer_each_time_and_then_tried_again(
-    sharing: LoadBalancer, clock: Clock
+    balancer: LoadBalancer, clock: Clock
 ) -> None:
     rests = []
     for _ in range(8):
-        sharing.note_down(A)
+        balancer.note_down(A)
         began = clock.now
-        with sharing.lease((B,)):  # B is busy, so that only the rest keeps A out
-            while best(sharing, A, B) == B:
+        with balancer.lease((B,)):  # B is busy, so that only the rest keeps A out
+            while best(balancer, A, B) == B:
                 clock.now += 1
         rests.append(clock.now - began)
     assert rests[0] < rests[1] < rests[2] < rests[3]
     assert rests[-1] == rests[-2] <= 121
-    sharing.note_up(A, 0.01)
-    sharing.note_down(A)
+    balancer.note_up(A, 0.01)
+    balancer.note_down(A)
     clock.now += 2.1
-    with sharing.lease((B,)):
-        assert best(sharing, A, B) == A  # it begins with a short rest again
+    with balancer.lease((B,)):
+        assert best(balancer, A, B) == A  # it begins with a short rest again
 
 
-def test_when_all_rest_the_one_that_rests_the_shortest_is_tried(sharing: LoadBalancer) -> None:
-    sharing.note_down(A)
-    sharing.note_down(A)
-    sharing.note_down(B)
-    assert best(sharing, A, B) == B
-    assert best(sharing, A, B, without=(B,)) == A
+def test_when_all_rest_the_one_that_rests_the_shortest_is_tried(balancer: LoadBalancer) -> None:
+    balancer.note_down(A)
+    balancer.note_down(A)
+    balancer.note_down(B)
+    assert best(balancer, A, B) == B
+    assert best(balancer, A, B, without=(B,)) == A
 
 
-def test_a_wait_that_a_server_asked_for_is_kept(sharing: LoadBalancer, clock: Clock) -> None:
-    sharing.note_down(A, wait_s=30)
+def test_a_wait_that_a_server_asked_for_is_kept(balancer: LoadBalancer, clock: Clock) -> None:
+    balancer.note_down(A, wait_s=30)
     clock.now += 29
-    assert best(sharing, A, B) == B
+    assert best(balancer, A, B) == B
 
 
-def test_one_that_gives_answers_up_is_asked_one_at_a_time(sharing: LoadBalancer) -> None:
+def test_one_that_gives_answers_up_is_asked_one_at_a_time(balancer: LoadBalancer) -> None:
     began = threading.Event()
     order: list[str] = []
 
     def second() -> None:
         began.set()
-        with sharing.lease((A,)):
+        with balancer.lease((A,)):
             order.append("second")
 
-    with sharing.lease((A,)) as lease:
+    with balancer.lease((A,)) as lease:
         lease.given_up()
-        assert best(sharing, A, B) == B
+        assert best(balancer, A, B) == B
         thread = threading.Thread(target=second)
         thread.start()
         assert began.wait(10)
@@ -131,17 +130,17 @@ def test_one_that_gives_answers_up_is_asked_one_at_a_time(sharing: LoadBalancer)
     assert order == ["first", "second"]
 
 
-def test_waiting_for_one_ends_when_it_is_called_off(sharing: LoadBalancer) -> None:
+def test_waiting_for_one_ends_when_it_is_called_off(balancer: LoadBalancer) -> None:
     cancel, began = CancelToken(), threading.Event()
     ended: list[bool] = []
 
     def wait() -> None:
         began.set()
-        with pytest.raises(Cancelled), sharing.lease((A,), cancel=cancel):
+        with pytest.raises(Cancelled), balancer.lease((A,), cancel=cancel):
             pass
         ended.append(True)
 
-    with sharing.lease((A,)) as lease:
+    with balancer.lease((A,)) as lease:
         lease.given_up()
         thread = threading.Thread(target=wait)
         thread.start()
@@ -151,14 +150,14 @@ def test_waiting_for_one_ends_when_it_is_called_off(sharing: LoadBalancer) -> No
         assert ended
         called_off = CancelToken()
         called_off.cancel()
-        with pytest.raises(Cancelled), sharing.lease((A,), cancel=called_off):
+        with pytest.raises(Cancelled), balancer.lease((A,), cancel=called_off):
             pass
-    assert best(sharing, A) == A
+    assert best(balancer, A) == A
 
 
 def test_other_programs_of_the_home_wait_for_their_turn(tmp_path: Path) -> None:
     one, other = (
-        LoadBalancer(turnstile=ServerLock(tmp_path / "run" / "servers")) for _ in range(2)
+        LoadBalancer(server_lock=ServerLock(tmp_path / "run" / "servers")) for _ in range(2)
     )
     with one.lease((A,)) as lease, other.lease((A,)):
         lease.given_up()  # from now on
@@ -173,7 +172,7 @@ def test_other_programs_of_the_home_wait_for_their_turn(tmp_path: Path) -> None:
 
 def test_where_nothing_can_be_written_nobody_waits(tmp_path: Path) -> None:
     (tmp_path / "servers").write_text("a file, no folder")
-    one, other = (LoadBalancer(turnstile=ServerLock(tmp_path / "servers")) for _ in range(2))
+    one, other = (LoadBalancer(server_lock=ServerLock(tmp_path / "servers")) for _ in range(2))
     with one.lease((A,)) as lease:
         lease.given_up()
         assert best(other, A) == A
@@ -186,7 +185,7 @@ def test_where_files_cannot_be_locked_nobody_waits(
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr("fcntl.flock", refuse)
-    one, other = (LoadBalancer(turnstile=ServerLock(tmp_path / "servers")) for _ in range(2))
+    one, other = (LoadBalancer(server_lock=ServerLock(tmp_path / "servers")) for _ in range(2))
     one.note_single(A)
     called_off = CancelToken()
     called_off.cancel()

@@ -73,7 +73,7 @@ def _fresh(first: RemoteServer, second: RemoteServer, home: RemoteAccess) -> Non
         server.reply = Reply()
         server.gone.clear()
         server.stalled.clear()
-        home.sharing.note_up(server.endpoint, 0.001)
+        home.balancer.note_up(server.endpoint, 0.001)
     home.limits = Limits()
     for name in ("api", "keyed"):
         home.consents.withdraw(name)
@@ -374,8 +374,8 @@ def test_a_reader_who_leaves_hangs_up_too(home: RemoteAccess, first: RemoteServe
 def prefer(home: RemoteAccess, server: RemoteServer, other: RemoteServer) -> None:
     """Make one of them the quicker one."""
     for _ in range(40):
-        home.sharing.note_up(server.endpoint, 0.001)
-        home.sharing.note_up(other.endpoint, 9.0)
+        home.balancer.note_up(server.endpoint, 0.001)
+        home.balancer.note_up(other.endpoint, 9.0)
 
 
 @pytest.mark.parametrize("fault", ["reset-before", "503", "wrong-type"])
@@ -481,7 +481,7 @@ def test_whoever_waits_for_the_keyring_is_told_for_what(home: RemoteAccess) -> N
     home.consents.give(provider)
     for state, words in (("locked", "to be unlocked"), ("silent", "does not answer"), ("set", "")):
         means = RemoteDependencies(
-            home.gate, home.consents, home.sent, home.budget, home.sharing,
+            home.gate, home.consents, home.sent, home.budget, home.balancer,
             key_of=lambda asked: asked.name, key_state=lambda _, told=state: told,
             most_tokens=lambda: 100,
         )  # fmt: skip
@@ -514,7 +514,7 @@ def test_a_check_that_is_called_off_waits_for_nobody(
     home: RemoteAccess, first: RemoteServer
 ) -> None:
     cancel = CancelToken()
-    with home.sharing.lease([first.endpoint]) as lease:
+    with home.balancer.lease([first.endpoint]) as lease:
         lease.given_up()  # from now on it is asked one at a time
         threading.Timer(0.1, cancel.cancel).start()
         with pytest.raises(Cancelled):

@@ -92,7 +92,7 @@ def test_two_share_twenty_questions_and_one_that_dies_loses_none(
         request = cold("Count.", 60, grammar=f'root ::= "{_right(number)}"')
         for event in answering(target, request, CancelToken()):
             events.append(event)
-            busy = home.sharing.in_flight(victim.endpoint)
+            busy = home.balancer.in_flight(victim.endpoint)
             with lock:
                 if isinstance(event, Text) and len(ended) >= 6 and busy and not killed.is_set():
                     killed.set()

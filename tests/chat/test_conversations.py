@@ -147,7 +147,7 @@ def test_an_edited_answer_keeps_the_mark_of_the_very_server_and_words_of_ones_ow
     assert edited.target is not None
     assert (edited.target.kind, edited.target.host) == ("lan", "b.lan:80")
     assert conversations.edit(edited.id, "Hello there!").target == edited.target
-    mark = "*From elsewhere: office/big at b.lan:80*"
+    mark = "*From another machine: office/big at b.lan:80*"
     assert mark in import_export.export(conversations, chat.id, "md")
     silent = conversations.begin_answer(chat.id, first.id, target=office)
     conversations.finish_answer(silent.id, content="", reasoning="", status="failed")

@@ -98,7 +98,7 @@ def test_a_server_of_ones_own_from_the_first_word_to_the_answer(
     shown = lockhouse("chats", "show", told["conversation_id"])
     assert f"from elsewhere: office/small at {server.host}" in shown.text
     exported = lockhouse("chats", "export", told["conversation_id"])
-    assert f"*From elsewhere: office/small at {server.host}*" in exported.text
+    assert f"*From another machine: office/small at {server.host}*" in exported.text
     alone = lockhouse("ask", "-m", "office/small", "--alone", "Hi", "--json").json
     listed = {one["id"]: one["target"] for one in lockhouse("chats", "list", "--json").json}
     assert listed[alone["conversation_id"]] == ""

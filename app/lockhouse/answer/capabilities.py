@@ -1,4 +1,4 @@
-"""What a model can be asked, checked before it is: pictures and tools, refused in words.
+"""What a model can be asked, checked first: pictures and tools are refused with a reason.
 
 Pictures of earlier messages are left out where the model cannot look at them, so that a
 conversation can go on with any model.

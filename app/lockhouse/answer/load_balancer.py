@@ -1,31 +1,39 @@
-"""Several equal servers behind one name: which one gets the next request, and taking over.
+"""Several equal servers behind one name: which one gets the next request, and failover.
 
-The least busy one, among these the quickest; one that failed rests for a while, longer each
-time, and is then tried again. One that gives an answer up as soon as the next question comes is
-asked one at a time from then on. Hides what is remembered of each. Counts are those of this
-process, so several processes begin at random.
+The least busy one, among these the fastest; one that failed rests for a while, longer each
+time, and is then tried again. One that drops an answer as soon as the next question comes is
+asked one question at a time from then on. Hides what is remembered of each. Counts are those of
+this process, so several processes start at random.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import itertools
 import math
+import os
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from lockhouse.answer.server_lock import ServerLock
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import Cancelled
 from lockhouse.core.events import Reasoning, StartOver, Text
+
+if sys.platform != "win32":
+    import fcntl
 
 _FIRST_REST_S = 2.0
 _LONGEST_REST_S = 120.0
 _LOOK_AGAIN_S = 0.1  # another program may be ready
 _SINGLE_S = 3600.0  # it may be started in another way then
+_LOCK_HOLDS_S = 3600.0  # likewise
 _FREE = -1
 # How a request fails when its server does: another one may well answer it.
 _SERVER_ENDED = frozenset(
@@ -56,19 +64,73 @@ class Lease:
     """One request at one server."""
 
     url: str
-    _sharing: LoadBalancer
+    _balancer: LoadBalancer
 
     def answered(self, latency_s: float) -> None:
         """It answered, its first byte after that long."""
-        self._sharing.note_up(self.url, latency_s)
+        self._balancer.note_up(self.url, latency_s)
 
     def failed(self, *, wait_s: float = 0.0) -> None:
         """It did not. ``wait_s`` is what it asked for itself."""
-        self._sharing.note_down(self.url, wait_s=wait_s)
+        self._balancer.note_down(self.url, wait_s=wait_s)
 
     def given_up(self) -> None:
         """It turned to another question."""
-        self._sharing.note_single(self.url)
+        self._balancer.note_single(self.url)
+
+
+class ServerLock:
+    """Servers that answer one question at a time, as all programs of a home know them.
+
+    A folder with a file for each such server: questions to it pass one by one, whichever
+    program asks. Where the folder cannot be used, nobody waits.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+
+    def is_known(self, url: str) -> bool:
+        """Whether some program saw it drop an answer, not long ago."""
+        if self._folder is None:
+            return False
+        try:
+            return time.time() - self._path(url).stat().st_mtime < _LOCK_HOLDS_S
+        except OSError:
+            return False
+
+    def note(self, url: str) -> None:
+        """It drops an answer when the next question comes."""
+        if self._folder is not None:
+            with contextlib.suppress(OSError):  # this program knows all the same
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._path(url).touch(mode=0o600)
+
+    def take(self, url: str) -> int | None:
+        """Lock it; the file to give back. None while another program holds it."""
+        if self._folder is None or sys.platform == "win32":
+            return -1
+        try:
+            file = os.open(self._path(url), os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            return -1
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+            return None
+        except OSError:  # a file system without locks
+            os.close(file)
+            return -1
+        return file
+
+    def give(self, file: int) -> None:
+        """Unlock it."""
+        if file >= 0:
+            os.close(file)
+
+    def _path(self, url: str) -> Path:
+        assert self._folder is not None
+        return self._folder / hashlib.sha256(url.encode()).hexdigest()[:16]
 
 
 class LoadBalancer:
@@ -79,11 +141,11 @@ class LoadBalancer:
         clock: Callable[[], float] = time.monotonic,
         draw: Callable[[], float] = random.random,
         *,
-        turnstile: ServerLock | None = None,
+        server_lock: ServerLock | None = None,
     ) -> None:
         self._clock = clock
         self._draw = draw
-        self._turnstile = turnstile or ServerLock(None)
+        self._server_lock = server_lock or ServerLock(None)
         self._lock = threading.Condition()
         self._states: dict[str, _State] = {}
 
@@ -111,14 +173,14 @@ class LoadBalancer:
         try:
             yield Lease(url, self)
         finally:
-            self._turnstile.give(passage)
+            self._server_lock.give(passage)
             with self._lock:
                 self._state(url).in_flight -= 1
                 self._lock.notify_all()
 
     def note_single(self, url: str) -> None:
         """A server gives an answer up for the next question: ask it one at a time."""
-        self._turnstile.note(url)
+        self._server_lock.note(url)
         with self._lock:
             self._state(url).single_until = self._clock() + _SINGLE_S
 
@@ -166,9 +228,9 @@ class LoadBalancer:
 
     def _passage(self, url: str, now: float) -> int | None:
         state = self._state(url)
-        if state.single_until <= now and not self._turnstile.is_known(url):
+        if state.single_until <= now and not self._server_lock.is_known(url):
             return _FREE
-        return None if state.in_flight else self._turnstile.take(url)
+        return None if state.in_flight else self._server_lock.take(url)
 
     def _rank(self, url: str) -> tuple[int, int, float]:
         state = self._state(url)
@@ -182,39 +244,39 @@ def _class_of(latency_s: float | None) -> int:
 
 @dataclass(slots=True)
 class FailoverStream:
-    """What the reader of an answer was told, when another server begins the answer anew.
+    """What the reader of an answer has, when another server starts the answer again.
 
-    What the next server says in the same words is swallowed; where it differs, the reader is
-    told to start over. Pieces are kept as they came: joining each to those before it would take
-    as long as the answer is long, every time.
+    What the next server repeats is dropped; where it differs, the reader has to start over. Pieces
+    are kept as they came: joining each to those before it would take as long as the answer is
+    long, every time.
     """
 
-    _told: list[tuple[type[Text | Reasoning], str]] = field(default_factory=list)
-    _heard: list[tuple[type[Text | Reasoning], str]] = field(default_factory=list)
+    _sent: list[tuple[type[Text | Reasoning], str]] = field(default_factory=list)
+    _received: list[tuple[type[Text | Reasoning], str]] = field(default_factory=list)
     _is_repeating: bool = False
-    _at: tuple[int, int] = (0, 0)  # how much of what was told has been repeated
+    _at: tuple[int, int] = (0, 0)  # how much of what was sent has been repeated
 
     @property
     def received_bytes(self) -> int:
-        """Of text and reasoning, as told."""
-        return sum(len(text.encode()) for _, text in self._told)
+        """Of text and reasoning, as the reader got them."""
+        return sum(len(text.encode()) for _, text in self._sent)
 
     @property
     def is_empty(self) -> bool:
-        """Whether the reader was told nothing yet."""
-        return not self._told
+        """Whether the reader has nothing yet."""
+        return not self._sent
 
     def begin_again(self) -> None:
         """Another server answers from the beginning."""
-        self._heard, self._at = [], (0, 0)
-        self._is_repeating = bool(self._told)
+        self._received, self._at = [], (0, 0)
+        self._is_repeating = bool(self._sent)
 
     def take(self, event: Text | Reasoning) -> list[Text | Reasoning | StartOver]:
-        """What to tell the reader now that the server said this."""
+        """What goes to the reader now that the server said this."""
         kind, text = type(event), event.text
         if not text:
             return []
-        self._heard.append((kind, text))
+        self._received.append((kind, text))
         if self._is_repeating:
             rest = self._without_repeated(kind, text)
             if rest is None:
@@ -222,37 +284,37 @@ class FailoverStream:
             text = rest
         if not text:
             return []
-        self._told.append((kind, text))
+        self._sent.append((kind, text))
         return [kind(text)]
 
     def end(self) -> list[Text | Reasoning | StartOver]:
-        """What to tell the reader now that the server has said everything."""
-        if self._is_repeating and self._at[0] < len(self._told):
+        """What goes to the reader now that the server has said everything."""
+        if self._is_repeating and self._at[0] < len(self._sent):
             return self._start_over()
         return []
 
     def _without_repeated(self, kind: type[Text | Reasoning], text: str) -> str | None:
-        """What of it is new; None when it differs from what was told."""
+        """What of it is new; None when it differs from what was sent."""
         at = 0
         while at < len(text):
             place, offset = self._at
-            if place == len(self._told):
+            if place == len(self._sent):
                 self._is_repeating = False
                 return text[at:]
-            told_kind, told = self._told[place]
-            length = min(len(text) - at, len(told) - offset)
-            if told_kind is not kind or told[offset : offset + length] != text[at : at + length]:
+            sent_kind, sent = self._sent[place]
+            length = min(len(text) - at, len(sent) - offset)
+            if sent_kind is not kind or sent[offset : offset + length] != text[at : at + length]:
                 return None
             at += length
             offset += length
-            self._at = (place + 1, 0) if offset == len(told) else (place, offset)
+            self._at = (place + 1, 0) if offset == len(sent) else (place, offset)
         return ""
 
     def _start_over(self) -> list[Text | Reasoning | StartOver]:
         self._is_repeating = False
-        self._told = [
+        self._sent = [
             (kind, "".join(text for _, text in pieces))
-            for kind, pieces in itertools.groupby(self._heard, key=lambda piece: piece[0])
+            for kind, pieces in itertools.groupby(self._received, key=lambda piece: piece[0])
         ]
-        reason = "The servers were asked anew, and what comes now differs."
-        return [StartOver(reason), *(kind(text) for kind, text in self._told)]
+        reason = "Another server answers, and its answer differs."
+        return [StartOver(reason), *(kind(text) for kind, text in self._sent)]

@@ -32,7 +32,7 @@ class TargetRegistry:
         remote: Callable[[], RemoteTargets],
         chosen: Callable[[], str],
     ) -> None:
-        """``remote`` is called when one elsewhere is wanted, which most programs never do.
+        """``remote`` is called when a remote target is wanted, which most programs never do.
 
         ``chosen`` tells the name of the default target in the settings; empty for none.
         """
@@ -44,7 +44,7 @@ class TargetRegistry:
     def get(self, name: str) -> Target:
         """By name, alias, hash prefix or path, or as ``provider/model``; "" is the default.
 
-        A provider's name alone means its only chosen model, never one here that begins so.
+        A provider's name alone means its only chosen model, never a local one that begins so.
         """
         if not name:
             return self.default()

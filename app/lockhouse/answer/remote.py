@@ -38,12 +38,12 @@ class RemoteTarget:
     ) -> None:
         self.provider = provider
         self.model = model
-        self._means = dependencies
+        self._dependencies = dependencies
 
     @property
     def info(self) -> TargetInfo:
         """What it is."""
-        return info_of(self.provider, self.model, self._means.budget)
+        return info_of(self.provider, self.model, self._dependencies.budget)
 
     def preview(self, request: AnswerRequest) -> Outbound:
         """Exactly what answering ``request`` would send. Nothing is sent.
@@ -56,7 +56,7 @@ class RemoteTarget:
             name = f"{provider.name}/{model.called}"
             request, left_out = suited(request, name, model.capabilities)
         spoken = dialect(provider.dialect)
-        most = request.max_tokens or self._means.most_tokens() or _MOST_TOKENS
+        most = request.max_tokens or self._dependencies.most_tokens() or _MOST_TOKENS
         if model.max_output_tokens:
             most = min(most, model.max_output_tokens)
         body = spoken.body(provider, model.name, request, max_tokens=most)
@@ -70,19 +70,19 @@ class RemoteTarget:
             path=spoken.path(model.name),
             headers=spoken.headers(provider),
             body=body,
-            has_key=bool(self._means.key_of(provider)),
+            has_key=bool(self._dependencies.key_of(provider)),
             task=request.task,
             added=_added(provider, request, left_out),
-            estimate=self._means.budget.estimate(provider, model.name, body),
+            estimate=self._dependencies.budget.estimate(provider, model.name, body),
         )
 
     def obstacle(self) -> LockhouseError | None:
         """What would stop it from being asked now, with what to do about it; None for nothing."""
         try:
-            require_open(self._means.gate, self.provider, self.provider.endpoints)
-            require_key(self.provider, has_key=bool(self._means.key_of(self.provider)))
+            require_open(self._dependencies.gate, self.provider, self.provider.endpoints)
+            require_key(self.provider, has_key=bool(self._dependencies.key_of(self.provider)))
         except LockhouseError as error:
-            return map_error(error, self.provider, self._means.gate)
+            return map_error(error, self.provider, self._dependencies.gate)
         return None
 
     def answer(
@@ -96,10 +96,10 @@ class RemoteTarget:
             raise PolicyRefused("Nothing was sent: it was not approved.", code="consent_needed")
         try:
             sending = RemoteRequest(
-                self.provider, self.info, approved, self._means, request, cancel
+                self.provider, self.info, approved, self._dependencies, request, cancel
             )
         except LockhouseError as error:
-            yield failed_of(map_error(error, self.provider, self._means.gate))
+            yield failed_of(map_error(error, self.provider, self._dependencies.gate))
             return
         yield from sending.run()
 
@@ -112,7 +112,7 @@ class RemoteTarget:
 
 
 def info_of(provider: Provider, model: RemoteModel, budget: Budget) -> TargetInfo:
-    """A model elsewhere as a target."""
+    """A provider's model as a target."""
     price = budget.prices.price_of(provider, model.name) if provider.zone == "cloud" else None
     context_length = model.context_length or budget.prices.context_length(
         provider.prices, model.name
@@ -163,7 +163,7 @@ def _added(provider: Provider, request: AnswerRequest, left_out: Notice | None) 
         found.append(f"The beginning of the answer, {len(request.prefill):,} characters.")
     for field_name, value in provider.body.items():
         found.append(
-            f"What {provider.title} is told with every request: "
+            f"Added to every request to {provider.title}: "
             f"{field_name} = {msgspec.json.encode(value).decode()}"
         )
     return tuple(found)

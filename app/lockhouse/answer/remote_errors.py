@@ -18,25 +18,25 @@ def require_open(gate: GateClient, provider: Provider, endpoints: Iterable[str])
     if "not_listed" in ways:
         hosts = ", ".join(provider.hosts)
         raise NetworkRefused(
-            f"Nothing was sent: {hosts} is not among the hosts that may be reached.",
+            f"Nothing was sent: network access does not include {hosts}.",
             code="host_not_allowed",
         )
     raise gate.why_closed()
 
 
 def map_error(error: LockhouseError, provider: Provider, gate: GateClient) -> LockhouseError:
-    """The same error with the way on for this very provider."""
+    """The same error with what to do about it for this very provider."""
     if error.code not in ("sealed", CUT_OFF, "host_not_allowed"):
         return error
     way = gate.way_to(provider.hosts)
     if way == "not_listed" or (way == "start_anew" and not _is_listed(gate, provider)):
-        hint = f"Open it for {provider.title} too: lockhouse unseal --add --for {provider.name}"
+        hint = f"Allow it too: lockhouse unseal --add --for {provider.name}"
     elif way in ("sealed", "sealed_meanwhile", "damaged"):
-        hint = f"Open it for {provider.title} alone: lockhouse unseal --for {provider.name}"
+        hint = f"Allow it for {provider.title} alone: lockhouse unseal --for {provider.name}"
     else:
         return error
     if gate.status().way not in ("sealed", "open"):
-        hint += ". Then start this program anew."
+        hint += ". Then restart this program."
     return type(error)(error.message, hint=hint, code=error.code)
 
 

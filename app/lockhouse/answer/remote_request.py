@@ -1,4 +1,4 @@
-"""One request to a provider on its way: room made, written down, sent, read, and settled.
+"""One request to a provider: budget reserved, recorded, sent, read, and settled.
 
 Hides what can happen in between: that one of several equal servers ends and another takes over,
 that a server counts nothing, that the reader stops or leaves, and what is paid for then.
@@ -53,8 +53,8 @@ from lockhouse.gate.remote_requests import (
 )
 from lockhouse.gate.sent_requests import Sent, purpose_of
 
-# Seconds until the first token, and between two. A server of one's own may have to load a model,
-# and reads prompts slowly.
+# Seconds until the first token, and between two. A server on the own network may have to load
+# a model first, and reads prompts slowly.
 _PATIENCE_S = {"cloud": (120.0, 60.0), "lan": (600.0, 120.0)}
 _MOST_GIVEN_UP = 10  # by a server that somebody else keeps busy
 _KEYRING_WORDS = {
@@ -65,7 +65,7 @@ _KEYRING_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class RemoteDependencies:
-    """What every target elsewhere needs to answer.
+    """What every remote target needs to answer.
 
     ``key_of`` names the key that goes along, ``key_state`` is one of ``keys.KeyState``.
     """
@@ -74,7 +74,7 @@ class RemoteDependencies:
     consents: Consents
     sent: Sent
     budget: Budget
-    sharing: LoadBalancer
+    balancer: LoadBalancer
     key_of: Callable[[Provider], str]
     key_state: Callable[[Provider], str]
     most_tokens: Callable[[], int]
@@ -87,10 +87,10 @@ class RemoteRequest:
     provider: Provider
     info: TargetInfo
     outbound: Outbound
-    means: RemoteDependencies
+    dependencies: RemoteDependencies
     request: AnswerRequest
     cancel: CancelToken
-    telling: FailoverStream = field(default_factory=FailoverStream)
+    stream: FailoverStream = field(default_factory=FailoverStream)
     tool_calls: list[ToolCall] = field(default_factory=list)
     usage: Usage | None = None  # the last that was told
     url: str = ""
@@ -103,40 +103,40 @@ class RemoteRequest:
 
     def __post_init__(self) -> None:
         """Make room and write it down. Raises before anything leaves."""
-        outbound, means = self.outbound, self.means
-        require_open(means.gate, self.provider, outbound.endpoints)
+        outbound, dependencies = self.outbound, self.dependencies
+        require_open(dependencies.gate, self.provider, outbound.endpoints)
         require_key(self.provider, has_key=outbound.has_key)
-        self.reservation = means.budget.reserve(
+        self.reservation = dependencies.budget.reserve(
             self.provider, outbound.model, outbound.body, task=outbound.task
         )
         try:
-            self.sent_id = means.sent.keep(outbound, message_id=self.request.message_id)
+            self.sent_id = dependencies.sent.keep(outbound, message_id=self.request.message_id)
         except LockhouseError:
-            means.budget.release(self.reservation)
+            dependencies.budget.release(self.reservation)
             raise
 
     def run(self) -> Iterator[Event]:
         """The events, one Finished or Failed at the end."""
         try:
-            yield from self._keyring_told()
+            yield from self._waiting_for_keyring()
             answered = yield from self._from_one_of_them()
             yield from self.tool_calls
             yield self._finished(answered)
         except Cancelled:
             yield self._cancelled()
         except LockhouseError as error:
-            meant = map_error(error, self.provider, self.means.gate)
+            meant = map_error(error, self.provider, self.dependencies.gate)
             cost = self._settle(error.code, nothing_came=self._is_free(error))
             yield failed_of(meant, cost=cost)
         finally:
             if not self.is_settled:  # the reader went away
                 self._settle("cancelled")
 
-    def _keyring_told(self) -> Iterator[Notice]:
+    def _waiting_for_keyring(self) -> Iterator[Notice]:
         """What the wait is for, where the key has to be unlocked first: that can take a minute."""
         if not self.outbound.has_key:
             return
-        words = _KEYRING_WORDS.get(self.means.key_state(self.provider))
+        words = _KEYRING_WORDS.get(self.dependencies.key_state(self.provider))
         if words is not None:
             yield Notice("waiting", f"{words} Nothing is sent before.")
 
@@ -145,7 +145,7 @@ class RemoteRequest:
     def _from_one_of_them(self) -> Generator[Event, None, Answered]:
         urls, tried = self.outbound.endpoints, set[str]()
         while True:
-            with self.means.sharing.lease(urls, without=tried, cancel=self.cancel) as lease:
+            with self.dependencies.balancer.lease(urls, without=tried, cancel=self.cancel) as lease:
                 self.url = lease.url
                 try:
                     return (yield from self._from(lease))
@@ -179,13 +179,13 @@ class RemoteRequest:
         return self.times_given_up <= _MOST_GIVEN_UP
 
     def _begin_again(self) -> None:
-        self.telling.begin_again()
+        self.stream.begin_again()
         self.tool_calls.clear()
         self.usage = None
 
     def _changing(self, failure: LockhouseError) -> Notice:
         self._begin_again()
-        when = "" if self.telling.is_empty else " in mid-answer"
+        when = "" if self.stream.is_empty else " in mid-answer"
         return Notice(
             "server_changed",
             f"{host_of(self.url)} failed{when} ({failure.message.rstrip('.')}); another of the "
@@ -209,7 +209,7 @@ class RemoteRequest:
             title=outbound.provider_title,
             label=self.request.label,
         )
-        stream = self.means.gate.stream(
+        stream = self.dependencies.gate.stream(
             request,
             event_type=RemoteEvent,
             cancel=self.cancel,
@@ -221,15 +221,15 @@ class RemoteRequest:
         finally:
             stream.close()
         lease.answered(answered.first_byte_s)
-        yield from self.telling.end()
+        yield from self.stream.end()
         if answered.usage is None and self.usage is None:
             self.usage = self._counted(answered)
         return answered
 
     def _counted(self, answered: Answered) -> Usage | None:
-        """What a server of one's own counts that told nothing while it streamed.
+        """The tokens of an answer whose server counted nothing while it streamed.
 
-        It is asked for it with the same prompt, and sends a token in each piece of an answer.
+        The server is asked to count the same prompt; each piece of an answer is one token.
         """
         outbound, provider = self.outbound, self.provider
         if outbound.zone != "lan" or outbound.dialect != "openai" or not answered.pieces:
@@ -246,7 +246,7 @@ class RemoteRequest:
             label=self.request.label,
         )
         try:
-            counted = self.means.gate.ask(
+            counted = self.dependencies.gate.ask(
                 request,
                 reply_type=Counted,
                 cancel=self.cancel,
@@ -269,7 +269,7 @@ class RemoteRequest:
         if isinstance(event, Text | Reasoning):
             if not self.first_token_s:
                 self.first_token_s = time.perf_counter() - self.started
-            return list(self.telling.take(event))
+            return list(self.stream.take(event))
         if isinstance(event, ToolCall):  # handed on at the end: they cannot be taken back
             self.tool_calls.append(event)
             return []
@@ -284,7 +284,7 @@ class RemoteRequest:
     ) -> Cost | None:
         """Put what it cost in place of what was reserved. ``nothing_came``: it is given back."""
         self.is_settled = True
-        budget, cost = self.means.budget, None
+        budget, cost = self.dependencies.budget, None
         usage = (answered.usage if answered else None) or self.usage
         if nothing_came or not self.url:  # nobody was asked
             budget.release(self.reservation)
@@ -295,16 +295,16 @@ class RemoteRequest:
                 usage,
                 cache_write_tokens=answered.cache_write_tokens if answered else 0,
                 reported_cost=answered.reported_cost if answered else "",
-                received_bytes=self.telling.received_bytes + calls,
+                received_bytes=self.stream.received_bytes + calls,
                 is_complete=answered is not None,
             )
         host = host_of(self.url) if self.url else ""
-        self.means.sent.settle(self.sent_id, outcome, host=host, usage=usage, cost=cost)
+        self.dependencies.sent.settle(self.sent_id, outcome, host=host, usage=usage, cost=cost)
         return cost
 
     def _is_free(self, error: LockhouseError) -> bool:
         """Whether it is certain that nothing was computed, and so nothing is paid for."""
-        came = self.telling.received_bytes or self.tool_calls or self.usage is not None
+        came = self.stream.received_bytes or self.tool_calls or self.usage is not None
         return not came and _nothing_came_of(error)
 
     def _finished(self, answered: Answered) -> Finished:

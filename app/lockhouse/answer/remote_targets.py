@@ -1,4 +1,4 @@
-"""All targets elsewhere: by name, as a list, with the models and the health of their servers."""
+"""All remote targets: by name, as a list, with the models and the health of their servers."""
 
 from __future__ import annotations
 
@@ -60,24 +60,24 @@ class RemoteTargets:
         budget: Budget,
         *,
         most_tokens: Callable[[], int],
-        sharing: LoadBalancer | None = None,
+        balancer: LoadBalancer | None = None,
     ) -> None:
         """``most_tokens`` is the length of an answer where nobody chose one; 0 is no choice."""
         self._gate = gate
         self._providers = providers
         self._budget = budget
-        self._sharing = sharing or LoadBalancer()
+        self._balancer = balancer or LoadBalancer()
         self._lock = threading.Lock()
         self._key_states: dict[str, tuple[float, str]] = {}
-        self._means = RemoteDependencies(
-            gate, consents, sent, budget, self._sharing, self.key_of, self.key_state, most_tokens
+        self._dependencies = RemoteDependencies(
+            gate, consents, sent, budget, self._balancer, self.key_of, self.key_state, most_tokens
         )
 
     def get(self, name: str) -> RemoteTarget:
         """The target ``provider/model``. Raises NotFound with near names."""
         head, _, model = name.partition("/")
         provider = self._providers.get(head)
-        return RemoteTarget(provider, self._providers.model(head, model), self._means)
+        return RemoteTarget(provider, self._providers.model(head, model), self._dependencies)
 
     def list(self) -> _InfoList:
         """Every chosen model."""
@@ -89,11 +89,11 @@ class RemoteTargets:
         ]
 
     def refresh_models(self, name: str) -> _ModelList:
-        """Read a provider's list of models anew and keep it. Raises what stood in the way."""
+        """Read a provider's list of models and keep it. Raises what was in the way."""
         provider = self._providers.get(name)
         tried: set[str] = set()
         while True:
-            with self._sharing.lease(provider.endpoints, without=tried) as lease:
+            with self._balancer.lease(provider.endpoints, without=tried) as lease:
                 try:
                     found = self._ask(provider, lease.url)
                 except LockhouseError as error:
@@ -156,7 +156,7 @@ class RemoteTargets:
     def key_left_at(self, provider: Provider) -> tuple[str, ...]:
         """The hosts that a key of this name was kept for, where they are not the provider's.
 
-        Such a key goes nowhere any more and has to be kept anew. Empty where there is none, and
+        Such a key goes nowhere any more and has to be saved again. Empty where there is none, and
         where the keyring would have to be unlocked to tell.
         """
         if provider.key == "none" or self.key_state(provider) != "none":
@@ -191,11 +191,11 @@ class RemoteTargets:
         at = datetime.now(UTC).isoformat(timespec="seconds")
         try:
             # Some give up an answer to be asked this.
-            with self._sharing.lease([url], cancel=cancel):
+            with self._balancer.lease([url], cancel=cancel):
                 found = self._ask(provider, url, purpose, cancel)
         except LockhouseError as error:
             if another_may_answer(error.code) and error.code != "host_not_allowed":
-                self._sharing.note_down(url)
+                self._balancer.note_down(url)
             meant = map_error(error, provider, self._gate)
             return EndpointHealth(
                 url,
@@ -205,5 +205,5 @@ class RemoteTargets:
                 code=meant.code,
                 checked_at=at,
             )
-        self._sharing.note_up(url, found.duration_s)
+        self._balancer.note_up(url, found.duration_s)
         return EndpointHealth(url, is_up=True, latency_s=found.duration_s, checked_at=at)

@@ -1,4 +1,4 @@
-"""From what a person asks to the request a target gets: built in one place, for every door.
+"""From what a person asks to the request a target gets: built in one place.
 
 Hides the order in which values win: what was chosen for this question, then what the
 conversation sets for itself, then the settings. What nobody chose is named in

@@ -1,7 +1,7 @@
 """Targets: anything that can answer a request.
 
 Chat, the command line and everything to come are written against :class:`Target` and never
-ask which kind they hold; what differs is data in :class:`TargetInfo`.
+ask which kind they have; what differs is data in :class:`TargetInfo`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TargetKind = Literal["local", "api", "lan"]
 class TargetInfo(msgspec.Struct, frozen=True):
     """What a person needs to know of a target before choosing it.
 
-    ``name`` of a target elsewhere is ``provider/model``; ``host`` is who would get the words.
+    ``name`` of a remote target is ``provider/model``; ``host`` is who would get the words.
     Prices are per million tokens; None where none is known.
     """
 

@@ -219,7 +219,7 @@ class Conversations:
         return int(removed.rowcount)
 
     def _forget_sent(self, database: sqlite_utils.Database) -> None:
-        """What was sent elsewhere for these conversations is erased with them."""
+        """What was sent to remote targets for these conversations is erased with them."""
         from lockhouse.gate.sent_requests import Sent  # most programs never purge
 
         if database["sent_requests"].exists():
@@ -308,8 +308,8 @@ class Conversations:
     def edit(self, message_id: str, content: str) -> Message:
         """Another version of a message, with the user's words. The original stays.
 
-        What came from elsewhere is still told to have come from there, by the server that gave
-        it: most of it did. Where not a word had come, all is the user's own.
+        An answer of a remote target keeps its target and host: most of the words are still its
+        own. Where not a word had come, all is the user's own.
         """
         with self.database.write() as database:
             old = rows.message(database, message_id)

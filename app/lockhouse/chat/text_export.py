@@ -36,8 +36,8 @@ def as_markdown(conversation: Conversation, messages: Sequence[Message]) -> str:
         parts.append(f"## System\n\n{conversation.system.strip()}\n")
     for message in messages:
         parts.append(f"## {_speaker(message)}\n")
-        if _elsewhere(message):
-            parts.append(f"*{_elsewhere(message)}*\n")
+        if _remote_origin(message):
+            parts.append(f"*{_remote_origin(message)}*\n")
         if message.reasoning.strip():
             # The trace must not be able to end its own frame.
             trace = message.reasoning.strip().replace("</details", "&lt;/details")
@@ -114,8 +114,8 @@ def _front_matter(conversation: Conversation, messages: Sequence[Message]) -> st
 
 def _article(message: Message, images: Sequence[Image], renderer: MarkdownIt) -> str:
     parts = [f"<article class='{message.role}'>", f"<h2>{html.escape(_speaker(message))}</h2>"]
-    if _elsewhere(message):
-        parts.append(f"<p class='elsewhere'>{html.escape(_elsewhere(message))}</p>")
+    if _remote_origin(message):
+        parts.append(f"<p class='remote'>{html.escape(_remote_origin(message))}</p>")
     if message.reasoning.strip():
         renderer.options["breaks"] = False
         trace = renderer.render(message.reasoning)
@@ -174,13 +174,13 @@ def _speaker(message: Message) -> str:
     return " ".join(named.split()) or "Assistant"
 
 
-def _elsewhere(message: Message) -> str:
+def _remote_origin(message: Message) -> str:
     """The mark of an answer that was not given on this machine."""
     target = message.target
     if target is None or target.kind == "local":
         return ""
     whose = target.host or target.provider_title or target.provider
-    return f"From elsewhere: {' '.join(target.name.split())}{f' at {whose}' if whose else ''}"
+    return f"From another machine: {' '.join(target.name.split())}{f' at {whose}' if whose else ''}"
 
 
 def _why(message: Message) -> str:

@@ -1,4 +1,4 @@
-"""A wish to stop, or to stop thinking, that a waiting thread can look at."""
+"""A request to stop, or to stop reasoning, that a waiting thread can check."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class CancelToken:
 
     @contextlib.contextmanager
     def watched(self, tell: Callable[[], None]) -> Iterator[None]:
-        """Meanwhile, call ``tell`` at each wish, in the thread that has it.
+        """Meanwhile, call ``tell`` at each request, in the thread that makes it.
 
-        At once for what was wished before; perhaps twice for one wish. For a thread that waits
-        for something else and should not have to wake up only to look here.
+        At once for what was requested before; perhaps twice for one request. For a thread that
+        waits for something else and should not have to wake up only to look here.
         """
         self._watchers.append(tell)
         try:

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 
 class LockhouseError(Exception):
-    """An expected failure, told in the user's words."""
+    """An expected failure, described in the user's words."""
 
     exit_code: ClassVar[int] = 70
     default_code: ClassVar[str] = "error"

@@ -69,7 +69,7 @@ class TextWasReasoning(msgspec.Struct, frozen=True, tag="text_was_reasoning"):
 class StartOver(msgspec.Struct, frozen=True, tag="start_over"):
     """All text and reasoning sent so far is void; the answer begins again from nothing.
 
-    Only servers of one's own do this, when one of several equal ones ended in mid-answer and
+    Only equal servers on the own network do this, when one ended in mid-answer and
     what another one says differs.
     """
 
@@ -110,7 +110,7 @@ class Finished(msgspec.Struct, frozen=True, tag="finished"):
 
     ``parameters`` holds every setting that was in force, the seed included. ``cost`` is None
     for what runs on this machine and where no price is known; ``energy_j`` is what this machine
-    used meanwhile, in joules, where it can tell. Of an answer from elsewhere: ``host`` is who
+    used meanwhile, in joules, where it can tell. Of a remote answer: ``host`` is who
     gave it, ``model`` the name it gave for what answered, ``sent_sha256`` the hash of the body
     that was sent.
     """
@@ -140,7 +140,7 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     exit_code: int = 70
     details: str = ""  # last native log lines, where an engine ended
     retry_after_s: float = 0.0  # what a provider asks to wait
-    cost: Cost | None = None  # of an answer from elsewhere that ended half-way
+    cost: Cost | None = None  # of a remote answer that ended half-way
 
 
 Event = (

@@ -135,7 +135,6 @@ class Workspace:
             self.database,
             self.hub,
             self.models,
-            self.models.main_folder,
             reaches_hub=self._reaches_hub,
         )
 

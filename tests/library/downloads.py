@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lockhouse.gate.hub import Hub
-from lockhouse.library.file_download import Patience
+from lockhouse.library.file_download import RetryPolicy
 from lockhouse.library.models import Models
 from lockhouse.library.transfers import Transfer, Transfers
 from lockhouse.storage.database import Database
@@ -16,7 +16,7 @@ from tests.hub.content import Blob, Fault
 from tests.hub.direct import DirectGate
 from tests.hub.server import HubServer
 
-QUICK = Patience(tries=3, first_wait_s=0.01, idle_timeout_s=0.5)
+QUICK = RetryPolicy(attempts=3, first_wait_s=0.01, idle_timeout_s=0.5)
 
 
 def noise(size: int, seed: int = 1) -> bytes:
@@ -43,9 +43,9 @@ class Home:
         self.hub = Hub(DirectGate(self.hub_server.url))
         self.transfers = self.program()
 
-    def program(self, patience: Patience = QUICK) -> Transfers:
+    def program(self, retry: RetryPolicy = QUICK) -> Transfers:
         """Another program of the same home."""
-        return Transfers(self.database, self.hub, self.models, self.folder, patience=patience)
+        return Transfers(self.database, self.hub, self.models, retry=retry)
 
     def serve(
         self, content: bytes, *faults: Fault, name: str = "org/Tiny-GGUF", sha256: str = ""

@@ -97,6 +97,24 @@ def test_files_in_folders_of_a_repository_keep_them(home: Home) -> None:
     assert (home.folder / "org/Deep-GGUF/Q4_K_M/deep-Q4_K_M.gguf").read_bytes() == CONTENT
 
 
+def test_two_downloads_that_share_a_projector_both_end(home: Home) -> None:
+    projector = Blob(noise(MB, 3), faults=[Fault("drip", length=SLOW, times=ALWAYS)])
+    repo = home.hub_server.add(
+        "org/Seeing-GGUF",
+        {"s-Q4_0.gguf": noise(MB, 1), "s-Q8_0.gguf": noise(MB, 2), "mmproj-F16.gguf": projector},
+    )
+    there = home.hub.repo("org/Seeing-GGUF")
+    assert there.revision == repo.main
+    models = [file for file in there.files if not file.is_projector]
+    shared = [file for file in there.files if file.is_projector]
+    ids = [home.transfers.add(there, [file, *shared]).id for file in models]
+    ended = home.transfers.run(ids)
+    assert [(each.state, each.problem) for each in ended] == [("done", "")] * 2
+    assert [path.name for path in home.gguf_files] == [
+        "mmproj-F16.gguf", "s-Q4_0.gguf", "s-Q8_0.gguf"
+    ]  # fmt: skip
+
+
 def test_the_same_model_is_queued_once(home: Home) -> None:
     added = add(home, "org/Tiny-GGUF", {"tiny-Q4_0.gguf": CONTENT})
     repo = home.hub.repo("org/Tiny-GGUF")
@@ -314,7 +332,7 @@ class SealableGate(DirectGate):
 def gate(home: Home) -> SealableGate:
     """The way out of the home's program."""
     gate = SealableGate(home.hub_server.url)
-    home.transfers = Transfers(home.database, Hub(gate), home.models, home.folder, patience=QUICK)
+    home.transfers = Transfers(home.database, Hub(gate), home.models, retry=QUICK)
     return gate
 
 
@@ -357,7 +375,7 @@ def test_a_door_to_others_wakes_no_download_and_stops_none(home: Home, gate: Sea
         return "hub" in doors
 
     home.transfers = Transfers(
-        home.database, Hub(gate), home.models, home.folder, patience=QUICK, reaches_hub=reaches_hub
+        home.database, Hub(gate), home.models, retry=QUICK, reaches_hub=reaches_hub
     )
     other = add(home, "org/Other-GGUF", {"other-Q4_0.gguf": noise(MB, 3)})
     home.transfers.start()

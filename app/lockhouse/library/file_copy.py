@@ -1,8 +1,8 @@
-"""Bringing files into Lockhouse's own folder: whole, or not at all.
+"""Copies, links and moves files into Lockhouse's own folder: whole, or not at all.
 
-A copy is written under a temporary name, forced to the disk, read back and compared, and only
-then given its name, which never replaces another file. While it is written its lock is held;
-what a killed process left is therefore recognised, and swept away, by :func:`sweep`.
+A copy is written under a temporary name, flushed to the disk, read back and compared, and only
+then given its name, which never replaces another file. It is locked while it is written, so that
+:func:`delete_abandoned_copies` recognises what a killed process left.
 """
 
 from __future__ import annotations
@@ -27,18 +27,19 @@ if sys.platform != "win32":
     import fcntl
 
 Progress = Callable[[int, int], None]
-"""Called about ten times a second with the bytes done and the bytes in all."""
+"""Called about ten times a second with the bytes done and the total."""
 
 _CHUNK_BYTES: Final = 4 << 20
 _HASH_CHUNK_BYTES: Final = 1 << 20  # small enough to be in the processor's cache when hashed
 _SPARE_BYTES: Final = 64 << 20  # a disk is never filled to its last byte
 _PART_SUFFIX: Final = ".part"
+PARTS_FOLDER: Final = ".downloads"  # of transfers, which delete their own
 _PROGRESS_INTERVAL_S: Final = 0.1
 _STALE_S: Final = 24 * 3600.0
 
 
 class Meter:
-    """Counts bytes towards a total, tells of it now and then, and notices a wish to stop."""
+    """Counts bytes towards a total, reports progress now and then, and notices a cancellation."""
 
     def __init__(
         self, total_bytes: int, progress: Progress | None, cancel: CancelToken | None
@@ -50,7 +51,7 @@ class Meter:
         self._told_at = 0.0
 
     def add(self, count: int) -> None:
-        """``count`` more bytes are done. Raises Cancelled when that is wished."""
+        """``count`` more bytes are done. Raises Cancelled when the work was cancelled."""
         if self._cancel is not None and self._cancel.cancelled:
             raise Cancelled
         self._done += count
@@ -65,13 +66,13 @@ class Meter:
 def hash_file(
     path: Path, *, progress: Progress | None = None, cancel: CancelToken | None = None
 ) -> tuple[Stamp, str]:
-    """The sha256 of a file, with the stamp of the state that it is of."""
+    """The sha256 of a file, with the stamp of the state that was hashed."""
     size_bytes = path.stat().st_size if progress is not None and path.is_file() else 0
     return hash_metered(path, Meter(size_bytes, progress, cancel))
 
 
 def hash_metered(path: Path, meter: Meter) -> tuple[Stamp, str]:
-    """The same for one of several files that are counted together."""
+    """The same for one of several files whose progress is counted together."""
     buffer = memoryview(bytearray(_HASH_CHUNK_BYTES))
     with _reading(path) as descriptor, open(descriptor, "rb", buffering=0, closefd=False) as file:
         before = Stamp.of(os.fstat(descriptor))
@@ -87,7 +88,7 @@ def hash_metered(path: Path, meter: Meter) -> tuple[Stamp, str]:
 
 
 def same_content(one: Path, other: Path, *, cancel: CancelToken | None = None) -> bool:
-    """Whether two files hold the same bytes. Where they do not, that shows early as a rule."""
+    """Whether two files hold the same bytes. A difference usually shows early."""
     with _reading(one) as first, _reading(other) as second:
         statuses = os.fstat(first), os.fstat(second)
         if statuses[0].st_size != statuses[1].st_size:
@@ -110,20 +111,25 @@ def check_room(
 ) -> None:
     """Raise NoRoom unless the disk of ``folder`` can take that much and stay usable."""
     try:
-        free = shutil.disk_usage(folder).free
+        left = max(0, shutil.disk_usage(folder).free - _SPARE_BYTES)
     except OSError as error:
-        raise told(error, folder) from error
-    if needed_bytes + _SPARE_BYTES > free:
+        raise map_os_error(error, folder) from error
+    if needed_bytes > left:
         raise NoRoom(
-            f"{needed_bytes >> 20} MB are needed on the disk of {folder}, and {free >> 20} MB"
-            " are free.",
+            f"{size_in_words(needed_bytes)} are needed and {size_in_words(_SPARE_BYTES)} are kept"
+            f" free; {size_in_words(left)} are left for it on the disk of {folder}.",
             hint=hint,
             code="disk_full",
         )
 
 
+def size_in_words(size_bytes: int) -> str:
+    """A size as text, in MB below one GB."""
+    return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e9 else f"{size_bytes >> 20} MB"
+
+
 def copy_in(source: Path, destination: Path, meter: Meter) -> tuple[Stamp, str]:
-    """Copy ``source``; ``destination`` appears whole and verified. Gives its stamp and hash."""
+    """Copy ``source``; ``destination`` appears whole and verified. Returns its stamp and hash."""
     part = destination.with_name(f".{destination.name}.{os.getpid()}{_PART_SUFFIX}")
     try:
         with _reading(source) as reader, _writing(part) as writer:
@@ -142,12 +148,12 @@ def copy_in(source: Path, destination: Path, meter: Meter) -> tuple[Stamp, str]:
             if written != digest.hexdigest():
                 raise InvalidInput(
                     f"The copy of {shown(source)} is not the same as the original.",
-                    hint="The disk or memory may be failing. Nothing was kept of the copy.",
+                    hint="The disk or the memory may be failing. The copy was deleted.",
                 )
-            _give_name(part, destination)
+            give_name(part, destination)
         return Stamp.of(destination.stat()), digest.hexdigest()
     except OSError as error:
-        raise told(error, destination) from error
+        raise map_os_error(error, destination) from error
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
@@ -162,22 +168,22 @@ def link_in(source: Path, destination: Path) -> None:
         except OSError as error:
             if error.errno in (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK):
                 raise InvalidInput(
-                    f"{shown(source)} cannot be linked: it lies on another disk, or the disk"
-                    " does not know links.",
+                    f"{shown(source)} cannot be linked: it is on another disk, or the disk"
+                    " does not support links.",
                     hint="Copy it, or leave it where it is (--in-place).",
                 ) from error
-            raise told(error, destination) from error
+            raise map_os_error(error, destination) from error
 
 
 def move_in(source: Path, destination: Path, meter: Meter) -> tuple[Stamp, str] | None:
-    """Move ``source``. Gives stamp and hash where it had to be copied to another disk."""
+    """Move ``source``. Returns stamp and hash where it had to be copied to another disk."""
     with _reading(source):
         pass
     try:
-        _give_name(source, destination)
+        give_name(source, destination)
     except OSError as error:
         if error.errno != errno.EXDEV:
-            raise told(error, destination) from error
+            raise map_os_error(error, destination) from error
     else:
         meter.add(destination.stat().st_size)
         return None
@@ -186,36 +192,40 @@ def move_in(source: Path, destination: Path, meter: Meter) -> tuple[Stamp, str] 
         source.unlink()
     except OSError as error:
         destination.unlink(missing_ok=True)
-        raise told(error, source) from error
+        raise map_os_error(error, source) from error
     return copied
 
 
-def sweep(folder: Path) -> list[Path]:
-    """Delete what killed copies left in ``folder``; never one that is still being written."""
-    swept = []
+def delete_abandoned_copies(folder: Path) -> list[Path]:
+    """Delete what killed processes left in ``folder``, never a copy that is still being written."""
+    deleted = []
     for part in sorted(folder.glob(f"**/.*{_PART_SUFFIX}")):
+        if PARTS_FOLDER in part.parts:
+            continue
         with suppress(OSError):
             descriptor = os.open(part, os.O_RDWR)
             try:
-                if _abandoned(descriptor):
+                if _is_abandoned(descriptor):
                     part.unlink()
-                    swept.append(part)
+                    deleted.append(part)
             finally:
                 os.close(descriptor)
-    return swept
+    return deleted
 
 
-def told(error: OSError, path: Path) -> LockhouseError:
-    """What a failed file operation means to the user."""
+def map_os_error(
+    error: OSError, path: Path, then: str = "try again. Nothing half-written was kept."
+) -> LockhouseError:
+    """A failed file operation as an error for the user; ``then`` ends the hint of a full disk."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return NoRoom(
             f"There is no room left on the disk that holds {path}.",
-            hint="Free some space and try again. Nothing half-written was kept.",
+            hint=f"Free some space, {then}",
             code="disk_full",
         )
     if error.errno == errno.EEXIST:
         return InvalidInput(
-            f"{path} exists already and was left as it is.", hint="Rename one of the two."
+            f"{path} already exists and was not changed.", hint="Rename one of the two."
         )
     return InvalidInput(
         f"{path} cannot be written: {error.strerror}.",
@@ -241,17 +251,21 @@ def _reading(path: Path) -> Iterator[int]:
 @contextmanager
 def _writing(part: Path) -> Iterator[int]:
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(part, flags | getattr(os, "O_CLOEXEC", 0), 0o644)
-    try:
-        if sys.platform != "win32":
-            with suppress(OSError):  # some network disks have no locks
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield descriptor
-    finally:
-        os.close(descriptor)
+    while True:
+        descriptor = os.open(part, flags | getattr(os, "O_CLOEXEC", 0), 0o644)
+        try:
+            if sys.platform != "win32":
+                with suppress(OSError):  # some network disks have no locks
+                    fcntl.flock(descriptor, fcntl.LOCK_EX)
+                if not os.fstat(descriptor).st_nlink:
+                    continue  # deleted by another process before it was locked
+            yield descriptor
+            return
+        finally:
+            os.close(descriptor)
 
 
-def _abandoned(descriptor: int) -> bool:
+def _is_abandoned(descriptor: int) -> bool:
     if sys.platform == "win32":
         return time.time() - os.fstat(descriptor).st_mtime > _STALE_S
     try:
@@ -267,8 +281,8 @@ def _write_all(descriptor: int, chunk: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def _give_name(path: Path, destination: Path) -> None:
-    """Rename without ever replacing: a link fails where the name is taken, a rename does not."""
+def give_name(path: Path, destination: Path) -> None:
+    """Rename without replacing: a link fails where the name is taken, a rename does not."""
     try:
         os.link(path, destination)
     except OSError as error:

@@ -1,24 +1,24 @@
-"""One file from a hub: fetched, gone on with, checked, and mended where bytes came wrong.
+"""Downloads one file from a hub: resumes it, verifies its hash, and repairs damaged blocks.
 
 Works on a part file that holds the bytes from the beginning; its length says how much there is.
 Ends with a part file that has the hash which the hub states, or with an error and a part file
-from which to go on.
+from which to resume.
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from lockhouse.core.cancellation import CancelToken
-from lockhouse.core.errors import Cancelled, InvalidInput, NoRoom
+from lockhouse.core.errors import Cancelled, InvalidInput
 from lockhouse.gate.hub import Hub, HubFile
 from lockhouse.gate.hub_requests import Fetched, FetchFile
 from lockhouse.gate.protocol import RemoteFailure
@@ -27,9 +27,9 @@ from lockhouse.library.incremental_hash import BLOCK_BYTES, IncrementalHash
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-_LOOK_S: Final = 0.1
-_WORTH_MENTIONING_BYTES: Final = 1 << 20
-_COPIES: Final = 4  # of one block, until two are equal
+_POLL_S: Final = 0.1
+_PROGRESS_BYTES: Final = 1 << 20  # a connection that brought less counts as a failed attempt
+_MAX_COPIES: Final = 4  # of one block, until two are equal
 _LONGEST_WAIT_S: Final = 300.0
 
 
@@ -37,21 +37,21 @@ class Report(Protocol):
     """Called about ten times a second."""
 
     def __call__(self, done_bytes: int, checked_bytes: int, *, checking: bool) -> None:
-        """So much is there, so much of it hashed; ``checking`` while nothing else happens."""
+        """How much is there and how much of it is hashed; ``checking`` while nothing is fetched."""
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long to bear with a hub that does not answer."""
+class RetryPolicy:
+    """How often and how long to retry when the hub does not answer."""
 
-    tries: int = 5  # without progress, one after another
+    attempts: int = 5  # without progress, one after another
     first_wait_s: float = 1.0
     idle_timeout_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A file at a commit."""
+class RemoteFile:
+    """A file of a repository at one commit."""
 
     repo: str
     revision: str
@@ -64,266 +64,232 @@ class FileDownload:
     def __init__(
         self,
         hub: Hub,
-        wanted: Wanted,
+        remote: RemoteFile,
         part: Path,
         *,
         report: Report,
         cancel: CancelToken,
-        patience: Patience,
+        retry: RetryPolicy,
     ) -> None:
         self._hub = hub
-        self._wanted = wanted
-        self._size = wanted.file.size_bytes
+        self._remote = remote
+        self._file = remote.file
+        self._size = remote.file.size_bytes
         self._part = part
         self._report = report
         self._cancel = cancel
-        self._patience = patience
+        self._retry = retry
         self._etag = ""
         self._have = 0
-        self._seams: list[int] = []  # where one connection ended and the next went on
+        self._failures = 0  # connections in a row that brought next to nothing
+        self._only_whole = False  # the server does not send parts of files
+        self._breaks: list[int] = []  # where one connection ended and the next began
 
     def run(self) -> str:
-        """Fetch what is missing, and give the sha256 of the whole; the hub's own by then.
+        """Fetch what is missing and return the sha256 of the whole file.
 
-        Raises Cancelled, or LockhouseError; what came is kept either way.
+        Raises Cancelled, LockhouseError or OSError; what came is kept either way.
         """
+        descriptor = os.open(self._part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        digest = IncrementalHash(descriptor, partial(_stated_hash, self._file))
         try:
-            descriptor = os.open(self._part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise _unwritable(self._part, error) from error
-        follower = IncrementalHash(descriptor, partial(_fresh, self._wanted.file))
-        try:
-            return self._run(descriptor, follower)
-        except OSError as error:
-            raise _unwritable(self._part, error) from error
+            return self._run(descriptor, digest)
         finally:
-            follower.close()
+            digest.close()
             os.close(descriptor)
 
-    def _run(self, descriptor: int, follower: IncrementalHash) -> str:
+    def _run(self, descriptor: int, digest: IncrementalHash) -> str:
         self._have = os.fstat(descriptor).st_size
         if self._have > self._size:
             os.ftruncate(descriptor, 0)
             self._have = 0
         if self._have:
-            self._seams.append(self._have)
-            follower.advance(self._have)
-            self._catch_up(follower)
-        self._fetch_rest(descriptor, follower)
-        self._catch_up(follower)
-        if not self._is_right(follower):
-            self._mend(descriptor, follower)
+            self._breaks.append(self._have)
+            digest.advance(self._have)
+            self._wait_for_hash(digest)
+        self._fetch_rest(descriptor, digest)
+        if not self._is_right(digest):
+            self._repair(descriptor, digest)
         os.fsync(descriptor)
-        if self._wanted.file.sha256:
-            return follower.hexdigest()
+        if self._file.sha256:
+            return digest.hexdigest()
         with self._part.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
-    def _catch_up(self, follower: IncrementalHash) -> None:
-        """Hash what is there; nothing else happens meanwhile."""
-        while not follower.wait(_LOOK_S):
-            self._look(follower, checking=True)
+    def _wait_for_hash(self, digest: IncrementalHash) -> None:
+        while not digest.wait(_POLL_S):
+            self._tell(digest, checking=True)
 
-    def _look(self, follower: IncrementalHash, *, checking: bool = False) -> None:
-        self._report(self._have, follower.position, checking=checking)
+    def _tell(self, digest: IncrementalHash, *, checking: bool = False) -> None:
+        self._report(self._have, digest.position, checking=checking)
         if self._cancel.cancelled:
             raise Cancelled
 
-    def _is_right(self, follower: IncrementalHash) -> bool:
-        file = self._wanted.file
-        return follower.hexdigest() == (file.sha256 or file.blob_id)
+    def _is_right(self, digest: IncrementalHash) -> bool:
+        return digest.hexdigest() == (self._file.sha256 or self._file.blob_id)
 
     # Fetching
 
-    def _fetch_rest(self, descriptor: int, follower: IncrementalHash) -> None:
-        failures = 0
-        restarts = False
-        while self._have < self._size:
-            start = self._have
-            ended = self._fetch(descriptor, follower, start)
-            self._have = start + ended.written_bytes
-            follower.advance(self._have)
-            self._etag = ended.etag or self._etag
-            if ended.end == "complete":
-                continue
-            if ended.end == "changed":
-                raise _changed(self._wanted, ended.detail)
-            if ended.end == "no range":
-                restarts = True
-                self._start_again(descriptor, follower)
-                continue
-            if self._have:
-                self._seams.append(self._have)
-            if restarts or ended.written_bytes < _WORTH_MENTIONING_BYTES:
-                failures += 1
-            else:
-                failures = 0
-            self._bear(ended, failures, follower)
+    def _fetch_rest(self, descriptor: int, digest: IncrementalHash) -> None:
+        """Fetch everything that is missing at the end, and hash it."""
 
-    def _start_again(self, descriptor: int, follower: IncrementalHash) -> None:
-        """The server gives only whole files."""
-        follower.rewind(0)
-        os.ftruncate(descriptor, 0)
-        self._have, self._seams = 0, []
-
-    def _fetch(self, descriptor: int, follower: IncrementalHash, start: int) -> Fetched:
-        def tell(written: int) -> None:
+        def progress(start: int, written: int) -> None:
             self._have = start + written
-            follower.advance(self._have)
-            self._look(follower)
+            digest.advance(self._have)
+            self._tell(digest)
 
-        request = self._request(start, self._size, start)
-        return self._hub.fetch(request, descriptor, progress=tell, cancel=self._cancel)
+        while not self._fetch(descriptor, digest, self._have, self._size, self._have, progress):
+            self._only_whole = True
+            self._start_over(descriptor, digest)
+        self._wait_for_hash(digest)
 
-    def _request(self, start: int, end: int, write_at: int) -> FetchFile:
-        return FetchFile(
-            repo=self._wanted.repo,
-            file=self._wanted.file.name,
-            revision=self._wanted.revision,
-            size_bytes=self._size,
-            sha256=self._wanted.file.sha256,
-            start=start,
-            end=end,
-            write_at=write_at,
-            etag=self._etag,
-            idle_timeout_s=self._patience.idle_timeout_s,
-        )
+    def _start_over(self, descriptor: int, digest: IncrementalHash) -> None:
+        digest.rewind(0)
+        os.ftruncate(descriptor, 0)
+        self._have = 0
+        self._breaks.clear()
 
-    def _bear(self, ended: Fetched, failures: int, follower: IncrementalHash) -> None:
-        """Wait before the next try, or give up."""
-        if failures >= self._patience.tries or ended.retry_after_s > _LONGEST_WAIT_S:
-            raise _given_up(self._wanted, ended)
-        wait_s = ended.retry_after_s or self._patience.first_wait_s * 2 ** max(0, failures - 1)
-        until = time.monotonic() + (wait_s if failures or ended.retry_after_s else 0.0)
-        while (left := until - time.monotonic()) > 0:
-            self._look(follower)
-            time.sleep(min(left, _LOOK_S))
+    def _fetch(
+        self,
+        descriptor: int,
+        digest: IncrementalHash,
+        start: int,
+        end: int,
+        write_at: int,
+        progress: Callable[[int, int], None],
+    ) -> bool:
+        """Fetch a range, one connection after another. False: the server sends only whole files.
 
-    # Mending
-
-    def _mend(self, descriptor: int, follower: IncrementalHash) -> None:
-        """Find the blocks that came wrong by fetching them again; raise when that does not help.
-
-        The hub states one hash for the whole file, so a wrong block shows by being different
-        the second time. Blocks in which a connection broke off are the likeliest.
+        ``progress`` is told where a connection began and how much it has brought.
         """
-        blocks = list(range(0, self._size, BLOCK_BYTES))
-        likely = {seam // BLOCK_BYTES * BLOCK_BYTES for seam in self._seams}
+        position = start
+        while position < end:
+            request = FetchFile(
+                repo=self._remote.repo,
+                file=self._file.name,
+                revision=self._remote.revision,
+                size_bytes=self._size,
+                sha256=self._file.sha256,
+                start=position,
+                end=end,
+                write_at=write_at + position - start,
+                etag=self._etag,
+                idle_timeout_s=self._retry.idle_timeout_s,
+            )
+            told = partial(progress, position)
+            ended = self._hub.fetch(request, descriptor, progress=told, cancel=self._cancel)
+            told(ended.written_bytes)
+            position += ended.written_bytes
+            self._etag = ended.etag or self._etag
+            if ended.end == "changed":
+                raise _changed(self._file, ended.detail)
+            if ended.end == "no range":
+                return False
+            if ended.end == "complete":
+                self._failures = 0
+                continue
+            self._breaks.append(position)
+            has_progress = ended.written_bytes >= _PROGRESS_BYTES and not self._only_whole
+            self._failures = 0 if has_progress else self._failures + 1
+            self._wait_to_retry(ended, digest)
+        return True
+
+    def _wait_to_retry(self, ended: Fetched, digest: IncrementalHash) -> None:
+        """Wait before the next attempt, or give up."""
+        if self._failures >= self._retry.attempts or ended.retry_after_s > _LONGEST_WAIT_S:
+            raise _given_up(self._file, ended)
+        if not self._failures and not ended.retry_after_s:
+            return
+        backoff_s = self._retry.first_wait_s * 2 ** max(0, self._failures - 1)
+        until = time.monotonic() + (ended.retry_after_s or backoff_s)
+        while (left := until - time.monotonic()) > 0:
+            self._tell(digest)
+            time.sleep(min(left, _POLL_S))
+
+    # Repair
+
+    def _repair(self, descriptor: int, digest: IncrementalHash) -> None:
+        """Find damaged blocks by fetching them again; raise when that does not help.
+
+        The hub states one hash for the whole file, so a damaged block shows by being different
+        the second time. Blocks in which a connection broke are the likeliest.
+        """
+        likely = {position // BLOCK_BYTES * BLOCK_BYTES for position in self._breaks}
+        blocks = sorted(range(0, self._size, BLOCK_BYTES), key=lambda at: (at not in likely, at))
         differing = 0
         with tempfile.TemporaryFile(dir=self._part.parent) as spare:
-            for block in sorted(blocks, key=lambda start: (start not in likely, start)):
-                end = min(block + BLOCK_BYTES, self._size)
-                self._look(follower, checking=True)
-                first = os.pread(descriptor, end - block, block)
-                again = self._again(spare.fileno(), follower, block, end)
-                if again is None:
-                    self._fetch_anew(descriptor, follower)
-                    return
-                if again == first:
+            for block in blocks:
+                copies = [os.pread(descriptor, min(BLOCK_BYTES, self._size - block), block)]
+                while len(copies) < _MAX_COPIES and copies[-1] not in copies[:-1]:
+                    copy = self._fetch_again(spare.fileno(), digest, block, len(copies[0]))
+                    if copy is None:
+                        return self._fetch_whole_again(descriptor, digest)
+                    copies.append(copy)
+                differing += len(copies) > 2
+                if copies[-1] == copies[0]:
                     continue
-                differing += 1
-                right = self._majority([first, again], spare.fileno(), follower, block)
-                if right == first:
-                    continue
-                os.pwrite(descriptor, right, block)
-                follower.rewind(block)
-                follower.advance(self._size)
-                self._catch_up(follower)
-                if self._is_right(follower):
-                    return
-        raise _not_right(self._wanted, differing)
+                os.pwrite(descriptor, copies[-1], block)
+                digest.rewind(block)
+                digest.advance(self._size)
+                self._wait_for_hash(digest)
+                if self._is_right(digest):
+                    return None
+        raise _wrong_hash(self._file, differing)
 
-    def _majority(
-        self, copies: list[bytes], spare: int, follower: IncrementalHash, block: int
-    ) -> bytes:
-        """The copy that came twice; the last one when none did."""
-        end = block + len(copies[0])
-        while len(copies) < _COPIES:
-            copy = self._again(spare, follower, block, end)
-            if copy is None:
-                break
-            if copy in copies:
-                return copy
-            copies.append(copy)
-        return copies[-1]
+    def _fetch_again(
+        self, spare: int, digest: IncrementalHash, start: int, count: int
+    ) -> bytes | None:
+        """A block, fetched once more; None when the server sends only whole files."""
+        self._failures = 0
 
-    def _again(self, spare: int, follower: IncrementalHash, start: int, end: int) -> bytes | None:
-        """A block, fetched once more; None when the server gives only whole files."""
-        position, failures = start, 0
-        while position < end:
+        def progress(_start: int, _written: int) -> None:
+            self._tell(digest, checking=True)
 
-            def tell(_: int) -> None:
-                self._look(follower, checking=True)
+        is_there = self._fetch(spare, digest, start, start + count, 0, progress)
+        return os.pread(spare, count, 0) if is_there else None
 
-            request = self._request(position, end, position - start)
-            ended = self._hub.fetch(request, spare, progress=tell, cancel=self._cancel)
-            position += ended.written_bytes
-            if ended.end == "no range":
-                return None
-            if ended.end == "changed":
-                raise _changed(self._wanted, ended.detail)
-            if ended.end != "complete":
-                failures += 1
-                self._bear(ended, failures, follower)
-        return os.pread(spare, end - start, 0)
-
-    def _fetch_anew(self, descriptor: int, follower: IncrementalHash) -> None:
-        """Once more from the beginning."""
-        self._start_again(descriptor, follower)
-        self._fetch_rest(descriptor, follower)
-        self._catch_up(follower)
-        if not self._is_right(follower):
-            raise _not_right(self._wanted, 0)
+    def _fetch_whole_again(self, descriptor: int, digest: IncrementalHash) -> None:
+        self._start_over(descriptor, digest)
+        self._fetch_rest(descriptor, digest)
+        if not self._is_right(digest):
+            raise _wrong_hash(self._file, 0)
 
 
-def _fresh(file: HubFile) -> _Hash:
-    """The hash that the hub states: the sha256, or for small files the git object's name."""
+def _stated_hash(file: HubFile) -> _Hash:
+    """The kind of hash that the hub states: sha256, or for small files the name of the git blob."""
     if file.sha256:
         return hashlib.sha256()
     return hashlib.sha1(f"blob {file.size_bytes}\0".encode(), usedforsecurity=False)
 
 
-def _changed(wanted: Wanted, detail: str) -> InvalidInput:
+def _changed(file: HubFile, detail: str) -> InvalidInput:
     return InvalidInput(
-        f"{wanted.file.name} is no longer what the hub said it was. {detail}".strip(),
-        hint="Nothing was mixed: what came before is kept. Try again later, or cancel it and"
-        " get the newest revision.",
+        f"{file.name} has changed on the hub. {detail}".strip(),
+        hint="What was downloaded before is kept and not mixed with it. Try again later, or"
+        " cancel the download and get the newest revision.",
         code="changed",
     )
 
 
-def _given_up(wanted: Wanted, ended: Fetched) -> RemoteFailure:
+def _given_up(file: HubFile, ended: Fetched) -> RemoteFailure:
     when = f" in {ended.retry_after_s:.0f} s" if ended.retry_after_s else ""
     return RemoteFailure(
-        f"{wanted.file.name} did not come through. {ended.detail}".strip(),
-        hint=f"What came is kept: resume it{when}.",
+        f"The download of {file.name} was interrupted. {ended.detail}".strip(),
+        hint=f"What was downloaded is kept: resume it{when}.",
         code="rate_limited" if ended.end == "busy" else "interrupted",
         retry_after_s=ended.retry_after_s,
     )
 
 
-def _not_right(wanted: Wanted, differing: int) -> InvalidInput:
+def _wrong_hash(file: HubFile, differing: int) -> InvalidInput:
     how = (
-        f"{differing} pieces of it came differently each time"
+        f"{differing} pieces of it were different each time they were fetched"
         if differing
-        else "it came the same a second time"
+        else "it was the same when it was fetched again"
     )
     return InvalidInput(
-        f"{wanted.file.name} does not have the hash that the hub states; {how}.",
-        hint="It was not taken into the library. Resume it later to have it checked and mended"
+        f"{file.name} does not have the hash that the hub states; {how}.",
+        hint="It was not added to the library. Resume it later to have it checked and repaired"
         " again, or cancel it and choose another file.",
         code="hash_mismatch",
-    )
-
-
-def _unwritable(part: Path, error: OSError) -> NoRoom | InvalidInput:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return NoRoom(
-            f"There is no room left on the disk of {part.parent}.",
-            hint="Free some space, then resume it. What came is kept.",
-            code="disk_full",
-        )
-    return InvalidInput(
-        f"{part} cannot be written: {error.strerror or error}.",
-        hint="Check who owns the folder and that its disk is there, then resume it.",
     )

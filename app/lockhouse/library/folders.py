@@ -116,7 +116,7 @@ class Folders:
 
     def forget(self, path: Path) -> Path:
         """Let go of a folder; its files stay as they are."""
-        folder = self._own_named(path)
+        folder = self.own_named(path)
         if folder == self.main:
             raise UsageMistake(
                 f"{folder} is where new models come to and cannot be forgotten.",
@@ -126,7 +126,8 @@ class Folders:
             database.execute("DELETE FROM model_folders WHERE path = ?", [key_of(folder)])
         return folder
 
-    def _own_named(self, path: Path) -> Path:
+    def own_named(self, path: Path) -> Path:
+        """The folder of ours that ``path`` means. Raises NotFound."""
         wanted = _absolute(path)
         for folder in self.own():
             if folder == wanted or _real(folder) == _real(wanted):
@@ -136,7 +137,7 @@ class Folders:
 
     def begin_move(self, path: Path, to: Path) -> tuple[Path, Path]:
         """Remember that a folder is being moved; the same move may be begun again."""
-        folder, target = self._own_named(path), _absolute(to)
+        folder, target = path, _absolute(to)
         for source, other in self.moving():
             if source == folder and other != target:
                 raise UsageMistake(

@@ -20,9 +20,9 @@ from lockhouse.library.file_copy import (
     check_room,
     copy_in,
     link_in,
+    map_os_error,
     move_in,
     same_content,
-    told,
 )
 from lockhouse.library.folders import Folders
 from lockhouse.library.gguf import GgufHeader, check_loadable, read_header, shard_paths
@@ -215,7 +215,7 @@ class Importer:
             try:
                 plan.folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise told(error, plan.folder) from error
+                raise map_os_error(error, plan.folder) from error
             self._bring_files(plan, plan.folder, meter)
         owner = OWN if plan.folder is not None else owner_of(plan.source, self._found)
         self._inventory.register(plan.destination, name=plan.name, owner=owner)

@@ -1,7 +1,7 @@
-"""Hashing a file while it is written, by a thread that follows the writer.
+"""Hashes a file while it is written, in a thread of its own.
 
-What is hashed is what the disk gives back, not what passed through memory. At every block's
-end the state is kept, so that after a block was mended only the rest is hashed again.
+Hashes what the disk returns, not what passed through memory. The state at the end of every block
+is kept, so that after a block was repaired only the rest is hashed again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _CHUNK_BYTES: Final = 1 << 20
 
 
 class IncrementalHash:
-    """The sha256 of a growing file. Give it no more than was written; close it at the end."""
+    """The hash of a growing file. Announce only what has been written; close it at the end."""
 
     def __init__(self, descriptor: int, start: Callable[[], _Hash] = hashlib.sha256) -> None:
         self._descriptor = descriptor
@@ -33,16 +33,16 @@ class IncrementalHash:
         self._failure: OSError | None = None
         self._closed = False
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._follow, name="hashing", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="hashing", daemon=True)
         self._thread.start()
 
     @property
     def position(self) -> int:
-        """So many bytes are hashed."""
+        """How many bytes are hashed."""
         return self._position
 
     def advance(self, written: int) -> None:
-        """So many bytes are written, from the beginning."""
+        """Announce how many bytes are written, from the beginning."""
         with self._changed:
             self._written = max(self._written, written)
             self._changed.notify_all()
@@ -50,15 +50,15 @@ class IncrementalHash:
     def wait(self, timeout_s: float) -> bool:
         """Whether all that was written is hashed. Raises OSError when it could not be read."""
         with self._changed:
-            self._changed.wait_for(self._is_even, timeout_s)
+            self._changed.wait_for(self._is_caught_up, timeout_s)
             if self._failure is not None:
                 raise self._failure
             return self._position >= self._written
 
     def rewind(self, position: int) -> None:
-        """What lies behind ``position`` is no longer what was hashed; nothing may be running."""
+        """Forget the hash of everything after ``position``; nothing may be running."""
         with self._changed:
-            self._changed.wait_for(self._is_even)
+            self._changed.wait_for(self._is_caught_up)
             block = min(position // BLOCK_BYTES, len(self._states) - 1)
             if block * BLOCK_BYTES < self._position:
                 del self._states[block + 1 :]
@@ -67,24 +67,24 @@ class IncrementalHash:
             self._written = self._position
 
     def hexdigest(self) -> str:
-        """Of everything hashed so far."""
+        """The hash of everything hashed so far."""
         with self._changed:
             return self._digest.hexdigest()
 
     def close(self) -> None:
-        """Stop, wherever it is."""
+        """Stop the thread, wherever it is."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
         self._thread.join()
 
-    def _is_even(self) -> bool:
+    def _is_caught_up(self) -> bool:
         return self._position >= self._written or self._failure is not None or self._closed
 
     def _has_work(self) -> bool:
         return self._closed or (self._position < self._written and self._failure is None)
 
-    def _follow(self) -> None:
+    def _run(self) -> None:
         buffer = memoryview(bytearray(_CHUNK_BYTES))
         while True:
             with self._changed:
@@ -119,6 +119,6 @@ def _read(descriptor: int, buffer: memoryview, position: int) -> int:
 
 
 def _write_out(descriptor: int, position: int) -> None:
-    """Let the system begin to write the block, so that nothing much is left for the end."""
+    """Let the system begin to write the block, so that little is left for the end."""
     if sys.platform == "linux":
         os.posix_fadvise(descriptor, position, BLOCK_BYTES, os.POSIX_FADV_DONTNEED)

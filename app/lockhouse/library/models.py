@@ -12,6 +12,7 @@ import difflib
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +22,13 @@ from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import InvalidInput, NotFound, UsageMistake
 from lockhouse.library.deduplication import hash_some, uncompared
 from lockhouse.library.external_stores import Seen
-from lockhouse.library.file_copy import Meter, Progress, hash_file, hash_metered, sweep
+from lockhouse.library.file_copy import (
+    Meter,
+    Progress,
+    delete_abandoned_copies,
+    hash_file,
+    hash_metered,
+)
 from lockhouse.library.folders import Finder, Folders
 from lockhouse.library.gguf import GgufHeader, read_header
 from lockhouse.library.importer import Importer
@@ -81,10 +88,8 @@ class Models:
         self._listing = Listing(
             self._inventory, self._folders, self._revisions, self._profiles, starter
         )
-        self._relocator = Relocator(
-            self._inventory, self._folders, database.path.with_name("relocation.lock")
-        )
-        sweep(self._folders.main)
+        self._relocator = Relocator(self._inventory, self._folders, database.path.parent)
+        delete_abandoned_copies(self._folders.main)
 
     # Which there are
 
@@ -294,6 +299,10 @@ class Models:
     def main_folder(self) -> Path:
         """Where new models come to."""
         return self._folders.main
+
+    def main_folder_kept(self) -> AbstractContextManager[None]:
+        """No move of the main folder begins within. Raises UsageMistake "moving" during one."""
+        return self._relocator.main_folder_kept()
 
     def folders(self) -> builtins.list[FolderUse]:
         """Every folder with models, ours first: what is in it, and what its disk has left."""

@@ -1,9 +1,9 @@
-"""Moving a whole folder of models, so that nothing is lost whenever it is interrupted.
+"""Moves a whole folder of models, so that nothing is lost whenever it is interrupted.
 
-The move is written down before the first file goes. Each file is moved by itself: renamed on
-the same disk; otherwise copied, forced to the disk, read back, compared by hash and only then
-removed from its old place. Called again, the move goes on with what is still there: a file
-that is at both places is compared, one that is at the new place alone is done.
+The move is recorded before the first file is moved. Each file is moved by itself: renamed on
+the same disk; otherwise copied, flushed to the disk, read back, compared by hash and only then
+removed from its old place. Called again, the move continues with what is left: a file that is at
+both places is compared, one that is at the new place alone is done.
 """
 
 from __future__ import annotations
@@ -12,19 +12,20 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import InvalidInput, LockhouseError, UsageMistake
 from lockhouse.library.file_copy import (
+    PARTS_FOLDER,
     Meter,
     Progress,
     check_room,
+    delete_abandoned_copies,
+    map_os_error,
     move_in,
     same_content,
-    sweep,
-    told,
 )
 from lockhouse.library.folders import Folders
 from lockhouse.library.inventory import Inventory, Stamp
@@ -35,26 +36,40 @@ if sys.platform != "win32":
 
 
 class Relocator:
-    """Carries out moves of folders, one at a time for a home."""
+    """Carries out moves of folders, one at a time for a home.
 
-    def __init__(self, inventory: Inventory, folders: Folders, lock: Path) -> None:
+    Holds two lock files of the home: one for the move itself, and for the main folder one that
+    every download shares, so that neither begins during the other.
+    """
+
+    def __init__(self, inventory: Inventory, folders: Folders, home: Path) -> None:
         self._inventory = inventory
         self._folders = folders
-        self._lock = lock
+        self._move_lock = home / "relocation.lock"
+        self._downloads_lock = home / "downloads.lock"
+
+    def main_folder_kept(self) -> AbstractContextManager[None]:
+        """No move of the main folder begins within. Raises UsageMistake "moving" during one."""
+        return _held(self._downloads_lock, _is_moving(), shared=True)
 
     def run(
         self, folder: Path, to: Path, *, progress: Progress | None, cancel: CancelToken | None
     ) -> Relocation:
-        """Begin or go on. Raises Cancelled between two pieces; the next call goes on."""
-        with _only_one(self._lock):
-            _refuse_during_downloads(folder)
-            source, target = self._folders.begin_move(folder, to)
+        """Begin or continue. Raises Cancelled between two pieces; the next call continues."""
+        source = self._folders.own_named(folder)
+        with ExitStack() as locks:
+            locks.enter_context(_held(self._move_lock, _is_moving()))
+            if source == self._folders.main:
+                locks.enter_context(_held(self._downloads_lock, _has_downloads(source)))
+            if next((source / PARTS_FOLDER).glob("*/*.part"), None) is not None:
+                raise _has_downloads(source)
+            source, target = self._folders.begin_move(source, to)
             try:
                 target.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 self._give_up_before_it_began(source, target)
-                raise told(error, target) from error
-            sweep(target)
+                raise map_os_error(error, target) from error
+            delete_abandoned_copies(target)
             files = list(_files(source))
             total = sum(_size(path) for path in files)
             if _device(source) != _device(target):
@@ -71,7 +86,7 @@ class Relocator:
             return done
 
     def _move_all(self, source: Path, target: Path, meter: Meter) -> Relocation:
-        """Until there is nothing left: a download may end in the old place meanwhile."""
+        """Until nothing is left: an import may end in the old place meanwhile."""
         kept: list[Path] = []
         moved = moved_bytes = 0
         while files := [path for path in _files(source) if path not in kept]:
@@ -87,7 +102,7 @@ class Relocator:
         return Relocation(source, target, moved, moved_bytes, tuple(kept))
 
     def _give_up_before_it_began(self, source: Path, target: Path) -> None:
-        """A move that cannot even begin is not one that waits to be completed."""
+        """A move that could not begin does not wait to be completed."""
         if not any(_files(target)):
             self._folders.drop_move(source)
 
@@ -108,7 +123,7 @@ class Relocator:
             else:
                 copied = move_in(path, goal, meter)
         except OSError as error:
-            raise told(error, goal) from error
+            raise map_os_error(error, goal) from error
         self._hand_over({path: goal})
         if copied is not None:
             known = self._inventory.hash_of(goal)
@@ -118,7 +133,7 @@ class Relocator:
         return True
 
     def _note_what_was_done(self, source: Path, target: Path) -> None:
-        """What an interrupted move did to files it did not come to write down."""
+        """Record the files that an interrupted move had moved but not recorded."""
         gone = {}
         for path in self._inventory.known_beneath(source):
             goal = target / path.relative_to(source)
@@ -141,33 +156,38 @@ class Relocator:
                 )
 
 
-def _refuse_during_downloads(folder: Path) -> None:
-    """Parts of downloads lie hidden in the folder, and whoever fetches them finds them there."""
-    if next(folder.expanduser().glob(".*/**/*.part"), None) is not None:
-        raise UsageMistake(
-            f"{folder} holds unfinished downloads.",
-            hint="Let them end, or cancel them: lockhouse transfers list",
-            code="downloading",
-        )
+def _has_downloads(folder: Path) -> UsageMistake:
+    return UsageMistake(
+        f"{folder} holds unfinished downloads.",
+        hint="Let them end, or cancel them: lockhouse transfers list",
+        code="downloading",
+    )
+
+
+def _is_moving() -> UsageMistake:
+    return UsageMistake(
+        "Another window or command is moving a folder of models.",
+        hint="Wait until the move is complete.",
+        code="moving",
+    )
 
 
 @contextmanager
-def _only_one(lock: Path) -> Iterator[None]:
-    """Hold the home's lock for moves; refuse when another process is moving."""
+def _held(lock: Path, refusal: UsageMistake, *, shared: bool = False) -> Iterator[None]:
+    """Hold a lock file, or raise ``refusal`` when another process holds it."""
     try:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
     except OSError as error:
-        raise told(error, lock) from error
+        raise map_os_error(error, lock) from error
     try:
         if sys.platform != "win32":
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise UsageMistake(
-                    "Another window or command is moving a folder at this moment.",
-                    hint="Wait until it is done.",
-                    code="moving",
-                ) from error
+                kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+                fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise refusal from error
+            except OSError:
+                pass  # some network disks have no locks
         yield
     finally:
         os.close(descriptor)

@@ -1,12 +1,14 @@
-"""The table of transfers: what is to be fetched, how far it is, and which process works on it.
+"""The table of transfers: what to download, how far it is, and which process works on it.
 
-Hides SQL. A row's owner is a process by number and birth; the row of one that is gone is free
-for the next to take.
+Hides SQL. A row is owned by a process, known by its number and start time; a row whose owner has
+ended is free for the next process. Whatever depends on what another process may do at the same
+moment is read and written in one transaction.
 """
 
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,12 +27,14 @@ if TYPE_CHECKING:
     import sqlite_utils
 
 State = Literal["waiting", "downloading", "checking", "paused", "failed", "done"]
-SendOptions = Literal["", "pause", "cancel"]
+Request = Literal["", "pause", "cancel"]  # to the process that works on it
 ACTIVE: Final = ("downloading", "checking")
 _COLUMNS: Final = (
     "id, repo, files, label, state, wish, position, problem, hint, code, destination, verified,"
     " checked_bytes, speed_bytes_per_s, added_at, finished_at, owner_pid, owner_birth"
 )
+
+_DELETE_WORKER: Final = "DELETE FROM transfer_workers WHERE pid = ? AND birth = ?"
 
 _FIRST = """
 CREATE TABLE transfers (
@@ -66,7 +70,7 @@ CREATE TABLE transfer_limit (
 
 
 def transfer_migrations() -> sqlite_utils.Migrations:
-    """Every step from an empty file to the tables of today."""
+    """All steps from an empty file to the current tables."""
     migrations = migrations_named("transfers")
 
     @migrations()
@@ -77,7 +81,7 @@ def transfer_migrations() -> sqlite_utils.Migrations:
 
 
 class Verified(msgspec.Struct, frozen=True):
-    """A part file that was found right, and the state it was in."""
+    """A part file whose hash was right, and its size and time at that moment."""
 
     sha256: str
     size_bytes: int
@@ -85,14 +89,14 @@ class Verified(msgspec.Struct, frozen=True):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One transfer as the table knows it. ``repo`` holds only what was chosen of its files."""
+    """One transfer, as the table keeps it. Only the chosen files of ``repo`` are kept."""
 
     id: str
     repo: HubRepo
     files: tuple[HubFile, ...]
     label: str
     state: State
-    wish: SendOptions
+    request: Request
     position: int
     problem: str
     hint: str
@@ -112,43 +116,50 @@ class Row(msgspec.Struct, frozen=True):
 
     @property
     def size_bytes(self) -> int:
-        """Of all files."""
+        """The size of all its files."""
         return sum(file.size_bytes for file in self.files)
 
 
 class TransferRows:
-    """Rows in, values out."""
+    """Reads and writes the rows."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         database.migrate(transfer_migrations())
 
-    def add(self, id: str, repo: HubRepo, files: Sequence[HubFile], label: str) -> None:  # noqa: A002
-        """At the end of the queue."""
-        kept = msgspec.structs.replace(repo, files=())
-        moment = datetime.now(UTC).isoformat()
+    def add(self, repo: HubRepo, files: Sequence[HubFile], label: str) -> str:
+        """Put a download at the end of the queue; return its id, or that of the same download."""
+        names = [file.name for file in files]
         with self._database.write() as database:
+            for row in self.all():
+                same = row.repo.repo == repo.repo and row.repo.revision == repo.revision
+                if same and row.state != "done" and [file.name for file in row.files] == names:
+                    return row.id
+            chosen = uuid.uuid4().hex[:12]
             database.execute(
                 "INSERT INTO transfers (id, repo, files, label, state, position, added_at)"
                 " SELECT ?, ?, ?, ?, 'waiting', coalesce(max(position), 0) + 1, ? FROM transfers",
-                [id, _json(kept), _json(files), label, moment],
+                [
+                    chosen,
+                    _json(msgspec.structs.replace(repo, files=())),
+                    _json(files),
+                    label,
+                    datetime.now(UTC).isoformat(),
+                ],
             )
+            return chosen
 
     def all(self) -> list[Row]:
         """Those not done in their order, then the others, newest first."""
-        rows = self._database.read().execute(
-            f"SELECT {_COLUMNS} FROM transfers"  # noqa: S608 - names of columns
-            " ORDER BY state = 'done', CASE state WHEN 'done' THEN 0 ELSE position END,"
+        return self._select(
+            "ORDER BY state = 'done', CASE state WHEN 'done' THEN 0 ELSE position END,"
             " finished_at DESC, id"
         )
-        return [_row(row) for row in rows.fetchall()]
 
     def get(self, id: str) -> Row:  # noqa: A002
-        """By its id or what that begins with."""
-        rows = self.all()
-        found = [row for row in rows if row.id == id] or [
-            row for row in rows if id and row.id.startswith(id)
-        ]
+        """The row of that id, or whose id begins so."""
+        found = self._select("WHERE substr(id, 1, length(?1)) = ?1 AND ?1 <> ''", id)
+        found = [row for row in found if row.id == id] or found
         if len(found) == 1:
             return found[0]
         if found:
@@ -157,71 +168,95 @@ class TransferRows:
                 hint="Give more of its id: lockhouse transfers list",
                 code="ambiguous",
             )
-        raise NotFound(
-            f'There is no transfer "{id}".', hint="See which there are: lockhouse transfers list"
-        )
+        raise NotFound(f'There is no transfer "{id}".', hint="List them: lockhouse transfers list")
+
+    def _select(self, clause: str, *values: str) -> list[Row]:
+        query = f"SELECT {_COLUMNS} FROM transfers {clause}"  # noqa: S608 - our own texts
+        return [_row(row) for row in self._database.read().execute(query, values).fetchall()]
+
+    def ids(self) -> set[str]:
+        """The ids of all transfers."""
+        rows = self._database.read().execute("SELECT id FROM transfers").fetchall()
+        return {id_ for (id_,) in rows}
+
+    # What the owner writes
 
     def claim(self, id: str) -> bool:  # noqa: A002
-        """Make this process its owner, unless another one is or it does not wait."""
-        pid, birth = processes.mine()
+        """Make this process the owner, unless another one is or the transfer does not wait."""
         with self._database.write() as database:
             row = database.execute(
-                "SELECT state, owner_pid, owner_birth, wish FROM transfers WHERE id = ?", [id]
+                "SELECT state, wish FROM transfers WHERE id = ?", [id]
             ).fetchone()
-            if row is None or row[0] in ("paused", "failed", "done") or row[3]:
+            if row is None or row[0] in ("paused", "failed", "done") or row[1]:
                 return False
-            if row[1] is not None and processes.is_alive(row[1], row[2]):
+            if self._is_held(database, id):
                 return False
-            database.execute(
-                "UPDATE transfers SET owner_pid = ?, owner_birth = ?, state = 'downloading',"
-                " problem = '', hint = '', code = '' WHERE id = ?",
-                [pid, birth, id],
-            )
+            pid, birth = processes.mine()
+            self.update(
+                id, owner_pid=pid, owner_birth=birth, state="downloading", problem="", hint="",
+                code="",
+            )  # fmt: skip
             return True
 
     def release(self, id: str, state: State, **columns: object) -> None:  # noqa: A002
-        """This process has stopped working on it."""
+        """This process no longer works on it."""
         self.update(
             id, state=state, wish="", speed_bytes_per_s=0.0, owner_pid=None, owner_birth=None,
             **columns,
         )  # fmt: skip
 
     def update(self, id: str, **columns: object) -> None:  # noqa: A002
-        """Change what is known of one."""
+        """Change columns of a row."""
         names = ", ".join(f"{name} = ?" for name in columns)
         values = [_stored(value) for value in columns.values()]
         with self._database.write() as database:
             database.execute(f"UPDATE transfers SET {names} WHERE id = ?", [*values, id])  # noqa: S608
 
-    def wish_of(self, id: str) -> SendOptions | None:  # noqa: A002
-        """What somebody wants of the owner; None when the row is gone."""
-        row = (
-            self._database.read()
-            .execute("SELECT wish FROM transfers WHERE id = ?", [id])
-            .fetchone()
-        )
+    def leave(self, id: str, **columns: str) -> bool:  # noqa: A002
+        """The owner was stopped: the transfer is paused if that was requested, else it waits.
+
+        False when it is to be deleted; then nothing was changed.
+        """
+        with self._database.write():
+            request = self.request_of(id)
+            if request is None or request == "cancel":
+                return False
+            self.release(id, "paused" if request == "pause" else "waiting", **columns)
+            return True
+
+    def request_of(self, id: str) -> Request | None:  # noqa: A002
+        """What is requested of the owner; None when the row is gone."""
+        query = "SELECT wish FROM transfers WHERE id = ?"
+        row = self._database.read().execute(query, [id]).fetchone()
         return None if row is None else row[0]
 
-    # A wish and the end of the work may come at the same moment: each of the four below looks
-    # and writes in one transaction, so that neither is lost.
+    # What others write
 
-    def wish(self, id: str, wish: Literal["pause", "cancel"]) -> bool:  # noqa: A002
-        """Tell the owner; without one, what waits is paused at once, and the answer is False."""
+    def pause(self, id: str) -> bool:  # noqa: A002
+        """Request it of the owner, and return True; pause it at once where there is none."""
         with self._database.write() as database:
-            is_held = self._is_held(database, id)
-            if is_held:
-                database.execute("UPDATE transfers SET wish = ? WHERE id = ?", [wish, id])
-            elif wish == "pause":
+            if is_held := self._is_held(database, id):
+                self.update(id, wish="pause")
+            else:
                 database.execute(
                     "UPDATE transfers SET state = 'paused' WHERE id = ? AND state <> 'done'", [id]
                 )
             return is_held
 
-    def go_on(self, id: str, *, is_held: bool | None = None) -> None:  # noqa: A002
-        """Take a pause back, or wait again; ``is_held`` where the caller knows it better."""
+    def cancel(self, id: str) -> bool:  # noqa: A002
+        """Request it of the owner, and return True; delete the row where there is none."""
+        with self._database.write() as database:
+            if is_held := self._is_held(database, id):
+                self.update(id, wish="cancel")
+            else:
+                self.delete(id)
+            return is_held
+
+    def resume(self, id: str, *, is_held: bool | None = None) -> None:  # noqa: A002
+        """Take back a pause, or wait again; ``is_held`` where the caller knows better."""
         with self._database.write() as database:
             if self._is_held(database, id) if is_held is None else is_held:
-                database.execute("UPDATE transfers SET wish = '' WHERE id = ?", [id])
+                self.update(id, wish="")
             else:
                 database.execute(
                     "UPDATE transfers SET state = 'waiting', wish = '', problem = '', hint = '',"
@@ -229,20 +264,8 @@ class TransferRows:
                     [id],
                 )
 
-    def leave(self, id: str, **told: str) -> bool:  # noqa: A002
-        """The owner was stopped: paused if that is wished, else it waits for the next.
-
-        ``told`` says why. False when it is to be forgotten; then the row is as it was.
-        """
-        with self._database.write() as database:
-            row = database.execute("SELECT wish FROM transfers WHERE id = ?", [id]).fetchone()
-            if row is None or row[0] == "cancel":
-                return False
-            self.release(id, "paused" if row[0] == "pause" else "waiting", **told)
-            return True
-
-    def wait_no_more(self, id: str) -> None:  # noqa: A002
-        """Why it waits is over. One that was paused meanwhile stays paused."""
+    def clear_problem(self, id: str) -> None:  # noqa: A002
+        """The reason for waiting is over. A transfer that was paused meanwhile stays paused."""
         with self._database.write() as database:
             database.execute(
                 "UPDATE transfers SET problem = '', hint = '', code = ''"
@@ -250,19 +273,13 @@ class TransferRows:
                 [id],
             )
 
-    def _is_held(self, database: sqlite_utils.Database, id: str) -> bool:  # noqa: A002
-        owner = database.execute(
-            "SELECT owner_pid, owner_birth FROM transfers WHERE id = ?", [id]
-        ).fetchone()
-        return owner is not None and owner[0] is not None and processes.is_alive(*owner)
-
     def delete(self, id: str) -> None:  # noqa: A002
-        """Forget it."""
+        """Delete a row."""
         with self._database.write() as database:
             database.execute("DELETE FROM transfers WHERE id = ?", [id])
 
     def move(self, id: str, position: int) -> None:  # noqa: A002
-        """Give it a place among those not done, counted from 0."""
+        """Put a transfer at another place among those not done, counted from 0."""
         with self._database.write() as database:
             rows = database.execute(
                 "SELECT id FROM transfers WHERE state <> 'done' ORDER BY position, id"
@@ -272,27 +289,29 @@ class TransferRows:
             for place, each in enumerate(order):
                 database.execute("UPDATE transfers SET position = ? WHERE id = ?", [place, each])
 
-    # Who works, and how fast
+    def _is_held(self, database: sqlite_utils.Database, id: str) -> bool:  # noqa: A002
+        owner = database.execute(
+            "SELECT owner_pid, owner_birth FROM transfers WHERE id = ?", [id]
+        ).fetchone()
+        return owner is not None and owner[0] is not None and processes.is_alive(*owner)
+
+    # Processes that work on the queue, and the speed limit
 
     def join_workers(self) -> None:
         """This process works on whatever waits."""
-        pid, birth = processes.mine()
         with self._database.write() as database:
             for other in database.execute("SELECT pid, birth FROM transfer_workers").fetchall():
                 if not processes.is_alive(*other):
-                    database.execute(
-                        "DELETE FROM transfer_workers WHERE pid = ? AND birth = ?", list(other)
-                    )
+                    database.execute(_DELETE_WORKER, list(other))
             database.execute(
-                "INSERT OR IGNORE INTO transfer_workers (pid, birth) VALUES (?, ?)", [pid, birth]
+                "INSERT OR IGNORE INTO transfer_workers (pid, birth) VALUES (?, ?)",
+                list(processes.mine()),
             )
 
     def leave_workers(self) -> None:
-        """It does so no more."""
+        """This process no longer works on the queue."""
         with self._database.write() as database:
-            database.execute(
-                "DELETE FROM transfer_workers WHERE pid = ? AND birth = ?", list(processes.mine())
-            )
+            database.execute(_DELETE_WORKER, list(processes.mine()))
 
     def has_other_worker(self) -> bool:
         """Whether another living process works on whatever waits."""
@@ -301,7 +320,7 @@ class TransferRows:
 
     @property
     def limit_bytes_per_s(self) -> int:
-        """0 is none."""
+        """The speed limit of all downloads together; 0 is none."""
         row = self._database.read().execute("SELECT bytes_per_s FROM transfer_limit").fetchone()
         return int(row[0]) if row else 0
 
@@ -324,24 +343,17 @@ def _stored(value: object) -> object:
     return _json(value) if isinstance(value, dict) else value
 
 
-def _row(row: Sequence[Any]) -> Row:
-    pid, birth = row[16], row[17]
+def _row(values: Sequence[Any]) -> Row:
+    columns = dict(zip(Row.__struct_fields__[:-1], values[:-2], strict=True))
+    pid, birth = values[-2:]
+    place = columns["destination"]
     return Row(
-        id=row[0],
-        repo=decoded(row[1], HubRepo),
-        files=decoded(row[2], tuple[HubFile, ...]),
-        label=row[3],
-        state=row[4],
-        wish=row[5],
-        position=row[6],
-        problem=row[7],
-        hint=row[8],
-        code=row[9],
-        destination=Path(os.fsdecode(row[10])) if row[10] is not None else None,
-        verified=decoded(row[11], dict[str, Verified]),
-        checked_bytes=row[12],
-        speed_bytes_per_s=row[13],
-        added_at=row[14],
-        finished_at=row[15],
-        owner=(pid, birth) if pid is not None else None,
+        **{
+            **columns,
+            "repo": decoded(columns["repo"], HubRepo),
+            "files": decoded(columns["files"], tuple[HubFile, ...]),
+            "destination": Path(os.fsdecode(place)) if place is not None else None,
+            "verified": decoded(columns["verified"], dict[str, Verified]),
+            "owner": (pid, birth) if pid is not None else None,
+        }
     )

@@ -1,7 +1,7 @@
-"""One transfer from beginning to end: room, files, names, and its entry in the library.
+"""Does the work of one transfer: checks room, downloads files, names them, registers the model.
 
-Part files lie in a hidden folder of the transfer's own beneath the models folder; only when all
-of them have the right hash do they get their names, the one by which a model is found last.
+Part files lie in a hidden folder of their transfer beneath the models folder. They get their names
+only when all of them have the right hash; the file by which a model is found is named last.
 """
 
 from __future__ import annotations
@@ -13,60 +13,55 @@ from pathlib import Path
 from typing import Final
 
 from lockhouse.core.cancellation import CancelToken
-from lockhouse.core.errors import InvalidInput, NoRoom
+from lockhouse.core.errors import InvalidInput
 from lockhouse.gate.hub import Hub, HubFile
-from lockhouse.library.file_copy import Meter, move_in, told
-from lockhouse.library.file_download import FileDownload, Patience, Report, Wanted
+from lockhouse.library.file_copy import PARTS_FOLDER, Meter, check_room, map_os_error, move_in
+from lockhouse.library.file_download import FileDownload, RemoteFile, Report, RetryPolicy
 from lockhouse.library.model_info import Source
 from lockhouse.library.models import Models
 from lockhouse.library.transfer_rows import Row, TransferRows, Verified
 
-PARTS_FOLDER: Final = ".downloads"
-_SPARE_BYTES: Final = 64 << 20  # a disk is never filled to its last byte
 _SHORT_COMMIT: Final = 12
+_MAKE_ROOM: Final = "Free some space, then resume it, or choose a smaller file."
+_THEN_RESUME: Final = "then resume it. What was downloaded is kept."
 
 
 class TransferWorker:
-    """Carries transfers into one models folder."""
+    """Carries out transfers into the main models folder."""
 
-    def __init__(
-        self, rows: TransferRows, hub: Hub, models: Models, folder: Path, patience: Patience
-    ) -> None:
+    def __init__(self, rows: TransferRows, hub: Hub, models: Models, retry: RetryPolicy) -> None:
         self._rows = rows
         self._hub = hub
         self._models = models
-        self._folder = folder
-        self._patience = patience
+        self._retry = retry
 
-    def carry(self, row: Row, report: Report, cancel: CancelToken) -> None:
-        """Do what is left of a transfer. Raises Cancelled or LockhouseError; what came stays."""
+    def run(self, row: Row, report: Report, cancel: CancelToken) -> None:
+        """Do what is left of a transfer. Raises Cancelled or LockhouseError; parts are kept."""
+        try:
+            with self._models.main_folder_kept():
+                self._run(row, report, cancel)
+        except OSError as error:
+            raise map_os_error(error, self._parts_folder(row), _THEN_RESUME) from error
+
+    def _run(self, row: Row, report: Report, cancel: CancelToken) -> None:
         base = self._base(row, report, cancel)
         if row.destination != base:
             self._rows.update(row.id, destination=base)
-        parts = self.parts_folder(row.id)
-        try:
-            parts.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise told(error, parts) from error
-        self._check_room(row, base)
+        self._prepare_parts_folder(row, base)
         verified = dict(row.verified)
         before = 0
         for file in row.files:
-            found = self._ready(row, base, file, verified)
+            found = self._finished(row, base, file, verified)
             if found is None:
-                found = self._fetch(row, file, _behind(report, before), cancel)
+                found = self._download(row, file, _offset(report, before), cancel)
             if verified.get(file.name) != found:
                 verified[file.name] = found
                 self._rows.update(row.id, verified=verified)
             before += file.size_bytes
             report(before, before, checking=False)
-        self._give_names(row, base)
+        self._give_names(row, base, report, cancel)
         self._register(row, base, verified)
-        shutil.rmtree(parts, ignore_errors=True)
-
-    def parts_folder(self, id: str) -> Path:  # noqa: A002 - the field's own name
-        """Where the parts of a transfer lie."""
-        return self._folder / PARTS_FOLDER / id
+        self.delete_parts(row)
 
     def done_bytes(self, row: Row) -> int:
         """How much of it is on the disk."""
@@ -82,26 +77,37 @@ class TransferWorker:
                 done += file.size_bytes
         return done
 
-    def forget(self, row: Row) -> None:
-        """Delete what came of it, never a finished file."""
-        shutil.rmtree(self.parts_folder(row.id), ignore_errors=True)
+    def delete_parts(self, row: Row) -> None:
+        """Delete the part files of a transfer, never a finished file."""
+        shutil.rmtree(self._parts_folder(row), ignore_errors=True)
 
-    def sweep(self, ids: set[str]) -> None:
-        """Delete part files that no transfer knows."""
-        with suppress(OSError):
-            for folder in (self._folder / PARTS_FOLDER).iterdir():
-                if folder.name not in ids and re.fullmatch(r"[0-9a-f]{12}", folder.name):
-                    shutil.rmtree(folder, ignore_errors=True)
+    def delete_orphaned_parts(self) -> None:
+        """Delete part files of transfers that no longer exist.
+
+        A transfer is in the table before it has a folder. So the folders are listed first: what
+        another process begins meanwhile is not among them.
+        """
+        try:
+            folders = list((self._models.main_folder / PARTS_FOLDER).iterdir())
+        except OSError:
+            return
+        ids = self._rows.ids()
+        for folder in folders:
+            if folder.name not in ids and re.fullmatch(r"[0-9a-f]{12}", folder.name):
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _parts_folder(self, row: Row) -> Path:
+        return self._models.main_folder / PARTS_FOLDER / row.id
 
     def _part(self, row: Row, file: HubFile) -> Path:
-        return self.parts_folder(row.id) / f"{file.name.replace('/', '__')}.part"
+        return self._parts_folder(row) / f"{file.name.replace('/', '__')}.part"
 
-    # Names
+    # Places
 
     def _base(self, row: Row, report: Report, cancel: CancelToken) -> Path:
-        """The folder for its files: the repository's, or where other content has their names
-        already, one for this commit in it."""
-        plain = self._folder / row.repo.repo
+        """The folder for its files: the repository's, or one for this commit inside it where
+        other files have their names already."""
+        plain = self._models.main_folder / row.repo.repo
         for base in (plain, plain / row.repo.revision[:_SHORT_COMMIT]):
             if all(self._is_free(base / file.name, file, report, cancel) for file in row.files):
                 return base
@@ -123,54 +129,51 @@ class TransferWorker:
 
         return self._models.sha256(path, progress=tell, cancel=cancel) == file.sha256
 
-    def _check_room(self, row: Row, base: Path) -> None:
+    def _prepare_parts_folder(self, row: Row, base: Path) -> None:
+        """Make the folder for parts, unless the disk is full."""
+        parts = self._parts_folder(row)
+        parts.mkdir(parents=True, exist_ok=True)
         missing = sum(_missing(each, self._part(row, each), base / each.name) for each in row.files)
-        free = shutil.disk_usage(self._folder).free
-        if missing and missing + _SPARE_BYTES > free:
-            raise NoRoom(
-                f"{missing / 1e9:.2f} GB have to come, and {free / 1e9:.2f} GB are free on the"
-                f" disk of {self._folder}.",
-                hint="Free some space, then resume it, or choose a smaller file.",
-                code="disk_full",
-            )
+        if missing:
+            check_room(parts, missing, hint=_MAKE_ROOM)
 
     # Files
 
-    def _ready(
+    def _finished(
         self, row: Row, base: Path, file: HubFile, verified: dict[str, Verified]
     ) -> Verified | None:
         """What is known of a file that needs no more work."""
         part, known = self._part(row, file), verified.get(file.name)
-        if known is not None and part.is_file() and _stamped(part, known.sha256) == known:
+        if known is not None and part.is_file() and _verified(part, known.sha256) == known:
             return known
         path = base / file.name
         if not part.exists() and path.is_file():  # found to be this very file by _base
-            return _stamped(path, file.sha256)
+            return _verified(path, file.sha256)
         return None
 
-    def _fetch(self, row: Row, file: HubFile, report: Report, cancel: CancelToken) -> Verified:
+    def _download(self, row: Row, file: HubFile, report: Report, cancel: CancelToken) -> Verified:
         part = self._part(row, file)
+        remote = RemoteFile(row.repo.repo, row.repo.revision, file)
         download = FileDownload(
-            self._hub,
-            Wanted(row.repo.repo, row.repo.revision, file),
-            part,
-            report=report,
-            cancel=cancel,
-            patience=self._patience,
+            self._hub, remote, part, report=report, cancel=cancel, retry=self._retry
         )
-        return _stamped(part, download.run())
+        return _verified(part, download.run())
 
-    def _give_names(self, row: Row, base: Path) -> None:
+    def _give_names(self, row: Row, base: Path, report: Report, cancel: CancelToken) -> None:
         """The file by which the model is found gets its name last."""
         for file in (*row.files[1:], row.files[0]):
             part, path = self._part(row, file), base / file.name
             if not part.exists() and path.is_file():
                 continue
+            path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise told(error, path.parent) from error
-            move_in(part, path, Meter(file.size_bytes, None, None))
+                move_in(part, path, Meter(file.size_bytes, None, None))
+            except InvalidInput:
+                # Another transfer of the repository may have brought the same file, as a rule
+                # the projector, since the names were looked at.
+                if not (path.is_file() and self._is_free(path, file, report, cancel)):
+                    raise
+                part.unlink()
 
     def _register(self, row: Row, base: Path, verified: dict[str, Verified]) -> None:
         first = row.files[0]
@@ -196,13 +199,13 @@ def _missing(file: HubFile, part: Path, path: Path) -> int:
     return file.size_bytes
 
 
-def _stamped(path: Path, sha256: str) -> Verified:
+def _verified(path: Path, sha256: str) -> Verified:
     status = path.stat()
     return Verified(sha256, status.st_size, status.st_mtime_ns)
 
 
-def _behind(report: Report, before: int) -> Report:
-    """Reports of one file as reports of the whole transfer."""
+def _offset(report: Report, before: int) -> Report:
+    """Turns reports of one file into reports of the whole transfer."""
 
     def tell(done_bytes: int, checked_bytes: int, *, checking: bool) -> None:
         report(before + done_bytes, before + checked_bytes, checking=checking)

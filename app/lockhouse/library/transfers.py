@@ -1,14 +1,13 @@
-"""Downloads: a queue that survives restarts and kills, and what becomes of each file.
+"""Downloads: a queue that survives restarts and kills.
 
 The queue is in the database, so that every program of a home sees the same one; each transfer
-is worked on by one thread of one process, and the others tell it their wishes by its row.
+is worked on by one thread of one process, and the others request a pause or an end in its row.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
@@ -23,32 +22,31 @@ from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import (
     Cancelled,
     LockhouseError,
-    NetworkRefused,
     StorageError,
     UsageMistake,
 )
 from lockhouse.gate.client import CUT_OFF
 from lockhouse.gate.hub import Hub, HubFile, HubRepo
-from lockhouse.library.file_download import Patience
+from lockhouse.library.file_download import RetryPolicy
 from lockhouse.library.models import Models
-from lockhouse.library.transfer_rows import ACTIVE, Row, SendOptions, State, TransferRows
+from lockhouse.library.transfer_rows import ACTIVE, Row, State, TransferRows
 from lockhouse.library.transfer_worker import TransferWorker
 from lockhouse.storage.database import Database
 
 TransferState = State
-_LOOK_S: Final = 0.2
-_IDLE_LOOK_S: Final = 1.0  # another program may have put something into the queue
-_TELL_S: Final = 1.0  # how often the row is written while bytes come
-_SPEED_OVER_S: Final = 3.0
-_SEALED: Final = frozenset({"sealed", CUT_OFF})
-_BUG: Final = LockhouseError("The download ended by a mistake in the program.", code="bug")
+_POLL_S: Final = 0.2
+_IDLE_POLL_S: Final = 1.0  # another program may have put something into the queue
+_WRITE_S: Final = 1.0  # how often the row is written during a download
+_SPEED_WINDOW_S: Final = 3.0
+_WAITS: Final = frozenset({"sealed", CUT_OFF, "moving"})  # tried again when that is over
+_BUG: Final = LockhouseError("A bug in the program ended the download.", code="bug")
 
 
 class Transfer(msgspec.Struct, frozen=True):
-    """One model on its way. ``position`` is its place among those not done, from 0.
+    """The download of one model. ``position`` is its place among those not done, from 0.
 
-    ``checked_bytes`` counts what has been hashed; while the state is "checking", that is what
-    there is to wait for. ``left_s`` is 0 when it cannot be told.
+    ``checked_bytes`` counts what has been hashed, which is the progress while the state is
+    "checking". ``left_s`` is 0 when it is not known.
     """
 
     id: str
@@ -75,6 +73,7 @@ class Transfer(msgspec.Struct, frozen=True):
 
 
 _TransferList = list[Transfer]  # the class has a method named list
+_RowList = list[Row]
 _Reason = Literal["", "pause", "close", "cancel"]
 
 
@@ -88,18 +87,18 @@ class _Running:
     done_bytes: int = 0
     checked_bytes: int = 0
     checking: bool = False
-    told_at: float = 0.0
-    told_checking: bool = False
+    written_at: float = 0.0
+    was_checking: bool = False
     marks: deque[tuple[float, int]] = field(default_factory=deque)
 
     def stop(self, reason: _Reason) -> None:
-        """The first reason counts, unless it is to be forgotten altogether."""
+        """The first reason counts, unless the transfer is to be cancelled altogether."""
         if not self.reason or reason == "cancel":
             self.reason = reason
         self.cancel.cancel()
 
     def note(self, done: int, checked: int, *, checking: bool) -> None:
-        """How far it is."""
+        """Keep the progress."""
         self.done_bytes, self.checked_bytes, self.checking = done, checked, checking
         now = time.monotonic()
         if checking:
@@ -107,7 +106,7 @@ class _Running:
             return
         if not self.marks or now - self.marks[-1][0] >= 0.1:
             self.marks.append((now, done))
-        while self.marks and now - self.marks[0][0] > _SPEED_OVER_S:
+        while self.marks and now - self.marks[0][0] > _SPEED_WINDOW_S:
             self.marks.popleft()
 
     @property
@@ -119,9 +118,9 @@ class _Running:
         return max(0.0, (done - before) / max(0.001, now - then))
 
 
-def _is_cut(each: Row | Transfer) -> bool:
-    """Whether it waits because of the seal, and not for its turn."""
-    return each.state == "waiting" and each.code in _SEALED
+def _is_held_back(each: Row | Transfer) -> bool:
+    """Whether it waits for the network or for a move of the folder, and not for its turn."""
+    return each.state == "waiting" and each.code in _WAITS
 
 
 class Transfers:
@@ -132,39 +131,30 @@ class Transfers:
         database: Database,
         hub: Hub,
         models: Models,
-        folder: Path,
         *,
         simultaneous: int = 2,
-        patience: Patience | None = None,
+        retry: RetryPolicy | None = None,
         reaches_hub: Callable[[], bool] | None = None,
     ) -> None:
-        """``reaches_hub``: an open network may be open for others alone."""
+        """``reaches_hub``: the network may be open for other hosts alone."""
         self.simultaneous = simultaneous
         self._hub = hub
         self._reaches_hub = reaches_hub or (lambda: hub.is_open)
         self._rows = TransferRows(database)
-        self._carrier = TransferWorker(self._rows, hub, models, folder, patience or Patience())
+        self._worker = TransferWorker(self._rows, hub, models, retry or RetryPolicy())
         self._running: dict[str, _Running] = {}
-        self._unwritten: dict[str, LockhouseError] = {}  # ends that the database did not take
+        self._unwritten: dict[str, LockhouseError] = {}  # failures the database did not take
         self._lock = threading.RLock()
         self._wake = threading.Event()
         self._closing = False
         self._pump: threading.Thread | None = None
         self._limit_sent = 0
 
-    # Which there are
-
     def add(self, repo: HubRepo, files: Sequence[HubFile], *, label: str = "") -> Transfer:
-        """Put a model at the end of the queue; the one that is there already is given back."""
+        """Put a model at the end of the queue; return the transfer that is there already."""
         if not files:
             raise UsageMistake("No file was chosen.")
-        names = [file.name for file in files]
-        for row in self._rows.all():
-            same = row.repo.repo == repo.repo and row.repo.revision == repo.revision
-            if same and row.state != "done" and [file.name for file in row.files] == names:
-                return self._told(row)
-        chosen = uuid.uuid4().hex[:12]
-        self._rows.add(chosen, repo, files, label or files[0].quantization)
+        chosen = self._rows.add(repo, files, label or files[0].quantization)
         self._wake.set()
         return self.get(chosen)
 
@@ -172,55 +162,51 @@ class Transfers:
         """Those under way in their order, then the finished ones, newest first."""
         rows = self._rows.all()
         order = {row.id: place for place, row in enumerate(rows) if row.state != "done"}
-        return [self._told(row, order.get(row.id, 0)) for row in rows]
+        return [self._transfer(row, order.get(row.id, 0)) for row in rows]
 
     def get(self, id: str) -> Transfer:  # noqa: A002 - the field's own name
-        """The transfer of that id, or of ids that begin so."""
-        return self._told(self._rows.get(id))
+        """The transfer of that id, or whose id begins so."""
+        return self._transfer(self._rows.get(id))
 
-    # What becomes of them
+    # Requests
 
     def pause(self, id: str) -> Transfer:  # noqa: A002
-        """Stop it for now; what came is kept."""
+        """Stop it for now; what was downloaded is kept."""
         row = self._rows.get(id)
-        self._wish(row, "pause")
+        if self._rows.pause(row.id):
+            self._stop_here(row.id, "pause")
         return self.get(row.id)
 
     def resume(self, id: str) -> Transfer:  # noqa: A002
         """Let it wait for its turn again, paused or failed."""
         row = self._rows.get(id)
-        ended_untold = self._unwritten.pop(row.id, None) is not None
-        self._rows.go_on(row.id, is_held=False if ended_untold else None)
+        was_unwritten = self._unwritten.pop(row.id, None) is not None
+        self._rows.resume(row.id, is_held=False if was_unwritten else None)
         self._wake.set()
         return self.get(row.id)
 
-    retry = resume
-
     def cancel(self, id: str) -> None:  # noqa: A002
-        """Forget it and delete what came of it; a finished one is only taken off the list."""
+        """Delete it with its parts; a finished one is only taken off the list."""
         row = self._rows.get(id)
-        if not self._wish(row, "cancel"):
-            self._carrier.forget(row)
-            self._rows.delete(row.id)
+        if self._rows.cancel(row.id):
+            self._stop_here(row.id, "cancel")
+        else:
+            self._worker.delete_parts(row)
 
     def move(self, id: str, position: int) -> None:  # noqa: A002
         """Give it another place in the order."""
         self._rows.move(self._rows.get(id).id, position)
         self._wake.set()
 
-    def _wish(self, row: Row, wish: Literal["pause", "cancel"]) -> bool:
-        """Tell whoever works on it; False when nobody does."""
-        if not self._rows.wish(row.id, wish):
-            return False
+    def _stop_here(self, id: str, reason: _Reason) -> None:  # noqa: A002
         with self._lock:
-            running = self._running.get(row.id)
+            running = self._running.get(id)
         if running is not None:
-            running.stop(wish)
-        return True
+            running.stop(reason)
 
     @property
     def speed_limit_bytes_per_s(self) -> int:
-        """All downloads together take no more; 0 is no limit."""
+        """The limit of all downloads together; 0 is no limit."""
         return self._rows.limit_bytes_per_s
 
     @speed_limit_bytes_per_s.setter
@@ -234,7 +220,7 @@ class Transfers:
         """Work on the queue in the background until :meth:`close`."""
         if self._pump is None:
             self._rows.join_workers()
-            self._carrier.sweep({row.id for row in self._rows.all()})
+            self._worker.delete_orphaned_parts()
             self._pump = threading.Thread(target=self._pump_all, name="transfers", daemon=True)
             self._pump.start()
 
@@ -250,32 +236,32 @@ class Transfers:
         progress: Callable[[_TransferList], None] | None = None,
         cancel: CancelToken | None = None,
     ) -> _TransferList:
-        """Work on these until each is done, paused, failed or cut off by the seal.
+        """Work on these until each is done, paused, failed or held back; one may be cancelled.
 
         Cancelled, they are paused. What another program works on is only watched.
         """
-        wanted = set(ids)
-        self._end_waiting([row for row in self._rows.all() if row.id in wanted])
+        self._release_held_back(self._among(ids))
         while True:
-            rows = [row for row in self._rows.all() if row.id in wanted]
+            rows = self._among(ids)
             self._work_on(rows)
-            told = [self._told(row) for row in rows]
-            if progress is not None:
-                progress(told)
+            transfers = [self._transfer(row) for row in rows]
+            if progress is not None and transfers:
+                progress(transfers)
             stopping = cancel is not None and cancel.cancelled
             if stopping or all(
-                each.state in ("paused", "failed", "done") or _is_cut(each) for each in told
+                each.state in ("paused", "failed", "done") or _is_held_back(each)
+                for each in transfers
             ):
                 for row in rows if stopping else ():
                     if row.state not in ("failed", "done") and not self._is_elsewhere(row):
                         self.pause(row.id)
-                self._join(wanted)
-                return [self._told(row) for row in self._rows.all() if row.id in wanted]
-            self._wake.wait(_LOOK_S)
+                self._join(ids)
+                return [self._transfer(row) for row in self._among(ids)]
+            self._wake.wait(_POLL_S)
             self._wake.clear()
 
     def close(self) -> None:
-        """Stop working; what was under way goes on at the next start."""
+        """Stop working; what was under way is resumed at the next start."""
         with self._lock:
             self._closing = True
             for running in self._running.values():
@@ -287,6 +273,9 @@ class Transfers:
             self._rows.leave_workers()
             self._pump = None
 
+    def _among(self, ids: Sequence[str]) -> _RowList:
+        return [row for row in self._rows.all() if row.id in ids]
+
     def _is_elsewhere(self, row: Row) -> bool:
         with self._lock:
             return row.is_held and row.id not in self._running
@@ -295,35 +284,29 @@ class Transfers:
         while not self._closing:
             with suppress(LockhouseError):  # a busy database: another time
                 if self._hub.is_open and self._reaches_hub():
-                    self._end_waiting(self._rows.all())
+                    self._release_held_back(self._rows.all())
                     self._work_on(self._rows.all())
-            self._wake.wait(_LOOK_S if self._running else _IDLE_LOOK_S)
+            self._wake.wait(_POLL_S if self._running else _IDLE_POLL_S)
             self._wake.clear()
 
-    def _end_waiting(self, rows: Sequence[Row]) -> None:
-        """What the seal cut off may be tried again."""
+    def _release_held_back(self, rows: Sequence[Row]) -> None:
+        """What was held back may be tried again."""
         for row in rows:
-            if _is_cut(row):
-                self._rows.wait_no_more(row.id)
+            if _is_held_back(row):
+                self._rows.clear_problem(row.id)
 
     def _work_on(self, rows: Sequence[Row]) -> None:
         """Begin what waits, as much as may run at the same time."""
         for row in rows:
-            if row.wish == "cancel" and not row.is_held:  # its owner did not live to do it
+            if row.request == "cancel" and not row.is_held:  # its owner was killed before
                 self.cancel(row.id)
                 continue
             with self._lock:
                 if self._closing or len(self._running) >= self.simultaneous:
                     break
                 waits = row.state == "waiting" or (row.state in ACTIVE and not row.is_held)
-                if (
-                    not waits
-                    or _is_cut(row)
-                    or row.id in self._running
-                    or row.id in self._unwritten
-                ):
-                    continue
-                if not self._rows.claim(row.id):
+                is_taken = row.id in self._running or row.id in self._unwritten
+                if not waits or _is_held_back(row) or is_taken or not self._rows.claim(row.id):
                     continue
                 running = _Running()
                 self._running[row.id] = running
@@ -336,7 +319,7 @@ class Transfers:
     def _send_limit(self) -> None:
         limit = self._rows.limit_bytes_per_s
         if self._running and limit != self._limit_sent:
-            with suppress(LockhouseError):  # sealed meanwhile: what runs tells of it
+            with suppress(LockhouseError):  # sealed meanwhile: the downloads themselves report it
                 self._hub.limit_speed(limit)
                 self._limit_sent = limit
 
@@ -353,20 +336,20 @@ class Transfers:
     def _work(self, id: str, running: _Running) -> None:  # noqa: A002
         def report(done_bytes: int, checked_bytes: int, *, checking: bool) -> None:
             running.note(done_bytes, checked_bytes, checking=checking)
-            self._tell_row(id, running)
+            self._exchange(id, running)
 
         error: LockhouseError = _BUG
         try:
             row = self._rows.get(id)
             try:
-                self._carrier.carry(row, report, running.cancel)
+                self._worker.run(row, report, running.cancel)
                 self._rows.release(id, "done", finished_at=datetime.now(UTC).isoformat())
             except Cancelled:
                 self._stopped(row, running)
             except LockhouseError as failure:
-                error = failure  # told below if the database does not take it
+                error = failure  # kept below if the database does not take it
                 self._failed(row, running, failure)
-        except StorageError as refusal:  # on a full disk, the disk is what to tell of
+        except StorageError as refusal:  # on a full disk, that is what the user needs to know
             self._unwritten[id] = refusal if error is _BUG else error
         except BaseException:
             self._unwritten[id] = _BUG
@@ -377,27 +360,27 @@ class Transfers:
             self._wake.set()
 
     def _failed(self, row: Row, running: _Running, error: LockhouseError) -> None:
-        told = {"problem": error.message, "hint": error.hint, "code": error.code}
-        if isinstance(error, NetworkRefused) and error.code in _SEALED:
-            self._stopped(row, running, **told)  # waits for a door; a pause stays a pause
+        columns = {"problem": error.message, "hint": error.hint, "code": error.code}
+        if error.code in _WAITS:
+            self._stopped(row, running, **columns)  # it waits; a pause stays a pause
         else:
-            self._rows.release(row.id, "failed", **told)
+            self._rows.release(row.id, "failed", **columns)
 
-    def _stopped(self, row: Row, running: _Running, **told: str) -> None:
-        if running.reason == "cancel" or not self._rows.leave(row.id, **told):
-            self._carrier.forget(row)
+    def _stopped(self, row: Row, running: _Running, **columns: str) -> None:
+        if running.reason == "cancel" or not self._rows.leave(row.id, **columns):
+            self._worker.delete_parts(row)
             self._rows.delete(row.id)
 
-    def _tell_row(self, id: str, running: _Running) -> None:  # noqa: A002
-        """Now and then: write how far it is, and read what others want."""
+    def _exchange(self, id: str, running: _Running) -> None:  # noqa: A002
+        """Now and then: write the progress, and read what other processes request."""
         now = time.monotonic()
-        if now - running.told_at < _TELL_S and running.checking == running.told_checking:
+        if now - running.written_at < _WRITE_S and running.checking == running.was_checking:
             return
-        running.told_at, running.told_checking = now, running.checking
+        running.written_at, running.was_checking = now, running.checking
         with suppress(StorageError):  # the download itself can do without it
-            wish: SendOptions | None = self._rows.wish_of(id)
-            if wish is None or wish:
-                running.stop(wish or "cancel")
+            request = self._rows.request_of(id)
+            if request != "":
+                running.stop(request or "cancel")
                 return
             self._rows.update(
                 id,
@@ -406,11 +389,11 @@ class Transfers:
                 speed_bytes_per_s=running.speed_bytes_per_s,
             )
 
-    def _told(self, row: Row, position: int | None = None) -> Transfer:
+    def _transfer(self, row: Row, position: int | None = None) -> Transfer:
         with self._lock:
             running = self._running.get(row.id)
         state, held = row.state, row.is_held
-        done, checked, speed = self._carrier.done_bytes(row), row.checked_bytes, 0.0
+        done, checked, speed = self._worker.done_bytes(row), row.checked_bytes, 0.0
         if running is not None:
             done, checked = running.done_bytes or done, running.checked_bytes
             state = "checking" if running.checking else "downloading"
@@ -418,16 +401,15 @@ class Transfers:
         elif held:
             speed = row.speed_bytes_per_s
         elif state in ACTIVE:
-            state = "waiting"  # whoever worked on it is gone
-        if row.wish == "pause":  # also of a process that was killed before it heard of it
+            state = "waiting"  # the process that worked on it is gone
+        if row.request == "pause":  # also of a process that was killed before it read this
             state = "paused"
         problem, hint, code = row.problem, row.hint, row.code
-        if (untold := self._unwritten.get(row.id)) is not None:
-            state, problem, hint, code = "failed", untold.message, untold.hint, untold.code
+        if (error := self._unwritten.get(row.id)) is not None:
+            state, problem, hint, code = "failed", error.message, error.hint, error.code
         if state == "done":
             checked = row.size_bytes
         left = max(0, row.size_bytes - done)
-        main = row.files[0]
         return Transfer(
             id=row.id,
             repo=row.repo.repo,
@@ -445,7 +427,7 @@ class Transfers:
             problem=problem,
             hint=hint,
             code=code,
-            destination=row.destination / main.name if row.destination else None,
+            destination=row.destination / row.files[0].name if row.destination else None,
             added_at=row.added_at,
             finished_at=row.finished_at,
             license=row.repo.license,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import Command
-from tests.library.hostile import small_model
+from tests.library.hostile import U32, small_model, u32
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,8 @@ def test_conversations_are_listed_shown_and_found(shared: Command, asked: str) -
 
 def test_a_conversation_is_deleted_restored_and_renamed(shared: Command) -> None:
     identity = shared("ask", "Hi", "--max-tokens", "2", "--json").json["conversation_id"]
-    shared("chats", "delete", identity)
+    deleted = shared("chats", "delete", identity)
+    assert "Hidden. Erased for good 30 days from now." in deleted.err
     assert shared("chats", "show", identity).code == 3
     assert [chat["id"] for chat in shared("chats", "list", "--deleted", "--json").json] == [
         identity
@@ -260,3 +261,29 @@ def test_the_list_of_chats_does_not_wait_for_the_engine(
     heavy = {"lockhouse.engine.pool", "lockhouse.library.models", "numpy", "psutil", "asyncio",
              "multiprocessing"}  # fmt: skip
     assert not heavy & set(done.stderr.split())
+
+
+def test_hosts_that_an_unsealing_closes_are_named(lockhouse: Command) -> None:
+    assert "No longer open" not in lockhouse("unseal", "--host", "one.example").err
+    assert "No longer open" not in lockhouse("unseal", "--host", "two.example", "--add").err
+    changed = lockhouse("unseal", "--host", "two.example").err
+    assert "No longer open: one.example:443" in changed
+
+
+def test_an_empty_default_model_is_said_to_be_the_starter_model(lockhouse: Command) -> None:
+    changed = lockhouse("settings", "set", "default_target", "")
+    assert changed.err == "default_target is now empty: the starter model is used.\n"
+
+
+def test_a_later_part_of_a_split_model_names_the_first(lockhouse: Command, tmp_path: Path) -> None:
+    starter = Path(lockhouse("models", "list", "--json").json[0]["path"])
+    later = small_model(starter)
+    later.entries.clear()  # as llama.cpp splits: all but the first say nothing of the model
+    later.set("split.no", U32, u32(1))
+    later.set("split.count", U32, u32(3))
+    later.lay_out()
+    part = later.write(tmp_path / "big-00002-of-00003.gguf")
+    refused = lockhouse("models", "import", part)
+    assert refused.code == 3
+    assert "big-00002-of-00003.gguf is part 2 of 3. " in refused.err
+    assert "Import the first part: big-00001-of-00003.gguf" in refused.err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -60,3 +61,23 @@ def test_the_guide_names_every_exit_code() -> None:
         kind.exit_code for kind in errors.LockhouseError.__subclasses__()
     }
     assert kinds <= named
+
+
+def groups(command: click.Command, path: str = "lockhouse") -> Iterator[tuple[str, click.Group]]:
+    """A group with all the groups in it, each with the words that call it."""
+    if not isinstance(command, click.Group):
+        return
+    yield path, command
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        found = command.get_command(context, name)
+        assert found is not None
+        yield from groups(found, f"{path} {name}")
+
+
+def test_no_line_of_a_list_of_commands_is_cut_off() -> None:
+    for path, group in groups(commands):
+        context = click.Context(group, info_name=path, terminal_width=80)
+        shown = group.get_help(context).partition("Commands:")[2]
+        assert shown
+        assert "..." not in shown, path

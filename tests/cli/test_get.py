@@ -106,8 +106,11 @@ def test_a_model_is_fetched_once_and_answers_to_its_source(
     before = hub.sent_bytes
     again = lockhouse("models", "get", f"{hub.url}/{REPO}/blob/{commit}/tiny-Q4_1.gguf")
     assert again.code == 0
-    assert "here already" in again.text
+    assert again.text == f"Already downloaded: {path}\n"
+    assert "--yes" not in again.err
     assert hub.sent_bytes - before < 8 * MB, "only its header was looked at"
+    surely = lockhouse("models", "get", REPO, "--yes")
+    assert "already here, hash verified" in surely.text
 
 
 def test_a_newer_file_at_the_hub_is_seen_and_kept_beside_the_one_that_is_here(
@@ -186,6 +189,39 @@ def test_a_redirect_to_a_host_that_is_not_listed_goes_nowhere(
         assert not other.requests
     listed = lockhouse("transfers", "list", "--json").json
     assert [each["state"] for each in listed] == ["failed"]
+
+
+def test_a_file_that_is_not_gguf_is_refused_as_such(
+    lockhouse: Command, hub: HubServer, model: Path, sha256: str
+) -> None:
+    offer(hub, model, sha256=sha256)
+    refused = lockhouse("models", "get", f"{REPO}:model.safetensors")
+    assert refused.code == 3
+    assert "model.safetensors is not GGUF and cannot be run here." in refused.err
+
+
+@pytest.mark.parametrize("name", [REPO, f"hf.co/{REPO}", f"https://huggingface.co/{REPO}"])
+def test_a_model_that_is_only_on_the_hub_is_named_with_the_command_to_get_it(
+    sealed: Command, name: str
+) -> None:
+    refused = sealed("models", "show", name)
+    assert refused.code == 3
+    assert f"No model {name} is here." in refused.err
+    assert f"lockhouse models get {name}" in refused.err
+
+
+def test_a_download_that_another_program_cancels_ends_without_a_bug_report(
+    lockhouse: Command, hub: HubServer, model: Path, sha256: str
+) -> None:
+    offer(hub, model, Fault("drip", at=10 * MB, length=MB), sha256=sha256)
+    program = lockhouse.start("models", "get", REPO, "--yes")
+    until_bytes_came(lockhouse, program, 10 * MB)
+    (queued,) = lockhouse("transfers", "list", "--json").json
+    assert lockhouse("transfers", "cancel", queued["id"]).code == 0
+    _, told = program.communicate()
+    assert program.returncode == 4
+    assert b"cancelled by another program" in told
+    assert not part_bytes(lockhouse)
 
 
 def test_a_wrong_hash_at_the_hub_is_never_accepted(
@@ -314,4 +350,4 @@ def test_a_person_at_a_terminal_is_asked(
     out, _ = program.communicate()
     os.close(primary)
     assert program.returncode == 0
-    assert b"hash verified" in out or b"here already" in out
+    assert b"hash verified" in out or b"Already downloaded" in out

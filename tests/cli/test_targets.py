@@ -96,7 +96,7 @@ def test_a_server_of_ones_own_from_the_first_word_to_the_answer(
     assert (told["cost"], told["left_machine"]) == (None, False)
     assert told["usage"]["prompt_tokens"] == 20
     shown = lockhouse("chats", "show", told["conversation_id"])
-    assert f"from elsewhere: office/small at {server.host}" in shown.text
+    assert f"from office/small at {server.host}" in shown.text
     exported = lockhouse("chats", "export", told["conversation_id"])
     assert f"*From another machine: office/small at {server.host}*" in exported.text
     alone = lockhouse("ask", "-m", "office/small", "--alone", "Hi", "--json").json
@@ -246,7 +246,7 @@ def test_pictures_tools_and_this_message_alone(
     assert body["tools"][0]["function"]["name"] == "look"
     shown = opened("chats", "show", told["conversation_id"]).text
     assert "(picture: sky.png)" in shown
-    assert '(wants called: look({"at": "sky"}))' in shown
+    assert '(tool call: look({"at": "sky"}))' in shown
     printed = opened("ask", "-m", "office/small", "See?", "--tools", str(tools))
     assert printed.text == 'look({"at": "sky"})\n'
     blind = opened("ask", "What is it?", "--attach", str(picture), "--json")

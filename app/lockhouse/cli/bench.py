@@ -1,4 +1,4 @@
-"""``lockhouse bench``: how fast this machine reads and writes with a model."""
+"""``lockhouse bench``: the speed of a model on this machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.context import CliContext, as_json, pass_door
+from lockhouse.cli.context import CliContext, as_json, pass_cli
 from lockhouse.cli.options import WholeNumber, target_option
 from lockhouse.core.errors import Cancelled, LockhouseError, from_wire
 
@@ -22,7 +22,7 @@ _SENTENCE = "The lighthouse keeper wrote down the wind, the tide and every ship 
 _TOKENS_PER_SENTENCE = 16
 
 
-@click.command(short_help="Measure how fast this machine answers.")
+@click.command()
 @target_option
 @click.option(
     "--prompt-tokens", type=WholeNumber(16, 100_000), metavar="N", default=512, show_default=True
@@ -30,17 +30,17 @@ _TOKENS_PER_SENTENCE = 16
 @click.option("--tokens", type=WholeNumber(2, 100_000), metavar="N", default=128, show_default=True)
 @click.option("--runs", type=WholeNumber(1, 100), metavar="N", default=3, show_default=True)
 @as_json
-@pass_door
+@pass_cli
 def bench(
-    door: CliContext, target: str, prompt_tokens: int, tokens: int, runs: int, *, is_json: bool
+    cli: CliContext, target: str, prompt_tokens: int, tokens: int, runs: int, *, is_json: bool
 ) -> None:
-    """Measure prompt and generation speed, through everything an answer passes through.
+    """Measure prompt and generation speed, on the same path as a real answer.
 
-    Each run has a prompt of its own, so that nothing is read from what was read before.
+    Each run has a different prompt, so that nothing comes from the prompt cache.
     """
     line = output.StatusLine()
     done: list[Finished] = []
-    with door.workspace() as workspace:
+    with cli.workspace() as workspace:
         model = workspace.targets.local.get(target)
         line.show("Loading the model")
         load_s = _measure(model, _request(16, 2)).timing.load_s
@@ -56,9 +56,9 @@ def bench(
         },
         "prompt_tokens": done[-1].usage.prompt_tokens,
         "completion_tokens": done[-1].usage.completion_tokens,
-        "prompt_tokens_per_s": _middle([run.timing.prompt_tokens_per_s for run in done]),
-        "tokens_per_s": _middle([run.timing.tokens_per_s for run in done]),
-        "first_token_s": _middle([run.timing.first_token_s for run in done]),
+        "prompt_tokens_per_s": _median([run.timing.prompt_tokens_per_s for run in done]),
+        "tokens_per_s": _median([run.timing.tokens_per_s for run in done]),
+        "first_token_s": _median([run.timing.first_token_s for run in done]),
         "load_s": load_s,
         "threads": done[-1].threads,
         "context_length": done[-1].context_length,
@@ -108,8 +108,8 @@ def _measure(target: Target, request: AnswerRequest) -> Finished:
     except KeyboardInterrupt:
         cancel.cancel()
         raise Cancelled from None
-    raise LockhouseError("The answer had no end.", code="bug")
+    raise LockhouseError("The answer did not finish.", code="bug")
 
 
-def _middle(values: list[float]) -> float:
+def _median(values: list[float]) -> float:
     return statistics.median(values)

@@ -1,4 +1,4 @@
-"""``lockhouse chats``: the conversations of this home, to list, read, find, move and remove."""
+"""``lockhouse chats``: lists, shows, searches, exports, imports and deletes conversations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.context import CliContext, as_json, pass_door
+from lockhouse.cli.context import CliContext, as_json, pass_cli
 from lockhouse.cli.options import WholeNumber, require_text
 from lockhouse.core.errors import InvalidInput, NotFound, UsageMistake
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 _STATUS_WORDS = {"cut": "cut off", "cancelled": "stopped", "failed": "failed"}
 
 
-@click.group(short_help="List, search, export and import conversations.")
+@click.group()
 def chats() -> None:
-    """The conversations of this home."""
+    """List, search, export and import conversations."""
 
 
 @chats.command("list")
-@click.option("--deleted", is_flag=True, help="Show those that can be restored instead.")
+@click.option("--deleted", is_flag=True, help="List deleted ones that can be restored.")
 @as_json
-@pass_door
-def list_chats(door: CliContext, *, deleted: bool, is_json: bool) -> None:
+@pass_cli
+def list_chats(cli: CliContext, *, deleted: bool, is_json: bool) -> None:
     """List conversations, pinned ones first, then the newest."""
-    with door.conversations() as conversations:
+    with cli.conversations() as conversations:
         found = [
             conversation
             for conversation in conversations.list(include_deleted=deleted)
@@ -40,7 +40,9 @@ def list_chats(door: CliContext, *, deleted: bool, is_json: bool) -> None:
         output.write_json(found)
         return
     if not found:
-        output.note("There are none." if deleted else "There are no conversations yet.")
+        output.note(
+            "There are no deleted conversations." if deleted else "There are no conversations yet."
+        )
         return
     output.write_table(
         ("ID", "CHANGED", "MESSAGES", "TITLE"),
@@ -53,12 +55,12 @@ def list_chats(door: CliContext, *, deleted: bool, is_json: bool) -> None:
 
 @chats.command()
 @click.argument("chat_id", metavar="ID")
-@click.option("--all", "is_whole", is_flag=True, help="Every version, not only the active one.")
+@click.option("--all", "is_whole", is_flag=True, help="Show all versions of each message.")
 @as_json
-@pass_door
-def show(door: CliContext, chat_id: str, *, is_whole: bool, is_json: bool) -> None:
-    """Show a conversation. ID may be shortened as long as it is unique."""
-    with door.conversations() as conversations:
+@pass_cli
+def show(cli: CliContext, chat_id: str, *, is_whole: bool, is_json: bool) -> None:
+    """Show a conversation. The beginning of its ID is enough if it is unique."""
+    with cli.conversations() as conversations:
         conversation = conversations.get(chat_id)
         messages = (
             conversations.messages(conversation.id)
@@ -72,18 +74,18 @@ def show(door: CliContext, chat_id: str, *, is_whole: bool, is_json: bool) -> No
     if conversation.system:
         output.write_line(f"\nsystem:\n{conversation.system}")
     for message in messages:
-        output.write_line(f"\n{_heading(message)}:\n{_said(message)}")
+        output.write_line(f"\n{_heading(message)}:\n{_text_of(message)}")
 
 
 @chats.command()
 @click.argument("words", nargs=-1, required=True)
 @click.option("--limit", type=WholeNumber(1, 10_000), metavar="N", default=50, show_default=True)
 @as_json
-@pass_door
-def search(door: CliContext, words: tuple[str, ...], *, limit: int, is_json: bool) -> None:
-    """Find messages and titles with all of WORDS."""
+@pass_cli
+def search(cli: CliContext, words: tuple[str, ...], *, limit: int, is_json: bool) -> None:
+    """Find messages and titles that contain all WORDS."""
     wanted = require_text(" ".join(words), "The search")
-    with door.conversations() as conversations:
+    with cli.conversations() as conversations:
         hits = conversations.search(wanted, limit=limit)
     if is_json:
         marked = [
@@ -104,20 +106,20 @@ def search(door: CliContext, words: tuple[str, ...], *, limit: int, is_json: boo
 @click.argument("chat_id", metavar="ID")
 @click.option(
     "--format", "fmt", type=click.Choice(["md", "json", "jsonl", "html"]), default="md",
-    show_default=True, help="json holds every version; the others the active one.",
+    show_default=True, help="json has all versions of messages; the others the active ones.",
 )  # fmt: skip
 @click.option(
     "-o", "--output", "file", type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE", help="Write to FILE instead of standard output.",
 )  # fmt: skip
-@pass_door
+@pass_cli
 def export(
-    door: CliContext, chat_id: str, fmt: Literal["md", "json", "jsonl", "html"], file: Path | None
+    cli: CliContext, chat_id: str, fmt: Literal["md", "json", "jsonl", "html"], file: Path | None
 ) -> None:
-    """Write a conversation in an open format."""
+    """Export a conversation in an open format."""
     from lockhouse.chat import import_export
 
-    with door.conversations() as conversations:
+    with cli.conversations() as conversations:
         conversation = conversations.get(chat_id)
         text = import_export.export(conversations, conversation.id, fmt)
     if file is None:
@@ -130,15 +132,15 @@ def export(
     output.note(f"Written to {file}")
 
 
-@chats.command("import")
+@chats.command("import", short_help="Import conversations.")
 @click.argument("file", type=click.Path(path_type=Path))
 @as_json
-@pass_door
-def import_chats(door: CliContext, file: Path, *, is_json: bool) -> None:
-    """Import conversations: our own JSON, or a ChatGPT or Open WebUI export."""
+@pass_cli
+def import_chats(cli: CliContext, file: Path, *, is_json: bool) -> None:
+    """Import conversations from Lockhouse JSON, or an export of ChatGPT or Open WebUI."""
     from lockhouse.chat import import_export
 
-    with door.conversations() as conversations:
+    with cli.conversations() as conversations:
         report = import_export.import_file(conversations, file)
     if is_json:
         output.write_json(report)
@@ -151,50 +153,43 @@ def import_chats(door: CliContext, file: Path, *, is_json: bool) -> None:
 @chats.command()
 @click.argument("chat_ids", metavar="ID...", nargs=-1, required=True)
 @as_json
-@pass_door
-def delete(door: CliContext, chat_ids: tuple[str, ...], *, is_json: bool) -> None:
-    """Delete conversations. ``chats restore`` brings them back."""
-    with door.conversations() as conversations:
+@pass_cli
+def delete(cli: CliContext, chat_ids: tuple[str, ...], *, is_json: bool) -> None:
+    """Hide conversations; they are erased for good after 30 days. To undo: chats restore."""
+    with cli.conversations() as conversations:
         ids = [conversations.get(chat_id).id for chat_id in chat_ids]
         conversations.delete(ids)
-    if is_json:
-        output.write_json({"deleted": ids})
-    else:
-        output.note(f"Deleted. To undo: lockhouse chats restore {' '.join(ids)}")
+    hidden = "Hidden. Erased for good 30 days from now."
+    undo = f"To undo: lockhouse chats restore {' '.join(ids)}"
+    output.write_result({"deleted": ids}, f"{hidden} {undo}", is_json=is_json)
 
 
 @chats.command()
 @click.argument("chat_ids", metavar="ID...", nargs=-1, required=True)
 @as_json
-@pass_door
-def restore(door: CliContext, chat_ids: tuple[str, ...], *, is_json: bool) -> None:
-    """Bring deleted conversations back as they were."""
-    with door.conversations() as conversations:
+@pass_cli
+def restore(cli: CliContext, chat_ids: tuple[str, ...], *, is_json: bool) -> None:
+    """Restore deleted conversations."""
+    with cli.conversations() as conversations:
         ids = [_deleted(conversations, chat_id).id for chat_id in chat_ids]
         conversations.restore(ids)
-    if is_json:
-        output.write_json({"restored": ids})
-    else:
-        output.note("Restored.")
+    output.write_result({"restored": ids}, "Restored.", is_json=is_json)
 
 
 @chats.command()
 @click.argument("chat_id", metavar="ID")
 @click.argument("title")
 @as_json
-@pass_door
-def rename(door: CliContext, chat_id: str, title: str, *, is_json: bool) -> None:
-    """Give a conversation another title."""
+@pass_cli
+def rename(cli: CliContext, chat_id: str, title: str, *, is_json: bool) -> None:
+    """Rename a conversation."""
     if not require_text(title, "The title").strip():
         raise UsageMistake("The title is empty.")
-    with door.conversations() as conversations:
+    with cli.conversations() as conversations:
         conversation = conversations.get(chat_id)
         conversations.rename(conversation.id, title)
         renamed = conversations.get(conversation.id)
-    if is_json:
-        output.write_json(renamed)
-    else:
-        output.note(f"Renamed to {renamed.title}")
+    output.write_result(renamed, f"Renamed to {renamed.title}", is_json=is_json)
 
 
 def _deleted(conversations: Conversations, chat_id: str) -> Conversation:
@@ -207,7 +202,7 @@ def _deleted(conversations: Conversations, chat_id: str) -> Conversation:
         raise NotFound(
             f"{'No' if not found else 'More than one'} deleted conversation has an id that begins "
             f'with "{chat_id}".',
-            hint="See: lockhouse chats list --deleted",
+            hint="List them: lockhouse chats list --deleted",
         )
     return found[0]
 
@@ -223,17 +218,17 @@ def _heading(message: Message) -> str:
     if message.status in _STATUS_WORDS:
         parts.append(_STATUS_WORDS[message.status])
     if message.target is not None and message.target.kind != "local":
-        told = message.target.host or message.target.provider or ""
-        parts.append(f"from elsewhere: {message.target.name}{f' at {told}' if told else ''}")
+        host = message.target.host or message.target.provider or ""
+        parts.append(f"from {message.target.name}{f' at {host}' if host else ''}")
     return ", ".join(parts)
 
 
-def _said(message: Message) -> str:
-    """The words of a message, and why there are no more of them."""
+def _text_of(message: Message) -> str:
+    """The text of a message, and why it ended early."""
     parts = [f"(picture: {one.name or one.media_type})" for one in message.pictures]
     if message.content or (message.error is None and not message.tool_calls):
         parts.append(message.content)
-    parts += [f"(wants called: {call.name}({call.arguments}))" for call in message.tool_calls]
+    parts += [f"(tool call: {call.name}({call.arguments}))" for call in message.tool_calls]
     if message.error is not None:
         parts.append(f"({message.error.message})")
         parts += [f"({message.error.hint})"] if message.error.hint else []
@@ -245,7 +240,7 @@ def _unmarked(snippet: str) -> str:
 
 
 def _highlighted(snippet: str) -> str:
-    """The words that were looked for in bold, on a line of their own."""
+    """The snippet on one line, with the words that were found in bold."""
     tidy = output.harmless(_unmarked(snippet.replace("\n", " ")))
     if not output.has_colour(sys.stdout):
         return tidy

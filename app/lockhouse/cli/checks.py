@@ -1,6 +1,6 @@
-"""The checks of ``lockhouse doctor``: one function each, from the ground up.
+"""The checks of ``lockhouse doctor``: a function each, and an entry in the table at the end.
 
-A check never raises for what it is there to find; it says what it saw and what to do.
+A check never raises for the problem it looks for; it reports the problem and how to fix it.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -36,251 +35,215 @@ _LITTLE_MEMORY_BYTES = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found."""
+    """The result of one check."""
 
-    name: str
     state: State
     message: str
     remedy: str = ""
 
 
-Check = Callable[[], Finding]
+_NOT_CHECKED = Finding("warn", "not checked, because the database does not open")
 
 
-def all_checks(door: CliContext) -> Iterator[tuple[str, Check]]:
-    """Every check, in the order in which to read them."""
-    yield "python", python
-    yield "processor", processor
-    yield "seal", sealed
-    yield "landlock", landlock
-    yield "memory", memory
-    yield "home", partial(home, door)
-    yield "disk", partial(disk, door)
-    yield "database", partial(database, door)
-    yield "settings", partial(settings, door)
-    yield "engine", partial(engine, door)
-    yield "devices", devices
-    yield "model", partial(model, door)
-    yield "keyring", keyring
-    yield "display", display
-
-
-def python() -> Finding:
+def python(_cli: CliContext) -> Finding:
     """The interpreter."""
-    return Finding("python", "ok", f"{platform.python_version()} at {sys.executable}")
+    return Finding("ok", f"{platform.python_version()} at {sys.executable}")
 
 
-def processor() -> Finding:
-    """What the engine can use of the processor."""
+def processor(_cli: CliContext) -> Finding:
+    """The instructions of the processor that the engine can use."""
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
     try:
         listing = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return Finding("processor", "ok", f"{platform.machine()}, {cores} cores")
+        return Finding("ok", f"{platform.machine()}, {cores} cores")
     flags = set(listing.split())
     found = [name for name in _INSTRUCTION_SETS if name in flags]
-    told = f"{platform.machine()}, {cores} cores, {' '.join(found) or 'no vector instructions'}"
+    shown = f"{platform.machine()}, {cores} cores, {' '.join(found) or 'no vector instructions'}"
     if platform.machine() == "x86_64" and "avx2" not in flags:
-        return Finding("processor", "warn", told, "Answers will be slow without AVX2.")
-    return Finding("processor", "ok", told)
+        return Finding("warn", shown, "Answers will be slow without AVX2.")
+    return Finding("ok", shown)
 
 
-def sealed() -> Finding:
-    """The seal, tried out."""
+def sealed(_cli: CliContext) -> Finding:
+    """The seal, tested by trying to connect."""
     level = seal.state()
     through = [probe.attempt for probe in seal.self_test() if not probe.stopped]
     if through:
-        return Finding(
-            "seal", "fail", f"not stopped: {', '.join(through)}",
-            "Do not trust this machine to be sealed; please report this.",
+        return Finding("fail", f"not stopped: {', '.join(through)}",
+            "Do not rely on the seal on this machine; please report this.",
         )  # fmt: skip
     state: State = "ok" if level == "kernel" else "warn"
     remedy = "" if level == "kernel" else "A kernel seal needs Linux on x86-64 or ARM64."
-    return Finding("seal", state, SEAL_WORDS[level], remedy)
+    return Finding(state, SEAL_WORDS[level], remedy)
 
 
-def landlock() -> Finding:
-    """Whether engines can be confined to their model file."""
+def landlock(_cli: CliContext) -> Finding:
+    """Whether engines can be restricted to their model file."""
     version = seal.landlock_version()
     if version:
         return Finding(
-            "landlock", "ok", f"version {version}; engines see nothing of yours but their model"
+            "ok", f"version {version}; engines can read no file of yours but their model"
         )
-    return Finding(
-        "landlock", "warn", "not available; engines can read what you can read",
-        "Linux 5.13 or newer with Landlock switched on confines them.",
+    return Finding("warn", "not available; engines can read what you can read",
+        "Linux 5.13 or newer with Landlock enabled restricts them.",
     )  # fmt: skip
 
 
-def memory() -> Finding:
-    """Room for a model."""
+def memory(_cli: CliContext) -> Finding:
+    """Free memory for a model."""
     import psutil
 
     found = psutil.virtual_memory()
-    told = f"{output.size(found.available)} of {output.size(found.total)} available"
+    shown = f"{output.size(found.available)} of {output.size(found.total)} available"
     if found.available < _LITTLE_MEMORY_BYTES:
-        return Finding("memory", "warn", told, "Close programs, or choose a smaller model.")
-    return Finding("memory", "ok", told)
+        return Finding("warn", shown, "Close programs, or choose a smaller model.")
+    return Finding("ok", shown)
 
 
-def home(door: CliContext) -> Finding:
-    """Whether the home can be written to."""
-    from lockhouse.places import paths_for
+def home(cli: CliContext) -> Finding:
+    """Whether the home folder can be written to."""
 
-    folder = paths_for(door.home).home
+    folder = cli.paths.home
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        return Finding(
-            "home", "fail", f"{folder} cannot be written: {error.strerror}",
+        return Finding("fail", f"{folder} cannot be written: {error.strerror}",
             "Choose another one with --home DIR or LOCKHOUSE_HOME.",
         )  # fmt: skip
-    return Finding("home", "ok", str(folder))
+    return Finding("ok", str(folder))
 
 
-def disk(door: CliContext) -> Finding:
-    """Room for conversations and models."""
-    from lockhouse.places import paths_for
+def disk(cli: CliContext) -> Finding:
+    """Free disk space for conversations and models."""
 
-    folder = paths_for(door.home).home
+    folder = cli.paths.home
     while not folder.exists():
         folder = folder.parent
     free_bytes = shutil.disk_usage(folder).free
-    told = f"{output.size(free_bytes)} free at {folder}"
+    shown = f"{output.size(free_bytes)} free at {folder}"
     if free_bytes < _LITTLE_DISK_BYTES:
-        return Finding("disk", "warn", told, "Free some before importing a model by copy.")
-    return Finding("disk", "ok", told)
+        return Finding("warn", shown, "Free some space before importing a model with --copy.")
+    return Finding("ok", shown)
 
 
-def database(door: CliContext) -> Finding:
-    """Whether the database opens and is whole."""
+def database(cli: CliContext) -> Finding:
+    """Whether the database opens and is undamaged."""
     try:
-        with door.workspace() as workspace:
+        with cli.workspace() as workspace:
             answer = workspace.database.read().execute("PRAGMA quick_check").fetchone()[0]
             path = workspace.paths.database
     except LockhouseError as error:
-        return Finding("database", "fail", error.message, error.hint)
+        return Finding("fail", error.message, error.hint)
     if answer != "ok":
-        return Finding("database", "fail", f"{path}: {answer}", "Restore one of the backups.")
-    return Finding("database", "ok", f"{path} is whole")
+        return Finding("fail", f"{path}: {answer}", "Restore one of the backups.")
+    return Finding("ok", f"{path} is undamaged")
 
 
-def settings(door: CliContext) -> Finding:
+def settings(cli: CliContext) -> Finding:
     """Whether the settings can be read."""
-    from lockhouse.places import paths_for
-    from lockhouse.storage.settings import SettingsFile
-
-    file = SettingsFile(paths_for(door.home).settings)
+    file = cli.settings_file
     try:
         file.load()
     except LockhouseError as error:
-        return Finding("settings", "fail", error.message, error.hint)
+        return Finding("fail", error.message, error.hint)
     if file.problem:
-        return Finding("settings", "warn", file.problem)
-    return Finding("settings", "ok", str(file.path))
+        return Finding("warn", file.problem)
+    return Finding("ok", str(file.path))
 
 
-def engine(door: CliContext) -> Finding:
-    """Whether the engine that was built runs on this processor: tried out, in a spare process."""
+def engine(cli: CliContext) -> Finding:
+    """Whether the engine runs on this processor, tested in a separate process."""
     from lockhouse.library.starter import starter_model
 
     try:
-        with door.workspace() as workspace:
+        with cli.workspace() as workspace:
             path = (
                 starter_model() or workspace.models.get(workspace.targets.default().info.name).path
             )
             verdict = workspace.checkup.verdict(path, again=True)
     except StorageError:
-        return _not_checked("engine")
+        return _NOT_CHECKED
     except LockhouseError as error:
-        return Finding("engine", "fail", error.message, error.hint)
+        return Finding("fail", error.message, error.hint)
     if not verdict.works:
-        return Finding(
-            "engine", "fail", f"it does not run on this machine: {verdict.problem}",
+        return Finding("fail", f"it does not run on this machine: {verdict.problem}",
             "Build it here: python3 dev.py setup --rebuild (or --portable).",
         )  # fmt: skip
-    told = f"{verdict.build}; {verdict.features}".rstrip("; ")
+    shown = f"{verdict.build}; {verdict.features}".rstrip("; ")
     if not verdict.extra_buffers:
-        return Finding("engine", "warn", f"{told}; without its fastest kernels", verdict.problem)
-    return Finding("engine", "ok", told)
+        return Finding("warn", f"{shown}; without its fastest kernels", verdict.problem)
+    return Finding("ok", shown)
 
 
-def devices() -> Finding:
-    """What the engine computes on, and why a graphics processor is left out."""
+def devices(_cli: CliContext) -> Finding:
+    """The devices the engine computes on, and why a GPU is not used."""
     from lockhouse.engine.planning import Planner
 
     try:
         report = Planner().devices()
     except LockhouseError as error:
-        return Finding("devices", "warn", f"not known: {error.message}", error.hint)
+        return Finding("warn", f"unknown: {error.message}", error.hint)
     seen = [
         f"{device.name} ({device.description}, "
         f"{output.size(device.memory_free_bytes)} of "
         f"{output.size(device.memory_total_bytes)} free)"
         for device in report.devices
     ]
-    told = f"{', '.join(seen) or 'none'}; built for {', '.join(report.backends)}"
+    shown = f"{', '.join(seen) or 'none'}; built for {', '.join(report.backends)}"
     if report.why_no_gpu:
-        return Finding("devices", "warn", told, report.why_no_gpu)
+        return Finding("warn", shown, report.why_no_gpu)
     if not report.graphics and not any("GPU" in device.kind for device in report.devices):
-        told += "; this machine has no graphics processor that could compute"
-    return Finding("devices", "ok", told)
+        shown += "; this machine has no GPU for computing"
+    return Finding("ok", shown)
 
 
-def model(door: CliContext) -> Finding:
-    """Whether there is anything that can answer."""
+def model(cli: CliContext) -> Finding:
+    """Whether there is a model that can answer."""
     try:
-        with door.workspace() as workspace:
+        with cli.workspace() as workspace:
             info = workspace.targets.default().info
     except StorageError:
-        return _not_checked("model")
+        return _NOT_CHECKED
     except LockhouseError as error:
         remedy = error.hint or "Import a model: lockhouse models import FILE.gguf"
-        return Finding("model", "fail", error.message, remedy)
-    return Finding("model", "ok", f"{info.title or info.name} answers when none is chosen")
+        return Finding("fail", error.message, remedy)
+    return Finding("ok", f"{info.title or info.name} is the default")
 
 
-def _not_checked(name: str) -> Finding:
-    return Finding(name, "warn", "not checked, because the database does not open")
-
-
-def keyring() -> Finding:
-    """Whether keys could be kept by the system. Nothing needs one yet."""
+def keyring(_cli: CliContext) -> Finding:
+    """Whether the system can store API keys."""
     import keyring as system_keyring
 
     backend = type(system_keyring.get_keyring()).__module__
     trusted = ("SecretService", "kwallet", "libsecret", "macOS", "Windows")
     if any(backend.startswith(f"keyring.backends.{name}") for name in trusted):
-        return Finding("keyring", "ok", backend.rpartition(".")[2])
-    return Finding(
-        "keyring", "warn", "the system offers none; nothing needs one while sealed",
+        return Finding("ok", backend.rpartition(".")[2])
+    return Finding("warn", "this system has none; only API keys need one",
         "Install gnome-keyring or KWallet before adding keys.",
     )  # fmt: skip
 
 
-def display() -> Finding:
-    """Whether a window could be shown, and written in."""
+def display(_cli: CliContext) -> Finding:
+    """Whether the window can be shown, with fonts for its text."""
     if sys.platform != "linux":
-        return Finding("display", "ok", "the system's own")
+        return Finding("ok", "the system's own")
     missing = [name for name in _WINDOW_LIBRARIES if not _loads(name)]
     if missing:
-        return Finding(
-            "display", "warn", f"the window needs {', '.join(missing)}",
-            "Let  python3 dev.py setup  name the packages, or install the Debian package.",
+        return Finding("warn", f"the window needs {', '.join(missing)}",
+            "Run  python3 dev.py setup  to see what is missing, or install the Debian package.",
         )  # fmt: skip
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        return Finding(
-            "display", "warn", "there is none here; the terminal works without",
-            "Start from a desktop to see the window.",
+        return Finding("warn", "there is none; the command line works without",
+            "Start Lockhouse from a desktop to use the window.",
         )  # fmt: skip
     if not any(Path(folder).is_dir() for folder in ("/usr/share/fonts", "/usr/local/share/fonts")):
-        return Finding(
-            "display", "warn", "no system fonts; emoji and other scripts will be boxes",
+        return Finding("warn", "no system fonts; emoji and other scripts appear as boxes",
             "Install fonts-noto-color-emoji and fonts-noto-cjk.",
         )  # fmt: skip
-    return Finding("display", "ok", "window libraries and fonts are there")
+    return Finding("ok", "window libraries and fonts are installed")
 
 
 def _loads(library: str) -> bool:
@@ -289,3 +252,23 @@ def _loads(library: str) -> bool:
     except OSError:
         return False
     return True
+
+
+Check = Callable[[CliContext], Finding]
+CHECKS: Mapping[str, Check] = {
+    "python": python,
+    "processor": processor,
+    "seal": sealed,
+    "landlock": landlock,
+    "memory": memory,
+    "home": home,
+    "disk": disk,
+    "database": database,
+    "settings": settings,
+    "engine": engine,
+    "devices": devices,
+    "model": model,
+    "keyring": keyring,
+    "display": display,
+}
+"""Every check by its name, in the order in which they are run."""

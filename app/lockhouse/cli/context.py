@@ -1,4 +1,4 @@
-"""What every command is handed: the home that was asked for, and the way to the services."""
+"""The context of a command: the home that was asked for, and access to the services."""
 
 from __future__ import annotations
 
@@ -15,14 +15,29 @@ if TYPE_CHECKING:
     from lockhouse.library.models import Models
     from lockhouse.places import Paths
     from lockhouse.storage.database import Database
+    from lockhouse.storage.settings import SettingsFile
     from lockhouse.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
 class CliContext:
-    """The command line of one run."""
+    """The context of one run of the command line."""
 
     home: Path | None
+
+    @property
+    def paths(self) -> Paths:
+        """Where this home keeps its files."""
+        from lockhouse.places import paths_for
+
+        return paths_for(self.home)
+
+    @property
+    def settings_file(self) -> SettingsFile:
+        """The settings of this home."""
+        from lockhouse.storage.settings import SettingsFile
+
+        return SettingsFile(self.paths.settings)
 
     @contextmanager
     def workspace(self) -> Iterator[Workspace]:
@@ -36,49 +51,37 @@ class CliContext:
             workspace.close()
 
     @contextmanager
-    def conversations(self) -> Iterator[Conversations]:
-        """The conversations alone: without the engine's world they open in half the time."""
-        from lockhouse.chat.conversations import Conversations
-
-        with self._database() as database:
-            conversations = Conversations(database)
-            conversations.recover()
-            yield conversations
-
-    @contextmanager
-    def models(self) -> Iterator[Models]:
-        """The models alone, likewise."""
-        from lockhouse.library.models import Models
-        from lockhouse.library.starter import starter_model
-        from lockhouse.places import paths_for
-
-        with self._database() as database:
-            yield Models(database, paths_for(self.home).models, starter_model())
-
-    def paths(self) -> Paths:
-        """Where this home keeps its things."""
-        from lockhouse.places import paths_for
-
-        return paths_for(self.home)
-
-    @contextmanager
     def database(self) -> Iterator[Database]:
-        """The database alone."""
-        with self._database() as database:
-            yield database
-
-    @contextmanager
-    def _database(self) -> Iterator[Database]:
-        from lockhouse.places import paths_for
+        """Open the database alone, which takes half the time."""
         from lockhouse.storage.database import Database
 
-        paths = paths_for(self.home)
+        paths = self.paths
         database = Database(paths.database, backups=paths.backups)
         try:
             yield database
         finally:
             database.close()
 
+    @contextmanager
+    def conversations(self) -> Iterator[Conversations]:
+        """Open the conversations alone."""
+        from lockhouse.chat.conversations import Conversations
 
-pass_door = click.make_pass_decorator(CliContext)
+        with self.database() as database:
+            conversations = Conversations(database)
+            conversations.recover()
+            yield conversations
+
+    @contextmanager
+    def models(self) -> Iterator[Models]:
+        """Open the models alone."""
+        from lockhouse.library.models import Models
+        from lockhouse.library.starter import starter_model
+
+        with self.database() as database:
+            yield Models(database, self.paths.models, starter_model())
+
+
+pass_cli = click.make_pass_decorator(CliContext)
+pass_door = pass_cli
 as_json = click.option("--json", "is_json", is_flag=True, help="Print the result as JSON.")

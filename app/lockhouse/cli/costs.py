@@ -1,4 +1,4 @@
-"""``lockhouse costs``: what was spent elsewhere, the limits, and the prices they count with."""
+"""``lockhouse costs``: what APIs cost, the limits, and the prices that are used."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.context import CliContext, as_json, pass_door
+from lockhouse.cli.context import CliContext, as_json, pass_cli
 from lockhouse.core.errors import NotFound, PolicyRefused, UsageMistake
 from lockhouse.gate.costs.budget import Budget, Subject, limits_in, limits_of
 from lockhouse.gate.costs.prices import PriceList
@@ -41,33 +41,33 @@ class _Dollars(click.ParamType[Decimal]):
         except InvalidOperation:
             amount = Decimal(-1)
         if not amount.is_finite() or not 0 <= amount <= _MOST_PER_MILLION:
-            self.fail(f"{value!r} is no amount: give dollars, such as 0.25", param, ctx)
+            self.fail(f"{value!r} is not an amount: give dollars, such as 0.25", param, ctx)
         return amount
 
 
-@click.group(short_help="Show what was spent elsewhere, and limit it.")
+@click.group()
 def costs() -> None:
-    """What answers from elsewhere cost. Everything on this machine is free."""
+    """Show API costs and set limits. Everything on this machine is free."""
 
 
-# -- what was spent -----------------------------------------------------------------------------
+# -- costs --------------------------------------------------------------------------------------
 
 
-@costs.command()
+@costs.command(short_help="Show costs and what is left.")
 @click.option(
-    "--by", type=click.Choice(get_args(Subject)), default="target", help="What to add up by."
+    "--by", type=click.Choice(get_args(Subject)), default="target", help="Group costs by this."
 )
-@click.option("--since", metavar="DATE", help="From this day on: 2026-11-01, or 30d for 30 days.")
+@click.option("--since", metavar="DATE", help="Since this day: 2026-11-01, or 30d for 30 days.")
 @as_json
-@pass_door
-def show(door: CliContext, *, by: Subject, since: str | None, is_json: bool) -> None:
-    """Show what was spent, and what is left.
+@pass_cli
+def show(cli: CliContext, *, by: Subject, since: str | None, is_json: bool) -> None:
+    """Show costs, and what is left of the limits.
 
     Days and months are those of this machine's time zone.
     """
     begins = _moment(since) if since else None
-    limits = _readable(_file(door))
-    with door.database() as database:
+    limits = _readable(cli.settings_file)
+    with cli.database() as database:
         budget = Budget(database, lambda: limits, PriceList(database))
         today, month = budget.spent_today(), budget.spent_this_month()
         totals, snapshot = budget.totals(by, begins), budget.prices.snapshot
@@ -87,8 +87,8 @@ def show(door: CliContext, *, by: Subject, since: str | None, is_json: bool) -> 
         return
     output.write_facts(
         {
-            "Today": _in_words(today, limits.per_day),
-            "This month": _in_words(month, limits.per_month),
+            "Today": _spent_of(today, limits.per_day),
+            "This month": _spent_of(month, limits.per_month),
             "One question": _at_most(limits.per_call),
         }
     )
@@ -96,8 +96,8 @@ def show(door: CliContext, *, by: Subject, since: str | None, is_json: bool) -> 
     if totals:
         _write_totals(by, totals)
     else:
-        output.note("Nothing was asked elsewhere" + (" since then." if begins else " yet."))
-    output.note(_told_by(snapshot))
+        output.note("No API was used" + (" since then." if begins else " yet."))
+    output.note(_price_source(snapshot))
 
 
 def _write_totals(by: Subject, totals: list[Total]) -> None:
@@ -136,11 +136,11 @@ def _spent(spent: Spent, limit: Decimal | None) -> dict[str, Any]:
     }
 
 
-def _in_words(spent: Spent, limit: Decimal | None) -> str:
+def _spent_of(spent: Spent, limit: Decimal | None) -> str:
     words = in_dollars(spent.cost)
     words += f" of {in_dollars(limit)}" if limit is not None else ", no limit"
     if spent.reserved:
-        words += f" ({in_dollars(spent.reserved)} of it kept for questions without an end yet)"
+        words += f" ({in_dollars(spent.reserved)} of it reserved for unfinished questions)"
     return words
 
 
@@ -148,7 +148,7 @@ def _at_most(limit: Decimal | None) -> str:
     return "no limit" if limit is None else f"at most {in_dollars(limit)}"
 
 
-def _told_by(snapshot: Snapshot) -> str:
+def _price_source(snapshot: Snapshot) -> str:
     return (
         f"Prices of {snapshot.date}, from {snapshot.package} {snapshot.version}"
         f" (sha256 {snapshot.sha256[:12]})."
@@ -156,7 +156,7 @@ def _told_by(snapshot: Snapshot) -> str:
 
 
 def _moment(text: str) -> datetime:
-    """The beginning of a day here, from its date or counted back from today."""
+    """The beginning of a day in the local zone, given by date or as days before today."""
     days = _DAYS.fullmatch(text.strip())
     try:
         if days:
@@ -166,22 +166,23 @@ def _moment(text: str) -> datetime:
         return datetime.combine(day, time()).astimezone()
     except (ValueError, OverflowError) as error:
         raise UsageMistake(
-            f"{text!r} is no day.", hint="Give a date, such as 2026-11-01, or days, such as 30d."
+            f"{text!r} is not a date.",
+            hint="Give a date, such as 2026-11-01, or days, such as 30d.",
         ) from error
 
 
 # -- limits -------------------------------------------------------------------------------------
 
 
-@costs.command()
-@click.option("--per-call", type=_Dollars(), help="The most one question may cost; 0 for none.")
-@click.option("--per-day", type=_Dollars(), help="The most a day may cost; 0 for none.")
-@click.option("--per-month", type=_Dollars(), help="The most a month may cost; 0 for none.")
-@click.option("--none", "is_none", is_flag=True, help="Take all limits away.")
+@costs.command(short_help="Show or set spending limits.")
+@click.option("--per-call", type=_Dollars(), help="Limit for one question; 0 is no limit.")
+@click.option("--per-day", type=_Dollars(), help="Limit for a day; 0 is no limit.")
+@click.option("--per-month", type=_Dollars(), help="Limit for a month; 0 is no limit.")
+@click.option("--none", "is_none", is_flag=True, help="Remove all limits.")
 @as_json
-@pass_door
+@pass_cli
 def limits(
-    door: CliContext,
+    cli: CliContext,
     *,
     per_call: Decimal | None,
     per_day: Decimal | None,
@@ -189,19 +190,20 @@ def limits(
     is_none: bool,
     is_json: bool,
 ) -> None:
-    """Show or set the most that may be spent, in dollars.
+    """Show or set spending limits, in dollars.
 
-    What could cost more is not sent. With a limit, models whose price nobody knows are refused.
+    A question that could cost more is not sent. With a limit, models without a known price are
+    refused.
     """
     amounts = {"per_call": per_call, "per_day": per_day, "per_month": per_month}
     chosen = {name: amount for name, amount in amounts.items() if amount is not None}
     if is_none:
         if chosen:
-            raise UsageMistake("Either limits or --none, not both.")
+            raise UsageMistake("Give limits or --none, not both.")
         chosen = dict.fromkeys(amounts, Decimal(0))
-    file = _file(door)
+    file = cli.settings_file
     if chosen:
-        settings = file.load(environment={})  # a variable is not to end up in the file
+        settings = file.load(environment={})  # variables are not written to the file
         changes: dict[str, Any] = {
             f"budget_{name}_usd": float(amount) for name, amount in chosen.items()
         }
@@ -221,11 +223,11 @@ def limits(
 
 
 def _readable(file: SettingsFile) -> Limits:
-    """The limits, as far as they can be read; where one cannot, that it holds back everything."""
+    """The limits that can be read, with a note when one cannot, which blocks everything."""
     try:
         found = limits_in(file, {})
     except PolicyRefused as refused:
-        output.note(f"note: {refused.message} Nothing is sent to an API before they are set anew.")
+        output.note(f"note: {refused.message} Nothing is sent to an API until they are set again.")
         return limits_of(file.load())
     if file.problem:
         output.note(f"note: {file.problem}")
@@ -243,21 +245,21 @@ def _limits(limits: Limits) -> dict[str, Decimal | None]:
 # -- prices -------------------------------------------------------------------------------------
 
 
-@costs.group(short_help="Show and set prices.")
+@costs.group(short_help="List and set prices.")
 def price() -> None:
-    """The prices that costs are counted with: bundled ones, and your own before them."""
+    """List and set the prices that costs are calculated with. Your own override bundled ones."""
 
 
-@price.command("list", short_help="List your own prices, or those of a provider.")
+@price.command("list", short_help="List prices.")
 @click.argument("provider", required=False)
 @as_json
-@pass_door
-def list_prices(door: CliContext, provider: str | None, *, is_json: bool) -> None:
-    """List your own prices, or every price of PROVIDER; part of a model's name may follow a slash.
+@pass_cli
+def list_prices(cli: CliContext, provider: str | None, *, is_json: bool) -> None:
+    """List your own prices, or all prices of PROVIDER; part of a model's name may follow a slash.
 
-    Prices are in dollars for a million tokens.
+    Prices are in dollars per million tokens.
     """
-    with door.database() as database:
+    with cli.database() as database:
         prices = PriceList(database)
         snapshot = prices.snapshot
         found = {(own.provider, own.model): own.price for own in prices.own()}
@@ -279,8 +281,10 @@ def list_prices(door: CliContext, provider: str | None, *, is_json: bool) -> Non
     elif provider:
         output.note(f"No price of {provider} is known. Set one: lockhouse costs price set --help")
     else:
-        output.note("You set no price of your own. See: lockhouse costs price list openai")
-    output.note(_told_by(snapshot))
+        output.note(
+            "You have set no price. List those of a provider: lockhouse costs price list openai"
+        )
+    output.note(_price_source(snapshot))
 
 
 def _priced(provider: str, model: str, one: Price) -> dict[str, Any]:
@@ -306,7 +310,7 @@ def _write_prices(found: dict[tuple[str, str], Price]) -> None:
 
 
 def _with_tiers(one: Price) -> Iterator[Price]:
-    """The price, and what it is for longer prompts, a line each."""
+    """The price, and one for each tier of longer prompts."""
     yield one
     for tier in one.tiers:
         yield Price(
@@ -314,7 +318,7 @@ def _with_tiers(one: Price) -> Iterator[Price]:
             output=tier.output,
             cached_input=tier.cached_input,
             cache_write=tier.cache_write,
-            source=f"above {tier.above:,} tokens in",
+            source=f"above {tier.above:,} input tokens",
         )
 
 
@@ -322,18 +326,18 @@ def _figure(amount: Decimal | None) -> str:
     return "" if amount is None else f"{amount:f}"
 
 
-@price.command("set", short_help="Set or remove a price of your own.")
+@price.command("set", short_help="Set or remove your own price.")
 @click.argument("target", metavar="PROVIDER/MODEL")
-@click.option("--input", "input_price", type=_Dollars(), help="For a million tokens in.")
-@click.option("--output", "output_price", type=_Dollars(), help="For a million tokens out.")
-@click.option("--cached", type=_Dollars(), help="For a million tokens read from a cache.")
-@click.option("--cache-write", type=_Dollars(), help="For a million tokens put into a cache.")
-@click.option("--per-request", type=_Dollars(), help="For each question, beside the tokens.")
-@click.option("--remove", "is_removed", is_flag=True, help="Forget your own price again.")
+@click.option("--input", "input_price", type=_Dollars(), help="For a million input tokens.")
+@click.option("--output", "output_price", type=_Dollars(), help="For a million output tokens.")
+@click.option("--cached", type=_Dollars(), help="For a million tokens read from cache.")
+@click.option("--cache-write", type=_Dollars(), help="For a million tokens written to cache.")
+@click.option("--per-request", type=_Dollars(), help="For each question, in addition.")
+@click.option("--remove", "is_removed", is_flag=True, help="Remove your own price.")
 @as_json
-@pass_door
+@pass_cli
 def set_price(
-    door: CliContext,
+    cli: CliContext,
     target: str,
     *,
     input_price: Decimal | None,
@@ -344,16 +348,16 @@ def set_price(
     is_removed: bool,
     is_json: bool,
 ) -> None:
-    """Set what PROVIDER/MODEL costs, in dollars for a million tokens.
+    """Set the price of PROVIDER/MODEL, in dollars per million tokens.
 
-    Your own price stands before the bundled one.
+    Your own price overrides the bundled one.
     """
     from lockhouse.gate.providers import Providers
 
     provider, _, model = target.partition("/")
     if not model:
-        raise UsageMistake(f"{target!r} names no model.", hint="Give it as PROVIDER/MODEL.")
-    with door.database() as database:
+        raise UsageMistake(f"{target!r} does not name a model.", hint="Give it as PROVIDER/MODEL.")
+    with cli.database() as database:
         providers, prices = Providers(database), PriceList(database)
         recipient = providers.get(provider)
         model = providers.own_name(provider, model)
@@ -362,17 +366,16 @@ def set_price(
         else:
             if input_price is None or output_price is None:
                 raise UsageMistake(
-                    "A price needs two figures, for what goes in and for what comes out.",
+                    "A price needs both --input and --output.",
                     hint=f"lockhouse costs price set {target} --input X --output Y",
                 )
             own = Price(input_price, output_price, cached, cache_write, per_request)
             prices.set_own(provider, model, own)
         in_force = prices.price_of(recipient, model)
     if is_json:
-        told = _priced(provider, model, in_force) if in_force else {"target": target}
-        output.write_json(told)
+        output.write_json(_priced(provider, model, in_force) if in_force else {"target": target})
     elif in_force is None:
-        output.note(f"No price of {target} is known any more.")
+        output.note(f"{target} has no price any more.")
     else:
         _write_prices({(provider, model): in_force})
 
@@ -380,14 +383,6 @@ def set_price(
 def _remove(prices: PriceList, provider: str, model: str) -> None:
     if not prices.remove_own(provider, model):
         raise NotFound(
-            f"You set no price of {provider}/{model}.", hint="See: lockhouse costs price list"
+            f"You have set no price for {provider}/{model}.",
+            hint="List them: lockhouse costs price list",
         )
-
-
-# -- services -----------------------------------------------------------------------------------
-
-
-def _file(door: CliContext) -> SettingsFile:
-    from lockhouse.storage.settings import SettingsFile
-
-    return SettingsFile(door.paths().settings)

@@ -1,4 +1,4 @@
-"""``lockhouse doctor``: what works here and what does not, each with its remedy."""
+"""``lockhouse doctor``: checks of this machine and this home, with a fix for each problem."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from dataclasses import asdict
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.context import CliContext, as_json, pass_door
+from lockhouse.cli.context import CliContext, as_json, pass_cli
 
 _COLOURS = {"ok": "32", "warn": "33", "fail": "31"}
 
 
-@click.command(short_help="Check what works here, with the remedy.")
+@click.command()
 @as_json
-@pass_door
-def doctor(door: CliContext, *, is_json: bool) -> int:
-    """Check this machine and this home. Fails when something that is needed does not work."""
-    from lockhouse.cli.checks import all_checks
+@pass_cli
+def doctor(cli: CliContext, *, is_json: bool) -> int:
+    """Diagnose problems and suggest fixes. Fails when something that is needed does not work."""
+    from lockhouse.cli.checks import CHECKS
 
     line = output.StatusLine()
-    findings = []
-    for name, check in all_checks(door):
+    findings = {}
+    for name, check in CHECKS.items():
         line.show(f"Checking {name}")
-        finding = check()
+        findings[name] = finding = check(cli)
         line.clear()
-        findings.append(finding)
         if not is_json:
-            output.write_line(f"{_mark(finding.state)}  {finding.name}: {finding.message}")
+            output.write_line(f"{_mark(finding.state)}  {name}: {finding.message}")
             if finding.remedy:
                 output.write_line(f"      {finding.remedy}")
-    failed = [finding for finding in findings if finding.state == "fail"]
+    has_failed = any(finding.state == "fail" for finding in findings.values())
     if is_json:
-        output.write_json({"ok": not failed, "checks": [asdict(finding) for finding in findings]})
-    return 1 if failed else 0
+        checks = [{"name": name, **asdict(finding)} for name, finding in findings.items()]
+        output.write_json({"ok": not has_failed, "checks": checks})
+    return 1 if has_failed else 0
 
 
 def _mark(state: str) -> str:

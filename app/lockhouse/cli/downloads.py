@@ -1,7 +1,7 @@
-"""``lockhouse models search``, ``models get`` and ``transfers``: models from a hub.
+"""``lockhouse models search``, ``get``, ``updates``, ``catalogue``, and ``transfers``: downloads.
 
-A download is a row in the queue that the window shows too: stopped with Ctrl-C, killed or cut
-off, the same command goes on where it was.
+A download is a row in the queue that the window shows too: stopped with Ctrl-C, killed or
+interrupted, the same command resumes it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.context import CliContext, as_json, pass_door
+from lockhouse.cli.context import CliContext, as_json, pass_cli
 from lockhouse.cli.stream_printer import Answer, signals_stop
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import (
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lockhouse.gate.hub import HubModel, HubRepo, Reference
     from lockhouse.gate.hub_requests import Capability, Sort
     from lockhouse.library.file_choice import FileChoice
+    from lockhouse.library.model_info import ModelInfo
     from lockhouse.library.transfers import Transfer
     from lockhouse.workspace import Workspace
 
@@ -38,7 +39,7 @@ _INVALID = frozenset({"changed", "hash_mismatch", "exists", "invalid_input"})
 _UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3}
 
 
-@click.command(short_help="Find models on the hub.")
+@click.command(short_help="Search the hub for models.")
 @click.argument("words", nargs=-1, required=True)
 @click.option("--limit", type=click.IntRange(1, 200), default=20, show_default=True)
 @click.option("--license", "license_name", default="", help="Only this licence, such as mit.")
@@ -46,9 +47,9 @@ _UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3}
     "--capability",
     type=click.Choice(["chat", "reasoning", "vision", "embedding", "tools"]),
     default=None,
-    help="Only what can do this.",
+    help="Only models with this capability.",
 )
-@click.option("--language", default="", help="Only this language, such as de.")
+@click.option("--language", default="", help="Only models for this language, such as de.")
 @click.option(
     "--sort",
     type=click.Choice(["downloads", "likes", "updated", "created", "trending"]),
@@ -56,9 +57,9 @@ _UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3}
     show_default=True,
 )
 @as_json
-@pass_door
+@pass_cli
 def search(
-    door: CliContext,
+    cli: CliContext,
     words: tuple[str, ...],
     *,
     limit: int,
@@ -68,8 +69,8 @@ def search(
     sort: Sort,
     is_json: bool,
 ) -> None:
-    """Find repositories with GGUF files whose name holds WORDS."""
-    with door.workspace() as workspace:
+    """Search the hub for repositories with GGUF files whose name contains WORDS."""
+    with cli.workspace() as workspace:
         _require_open(workspace)
         found = workspace.hub.search(
             " ".join(words),
@@ -84,7 +85,7 @@ def search(
     elif found:
         _write_found(found)
     else:
-        output.note("The hub has nothing under these words. Fewer words find more.")
+        output.note(f'No model on the hub matches "{" ".join(words)}". Try fewer words.')
 
 
 def _write_found(found: Sequence[HubModel]) -> None:
@@ -113,20 +114,20 @@ def _billions(parameters: int) -> str:
 
 @click.command(short_help="Download a model.")
 @click.argument("reference", metavar="REPO[:FILE or QUANT][@REVISION]")
-@click.option("--dry-run", is_flag=True, help="Only show what there is and what would be taken.")
-@click.option("--yes", is_flag=True, help="Ask nothing; take the recommended file.")
+@click.option("--dry-run", is_flag=True, help="Only show which files there are.")
+@click.option("--yes", is_flag=True, help="Do not ask; take the recommended file.")
 @as_json
-@pass_door
-def get(door: CliContext, reference: str, *, dry_run: bool, yes: bool, is_json: bool) -> int:
-    """Download a model: by its repository's name, or a pasted address of it or of a file.
+@pass_cli
+def get(cli: CliContext, reference: str, *, dry_run: bool, yes: bool, is_json: bool) -> int:
+    """Download a model, given by the name of its repository, its address or that of a file.
 
-    Without a file or quantization named, the one recommended for this machine is proposed. A
-    download that was stopped goes on where it was.
+    Without a file or quantization, the one recommended for this machine is suggested. A download
+    that was stopped is resumed.
     """
     from lockhouse.gate.hub import parse_reference
 
     wanted = parse_reference(reference)
-    with door.workspace() as workspace:
+    with cli.workspace() as workspace:
         _require_open(workspace)
         repo = workspace.hub.repo(wanted.repo, wanted.revision)
         found = _choices(workspace, repo)
@@ -134,31 +135,41 @@ def get(door: CliContext, reference: str, *, dry_run: bool, yes: bool, is_json: 
             _show_plan(repo, found, wanted, is_json=is_json)
             return 0
         chosen = _chosen(found, wanted, yes=yes, is_json=is_json)
-        if chosen.here and not yes:
-            return _tell_here(workspace, chosen, is_json=is_json)
+        here = [
+            model
+            for model in workspace.models.list()
+            if chosen.here and model.sha256 == chosen.files[0].sha256
+        ]
+        if here and not yes:
+            return _write_here(here[0], is_json=is_json)
         transfer = workspace.transfers.add(repo, chosen.files, label=chosen.label)
         if transfer.state in ("paused", "failed"):
             workspace.transfers.resume(transfer.id)
-        ended = _follow(workspace, [transfer.id], how_to_go_on=f"models get {reference}")[0]
+        (ended,) = _run(workspace, [transfer.id], resume=f"models get {reference}")
         if ended.state != "done" or ended.destination is None:
             raise _as_error(ended)
         model = workspace.models.get(str(ended.destination))
     if is_json:
         output.write_json(model)
     else:
-        output.write_line(f"{model.name}: {output.size(ended.size_bytes)}, hash verified")
+        was_here = any(place.path == ended.destination for one in here for place in one.places)
+        what = "already here" if was_here else output.size(ended.size_bytes)
+        output.write_line(f"{model.name}: {what}, hash verified")
         output.note(f'Ask it: lockhouse ask -m {model.name} "..."')
     return 0
 
 
-def _tell_here(workspace: Workspace, chosen: FileChoice, *, is_json: bool) -> int:
-    """The very same bytes are on this machine; nothing has to come."""
-    model = next(each for each in workspace.models.list() if each.sha256 == chosen.files[0].sha256)
+def _write_here(model: ModelInfo, *, is_json: bool) -> int:
+    """The same file is on this machine; nothing needs to be downloaded."""
+    from lockhouse.library.model_info import OWN
+
     if is_json:
         output.write_json(model)
-    else:
-        output.write_line(f"{model.name}: here already, {model.path}")
-        output.note("To have it in Lockhouse's own folder too, add --yes.")
+        return 0
+    own = next((place.path for place in model.places if place.owner == OWN), None)
+    output.write_line(f"Already downloaded: {own or model.path}")
+    if own is None:
+        output.note(f"It is in the folder of {model.owner}. To download your own copy, add --yes.")
     return 0
 
 
@@ -168,7 +179,7 @@ def _require_open(workspace: Workspace) -> None:
 
 
 def _choices(workspace: Workspace, repo: HubRepo) -> list[FileChoice]:
-    """What the repository offers, judged by the header of one file where it can be read."""
+    """The files of the repository, judged by the header of one of them where it can be read."""
     from lockhouse.library.file_choice import choices, remote_header, smallest
     from lockhouse.library.fit import machine_now
 
@@ -176,13 +187,13 @@ def _choices(workspace: Workspace, repo: HubRepo) -> list[FileChoice]:
     example = smallest(repo)
     status = output.StatusLine()
     if example is not None:
-        status.show("Looking at the model's header")
+        status.show("Reading the header of the model")
         try:
             headers[example.name] = remote_header(workspace.hub, repo, example)
         except LockhouseError as error:
             if error.code == "gated":
                 raise
-            output.note(f"note: {error.message} What fits is guessed from the sizes.")
+            output.note(f"note: {error.message} What fits is estimated from the file sizes.")
         finally:
             status.clear()
     here = {model.sha256 for model in workspace.models.list() if model.sha256}
@@ -192,26 +203,26 @@ def _choices(workspace: Workspace, repo: HubRepo) -> list[FileChoice]:
 def _chosen(
     found: Sequence[FileChoice], wanted: Reference, *, yes: bool, is_json: bool
 ) -> FileChoice:
-    """The file to take; asks only where there is a person to answer."""
+    """The file to download; asks only at a terminal."""
     from lockhouse.library.file_choice import pick
 
     named = bool(wanted.file or wanted.quantization)
-    asks = output.is_terminal(sys.stdin) and output.is_terminal(sys.stderr) and not is_json
+    can_ask = output.is_terminal(sys.stdin) and output.is_terminal(sys.stderr) and not is_json
     chosen = pick(found, wanted)
     if named:
         if chosen.fit.word == "won't fit" and not yes:
-            if not asks:
+            if not can_ask:
                 raise NoRoom(
                     f"{chosen.label} would not run here. {chosen.fit.reason}",
-                    hint="Get it all the same with --yes, or choose a smaller one.",
+                    hint="Download it anyway with --yes, or choose a smaller one.",
                     code="no_fit",
                 )
             output.note(f"{chosen.label} would not run here. {chosen.fit.reason}")
-            click.confirm("Get it all the same?", abort=True, err=True)
+            click.confirm("Download it anyway?", abort=True, err=True)
         return chosen
     if yes or len(found) == 1:
         return chosen
-    if not asks:
+    if not can_ask:
         raise UsageMistake(
             f"{wanted.repo} has {len(found)} files to choose from.",
             hint=f"Name one, as {wanted.repo}:{chosen.label}, or take the recommended one"
@@ -228,7 +239,7 @@ def _chosen(
 
 
 def _answered(wanted: Reference, answer: str) -> Reference:
-    """The same repository, with the file that was answered."""
+    """The same repository, with the file that the user typed."""
     import msgspec
 
     is_file = answer.lower().endswith(".gguf")
@@ -244,7 +255,7 @@ def _show_plan(
 
     try:
         chosen = pick(found, wanted)
-    except InvalidInput:  # nothing fits; what there is can be shown all the same
+    except InvalidInput:  # nothing fits; the files can be shown anyway
         chosen = None
     if is_json:
         listed = [{**output.plain(each), "chosen": each is chosen} for each in found]
@@ -254,10 +265,10 @@ def _show_plan(
         return
     _write_choices(found)
     if repo.gated:
-        output.note("Gated: its owner gives it only to people who have accepted the terms.")
+        output.note("Gated: available only after you accept the terms of its owner.")
     output.note(f"{repo.repo} at {repo.revision[:12]}, licence: {repo.license or 'not stated'}")
     if chosen is not None:
-        output.note(f"Would get {chosen.label}, {output.size(chosen.size_bytes)}.")
+        output.note(f"Would download {chosen.label}, {output.size(chosen.size_bytes)}.")
 
 
 def _write_choices(found: Sequence[FileChoice], *, to_stderr: bool = False) -> None:
@@ -286,47 +297,80 @@ def _write_choices(found: Sequence[FileChoice], *, to_stderr: bool = False) -> N
             output.note(f"{each.label}: {each.reason}")
 
 
-@click.command(short_help="Ask the hub for newer revisions.")
+@click.command(short_help="Check the hub for newer revisions.")
 @click.argument("names", nargs=-1, metavar="[MODEL]...")
 @as_json
-@pass_door
-def updates(door: CliContext, names: tuple[str, ...], *, is_json: bool) -> None:
-    """Ask the hub whether it has newer files for models that came from it. Fetches nothing."""
+@pass_cli
+def updates(cli: CliContext, names: tuple[str, ...], *, is_json: bool) -> None:
+    """Check whether the hub has newer files of downloaded models. Downloads nothing."""
     from lockhouse.library.updates import find_newer
 
-    with door.workspace() as workspace:
+    with cli.workspace() as workspace:
         _require_open(workspace)
         models = workspace.models
         asked = [models.get(name) for name in names] if names else models.list()
-        told = find_newer(workspace.hub, models, asked)
+        checked = find_newer(workspace.hub, models, asked)
     if is_json:
-        output.write_json(told)
+        output.write_json(checked)
         return
-    newer = [each for each in told if each.newer_revision]
+    newer = [each for each in checked if each.newer_revision]
     for each in newer:
         size = output.size(each.size_bytes)
         output.write_line(f"{each.name}: newer at {each.newer_revision[:12]} ({size})")
         output.note(f"  lockhouse models get {each.repo}:{each.file}")
-    for each in told:
+    for each in checked:
         if each.problem:
             output.note(f"{each.name}: {each.problem}")
     if not newer:
-        count = len(told) - sum(bool(each.problem) for each in told)
-        output.note(f"Nothing newer: {count} asked for." if told else "None came from a hub.")
+        count = len(checked) - sum(bool(each.problem) for each in checked)
+        none = "No model was downloaded from a hub."
+        output.note(f"Nothing newer: {output.count(count, 'model')} checked." if checked else none)
+
+
+@click.command(short_help="List well-known models; works offline.")
+@click.argument("words", nargs=-1)
+@as_json
+def catalogue(words: tuple[str, ...], *, is_json: bool) -> None:
+    """List well-known models with licence and size. Works without a network."""
+    from lockhouse.library.catalogue import catalogue as bundled
+
+    known = bundled()
+    found = [entry for entry in known.models if entry.matches(words)]
+    if is_json:
+        output.write_json(found)
+        return
+    if not found:
+        output.note(f'No model in the catalogue matches "{" ".join(words)}".')
+        return
+    rows = [
+        [
+            entry.title,
+            f"{entry.parameters / 1e9:.1f} B",
+            ", ".join(
+                f"{form.quantization} {output.size(form.size_bytes)}" for form in entry.forms
+            ),
+            entry.license,
+            ", ".join(entry.capabilities),
+            entry.repo,
+        ]
+        for entry in found
+    ]
+    output.write_table(["MODEL", "SIZE", "FORMS (ABOUT)", "LICENCE", "CAN", "REPOSITORY"], rows)
+    output.note(known.about)
 
 
 # Transfers
 
 
-def _follow(workspace: Workspace, ids: Sequence[str], *, how_to_go_on: str) -> list[Transfer]:
-    """Work on transfers until they end; the first Ctrl-C pauses them."""
+def _run(workspace: Workspace, ids: Sequence[str], *, resume: str) -> list[Transfer]:
+    """Work on transfers until they end, but for cancelled ones; the first Ctrl-C pauses them."""
     cancel = CancelToken()
     stopped = Answer()
     status = output.StatusLine()
 
     def show(transfers: Sequence[Transfer]) -> None:
         active = [each for each in transfers if each.state in ("downloading", "checking")]
-        status.show("   ".join(_line(each) for each in active[:2]) or "Waiting for its turn")
+        status.show("   ".join(_line(each) for each in active[:2]) or "Waiting")
 
     with signals_stop(cancel, stopped):
         try:
@@ -337,8 +381,14 @@ def _follow(workspace: Workspace, ids: Sequence[str], *, how_to_go_on: str) -> l
         for each in ended:
             if each.state in ("paused", "waiting"):
                 share = each.done_bytes / max(1, each.size_bytes)
-                output.note(f"Paused at {share:.0%}. Go on with: lockhouse {how_to_go_on}")
+                output.note(f"Paused at {share:.0%}. Resume it with: lockhouse {resume}")
         raise Cancelled
+    if not ended:
+        raise NetworkRefused(
+            "The download was cancelled by another program.",
+            hint="Start it again with the same command.",
+            code="cancelled",
+        )
     return ended
 
 
@@ -360,31 +410,33 @@ def _duration(seconds: float) -> str:
 
 
 def _as_error(transfer: Transfer) -> LockhouseError:
-    """Why a transfer did not end well, with the exit code of its kind."""
+    """Why a transfer did not finish, with the exit code of its kind."""
     if transfer.state == "paused" and not transfer.code:
-        message, code = "The download was paused elsewhere.", "paused"
-        return NetworkRefused(message, hint="Go on: lockhouse transfers resume", code=code)
+        message, code = "The download was paused by another program.", "paused"
+        return NetworkRefused(message, hint="Resume it: lockhouse transfers resume", code=code)
     kind: type[LockhouseError] = NetworkRefused
     if transfer.code in ("disk_full", "no_room"):
         kind = NoRoom
     elif transfer.code in _INVALID:
         kind = InvalidInput
+    elif transfer.code == "moving":
+        kind = UsageMistake
     elif transfer.code.startswith("database") or transfer.code == "storage":
         kind = StorageError
     return kind(transfer.problem, hint=transfer.hint, code=transfer.code)
 
 
-@click.group(short_help="Show and steer downloads.")
+@click.group()
 def transfers() -> None:
-    """Downloads, finished and under way. An open window works on the same queue."""
+    """Show and manage downloads. An open window works on the same queue."""
 
 
 @transfers.command("list")
 @as_json
-@pass_door
-def list_transfers(door: CliContext, *, is_json: bool) -> None:
+@pass_cli
+def list_transfers(cli: CliContext, *, is_json: bool) -> None:
     """List downloads."""
-    with door.workspace() as workspace:
+    with cli.workspace() as workspace:
         found = workspace.transfers.list()
         is_worked_on = workspace.transfers.is_worked_on_elsewhere
     if is_json:
@@ -410,79 +462,79 @@ def list_transfers(door: CliContext, *, is_json: bool) -> None:
         if each.problem:
             output.note(f"{each.id[:6]}: {each.problem} {each.hint}".rstrip())
     if not is_worked_on and any(each.state == "waiting" and not each.is_running for each in found):
-        output.note("Nothing works on them now. Go on: lockhouse transfers resume")
+        output.note("No program is working on them. Resume them: lockhouse transfers resume")
 
 
-@transfers.command()
+@transfers.command(short_help="Pause downloads.")
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @as_json
-@pass_door
-def pause(door: CliContext, ids: tuple[str, ...], *, is_json: bool) -> None:
-    """Stop downloads for now; all of them when none is named. What came is kept."""
-    with door.workspace() as workspace:
+@pass_cli
+def pause(cli: CliContext, ids: tuple[str, ...], *, is_json: bool) -> None:
+    """Pause downloads, all of them without ID. What was downloaded is kept."""
+    with cli.workspace() as workspace:
         chosen = ids or tuple(
             each.id
             for each in workspace.transfers.list()
             if each.state in ("waiting", "downloading", "checking")
         )
         paused = [workspace.transfers.pause(each) for each in chosen]
-    _tell(paused, "Paused", is_json=is_json)
+    _write_transfers(paused, "Paused", is_json=is_json)
 
 
-@transfers.command()
+@transfers.command(short_help="Resume or retry downloads.")
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @as_json
-@pass_door
-def resume(door: CliContext, ids: tuple[str, ...], *, is_json: bool) -> int:
-    """Go on with downloads, failed ones too; with all of them when none is named."""
-    with door.workspace() as workspace:
+@pass_cli
+def resume(cli: CliContext, ids: tuple[str, ...], *, is_json: bool) -> int:
+    """Resume paused and failed downloads, all of them without ID."""
+    with cli.workspace() as workspace:
         service = workspace.transfers
         chosen = ids or tuple(each.id for each in service.list() if each.state != "done")
         if not chosen:
-            _tell([], "Resumed", is_json=is_json)
+            _write_transfers([], "Resumed", is_json=is_json)
             return 0
         _require_open(workspace)
         resumed = [service.resume(each) for each in chosen]
         if service.is_worked_on_elsewhere:
-            output.note("An open window goes on with them.")
+            output.note("An open window continues them.")
             ended = resumed
         else:
             ids_now = [each.id for each in resumed]
-            ended = _follow(workspace, ids_now, how_to_go_on="transfers resume")
+            ended = _run(workspace, ids_now, resume="transfers resume")
         failed = [each for each in ended if each.state == "failed"]
-    _tell(ended, "", is_json=is_json)
+    _write_transfers(ended, "", is_json=is_json)
     return _as_error(failed[0]).exit_code if failed else 0
 
 
-@transfers.command()
+@transfers.command(short_help="Cancel a download.")
 @click.argument("id", metavar="ID")
-@pass_door
-def cancel(door: CliContext, id: str) -> None:  # noqa: A002 - click names it after the argument
-    """Forget a download and delete what came of it. A finished model stays."""
-    with door.workspace() as workspace:
+@pass_cli
+def cancel(cli: CliContext, id: str) -> None:  # noqa: A002 - click names it after the argument
+    """Cancel a download and delete its unfinished files. A finished model is kept."""
+    with cli.workspace() as workspace:
         transfer = workspace.transfers.get(id)
         workspace.transfers.cancel(transfer.id)
-    done = "Taken off the list" if transfer.state == "done" else "Cancelled"
+    done = "Removed from the list" if transfer.state == "done" else "Cancelled"
     output.note(f"{done}: {transfer.title} {transfer.label}")
 
 
-@transfers.command()
+@transfers.command(short_help="Change the order of the queue.")
 @click.argument("id", metavar="ID")
 @click.argument("position", type=click.IntRange(1))
-@pass_door
-def move(door: CliContext, id: str, position: int) -> None:  # noqa: A002
-    """Give a download another place in the queue; 1 is the first."""
-    with door.workspace() as workspace:
+@pass_cli
+def move(cli: CliContext, id: str, position: int) -> None:  # noqa: A002
+    """Move a download to another place in the queue; 1 is the first."""
+    with cli.workspace() as workspace:
         workspace.transfers.move(id, position - 1)
 
 
-@transfers.command()
+@transfers.command(short_help="Show or set the speed limit.")
 @click.argument("speed", required=False, metavar="[SPEED]")
 @as_json
-@pass_door
-def limit(door: CliContext, speed: str | None, *, is_json: bool) -> None:
-    """Show or set how many bytes a second all downloads take together: 500k, 10M, or none."""
-    with door.workspace() as workspace:
+@pass_cli
+def limit(cli: CliContext, speed: str | None, *, is_json: bool) -> None:
+    """Show or set the speed limit of all downloads together, per second: 500k, 10M, or none."""
+    with cli.workspace() as workspace:
         if speed is not None:
             workspace.transfers.speed_limit_bytes_per_s = _bytes_per_s(speed)
         now = workspace.transfers.speed_limit_bytes_per_s
@@ -501,20 +553,20 @@ def _bytes_per_s(text: str) -> int:
         speed = int(float(number) * _UNITS[unit])
     except (ValueError, OverflowError) as error:
         raise UsageMistake(
-            f'"{text}" is no speed.', hint="Write it as 500k, 10M or 1.5M bytes a second, or none."
+            f'"{text}" is not a speed.', hint="Give bytes per second as 500k, 10M or 1.5M, or none."
         ) from error
     if speed < 1000:
-        raise UsageMistake("That is too slow to get anything.", hint="The least is 1k.")
+        raise UsageMistake("The minimum speed is 1 kB/s.")
     return speed
 
 
-def _tell(told: Sequence[Transfer], done: str, *, is_json: bool) -> None:
+def _write_transfers(found: Sequence[Transfer], done: str, *, is_json: bool) -> None:
     if is_json:
-        output.write_json(told)
+        output.write_json(found)
         return
-    if not told:
+    if not found:
         output.note("There is nothing to do.")
-    for each in told:
+    for each in found:
         what = done or each.state.capitalize()
         output.note(f"{what}: {each.title} {each.label}")
         if each.problem:

@@ -1,4 +1,4 @@
-"""``lockhouse engines``: the models that are loaded on this home, whoever loaded them."""
+"""``lockhouse engines``: the loaded models of this home, whichever program loaded them."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.context import CliContext, as_json, pass_door
+from lockhouse.cli.context import CliContext, as_json, pass_cli
 from lockhouse.core.errors import NotFound
 
 if TYPE_CHECKING:
     from lockhouse.engine.protocol import EngineStatus
 
 
-@click.group(short_help="Show and end loaded models.")
+@click.group()
 def engines() -> None:
-    """Loaded models, one engine process each."""
+    """List and unload loaded models. Each runs in an engine process of its own."""
 
 
 @engines.command("list")
 @as_json
-@pass_door
-def list_engines(door: CliContext, *, is_json: bool) -> None:
+@pass_cli
+def list_engines(cli: CliContext, *, is_json: bool) -> None:
     """List loaded models with their clients, memory and idle time."""
-    with door.workspace() as workspace:
+    with cli.workspace() as workspace:
         running = workspace.engines.list()
     if is_json:
         output.write_json([describe(engine) for engine in running])
@@ -33,25 +33,21 @@ def list_engines(door: CliContext, *, is_json: bool) -> None:
         write_engines(running)
 
 
-@engines.command()
+@engines.command(short_help="Unload a model, or all.")
 @click.argument("model", required=False)
 @as_json
-@pass_door
-def stop(door: CliContext, model: str | None, *, is_json: bool) -> None:
-    """Unload MODEL, or everything. Its memory is free afterwards."""
-    with door.workspace() as workspace:
+@pass_cli
+def stop(cli: CliContext, model: str | None, *, is_json: bool) -> None:
+    """Unload MODEL, or all models, and free the memory."""
+    with cli.workspace() as workspace:
         running = workspace.engines.list()
         if model is not None and not any(_is_meant(engine, model) for engine in running):
             path = workspace.models.get(model).path
             if not any(engine.model_path == str(path) for engine in running):
                 raise NotFound(f"{model} is not loaded.", hint="See: lockhouse engines list")
         stopped = workspace.engines.stop(model)
-    if is_json:
-        output.write_json({"stopped": stopped})
-    elif stopped:
-        output.note(f"Ended: {stopped}")
-    else:
-        output.note("No model was loaded.")
+    text = f"Unloaded: {output.count(stopped, 'model')}" if stopped else "No model was loaded."
+    output.write_result({"stopped": stopped}, text, is_json=is_json)
 
 
 def _is_meant(engine: EngineStatus, name: str) -> bool:
@@ -59,15 +55,15 @@ def _is_meant(engine: EngineStatus, name: str) -> bool:
 
 
 def describe(engine: EngineStatus) -> dict[str, object]:
-    """An engine under ``--json``."""
-    told = output.plain(engine)
-    told.pop("type", None)
-    assert isinstance(told, dict)
-    return told
+    """An engine for ``--json``."""
+    described = output.plain(engine)
+    described.pop("type", None)
+    assert isinstance(described, dict)
+    return described
 
 
 def write_engines(running: Sequence[EngineStatus]) -> None:
-    """The engines as a table."""
+    """Write a table of engines."""
     if not running:
         output.note("No model is loaded.")
         return
@@ -87,4 +83,6 @@ def write_engines(running: Sequence[EngineStatus]) -> None:
             for engine in running
         ],
     )
-    output.note("CLIENTS: programs that use it now; an open window counts, and keeps it loaded.")
+    output.note(
+        "CLIENTS: programs that use the model now. An open window counts and keeps it loaded."
+    )

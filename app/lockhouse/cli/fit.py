@@ -1,4 +1,4 @@
-"""``lockhouse models fit``: whether a model runs on this machine, with the numbers."""
+"""``lockhouse models fit``: whether a model fits into the memory of this machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.context import CliContext, as_json, pass_door
+from lockhouse.cli.context import CliContext, as_json, pass_cli
 from lockhouse.cli.options import WholeNumber
 
 if TYPE_CHECKING:
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
     from lockhouse.workspace import Workspace
 
 
-@click.command(short_help="Say whether a model fits, with the numbers.")
+@click.command(short_help="Check whether a model fits into memory.")
 @click.argument("model")
-@click.option("--ctx", type=WholeNumber(1), help="Context length in tokens, instead of the usual.")
+@click.option("--ctx", type=WholeNumber(1), help="Context length in tokens.")
 @click.option(
-    "--kv-type", type=click.Choice(["f16", "q8_0"]), default=None, help="Type of the cache."
+    "--kv-type", type=click.Choice(["f16", "q8_0"]), default=None, help="Type of the KV cache."
 )
 @as_json
-@pass_door
+@pass_cli
 def fit(
-    door: CliContext, model: str, ctx: int | None, kv_type: KvType | None, *, is_json: bool
+    cli: CliContext, model: str, ctx: int | None, kv_type: KvType | None, *, is_json: bool
 ) -> None:
-    """Say whether MODEL (a name, an alias, a hash prefix or a file) fits into this machine.
+    """Check whether MODEL (a name, an alias, a hash prefix or a file) fits into memory.
 
-    The figures are llama.cpp's own plan for a load, made without loading; where it cannot make
-    one, they are an estimate from the file's header and say so.
+    The figures are measured by llama.cpp without loading the model; where that is not possible,
+    they are estimated from the header of the file, which is then stated.
     """
-    with door.workspace() as workspace:
+    with cli.workspace() as workspace:
         header, projector_bytes = _header(workspace, model)
         machine, report, chosen = _report(workspace, header, projector_bytes, ctx, kv_type)
     if is_json:
@@ -46,11 +46,11 @@ def fit(
     output.write_line(f"{report.word}: {report.reason}")
     output.write_facts(_facts(report, machine))
     if ctx is None:
-        output.write_line(f"Context when none is chosen: {chosen}")
+        output.write_line(f"Default context: {chosen}")
 
 
 def _header(workspace: Workspace, model: str) -> tuple[GgufHeader, int]:
-    """Of a file as such, or of a model that the library knows, with its projector's size."""
+    """The header of a file, or of a model in the library with the size of its projector."""
     from lockhouse.library.gguf import read_header
 
     path = Path(model).expanduser()
@@ -98,18 +98,18 @@ def _facts(report: FitReport, machine: Machine) -> dict[str, object]:
     needed = report.needed
     facts: dict[str, object] = {
         "weights": output.size(needed.weights_bytes),
-        "cache": output.size(needed.kv_bytes) if needed.kv_bytes else None,
+        "KV cache": output.size(needed.kv_bytes) if needed.kv_bytes else None,
         "state": output.size(needed.recurrent_bytes) if needed.recurrent_bytes else None,
-        "computing": output.size(needed.compute_bytes + needed.output_bytes),
+        "compute buffers": output.size(needed.compute_bytes + needed.output_bytes),
         "projector": output.size(needed.projector_bytes) if needed.projector_bytes else None,
         "engine": output.size(needed.process_bytes),
-        "together": output.size(needed.total_bytes)
-        + ("" if needed.exact else ", by the header alone"),
+        "total": output.size(needed.total_bytes)
+        + ("" if needed.exact else ", estimated from the header"),
         "free": output.size(report.available_bytes),
         "largest context": f"{report.largest_context:,} tokens"
         if report.largest_context
         else "none fits",
     }
     for name, size_bytes in machine.loaded:
-        facts[f"held by {name}"] = output.size(size_bytes)
+        facts[f"used by {name}"] = output.size(size_bytes)
     return {name: value for name, value in facts.items() if value is not None}

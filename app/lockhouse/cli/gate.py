@@ -1,14 +1,15 @@
-"""``lockhouse seal`` and ``unseal``: what may leave this machine."""
+"""``lockhouse seal`` and ``unseal``: network access."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.context import CliContext, as_json, pass_door
+from lockhouse.cli.context import CliContext, as_json, pass_cli
 from lockhouse.core.errors import LockhouseError, UsageMistake
 from lockhouse.gate.network import Network, NetworkState
 from lockhouse.gate.network_switch import Switch
@@ -19,48 +20,49 @@ if TYPE_CHECKING:
     from lockhouse.gate.protocol import RecordKind
 
 
-@click.command(short_help="Seal the network: nothing leaves.")
+@click.command()
 @as_json
-@pass_door
-def seal(door: CliContext, *, is_json: bool) -> None:
-    """Seal the network, at once, for running windows and commands too."""
-    switched = _switch(door).seal()
+@pass_cli
+def seal(cli: CliContext, *, is_json: bool) -> None:
+    """Block all network access at once, also for running windows and commands."""
+    switched = _switch(cli).seal()
     ended = switched.brokers_ended
-    if is_json:
-        output.write_json({**describe(switched.state), "brokers_ended": ended})
-        return
-    output.note("Sealed: nothing leaves this machine through Lockhouse.")
+    text = "Sealed: Lockhouse sends nothing from this machine."
     if ended:
-        programs = "one running program" if ended == 1 else f"{ended} running programs"
-        output.note(f"The connections of {programs} were ended.")
+        programs = output.count(ended, "running program")
+        text += f"\nThe connections of {programs} were closed."
+    result = {**describe(switched.state), "brokers_ended": ended}
+    output.write_result(result, text, is_json=is_json)
 
 
-@click.command(short_help="Open the network for listed hosts.")
+@click.command()
 @click.option(
     "--for",
     "names",
     multiple=True,
     metavar="NAME",
-    help="Open it for this provider or server, by name; hub is the model hub. Repeatable.",
+    help="Allow this provider or server, by name; hub is the model hub. Repeatable.",
 )
 @click.option(
     "--host",
     "hosts",
     multiple=True,
     metavar="HOST[:PORT]",
-    help="Open this host (port 443 unless given; *.example.org works). Repeatable.",
+    help="Allow this host (default port 443; *.example.org works). Repeatable.",
 )
-@click.option("--add", is_flag=True, help="Keep what is open already.")
+@click.option("--add", is_flag=True, help="Keep the hosts that are already allowed.")
 @click.option(
     "--lan",
     is_flag=True,
-    help="The hosts named must be this machine or in its network, by whatever name.",
+    help="The hosts must be this machine or in its local network.",
 )
-@click.option("--proxy", default="", metavar="URL", help="The only way out: http://HOST:PORT.")
+@click.option(
+    "--proxy", default="", metavar="URL", help="Connect only through this proxy: http://HOST:PORT."
+)
 @as_json
-@pass_door
+@pass_cli
 def unseal(
-    door: CliContext,
+    cli: CliContext,
     *,
     names: tuple[str, ...],
     hosts: tuple[str, ...],
@@ -69,58 +71,58 @@ def unseal(
     proxy: str,
     is_json: bool,
 ) -> None:
-    """Open the network for listed hosts, and for nothing else.
+    """Allow network access to listed hosts, and to nothing else.
 
     Without --for and --host: the model hub, so that models can be downloaded, or the mirror
-    that HF_ENDPOINT names. A process that started sealed stays sealed: a running window must be
-    started anew.
+    that HF_ENDPOINT names. A process that started sealed stays sealed: restart a running window.
     """
     if lan and not hosts:
         raise UsageMistake(
-            "--lan opens no host by itself.",
+            "--lan allows no host by itself.",
             hint="Name one: unseal --lan --host 192.168.1.20:8080",
         )
     far, near = ((), hosts) if lan else (hosts, ())
     if names:
-        named = _named(door, names)
+        named = _named(cli, names)
         far, near = (*named.hosts, *far), (*named.lan_hosts, *near)
-    switched = _switch(door).unseal(os.environ, hosts=far, lan_hosts=near, add=add, proxy=proxy)
-    if is_json:
-        told = {**describe(switched.state), "brokers_ended": switched.brokers_ended}
-        output.write_json(told)
-    else:
-        _tell_opened(switched.state, switched.brokers_ended)
+    before = Network(cli.paths.network).state()
+    switched = _switch(cli).unseal(os.environ, hosts=far, lan_hosts=near, add=add, proxy=proxy)
+    state, ended = switched.state, switched.brokers_ended
+    result = {**describe(state), "brokers_ended": ended}
+    output.write_result(result, "\n".join(_changes(before, state, ended)), is_json=is_json)
 
 
-def _named(door: CliContext, names: tuple[str, ...]) -> Hosts:
+def _named(cli: CliContext, names: tuple[str, ...]) -> Hosts:
     from lockhouse.gate.host_names import hosts_for
     from lockhouse.gate.providers import Providers
 
-    with door.database() as database:
+    with cli.database() as database:
         return hosts_for(names, Providers(database), os.environ)
 
 
-def _tell_opened(state: NetworkState, ended: int) -> None:
-    output.note("Open: one process, the broker, may now connect to")
-    for host in state.hosts:
-        output.note(f"  {host}")
-    for host in state.lan_hosts:
-        output.note(f"  {host} (only as an address of the local network)")
+def _changes(before: NetworkState, state: NetworkState, ended: int) -> Iterator[str]:
+    """What unsealing has changed, in lines."""
+    yield "Network access is allowed for one process, the broker, to"
+    yield from (f"  {host}" for host in state.hosts)
+    yield from (f"  {host} (only as an address of the local network)" for host in state.lan_hosts)
     if state.lan:
-        output.note("and only where these are addresses of the local network.")
+        yield "and only where these are addresses of the local network."
     if state.proxy:
-        output.note(f"through the proxy {state.proxy}, and in no other way.")
-    output.note(
-        "Nothing else may be reached, and every other process stays sealed. Commands that start"
-        " from now on can use it; a window that was started sealed must be started anew."
+        yield f"through the proxy {state.proxy}, and in no other way."
+    closed = [host for host in before.all_hosts if host not in state.all_hosts]
+    if before.is_open and closed:
+        yield f"No longer open: {', '.join(closed)}"
+    yield (
+        "Every other process stays sealed. Commands that start from now on can use it; restart a"
+        " window that was started sealed."
     )
     if ended:
-        output.note("What ran under the earlier list was ended.")
-    output.note("Close it again: lockhouse seal")
+        yield "Connections under the earlier list were closed."
+    yield "Block it again: lockhouse seal"
 
 
 def describe(state: NetworkState) -> dict[str, Any]:
-    """The state of the network as JSON."""
+    """Network access as JSON."""
     return {
         "mode": state.mode,
         "hosts": list(state.hosts),
@@ -133,15 +135,15 @@ def describe(state: NetworkState) -> dict[str, Any]:
     }
 
 
-def _switch(door: CliContext) -> Switch:
-    paths = door.paths()
+def _switch(cli: CliContext) -> Switch:
+    paths = cli.paths
 
     def note(kind: RecordKind, outcome: str) -> None:
-        """A database that is unusable must not stand in the way of sealing."""
+        """Record it, but seal even when the database is unusable."""
         from lockhouse.gate.records import Records
 
         try:
-            with door.database() as database:
+            with cli.database() as database:
                 Records(database).note(kind, purpose="command", outcome=outcome)
         except LockhouseError as error:
             output.note(f"note: this could not be recorded: {error.message}")

@@ -1,4 +1,4 @@
-"""``lockhouse keys``: keys of providers and of the model hub, in the system's keyring."""
+"""``lockhouse keys``: API keys of providers and of the model hub, in the system keyring."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.context import CliContext, as_json, pass_door
+from lockhouse.cli.context import CliContext, as_json, pass_cli
 from lockhouse.core.errors import StorageError
 from lockhouse.gate import host_names
 from lockhouse.gate import keys as kept_keys
@@ -28,40 +28,40 @@ _PURPOSE = "command"
 _HUB_TITLE = "Hugging Face, for gated and private models"
 
 
-@click.group(short_help="Keep keys in the system's keyring.")
+@click.group()
 def keys() -> None:
-    """Keys of providers and of the model hub, kept in the system's keyring and nowhere else.
+    """Store API keys of providers and of the model hub in the system keyring, and nowhere else.
 
-    A key goes to the hosts of its provider and to no others.
+    A key is sent only to the hosts of its provider.
     """
 
 
-@keys.command("set")
+@keys.command("set", short_help="Save a key.")
 @click.argument("provider")
 @as_json
-@pass_door
-def set_key(door: CliContext, provider: str, *, is_json: bool) -> None:
-    """Keep a key, read from a prompt or from standard input; never given as an argument."""
-    with _gate(door) as (gate, providers):
+@pass_cli
+def set_key(cli: CliContext, provider: str, *, is_json: bool) -> None:
+    """Save the key of PROVIDER, read from a prompt or standard input, never from an argument."""
+    with _gate(cli) as (gate, providers):
         hosts = host_names.key_hosts(provider, providers, gate.state, os.environ)
-        if sys.stdin.isatty():  # before anybody types one
+        if sys.stdin.isatty():  # before the user types one
             kept_keys.require_keyring()
-        kept_keys.write(provider, read_key(provider), hosts, on_wait=_tell_waiting)
+        kept_keys.write(provider, read_key(provider), hosts, on_wait=_note_waiting)
         gate.note("key_set", host=" ".join(hosts), purpose=_PURPOSE, outcome=f"{provider}: set")
     backend = kept_keys.backend_name()
     if is_json:
         output.write_json({"provider": provider, "keyring": backend, "hosts": list(hosts)})
     else:
-        output.note(f"The key for {provider} is in the keyring ({backend}).")
-        output.note(f"It will go to {' and '.join(hosts)} and to nobody else.")
+        output.note(f"The key for {provider} was saved in the keyring ({backend}).")
+        output.note(f"It is sent only to {' and '.join(hosts)}.")
 
 
-@keys.command("list")
+@keys.command("list", short_help="List which keys are saved.")
 @as_json
-@pass_door
-def list_keys(door: CliContext, *, is_json: bool) -> None:
-    """Show for which providers there is a key. Keys themselves are never shown."""
-    with _gate(door) as (gate, providers):
+@pass_cli
+def list_keys(cli: CliContext, *, is_json: bool) -> None:
+    """List for which providers a key is saved. Keys are never shown."""
+    with _gate(cli) as (gate, providers):
         wanted = {HUGGINGFACE: host_names.key_hosts(HUGGINGFACE, providers, gate.state, os.environ)}
         titles = {HUGGINGFACE: _HUB_TITLE}
         for provider in providers.list():
@@ -86,91 +86,87 @@ def list_keys(door: CliContext, *, is_json: bool) -> None:
         return
     output.write_table(
         ("PROVIDER", "KEY", "FOR"),
-        [(name, _word(states[name]), titles[name]) for name in wanted],
+        [(name, _state_text(states[name]), titles[name]) for name in wanted],
     )
-    _tell_keyring(backend, states[HUGGINGFACE])
+    _note_keyring(backend, states[HUGGINGFACE])
 
 
-@keys.command("test")
+@keys.command("test", short_help="Check that a key works.")
 @click.argument("provider")
 @as_json
-@pass_door
-def test_key(door: CliContext, provider: str, *, is_json: bool) -> None:
-    """Ask the provider for its list of models with the key. Costs nothing."""
+@pass_cli
+def test_key(cli: CliContext, provider: str, *, is_json: bool) -> None:
+    """Check the key of PROVIDER by listing its models, which is free."""
     from lockhouse.gate.key_test import try_hub_key, try_key
 
-    with _gate(door) as (gate, providers):
+    with _gate(cli) as (gate, providers):
         if provider == HUGGINGFACE:
             hosts = host_names.key_hosts(provider, providers, gate.state, os.environ)
             tried = try_hub_key(gate, hosts)
         else:
             tried = try_key(gate, providers.get(provider))
-    if is_json:
-        output.write_json(
-            {
-                "provider": provider,
-                "works": True,
-                "host": tried.host,
-                "models": tried.models if provider != HUGGINGFACE else None,
-            }
-        )
-    else:
-        count = f", which lists {tried.models} models" if tried.models else ""
-        output.note(f"The key for {provider} works at {tried.host}{count}.")
+    result = {
+        "provider": provider,
+        "works": True,
+        "host": tried.host,
+        "models": tried.models if provider != HUGGINGFACE else None,
+    }
+    count = f", which lists {output.count(tried.models, 'model')}" if tried.models else ""
+    output.write_result(
+        result, f"The key for {provider} works at {tried.host}{count}.", is_json=is_json
+    )
 
 
-@keys.command("remove")
+@keys.command("remove", short_help="Remove a key.")
 @click.argument("provider")
 @as_json
-@pass_door
-def remove_key(door: CliContext, provider: str, *, is_json: bool) -> None:
-    """Remove a key from the keyring."""
-    with _gate(door) as (gate, _):
-        gate.remove_key(provider, purpose=_PURPOSE, on_wait=_tell_waiting)
-    if is_json:
-        output.write_json({"provider": provider, "removed": True})
-    else:
-        output.note(f"The key for {provider} was removed.")
+@pass_cli
+def remove_key(cli: CliContext, provider: str, *, is_json: bool) -> None:
+    """Remove the key of PROVIDER from the keyring."""
+    with _gate(cli) as (gate, _):
+        gate.remove_key(provider, purpose=_PURPOSE, on_wait=_note_waiting)
+    text = f"The key for {provider} was removed."
+    output.write_result({"provider": provider, "removed": True}, text, is_json=is_json)
 
 
 def read_key(provider: str) -> str:
-    """A key from a prompt that shows nothing, or the first line of standard input."""
+    """A key from a hidden prompt, or the first line of standard input."""
     if sys.stdin.isatty():
         return str(click.prompt(f"Key for {provider}", hide_input=True, err=True))
     return sys.stdin.readline(8192)
 
 
-def _tell_waiting() -> None:
-    output.note("Waiting for the keyring to be unlocked: it asks for its password in a window…")
+def _note_waiting() -> None:
+    output.note("Waiting for the keyring to be unlocked. It asks for its password in a window…")
 
 
 @contextmanager
-def _gate(door: CliContext) -> Iterator[tuple[GateClient, Providers]]:
-    """The gate and the providers alone: without the engine's world they open in no time."""
+def _gate(cli: CliContext) -> Iterator[tuple[GateClient, Providers]]:
+    """Open the gate and the providers alone, which is fast."""
     from lockhouse.gate.providers import Providers
 
-    paths = door.paths()
-    with door.database() as database:
+    paths = cli.paths
+    with cli.database() as database:
         network = Network(paths.network)
         gate = GateClient(network, database, inherited_channel(), Brokers(paths.run))
         yield gate, Providers(database)
 
 
-def _word(state: KeyState) -> str:
+def _state_text(state: KeyState) -> str:
     return "set" if state == "set" else "none" if state == "no_keyring" else STATE_WORDS[state]
 
 
 def _backend_name() -> str:
     try:
         return kept_keys.backend_name()
-    except StorageError:  # the table says so already
+    except StorageError:  # the table shows it already
         return ""
 
 
-def _tell_keyring(backend: str, state: KeyState) -> None:
+def _note_keyring(backend: str, state: KeyState) -> None:
     if backend:
-        output.note(f"Keys are kept in the keyring of this system ({backend}).")
+        output.note(f"Keys are stored in the keyring of this system ({backend}).")
     elif state == "no_keyring":
         missing = kept_keys.no_keyring()
-        output.note("This system has no keyring that keeps keys safely, so none can be kept.")
+        output.note("This system has no secure keyring, so keys cannot be saved.")
         output.note(missing.hint)

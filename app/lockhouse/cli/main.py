@@ -1,11 +1,7 @@
-"""The entry of the command line, and the one place where errors become text and exit codes.
-
-Commands are found by name and imported only when they are used.
-"""
+"""The entry of the command line, and the one place where errors become text and exit codes."""
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from pathlib import Path
@@ -16,52 +12,45 @@ import click
 import lockhouse
 from lockhouse.cli import output
 from lockhouse.cli.context import CliContext
+from lockhouse.cli.lazy_group import LazyGroup
 from lockhouse.core.errors import Cancelled, InvalidInput, LockhouseError, NoRoom, UsageMistake
 
 BUG = 70
 READER_LEFT = 141  # as a shell reports a program that wrote to a closed pipe
-_ISSUES = "Please report it with the lines above; they hold no prompt and no answer."
+_ISSUES = "Please report it with the lines above; they contain no prompt and no answer."
 _QUOTING = 'Put words that belong together in quotes: "like these". '
 
-# name: (module, attribute, what it does)
+# name: (module, what it does)
 _COMMANDS = {
-    "ask": ("lockhouse.cli.ask", "ask", "Ask a model one question."),
-    "bench": ("lockhouse.cli.bench", "bench", "Measure how fast this machine answers."),
-    "chat": ("lockhouse.cli.chat", "chat", "Hold a conversation in the terminal."),
-    "chats": ("lockhouse.cli.chats", "chats", "List, search, export and import conversations."),
-    "costs": ("lockhouse.cli.costs", "costs", "Show what was spent elsewhere, and limit it."),
-    "doctor": ("lockhouse.cli.doctor", "doctor", "Check what works here, with the remedy."),
-    "engines": ("lockhouse.cli.engines", "engines", "Show and end loaded models."),
-    "keys": ("lockhouse.cli.keys", "keys", "Keep keys in the system's keyring."),
-    "models": ("lockhouse.cli.models", "models", "Show and import models."),
-    "paths": ("lockhouse.cli.paths", "paths", "Show where everything is kept."),
-    "records": ("lockhouse.cli.records", "records", "Show what left and what was refused."),
-    "seal": ("lockhouse.cli.gate", "seal", "Seal the network: nothing leaves."),
-    "settings": ("lockhouse.cli.settings", "settings", "Show and change settings."),
-    "status": ("lockhouse.cli.status", "status", "Show the seal, loaded models and memory."),
-    "targets": ("lockhouse.cli.targets", "targets", "List everything that can answer."),
-    "transfers": ("lockhouse.cli.downloads", "transfers", "Show and steer downloads."),
-    "unseal": ("lockhouse.cli.gate", "unseal", "Open the network for listed hosts."),
+    "ask": ("ask", "Ask a model one question."),
+    "bench": ("bench", "Measure the speed of a model on this machine."),
+    "chat": ("chat", "Chat with a model in the terminal."),
+    "chats": ("chats", "List, search, export and import conversations."),
+    "costs": ("costs", "Show API costs and set limits."),
+    "doctor": ("doctor", "Diagnose problems and suggest fixes."),
+    "engines": ("engines", "List and unload loaded models."),
+    "keys": ("keys", "Store API keys in the system keyring."),
+    "models": ("models", "Find, get, import and manage models."),
+    "paths": ("paths", "Show where files are stored."),
+    "records": ("records", "Show the record of network requests."),
+    "seal": ("gate", "Block all network access."),
+    "settings": ("settings", "Show and change settings."),
+    "status": ("status", "Show network access, loaded models and memory."),
+    "targets": ("targets", "List, add and check what can answer."),
+    "transfers": ("downloads", "Show and manage downloads."),
+    "unseal": ("gate", "Allow network access to listed hosts."),
 }
 
 
-class _Commands(click.Group):
-    """A group whose commands are imported when they are called, not when they are listed."""
+class _Commands(LazyGroup):
+    """Lists its commands without importing them, and suggests the one that was meant."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        module, attribute, _ = _COMMANDS[cmd_name]
-        command = getattr(importlib.import_module(module), attribute)
-        assert isinstance(command, click.Command)
-        return command
-
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, _, text) in _COMMANDS.items()])
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -77,14 +66,15 @@ class _Commands(click.Group):
 
 @click.group(
     cls=_Commands,
+    lazy={name: module for name, (module, _) in _COMMANDS.items()},
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Without a command the window opens. The network is sealed unless you open it.",
+    epilog="Without a command the window opens. Network access is blocked until you allow it.",
 )
 @click.option(
     "--home",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Keep everything beneath DIR (also: LOCKHOUSE_HOME).",
+    help="Store everything in DIR (also: LOCKHOUSE_HOME).",
 )
 @click.version_option(lockhouse.__version__, message="Lockhouse %(version)s")
 @click.pass_context
@@ -106,25 +96,25 @@ def main(argv: list[str]) -> int:
     except (Cancelled, KeyboardInterrupt, click.Abort):
         code = Cancelled.exit_code
     except LockhouseError as error:
-        code = _tell(error, shape)
+        code = _report(error, shape)
     except click.exceptions.NoArgsIsHelpError as nothing_asked:
         output.write_line(nothing_asked.format_message())
         code = 0
     except click.ClickException as error:
-        code = _tell(_from_click(error), shape)
+        code = _report(_from_click(error), shape)
     except MemoryError:
-        code = _tell(NoRoom("The memory of this machine is used up.", code="out_of_memory"), shape)
-    except Exception as error:  # noqa: BLE001 - the last resort: a bug, told as one
+        code = _report(NoRoom("This machine has no memory left.", code="out_of_memory"), shape)
+    except Exception as error:  # noqa: BLE001 - the last resort: a bug, reported as one
         import traceback
 
         traceback.print_exc()
         bug = LockhouseError(f"This is a bug: {type(error).__name__}.", hint=_ISSUES, code="bug")
-        code = _tell(bug, shape)
+        code = _report(bug, shape)
     return code
 
 
 def _error_shape(argv: list[str]) -> Literal["text", "json", "jsonl"]:
-    """How the caller wants to read errors, before and whatever the arguments turn out to be."""
+    """The form in which to report errors, even when the arguments cannot be parsed."""
     options = argv[: argv.index("--")] if "--" in argv else argv
     if "--jsonl" in options:
         return "jsonl"
@@ -140,19 +130,19 @@ def _from_click(error: click.ClickException) -> LockhouseError:
 
 
 def _looks_unquoted(error: click.UsageError) -> bool:
-    """Whether a command that takes a text was handed its words one by one."""
+    """Whether a command that takes a text was given its words one by one."""
     if error.ctx is None or not error.message.startswith("Got unexpected extra argument"):
         return False
     return any(isinstance(param, click.Argument) for param in error.ctx.command.params)
 
 
-def _tell(error: LockhouseError, shape: Literal["text", "json", "jsonl"]) -> int:
-    told: dict[str, Any] = {"code": error.code, "message": error.message, "hint": error.hint}
+def _report(error: LockhouseError, shape: Literal["text", "json", "jsonl"]) -> int:
+    shown: dict[str, Any] = {"code": error.code, "message": error.message, "hint": error.hint}
     try:
         if shape == "json":
-            output.write_json({"error": told, **getattr(error, "kept", {})})
+            output.write_json({"error": shown, **getattr(error, "kept", {})})
         elif shape == "jsonl" and not getattr(error, "was_told", False):
-            output.write_json_line({"type": "failed", **told, "exit_code": error.exit_code})
+            output.write_json_line({"type": "failed", **shown, "exit_code": error.exit_code})
         elif shape == "text":
             output.note(f"lockhouse: {error.message}")
             if error.hint:
@@ -163,7 +153,7 @@ def _tell(error: LockhouseError, shape: Literal["text", "json", "jsonl"]) -> int
 
 
 def _reader_left() -> int:
-    """Standard output has nobody at its end: say nothing, now or when Python exits."""
+    """The reader of standard output has gone: write nothing more, now or when Python exits."""
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, sys.stdout.fileno())
     os.close(silence)

@@ -1,8 +1,7 @@
-"""``lockhouse models``: the model files that this home knows."""
+"""``lockhouse models``: the models on this machine."""
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,65 +10,45 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.context import CliContext, as_json, pass_door
-from lockhouse.cli.downloads import get, search, updates
-from lockhouse.cli.progress import counting
+from lockhouse.cli.context import CliContext, as_json, pass_cli
+from lockhouse.cli.lazy_group import LazyGroup
 from lockhouse.core.errors import InvalidInput, UsageMistake
 
 if TYPE_CHECKING:
     from lockhouse.library.model_info import ImportMode, ImportOutcome, ModelInfo, Verification
 
 _COMPARED_AT_ONCE_BYTES: Final = 1 << 30  # a second or two of reading
-_ELSEWHERE: Final = {
-    "catalogue": ("lockhouse.cli.library_catalogue", "catalogue"),
-    "diff": ("lockhouse.cli.library_revisions", "diff"),
-    "fit": ("lockhouse.cli.fit", "fit"),
-    "folders": ("lockhouse.cli.library_folders", "folders"),
-    "get": ("lockhouse.cli.downloads", "get"),
-    "profile": ("lockhouse.cli.library_profiles", "profile"),
-    "revisions": ("lockhouse.cli.library_revisions", "revisions"),
-    "search": ("lockhouse.cli.downloads", "search"),
-    "use": ("lockhouse.cli.library_revisions", "use"),
+_IN_OTHER_MODULES: Final = {
+    "catalogue": "downloads",
+    "diff": "model_revisions",
+    "fit": "fit",
+    "folders": "model_folders",
+    "get": "downloads",
+    "profile": "model_profiles",
+    "revisions": "model_revisions",
+    "search": "downloads",
+    "updates": "downloads",
+    "use": "model_revisions",
 }
 
 
-class _Models(click.Group):
-    """A group of which some commands live in modules of their own, imported when called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *_ELSEWHERE})
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _ELSEWHERE:
-            return super().get_command(ctx, cmd_name)
-        module, attribute = _ELSEWHERE[cmd_name]
-        command = getattr(importlib.import_module(module), attribute)
-        assert isinstance(command, click.Command)
-        return command
-
-
-@click.group(cls=_Models, short_help="Show, bring and keep models.")
+@click.group(cls=LazyGroup, lazy=_IN_OTHER_MODULES)
 def models() -> None:
-    """Models on this machine."""
+    """Find, get, import and manage models."""
 
 
-models.add_command(search)
-models.add_command(get)
-models.add_command(updates)
-
-
-@models.command("list")
+@models.command("list", short_help="List models.")
 @click.argument("words", nargs=-1)
 @click.option(
-    "--sort", type=click.Choice(["name", "size", "used"]), help="Order; else as they were found."
+    "--sort", type=click.Choice(["name", "size", "used"]), help="Sort by this; else as found."
 )
 @as_json
-@pass_door
+@pass_cli
 def list_models(
-    door: CliContext, words: tuple[str, ...], sort: str | None, *, is_json: bool
+    cli: CliContext, words: tuple[str, ...], sort: str | None, *, is_json: bool
 ) -> None:
-    """List models; with WORDS those that have all of them in name, owner, licence and the like."""
-    with door.models() as library, counting("Comparing files of equal size") as progress:
+    """List models; with WORDS, those whose name, owner, licence and so on contain all of them."""
+    with cli.models() as library, output.progress("Comparing files of equal size") as progress:
         found, left_bytes = library.list_recognised(
             limit_bytes=_COMPARED_AT_ONCE_BYTES, progress=progress
         )
@@ -79,25 +58,25 @@ def list_models(
         return
     if not found:
         output.note(
-            "No model has these words." if words else
+            f'No model matches "{" ".join(words)}".' if words else
             "There are no models. Import one: lockhouse models import FILE.gguf"
         )  # fmt: skip
         return
     _write_models(found)
     if left_bytes:
         output.note(
-            f"Some files of equal size may be the same; {output.size(left_bytes)} have to be read"
-            " to know: lockhouse models verify --equal"
+            "Some files of equal size may be identical copies. To compare them (reads"
+            f" {output.size(left_bytes)}): lockhouse models verify --equal"
         )
 
 
 def _has_all(model: ModelInfo, words: Sequence[str]) -> bool:
-    said = " ".join(
+    text = " ".join(
         (model.name, model.title, model.family, model.architecture, model.quantization,
          model.quality, model.license, model.owner, *model.aliases, *model.capabilities,
          model.source.repo if model.source else "")
     ).lower()  # fmt: skip
-    return all(word.lower() in said for word in words)
+    return all(word.lower() in text for word in words)
 
 
 def _sorted(found: list[ModelInfo], sort: str | None) -> list[ModelInfo]:
@@ -111,8 +90,8 @@ def _sorted(found: list[ModelInfo], sort: str | None) -> list[ModelInfo]:
 
 
 def _write_models(found: Sequence[ModelInfo]) -> None:
-    """The models as a table; their state only where one is not as it should be."""
-    troubled = [model for model in found if model.state != "ready"]
+    """Write a table of models, with their state only where one is not ready."""
+    unready = [model for model in found if model.state != "ready"]
     headings = ["NAME", "QUALITY", "QUANT", "SIZE", "CONTEXT", "FIT", "OWNER"]
     rows = [
         [
@@ -126,28 +105,28 @@ def _write_models(found: Sequence[ModelInfo]) -> None:
         ]
         for model in found
     ]
-    if troubled:
+    if unready:
         headings.insert(1, "STATE")
         for row, model in zip(rows, found, strict=True):
             row.insert(1, model.state)
     output.write_table(headings, rows)
-    for model in troubled:
+    for model in unready:
         output.note(f"{model.name}: {model.problem}")
 
 
 def _owners(model: ModelInfo) -> str:
-    """Whose folders it lies in, each once."""
+    """The owners of the folders that hold it, each once."""
     owners = [model.owner, *(place.owner for place in model.places)]
     return ", ".join(dict.fromkeys(owners)) + (" (pinned)" if model.pinned else "")
 
 
-@models.command()
+@models.command(short_help="Show details of a model.")
 @click.argument("model")
 @as_json
-@pass_door
-def show(door: CliContext, model: str, *, is_json: bool) -> None:
-    """Show what is known of MODEL: a name, an alias, a hash prefix or a file."""
-    with door.models() as library:
+@pass_cli
+def show(cli: CliContext, model: str, *, is_json: bool) -> None:
+    """Show details of MODEL: a name, an alias, a hash prefix or a file."""
+    with cli.models() as library:
         found = library.get(model)
     if is_json:
         output.write_json(found)
@@ -155,53 +134,58 @@ def show(door: CliContext, model: str, *, is_json: bool) -> None:
         output.write_facts(_facts(found))
 
 
-@models.command("import")
+@models.command("import", short_help="Import GGUF files.")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--in-place", "mode", flag_value="in-place", default=True, help="Leave the file.")
-@click.option("--copy", "mode", flag_value="copy", help="Copy it into the home.")
-@click.option("--link", "mode", flag_value="link", help="Link it into the home.")
-@click.option("--move", "mode", flag_value="move", help="Move it into the home.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option(
+    "--in-place",
+    "mode",
+    flag_value="in-place",
+    default=True,
+    help="Use it where it is.",
+)
+@click.option("--copy", "mode", flag_value="copy", help="Copy it to the models folder.")
+@click.option("--link", "mode", flag_value="link", help="Link it into the models folder.")
+@click.option("--move", "mode", flag_value="move", help="Move it to the models folder.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 @as_json
-@pass_door
+@pass_cli
 def import_models(
-    door: CliContext, paths: tuple[Path, ...], mode: ImportMode, *, dry_run: bool, is_json: bool
+    cli: CliContext, paths: tuple[Path, ...], mode: ImportMode, *, dry_run: bool, is_json: bool
 ) -> int:
-    """Make GGUF files known. They stay where they are unless told otherwise."""
-    with door.models() as library, counting("Importing") as progress:
+    """Import GGUF files, or all models in folders. Files stay where they are unless you choose."""
+    with cli.models() as library, output.progress("Importing") as progress:
         outcomes = library.import_files(list(paths), mode=mode, dry_run=dry_run, progress=progress)
     if is_json:
         output.write_json(outcomes)
     else:
-        _tell(outcomes, dry_run=dry_run)
+        _write_outcomes(outcomes, dry_run=dry_run)
         if len(outcomes) > 1 or any(path.is_dir() for path in paths):
             output.write_line(_summary(outcomes, dry_run=dry_run))
     return _exit_code(paths, outcomes)
 
 
-@models.command()
+@models.command(short_help="Check that files are unchanged.")
 @click.argument("names", metavar="[MODEL]...", nargs=-1)
-@click.option("--equal", is_flag=True, help="Only read the files that may be equal to others.")
+@click.option("--equal", is_flag=True, help="Only compare files that may be identical copies.")
 @as_json
-@pass_door
-def verify(door: CliContext, names: tuple[str, ...], *, equal: bool, is_json: bool) -> int:
-    """Read models again, and say whether they are what they were. All of them without MODEL."""
+@pass_cli
+def verify(cli: CliContext, names: tuple[str, ...], *, equal: bool, is_json: bool) -> int:
+    """Read the files of models again and compare their hashes. Without MODEL, check all models."""
     if equal and names:
-        raise UsageMistake("--equal looks at all models; leave out the names.")
+        raise UsageMistake("--equal compares all models; leave out the names.")
     results: list[Verification] = []
     problems: list[str] = []
-    with door.models() as library:
+    with cli.models() as library:
         if equal:
-            with counting("Comparing files of equal size") as progress:
+            with output.progress("Comparing files of equal size") as progress:
                 found, _ = library.list_recognised(progress=progress)
-            results = []
             several = [model for model in found if len(model.places) > 1]
             _write_equal(several, is_json=is_json)
             return 0
         chosen = names or tuple(m.name for m in library.list() if m.state in ("ready", "changed"))
         for name in chosen:
             try:
-                with counting(f"Verifying {name}") as progress:
+                with output.progress(f"Verifying {name}") as progress:
                     results.append(library.verify(name, progress=progress))
             except InvalidInput as error:
                 if len(chosen) == 1:
@@ -222,11 +206,11 @@ def _write_equal(several: Sequence[ModelInfo], *, is_json: bool) -> None:
         output.write_json(several)
         return
     for model in several:
-        output.write_line(f"{model.name} lies in {len(model.places)} places:")
+        output.write_line(f"{model.name}: {len(model.places)} identical copies")
         for place in model.places:
             output.write_line(f"  {place.path} ({place.owner})")
     if not several:
-        output.note("No two files are equal.")
+        output.note("There are no identical copies.")
 
 
 def _verification(result: Verification) -> dict[str, object]:
@@ -237,56 +221,56 @@ def _write_verification(result: Verification) -> None:
     if result.changed:
         output.write_line(f"{result.name}: CHANGED  {result.sha256}")
         for path in result.changed:
-            output.note(f"{path} is not what it was. It is taken as it is now.")
+            output.note(f"{path} has changed. Its new hash is recorded.")
     else:
-        known = "unchanged" if result.previous else "counted for the first time"
+        known = "unchanged" if result.previous else "hashed for the first time"
         output.write_line(f"{result.name}: {known}  {result.sha256}")
 
 
-@models.command()
+@models.command(short_help="Keep the current revision.")
 @click.argument("model")
 @as_json
-@pass_door
-def pin(door: CliContext, model: str, *, is_json: bool) -> None:
-    """Keep MODEL as it is: a newer revision is put beside it, not in its place."""
-    _pin(door, model, pinned=True, is_json=is_json)
+@pass_cli
+def pin(cli: CliContext, model: str, *, is_json: bool) -> None:
+    """Keep the current revision of MODEL: a newer one is stored beside it, not used instead."""
+    _pin(cli, model, pinned=True, is_json=is_json)
 
 
-@models.command()
+@models.command(short_help="Let newer revisions be used.")
 @click.argument("model")
 @as_json
-@pass_door
-def unpin(door: CliContext, model: str, *, is_json: bool) -> None:
-    """Release MODEL."""
-    _pin(door, model, pinned=False, is_json=is_json)
+@pass_cli
+def unpin(cli: CliContext, model: str, *, is_json: bool) -> None:
+    """Let newer revisions of MODEL be used again."""
+    _pin(cli, model, pinned=False, is_json=is_json)
 
 
-def _pin(door: CliContext, model: str, *, pinned: bool, is_json: bool) -> None:
-    with door.models() as library:
+def _pin(cli: CliContext, model: str, *, pinned: bool, is_json: bool) -> None:
+    with cli.models() as library:
         found = library.set_pinned(model, pinned=pinned)
     if is_json:
         output.write_json(found)
     else:
-        output.write_line(f"{found.name} is {'pinned' if pinned else 'not pinned any more'}.")
+        output.write_line(f"{found.name} is {'pinned' if pinned else 'no longer pinned'}.")
 
 
 @models.command()
 @click.argument("names", metavar="MODEL...", nargs=-1, required=True)
-@click.option("--yes", is_flag=True, help="Delete files in Lockhouse's own folders.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be deleted and freed.")
+@click.option("--yes", is_flag=True, help="Permanently delete files in Lockhouse's own folders.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be deleted and freed.")
 @as_json
-@pass_door
+@pass_cli
 def remove(
-    door: CliContext, names: tuple[str, ...], *, yes: bool, dry_run: bool, is_json: bool
+    cli: CliContext, names: tuple[str, ...], *, yes: bool, dry_run: bool, is_json: bool
 ) -> None:
-    """Remove models. Files elsewhere are only forgotten; another program's are left alone."""
-    with door.models() as library:
+    """Remove models. Files outside Lockhouse's own folders are never deleted."""
+    with cli.models() as library:
         removals = library.remove_many(names, delete_files=yes, dry_run=dry_run)
     if is_json:
         output.write_json(removals)
         return
     for removal in removals:
-        done = "deleted" if removal.deleted else "forgotten; its file stays"
+        done = "deleted" if removal.deleted else "removed from the list; its file is kept"
         if dry_run:
             done = f"would be {done}"
         output.write_line(f"{removal.name}: {done}")
@@ -297,31 +281,29 @@ def remove(
         output.write_line(f"{output.size(freed_bytes)} {'would be ' if dry_run else ''}freed")
 
 
-@models.command()
+@models.command(short_help="Give a model another name.")
 @click.argument("alias")
 @click.argument("model", required=False)
-@click.option("--remove", "removing", is_flag=True, help="Let ALIAS stand for nothing.")
+@click.option("--remove", "removing", is_flag=True, help="Remove ALIAS.")
 @as_json
-@pass_door
-def alias(
-    door: CliContext, alias: str, model: str | None, *, removing: bool, is_json: bool
-) -> None:
-    """Let ALIAS stand for MODEL."""
+@pass_cli
+def alias(cli: CliContext, alias: str, model: str | None, *, removing: bool, is_json: bool) -> None:
+    """Give MODEL another name, ALIAS."""
     if removing == (model is not None):
-        raise UsageMistake("Name the model that the alias stands for, or give --remove.")
-    with door.models() as library:
+        raise UsageMistake("Name the model for the alias, or give --remove.")
+    with cli.models() as library:
         library.set_alias(alias, model)
         found = library.get(model) if model is not None else None
     if is_json:
         output.write_json(found)
     elif found is not None:
-        output.write_line(f"{alias} stands for {found.name}.")
+        output.write_line(f"{alias} is now an alias of {found.name}.")
     else:
-        output.write_line(f"{alias} stands for nothing any more.")
+        output.write_line(f"The alias {alias} was removed.")
 
 
 def _exit_code(paths: Sequence[Path], outcomes: Sequence[ImportOutcome]) -> int:
-    """A folder may hold what is no model; a file that was named, or nothing at all, may not."""
+    """A folder may contain files that are not models; a file that was named must be one."""
     named = {Path(os.path.abspath(path.expanduser())) for path in paths}  # noqa: PTH100
     refused = [outcome for outcome in outcomes if outcome.action == "refused"]
     if len(refused) < len(outcomes):
@@ -329,8 +311,8 @@ def _exit_code(paths: Sequence[Path], outcomes: Sequence[ImportOutcome]) -> int:
     return max((outcome.exit_code for outcome in refused), default=0)
 
 
-def _tell(outcomes: Sequence[ImportOutcome], *, dry_run: bool) -> None:
-    """A line for each, refusals last."""
+def _write_outcomes(outcomes: Sequence[ImportOutcome], *, dry_run: bool) -> None:
+    """Write a line for each, refusals last."""
     for outcome in outcomes:
         name = outcome.model.name if outcome.model else ""
         if outcome.action == "already there":
@@ -354,7 +336,7 @@ def _summary(outcomes: Sequence[ImportOutcome], *, dry_run: bool) -> str:
 
 
 def _facts(model: ModelInfo) -> dict[str, object]:
-    """What is known of a model; what is not, is left out."""
+    """The details of a model that are known."""
     facts = {
         **output.plain(model),
         "tensor_types": model.tensor_words,
@@ -363,13 +345,13 @@ def _facts(model: ModelInfo) -> dict[str, object]:
     if len(model.places) < 2:
         del facts["places"]
     return {
-        name.replace("_", " "): _in_words(value)
+        name.replace("_", " "): _as_text(value)
         for name, value in facts.items()
         if value not in (None, "", (), [], {})
     }
 
 
-def _in_words(value: object) -> object:
+def _as_text(value: object) -> object:
     if isinstance(value, list | tuple):
         return ", ".join(str(item) for item in value)
     if isinstance(value, dict):

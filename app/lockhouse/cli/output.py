@@ -1,7 +1,7 @@
-"""What the commands write: results to standard output, everything else to standard error.
+"""What commands print: results to standard output, everything else to standard error.
 
 Hides the streams: their encoding, whether they are terminals, colours, and that a reader may
-leave early. Text that a model wrote cannot steer the terminal it is shown in.
+close the pipe early. Text that a model wrote cannot send control codes to the terminal.
 """
 
 from __future__ import annotations
@@ -11,20 +11,21 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
 import msgspec
 
-# Everything below space but tab and newline, delete, the C1 codes, and marks that reorder text.
-_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# Control characters but tab and newline, the C1 codes, and marks that reorder text.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _CLEAR_LINE = "\r\x1b[2K"
 
 
 def prepare_streams() -> None:
-    """Text that the terminal cannot show is replaced, never a crash; pipes get UTF-8."""
+    """Replace text that the terminal cannot show instead of crashing; write UTF-8 to pipes."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed by the caller
             nothing = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - for good
@@ -38,7 +39,7 @@ def prepare_streams() -> None:
 
 
 def is_terminal(stream: TextIO) -> bool:
-    """Whether a person looks at the stream."""
+    """Whether the stream is a terminal."""
     try:
         return stream.isatty()
     except ValueError:
@@ -55,47 +56,55 @@ def _understands_ansi() -> bool:
 
 
 def harmless(text: str, stream: TextIO | None = None) -> str:
-    """``text`` without characters that would steer a terminal; unchanged for a pipe or file."""
-    return _STEERING.sub("", text) if is_terminal(stream or sys.stdout) else text
+    """``text`` without terminal control characters; unchanged for a pipe or file."""
+    return _CONTROL.sub("", text) if is_terminal(stream or sys.stdout) else text
 
 
 def dim(text: str, stream: TextIO) -> str:
-    """``text`` in the background colour of things that are not the result."""
+    """``text`` in the dim colour of what is not the result."""
     return f"\x1b[2m{text}\x1b[0m" if has_colour(stream) else text
 
 
 def write(text: str) -> None:
-    """A piece of the result, as it comes."""
+    """Write a piece of the result."""
     sys.stdout.write(harmless(text))
     sys.stdout.flush()
 
 
 def write_line(text: str = "") -> None:
-    """A line of the result."""
+    """Write a line of the result."""
     write(f"{text}\n")
 
 
 def write_json(value: object) -> None:
-    """The result as one JSON value."""
+    """Write the result as one JSON value."""
     sys.stdout.write(json.dumps(plain(value), ensure_ascii=False, indent=2) + "\n")
     sys.stdout.flush()
 
 
 def write_json_line(value: object) -> None:
-    """One event of a result that is still going on."""
+    """Write one event of a result as a line of JSON."""
     sys.stdout.write(json.dumps(plain(value), ensure_ascii=False) + "\n")
     sys.stdout.flush()
 
 
+def write_result(value: object, text: str, *, is_json: bool) -> None:
+    """Write what was done: as JSON, or as a sentence that is no result for another program."""
+    if is_json:
+        write_json(value)
+    else:
+        note(text)
+
+
 def note(text: str) -> None:
-    """Something to know that is not the result."""
+    """Write something that is not the result to standard error."""
     with contextlib.suppress(BrokenPipeError):
         sys.stderr.write(harmless(text, sys.stderr) + "\n")
         sys.stderr.flush()
 
 
 def plain(value: object) -> Any:
-    """A value in the types that JSON knows."""
+    """A value in the types of JSON."""
     return msgspec.to_builtins(value, enc_hook=_in_words, str_keys=True)
 
 
@@ -108,7 +117,7 @@ def _in_words(value: object) -> object:
 
 
 def write_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Rows under their headings, as wide as they need to be. Numbers stand to the right."""
+    """Write rows under their headings, columns as wide as needed, numbers aligned right."""
     cells = [[_cell(value) for value in row] for row in rows]
     texts = [list(headings), *([text for text, _ in row] for row in cells)]
     widths = [max(len(row[column]) for row in texts) for column in range(len(headings))]
@@ -132,11 +141,11 @@ def _cell(value: object) -> tuple[str, bool]:
     if isinstance(value, int | float):
         return (f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"), True
     text = "" if value is None else str(value)
-    return _STEERING.sub(" ", text.replace("\n", " ")), False
+    return _CONTROL.sub(" ", text.replace("\n", " ")), False
 
 
 def write_facts(facts: Mapping[str, object]) -> None:
-    """Names and values, one a line."""
+    """Write names and values, one pair per line."""
     width = max((len(name) for name in facts), default=0)
     for name, value in facts.items():
         sys.stdout.write(f"{name.ljust(width)}  {_cell(value)[0]}\n")
@@ -153,13 +162,18 @@ def size(size_bytes: int) -> str:
     return f"{amount:.1f} GB"
 
 
+def count(number: int, noun: str) -> str:
+    """A number of things for people."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def when(moment: datetime) -> str:
     """A time for people, in their own zone."""
     return moment.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 class StatusLine:
-    """One line on standard error that says what is being waited for. Nothing on a pipe."""
+    """One line on standard error that shows what the command is waiting for. None on a pipe."""
 
     def __init__(self) -> None:
         self._active = is_terminal(sys.stderr) and _understands_ansi()
@@ -173,8 +187,26 @@ class StatusLine:
             sys.stderr.flush()
 
     def clear(self) -> None:
-        """Take the line away."""
+        """Remove the line."""
         if self._shown:
             self._shown = ""
             sys.stderr.write(_CLEAR_LINE)
             sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A callback for bytes done and total, which shows them on a line until the end."""
+    line = StatusLine()
+    began = time.monotonic()
+
+    def show(done: int, total: int) -> None:
+        share = done / total if total else 1.0
+        passed_s = time.monotonic() - began
+        speed = f", {size(int(done / passed_s))}/s" if passed_s > 1 else ""
+        line.show(f"{what}: {share:.0%} of {size(total)}{speed}".replace("%", " %"))
+
+    try:
+        yield show
+    finally:
+        line.clear()

@@ -1,21 +1,20 @@
-"""``lockhouse paths``: every place that the program writes to."""
+"""``lockhouse paths``: every folder and file that the program writes to."""
 
 from __future__ import annotations
 
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.context import CliContext, as_json, pass_door
+from lockhouse.cli.context import CliContext, as_json, pass_cli
 
 
-@click.command(short_help="Show where everything is kept.")
+@click.command()
 @as_json
-@pass_door
-def paths(door: CliContext, *, is_json: bool) -> None:
-    """Show where everything is kept. Nothing is written anywhere else."""
-    from lockhouse.places import paths_for
+@pass_cli
+def paths(cli: CliContext, *, is_json: bool) -> None:
+    """Show where files are stored. Nothing is written anywhere else."""
 
-    found = output.plain(paths_for(door.home))
+    found = output.plain(cli.paths)
     if is_json:
         output.write_json(found)
     else:

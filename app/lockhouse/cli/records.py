@@ -1,4 +1,4 @@
-"""``lockhouse records``: what left, what was refused and what was allowed."""
+"""``lockhouse records``: the record of network requests, sent and refused."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from typing import get_args
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.context import CliContext, as_json, pass_door
+from lockhouse.cli.context import CliContext, as_json, pass_cli
 from lockhouse.cli.options import WholeNumber
 from lockhouse.core.errors import UsageMistake
 from lockhouse.gate.protocol import RecordKind
 from lockhouse.gate.records import RecordFilter, Records, Term
 
-_LARGEST = 2**63 - 1  # that the database can count
+_LARGEST = 2**63 - 1  # for the database
 _MOST_DAYS = 36_500
 
 
-@click.group(short_help="Show what left and what was refused.")
+@click.group()
 def records() -> None:
-    """The records of the gate: hosts, sizes and outcomes, never what was said."""
+    """Show the record of network requests: hosts, sizes and outcomes, never contents."""
 
 
-@records.command("list")
+@records.command("list", short_help="List records, newest first.")
 @click.argument("words", nargs=-1)
 @click.option("--kind", "kinds", multiple=True, type=click.Choice(get_args(RecordKind)))
 @click.option(
-    "--before", type=WholeNumber(1, _LARGEST), metavar="N", help="Older than this number."
+    "--before", type=WholeNumber(1, _LARGEST), metavar="N", help="Only records before this number."
 )
 @click.option("--limit", type=WholeNumber(1, _LARGEST), metavar="N", default=50, show_default=True)
 @as_json
-@pass_door
+@pass_cli
 def list_records(
-    door: CliContext,
+    cli: CliContext,
     words: tuple[str, ...],
     *,
     kinds: tuple[RecordKind, ...],
@@ -42,9 +42,9 @@ def list_records(
     limit: int,
     is_json: bool,
 ) -> None:
-    """Show the newest first; WORDS must all be found in host, purpose or outcome."""
+    """List records, newest first; with WORDS, those whose host, purpose or outcome has them all."""
     wanted = RecordFilter(kinds, tuple(Term(word) for word in words))
-    with door.database() as database:
+    with cli.database() as database:
         found = Records(database).search(wanted, before=before or 0, limit=limit)
     if is_json:
         output.write_json([{"number": kept.seq, **output.plain(kept.record)} for kept in found])
@@ -67,23 +67,23 @@ def list_records(
     )
 
 
-@records.command("prune")
+@records.command("prune", short_help="Delete old records.")
 @click.option(
     "--older-than", "days", type=WholeNumber(1, _MOST_DAYS), required=True, metavar="DAYS"
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @as_json
-@pass_door
-def prune(door: CliContext, *, days: int, yes: bool, is_json: bool) -> None:
-    """Remove records older than so many days. That they were removed stays on record."""
+@pass_cli
+def prune(cli: CliContext, *, days: int, yes: bool, is_json: bool) -> None:
+    """Delete records older than DAYS. That they were deleted is recorded."""
     if not yes:
         if not sys.stdin.isatty():
-            raise UsageMistake("Nothing was removed: nobody could be asked.", hint="Add --yes.")
-        click.confirm(f"Remove all records older than {days} days?", abort=True, err=True)
-    with door.database() as database:
+            raise UsageMistake(
+                "Nothing was deleted: there is no terminal to confirm it.", hint="Add --yes."
+            )
+        click.confirm(f"Delete all records older than {days} days?", abort=True, err=True)
+    with cli.database() as database:
         before = datetime.now(UTC) - timedelta(days=days)
         count = Records(database).prune(before, purpose="command")
-    if is_json:
-        output.write_json({"removed": count})
-    else:
-        output.note(f"{count} records were removed.")
+    text = f"Deleted {output.count(count, 'record')}."
+    output.write_result({"removed": count}, text, is_json=is_json)

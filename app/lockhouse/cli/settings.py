@@ -1,30 +1,28 @@
-"""``lockhouse settings``: the same settings, with the same words, as the window's page."""
+"""``lockhouse settings``: the settings of the window's page, with the same descriptions."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.context import CliContext, as_json, pass_door
+from lockhouse.cli.context import CliContext, as_json, pass_cli
 
-if TYPE_CHECKING:
-    from lockhouse.storage.settings import SettingsFile
+_EMPTY_MEANS = {"default_target": "the starter model is used"}
 
 
-@click.group(short_help="Show and change settings.")
+@click.group()
 def settings() -> None:
-    """Settings of this home. A variable LOCKHOUSE_<NAME> goes before the file."""
+    """Show and change settings. A variable LOCKHOUSE_<NAME> overrides the file."""
 
 
 @settings.command("list")
 @as_json
-@pass_door
-def list_settings(door: CliContext, *, is_json: bool) -> None:
+@pass_cli
+def list_settings(cli: CliContext, *, is_json: bool) -> None:
     """List every setting with its value."""
-    file = _file(door)
+    file = cli.settings_file
     values = file.load()
     if file.problem:
         output.note(f"note: {file.problem}")
@@ -46,57 +44,55 @@ def list_settings(door: CliContext, *, is_json: bool) -> None:
         return
     output.write_table(
         ("NAME", "VALUE", "MEANING"),
-        [(field.name, _shown(getattr(values, field.name)), field.help) for field in file.fields()],
+        [
+            (field.name, _as_text(getattr(values, field.name)), field.help)
+            for field in file.fields()
+        ],
     )
 
 
 @settings.command("get")
 @click.argument("name")
 @as_json
-@pass_door
-def get_setting(door: CliContext, name: str, *, is_json: bool) -> None:
+@pass_cli
+def get_setting(cli: CliContext, name: str, *, is_json: bool) -> None:
     """Print the value of one setting."""
     from lockhouse.storage.settings import field_named
 
     field = field_named(name)
-    value = getattr(_file(door).load(), field.name)
+    value = getattr(cli.settings_file.load(), field.name)
     if is_json:
         output.write_json({"name": field.name, "value": value})
     else:
-        output.write_line(_shown(value))
+        output.write_line(_as_text(value))
 
 
 @settings.command("set")
 @click.argument("name")
 @click.argument("value")
 @as_json
-@pass_door
-def set_setting(door: CliContext, name: str, value: str, *, is_json: bool) -> None:
+@pass_cli
+def set_setting(cli: CliContext, name: str, value: str, *, is_json: bool) -> None:
     """Change one setting."""
     from lockhouse.storage.settings import field_named, parse
 
     chosen = parse(name, value)
-    file = _file(door)
-    values = file.load(environment={})  # a variable is not to end up in the file
+    file = cli.settings_file
+    values = file.load(environment={})  # variables are not written to the file
     if file.problem:
         output.note(f"note: {file.problem}")
     file.save(dataclasses.replace(values, **{name: chosen}))  # type: ignore[arg-type]  # parsed
     if is_json:
         output.write_json({"name": name, "value": chosen})
     else:
-        output.note(f"{name} is {_shown(chosen)} now.")
+        empty = _EMPTY_MEANS.get(name)
+        value = _as_text(chosen) or "empty" + (f": {empty}" if empty else "")
+        output.note(f"{name} is now {value}.")
         if field_named(name).at_load:
-            output.note("It takes effect when a model is next loaded.")
+            output.note("It takes effect when a model is loaded the next time.")
 
 
-def _file(door: CliContext) -> SettingsFile:
-    from lockhouse.places import paths_for
-    from lockhouse.storage.settings import SettingsFile
-
-    return SettingsFile(paths_for(door.home).settings)
-
-
-def _shown(value: object) -> str:
+def _as_text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)

@@ -1,4 +1,4 @@
-"""``lockhouse status``: the seal, what is loaded, and how much memory is left."""
+"""``lockhouse status``: network access, loaded models, and free memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from lockhouse import seal
 from lockhouse.cli import output
-from lockhouse.cli.context import CliContext, as_json, pass_door
+from lockhouse.cli.context import CliContext, as_json, pass_cli
 from lockhouse.cli.gate import describe as describe_network
 from lockhouse.gate.network import Network, NetworkState
 from lockhouse.gate.proof import THIS_COMMAND, Proof, level_words, prove, summary
@@ -20,36 +20,39 @@ if TYPE_CHECKING:
     from lockhouse.workspace import Workspace
 
 SEAL_WORDS = {
-    "kernel": "sealed by the kernel: this process can open no connection, nor can the models",
+    "kernel": "sealed by the kernel: neither this process nor the models can open a connection",
     "python": "sealed in Python only: this system offers nothing stronger",
     "none": "not sealed",
 }
 
 
-@click.command(short_help="Show the seal, loaded models and memory.")
+@click.command()
 @click.option(
-    "--prove", "is_proof", is_flag=True, help="Try to get out, in every way, in every process."
+    "--prove",
+    "is_proof",
+    is_flag=True,
+    help="Test the seal: try to connect in every way from every process.",
 )
 @as_json
-@pass_door
-def status(door: CliContext, *, is_proof: bool, is_json: bool) -> None:
-    """Show whether anything could leave this machine, what is loaded, and the memory."""
+@pass_cli
+def status(cli: CliContext, *, is_proof: bool, is_json: bool) -> None:
+    """Show network access, loaded models and free memory."""
     import psutil
 
     from lockhouse.cli.engines import describe, write_engines
 
     level = seal.state()
-    network = Network(door.paths().network).state()
-    # The one that --prove tries ends with this command: it is not what the person asks about.
-    running_brokers = Brokers(door.paths().run).list()
+    network = Network(cli.paths.network).state()
+    # The one that --prove starts ends with this command: the user does not ask about that.
+    running_brokers = Brokers(cli.paths.run).list()
     brokers = [one for one in running_brokers if one.launcher_pid != os.getpid()]
-    with door.workspace() as workspace:
+    with cli.workspace() as workspace:
         proof = _prove(workspace) if is_proof else None
         running = workspace.engines.list()
         home = workspace.paths.home
     memory = psutil.virtual_memory()
     if is_json:
-        told = {
+        shown = {
             "sealed": level != "none" and not network.is_open,
             "seal": level,
             "network": {**describe_network(network), "brokers": _describe_brokers(brokers)},
@@ -62,8 +65,8 @@ def status(door: CliContext, *, is_proof: bool, is_json: bool) -> None:
             "home": home,
         }
         if proof is not None:
-            told["proof"] = {**msgspec.to_builtins(proof), "holds": proof.holds}
-        output.write_json(told)
+            shown["proof"] = {**msgspec.to_builtins(proof), "holds": proof.holds}
+        output.write_json(shown)
     else:
         free = f"{output.size(memory.available)} of {output.size(memory.total)} available"
         output.write_facts(
@@ -98,20 +101,20 @@ def _describe_brokers(brokers: list[Broker]) -> list[dict[str, object]]:
 
 
 def network_words(state: NetworkState) -> str:
-    """What may leave, in a line."""
+    """Network access, in one line."""
     if state.problem:
-        return f"sealed, because {state.problem}; write it anew: lockhouse seal"
+        return f"sealed, because {state.problem}; to write it again: lockhouse seal"
     if not state.is_open:
-        return "sealed: there is no process that could connect to anything"
+        return "sealed: no process can connect to anything"
     near = ", local addresses only" if state.lan else ""
     through = f", through {state.proxy}" if state.proxy else ""
-    return f"open for {', '.join(state.all_hosts)}{near}{through}"
+    return f"allowed to {', '.join(state.all_hosts)}{near}{through}"
 
 
 def _broker_words(program_pids: list[int]) -> str:
     if not program_pids:
         return "none"
-    return ", ".join(f"one for the program {pid}" for pid in program_pids)
+    return ", ".join(f"one for program {pid}" for pid in program_pids)
 
 
 def _write_proof(proof: Proof | None) -> None:
@@ -119,7 +122,7 @@ def _write_proof(proof: Proof | None) -> None:
         return
     for process in dict.fromkeys(row.process for row in proof.rows):
         output.write_line()
-        output.write_line(f"Attempts to get out of {process}:")
+        output.write_line(f"Attempts to connect from {process}:")
         output.write_table(
             ("ATTEMPT", "RESULT", "THE SYSTEM SAID"),
             [

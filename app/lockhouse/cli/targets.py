@@ -1,4 +1,4 @@
-"""``lockhouse targets``: everything that can answer, here and elsewhere, and what each allows."""
+"""``lockhouse targets``: everything that can answer: local models, own servers and APIs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from lockhouse.cli import output
 from lockhouse.cli.consent_prompt import use_session_key
-from lockhouse.cli.context import CliContext, as_json, pass_door
+from lockhouse.cli.context import CliContext, as_json, pass_cli
 from lockhouse.cli.options import key_option
 from lockhouse.core.errors import LockhouseError, NotFound, UsageMistake
 
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
     from lockhouse.gate.providers import Provider
     from lockhouse.workspace import Workspace
 
-# Short, so that a table fits a terminal; the others are words already.
+# Short, so that the table fits a terminal.
 _KEY_WORDS = {None: "none", "no_keyring": "none"}
 _KINDS = {"local": "this machine", "lan": "your network", "api": "API"}
 
 
-@click.group(short_help="List, add and check everything that can answer.")
+@click.group()
 def targets() -> None:
-    """Everything that can answer a question: models here, your own servers, and APIs."""
+    """List, add and check what can answer: local models, your own servers, and APIs."""
 
 
-# --- looking -------------------------------------------------------------------------------
+# --- lists ---------------------------------------------------------------------------------
 
 
-@targets.command("list")
+@targets.command("list", short_help="List targets and providers.")
 @as_json
-@pass_door
-def list_targets(door: CliContext, *, is_json: bool) -> None:
-    """List targets, the default one first; then the providers that could be used."""
-    with door.workspace() as workspace:
+@pass_cli
+def list_targets(cli: CliContext, *, is_json: bool) -> None:
+    """List targets, the default first, then the providers that could be used."""
+    with cli.workspace() as workspace:
         found = workspace.targets.list()
         used = {target.provider for target in found if target.provider}
         providers = [p for p in workspace.providers.list() if not p.is_preset or p.name in used]
@@ -51,7 +51,7 @@ def list_targets(door: CliContext, *, is_json: bool) -> None:
         output.write_json(rows)
         return
     if not found:
-        output.note("There is nothing that could answer yet.")
+        output.note("There is no target yet.")
         output.note("Import a model: lockhouse models import FILE.gguf")
     else:
         output.write_table(
@@ -59,7 +59,7 @@ def list_targets(door: CliContext, *, is_json: bool) -> None:
             [_row(row) for row in rows],
         )
     if unused:
-        output.note(f"More could answer: {', '.join(unused)}. See: lockhouse targets models NAME")
+        output.note(f"Unused providers: {', '.join(unused)}. See: lockhouse targets models NAME")
 
 
 def _described(
@@ -68,13 +68,13 @@ def _described(
     providers: Mapping[str, Provider],
     states: Mapping[str, str],
 ) -> dict[str, Any]:
-    told: dict[str, Any] = output.plain(target)
+    described: dict[str, Any] = output.plain(target)
     provider = providers.get(target.provider or "")
-    told["what_leaves"] = _what_leaves(target)
-    told["is_allowed"] = workspace.consents.given(provider) if provider else True
-    told["key"] = states.get(target.provider or "") if provider else None
-    told["endpoints"] = list(provider.endpoints) if provider else []
-    return told
+    described["what_leaves"] = _what_leaves(target)
+    described["is_allowed"] = workspace.consents.given(provider) if provider else True
+    described["key"] = states.get(target.provider or "") if provider else None
+    described["endpoints"] = list(provider.endpoints) if provider else []
+    return described
 
 
 def _what_leaves(target: TargetInfo) -> str:
@@ -85,25 +85,25 @@ def _what_leaves(target: TargetInfo) -> str:
     return "the conversation, to your own network" if target.kind == "lan" else "the conversation"
 
 
-def _row(told: dict[str, Any]) -> tuple[object, ...]:
+def _row(target: dict[str, Any]) -> tuple[object, ...]:
     prices = ""
-    if told["input_price"] is not None:
-        prices = f"${told['input_price']} / ${told['output_price']}"
-    elsewhere = told["kind"] != "local"
+    if target["input_price"] is not None:
+        prices = f"${target['input_price']} / ${target['output_price']}"
+    is_remote = target["kind"] != "local"
     return (
-        told["name"],
-        _KINDS[told["kind"]],
-        told["host"],
-        told["context_length"] or "",
+        target["name"],
+        _KINDS[target["kind"]],
+        target["host"],
+        target["context_length"] or "",
         prices,
-        told["leaves_machine"],
-        told["is_allowed"] if elsewhere else "",
-        _KEY_WORDS.get(told["key"], told["key"]) if elsewhere else "",
+        target["leaves_machine"],
+        target["is_allowed"] if is_remote else "",
+        _KEY_WORDS.get(target["key"], target["key"]) if is_remote else "",
     )
 
 
 def _key_states(workspace: Workspace, providers: list[Provider]) -> dict[str, str]:
-    """By name. A keyring that does not answer must not hide the list."""
+    """The key states by name. A keyring that fails must not prevent the list."""
     asked = {p.name: p.hosts for p in providers if p.key != "none"}
     if not asked:
         return {}
@@ -114,13 +114,13 @@ def _key_states(workspace: Workspace, providers: list[Provider]) -> dict[str, st
         return dict.fromkeys(asked, "not known")
 
 
-@targets.command()
+@targets.command(short_help="List the hosts of a provider.")
 @click.argument("name")
 @as_json
-@pass_door
-def hosts(door: CliContext, name: str, *, is_json: bool) -> None:
-    """Show the hosts of a provider: what has to be open for it, and who gets its key."""
-    with door.workspace() as workspace:
+@pass_cli
+def hosts(cli: CliContext, name: str, *, is_json: bool) -> None:
+    """List the hosts of a provider: those it needs network access to, and that get its key."""
+    with cli.workspace() as workspace:
         provider = workspace.providers.get(name)
     if is_json:
         output.write_json(list(provider.hosts))
@@ -129,25 +129,25 @@ def hosts(door: CliContext, name: str, *, is_json: bool) -> None:
         output.write_line(host)
 
 
-# --- servers of one's own, and providers ---------------------------------------------------
+# --- own servers, and providers ------------------------------------------------------------
 
 
-@targets.command()
+@targets.command(short_help="Add a server or provider.")
 @click.argument("name")
 @click.argument("urls", nargs=-1, required=True, metavar="URL...")
 @click.option(
     "--dialect", type=click.Choice(["openai", "anthropic", "gemini"]), default="openai",
-    show_default=True, help="How it is spoken to.",
+    show_default=True, help="The kind of API.",
 )  # fmt: skip
-@click.option("--title", default="", help="What it is called in listings.")
+@click.option("--title", default="", help="Its name in lists.")
 @click.option(
     "--key", type=click.Choice(["required", "optional", "none"]),
-    help="Whether it wants a key; an API does, a server of your own may.",
+    help="Whether it needs a key. Default: an API does, your own server may.",
 )  # fmt: skip
 @as_json
-@pass_door
+@pass_cli
 def add(
-    door: CliContext,
+    cli: CliContext,
     *,
     name: str,
     urls: tuple[str, ...],
@@ -156,17 +156,17 @@ def add(
     key: Any,
     is_json: bool,
 ) -> None:
-    """Make a server known under NAME. Several URLs are equal servers that share the load.
+    """Add a server as NAME. Several URLs are equal servers that share the load.
 
-    A URL stands up to and without the part of the dialect: http://192.168.1.20:8080/v1
+    Give the base URL of the API: http://192.168.1.20:8080/v1
     """
     from lockhouse.gate.providers import Provider, host_of, presets, zone_of
 
     for url in urls:
-        host_of(url)  # which says so where it is none
+        host_of(url)  # which raises when it is not a URL
     zone = zone_of(urls)
     template = presets().template
-    with door.workspace() as workspace:
+    with cli.workspace() as workspace:
         provider = workspace.providers.add(
             Provider(
                 name=name,
@@ -180,89 +180,83 @@ def add(
         way = workspace.gate.way_to(provider.hosts)
         key_left_at = workspace.remotes.key_left_at(provider)
     if is_json:
-        told = {"hosts": list(provider.hosts), "key_left_at": list(key_left_at)}
-        output.write_json({**output.plain(provider), **told})
+        more = {"hosts": list(provider.hosts), "key_left_at": list(key_left_at)}
+        output.write_json({**output.plain(provider), **more})
         return
-    where = "on your own network" if zone == "lan" else "an API, elsewhere"
-    output.note(f"{provider.title} is known: {', '.join(provider.endpoints)} ({where}).")
+    where = "on your own network" if zone == "lan" else "an API on the internet"
+    output.note(f"Added {provider.title}: {', '.join(provider.endpoints)} ({where}).")
     if any(not urlsplit(url).path for url in provider.endpoints):
-        output.note("note: the addresses of most servers end in /v1.")
+        output.note("note: the URLs of most servers end in /v1.")
     if way != "open":
         adding = "--add " if way in ("not_listed", "start_anew") else ""
-        output.note(f"Open the network for it: lockhouse unseal {adding}--for {name}")
+        output.note(f"Allow network access to it: lockhouse unseal {adding}--for {name}")
     if key_left_at:
-        output.note(f"note: the key of this name is for {', '.join(key_left_at)} and stays there.")
+        output.note(f"note: the saved key of this name is for {', '.join(key_left_at)} only.")
     if provider.key == "required" or key_left_at:
-        output.note(f"Keep its key: lockhouse keys set {name}")
+        output.note(f"Save its key: lockhouse keys set {name}")
     if zone == "cloud":
-        output.note(f"Allow that something is sent there: lockhouse targets allow {name}")
-    output.note(f"Then read which models it has: lockhouse targets models {name} --refresh")
+        output.note(f"Allow sending questions there: lockhouse targets allow {name}")
+    output.note(f"Then load its list of models: lockhouse targets models {name} --refresh")
 
 
-@targets.command()
+@targets.command(short_help="Remove a server.")
 @click.argument("name")
 @as_json
-@pass_door
-def remove(door: CliContext, name: str, *, is_json: bool) -> None:
-    """Forget a server, its models and what was allowed. Its key stays in the keyring."""
-    with door.workspace() as workspace:
+@pass_cli
+def remove(cli: CliContext, name: str, *, is_json: bool) -> None:
+    """Remove a server with its models and its permission. Its key stays in the keyring."""
+    with cli.workspace() as workspace:
         workspace.providers.remove(name)
         workspace.consents.withdraw(name, by="command")
-    if is_json:
-        output.write_json({"name": name, "removed": True})
-    else:
-        output.note(f"{name} is forgotten. If it had a key: lockhouse keys remove {name}")
+    text = f"{name} was removed. If it had a key: lockhouse keys remove {name}"
+    output.write_result({"name": name, "removed": True}, text, is_json=is_json)
 
 
-@targets.command()
+@targets.command(short_help="Send to a provider without asking.")
 @click.argument("provider")
 @as_json
-@pass_door
-def allow(door: CliContext, provider: str, *, is_json: bool) -> None:
-    """Let questions go to PROVIDER without being asked each time."""
-    with door.workspace() as workspace:
+@pass_cli
+def allow(cli: CliContext, provider: str, *, is_json: bool) -> None:
+    """Send questions to PROVIDER without asking each time."""
+    with cli.workspace() as workspace:
         found = workspace.providers.get(provider)
         workspace.consents.give(found, by="command")
-    if is_json:
-        output.write_json({"provider": provider, "is_allowed": True, "hosts": list(found.hosts)})
-    else:
-        output.note(
-            f"Allowed: what is asked of {provider}/... goes to {', '.join(found.hosts)}. "
-            f"Take it back: lockhouse targets forbid {provider}"
-        )
+    result = {"provider": provider, "is_allowed": True, "hosts": list(found.hosts)}
+    text = (
+        f"Allowed: questions to {provider}/... are sent to {', '.join(found.hosts)}. "
+        f"To undo: lockhouse targets forbid {provider}"
+    )
+    output.write_result(result, text, is_json=is_json)
 
 
-@targets.command()
+@targets.command(short_help="Ask before sending to a provider.")
 @click.argument("provider")
 @as_json
-@pass_door
-def forbid(door: CliContext, provider: str, *, is_json: bool) -> None:
-    """Ask again before anything goes to PROVIDER."""
-    with door.workspace() as workspace:
+@pass_cli
+def forbid(cli: CliContext, provider: str, *, is_json: bool) -> None:
+    """Ask again before anything is sent to PROVIDER."""
+    with cli.workspace() as workspace:
         workspace.providers.get(provider)
         was_allowed = workspace.consents.withdraw(provider, by="command")
-    if is_json:
-        output.write_json({"provider": provider, "is_allowed": False, "was_allowed": was_allowed})
-    else:
-        output.note(f"Nothing goes to {provider} any more without being allowed.")
+    result = {"provider": provider, "is_allowed": False, "was_allowed": was_allowed}
+    text = f"Nothing is sent to {provider} any more without your permission."
+    output.write_result(result, text, is_json=is_json)
 
 
 # --- models --------------------------------------------------------------------------------
 
 
-@targets.command()
+@targets.command(short_help="List the models of a provider.")
 @click.argument("provider")
-@click.option("--refresh", is_flag=True, help="Read the list from the server.")
+@click.option("--refresh", is_flag=True, help="Load the list from the server.")
 @key_option
 @as_json
-@pass_door
-def models(
-    door: CliContext, provider: str, *, refresh: bool, asks_key: bool, is_json: bool
-) -> None:
-    """List the models of PROVIDER; those in use first."""
+@pass_cli
+def models(cli: CliContext, provider: str, *, refresh: bool, asks_key: bool, is_json: bool) -> None:
+    """List the models of PROVIDER, those in use first."""
     if asks_key and not refresh:
-        raise UsageMistake("Only --refresh asks the server, so only then can it take a key.")
-    with door.workspace() as workspace:
+        raise UsageMistake("--key is only used with --refresh.")
+    with cli.workspace() as workspace:
         if asks_key:
             use_session_key(workspace, workspace.providers.get(provider))
         found = (
@@ -293,25 +287,27 @@ def models(
         ],
     )
     if not was_listed:
-        output.note("These are suggestions; its list was never read.")
-        output.note(f"Read it: lockhouse targets models {provider} --refresh")
-    output.note("Put one among the targets: lockhouse targets use PROVIDER/MODEL")
+        output.note("These are suggestions; its list has not been loaded yet.")
+        output.note(f"Load it: lockhouse targets models {provider} --refresh")
+    output.note("Use one as a target: lockhouse targets use PROVIDER/MODEL")
 
 
-@targets.command()
+@targets.command(short_help="Use models of a provider as targets.")
 @click.argument("names", nargs=-1, required=True, metavar="PROVIDER/MODEL...")
-@click.option("--not", "is_off", is_flag=True, help="Take them away instead.")
+@click.option("--not", "is_off", is_flag=True, help="Stop using them instead.")
 @as_json
-@pass_door
-def use(door: CliContext, names: tuple[str, ...], *, is_off: bool, is_json: bool) -> None:
-    """Put models of a provider among the targets."""
-    with door.workspace() as workspace:
+@pass_cli
+def use(cli: CliContext, names: tuple[str, ...], *, is_off: bool, is_json: bool) -> None:
+    """Use models of a provider as targets."""
+    with cli.workspace() as workspace:
         wanted = []
         for name in names:
             provider, slash, model = name.partition("/")
             if not slash:
-                raise UsageMistake(f"{name!r} names no model.", hint="Give it as PROVIDER/MODEL.")
-            workspace.providers.model(provider, model)  # all are there before any is changed
+                raise UsageMistake(
+                    f"{name!r} does not name a model.", hint="Give it as PROVIDER/MODEL."
+                )
+            workspace.providers.model(provider, model)  # all exist before any is changed
             wanted.append((provider, model))
         for provider, model in wanted:
             workspace.providers.choose(provider, model, is_chosen=not is_off)
@@ -320,24 +316,24 @@ def use(door: CliContext, names: tuple[str, ...], *, is_off: bool, is_json: bool
         return
     for name in names:
         ask = f'Ask it: lockhouse ask -m {name} "..."'
-        output.note(f"{name} is no target any more." if is_off else f"{name} is a target. {ask}")
+        output.note(f"{name} is no longer a target." if is_off else f"{name} is a target. {ask}")
 
 
 # --- health --------------------------------------------------------------------------------
 
 
-@targets.command()
+@targets.command(short_help="Check that servers respond.")
 @click.argument("name", required=False)
 @key_option
 @as_json
-@pass_door
-def check(door: CliContext, name: str | None, *, asks_key: bool, is_json: bool) -> int:
-    """Ask servers whether they are there, and how fast: one, or all of your own."""
+@pass_cli
+def check(cli: CliContext, name: str | None, *, asks_key: bool, is_json: bool) -> int:
+    """Check whether and how fast servers respond: NAME, or all of your own."""
     if asks_key and not name:
         raise UsageMistake(
             "A key is for one provider.", hint="Name it: lockhouse targets check NAME --key"
         )
-    with door.workspace() as workspace:
+    with cli.workspace() as workspace:
         if name:
             providers = [workspace.providers.get(name)]
             if asks_key:

@@ -84,6 +84,11 @@ def pick(found: Sequence[FileChoice], reference: Reference) -> FileChoice:
 
     Raises NotFound that lists what there is.
     """
+    if reference.file and not reference.file.lower().endswith(".gguf"):
+        raise InvalidInput(
+            f"{reference.file} is not GGUF and cannot be run here.",
+            hint=f"See the files that can: lockhouse models get {reference.repo} --dry-run",
+        )
     if not found:
         raise NotFound(
             f"{reference.repo} has no GGUF file.",
@@ -105,7 +110,7 @@ def pick(found: Sequence[FileChoice], reference: Reference) -> FileChoice:
     if not asked:
         raise InvalidInput(
             f"No file of {reference.repo} fits into this machine's memory.",
-            hint=f"Name one to get it all the same: {labels}.",
+            hint=f"Name one to download it anyway: {labels}.",
             code="no_fit",
         )
     raise NotFound(f"{reference.repo} has no {asked}.", hint=f"It has: {labels}.")

@@ -82,10 +82,10 @@ class Folders:
         if not folder.is_dir():
             kind = "is not a folder" if folder.exists() else "does not exist"
             raise NotFound(f"{folder} {kind}.", hint="Create it first, or check the path.")
-        if _real(folder) in {_real(each) for each in self.own()}:
-            return folder
-        self._refuse_shared(folder)
         with self._database.write() as database:
+            if _real(folder) in {_real(each) for each in self.own()}:
+                return folder
+            self._refuse_shared(folder)
             database.execute(
                 "INSERT INTO model_folders (path, added_at) VALUES (?, ?)",
                 [key_of(folder), datetime.now(UTC).isoformat()],

@@ -201,8 +201,8 @@ class Inventory:
 
     def set_pinned(self, path: Path, *, name: str, owner: str, pinned: bool) -> None:
         """Pin or release a model, which is registered by that."""
-        self.register(path, name=name, owner=owner)
         with self._database.write() as database:
+            self.register(path, name=name, owner=owner)
             database.execute(
                 "UPDATE models SET pinned = ? WHERE path = ?", [int(pinned), key_of(path)]
             )

@@ -20,6 +20,7 @@ import msgspec
 
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import InvalidInput, NotFound, UsageMistake
+from lockhouse.gate.hub import parse_reference
 from lockhouse.library.deduplication import hash_some, uncompared
 from lockhouse.library.external_stores import Seen
 from lockhouse.library.file_copy import (
@@ -53,7 +54,7 @@ from lockhouse.library.model_names import slug
 from lockhouse.library.profiles import Profiles
 from lockhouse.library.relocation import Relocator
 from lockhouse.library.removal import Remover
-from lockhouse.library.revisions import RevisionRow, Revisions, named, shown_as
+from lockhouse.library.revisions import RevisionRow, Revisions, find_revision
 from lockhouse.library.scanner import Copy, Listed, Listing
 from lockhouse.library.store_locations import found_folders
 from lockhouse.storage.database import Database
@@ -116,7 +117,12 @@ class Models:
                 if is_meant(each, name):
                     return each
         if _is_path(name):
-            return self._at_path(Path(name).expanduser(), listed)
+            path = Path(name).expanduser()
+            if _is_on_hub(name) and not os.path.lexists(path):
+                raise NotFound(
+                    f"No model {name} is here.", hint=f"On the hub: lockhouse models get {name}"
+                )
+            return self._at_path(path, listed)
         found = _matching(name.lower(), listed)
         if len(found) == 1:
             return found[0]
@@ -372,13 +378,8 @@ class Models:
         for path in paths:
             if path.name in by_name:
                 self._inventory.keep_hash(path, Stamp.of(path.stat()), by_name[path.name])
-        pinned = {entry.path for entry in self._inventory.registered() if entry.pinned}
         self._revisions.record(
-            first,
-            source,
-            license_name=license,
-            sha256=by_name.get(first.name, ""),
-            keeping=pinned,
+            first, source, license_name=license, sha256=by_name.get(first.name, "")
         )
         return self._at_path(first, self._listing.models()).info
 
@@ -388,13 +389,16 @@ class Models:
 
     def revisions(self, name: str) -> builtins.list[Revision]:
         """The revisions of a model that are here, the oldest first. None: it was not fetched."""
-        return [shown_as(row) for row in self._revisions.line_of(self.get(name).path)]
+        return [
+            Revision(row.source.revision, row.sha256, row.path, row.added_at, row.current)
+            for row in self._revisions.line_of(self.get(name).path)
+        ]
 
     def compare_revisions(self, name: str, a: str, b: str) -> builtins.list[Difference]:
         """In what two revisions of a model differ. An empty one is the one in force."""
         model = self.get(name)
         rows = self._rows(model)
-        one, other = (named(rows, wanted, model.name) for wanted in (a, b))
+        one, other = (find_revision(rows, wanted, model.name) for wanted in (a, b))
         return differences(
             read_header(one.path),
             read_header(other.path),
@@ -418,10 +422,10 @@ class Models:
         """Put another revision in force: name, aliases, pin and profiles go over to it."""
         model = self.get(name)
         rows = self._rows(model)
-        wanted, current = named(rows, revision, model.name), named(rows, "", model.name)
-        read_header(wanted.path)  # a revision that cannot be used is not put in force
-        if wanted.path != current.path:
-            self._revisions.change(current.path, wanted.path)
+        wanted = find_revision(rows, revision, model.name)
+        read_header(wanted.path)  # a damaged revision is not taken into use
+        if not wanted.current:
+            self._revisions.use(wanted.path)
         return self._at_path(wanted.path, self._listing.models()).info
 
     def _rows(self, model: ModelInfo) -> builtins.list[RevisionRow]:
@@ -500,6 +504,16 @@ def _is_path(name: str) -> bool:
     if any(each in name for each in separators):
         return True
     return name.lower().endswith(".gguf") and os.path.lexists(name)
+
+
+def _is_on_hub(name: str) -> bool:
+    """Whether it looks like the name or address of a repository: org/repo, hf.co/org/repo."""
+    try:
+        reference = parse_reference(name)
+    except UsageMistake:
+        return False
+    is_address = name.startswith(("http", "hf.co/", "huggingface.co/"))
+    return is_address or not (reference.repo.endswith(".gguf") or name[0] in ".~")
 
 
 def _named(names: Sequence[str]) -> str:

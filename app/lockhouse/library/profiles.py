@@ -98,14 +98,14 @@ class Profiles:
 
     def use(self, paths: Sequence[Path], name: str | None) -> None:
         """Let one profile be in force, or none."""
-        self._require(paths, name)
         with self._database.write() as database:
+            self._require(paths, name)
             _activate(database, paths, name or "")
 
     def delete(self, paths: Sequence[Path], name: str) -> None:
         """Forget a profile."""
-        self._require(paths, name)
         with self._database.write() as database:
+            self._require(paths, name)
             for path in paths:
                 database.execute(
                     "DELETE FROM model_profiles WHERE path = ? AND name = ?", [key_of(path), name]

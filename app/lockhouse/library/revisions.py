@@ -1,14 +1,13 @@
-"""The revisions of a model that are kept here: which is in force, and where each came from.
+"""The revisions of a model that are kept here: which one is used, and where each came from.
 
-A line is one file of one repository; its revisions lie in files of their own, so that several
-are kept side by side. The one in force carries the model's name, aliases, pin and profiles;
-changing to another hands these over, in one transaction.
+A line is one file of one repository; each of its revisions is a file of its own, so that several
+are kept side by side. The one in use carries the model's name, aliases, pin and profiles;
+switching to another passes these on, in one transaction.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -17,15 +16,15 @@ import msgspec
 
 from lockhouse.core.errors import InvalidInput, NotFound
 from lockhouse.library.inventory import key_of
-from lockhouse.library.model_info import Revision, Source
+from lockhouse.library.model_info import Source
 from lockhouse.storage.database import Database
 
-_HANDED_OVER: Final = ("models", "model_aliases", "model_profiles")
+_PASSED_ON: Final = ("models", "model_aliases", "model_profiles")
 _COLUMNS: Final = "path, line, repo, revision, file, url, license, sha256, added_at, current, newer"
 
 
 class RevisionRow(msgspec.Struct, frozen=True):
-    """One file of a line."""
+    """One revision: a file of a line."""
 
     path: Path
     line: str
@@ -38,13 +37,13 @@ class RevisionRow(msgspec.Struct, frozen=True):
 
 
 class Revisions:
-    """Rows in, values out."""
+    """Reads and writes the table of revisions."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def by_path(self) -> dict[Path, RevisionRow]:
-        """Every file that is known to be a revision."""
+        """Every file that is a revision."""
         query = f"SELECT {_COLUMNS} FROM model_revisions ORDER BY added_at"  # noqa: S608
         rows = self._database.read().execute(query).fetchall()
         found = {}
@@ -68,13 +67,13 @@ class Revisions:
         *,
         license_name: str,
         sha256: str,
-        keeping: Collection[Path],
     ) -> None:
-        """Keep a file as a revision and put it in force, unless the one before is to be kept."""
+        """Keep a file as a revision and use it, unless the one in use is pinned."""
         line = f"{source.repo}/{source.file}"
         with self._database.write() as database:
             before = database.execute(
-                "SELECT path FROM model_revisions WHERE line = ? AND current = 1 AND path <> ?",
+                "SELECT path, coalesce(pinned, 0) FROM model_revisions LEFT JOIN models USING"
+                " (path) WHERE line = ? AND current = 1 AND path <> ?",
                 [line, key_of(path)],
             ).fetchone()
             database.execute(
@@ -93,26 +92,30 @@ class Revisions:
                     int(before is None),
                 ],
             )
-            current = Path(os.fsdecode(before[0])) if before is not None else path
-            if current != path and current not in keeping:
-                self.change(current, path)
+            if before is not None and not before[1]:
+                self.use(path)
 
-    def change(self, before: Path, after: Path) -> None:
-        """Put one revision in force instead of another."""
+    def use(self, path: Path) -> None:
+        """Use this revision instead of the one in use."""
         with self._database.write() as database:
+            before = database.execute(
+                "SELECT path FROM model_revisions WHERE current = 1"
+                " AND line = (SELECT line FROM model_revisions WHERE path = ?)",
+                [key_of(path)],
+            ).fetchone()
             database.execute(
                 "UPDATE model_revisions SET current = (path = ?)"
                 " WHERE line = (SELECT line FROM model_revisions WHERE path = ?)",
-                [key_of(after), key_of(after)],
+                [key_of(path), key_of(path)],
             )
-            for table in _HANDED_OVER:
+            for table in _PASSED_ON if before is not None else ():
                 database.execute(
                     f"UPDATE OR REPLACE {table} SET path = ? WHERE path = ?",  # noqa: S608
-                    [key_of(after), key_of(before)],
+                    [key_of(path), before[0]],
                 )
 
     def note_newer(self, path: Path, revision: str) -> None:
-        """Remember that the hub has another revision; empty: that it has none."""
+        """Record that the hub has another revision; empty: that it has none."""
         with self._database.write() as database:
             database.execute(
                 "UPDATE model_revisions SET newer = ? WHERE path = ? AND revision <> ?",
@@ -120,8 +123,8 @@ class Revisions:
             )
 
 
-def named(rows: list[RevisionRow], wanted: str, model: str) -> RevisionRow:
-    """The revision that begins so; an empty one is the one in force."""
+def find_revision(rows: list[RevisionRow], wanted: str, model: str) -> RevisionRow:
+    """The revision whose name or hash begins with ``wanted``; the one in use when it is empty."""
     if not wanted:
         return next((row for row in rows if row.current), rows[0])
     found = [row for row in rows if row.source.revision.startswith(wanted)]
@@ -137,8 +140,3 @@ def named(rows: list[RevisionRow], wanted: str, model: str) -> RevisionRow:
             code="ambiguous",
         )
     raise NotFound(f'{model} has no revision "{wanted}" here.', hint=f"There are: {there}.")
-
-
-def shown_as(row: RevisionRow) -> Revision:
-    """A row as its users see it."""
-    return Revision(row.source.revision, row.sha256, row.path, row.added_at, row.current)

@@ -30,7 +30,8 @@ _DAMAGED_HINT: Final = "The file is damaged or was made to look like a model. Ge
 
 
 def check_loadable(header: GgufHeader) -> None:
-    """Raise InvalidInput, with the cause, unless the engine may be given this model."""
+    """Raise InvalidInput, with the cause, unless the engine can be given this model."""
+    _check_part(header)
     _check_kind(header)
     _check_parts(header)
     _check_layers(header)
@@ -57,6 +58,16 @@ def shard_paths(header: GgufHeader) -> tuple[Path, ...]:
 
 def _refuse(header: GgufHeader, what: str, *, hint: str = _DAMAGED_HINT) -> NoReturn:
     raise InvalidInput(f"{shown(header.path)} cannot be loaded: {what}.", hint=hint)
+
+
+def _check_part(header: GgufHeader) -> None:
+    """Later parts of a split model say next to nothing, so this is looked at first."""
+    if header.split_index > 0:
+        first = _SHARD.sub(r"\g<stem>-00001-of-\g<count>.gguf", header.path.name)
+        raise InvalidInput(
+            f"{shown(header.path)} is part {header.split_index + 1} of {header.split_count}.",
+            hint=f"Import the first part: {first}",
+        )
 
 
 def _check_kind(header: GgufHeader) -> None:
@@ -103,12 +114,6 @@ def _check_kind(header: GgufHeader) -> None:
 def _check_parts(header: GgufHeader) -> None:
     if header.split_count < 2:
         return
-    if header.split_index > 0:
-        _refuse(
-            header,
-            f"this is part {header.split_index + 1} of {header.split_count}",
-            hint="Choose the first part, the one with 00001-of in its name.",
-        )
     parts = shard_paths(header)
     if len(parts) != header.split_count:
         _refuse(

@@ -1,4 +1,4 @@
-"""``lockhouse models folders``: where models lie, and how much room is left there."""
+"""``lockhouse models folders``: folders with models, and the free space on their disks."""
 
 from __future__ import annotations
 
@@ -7,22 +7,21 @@ from pathlib import Path
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.context import CliContext, as_json, pass_door
-from lockhouse.cli.progress import counting
+from lockhouse.cli.context import CliContext, as_json, pass_cli
 from lockhouse.core.errors import InvalidInput, UsageMistake
 
 
-@click.group(short_help="Folders with models, and their disks.")
+@click.group(short_help="List, add and move folders with models.")
 def folders() -> None:
-    """Our own folders, and other programs', which are only read."""
+    """List, add and move folders with models. Folders of other programs are only read."""
 
 
-@folders.command("list")
+@folders.command("list", short_help="List folders and their disks.")
 @as_json
-@pass_door
-def list_folders(door: CliContext, *, is_json: bool) -> None:
-    """List folders, how much is in each, and what its disk has left."""
-    with door.models() as library:
+@pass_cli
+def list_folders(cli: CliContext, *, is_json: bool) -> None:
+    """List folders, with the size of their models and the free space on their disks."""
+    with cli.models() as library:
         uses = library.folders()
     if is_json:
         output.write_json(uses)
@@ -43,54 +42,54 @@ def list_folders(door: CliContext, *, is_json: bool) -> None:
             output.note(f"{use.path}: {use.problem}")
 
 
-@folders.command()
+@folders.command(short_help="Add a folder.")
 @click.argument("folder", type=click.Path(path_type=Path))
 @as_json
-@pass_door
-def add(door: CliContext, folder: Path, *, is_json: bool) -> None:
-    """Take FOLDER as one of Lockhouse's own: its models are listed, and may be removed here."""
-    with door.models() as library:
+@pass_cli
+def add(cli: CliContext, folder: Path, *, is_json: bool) -> None:
+    """Add FOLDER to Lockhouse's own: its models are listed and can be removed here."""
+    with cli.models() as library:
         use = library.add_folder(folder)
     if is_json:
         output.write_json(use)
     else:
         size = output.size(use.size_bytes)
-        output.write_line(f"{use.path}: {_counted(use.model_count, 'model')}, {size}")
+        output.write_line(f"{use.path}: {output.count(use.model_count, 'model')}, {size}")
 
 
-@folders.command()
+@folders.command(short_help="Remove a folder from the list.")
 @click.argument("folder", type=click.Path(path_type=Path))
 @as_json
-@pass_door
-def forget(door: CliContext, folder: Path, *, is_json: bool) -> None:
-    """Let go of FOLDER. Its files stay as they are."""
-    with door.models() as library:
+@pass_cli
+def forget(cli: CliContext, folder: Path, *, is_json: bool) -> None:
+    """Remove FOLDER from the list. Its files are kept."""
+    with cli.models() as library:
         library.forget_folder(folder)
         uses = library.folders()
     if is_json:
         output.write_json(uses)
     else:
-        output.write_line(f"{folder} is forgotten; nothing in it was touched.")
+        output.write_line(f"{folder} was removed from the list; its files are kept.")
 
 
-@folders.command()
+@folders.command(short_help="Move a folder with its models.")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("target", type=click.Path(path_type=Path))
-@click.option("--dry-run", is_flag=True, help="Only say what would be moved.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be moved.")
 @click.option("--yes", is_flag=True, help="Move the files.")
 @as_json
-@pass_door
+@pass_cli
 def move(
-    door: CliContext, folder: Path, target: Path, *, dry_run: bool, yes: bool, is_json: bool
+    cli: CliContext, folder: Path, target: Path, *, dry_run: bool, yes: bool, is_json: bool
 ) -> int:
-    """Move FOLDER with all its models to TARGET. Interrupted, the same command goes on."""
-    with door.models() as library, counting("Moving") as progress:
+    """Move FOLDER with all its models to TARGET. If interrupted, run the command again."""
+    with cli.models() as library, output.progress("Moving") as progress:
         if dry_run or not yes:
             wanted = Path(folder).expanduser().absolute()
             use = next((each for each in library.folders() if each.path == wanted), None)
             if use is None:
                 raise InvalidInput(f"{folder} is not a folder of Lockhouse's.")
-            what = f"{_counted(use.model_count, 'model')}, {output.size(use.size_bytes)}"
+            what = f"{output.count(use.model_count, 'model')}, {output.size(use.size_bytes)}"
             if not dry_run:
                 raise UsageMistake(
                     f"This moves {what} to {target}.",
@@ -107,11 +106,7 @@ def move(
         output.write_json(done)
     else:
         size = output.size(done.moved_bytes)
-        output.write_line(f"{_counted(done.moved, 'file')} ({size}) moved to {done.target}")
+        output.write_line(f"{output.count(done.moved, 'file')} ({size}) moved to {done.target}")
     for path in done.kept:
-        output.note(f"{path} stays: another file has its name at the new place.")
+        output.note(f"{path} was not moved: another file has its name at the new place.")
     return 3 if done.kept else 0
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,4 +1,4 @@
-"""``lockhouse models revisions``, ``diff`` and ``use``: published states of a model."""
+"""``lockhouse models revisions``, ``diff`` and ``use``: the revisions of a model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.context import CliContext, as_json, pass_door
+from lockhouse.cli.context import CliContext, as_json, pass_cli
 from lockhouse.core.errors import NotFound, UsageMistake
 
 if TYPE_CHECKING:
@@ -16,72 +16,72 @@ if TYPE_CHECKING:
 _WIDE = 60
 
 
-@click.command()
+@click.command(short_help="List the revisions of a model.")
 @click.argument("model")
 @as_json
-@pass_door
-def revisions(door: CliContext, model: str, *, is_json: bool) -> None:
-    """List the revisions of MODEL that are kept here."""
-    with door.models() as library:
+@pass_cli
+def revisions(cli: CliContext, model: str, *, is_json: bool) -> None:
+    """List the revisions of MODEL on this machine."""
+    with cli.models() as library:
         found = library.revisions(model)
         newer = library.get(model).newer_revision
     if is_json:
         output.write_json(found)
         return
     if not found:
-        output.note("It was not fetched by Lockhouse, so that no revision of it is known.")
+        output.note("No revision is known: the model was not downloaded by Lockhouse.")
         return
     rows = [
         ["yes" if each.current else "", each.revision[:12], each.sha256[:12], each.added_at[:10],
          str(each.path)]
         for each in found
     ]  # fmt: skip
-    output.write_table(["IN FORCE", "REVISION", "SHA256", "ADDED", "FILE"], rows)
+    output.write_table(["IN USE", "REVISION", "SHA256", "ADDED", "FILE"], rows)
     if newer:
-        output.note(f"The hub has another revision: {newer[:12]}.")
+        output.note(f"The hub has a newer revision: {newer[:12]}.")
 
 
-@click.command()
+@click.command(short_help="Compare two revisions of a model.")
 @click.argument("model")
 @click.argument("before", default="")
 @click.argument("after", default="")
-@click.option("--newer", is_flag=True, help="Compare with what the hub has now; only its header.")
+@click.option("--newer", is_flag=True, help="Compare with the current file on the hub.")
 @as_json
-@pass_door
+@pass_cli
 def diff(
-    door: CliContext, model: str, before: str, after: str, *, newer: bool, is_json: bool
+    cli: CliContext, model: str, before: str, after: str, *, newer: bool, is_json: bool
 ) -> None:
-    """Show in what revisions BEFORE and AFTER of MODEL differ (AFTER: the one in force)."""
+    """Compare the revisions BEFORE and AFTER of MODEL (default for AFTER: the one in use)."""
     if newer == bool(before):
         raise UsageMistake(
             "Name a revision to compare with, or give --newer.",
-            hint=f"See which there are: lockhouse models revisions {model}",
+            hint=f"List them: lockhouse models revisions {model}",
         )
     if newer:
-        found = _with_the_hubs(door, model)
+        found = _diff_with_hub(cli, model)
     else:
-        with door.models() as library:
+        with cli.models() as library:
             found = library.compare_revisions(model, before, after)
     if is_json:
         output.write_json(found)
         return
     if not found:
-        output.note("They are the same.")
+        output.note("They are identical.")
         return
     rows = [[each.kind, each.what, _short(each.before), _short(each.after)] for each in found]
     output.write_table(["KIND", "WHAT", "BEFORE", "AFTER"], rows)
 
 
-def _with_the_hubs(door: CliContext, model: str) -> list[Difference]:
-    """What would change if the hub's file took the place of the one in force."""
+def _diff_with_hub(cli: CliContext, model: str) -> list[Difference]:
+    """The differences between the file in use and the current one on the hub."""
     from lockhouse.library.file_choice import remote_header
 
-    with door.workspace() as workspace:
+    with cli.workspace() as workspace:
         source = workspace.models.get(model).source
         if source is None or not source.repo or not source.file:
             raise NotFound(
-                f"It is not known where {model} came from.",
-                hint="That is kept of models that come by: lockhouse models get",
+                f"The origin of {model} is not known.",
+                hint="It is recorded for models downloaded with: lockhouse models get",
             )
         if not workspace.hub.is_open:
             raise workspace.hub.why_closed()
@@ -89,8 +89,8 @@ def _with_the_hubs(door: CliContext, model: str) -> list[Difference]:
         file = next((each for each in repo.files if each.name == source.file), None)
         if file is None:
             raise NotFound(
-                f"{source.repo} has no {source.file} any more.",
-                hint=f"See what it has: lockhouse models get {source.repo} --dry-run",
+                f"{source.repo} no longer has {source.file}.",
+                hint=f"List its files: lockhouse models get {source.repo} --dry-run",
             )
         header = remote_header(workspace.hub, repo, file)
         return workspace.models.compare_with(model, header, file.sha256)
@@ -101,14 +101,14 @@ def _short(text: str) -> str:
     return line if len(line) <= _WIDE else f"{line[: _WIDE - 1]}…"
 
 
-@click.command()
+@click.command(short_help="Use another revision of a model.")
 @click.argument("model")
 @click.argument("revision")
 @as_json
-@pass_door
-def use(door: CliContext, model: str, revision: str, *, is_json: bool) -> None:
-    """Put REVISION of MODEL in force. The other ones are kept."""
-    with door.models() as library:
+@pass_cli
+def use(cli: CliContext, model: str, revision: str, *, is_json: bool) -> None:
+    """Use REVISION of MODEL. The other ones are kept."""
+    with cli.models() as library:
         found = library.use_revision(model, revision)
     if is_json:
         output.write_json(found)

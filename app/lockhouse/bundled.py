@@ -1,4 +1,4 @@
-"""Where bundled files lie: fonts, icons, lists of models, providers and prices, pages to read.
+"""The paths of bundled files: fonts, icons, lists of models, providers and prices, documents.
 
 Hides the difference between a checkout (``resources/`` at the root of the project) and an
 installed package (``lockhouse/resources``).
@@ -14,13 +14,13 @@ from lockhouse.core.errors import NotFound
 
 @cache
 def resource_folder() -> Path:
-    """The folder that holds them all."""
+    """The folder of all bundled files."""
     package = Path(__file__).resolve().parent
     for folder in (package / "resources", package.parents[1] / "resources"):
         if (folder / "icons").is_dir():
             return folder
     raise NotFound(
-        "The program's own files are missing: fonts, icons, lists.",
+        "Files of the program are missing: fonts, icons, lists.",
         hint="Install Lockhouse again; its folder is incomplete.",
     )
 
@@ -31,13 +31,15 @@ def resource(*parts: str) -> Path:
 
 
 def document(name: str) -> str:
-    """A page of the project's documentation. There is one source of each: a checkout has it in
-    ``docs/``, an installed package among its resources. Raises NotFound."""
+    """A document: a checkout has it in ``docs/``, an installed package among its resources.
+
+    Raises NotFound.
+    """
     folder = resource_folder()
     for path in (folder / name, folder.parent / "docs" / name):
         if path.is_file():
             return path.read_text(encoding="utf-8")
     raise NotFound(
-        f"The page {name} is missing from this installation.",
+        f"The document {name} is missing from this installation.",
         hint="Install Lockhouse again; its folder is incomplete.",
     )

@@ -1,4 +1,4 @@
-"""Where a home keeps its things. Apart from the services, so that asking for it costs nothing."""
+"""The paths of a home. Separate from the services, so that importing it is cheap."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """Where this home keeps its things. Nothing is written anywhere else."""
+    """The folders and files of a home. Nothing is written anywhere else."""
 
     home: Path
     database: Path
@@ -23,7 +23,7 @@ class Paths:
 
 
 def paths_for(home: Path | None) -> Paths:
-    """The places of ``home``, of LOCKHOUSE_HOME, or of the system's own folders."""
+    """The paths of ``home``, of LOCKHOUSE_HOME, or in the folders of the system."""
     chosen = home or (Path(value) if (value := os.environ.get("LOCKHOUSE_HOME")) else None)
     if chosen is not None:
         root = chosen.expanduser().absolute()

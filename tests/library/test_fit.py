@@ -117,7 +117,7 @@ def test_three_words_with_the_numbers(starter: Path) -> None:
     loaded = Machine(GIB, 600 * MIB, loaded=(("other", 400 * MIB),))
     slow = fit(header, loaded, context_length=8192)
     assert slow.word == "may be slow"
-    assert "0.4 GB that they would have to give" in slow.reason
+    assert "0.4 GB that they would have to free" in slow.reason
     assert 512 <= slow.largest_context < 8192
     at_largest = fit(header, loaded, context_length=slow.largest_context)
     assert at_largest.word == "fits"

@@ -1,7 +1,7 @@
-"""The bundled catalogue: what somebody without a network, and without a model, could bring.
+"""The bundled catalogue of well-known models, which works offline.
 
-Hides where the file lies. Sizes in it are typical ones; hashes are there only where they were
-counted. What a repository holds today, only its hub knows.
+Sizes in it are typical; hashes are given only where they were computed. The current content of a
+repository is known only to the hub.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lockhouse.core.json_decoding import decoded
 
 
 class Form(msgspec.Struct, frozen=True):
-    """One quantization of a model. ``sha256`` is empty where it was never counted."""
+    """One quantization of a model. ``sha256`` is empty where it was never computed."""
 
     quantization: str
     size_bytes: int
@@ -40,21 +40,21 @@ class Entry(msgspec.Struct, frozen=True):
     languages: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ("chat",)
     note: str = ""
-    basis: Literal["counted", "published", "typical"] = "typical"  # where the sizes are from
+    basis: Literal["counted", "published", "typical"] = "typical"  # of the sizes
     gated: bool = False
     included: bool = False
 
     def matches(self, words: Sequence[str]) -> bool:
-        """Whether every word occurs in what is said of it."""
-        said = " ".join(
+        """Whether every word occurs in its description."""
+        text = " ".join(
             (self.repo, self.title, self.family, self.publisher, self.license, self.note,
              *self.languages, *self.capabilities)
         ).lower()  # fmt: skip
-        return all(word.lower() in said for word in words)
+        return all(word.lower() in text for word in words)
 
 
 class Catalogue(msgspec.Struct, frozen=True):
-    """All of it, and where its data is from."""
+    """All entries, and the sources of the data."""
 
     about: str
     sources: str
@@ -63,5 +63,5 @@ class Catalogue(msgspec.Struct, frozen=True):
 
 @cache
 def catalogue() -> Catalogue:
-    """The catalogue that came with the program."""
+    """The bundled catalogue."""
     return decoded(resource("catalogue.json").read_bytes(), Catalogue)

@@ -1,8 +1,7 @@
-"""Recognising equal files without reading everything: by size, by a sample, and then by hash.
+"""Finds identical copies of models without reading everything: by size, by sample, then by hash.
 
-Files of different size differ. Of those that are left a few pieces are read, and only files
-whose pieces are equal are hashed, once for each state of a file. What has not been hashed is
-never called equal.
+Files of different size differ. Of the others a few pieces are read, and only files whose pieces
+are equal are hashed, once for each state of a file. Only hashed files are called identical.
 """
 
 from __future__ import annotations
@@ -13,70 +12,60 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from lockhouse.core.errors import LockhouseError
 from lockhouse.library.file_copy import Meter, hash_metered
 from lockhouse.library.gguf.layout import open_regular
-from lockhouse.library.inventory import Inventory, Stamp
-from lockhouse.library.scanner import Listed
+from lockhouse.library.inventory import Inventory, Stamp, size_of
+from lockhouse.library.scanner import ListedModel
 
 _PIECE_BYTES: Final = 64 << 10
 _PIECES: Final = 8
 
 
-class Uncompared(msgspec.Struct, frozen=True):
-    """Files that may be equal to others: to be hashed, and how much reading that takes."""
-
-    paths: tuple[Path, ...]
-    size_bytes: int
-
-
-def uncompared(listed: Sequence[Listed], inventory: Inventory) -> Uncompared:
-    """The files that have to be hashed to say what is equal, the smallest first."""
-    by_size: dict[tuple[int, ...], list[Listed]] = {}
+def files_to_compare(listed: Sequence[ListedModel], inventory: Inventory) -> list[tuple[int, Path]]:
+    """Size and path of the files that have to be hashed to find copies, the smallest first."""
+    by_size: dict[tuple[int, ...], list[ListedModel]] = {}
     for each in listed:
         if each.info.state == "ready":
-            sizes = tuple(_size(path) for path in each.copies[0].weights)
+            sizes = tuple(size_of(path) for path in each.copies[0].weights)
             by_size.setdefault(sizes, []).append(each)
     samples = inventory.samples()
-    paths: list[tuple[int, Path]] = []
+    files: list[tuple[int, Path]] = []
     for sizes, group in by_size.items():
         if len(group) < 2:
             continue
-        by_sample: dict[str, list[Listed]] = {}
+        by_sample: dict[str, list[ListedModel]] = {}
         for each in group:
-            sample = _kept_sample(each.info.path, samples, inventory)
+            sample = _cached_sample(each.info.path, samples, inventory)
             by_sample.setdefault(sample, []).append(each)
         for sample, alike in by_sample.items():
             if len(alike) > 1 and sample:
                 for each in alike:
-                    paths += _unhashed(each, sizes, inventory)
-    paths.sort()
-    return Uncompared(tuple(path for _, path in paths), sum(size for size, _ in paths))
+                    files += _unhashed(each, sizes, inventory)
+    return sorted(files)
 
 
-def hash_some(
-    found: Uncompared, inventory: Inventory, meter: Meter, limit_bytes: int | None
+def hash_files(
+    files: Sequence[tuple[int, Path]], inventory: Inventory, meter: Meter, limit_bytes: int
 ) -> int:
-    """Hash them, up to a limit. Gives the bytes that are left to read."""
-    left = found.size_bytes
-    done = 0
-    for path in found.paths:
-        size_bytes = _size(path)
-        if limit_bytes is not None and done + size_bytes > limit_bytes:
-            return left
+    """Hash them, up to a limit. Returns how many bytes are left to read."""
+    left = sum(size_bytes for size_bytes, _ in files)
+    for size_bytes, path in files:
+        if size_bytes > limit_bytes:
+            break
         try:
             stamp, digest = hash_metered(path, meter)
         except LockhouseError:
-            continue  # it changes or goes at this moment; the next look sees what became of it
+            continue  # it is being changed or deleted; the next scan sees the result
         inventory.keep_hash(path, stamp, digest)
-        done += size_bytes
+        limit_bytes -= size_bytes
         left -= size_bytes
-    return max(0, left)
+    return left
 
 
-def _unhashed(each: Listed, sizes: Sequence[int], inventory: Inventory) -> list[tuple[int, Path]]:
+def _unhashed(
+    each: ListedModel, sizes: Sequence[int], inventory: Inventory
+) -> list[tuple[int, Path]]:
     weights = each.copies[0].weights
     if len(weights) == 1 and each.info.sha256:
         return []
@@ -88,12 +77,12 @@ def _unhashed(each: Listed, sizes: Sequence[int], inventory: Inventory) -> list[
     ]
 
 
-def _kept_sample(path: Path, samples: dict[Path, tuple[Stamp, str]], inventory: Inventory) -> str:
+def _cached_sample(path: Path, samples: dict[Path, tuple[Stamp, str]], inventory: Inventory) -> str:
     try:
         stamp = Stamp.of(path.stat())
-        kept = samples.get(path)
-        if kept is not None and kept[0] == stamp:
-            return kept[1]
+        cached = samples.get(path)
+        if cached is not None and cached[0] == stamp:
+            return cached[1]
         sample = sample_of(path)
     except (OSError, LockhouseError):
         return ""
@@ -114,10 +103,3 @@ def sample_of(path: Path) -> str:
         return digest.hexdigest()
     finally:
         os.close(descriptor)
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0

@@ -1,9 +1,9 @@
-"""The models in other programs' folders, each read in its own layout and never written to.
+"""Finds models in the folders of other programs, which are never written to.
 
-Hides LM Studio's and llama.cpp's trees, Ollama's manifests, the Hugging Face cache's snapshots
-and Jan's descriptions. What lies there was written by others and may be anything: what is read
-is bounded in size, depth and number, names that lead out of the folder are not followed, and
-only regular files are opened.
+Hides the trees of LM Studio and llama.cpp, the manifests of Ollama, the snapshots of the Hugging
+Face cache and the descriptions of Jan. The content is not trusted: what is read is bounded in
+size, depth and number, names that lead out of the folder are not followed, and only regular files
+are opened.
 """
 
 from __future__ import annotations
@@ -47,21 +47,21 @@ _LICENSES: Final = (
 )
 
 
-class Seen(msgspec.Struct, frozen=True):
-    """A model file that is there, and what its surroundings say of it."""
+class FoundFile(msgspec.Struct, frozen=True):
+    """A model file, and what the program that stores it says about it."""
 
     path: Path
     origin: Origin
     owner: str
     name: str = ""  # what that program calls it
-    sha256: str = ""  # what that program says; not counted here
+    sha256: str = ""  # what that program says; not computed here
     projector: Path | None = None
     license: str = ""
     source: Source | None = None
 
 
-def look_into(folder: FoundFolder) -> Iterator[Seen]:
-    """Every model in a folder of another program. Whatever is in the way is left out."""
+def look_into(folder: FoundFolder) -> Iterator[FoundFile]:
+    """Every model in a folder of another program. Unreadable files are left out."""
     if folder.layout == "ollama":
         yield from _ollama(folder)
     elif folder.layout == "hub":
@@ -73,14 +73,14 @@ def look_into(folder: FoundFolder) -> Iterator[Seen]:
 
 
 def is_model_name(name: str) -> bool:
-    """Whether a file of that name can be a model's first or only file, and a finished one."""
+    """Whether a file of that name can be the first or only file of a model, and complete."""
     if name.startswith(".") or not name.lower().endswith(".gguf"):
         return False
     return not LATER_SHARD.search(name) and not _PARTIAL.search(name)
 
 
 def files_beneath(root: Path, *, depth: int = _MAX_DEPTH) -> Iterator[Path]:
-    """Files in a folder and those beneath, by name; links to folders are followed, once each."""
+    """The files in a folder and its subfolders, by name; links to folders are followed once."""
     seen: set[tuple[int, int]] = set()
     left = _MAX_ENTRIES
     waiting = [(root, depth)]
@@ -111,7 +111,7 @@ def files_beneath(root: Path, *, depth: int = _MAX_DEPTH) -> Iterator[Path]:
 
 
 def small_file(path: Path, limit_bytes: int) -> bytes:
-    """The content of a small regular file; nothing when it is anything else."""
+    """The content of a small regular file; empty for anything else."""
     try:
         descriptor = open_regular(path)
     except LockhouseError:
@@ -156,7 +156,7 @@ def _is_gguf(path: Path) -> bool:
 # LM Studio, llama.cpp, GPT4All
 
 
-def _tree(folder: FoundFolder) -> Iterator[Seen]:
+def _tree(folder: FoundFolder) -> Iterator[FoundFile]:
     depth = 0 if folder.layout == "flat" else _MAX_DEPTH
     has_snapshots = False
     for path in files_beneath(folder.path, depth=depth):
@@ -169,7 +169,7 @@ def _tree(folder: FoundFolder) -> Iterator[Seen]:
         source = None
         if folder.owner == "LM Studio" and len(inside) == 3:
             source = Source(repo=f"{inside[0]}/{inside[1]}", file=inside[2])
-        yield Seen(path, "found", folder.owner, source=source)
+        yield FoundFile(path, "found", folder.owner, source=source)
     if has_snapshots:
         yield from _hub(folder)
 
@@ -178,7 +178,7 @@ def _tree(folder: FoundFolder) -> Iterator[Seen]:
 
 
 class _Layer(msgspec.Struct):
-    mediaType: str = ""  # noqa: N815 - the format's name for it
+    mediaType: str = ""  # noqa: N815 - the name in the format
     digest: str = ""
 
 
@@ -186,7 +186,7 @@ class _Manifest(msgspec.Struct):
     layers: list[_Layer] = []
 
 
-def _ollama(folder: FoundFolder) -> Iterator[Seen]:
+def _ollama(folder: FoundFolder) -> Iterator[FoundFile]:
     root = folder.path / "manifests"
     for number, path in enumerate(files_beneath(root, depth=5)):
         if number >= _MAX_MANIFESTS:
@@ -199,10 +199,10 @@ def _ollama(folder: FoundFolder) -> Iterator[Seen]:
         layers = {layer.mediaType.removeprefix(_MEDIA): layer for layer in manifest.layers[::-1]}
         model, digest = _blob(folder, layers.get("model"))
         if model is None or not _is_gguf(model):
-            continue  # weights in another format, or not fetched yet
+            continue  # weights in another format, or not downloaded yet
         projector, _ = _blob(folder, layers.get("projector"))
         inside = path.relative_to(root).parts
-        yield Seen(
+        yield FoundFile(
             model,
             "found",
             folder.owner,
@@ -222,7 +222,7 @@ def _blob(folder: FoundFolder, layer: _Layer | None) -> tuple[Path | None, str]:
 
 
 def _ollama_name(inside: tuple[str, ...]) -> str:
-    """``registry/library/model/tag`` as its users say it: model:tag, latest left out."""
+    """The name of ``registry/library/model/tag``: model-tag, without latest."""
     model, tag = (inside[-2], inside[-1]) if len(inside) > 1 else (inside[-1], "latest")
     return model if tag == "latest" else f"{model}-{tag}"
 
@@ -236,7 +236,7 @@ def _ollama_source(inside: tuple[str, ...]) -> Source | None:
 
 
 def _license_in(path: Path | None) -> str:
-    """The short name of a licence text, or its first words."""
+    """The short name of a licence text, or its first line."""
     if path is None:
         return ""
     text = small_file(path, _MAX_MANIFEST_BYTES)[:4096].decode("utf-8", "replace")
@@ -250,7 +250,7 @@ def _license_in(path: Path | None) -> str:
 # The Hugging Face cache
 
 
-def _hub(folder: FoundFolder) -> Iterator[Seen]:
+def _hub(folder: FoundFolder) -> Iterator[FoundFile]:
     try:
         names = sorted(path.name for path in folder.path.iterdir())
     except OSError:
@@ -269,13 +269,13 @@ def _hub(folder: FoundFolder) -> Iterator[Seen]:
             yield from _snapshot(folder, root, repo, commit)
 
 
-def _snapshot(folder: FoundFolder, root: Path, repo: str, commit: str) -> Iterator[Seen]:
+def _snapshot(folder: FoundFolder, root: Path, repo: str, commit: str) -> Iterator[FoundFile]:
     snapshot = root / "snapshots" / commit
     for path in files_beneath(snapshot):
         if not is_model_name(path.name) or not _is_regular(path):
             continue
         file = path.relative_to(snapshot).as_posix()
-        yield Seen(
+        yield FoundFile(
             path,
             "found",
             folder.owner,
@@ -285,7 +285,7 @@ def _snapshot(folder: FoundFolder, root: Path, repo: str, commit: str) -> Iterat
 
 
 def _blob_hash(path: Path, root: Path) -> str:
-    """A large file's blob is named after its sha256; a small one's after something else."""
+    """The blob of a large file is named by its sha256, that of a small one is not."""
     try:
         blob = Path(os.path.realpath(path))
         if not path.is_symlink() or blob.parent != (root / "blobs").resolve():
@@ -298,7 +298,7 @@ def _blob_hash(path: Path, root: Path) -> str:
 # Jan
 
 
-def _jan(folder: FoundFolder) -> Iterator[Seen]:
+def _jan(folder: FoundFolder) -> Iterator[FoundFile]:
     for root in (folder.path / "llamacpp" / "models", folder.path / "models"):
         for path in files_beneath(root, depth=5):
             if path.name not in ("model.yml", "model.yaml"):
@@ -308,7 +308,7 @@ def _jan(folder: FoundFolder) -> Iterator[Seen]:
             if model is None or not _is_gguf(model):
                 continue
             claimed = said.get("model_sha256", "").lower()
-            yield Seen(
+            yield FoundFile(
                 model,
                 "found",
                 folder.owner,
@@ -319,7 +319,7 @@ def _jan(folder: FoundFolder) -> Iterator[Seen]:
 
 
 def _jan_file(folder: FoundFolder, said: str) -> Path | None:
-    """What a description points at: beneath the program's folder, or wherever it is linked to."""
+    """The file that a description names, relative to the program's folder or absolute."""
     if not said or "\0" in said:
         return None
     given = Path(said)
@@ -330,7 +330,7 @@ def _jan_file(folder: FoundFolder, said: str) -> Path | None:
 
 
 def _flat_yaml(content: bytes) -> dict[str, str]:
-    """The plain entries of a description's first level. It needs no more of YAML than that."""
+    """The plain entries on the first level of a YAML file, which is all that is needed."""
     said: dict[str, str] = {}
     for line in content.decode("utf-8", "replace").splitlines():
         match = _YAML_ENTRY.match(line)

@@ -1,7 +1,7 @@
-"""Which file of a repository to take: the choices in plain words, and one recommended.
+"""The files of a repository to choose from, one of them recommended for this machine.
 
-The recommendation is for this machine: the best that fits comfortably, where "best" is the
-usual balance of size and loss, and for models so small that there is nothing to save, more.
+Recommended is the best that fits comfortably: the usual balance of size and loss, or a larger
+quantization for models so small that there is no memory to save.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _LOSSES: Final[tuple[tuple[float, Loss], ...]] = (
     (3.9, "noticeable"),
 )
 _USUAL_BITS: Final = 4.85  # of Q4_K_M
-_LEAST_BITS: Final = 4.2  # below, a larger quantization of a smaller model is the better bargain
+_LEAST_BITS: Final = 4.2  # below that, a smaller model is better
 _FULL_BITS: Final = 8.6
 _USEFUL_CONTEXT: Final = 4096
-_NOTHING_TO_SAVE: Final = 0.15  # of the memory that is free
+_SMALL_SHARE: Final = 0.15  # of the memory that is free
 _SHARD: Final = re.compile(r"-\d{5}-of-\d{5}(?=\.gguf$)", re.IGNORECASE)
 _FIRST_BYTES: Final = 1 << 20
 _MOST_BYTES: Final = 48 << 20
@@ -44,7 +44,7 @@ _NOMINAL_BITS: Final = {"F32": 32.0, "F16": 16.0, "BF16": 16.0, "Q8": 8.5, "Q6":
 
 @dataclass(frozen=True, slots=True)
 class FileChoice:
-    """One way to have a model: its file, or all its parts, and its projector where it has one."""
+    """One choice: a file or all parts of a model, with its projector if it has one."""
 
     repo: str
     revision: str
@@ -70,7 +70,7 @@ def choices(
     """Every model in the repository, smallest first, with at most one recommended.
 
     ``headers`` by file name: one is enough, since all files are forms of the same model.
-    ``here`` are the sha256 of what this machine has already.
+    ``here`` are the sha256 of the files on this machine.
     """
     shape = next((Shape.of(header) for header in (headers or {}).values()), None)
     projector = _projector(repo.files)
@@ -82,7 +82,7 @@ def choices(
 def pick(found: Sequence[FileChoice], reference: Reference) -> FileChoice:
     """The choice that a reference names; the recommended one when it names none.
 
-    Raises NotFound that lists what there is.
+    Raises NotFound with the list of choices.
     """
     if reference.file and not reference.file.lower().endswith(".gguf"):
         raise InvalidInput(
@@ -109,7 +109,7 @@ def pick(found: Sequence[FileChoice], reference: Reference) -> FileChoice:
     asked = reference.file or reference.quantization
     if not asked:
         raise InvalidInput(
-            f"No file of {reference.repo} fits into this machine's memory.",
+            f"No file of {reference.repo} fits into the memory of this machine.",
             hint=f"Name one to download it anyway: {labels}.",
             code="no_fit",
         )
@@ -119,7 +119,7 @@ def pick(found: Sequence[FileChoice], reference: Reference) -> FileChoice:
 def remote_header(
     hub: Hub, repo: HubRepo, file: HubFile, *, cancel: CancelToken | None = None
 ) -> GgufHeader:
-    """The header of a file at the hub; no more of it is brought than that."""
+    """The header of a file on the hub; no more of the file is downloaded."""
     count = _FIRST_BYTES
     while True:
         data = hub.start(repo.repo, file.name, repo.revision, count=count, cancel=cancel)
@@ -132,7 +132,7 @@ def remote_header(
 
 
 def smallest(repo: HubRepo) -> HubFile | None:
-    """The file whose header tells most cheaply what all of them are."""
+    """The smallest model file, whose header describes all of them."""
     models = [parts[0] for parts in _models(repo.files)]
     return min(models, key=lambda file: file.size_bytes, default=None)
 
@@ -141,7 +141,7 @@ def smallest(repo: HubRepo) -> HubFile | None:
 
 
 def _models(files: Sequence[HubFile]) -> list[tuple[HubFile, ...]]:
-    """Each model's files, the one by which it is loaded first; incomplete ones left out."""
+    """The files of each complete model, first the one by which it is loaded."""
     groups: dict[str, list[HubFile]] = {}
     for file in files:
         if not file.is_projector and "imatrix" not in file.name.lower():
@@ -205,7 +205,7 @@ def _nominal_bits(label: str) -> float:
     return next((bits for form, bits in _NOMINAL_BITS.items() if name.startswith(form)), 16.0)
 
 
-# Which one
+# Recommendation
 
 
 def _with_one_recommended(found: list[FileChoice], machine: Machine) -> list[FileChoice]:
@@ -224,7 +224,7 @@ def _best(found: Sequence[FileChoice], machine: Machine) -> FileChoice | None:
     if not fitting:
         slow = [each for each in found if each.fit.word == "may be slow"]
         return min(slow, key=lambda each: each.size_bytes, default=None)
-    small = machine.memory_free_bytes * _NOTHING_TO_SAVE
+    small = machine.memory_free_bytes * _SMALL_SHARE
     full = [
         each
         for each in fitting
@@ -242,15 +242,19 @@ def _best(found: Sequence[FileChoice], machine: Machine) -> FileChoice | None:
 def _reason(best: FileChoice, machine: Machine) -> str:
     loss = "no loss" if best.loss == "none" else f"{best.loss} loss of quality"
     if best.fit.word != "fits":
-        return f"The smallest of them, and even that may be slow here. {best.fit.reason}"
+        return f"The smallest one, and even that may be slow here. {best.fit.reason}"
     context = (
         f" and leaves room for a context of {best.fit.largest_context:,} tokens"
         if best.fit.largest_context
         else ""
     )
     room = best.fit.available_bytes / 1e9
-    small = best.fit.needed.weights_bytes <= machine.memory_free_bytes * _NOTHING_TO_SAVE
-    why = "small as it is, there is no need to save more" if small else "the usual balance"
+    small = best.fit.needed.weights_bytes <= machine.memory_free_bytes * _SMALL_SHARE
+    why = (
+        "the model is small, so there is no need to save memory"
+        if small
+        else "the usual balance of size and quality"
+    )
     if best.bits_per_weight < _LEAST_BITS:
         why = "the best that fits"
     return f"{why[0].upper()}{why[1:]}: {loss}; it fits into the {room:.1f} GB free{context}."

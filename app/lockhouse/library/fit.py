@@ -1,9 +1,8 @@
-"""How good a model's form is, and whether this machine has the memory for it, in plain words.
+"""The quality of a quantization, and whether a model fits into the memory of this machine.
 
-The three words: a model *fits* when all of it goes into memory that is free now; it *may be
-slow* when it runs only at the expense of others (programs and models that are loaded have to
-give way, or part of the weights is read from the disk again and again); it *won't fit* when
-this machine has not got that much memory at all.
+A model *fits* when all of it goes into memory that is free now; it *may be slow* when other
+programs or loaded models have to free memory for it, or part of the weights is read from the disk
+again and again; it *won't fit* when this machine does not have that much memory.
 """
 
 from __future__ import annotations
@@ -33,17 +32,17 @@ if TYPE_CHECKING:
 _UNQUANTIZED: Final = ("F32", "F16", "BF16")
 _LARGE_BITS: Final = 6.5
 _BALANCED_BITS: Final = 4.2
-MARGIN_BYTES: Final = 256 << 20  # for everyone else
-_POSSIBLE: Final = 0.9  # of all memory, when everything else gives way
-_COMFORTABLE: Final = 0.5  # of what the weights leave, for a context nobody asked for
-_MOST_UNASKED: Final = 32_768  # tokens; more takes memory and seconds that few chats use
-_LEAST_UNASKED: Final = 4096
-_STEP_UNASKED: Final = 1024
+MARGIN_BYTES: Final = 256 << 20  # left for other programs
+_POSSIBLE: Final = 0.9  # of all memory, when everything else is freed
+_COMFORTABLE: Final = 0.5  # of what the weights leave, for the default context
+_DEFAULT_MOST: Final = 32_768  # tokens; few chats need more
+_DEFAULT_LEAST: Final = 4096
+_DEFAULT_STEP: Final = 1024
 SMALLEST_CONTEXT: Final = 512
 
 
 class Gpu(msgspec.Struct, frozen=True):
-    """A graphics processor that the engine can use."""
+    """A GPU that the engine can use."""
 
     name: str
     total_bytes: int
@@ -51,7 +50,7 @@ class Gpu(msgspec.Struct, frozen=True):
 
 
 class Machine(msgspec.Struct, frozen=True):
-    """Memory as it is now. What is loaded has been taken out of ``memory_free_bytes``."""
+    """The memory of this machine now. ``memory_free_bytes`` excludes loaded models."""
 
     memory_total_bytes: int
     memory_free_bytes: int
@@ -60,7 +59,7 @@ class Machine(msgspec.Struct, frozen=True):
 
 
 class FitReport(msgspec.Struct, frozen=True):
-    """The word, and the numbers behind it."""
+    """Whether a model fits, with the numbers."""
 
     word: Fit
     needed: MemoryEstimate
@@ -68,11 +67,11 @@ class FitReport(msgspec.Struct, frozen=True):
     context_length: int
     largest_context: int  # 0 when not even a short one fits
     reason: str  # a sentence with the numbers
-    guessed: bool = False  # nothing but the size was known
+    guessed: bool = False  # only the size was known
 
 
 def quality_of(quantization: str, bits_per_weight: float) -> Quality:
-    """The word for how much was given up to make the file smaller."""
+    """The quality class of a quantization."""
     if quantization in _UNQUANTIZED:
         return "Original"
     if bits_per_weight >= _LARGE_BITS:
@@ -81,9 +80,9 @@ def quality_of(quantization: str, bits_per_weight: float) -> Quality:
 
 
 def machine_now(engines: EnginePool | None = None, planner: Planner | None = None) -> Machine:
-    """What this machine has and what of it is free, less what engines hold.
+    """The memory of this machine, and what is free besides loaded engines.
 
-    Graphics processors are asked for through ``planner``, where the engine has a part for them.
+    GPUs are found through ``planner``, where the engine supports them.
     """
     import psutil  # only where models are looked at, and slow to import
 
@@ -106,7 +105,7 @@ def machine_now(engines: EnginePool | None = None, planner: Planner | None = Non
 
 
 class ContextChoice(msgspec.Struct, frozen=True):
-    """The context a model gets when nobody asks for one, and the longest it could have."""
+    """The default context length of a model, and the longest one that fits."""
 
     context_length: int  # never below the smallest, whether that fits or not
     largest_context: int  # 0 when not even the smallest fits
@@ -120,14 +119,14 @@ def choose_context(
     *,
     projector_bytes: int = 0,
 ) -> ContextChoice:
-    """The longest context that leaves others room.
+    """The default context length.
 
-    A cache is memory that is taken whole when the model is loaded, so the choice stops at half
-    of what the weights leave free, and at 32,768 tokens; a short one is stretched to 4,096 where
-    that fits at all. Whoever wants more asks for it, up to the largest.
+    The memory of the KV cache is allocated when the model is loaded, so the default uses at most
+    half of what the weights leave free, and at most 32,768 tokens, but at least 4,096 where that
+    fits. The user can choose more, up to the largest.
     """
     shape, load = _shape(model), load or LoadShape()
-    trained = shape.context_length or _LEAST_UNASKED
+    trained = shape.context_length or _DEFAULT_LEAST
     room = _room(machine)
     largest = largest_context(shape, room, load, projector_bytes=projector_bytes)
     if largest < SMALLEST_CONTEXT:
@@ -140,18 +139,18 @@ def choose_context(
         load,
         projector_bytes=projector_bytes,
     )
-    wanted = min(trained, _MOST_UNASKED, max(comfortable, _LEAST_UNASKED))
+    wanted = min(trained, _DEFAULT_MOST, max(comfortable, _DEFAULT_LEAST))
     chosen = min(wanted, largest)
     if chosen >= trained:
         return ContextChoice(trained, largest, f"All {trained:,} tokens it was trained for.")
-    if chosen > _STEP_UNASKED:
-        chosen = chosen // _STEP_UNASKED * _STEP_UNASKED
-    if chosen == _MOST_UNASKED:
+    if chosen > _DEFAULT_STEP:
+        chosen = chosen // _DEFAULT_STEP * _DEFAULT_STEP
+    if chosen == _DEFAULT_MOST:
         why = "enough for most chats"
-    elif largest < _LEAST_UNASKED:
+    elif largest < _DEFAULT_LEAST:
         why = "all that fits"
     else:
-        why = "leaves half of the free memory to others"
+        why = "leaves half of the free memory to other programs"
     more = f"; up to {largest:,} fit" if largest > chosen else ""
     return ContextChoice(chosen, largest, f"{chosen:,} tokens: {why}{more}.")
 
@@ -166,10 +165,10 @@ def fit(
     projector_bytes: int = 0,
     planned: MemoryEstimate | None = None,
 ) -> FitReport:
-    """Whether the model runs on this machine, at the context asked for or a sensible one.
+    """Whether the model fits into this machine, with the given context or the default one.
 
-    ``load`` has all that matters of the load settings, where ``kv_type`` is not enough;
-    ``planned`` is what llama.cpp planned for that context, where it was asked.
+    ``load`` has the load settings that matter for memory, where ``kv_type`` is not enough;
+    ``planned`` is what llama.cpp measured for that context, if it was asked.
     """
     shape, load = _shape(model), load or LoadShape(kv_type=kv_type)
     choice = choose_context(shape, machine, load, projector_bytes=projector_bytes)
@@ -195,7 +194,7 @@ def _shape(model: GgufHeader | Shape) -> Shape:
 
 
 def _room(machine: Machine) -> int:
-    """What may be taken: free memory but for a margin, and what graphics processors have free."""
+    """The memory that can be used: free memory less a margin, and free GPU memory."""
     gpus = sum(gpu.free_bytes for gpu in machine.gpus)
     return max(0, machine.memory_free_bytes - MARGIN_BYTES) + gpus
 
@@ -211,8 +210,8 @@ def _reason(word: Fit, needed: MemoryEstimate, room: int, machine: Machine, cont
         return f"{takes}, and this machine has {_gb(machine.memory_total_bytes)} of memory."
     held = sum(size for _, size in machine.loaded)
     if held and needed.total_bytes <= room + held:
-        return f"{takes}; {free}, and loaded models hold {_gb(held)} that they would have to give."
-    return f"{takes}; {free}, so others must give way or the disk is read again and again."
+        return f"{takes}; {free}, and loaded models use {_gb(held)} that they would have to free."
+    return f"{takes}; {free}, so other programs must free memory, or the disk is read repeatedly."
 
 
 def _gb(size_bytes: int) -> str:
@@ -227,9 +226,9 @@ def planned_memory(
     *,
     projector_bytes: int = 0,
 ) -> MemoryEstimate:
-    """What loading this file takes: llama.cpp's own figure, or the estimate where it has none.
+    """The memory to load this file: measured by llama.cpp, or estimated where it cannot.
 
-    Raises InvalidInput for a file that native code must not see.
+    Raises InvalidInput for a file that native code must not read.
     """
     from lockhouse.engine.planning import PlanRequest  # a listing needs none of the engine
 
@@ -252,7 +251,7 @@ def planned_memory(
 
 
 def fit_of(needed_bytes: int, machine: Machine | None = None) -> Fit:
-    """The word for a model that takes so much memory."""
+    """Whether a model that takes so much memory fits."""
     machine = machine or machine_now()
     if needed_bytes <= _room(machine):
         return "fits"
@@ -260,6 +259,6 @@ def fit_of(needed_bytes: int, machine: Machine | None = None) -> Fit:
 
 
 def _most(machine: Machine) -> int:
-    """What there would be if everything else gave way."""
+    """The memory there would be if everything else was freed."""
     gpus = sum(gpu.total_bytes for gpu in machine.gpus)
     return int(machine.memory_total_bytes * _POSSIBLE) + gpus

@@ -1,4 +1,4 @@
-"""Importing models: one plan for each, then carried out, each refusal told on its own."""
+"""Imports models: plans each one, then carries out the plans. A refused file stops no other."""
 
 from __future__ import annotations
 
@@ -19,21 +19,22 @@ from lockhouse.library.file_copy import (
     Progress,
     check_room,
     copy_in,
+    give_name,
     link_in,
     map_os_error,
     move_in,
     same_content,
 )
-from lockhouse.library.folders import Folders
+from lockhouse.library.folders import Folders, absolute, real
 from lockhouse.library.gguf import GgufHeader, check_loadable, read_header, shard_paths
 from lockhouse.library.gguf.layout import shown
 from lockhouse.library.inventory import Inventory
 from lockhouse.library.model_info import OWN, ImportAction, ImportMode, ImportOutcome, ModelInfo
-from lockhouse.library.model_names import plain_name, unique_name
-from lockhouse.library.projectors import beside
+from lockhouse.library.model_names import Names, plain_name
+from lockhouse.library.projectors import projector_beside
 from lockhouse.library.store_locations import owner_of
 
-_MEANT_FOR_OTHERS: Final = re.compile(r"mmproj|incomplete-", re.IGNORECASE)
+_NOT_MODELS: Final = re.compile(r"mmproj|incomplete-", re.IGNORECASE)
 _DONE: Final[dict[ImportMode, ImportAction]] = {
     "in-place": "registered",
     "copy": "copied",
@@ -43,7 +44,7 @@ _DONE: Final[dict[ImportMode, ImportAction]] = {
 
 
 class _Plan(msgspec.Struct, frozen=True):
-    """What would be done for one model."""
+    """What is to be done for one model."""
 
     source: Path
     files: tuple[Path, ...]
@@ -54,12 +55,12 @@ class _Plan(msgspec.Struct, frozen=True):
 
     @property
     def weights(self) -> tuple[Path, ...]:
-        """The model's own files."""
+        """The files of the model without the projector."""
         return tuple(path for path in self.files if path != self.projector)
 
     @property
     def destination(self) -> Path:
-        """Where the first file of the model will lie."""
+        """Where the first file of the model will be."""
         return self.source if self.folder is None else self.folder / self.source.name
 
 
@@ -89,19 +90,19 @@ class Importer:
         progress: Progress | None,
         cancel: CancelToken | None,
     ) -> list[ImportOutcome]:
-        """Import them all. Cancelled ends the run; what was imported before stays."""
+        """Import them all. Cancelling ends the run; what was imported before is kept."""
         outcomes: list[ImportOutcome] = []
         plans: list[_Plan] = []
-        taken = {model.name for model in known}
+        names = Names({model.name for model in known})
         by_path = {place.path: model for model in known for place in model.places}
-        included = {_real(model.path) for model in known if model.included}
-        for path in dict.fromkeys(_absolute(path) for path in paths):
+        included = {real(model.path) for model in known if model.included}
+        for path in dict.fromkeys(absolute(path) for path in paths):
             for file in self._models_at(path, outcomes):
                 if file in by_path and (self._mode == "in-place" or self._is_own(file)):
                     outcomes.append(_outcome(file, "already there", destination=file))
                     continue
                 try:
-                    plan = self._plan(file, taken, included, known)
+                    plan = self._plan(file, names, included, known)
                     same = None if file in by_path else self._same(plan, known, plans, cancel)
                 except LockhouseError as error:
                     outcomes.append(_refused(file, error))
@@ -109,7 +110,6 @@ class Importer:
                 if same is not None:
                     outcomes.append(_outcome(file, "already there", destination=same))
                     continue
-                taken.add(plan.name)
                 plans.append(plan)
         meter = Meter(sum(plan.size_bytes for plan in plans), progress, cancel)
         outcomes += [self._carry_out(plan, meter) for plan in plans]
@@ -124,7 +124,7 @@ class Importer:
             folders.sort()
             for name in sorted(names):
                 if name.lower().endswith(".gguf") and not LATER_SHARD.search(name):
-                    if _MEANT_FOR_OTHERS.match(name):
+                    if _NOT_MODELS.match(name):
                         continue
                     found = True
                     yield Path(folder, name)
@@ -135,20 +135,20 @@ class Importer:
             outcomes.append(_refused(path, error))
 
     def _plan(
-        self, file: Path, taken: set[str], included: set[Path], known: Sequence[ModelInfo]
+        self, file: Path, names: Names, included: set[Path], known: Sequence[ModelInfo]
     ) -> _Plan:
         header = read_header(file)
         _require_model(header)
-        theirs = any(_real(file).is_relative_to(_real(each.path)) for each in self._found)
-        if self._mode == "move" and (file.is_symlink() or theirs or _real(file) in included):
+        theirs = any(real(file).is_relative_to(real(each.path)) for each in self._found)
+        if self._mode == "move" and (file.is_symlink() or theirs or real(file) in included):
             raise UsageMistake(
-                f"{shown(file)} is part of another installation and is not moved.",
-                hint="Copy it (--copy), or leave it where it is (--in-place).",
+                f"{shown(file)} belongs to another program and cannot be moved.",
+                hint="Copy it (--copy), or use it where it is (--in-place).",
             )
         files = shard_paths(header)
-        projector = beside(file, header) if self._mode != "in-place" else None
-        name = _twins_name(files, known) or unique_name(
-            plain_name(file.stem, header.name), header.quantization, taken
+        projector = projector_beside(file, header) if self._mode != "in-place" else None
+        name = _name_of_copy(files, known) or names.give(
+            plain_name(file.stem, header.name), header.quantization
         )
         files = (*files, projector) if projector is not None else files
         size_bytes = sum(each.stat().st_size for each in files)
@@ -169,7 +169,7 @@ class Importer:
     ) -> Path | None:
         """Where the same model is, or will be after this run; None when it is a new one.
 
-        What is to come into our own folder may lie elsewhere already: it is to be safe there.
+        What is copied or moved to our own folder may be elsewhere already.
         """
         others = [
             (tuple(path for path in model.files if path != model.projector), model.path)
@@ -192,7 +192,7 @@ class Importer:
             if plan.folder is not None:
                 plan = self._with_free_destination(plan, plan.folder)
             if not self._dry_run:
-                self._bring(plan, meter)
+                self._execute(plan, meter)
         except LockhouseError as error:
             return _refused(plan.source, error)
         return _outcome(
@@ -204,25 +204,25 @@ class Importer:
             target = folder / each.name
             if target.exists() or target.is_symlink():
                 raise InvalidInput(
-                    f"{target.name} exists already in Lockhouse's folder and was left as it is.",
+                    f"{target.name} already exists in Lockhouse's folder and was not changed.",
                     hint="Rename the file and import it again, or remove the other one first.",
                     code="exists",
                 )
         return plan
 
-    def _bring(self, plan: _Plan, meter: Meter) -> None:
+    def _execute(self, plan: _Plan, meter: Meter) -> None:
         if plan.folder is not None:
             try:
                 plan.folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise map_os_error(error, plan.folder) from error
-            self._bring_files(plan, plan.folder, meter)
+            self._copy_files(plan, plan.folder, meter)
         owner = OWN if plan.folder is not None else owner_of(plan.source, self._found)
         self._inventory.register(plan.destination, name=plan.name, owner=owner)
         if self._mode == "move":
             self._inventory.forget(plan.source)
 
-    def _bring_files(self, plan: _Plan, folder: Path, meter: Meter) -> None:
+    def _copy_files(self, plan: _Plan, folder: Path, meter: Meter) -> None:
         done: list[Path] = []
         try:
             for source in plan.files:
@@ -233,25 +233,25 @@ class Importer:
                 elif self._mode == "move":
                     hashed = move_in(source, target, meter)
                 else:
-                    link_in(_real(source), target)
+                    link_in(real(source), target)
                     meter.add(target.stat().st_size)
                 done.append(target)
                 if hashed is not None:
                     self._inventory.keep_hash(target, *hashed)
         except BaseException:
-            # All parts or none. What was moved goes back by the way it came.
+            # All parts or none: what was moved is moved back.
             for target, source in zip(done, plan.files, strict=False):
                 if self._mode == "move" and not source.exists():
-                    target.rename(source)
+                    give_name(target, source)
                 else:
                     target.unlink(missing_ok=True)
             raise
 
 
-def _twins_name(files: Sequence[Path], known: Sequence[ModelInfo]) -> str:
-    """The name under which the same file is known from another program's folder.
+def _name_of_copy(files: Sequence[Path], known: Sequence[ModelInfo]) -> str:
+    """The name of the same file in another program's folder, since both will be one model.
 
-    The two will be one model in the list. For a name a sample is proof enough.
+    For a name, an equal sample is enough.
     """
     size_bytes = files[0].stat().st_size
     for model in known:
@@ -266,21 +266,13 @@ def _twins_name(files: Sequence[Path], known: Sequence[ModelInfo]) -> str:
 
 
 def _require_model(header: GgufHeader) -> None:
-    """Refuse what could never be used; a model for embeddings is one, though it cannot chat."""
+    """Refuse files that could never be used. Embedding models are accepted."""
     if "embedding" not in header.capabilities:
         check_loadable(header)
 
 
-def _absolute(path: Path) -> Path:
-    return Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 - links are kept as they are
-
-
-def _real(path: Path) -> Path:
-    return Path(os.path.realpath(path))
-
-
 def _existing(folder: Path) -> Path:
-    """The nearest folder above that exists: its disk is the one that counts."""
+    """The nearest folder above that exists, on the same disk."""
     return next((each for each in (folder, *folder.parents) if each.exists()), folder)
 
 

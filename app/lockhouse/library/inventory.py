@@ -1,30 +1,32 @@
-"""The tables of the library: registered models, aliases, hashes, and what headers said.
+"""The tables of the library: registered models, aliases, hashes, and facts from headers.
 
-Hides SQL. A file is known by its path and recognised as unchanged by its stamp: size, time of
-last change and inode.
+Hides SQL. A file is identified by its path and recognised as unchanged by its stamp: size, time
+of last change and inode.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from lockhouse.core.errors import StorageError
 from lockhouse.core.json_decoding import decoded
 from lockhouse.library.model_info import Facts, Speed
-from lockhouse.library.model_names import unique_name
+from lockhouse.library.model_names import Names
 from lockhouse.storage.connection import migrations_named
 from lockhouse.storage.database import Database
 
 if TYPE_CHECKING:
     import sqlite_utils
 
-_FACTS_VERSION: Final = 3  # raised when the header reader learns something new
+_STAMP: Final = "size_bytes, mtime_ns, inode"
+_FACTS_VERSION: Final = 3  # raised when the header reader reads something new
 
 _FIRST = """
 CREATE TABLE models (
@@ -104,7 +106,7 @@ CREATE TABLE model_uses (
     measured_at TEXT NOT NULL
 ) STRICT;
 """
-_OF_A_PATH: Final = (
+_BY_PATH: Final = (
     "models",
     "model_aliases",
     "model_hashes",
@@ -117,7 +119,7 @@ _OF_A_PATH: Final = (
 
 
 def library_migrations() -> sqlite_utils.Migrations:
-    """Every step from an empty file to the tables of today."""
+    """All steps from an empty file to the current tables."""
     migrations = migrations_named("library")
 
     @migrations()
@@ -132,16 +134,30 @@ def library_migrations() -> sqlite_utils.Migrations:
 
 
 class Stamp(msgspec.Struct, frozen=True):
-    """What changes when a file's content does."""
+    """What changes when the content of a file does."""
 
     size_bytes: int
     mtime_ns: int
-    inode: str  # text: it may need all 64 bits and more
+    inode: str  # text: it may need more than 64 bits
 
     @classmethod
     def of(cls, status: os.stat_result) -> Stamp:
-        """The stamp in what stat said."""
+        """The stamp in a stat result."""
         return cls(status.st_size, status.st_mtime_ns, str(status.st_ino))
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """The stamp of a file; None when it is not there."""
+    try:
+        return Stamp.of(path.stat())
+    except OSError:
+        return None
+
+
+def size_of(path: Path) -> int:
+    """The size of a file; 0 when it is not there."""
+    stamp = stamp_of(path)
+    return stamp.size_bytes if stamp is not None else 0
 
 
 class Registered(msgspec.Struct, frozen=True):
@@ -155,124 +171,83 @@ class Registered(msgspec.Struct, frozen=True):
 
 
 class Hashed(msgspec.Struct, frozen=True):
-    """A hash, and of which state of the file it is."""
+    """A hash, and the stamp of the file when it was hashed."""
 
     stamp: Stamp
     sha256: str
     hashed_at: str
     changed_from: str | None
 
+    @property
+    def original(self) -> str:
+        """The hash before the file changed, or else this one."""
+        return self.changed_from or self.sha256
+
 
 def key_of(path: Path) -> bytes:
-    """A path as the tables keep it."""
+    """A path as the tables store it."""
     return os.fsencode(path)  # a name need not be text
 
 
 class Inventory:
-    """Rows in, values out."""
+    """Reads and writes the tables."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         database.migrate(library_migrations())
 
+    def _select(
+        self, query: str, values: Sequence[object] = ()
+    ) -> Iterator[tuple[Path, list[Any]]]:
+        """Rows by the path in their first column."""
+        for path, *columns in self._database.read().execute(query, values).fetchall():
+            yield Path(os.fsdecode(path)), columns
+
+    def _cache(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
+        """Store what can be computed again: a database that cannot be written does no harm."""
+        with suppress(StorageError), self._database.write() as database:
+            database.conn.executemany(statement, [list(row) for row in rows])
+
+    # Registered models
+
     def registered(self) -> list[Registered]:
         """In the order in which they were added."""
-        rows = self._database.read().execute(
+        rows = self._select(
             "SELECT path, name, owner, pinned, added_at FROM models ORDER BY added_at, name"
         )
         return [
-            Registered(Path(os.fsdecode(path)), name, owner, bool(pinned), added_at)
-            for path, name, owner, pinned, added_at in rows.fetchall()
+            Registered(path, name, owner, bool(pinned), added_at)
+            for path, (name, owner, pinned, added_at) in rows
         ]
 
     def register(self, path: Path, *, name: str, owner: str) -> None:
-        """Remember a model; nothing changes when its path is known already.
+        """Remember a model; nothing changes when its path is registered already.
 
-        Another process may have taken the name meanwhile; then a number is put behind it.
+        A number is added to a name that another process has taken meanwhile.
         """
-        moment = datetime.now(UTC).isoformat()
         with self._database.write() as database:
             taken = {row[0] for row in database.execute("SELECT name FROM models")}
             database.execute(
                 "INSERT INTO models (path, name, owner, added_at) VALUES (?, ?, ?, ?)"
                 " ON CONFLICT (path) DO NOTHING",
-                [key_of(path), unique_name(name, "", taken), owner, moment],
+                [key_of(path), Names(taken).give(name, ""), owner, _now()],
             )
 
     def set_pinned(self, path: Path, *, name: str, owner: str, pinned: bool) -> None:
-        """Pin or release a model, which is registered by that."""
+        """Pin or unpin a model, which is registered by that."""
         with self._database.write() as database:
             self.register(path, name=name, owner=owner)
             database.execute(
                 "UPDATE models SET pinned = ? WHERE path = ?", [int(pinned), key_of(path)]
             )
 
-    def forget(self, path: Path) -> None:
-        """Drop everything that is known of a path."""
-        with self._database.write() as database:
-            for table in _OF_A_PATH:
-                database.execute(f"DELETE FROM {table} WHERE path = ?", [key_of(path)])  # noqa: S608
-
-    def known_beneath(self, folder: Path) -> set[Path]:
-        """Every path in a folder of which anything is known."""
-        reader = self._database.read()
-        known: set[Path] = set()
-        for table in _OF_A_PATH:
-            rows = reader.execute(f"SELECT path FROM {table}").fetchall()  # noqa: S608
-            known |= {Path(os.fsdecode(path)) for (path,) in rows}
-        return {path for path in known if path.is_relative_to(folder)}
-
-    def forget_looks(self) -> None:
-        """Drop what was seen in files, so that the next look reads them again."""
-        with self._database.write() as database:
-            database.execute("DELETE FROM model_facts")
-            database.execute("DELETE FROM model_samples")
-
-    def moved(self, paths: Mapping[Path, Path]) -> None:
-        """What is known of each path is from now on known of the one it moved to."""
-        with self._database.write() as database:
-            for before, after in paths.items():
-                for table in _OF_A_PATH:
-                    database.execute(
-                        f"UPDATE OR REPLACE {table} SET path = ? WHERE path = ?",  # noqa: S608
-                        [key_of(after), key_of(before)],
-                    )
-
-    def uses(self) -> dict[Path, tuple[str, Speed | None]]:
-        """When each file was last used, and how fast it answered then."""
-        rows = self._database.read().execute(
-            "SELECT path, last_used_at, tokens_per_s, prompt_tokens_per_s, measured_at"
-            " FROM model_uses"
-        )
-        return {
-            Path(os.fsdecode(path)): (at, Speed(speed, prompt_speed, measured) if speed else None)
-            for path, at, speed, prompt_speed, measured in rows.fetchall()
-        }
-
-    def keep_use(self, path: Path, tokens_per_s: float, prompt_tokens_per_s: float) -> None:
-        """Remember a use; a speed of 0 was not measured, and the last one that was stays."""
-        moment = datetime.now(UTC).isoformat()
-        try:
-            with self._database.write() as database:
-                database.execute(
-                    "INSERT INTO model_uses VALUES (?, ?, ?, ?, ?) ON CONFLICT (path) DO UPDATE SET"
-                    " last_used_at = excluded.last_used_at,"
-                    " tokens_per_s = coalesce(nullif(excluded.tokens_per_s, 0), tokens_per_s),"
-                    " prompt_tokens_per_s ="
-                    " coalesce(nullif(excluded.prompt_tokens_per_s, 0), prompt_tokens_per_s),"
-                    " measured_at = iif(excluded.tokens_per_s, excluded.measured_at, measured_at)",
-                    [key_of(path), moment, tokens_per_s, prompt_tokens_per_s, moment],
-                )
-        except StorageError:
-            return
-
     def aliases(self) -> dict[str, Path]:
-        """Every alias and the path it stands for."""
-        rows = self._database.read().execute("SELECT alias, path FROM model_aliases ORDER BY alias")
-        return {alias: Path(os.fsdecode(path)) for alias, path in rows.fetchall()}
+        """Every alias, with the path of its model."""
+        query = "SELECT path, alias FROM model_aliases ORDER BY alias"
+        return {alias: path for path, (alias,) in self._select(query)}
 
     def set_alias(self, alias: str, path: Path | None) -> None:
-        """Let ``alias`` stand for ``path``, or for nothing."""
+        """Make ``alias`` a name of the model at ``path``, or remove it."""
         with self._database.write() as database:
             database.execute("DELETE FROM model_aliases WHERE alias = ?", [alias])
             if path is not None:
@@ -280,100 +255,127 @@ class Inventory:
                     "INSERT INTO model_aliases (alias, path) VALUES (?, ?)", [alias, key_of(path)]
                 )
 
-    def hashes(self) -> dict[Path, Hashed]:
-        """The last hash of every file that was ever hashed."""
-        rows = self._database.read().execute(
-            "SELECT path, size_bytes, mtime_ns, inode, sha256, hashed_at, changed_from"
-            " FROM model_hashes"
+    # Everything by path
+
+    def forget(self, path: Path) -> None:
+        """Delete everything known about a path."""
+        with self._database.write() as database:
+            for table in _BY_PATH:
+                database.execute(f"DELETE FROM {table} WHERE path = ?", [key_of(path)])  # noqa: S608
+
+    def known_beneath(self, folder: Path) -> set[Path]:
+        """Every path in a folder about which anything is known."""
+        known = {
+            path
+            for table in _BY_PATH
+            for path, _ in self._select(f"SELECT path FROM {table}")  # noqa: S608
+        }
+        return {path for path in known if path.is_relative_to(folder)}
+
+    def moved(self, paths: Mapping[Path, Path]) -> None:
+        """Move everything known about each path to its new path."""
+        with self._database.write() as database:
+            for before, after in paths.items():
+                for table in _BY_PATH:
+                    database.execute(
+                        f"UPDATE OR REPLACE {table} SET path = ? WHERE path = ?",  # noqa: S608
+                        [key_of(after), key_of(before)],
+                    )
+
+    # Uses
+
+    def uses(self) -> dict[Path, tuple[str, Speed | None]]:
+        """When each model was last used, and how fast it answered."""
+        rows = self._select(
+            "SELECT path, last_used_at, tokens_per_s, prompt_tokens_per_s, measured_at"
+            " FROM model_uses"
         )
         return {
-            Path(os.fsdecode(path)): Hashed(Stamp(size, mtime, inode), sha256, at, changed_from)
-            for path, size, mtime, inode, sha256, at, changed_from in rows.fetchall()
+            path: (at, Speed(speed, prompt_speed, measured) if speed else None)
+            for path, (at, speed, prompt_speed, measured) in rows
         }
+
+    def keep_use(self, path: Path, tokens_per_s: float, prompt_tokens_per_s: float) -> None:
+        """Remember a use; a speed of 0 was not measured, and the last measured one is kept."""
+        moment = _now()
+        self._cache(
+            "INSERT INTO model_uses VALUES (?, ?, ?, ?, ?) ON CONFLICT (path) DO UPDATE SET"
+            " last_used_at = excluded.last_used_at,"
+            " tokens_per_s = coalesce(nullif(excluded.tokens_per_s, 0), tokens_per_s),"
+            " prompt_tokens_per_s ="
+            " coalesce(nullif(excluded.prompt_tokens_per_s, 0), prompt_tokens_per_s),"
+            " measured_at = iif(excluded.tokens_per_s, excluded.measured_at, measured_at)",
+            [(key_of(path), moment, tokens_per_s, prompt_tokens_per_s, moment)],
+        )
+
+    # Hashes, facts and samples
+
+    def hashes(self) -> dict[Path, Hashed]:
+        """The last hash of every file that was ever hashed."""
+        return dict(self._hashes(""))
 
     def hash_of(self, path: Path) -> Hashed | None:
         """The last hash of that file."""
-        row = (
-            self._database.read()
-            .execute(
-                "SELECT size_bytes, mtime_ns, inode, sha256, hashed_at, changed_from"
-                " FROM model_hashes WHERE path = ?",
-                [key_of(path)],
-            )
-            .fetchone()
-        )
-        if row is None:
-            return None
-        size, mtime, inode, sha256, at, changed_from = row
-        return Hashed(Stamp(size, mtime, inode), sha256, at, changed_from)
+        return dict(self._hashes("WHERE path = ?", key_of(path))).get(path)
+
+    def _hashes(self, clause: str, *values: object) -> Iterator[tuple[Path, Hashed]]:
+        query = f"SELECT path, {_STAMP}, sha256, hashed_at, changed_from FROM model_hashes {clause}"  # noqa: S608
+        for path, (size, mtime, inode, *hashed) in self._select(query, values):
+            yield path, Hashed(Stamp(size, mtime, inode), *hashed)
 
     def keep_hash(
         self, path: Path, stamp: Stamp, sha256: str, *, changed_from: str | None = None
     ) -> None:
-        """Remember a hash. Where the database cannot be written, it is counted anew next time."""
-        moment = datetime.now(UTC).isoformat()
-        try:
-            with self._database.write() as database:
-                database.execute(
-                    "INSERT OR REPLACE INTO model_hashes"
-                    " (path, size_bytes, mtime_ns, inode, sha256, hashed_at, changed_from)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    [*_stamped(path, stamp), sha256, moment, changed_from],
-                )
-        except StorageError:
-            return
+        """Remember a hash."""
+        self._cache(
+            f"INSERT OR REPLACE INTO model_hashes (path, {_STAMP}, sha256, hashed_at, changed_from)"  # noqa: S608
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [(*_stamped(path, stamp), sha256, _now(), changed_from)],
+        )
 
     def facts(self) -> dict[Path, tuple[Stamp, Facts]]:
-        """What the headers said, by path."""
-        rows = self._database.read().execute(
-            "SELECT path, size_bytes, mtime_ns, inode, facts FROM model_facts WHERE version = ?",
-            [_FACTS_VERSION],
-        )
+        """The facts from headers, by path."""
+        query = f"SELECT path, {_STAMP}, facts FROM model_facts WHERE version = ?"  # noqa: S608
         return {
-            Path(os.fsdecode(path)): (
-                Stamp(size, mtime, inode),
-                decoded(facts, Facts),
-            )
-            for path, size, mtime, inode, facts in rows.fetchall()
+            path: (Stamp(size, mtime, inode), decoded(facts, Facts))
+            for path, (size, mtime, inode, facts) in self._select(query, [_FACTS_VERSION])
         }
 
     def keep_facts(self, found: Iterable[tuple[Path, Stamp, Facts]]) -> None:
-        """Remember what headers said; a cache, so a database that refuses does no harm."""
-        rows = [
-            (*_stamped(path, stamp), _FACTS_VERSION, msgspec.json.encode(facts).decode())
-            for path, stamp, facts in found
-        ]
-        try:
-            with self._database.write() as database:
-                database.conn.executemany(
-                    "INSERT OR REPLACE INTO model_facts"
-                    " (path, size_bytes, mtime_ns, inode, version, facts)"
-                    " VALUES (?, ?, ?, ?, ?, ?)",
-                    rows,
-                )
-        except StorageError:
-            return
+        """Remember facts from headers."""
+        self._cache(
+            f"INSERT OR REPLACE INTO model_facts (path, {_STAMP}, version, facts)"  # noqa: S608
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                (*_stamped(path, stamp), _FACTS_VERSION, msgspec.json.encode(facts).decode())
+                for path, stamp, facts in found
+            ],
+        )
 
     def samples(self) -> dict[Path, tuple[Stamp, str]]:
-        """What a few pieces of each file that has the size of another hash to."""
-        rows = self._database.read().execute(
-            "SELECT path, size_bytes, mtime_ns, inode, sample FROM model_samples"
-        )
+        """A hash of a few pieces of each file that has the size of another."""
+        query = f"SELECT path, {_STAMP}, sample FROM model_samples"  # noqa: S608
         return {
-            Path(os.fsdecode(path)): (Stamp(size, mtime, inode), sample)
-            for path, size, mtime, inode, sample in rows.fetchall()
+            path: (Stamp(size, mtime, inode), sample)
+            for path, (size, mtime, inode, sample) in self._select(query)
         }
 
     def keep_sample(self, path: Path, stamp: Stamp, sample: str) -> None:
-        """Remember a sample; a cache likewise."""
-        try:
-            with self._database.write() as database:
-                database.execute(
-                    "INSERT OR REPLACE INTO model_samples VALUES (?, ?, ?, ?, ?)",
-                    [*_stamped(path, stamp), sample],
-                )
-        except StorageError:
-            return
+        """Remember a sample."""
+        self._cache(
+            "INSERT OR REPLACE INTO model_samples VALUES (?, ?, ?, ?, ?)",
+            [(*_stamped(path, stamp), sample)],
+        )
+
+    def forget_looks(self) -> None:
+        """Delete what was read from files, so that they are read again."""
+        with self._database.write() as database:
+            database.execute("DELETE FROM model_facts")
+            database.execute("DELETE FROM model_samples")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
 
 
 def _stamped(path: Path, stamp: Stamp) -> tuple[bytes, int, int, str]:

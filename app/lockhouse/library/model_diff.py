@@ -1,6 +1,6 @@
-"""In what two files of a model differ: template, tokenizer, metadata, tensors, content.
+"""The differences between two files of a model: template, tokenizer, metadata, tensors, content.
 
-Works on headers alone, so a revision that has not been fetched yet can be compared as well.
+Works on headers alone, so that a revision which was not downloaded can be compared as well.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MAX_TENSORS_NAMED: Final = 12
 def differences(
     before: GgufHeader, after: GgufHeader, *, sha256_before: str = "", sha256_after: str = ""
 ) -> list[Difference]:
-    """Everything that differs, what changes answers most first. Nothing: they are equal."""
+    """All differences, those that change answers most first."""
     if sha256_before and sha256_before == sha256_after:
         return []
     return [
@@ -50,7 +50,7 @@ def _in_values(before: GgufHeader, after: GgufHeader) -> list[Difference]:
         is_tokenizer = key.startswith(_TOKENIZER)
         found.append(
             Difference(
-                "tokenizer" if is_tokenizer else "metadata", key, _in_words(one), _in_words(other)
+                "tokenizer" if is_tokenizer else "metadata", key, _as_text(one), _as_text(other)
             )
         )
     if before.vocabulary_size != after.vocabulary_size:
@@ -63,7 +63,7 @@ def _in_values(before: GgufHeader, after: GgufHeader) -> list[Difference]:
 
 
 def _tokens_of(header: GgufHeader) -> str:
-    """A hash of the tokens as they stand in the file; nothing for one that is not here yet."""
+    """A hash of the tokens in the file; empty for a file that was not downloaded."""
     tokens = header.vocabulary
     listed = isinstance(header.key_values.get(_TOKENS), Unread)  # a short list is compared itself
     if tokens is None or not listed or not header.path.is_file():
@@ -78,7 +78,7 @@ def _tokens_of(header: GgufHeader) -> str:
         os.close(descriptor)
 
 
-def _in_words(value: object) -> str:
+def _as_text(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, Unread):

@@ -1,4 +1,4 @@
-"""What there is to know of a model on this machine, as values."""
+"""The values that describe models on this machine."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ ImportMode = Literal["in-place", "copy", "link", "move"]
 ImportAction = Literal["registered", "copied", "linked", "moved", "already there", "refused"]
 
 OWN = "lockhouse"
-"""Owner of what Lockhouse installed or keeps in its own folder."""
+"""The owner of what Lockhouse installed or stores in its own folders."""
 
 
 class Source(msgspec.Struct, frozen=True):
-    """Where a model was published, as far as that is known."""
+    """Where a model was published, as far as known."""
 
     repo: str = ""
     revision: str = ""
@@ -28,14 +28,14 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class Place(msgspec.Struct, frozen=True):
-    """One of the places where the same bytes lie, and whose folder that is."""
+    """One of the places of a model, and the owner of its folder."""
 
     path: Path
     owner: str = OWN
 
 
 class Speed(msgspec.Struct, frozen=True):
-    """How fast a model answered on this machine when it was last asked."""
+    """The speed of a model on this machine at its last answer."""
 
     tokens_per_s: float
     prompt_tokens_per_s: float
@@ -45,10 +45,9 @@ class Speed(msgspec.Struct, frozen=True):
 class ModelInfo(msgspec.Struct, frozen=True):
     """One model. The names of the first fields are those of ``models list --json``.
 
-    ``verified_at`` is there once the file was hashed here and as long as it has not changed
-    since; a ``sha256`` without it is what the program that keeps the file says of it.
-    ``problem`` says in a sentence what ``state`` other than "ready" means. ``places`` are all
-    that hold the same bytes, ``path`` first.
+    ``verified_at`` is set when the file was hashed here and has not changed since; a ``sha256``
+    without it is a claim of the program that stores the file. ``problem`` explains a ``state``
+    other than "ready". ``places`` are those of all identical copies, ``path`` first.
     """
 
     name: str
@@ -74,8 +73,8 @@ class ModelInfo(msgspec.Struct, frozen=True):
     included: bool = False  # the starter model, which comes with the installation
     state: State = "ready"
     problem: str = ""
-    family: str = ""  # the plain word: "Qwen", "Llama", "SmolLM"
-    projector: Path | None = None  # what lets it see pictures
+    family: str = ""  # such as "Qwen", "Llama", "SmolLM"
+    projector: Path | None = None  # of a vision model
     places: tuple[Place, ...] = ()
     license_url: str = ""
     base_model: str = ""
@@ -83,12 +82,12 @@ class ModelInfo(msgspec.Struct, frozen=True):
     last_used_at: str | None = None
     speed: Speed | None = None
     active_profile: str = ""
-    newer_revision: str = ""  # the hub's, when it was seen to have one
+    newer_revision: str = ""  # on the hub, as far as known
     added_at: str = ""
 
     @property
     def tensor_words(self) -> str:
-        """The tensor types in words: one name, or "mixed" with each one's share."""
+        """The tensor types as text: one name, or "mixed" with the share of each."""
         if len(self.tensor_types) < 2:
             return self.tensor_types[0][0] if self.tensor_types else ""
         shares = (f"{name} {share:.0%}".replace("%", " %") for name, share in self.tensor_types)
@@ -96,7 +95,7 @@ class ModelInfo(msgspec.Struct, frozen=True):
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """What a model's header says, in a form that is cheap to keep."""
+    """The facts from the header of a model, in a form that is cheap to store."""
 
     kind: str = "model"
     title: str = ""
@@ -116,17 +115,17 @@ class Facts(msgspec.Struct, frozen=True):
     base_model: str = ""
     tensor_types: tuple[tuple[str, float], ...] = ()
     embedding_length: int = 0
-    projection_length: int = 0  # of a projector: what it hands to the model it belongs to
+    projection_length: int = 0  # of a projector
 
 
 class ImportOutcome(msgspec.Struct, frozen=True):
-    """What became of one file that was to be imported, or would become under a dry run."""
+    """The result of importing one file, or what it would be in a dry run."""
 
     source: Path
     action: ImportAction
     destination: Path | None = None
     size_bytes: int = 0
-    model: ModelInfo | None = None  # None when refused, and under a dry run
+    model: ModelInfo | None = None  # None when refused, and in a dry run
     code: str = ""
     message: str = ""
     hint: str = ""
@@ -134,7 +133,7 @@ class ImportOutcome(msgspec.Struct, frozen=True):
 
 
 class Removal(msgspec.Struct, frozen=True):
-    """What :meth:`Models.remove` did."""
+    """The result of :meth:`Models.remove`."""
 
     name: str
     deleted: tuple[Path, ...] = ()
@@ -142,9 +141,9 @@ class Removal(msgspec.Struct, frozen=True):
 
 
 class Verification(msgspec.Struct, frozen=True):
-    """What :meth:`Models.verify` found. ``previous`` None: nothing was known before.
+    """The result of :meth:`Models.verify`. ``previous`` None: no hash was known before.
 
-    ``changed`` are the files, copies at other places included, that are not what they were.
+    ``changed`` are the files that have changed, including copies at other places.
     """
 
     name: str
@@ -154,15 +153,15 @@ class Verification(msgspec.Struct, frozen=True):
 
     @property
     def unchanged(self) -> bool:
-        """Whether the content is what it was, as far as that is known."""
+        """Whether the content is the same as before, as far as known."""
         return not self.changed
 
 
 class FolderUse(msgspec.Struct, frozen=True):
-    """A folder with models: how much is in it, and how much room its disk has.
+    """A folder with models: their size, and the free space on its disk.
 
-    ``own``: files may be brought here, moved and removed. ``main``: new ones come here.
-    ``problem`` says why it cannot be used now, or that a move of it waits to be completed.
+    ``own``: Lockhouse may add, move and delete files in it. ``main``: it is for new models.
+    ``problem`` says why it cannot be used now, or that a move of it is not complete.
     """
 
     path: Path
@@ -177,7 +176,7 @@ class FolderUse(msgspec.Struct, frozen=True):
 
 
 class Relocation(msgspec.Struct, frozen=True):
-    """What :meth:`Models.relocate` did. ``kept`` are files that could not be moved."""
+    """The result of :meth:`Models.relocate`. ``kept`` are files that could not be moved."""
 
     source: Path
     target: Path
@@ -187,7 +186,7 @@ class Relocation(msgspec.Struct, frozen=True):
 
 
 class LoadChoice(msgspec.Struct, frozen=True):
-    """How a model is loaded; 0 and empty text leave it to the settings."""
+    """How a model is loaded; 0 and empty text use the settings."""
 
     context_length: int = 0
     kv_type: str = ""
@@ -196,7 +195,7 @@ class LoadChoice(msgspec.Struct, frozen=True):
 
 
 class Profile(msgspec.Struct, frozen=True):
-    """Load settings and sampling defaults under a name. What is not in them, the settings say."""
+    """Named load settings and sampling defaults. The settings are used for what is not in them."""
 
     name: str
     load: LoadChoice = LoadChoice()
@@ -205,7 +204,7 @@ class Profile(msgspec.Struct, frozen=True):
 
 
 class Revision(msgspec.Struct, frozen=True):
-    """One published state of a model that is kept here."""
+    """A revision of a model on this machine."""
 
     revision: str
     sha256: str
@@ -215,7 +214,7 @@ class Revision(msgspec.Struct, frozen=True):
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """One thing in which two revisions differ. An empty side does not have it."""
+    """One difference between two revisions. An empty side does not have the value."""
 
     kind: Literal["content", "template", "tokenizer", "metadata", "tensors"]
     what: str
@@ -224,7 +223,7 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class FoundFolder(NamedTuple):
-    """A folder of another program: whose it is, where, and how it is laid out."""
+    """A folder of another program: its owner, path and layout."""
 
     owner: str
     path: Path

@@ -1,4 +1,4 @@
-"""Names for models: short, easy to type, and telling them apart."""
+"""Names for models: short, easy to type, and unique."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FORM: Final = re.compile(
     rf"[-._ ](?:UD[-_])?(?:{'|'.join(_FORMS)})(?=$|[-._ ])", flags=re.IGNORECASE
 )
 _SHARD: Final = re.compile(r"-\d{5}-of-\d{5}$")
-_SPEECHLESS: Final = re.compile(
+_MEANINGLESS: Final = re.compile(
     r"^(?:(?:sha256[-_])?[0-9a-f]{16,}|(?:ggml[-_])?model|weights|blob|data|file)$", re.IGNORECASE
 )
 _UNTYPABLE: Final = re.compile(r"[^a-z0-9._]+")
@@ -42,46 +42,33 @@ _FAMILY: Final = re.compile(rf"(?<![a-z])({'|'.join(re.escape(mark) for mark, _ 
 
 
 def plain_name(stem: str, title: str) -> str:
-    """A name from a file's stem, or from the model's title where the stem says nothing."""
-    said = _FORM.sub("", _SHARD.sub("", stem))
-    name = slug(title if _SPEECHLESS.match(said) and title else said)
-    # All of hexadecimal digits, it would look like the beginning of a sha256.
+    """A name from a file's stem, or from the model's title where the stem is meaningless."""
+    words = _FORM.sub("", _SHARD.sub("", stem))
+    name = slug(title if _MEANINGLESS.match(words) and title else words)
+    # Hexadecimal digits alone would look like the beginning of a sha256.
     if not name or re.fullmatch(r"[0-9a-f]{6,}", name):
         name = f"model-{name}".strip("-")
     return name
 
 
 def plain_title(stem: str, title: str) -> str:
-    """A title to show: the file's name for people, which says more than most metadata."""
-    said = _FORM.sub("", _SHARD.sub("", stem))
-    if _SPEECHLESS.match(said) and title:
+    """A title to show, from the file's name, which says more than most metadata."""
+    words = _FORM.sub("", _SHARD.sub("", stem))
+    if _MEANINGLESS.match(words) and title:
         return title
-    return re.sub(r"[-_ ]+", " ", said).strip() or title or stem
+    return re.sub(r"[-_ ]+", " ", words).strip() or title or stem
 
 
 def slug(words: str) -> str:
-    """Lower case, with hyphens for everything that is awkward on a command line."""
+    """Lower case, with hyphens for what is awkward on a command line."""
     typable = _UNTYPABLE.sub("-", words.lower()).strip("-._")
     return typable[:_MAX_LENGTH].strip("-._")
 
 
-def unique_name(plain: str, quantization: str, taken: Collection[str]) -> str:
-    """``plain``, with the quantization behind it where that is needed, then with a number."""
-    if plain not in taken:
-        return plain
-    longer = f"{plain}-{quantization.lower()}" if quantization else plain
-    candidate = longer
-    number = 2
-    while candidate in taken:
-        candidate = f"{longer}-{number}"
-        number += 1
-    return candidate
-
-
 def family_of(title: str, architecture: str) -> str:
-    """The plain word for a model's kin, from its name or else from its architecture.
+    """The family of a model, from its name or else from its architecture.
 
-    The name comes first: many families share an architecture.
+    The name comes first, since many families share an architecture.
     """
     for words in (title.lower(), architecture.lower()):
         match = _FAMILY.search(words)
@@ -91,14 +78,14 @@ def family_of(title: str, architecture: str) -> str:
 
 
 class Names:
-    """Names given out one after the other, each once."""
+    """Gives unique names, one after the other."""
 
     def __init__(self, taken: Collection[str]) -> None:
         self._taken = set(taken)
         self._numbers: dict[str, int] = {}
 
     def give(self, plain: str, quantization: str) -> str:
-        """As :func:`unique_name`, without counting from the start each time."""
+        """``plain``; with the quantization, and then a number, where that is needed."""
         name = plain
         if name in self._taken:
             longer = f"{plain}-{quantization.lower()}" if quantization else plain

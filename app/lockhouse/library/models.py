@@ -1,8 +1,8 @@
-"""The models of this machine: the starter model, our own folders, and other programs'.
+"""The models of this machine: the starter model, our own folders, and those of other programs.
 
-Which there are is found by looking, so that a file put into a folder by hand is a model and
-one that another program deleted is shown as missing. What is remembered in the database is
-what cannot be seen: imports, names, aliases, pins, hashes, profiles, revisions and uses.
+Folders are scanned each time, so that a file put there by hand is listed and one that another
+program deleted is shown as missing. The database stores what a scan cannot see: imports, names,
+aliases, pins, hashes, profiles, revisions and uses.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import msgspec
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import InvalidInput, NotFound, UsageMistake
 from lockhouse.gate.hub import parse_reference
-from lockhouse.library.deduplication import hash_some, uncompared
-from lockhouse.library.external_stores import Seen
+from lockhouse.library.deduplication import files_to_compare, hash_files
+from lockhouse.library.external_stores import FoundFile
 from lockhouse.library.file_copy import (
     Meter,
     Progress,
@@ -33,7 +33,7 @@ from lockhouse.library.file_copy import (
 from lockhouse.library.folders import Finder, Folders
 from lockhouse.library.gguf import GgufHeader, read_header
 from lockhouse.library.importer import Importer
-from lockhouse.library.inventory import Inventory, Stamp
+from lockhouse.library.inventory import Inventory, Stamp, size_of, stamp_of
 from lockhouse.library.model_diff import differences
 from lockhouse.library.model_info import (
     OWN,
@@ -55,7 +55,7 @@ from lockhouse.library.profiles import Profiles
 from lockhouse.library.relocation import Relocator
 from lockhouse.library.removal import Remover
 from lockhouse.library.revisions import RevisionRow, Revisions, find_revision
-from lockhouse.library.scanner import Copy, Listed, Listing
+from lockhouse.library.scanner import Copy, ListedModel, Scanner
 from lockhouse.library.store_locations import found_folders
 from lockhouse.storage.database import Database
 
@@ -86,32 +86,32 @@ class Models:
         self._folders = Folders(database, own_folder, others)
         self._profiles = Profiles(database)
         self._revisions = Revisions(database)
-        self._listing = Listing(
+        self._scanner = Scanner(
             self._inventory, self._folders, self._revisions, self._profiles, starter
         )
         self._relocator = Relocator(self._inventory, self._folders, database.path.parent)
         delete_abandoned_copies(self._folders.main)
 
-    # Which there are
+    # Lists
 
     def list(self) -> _ModelList:
         """The starter model, ours by name, other programs', then those left in place by age.
 
-        Equal files are one model with several places, as far as their hashes are known; see
+        Identical copies are one model with several places, as far as their hashes are known; see
         :meth:`recognise`.
         """
-        return [each.info for each in self._listing.models()]
+        return [each.info for each in self._scanner.models()]
 
     def get(self, name: str) -> ModelInfo:
         """The model of that name or alias, of a sha256 that begins so, or the file at that path.
 
-        Raises NotFound with what is near, InvalidInput when several are meant or when the file
+        Raises NotFound with similar names, InvalidInput when the name is ambiguous or the file
         cannot be used.
         """
         return self._find(name).info
 
-    def _find(self, name: str, among: Sequence[Listed] | None = None) -> Listed:
-        listed = self._listing.models() if among is None else among
+    def _find(self, name: str, among: Sequence[ListedModel] | None = None) -> ListedModel:
+        listed = self._scanner.models() if among is None else among
         for is_meant in (_has_alias, _is_called, _has_copy_called):
             for each in listed:
                 if is_meant(each, name):
@@ -134,20 +134,22 @@ class Models:
             )
         raise _no_model(name, [each.info for each in listed])
 
-    def _at_path(self, path: Path, listed: Sequence[Listed]) -> Listed:
+    def _at_path(self, path: Path, listed: Sequence[ListedModel]) -> ListedModel:
         absolute = Path(os.path.abspath(path))  # noqa: PTH100 - links are kept as they are
         for each in listed:
             for copy in each.copies:
                 if copy.info.path == absolute:
                     return each.at(copy)
         taken = {name for each in listed for name in each.names}
-        info = self._listing.at_path(absolute, taken)
+        info = self._scanner.at_path(absolute, taken)
         if not self._folders.ownership()(absolute):
-            return Listed(info, ())
-        return Listed(info, (Copy(Seen(absolute, "own", OWN), info),))  # an older revision
+            return ListedModel(info, ())
+        return ListedModel(
+            info, (Copy(FoundFile(absolute, "own", OWN), info),)
+        )  # an older revision
 
     def rescan(self) -> _ModelList:
-        """Read every header again, whatever is remembered of it."""
+        """Read every header again instead of using the cache."""
         self._inventory.forget_looks()
         return self.list()
 
@@ -156,26 +158,24 @@ class Models:
     def sha256(
         self, path: Path, *, progress: Progress | None = None, cancel: CancelToken | None = None
     ) -> str:
-        """The sha256 of a file, counted once for each state of it."""
+        """The sha256 of a file, computed once for each state of it."""
         known = self._inventory.hash_of(path)
-        if known is not None and _stamp(path) == known.stamp:
+        if known is not None and stamp_of(path) == known.stamp:
             return known.sha256
         stamp, digest = hash_file(path, progress=progress, cancel=cancel)
-        changed_from = None
-        if known is not None:
-            before = known.changed_from or known.sha256
-            changed_from = before if before != digest else None
+        has_changed = known is not None and known.original != digest
+        changed_from = known.original if known is not None and has_changed else None
         self._inventory.keep_hash(path, stamp, digest, changed_from=changed_from)
         return digest
 
     def verify(
         self, name: str, *, progress: Progress | None = None, cancel: CancelToken | None = None
     ) -> Verification:
-        """Read all files again, at every place, tell what changed, and take them as they are."""
+        """Hash all files again, at every place, and report and record what changed."""
         model = self._find(name)
         files = list(dict.fromkeys((*_every_file(model), *model.info.files)))
-        meter = Meter(sum(_size(path) for path in files), progress, cancel)
-        claims = {copy.info.path: copy.seen.sha256 for copy in model.copies}
+        meter = Meter(sum(size_of(path) for path in files), progress, cancel)
+        claims = {copy.info.path: copy.file.sha256 for copy in model.copies}
         digests: dict[Path, str] = {}
         before: dict[Path, str] = {}
         for path in files:
@@ -183,7 +183,7 @@ class Models:
             stamp, digest = hash_metered(path, meter)
             self._inventory.keep_hash(path, stamp, digest)
             digests[path] = digest
-            expected = (known.changed_from or known.sha256) if known else claims.get(path, "")
+            expected = known.original if known else claims.get(path, "")
             if expected:
                 before[path] = expected
         first = model.info.path
@@ -197,10 +197,10 @@ class Models:
         progress: Progress | None = None,
         cancel: CancelToken | None = None,
     ) -> int:
-        """Hash the files that may be equal to others, so that equal ones are listed as one.
+        """Hash files that may be identical copies, so that these are listed as one model.
 
-        With a limit no more than that is read, the smallest files first. Gives the bytes that
-        are left to read; what was counted is kept, whenever it ends.
+        With a limit no more than that is read, the smallest files first. Returns how many bytes
+        are left to read; what was hashed is kept even if this is interrupted.
         """
         return self.list_recognised(limit_bytes=limit_bytes, progress=progress, cancel=cancel)[1]
 
@@ -211,15 +211,14 @@ class Models:
         progress: Progress | None = None,
         cancel: CancelToken | None = None,
     ) -> tuple[_ModelList, int]:
-        """:meth:`recognise` and :meth:`list` in one look."""
-        listed = self._listing.models()
-        found = uncompared(listed, self._inventory)
-        left = found.size_bytes
-        if found.paths:
-            total = left if limit_bytes is None else min(left, limit_bytes)
-            left = hash_some(found, self._inventory, Meter(total, progress, cancel), limit_bytes)
-        if left != found.size_bytes:
-            listed = self._listing.models()
+        """:meth:`recognise` and :meth:`list` with one scan."""
+        listed = self._scanner.models()
+        files = files_to_compare(listed, self._inventory)
+        total = sum(size_bytes for size_bytes, _ in files)
+        limit = total if limit_bytes is None else min(total, limit_bytes)
+        left = hash_files(files, self._inventory, Meter(limit, progress, cancel), limit)
+        if left != total:
+            listed = self._scanner.models()
         return [each.info for each in listed], left
 
     # Changes
@@ -233,9 +232,9 @@ class Models:
         progress: Progress | None = None,
         cancel: CancelToken | None = None,
     ) -> _OutcomeList:
-        """Make files, or all models in folders, known here. A refused one does not stop the rest.
+        """Import files, or all models in folders. A refused one does not stop the rest.
 
-        Nothing is ever overwritten, and nothing half-written stays, whatever happens.
+        Nothing is ever overwritten, and nothing half-written is left, whatever happens.
         """
         importer = Importer(self._inventory, self._folders, mode=mode, dry_run=dry_run)
         outcomes = importer.run(paths, known=self.list(), progress=progress, cancel=cancel)
@@ -243,7 +242,7 @@ class Models:
         return [_with_model(outcome, models) for outcome in outcomes]
 
     def set_alias(self, alias: str, name: str | None) -> None:
-        """Let ``alias`` stand for a model, or for nothing when ``name`` is None."""
+        """Make ``alias`` a name of a model, or remove it when ``name`` is None."""
         if not alias or alias != slug(alias):
             raise UsageMistake(
                 f'"{alias}" cannot be an alias.',
@@ -253,12 +252,12 @@ class Models:
             self._inventory.set_alias(alias, None)
             return
         model = self.get(name)
-        if any(alias in other.names for other in self._listing.models()):
+        if any(alias in other.names for other in self._scanner.models()):
             raise UsageMistake(f'"{alias}" is the name of a model.', hint="Choose another alias.")
         self._inventory.set_alias(alias, model.path)
 
     def set_pinned(self, name: str, *, pinned: bool) -> ModelInfo:
-        """Pin a model, or release it."""
+        """Pin or unpin a model."""
         model = self._find(name)
         for each in model.copies or (None,):
             path = each.info.path if each is not None else model.info.path
@@ -270,40 +269,39 @@ class Models:
         return self.get(model.info.name)
 
     def remove(self, name: str, *, delete_file: bool = False) -> Removal:
-        """Forget a model that lies elsewhere; delete one of our own when the caller says so.
+        """Remove a model from the list, and delete its files in our folders if ``delete_file``.
 
-        A file outside our own folders is never deleted, one of another program not even
-        forgotten: it would be found again.
+        A file outside our own folders is never deleted; a model of another program stays listed.
         """
         return self.remove_many([name], delete_files=delete_file)[0]
 
     def remove_many(
         self, names: Sequence[str], *, delete_files: bool, dry_run: bool = False
     ) -> builtins.list[Removal]:
-        """The same for several. When one of them cannot be removed, none is."""
+        """Remove several models. When one of them cannot be removed, none is."""
         remover, chosen = self._remover(names)
         return remover.remove(chosen, delete_files=delete_files, dry_run=dry_run)
 
     def would_free(self, names: Sequence[str]) -> int:
-        """The bytes that removing these models gives back. Files with another link give none."""
+        """The bytes that removing these models frees. Files with another hard link free none."""
         remover, chosen = self._remover(names)
         return remover.would_free(chosen)
 
-    def _remover(self, names: Sequence[str]) -> tuple[Remover, builtins.list[Listed]]:
-        listed = self._listing.models()
+    def _remover(self, names: Sequence[str]) -> tuple[Remover, builtins.list[ListedModel]]:
+        listed = self._scanner.models()
         found = {each.info.path: each for each in (self._find(name, listed) for name in names)}
         remover = Remover(self._inventory, self._folders, self._revisions, listed)
         return remover, [*found.values()]
 
     def note_use(self, path: Path, tokens_per_s: float, prompt_tokens_per_s: float) -> None:
-        """A model has answered, that fast. Never fails: an answer does not depend on it."""
+        """Record that a model has answered, and how fast. Never fails."""
         self._inventory.keep_use(path, tokens_per_s, prompt_tokens_per_s)
 
     # Folders
 
     @property
     def main_folder(self) -> Path:
-        """Where new models come to."""
+        """The folder for new models."""
         return self._folders.main
 
     def main_folder_kept(self) -> AbstractContextManager[None]:
@@ -311,16 +309,16 @@ class Models:
         return self._relocator.main_folder_kept()
 
     def folders(self) -> builtins.list[FolderUse]:
-        """Every folder with models, ours first: what is in it, and what its disk has left."""
+        """Every folder with models, ours first, with the free space on its disk."""
         return self._folders.uses(self.list())
 
     def add_folder(self, path: Path) -> FolderUse:
-        """Take a folder as one of our own; what lies in it is listed from now on."""
+        """Add a folder to our own; its models are listed from now on."""
         folder = self._folders.add(path)
         return next(use for use in self.folders() if use.path == folder)
 
     def forget_folder(self, path: Path) -> None:
-        """Let go of a folder; its files stay as they are."""
+        """Remove a folder from the list; its files are kept."""
         self._folders.forget(path)
 
     def relocate(
@@ -330,7 +328,7 @@ class Models:
         progress: Progress | None = None,
         cancel: CancelToken | None = None,
     ) -> Relocation:
-        """Move a folder of ours with all its files. Interrupted, it goes on when called again."""
+        """Move a folder of ours with all its files. If interrupted, call it again to continue."""
         return self._relocator.run(folder, to, progress=progress, cancel=cancel)
 
     # Profiles
@@ -340,22 +338,22 @@ class Models:
         return self._profiles.of(_places(self._find(name)))
 
     def profile_in_force(self, model: ModelInfo) -> Profile | None:
-        """The profile that answers are given with, for a model that was just listed."""
+        """The profile in use, for a model that was just listed."""
         if not model.active_profile:
             return None
         found = self._profiles.of([place.path for place in model.places])
         return next((each for each in found if each.name == model.active_profile), None)
 
     def save_profile(self, name: str, profile: Profile) -> None:
-        """Keep a profile for a model; the one of that name is replaced."""
+        """Save a profile of a model, replacing one of that name."""
         self._profiles.save(self.get(name).path, profile)
 
     def delete_profile(self, name: str, profile: str) -> None:
-        """Forget a profile of a model."""
+        """Delete a profile of a model."""
         self._profiles.delete(_places(self._find(name)), profile)
 
     def use_profile(self, name: str, profile: str | None) -> None:
-        """Let a profile be in force for a model, or none: then the settings are."""
+        """Use a profile for a model, or none, which leaves it to the settings."""
         self._profiles.use(_places(self._find(name)), profile)
 
     # Revisions
@@ -365,13 +363,12 @@ class Models:
         paths: Sequence[Path],
         *,
         source: Source,
-        license: str,  # noqa: A002 - the word of every other value here
+        license: str,  # noqa: A002 - the name in every other value here
         sha256s: Mapping[str, str],
     ) -> ModelInfo:
-        """Make files known that were fetched and checked, with where they came from.
+        """Register files that were downloaded and verified, with their source.
 
-        ``sha256s`` by file name. A new revision takes the place of the one before, unless that
-        one is pinned: then it is kept beside it.
+        ``sha256s`` by file name. A new revision replaces the one in use, unless that is pinned.
         """
         first = paths[0]
         by_name = {Path(name).name: digest for name, digest in sha256s.items()}
@@ -381,21 +378,21 @@ class Models:
         self._revisions.record(
             first, source, license_name=license, sha256=by_name.get(first.name, "")
         )
-        return self._at_path(first, self._listing.models()).info
+        return self._at_path(first, self._scanner.models()).info
 
     def note_newer(self, name: str, revision: str) -> None:
-        """The hub was seen to have that revision of a model."""
+        """Record that the hub has that revision of a model."""
         self._revisions.note_newer(self.get(name).path, revision)
 
     def revisions(self, name: str) -> builtins.list[Revision]:
-        """The revisions of a model that are here, the oldest first. None: it was not fetched."""
+        """The revisions of a model, the oldest first; none if it was not downloaded."""
         return [
             Revision(row.source.revision, row.sha256, row.path, row.added_at, row.current)
             for row in self._revisions.line_of(self.get(name).path)
         ]
 
     def compare_revisions(self, name: str, a: str, b: str) -> builtins.list[Difference]:
-        """In what two revisions of a model differ. An empty one is the one in force."""
+        """The differences between two revisions of a model; an empty name is the one in use."""
         model = self.get(name)
         rows = self._rows(model)
         one, other = (find_revision(rows, wanted, model.name) for wanted in (a, b))
@@ -409,7 +406,7 @@ class Models:
     def compare_with(
         self, name: str, header: GgufHeader, sha256: str = ""
     ) -> builtins.list[Difference]:
-        """In what a model differs from a file that need not be here, from its header alone."""
+        """The differences between a model and the header of another file."""
         model = self.get(name)
         return differences(
             read_header(model.path),
@@ -419,43 +416,43 @@ class Models:
         )
 
     def use_revision(self, name: str, revision: str) -> ModelInfo:
-        """Put another revision in force: name, aliases, pin and profiles go over to it."""
+        """Use another revision, which takes over name, aliases, pin and profiles."""
         model = self.get(name)
         rows = self._rows(model)
         wanted = find_revision(rows, revision, model.name)
         read_header(wanted.path)  # a damaged revision is not taken into use
         if not wanted.current:
             self._revisions.use(wanted.path)
-        return self._at_path(wanted.path, self._listing.models()).info
+        return self._at_path(wanted.path, self._scanner.models()).info
 
     def _rows(self, model: ModelInfo) -> builtins.list[RevisionRow]:
         rows = self._revisions.line_of(model.path)
         if not rows:
             raise NotFound(
-                f"{model.name} has one revision only: it was not fetched by Lockhouse.",
-                hint="Revisions are kept of models that come by: lockhouse models get",
+                f"{model.name} has no revisions: it was not downloaded by Lockhouse.",
+                hint="Revisions exist for models downloaded with: lockhouse models get",
             )
         return rows
 
 
-def _has_alias(model: Listed, name: str) -> bool:
+def _has_alias(model: ListedModel, name: str) -> bool:
     return name in model.info.aliases
 
 
-def _is_called(model: Listed, name: str) -> bool:
+def _is_called(model: ListedModel, name: str) -> bool:
     return name == model.info.name
 
 
-def _has_copy_called(model: Listed, name: str) -> bool:
+def _has_copy_called(model: ListedModel, name: str) -> bool:
     return name in model.names
 
 
-def _places(model: Listed) -> list[Path]:
+def _places(model: ListedModel) -> list[Path]:
     return [place.path for place in model.info.places] or [model.info.path]
 
 
-def _every_file(model: Listed) -> list[Path]:
-    """The files of every copy, those that are the same file by another name once."""
+def _every_file(model: ListedModel) -> list[Path]:
+    """The files of every copy, hard links to the same file once."""
     files: dict[tuple[int, int], Path] = {}
     for copy in model.copies:
         for path in copy.info.files:
@@ -465,8 +462,8 @@ def _every_file(model: Listed) -> list[Path]:
     return list(files.values())
 
 
-def _matching(wanted: str, listed: Sequence[Listed]) -> list[Listed]:
-    """What a name in other letters, a hash prefix, or a name's beginning may mean."""
+def _matching(wanted: str, listed: Sequence[ListedModel]) -> list[ListedModel]:
+    """The models meant by a name in other case, a hash prefix, or the beginning of a name."""
     plain = slug(wanted)
     found = [
         each
@@ -479,18 +476,6 @@ def _matching(wanted: str, listed: Sequence[Listed]) -> list[Listed]:
         found = [each for each in listed if each.info.name.startswith(wanted)]
     hashes = {each.info.sha256 for each in found}
     return found[:1] if len(hashes) == 1 and None not in hashes else found
-
-
-def _stamp(path: Path) -> Stamp | None:
-    try:
-        return Stamp.of(path.stat())
-    except OSError:
-        return None
-
-
-def _size(path: Path) -> int:
-    stamp = _stamp(path)
-    return stamp.size_bytes if stamp is not None else 0
 
 
 def _with_model(outcome: ImportOutcome, models: dict[Path, ModelInfo]) -> ImportOutcome:
@@ -526,9 +511,9 @@ def _no_model(name: str, models: Sequence[ModelInfo]) -> NotFound:
     names = [each for model in usable for each in (model.name, *model.aliases)]
     near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5) or names
     if near:
-        hint = f"There is {_named(near)}. See all with: lockhouse models list"
+        hint = f"There is {_named(near)}. List all: lockhouse models list"
     elif models:
-        hint = "None of the models is ready. See what is wrong with: lockhouse models list"
+        hint = "No model is ready. See the problems with: lockhouse models list"
     else:
         hint = "No model is installed. Import one with: lockhouse models import FILE.gguf"
     return NotFound(f'There is no model "{name}".', hint=hint)

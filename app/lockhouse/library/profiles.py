@@ -1,7 +1,7 @@
-"""Load settings and sampling defaults of a model: several under names, one of them in force.
+"""Profiles of a model: named load settings and sampling defaults, one of them in use.
 
-What a profile leaves open is taken from the settings; what is asked for with a request wins
-over both. Hides the table and what may stand in a profile.
+For what a profile leaves open the settings are used; options of a request override both. Hides
+the table and which values are valid.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ SAMPLING_NAMES: Final = (
 
 
 class Profiles:
-    """Profiles by the file of their model."""
+    """Reads and writes the table of profiles."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def of(self, paths: Sequence[Path]) -> list[Profile]:
-        """The profiles of a model, wherever its copies lie, by name."""
+        """The profiles of a model, for all its copies, by name."""
         found: dict[str, Profile] = {}
         for path in paths:
             rows = self._database.read().execute(
@@ -72,14 +72,14 @@ class Profiles:
         return sorted(found.values(), key=lambda profile: profile.name)
 
     def active(self) -> dict[Path, str]:
-        """The name of the profile in force, for every model that has one."""
+        """The name of the profile in use, for every model that has one."""
         rows = self._database.read().execute(
             "SELECT path, name FROM model_profiles WHERE active = 1"
         )
         return {Path(os.fsdecode(path)): name for path, name in rows.fetchall()}
 
     def save(self, path: Path, profile: Profile) -> None:
-        """Keep a profile; the one of that name is replaced."""
+        """Save a profile, replacing one of that name."""
         check(profile)
         with self._database.write() as database:
             database.execute(
@@ -97,13 +97,13 @@ class Profiles:
                 _activate(database, [path], profile.name)
 
     def use(self, paths: Sequence[Path], name: str | None) -> None:
-        """Let one profile be in force, or none."""
+        """Use one profile, or none."""
         with self._database.write() as database:
             self._require(paths, name)
             _activate(database, paths, name or "")
 
     def delete(self, paths: Sequence[Path], name: str) -> None:
-        """Forget a profile."""
+        """Delete a profile."""
         with self._database.write() as database:
             self._require(paths, name)
             for path in paths:
@@ -122,7 +122,7 @@ class Profiles:
 
 
 def filled(request: AnswerRequest, profile: Profile | None) -> AnswerRequest:
-    """The request with a profile's values where nobody chose any for it."""
+    """The request with the values of a profile where it leaves them open."""
     if profile is None:
         return request
     values = {
@@ -146,7 +146,7 @@ def _activate(database: sqlite_utils.Database, paths: Sequence[Path], name: str)
 
 
 def check(profile: Profile) -> None:
-    """Raise UsageMistake for a profile that could not be followed."""
+    """Raise UsageMistake for an invalid profile."""
     if not profile.name or slug(profile.name) != profile.name:
         raise UsageMistake(
             f'"{profile.name}" cannot be the name of a profile.',
@@ -156,11 +156,11 @@ def check(profile: Profile) -> None:
     known = field_named("kv_type").choices
     if load.kv_type and load.kv_type not in known:
         raise UsageMistake(
-            f"There is no cache type {load.kv_type}.", hint=f"Choose one of: {', '.join(known)}."
+            f"There is no KV cache type {load.kv_type}.", hint=f"Choose one of: {', '.join(known)}."
         )
     for name in ("context_length", "threads", "parallel"):
         if getattr(load, name) < 0:
-            raise UsageMistake(f"{name} cannot be negative.", hint="0 leaves it to the settings.")
+            raise UsageMistake(f"{name} cannot be negative.", hint="0 uses the settings.")
     for name, value in profile.sampling.items():
         _check_value(name, value)
 

@@ -1,7 +1,7 @@
-"""Which projector belongs to which model: the file beside a model that lets it see pictures.
+"""Finds the projector (mmproj) of a vision model in the folder of the model.
 
-Nothing in either file names the other. They belong together when one hands over vectors of the
-length that the other takes, and when their names or their folder leave no doubt.
+Neither file names the other. They belong together when the vectors of one have the length that
+the other takes, and when their names or their folder leave no doubt.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from lockhouse.library.model_info import Facts
 from lockhouse.library.model_names import plain_name
 
 _MARK: Final = re.compile(r"[-._]?mmproj[-._]?|[-._]vision$", re.IGNORECASE)
-_SAYS_NOTHING: Final = ("model", "vision", "projector", "model-f16", "model-f32", "model-bf16")
+_GENERIC: Final = ("model", "vision", "projector", "model-f16", "model-f32", "model-bf16")
 _MAX_BESIDE: Final = 64
 
 Candidate = tuple[Path, int]  # a projector and the length of its vectors, 0 when not known
 
 
-class Shelf:
-    """The files of a listing by folder, so that what lies beside a model is found at once."""
+class ProjectorIndex:
+    """The files of a scan by folder, so that the projector of a model is found fast."""
 
     def __init__(self, looked: Iterable[tuple[Path, Facts | None]]) -> None:
         self._projectors: dict[Path, list[Candidate]] = {}
@@ -40,7 +40,7 @@ class Shelf:
                 self._models.setdefault(path.parent, set()).add(plain_name(path.stem, ""))
 
     def projector_for(self, path: Path, facts: Facts | None) -> Path | None:
-        """The projector beside a model that belongs to it."""
+        """The projector of a model in the same folder."""
         candidates = self._projectors.get(path.parent)
         if not candidates or facts is None or facts.kind != "model":
             return None
@@ -49,7 +49,7 @@ class Shelf:
 
 
 def projection_length(header: GgufHeader) -> int:
-    """The length of the vectors that a projector hands over; 0 when it does not say."""
+    """The length of the vectors of a projector; 0 when it is not stated."""
     for kind in ("vision", "audio"):
         length = header.key_values.get(f"clip.{kind}.projection_dim")
         if isinstance(length, int):
@@ -57,8 +57,8 @@ def projection_length(header: GgufHeader) -> int:
     return 0
 
 
-def beside(path: Path, header: GgufHeader) -> Path | None:
-    """The same for a single file, whose folder has not been looked through."""
+def projector_beside(path: Path, header: GgufHeader) -> Path | None:
+    """The projector of a single file, whose folder was not scanned."""
     try:
         names = sorted(os.listdir(path.parent))  # noqa: PTH208 - names are all that is needed
     except OSError:
@@ -100,7 +100,5 @@ def _stem(projector: Path) -> str:
 
 
 def _is_named_after(projector: Path, model_name: str) -> bool:
-    said = plain_name(_stem(projector), "")
-    return said not in _SAYS_NOTHING and (
-        model_name.startswith(said) or said.startswith(model_name)
-    )
+    name = plain_name(_stem(projector), "")
+    return name not in _GENERIC and (model_name.startswith(name) or name.startswith(model_name))

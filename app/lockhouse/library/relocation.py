@@ -127,7 +127,7 @@ class Relocator:
         self._hand_over({path: goal})
         if copied is not None:
             known = self._inventory.hash_of(goal)
-            before = (known.changed_from or known.sha256) if known is not None else None
+            before = known.original if known is not None else None
             rotten = before if before != copied[1] else None
             self._inventory.keep_hash(goal, *copied, changed_from=rotten)
         return True

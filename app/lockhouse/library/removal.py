@@ -1,7 +1,7 @@
-"""Removing models: what may be deleted, what it frees, and what is only forgotten.
+"""Removes models: which files may be deleted, what that frees, and what is only unlisted.
 
-Only files in our own folders are ever deleted. A projector goes with the last model that uses
-it. Everything is checked before the first file goes.
+Only files in our own folders are ever deleted. A projector is deleted with the last model that
+uses it. Everything is checked before the first file is deleted.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from lockhouse.core.errors import InvalidInput, UsageMistake
+from lockhouse.library.file_copy import size_in_words
 from lockhouse.library.folders import Folders
 from lockhouse.library.inventory import Inventory
 from lockhouse.library.model_info import Removal
 from lockhouse.library.revisions import Revisions
-from lockhouse.library.scanner import Listed
-
-_GB = 1e9
+from lockhouse.library.scanner import ListedModel
 
 
 class Remover:
@@ -28,7 +27,7 @@ class Remover:
         inventory: Inventory,
         folders: Folders,
         revisions: Revisions,
-        listed: Sequence[Listed],
+        listed: Sequence[ListedModel],
     ) -> None:
         self._inventory = inventory
         self._folders = folders
@@ -37,9 +36,9 @@ class Remover:
         self._is_own = folders.ownership()
 
     def remove(
-        self, models: Sequence[Listed], *, delete_files: bool, dry_run: bool = False
+        self, models: Sequence[ListedModel], *, delete_files: bool, dry_run: bool = False
     ) -> list[Removal]:
-        """Delete what is ours, forget what is the user's. Raises before anything is done."""
+        """Delete our files, unlist the user's. Raises before anything is done."""
         files = {model.info.name: self._own_files(model, models) for model in models}
         for model in models:
             self._refuse_if_not_ours(model, files[model.info.name])
@@ -48,21 +47,21 @@ class Remover:
                 Removal(name, tuple(paths), sum(map(_freed, paths)))
                 for name, paths in files.items()
             ]
-        doomed = [path for each in files.values() for path in each]
-        if doomed and not delete_files:
-            self._ask_first(models, doomed)
+        to_delete = [path for each in files.values() for path in each]
+        if to_delete and not delete_files:
+            self._ask_first(models, to_delete)
         return [self._remove_one(model, files[model.info.name]) for model in models]
 
-    def would_free(self, models: Sequence[Listed]) -> int:
-        """The bytes that removing them gives back."""
-        doomed = {path for model in models for path in self._own_files(model, models)}
-        return sum(_freed(path) for path in doomed)
+    def would_free(self, models: Sequence[ListedModel]) -> int:
+        """The bytes that removing them frees."""
+        to_delete = {path for model in models for path in self._own_files(model, models)}
+        return sum(_freed(path) for path in to_delete)
 
-    def _own_files(self, model: Listed, going: Sequence[Listed]) -> list[Path]:
-        """Every file of ours that goes with a model: copies, older revisions, its projector."""
-        if model.info.included and not any(copy.seen.origin == "own" for copy in model.copies):
+    def _own_files(self, model: ListedModel, going: Sequence[ListedModel]) -> list[Path]:
+        """Every file of ours to delete with a model: copies, older revisions, its projector."""
+        if model.info.included and not any(copy.file.origin == "own" for copy in model.copies):
             return []
-        own = [copy for copy in model.copies if copy.seen.origin == "own"]
+        own = [copy for copy in model.copies if copy.file.origin == "own"]
         files = [path for copy in own for path in copy.weights]
         files += [path for copy in own for path in self._other_revisions(copy.info.path)]
         staying = [each for each in self._listed if not any(_same(each, one) for one in going)]
@@ -75,43 +74,42 @@ class Remover:
         return [path for path in dict.fromkeys(files) if self._is_own(path) and path.exists()]
 
     def _other_revisions(self, path: Path) -> list[Path]:
-        """The older files of a model that goes; none when an older one alone is meant."""
+        """The other revisions of a model; none when an older one alone is removed."""
         rows = self._revisions.line_of(path)
-        in_force = any(row.current and row.path == path for row in rows)
-        return [row.path for row in rows] if in_force else []
+        in_use = any(row.current and row.path == path for row in rows)
+        return [row.path for row in rows] if in_use else []
 
-    def _refuse_if_not_ours(self, model: Listed, own_files: Sequence[Path]) -> None:
+    def _refuse_if_not_ours(self, model: ListedModel, own_files: Sequence[Path]) -> None:
         if own_files:
             return
         info = model.info
         if info.included:
             raise UsageMistake(
-                f"{info.name} comes with Lockhouse and cannot be removed.",
-                hint="It takes no room beyond the installation.",
+                f"{info.name} is part of Lockhouse and cannot be removed.",
+                hint="It takes no space beyond the installation.",
             )
-        found = [copy.seen for copy in model.copies if copy.seen.origin == "found"]
+        found = [copy.file for copy in model.copies if copy.file.origin == "found"]
         if found and len(found) == len(model.copies):
             owner = found[0].owner
             raise UsageMistake(
-                f"{info.name} lies in the folder of {owner} and is left alone.",
-                hint=f"Remove it with {owner}; it then goes from the list here as well.",
+                f"{info.name} is in the folder of {owner} and cannot be removed here.",
+                hint=f"Remove it with {owner}; then it disappears from this list.",
                 code="not_ours",
             )
 
-    def _ask_first(self, models: Sequence[Listed], doomed: Sequence[Path]) -> None:
-        size_bytes = sum(_size(path) for path in dict.fromkeys(doomed))
+    def _ask_first(self, models: Sequence[ListedModel], to_delete: Sequence[Path]) -> None:
+        size_bytes = sum(_size(path) for path in dict.fromkeys(to_delete))
         if len(models) == 1:
-            said = f"{models[0].info.name} lies in Lockhouse's own folder; removing it deletes"
+            what = models[0].info.name
         else:
-            said = f"Removing these {len(models)} models deletes"
-        amount = f"{size_bytes / _GB:.1f} GB" if size_bytes >= _GB else f"{size_bytes >> 20} MB"
+            what = f"these {len(models)} models"
         raise UsageMistake(
-            f"{said} {amount}.",
+            f"Removing {what} permanently deletes {size_in_words(size_bytes)}.",
             hint="Confirm it (--yes on the command line).",
             code="needs_confirmation",
         )
 
-    def _remove_one(self, model: Listed, files: Sequence[Path]) -> Removal:
+    def _remove_one(self, model: ListedModel, files: Sequence[Path]) -> Removal:
         freed_bytes = 0
         for path in files:
             size_bytes = _freed(path)
@@ -126,17 +124,17 @@ class Remover:
             self._inventory.forget(path)
             self._remove_empty(path.parent)
         for copy in model.copies:
-            if copy.seen.origin in ("own", "in place"):
+            if copy.file.origin in ("own", "in place"):
                 self._inventory.forget(copy.info.path)
         return Removal(model.info.name, tuple(files), freed_bytes)
 
     def _remove_empty(self, folder: Path) -> None:
         if folder not in self._folders.own():
-            with suppress(OSError):  # it holds other things
+            with suppress(OSError):  # it is not empty
                 folder.rmdir()
 
 
-def _same(one: Listed, other: Listed) -> bool:
+def _same(one: ListedModel, other: ListedModel) -> bool:
     return one.info.path == other.info.path
 
 
@@ -148,7 +146,7 @@ def _size(path: Path) -> int:
 
 
 def _freed(path: Path) -> int:
-    """A file that has another name, or that is a link itself, frees nothing."""
+    """A file with another hard link, or a symbolic link, frees nothing."""
     try:
         status = path.lstat()
     except OSError:

@@ -1,8 +1,7 @@
-"""Every model there is, found by looking: what lies where, what each header says, what is equal.
+"""Finds all models: scans the folders, reads headers, and joins identical copies.
 
-Hides the order in which places are looked at, the cache of headers, names for models that were
-never named, projectors that lie beside their model, and that equal files are one model with
-several places.
+Hides the order of folders, the cache of headers, names for models that were never named,
+projectors in the folder of their model, and that identical files are one model at several places.
 """
 
 from __future__ import annotations
@@ -15,16 +14,16 @@ from typing import Final
 import msgspec
 
 from lockhouse.core.errors import LockhouseError
-from lockhouse.library.external_stores import Seen, files_beneath, is_model_name, look_into
-from lockhouse.library.fit import fit_of, machine_now, quality_of
+from lockhouse.library.external_stores import FoundFile, files_beneath, is_model_name, look_into
+from lockhouse.library.fit import Machine, fit_of, machine_now, quality_of
 from lockhouse.library.folders import Folders
 from lockhouse.library.gguf import GgufHeader, estimate_memory, read_header, shard_paths
 from lockhouse.library.gguf.layout import shown
-from lockhouse.library.inventory import Hashed, Inventory, Registered, Stamp
+from lockhouse.library.inventory import Hashed, Inventory, Stamp, size_of, stamp_of
 from lockhouse.library.model_info import OWN, Facts, ModelInfo, Place, Source, Speed, State
 from lockhouse.library.model_names import Names, family_of, plain_name, plain_title, slug
 from lockhouse.library.profiles import Profiles
-from lockhouse.library.projectors import Shelf, beside, projection_length
+from lockhouse.library.projectors import ProjectorIndex, projection_length, projector_beside
 from lockhouse.library.revisions import RevisionRow, Revisions
 from lockhouse.library.store_locations import owner_of
 
@@ -35,30 +34,30 @@ _KEPT_TOGETHER: Final = 200
 
 
 class Copy(msgspec.Struct, frozen=True):
-    """One of the equal files of a model, described by itself."""
+    """One of the identical files of a model, described by itself."""
 
-    seen: Seen
+    file: FoundFile
     info: ModelInfo
 
     @property
     def weights(self) -> tuple[Path, ...]:
-        """Its own files, without the projector, which others may share."""
+        """Its own files, without the projector, which other models may share."""
         return tuple(path for path in self.info.files if path != self.info.projector)
 
 
-class Listed(msgspec.Struct, frozen=True):
-    """A model, and every copy of it. The first one is the one that is used."""
+class ListedModel(msgspec.Struct, frozen=True):
+    """A model and all its copies. The first copy is the one that is used."""
 
     info: ModelInfo
     copies: tuple[Copy, ...]
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every name that one of its copies has or would have."""
+        """The names of all copies."""
         return tuple(copy.info.name for copy in self.copies)
 
-    def at(self, copy: Copy) -> Listed:
-        """The model as it is at one of its places: who names a file means that file."""
+    def at(self, copy: Copy) -> ListedModel:
+        """The model at one of its places, for a user who named that file."""
         if len(self.copies) == 1:
             return self
         others = tuple(place for place in self.info.places if place.path != copy.info.path)
@@ -70,11 +69,11 @@ class Listed(msgspec.Struct, frozen=True):
             active_profile=self.info.active_profile,
             places=(*copy.info.places, *others),
         )
-        return Listed(info, (copy,))
+        return ListedModel(info, (copy,))
 
 
-class Remembered:
-    """What the database knows of files, read once for one listing."""
+class Records:
+    """What the database knows about files, read once for one scan."""
 
     def __init__(self, inventory: Inventory, revisions: Revisions, profiles: Profiles) -> None:
         self.registered = {entry.path: entry for entry in inventory.registered()}
@@ -88,8 +87,16 @@ class Remembered:
             self.aliases[path] = (*self.aliases.get(path, ()), alias)
 
 
-class Listing:
-    """Looks, and tells what it saw. Keeps nothing but the cache of headers."""
+class Scan(msgspec.Struct, frozen=True):
+    """What was read from a file. Without facts, ``problem`` says why."""
+
+    stamp: Stamp | None
+    facts: Facts | None
+    problem: str = ""
+
+
+class Scanner:
+    """Scans folders for models. Keeps nothing but the cache of headers."""
 
     def __init__(
         self,
@@ -105,142 +112,132 @@ class Listing:
         self._profiles = profiles
         self._starter = starter
 
-    def models(self) -> list[Listed]:
+    def models(self) -> list[ListedModel]:
         """The starter model, ours by name, other programs', then those left in place by age."""
-        known = Remembered(self._inventory, self._revisions, self._profiles)
-        seen = list(self._seen(known))
-        looked = self._look_at_all(seen, known)
-        facts_at = {each.path: facts for each, (_, facts, _) in zip(seen, looked, strict=True)}
-        shelf = Shelf(facts_at.items())
-        names = Names({entry.name for entry in known.registered.values()})
+        records = Records(self._inventory, self._revisions, self._profiles)
+        files = list(self._files(records))
+        scans = self._scan_all(files, records)
+        facts_at = {file.path: scan.facts for file, scan in zip(files, scans, strict=True)}
+        projectors = ProjectorIndex(facts_at.items())
+        names = Names({entry.name for entry in records.registered.values()})
         machine = machine_now()
-        listed: list[Listed] = []
-        for each, (stamp, facts, problem) in zip(seen, looked, strict=True):
-            entry = known.registered.get(each.path)
-            if each.origin == "beside":
+        listed: list[ListedModel] = []
+        for file, scan in zip(files, scans, strict=True):
+            entry = records.registered.get(file.path)
+            facts = scan.facts
+            if file.origin == "beside":
                 continue  # a projector, if anything
             if facts is not None and facts.kind in _NOT_MODELS and entry is None:
                 continue
-            if each.origin == "found" and facts is None:
-                continue  # another program may be at work on it; it is shown when it can be read
-            name = entry.name if entry else names.give(_plain(each, facts), _form(facts))
-            projector = each.projector or shelf.projector_for(each.path, facts)
-            info = describe(each, facts, stamp, known.hashes.get(each.path), problem, projector)
-            if projector is not None:
-                info = _lent(info, facts_at.get(projector))
-            info = _completed(info, name, each, entry, known)
-            if facts is not None:
-                extra = _size_of(projector)
-                info = with_changes(info, fit=fit_of(facts.memory_bytes + extra, machine))
-            listed.append(Listed(info, (Copy(each, info),)))
-        return _merged(listed, known.hashes)
+            if file.origin == "found" and facts is None:
+                continue  # another program may be writing it; it is shown when it can be read
+            name = entry.name if entry else names.give(_plain(file, facts), _form(facts))
+            projector = file.projector or projectors.projector_for(file.path, facts)
+            projector_facts = facts_at.get(projector) if projector is not None else None
+            hashed = records.hashes.get(file.path)
+            info = describe(file, name, scan, hashed, projector, projector_facts, machine)
+            info = _with_records(info, file, records)
+            listed.append(ListedModel(info, (Copy(file, info),)))
+        return _merged(listed, records.hashes)
 
     def at_path(self, path: Path, taken: Iterable[str]) -> ModelInfo:
-        """The model in a file that was not found by looking."""
+        """The model in a file that no scan has found."""
         header = read_header(path)
-        facts = facts_of(header)
-        status = path.stat()
-        seen = Seen(path, "not imported", owner_of(path, self._folders.found()))
-        projector = beside(path, header)
-        known = self._inventory.hash_of(path)
-        info = describe(seen, facts, Stamp.of(status), known, "", projector)
-        fit = fit_of(facts.memory_bytes + _size_of(projector), machine_now())
-        name = Names(set(taken)).give(_plain(seen, facts), facts.quantization)
-        if projector is not None:
-            info = _lent(info, facts_of(read_header(projector)))
-        return with_changes(info, name=name, owner=seen.owner, fit=fit)
+        scan = Scan(stamp_of(path), facts_of(header))
+        file = FoundFile(path, "not imported", owner_of(path, self._folders.found()))
+        projector = projector_beside(path, header)
+        projector_facts = facts_of(read_header(projector)) if projector is not None else None
+        name = Names(set(taken)).give(_plain(file, scan.facts), _form(scan.facts))
+        hashed = self._inventory.hash_of(path)
+        return describe(file, name, scan, hashed, projector, projector_facts, machine_now())
 
-    # Looking
-
-    def _seen(self, known: Remembered) -> Iterator[Seen]:
-        """Every file once, ours before anyone else's; older revisions stay in the background."""
+    def _files(self, records: Records) -> Iterator[FoundFile]:
+        """Every file once, ours first, without revisions that are not in use."""
         passed: set[Path] = set()
-        older = _in_the_background(known.revisions)
-        for each in self._everywhere(known):
-            if each.path in passed or (each.path in older and each.origin != "starter"):
+        unused = _unused_revisions(records.revisions)
+        for file in self._everywhere(records):
+            if file.path in passed or (file.path in unused and file.origin != "starter"):
                 continue
-            passed.add(each.path)
-            row = known.revisions.get(each.path)
+            passed.add(file.path)
+            row = records.revisions.get(file.path)
             if row is not None:
-                each = msgspec.structs.replace(  # noqa: PLW2901 - the same, with its source
-                    each, source=row.source, license=row.license or each.license
+                file = msgspec.structs.replace(  # noqa: PLW2901 - the same, with its source
+                    file, source=row.source, license=row.license or file.license
                 )
-            yield each
+            yield file
 
-    def _everywhere(self, known: Remembered) -> Iterator[Seen]:
+    def _everywhere(self, records: Records) -> Iterator[FoundFile]:
         if self._starter is not None:
-            yield Seen(self._starter, "starter", OWN)
+            yield FoundFile(self._starter, "starter", OWN)
         is_own = self._folders.ownership()
         twins = self._folders.moving()
         for folder in self._folders.own():
-            for path in self._own_files(folder, known.facts):
-                if is_own(path) and not _moves_yet(path, twins):
-                    yield Seen(path, "own", OWN)
+            for path in self._own_files(folder, records.facts):
+                if is_own(path) and not _is_being_moved(path, twins):
+                    yield FoundFile(path, "own", OWN)
         for found in self._folders.found():
             for each in look_into(found):
                 if is_own(each.path):
                     continue
                 yield each
-        for path, entry in known.registered.items():
+        for path, entry in records.registered.items():
             mine = is_own(path)
-            yield Seen(path, "own" if mine else "in place", OWN if mine else entry.owner)
-        for folder in dict.fromkeys(path.parent for path in known.registered):
+            yield FoundFile(path, "own" if mine else "in place", OWN if mine else entry.owner)
+        for folder in dict.fromkeys(path.parent for path in records.registered):
             for path in files_beneath(folder, depth=0):
                 if "mmproj" in path.name.lower() and is_model_name(path.name):
-                    yield Seen(path, "beside", OWN)
+                    yield FoundFile(path, "beside", OWN)
 
     def _own_files(self, folder: Path, cached: Mapping[Path, object]) -> Iterator[Path]:
-        if not folder.is_dir():  # its disk is away: what was there is missing, not forgotten
+        if not folder.is_dir():  # its disk is not connected: its models are listed as missing
             yield from (path for path in cached if path.is_relative_to(folder))
             return
         for path in files_beneath(folder):
             if is_model_name(path.name):
                 yield path
 
-    def _look_at_all(
-        self, seen: Sequence[Seen], known: Remembered
-    ) -> list[tuple[Stamp | None, Facts | None, str]]:
-        looked = []
+    def _scan_all(self, files: Sequence[FoundFile], records: Records) -> list[Scan]:
+        scans = []
         fresh: list[tuple[Path, Stamp, Facts]] = []
-        for each in seen:
-            stamp, facts, problem, is_new = _look(each.path, known.facts.get(each.path))
-            looked.append((stamp, facts, problem))
-            if is_new and stamp is not None and facts is not None:
-                fresh.append((each.path, stamp, facts))
-            if len(fresh) >= _KEPT_TOGETHER:  # a first look that is cut short is not lost
+        for file in files:
+            cached = records.facts.get(file.path)
+            scan = _scan(file.path, cached)
+            scans.append(scan)
+            if scan.stamp and scan.facts and (cached is None or cached[0] != scan.stamp):
+                fresh.append((file.path, scan.stamp, scan.facts))
+            if len(fresh) >= _KEPT_TOGETHER:  # a first scan that is interrupted is not lost
                 self._inventory.keep_facts(fresh)
                 fresh = []
         if fresh:
             self._inventory.keep_facts(fresh)
-        return looked
+        return scans
 
 
-def _in_the_background(rows: Mapping[Path, RevisionRow]) -> set[Path]:
-    """Revisions that are not in force, as long as the one that is has not been deleted."""
+def _unused_revisions(rows: Mapping[Path, RevisionRow]) -> set[Path]:
+    """Revisions that are not in use, as long as the one in use has not been deleted."""
     lines = {row.line for path, row in rows.items() if row.current and path.exists()}
     return {path for path, row in rows.items() if not row.current and row.line in lines}
 
 
-def _look(
-    path: Path, cached: tuple[Stamp, Facts] | None
-) -> tuple[Stamp | None, Facts | None, str, bool]:
-    """Stamp and facts of a file, what is wrong with it, and whether its header was read."""
+def _scan(path: Path, cached: tuple[Stamp, Facts] | None) -> Scan:
+    """Read a file, unless what is cached is of the same state of it."""
     try:
         stamp = Stamp.of(path.stat())
     except FileNotFoundError:
-        return None, cached[1] if cached else None, f"{shown(path)} is no longer there.", False
+        problem = f"{shown(path)} is no longer there."
+        return Scan(None, cached[1] if cached else None, problem)
     except OSError as error:
-        return None, None, f"{shown(path)} cannot be read: {error.strerror}.", False
+        return Scan(None, None, f"{shown(path)} cannot be read: {error.strerror}.")
     if cached is not None and cached[0] == stamp:
-        return stamp, cached[1], "", False
+        return Scan(stamp, cached[1])
     try:
-        return stamp, facts_of(read_header(path)), "", True
+        return Scan(stamp, facts_of(read_header(path)))
     except LockhouseError as error:
-        return stamp, None, error.message, False
+        return Scan(stamp, None, error.message)
 
 
-def _moves_yet(path: Path, moves: Sequence[tuple[Path, Path]]) -> bool:
-    """Whether a file is the new copy of one that has not gone from its old place yet."""
+def _is_being_moved(path: Path, moves: Sequence[tuple[Path, Path]]) -> bool:
+    """Whether a file is the new copy of one that is still at its old place."""
     return any(
         path.is_relative_to(target) and os.path.lexists(source / path.relative_to(target))
         for source, target in moves
@@ -248,7 +245,7 @@ def _moves_yet(path: Path, moves: Sequence[tuple[Path, Path]]) -> bool:
 
 
 def facts_of(header: GgufHeader) -> Facts:
-    """What a listing needs of a header, all parts of the model taken together."""
+    """The facts that a list needs, of all parts of the model together."""
     parts = shard_paths(header)
     headers = [header] + [read_header(path) for path in parts[1:] if path.is_file()]
     parameters = sum(each.parameter_count for each in headers)
@@ -280,7 +277,7 @@ def facts_of(header: GgufHeader) -> Facts:
 
 
 def tensor_shares(headers: Iterable[GgufHeader]) -> tuple[tuple[str, float], ...]:
-    """The share of the weights that each tensor type has, the largest first; crumbs left out."""
+    """The share of each tensor type in the weights, the largest first, without tiny ones."""
     counted: dict[str, int] = {}
     for header in headers:
         for tensor in header.tensors:
@@ -294,54 +291,61 @@ def _largest_first(pair: tuple[str, float]) -> tuple[float, str]:
     return -pair[1], pair[0]
 
 
-# Describing
+# Descriptions
 
 
 def describe(
-    seen: Seen,
-    facts: Facts | None,
-    stamp: Stamp | None,
+    file: FoundFile,
+    name: str,
+    scan: Scan,
     hashed: Hashed | None,
-    problem: str,
     projector: Path | None,
+    projector_facts: Facts | None,
+    machine: Machine,
 ) -> ModelInfo:
-    """What is known of a file, without the name it has here."""
-    path, known = seen.path, facts or Facts()
-    if seen.origin == "starter" and hashed is not None and hashed.stamp != stamp:
-        hashed = None  # set-up writes it anew; it is hashed again when it is next used
-    files = tuple(path.with_name(name) for name in known.parts) or (path,)
-    stamps = [stamp] if len(files) == 1 else [_stamp(each) for each in files]
-    current = hashed is not None and hashed.stamp == stamp
-    state, problem = _state(path, files, stamps, stamp, hashed, problem)
+    """The description of a model from its files alone."""
+    path, facts = file.path, scan.facts or Facts()
+    if file.origin == "starter" and hashed is not None and hashed.stamp != scan.stamp:
+        hashed = None  # set-up wrote it again; it is hashed when it is next used
+    files = tuple(path.with_name(part) for part in facts.parts) or (path,)
+    stamps = [scan.stamp] if len(files) == 1 else [stamp_of(each) for each in files]
+    current = hashed if hashed is not None and hashed.stamp == scan.stamp else None
+    state, problem = _state(path, files, stamps, scan, hashed)
     size_bytes = sum(each.size_bytes for each in stamps if each is not None)
+    capabilities = facts.capabilities
+    extra = 0
     if projector is not None:
-        files = (*files, projector)
-        size_bytes += _size_of(projector)
+        extra = size_of(projector)
+        more = projector_facts.capabilities if projector_facts is not None else ("vision",)
+        capabilities = tuple(dict.fromkeys((*capabilities, *more)))
     return ModelInfo(
-        name="",
+        name=name,
         path=path,
-        files=files,
-        size_bytes=size_bytes,
-        sha256=hashed.sha256 if hashed is not None and current else seen.sha256 or None,
-        verified_at=hashed.hashed_at if hashed is not None and current else None,
-        architecture=known.architecture,
-        parameters=known.parameters,
-        quantization=known.quantization,
-        bits_per_weight=known.bits_per_weight,
-        context_length=known.context_length,
-        capabilities=known.capabilities,
-        license=known.license or seen.license,
-        source=seen.source or (Source(url=known.source_url) if known.source_url else None),
-        title=plain_title(path.stem, known.title or seen.name),
-        quality=quality_of(known.quantization, known.bits_per_weight),
+        files=files if projector is None else (*files, projector),
+        size_bytes=size_bytes + extra,
+        sha256=current.sha256 if current is not None else file.sha256 or None,
+        verified_at=current.hashed_at if current is not None else None,
+        architecture=facts.architecture,
+        parameters=facts.parameters,
+        quantization=facts.quantization,
+        bits_per_weight=facts.bits_per_weight,
+        context_length=facts.context_length,
+        capabilities=capabilities,
+        license=facts.license or file.license,
+        source=file.source or (Source(url=facts.source_url) if facts.source_url else None),
+        owner=OWN if file.origin in ("starter", "own") else file.owner,
+        fit=fit_of(facts.memory_bytes + extra, machine) if scan.facts is not None else None,
+        title=plain_title(path.stem, facts.title or file.name),
+        quality=quality_of(facts.quantization, facts.bits_per_weight),
+        included=file.origin == "starter",
         state=state,
         problem=problem,
-        family=known.family,
+        family=facts.family,
         projector=projector,
-        places=(Place(path, seen.owner),),
-        license_url=known.license_url,
-        base_model=known.base_model,
-        tensor_types=known.tensor_types,
+        places=(Place(path, file.owner),),
+        license_url=facts.license_url,
+        base_model=facts.base_model,
+        tensor_types=facts.tensor_types,
     )
 
 
@@ -349,18 +353,17 @@ def _state(
     path: Path,
     files: Sequence[Path],
     stamps: Sequence[Stamp | None],
-    stamp: Stamp | None,
+    scan: Scan,
     hashed: Hashed | None,
-    problem: str,
 ) -> tuple[State, str]:
-    if not problem and None in stamps:
+    if not scan.problem and None in stamps:
         gone = sum(each is None for each in stamps)
         return "missing", f"{gone} of its {len(files)} parts are no longer there."
-    if problem:
-        return "missing" if stamp is None else "damaged", problem
+    if scan.problem:
+        return "missing" if scan.stamp is None else "damaged", scan.problem
     if hashed is None:
         return "ready", ""
-    if hashed.stamp != stamp:
+    if hashed.stamp != scan.stamp:
         at = hashed.hashed_at[:10]
         return "changed", f"{shown(path)} was written to after it was verified on {at}."
     if hashed.changed_from:
@@ -368,65 +371,43 @@ def _state(
     return "ready", ""
 
 
-def _lent(info: ModelInfo, projector: Facts | None) -> ModelInfo:
-    """What a model can do with its projector: see, as a rule, or hear."""
-    more = projector.capabilities if projector is not None else ("vision",)
-    return with_changes(info, capabilities=tuple(dict.fromkeys((*info.capabilities, *more))))
-
-
-def _completed(
-    info: ModelInfo, name: str, seen: Seen, entry: Registered | None, known: Remembered
-) -> ModelInfo:
-    used_at, speed = known.uses.get(seen.path, (None, None))
-    row = known.revisions.get(seen.path)
+def _with_records(info: ModelInfo, file: FoundFile, records: Records) -> ModelInfo:
+    """The description, completed with what the database knows."""
+    used_at, speed = records.uses.get(file.path, (None, None))
+    entry, row = records.registered.get(file.path), records.revisions.get(file.path)
     return with_changes(
         info,
-        name=name,
-        aliases=known.aliases.get(seen.path, ()),
-        owner=OWN if seen.origin in ("starter", "own") else seen.owner,
+        aliases=records.aliases.get(file.path, ()),
         pinned=entry is not None and entry.pinned,
-        included=seen.origin == "starter",
         last_used_at=used_at,
         speed=speed,
-        active_profile=known.profiles.get(seen.path, ""),
+        active_profile=records.profiles.get(file.path, ""),
         newer_revision=row.newer if row is not None else "",
         added_at=entry.added_at if entry is not None else row.added_at if row else "",
     )
 
 
 def with_changes(info: ModelInfo, **changes: object) -> ModelInfo:
-    """The same model, some of it replaced."""
+    """The same model with some fields replaced."""
     return msgspec.structs.replace(info, **changes)
 
 
-def _stamp(path: Path) -> Stamp | None:
-    try:
-        return Stamp.of(path.stat())
-    except OSError:
-        return None
-
-
-def _size_of(path: Path | None) -> int:
-    stamp = _stamp(path) if path is not None else None
-    return stamp.size_bytes if stamp is not None else 0
-
-
-def _plain(seen: Seen, facts: Facts | None) -> str:
-    given = slug(seen.name)
-    return given or plain_name(seen.path.stem, facts.title if facts is not None else "")
+def _plain(file: FoundFile, facts: Facts | None) -> str:
+    given = slug(file.name)
+    return given or plain_name(file.path.stem, facts.title if facts is not None else "")
 
 
 def _form(facts: Facts | None) -> str:
     return facts.quantization if facts is not None else ""
 
 
-# Equal files
+# Identical copies
 
 
-def _merged(listed: Sequence[Listed], hashes: Mapping[Path, Hashed]) -> list[Listed]:
-    """Equal files as one model: those with one inode, and those with one hash."""
+def _merged(listed: Sequence[ListedModel], hashes: Mapping[Path, Hashed]) -> list[ListedModel]:
+    """Join identical files into one model: those with one inode, and those with one hash."""
     by_mark: dict[object, int] = {}
-    groups: list[list[Listed]] = []
+    groups: list[list[ListedModel]] = []
     for each in listed:
         marks = [mark for mark in _marks(each.info, hashes) if mark is not None]
         home = next((by_mark[mark] for mark in marks if mark in by_mark), None)
@@ -440,7 +421,7 @@ def _merged(listed: Sequence[Listed], hashes: Mapping[Path, Hashed]) -> list[Lis
 
 
 def _marks(info: ModelInfo, hashes: Mapping[Path, Hashed]) -> tuple[object, object]:
-    """What is the same for equal files. A file that is not as it should be is like no other."""
+    """What identical files have in common. A file that is not ready is never joined."""
     if info.state != "ready":
         return None, None
     weights = [path for path in info.files if path != info.projector]
@@ -454,19 +435,19 @@ def _marks(info: ModelInfo, hashes: Mapping[Path, Hashed]) -> tuple[object, obje
         return inode, (info.sha256, size_bytes) if info.sha256 else None
     known = [hashes.get(path) for path in weights]
     if any(
-        each is None or each.stamp != _stamp(path)
+        each is None or each.stamp != stamp_of(path)
         for each, path in zip(known, weights, strict=True)
     ):
         return inode, None
     return inode, tuple(each.sha256 for each in known if each is not None)
 
 
-def _as_one(group: Sequence[Listed]) -> Listed:
+def _as_one(group: Sequence[ListedModel]) -> ListedModel:
     first = group[0].info
     infos = [each.info for each in group]
     verified = next((info for info in infos if info.verified_at), None)
     used = max((info.last_used_at or "" for info in infos), default="")
-    return Listed(
+    return ListedModel(
         with_changes(
             first,
             aliases=tuple(dict.fromkeys(alias for info in infos for alias in info.aliases)),

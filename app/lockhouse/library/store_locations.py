@@ -1,6 +1,6 @@
-"""Whose folder a model lies in, and where other programs keep theirs.
+"""The folders in which other programs store models, and the owner of a file.
 
-Hides each program's variables, pointer files and changed places. Nothing here writes.
+Hides the variables, pointer files and settings of each program. Nothing here writes.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _PROGRAMS: Final = {
     "huggingface": "Hugging Face",
     "anythingllm-desktop": "AnythingLLM",
 }
-_MAX_NOTE_BYTES: Final = 1 << 20
+_MAX_TEXT_BYTES: Final = 1 << 20
 
 Layout = Literal["tree", "flat", "ollama", "hub", "jan"]
 
 
 def owner_of(path: Path, found: Sequence[FoundFolder] = ()) -> str:
-    """The program whose folder the file lies in; "user" when it is none that is known."""
+    """The program in whose folder the file is; "user" when it is no known one."""
     for folder in found:
         if path.is_relative_to(folder.path):
             return folder.owner
@@ -41,14 +41,14 @@ def owner_of(path: Path, found: Sequence[FoundFolder] = ()) -> str:
 
 
 def found_folders(environment: Mapping[str, str], home: Path) -> list[FoundFolder]:
-    """The folders of other programs that are there, each once."""
+    """The existing folders of other programs, each once."""
     found: dict[Path, FoundFolder] = {}
     for owner, path, layout in _places(environment, home):
         try:
             if path.is_dir():
                 found.setdefault(path.resolve(), FoundFolder(owner, path, layout))
         except (OSError, RuntimeError, ValueError):
-            continue  # a folder nobody can look at holds nothing for us
+            continue  # a folder that cannot be read
     return list(found.values())
 
 
@@ -66,7 +66,7 @@ def _places(environment: Mapping[str, str], home: Path) -> Iterator[tuple[str, P
     own_cache = cache / "llama.cpp"
     yield "llama.cpp", _chosen(environment, "LLAMA_CACHE") or own_cache, "tree"
     yield "Jan", data / "Jan" / "data", "jan"
-    moved = _said_in_settings(config / "nomic.ai" / "GPT4All.ini", "modelPath")
+    moved = _path_in_ini(config / "nomic.ai" / "GPT4All.ini", "modelPath")
     for gpt4all in (moved, _gpt4all(environment, home, data)):
         if gpt4all is not None:
             yield "GPT4All", gpt4all, "flat"
@@ -80,7 +80,7 @@ def _chosen(environment: Mapping[str, str], *names: str) -> Path | None:
 
 
 def _system_folders(environment: Mapping[str, str], home: Path) -> tuple[Path, Path, Path]:
-    """Where programs keep caches, data and settings, on this system."""
+    """The system folders for caches, data and settings."""
     if sys.platform == "win32":
         roaming = _chosen(environment, "APPDATA") or home / "AppData" / "Roaming"
         local = _chosen(environment, "LOCALAPPDATA") or home / "AppData" / "Local"
@@ -114,14 +114,14 @@ def _hub_cache(environment: Mapping[str, str], home: Path) -> Path:
 
 
 def _lm_studio(home: Path) -> Iterator[Path]:
-    """Its home, where it was moved to, the folder chosen in it, and the place of old releases."""
+    """The models folders of LM Studio: chosen, moved, default, and of old releases."""
     homes = [home / ".lmstudio"]
-    moved = _note(home / ".lmstudio-home-pointer").strip()
+    moved = _small_text(home / ".lmstudio-home-pointer").strip()
     if moved and "\0" not in moved and Path(moved).is_absolute():
         homes.insert(0, Path(moved))
     for each in homes:
         try:
-            settings = decoded(_note(each / "settings.json"), _LmStudioSettings)
+            settings = decoded(_small_text(each / "settings.json"), _LmStudioSettings)
             chosen = settings.downloadsFolder
         except (msgspec.DecodeError, RecursionError):
             chosen = ""
@@ -132,12 +132,12 @@ def _lm_studio(home: Path) -> Iterator[Path]:
 
 
 class _LmStudioSettings(msgspec.Struct):
-    downloadsFolder: str = ""  # noqa: N815 - its name for it
+    downloadsFolder: str = ""  # noqa: N815 - the name in that file
 
 
-def _said_in_settings(path: Path, key: str) -> Path | None:
+def _path_in_ini(path: Path, key: str) -> Path | None:
     """The absolute path that an INI file gives for a key."""
-    for line in _note(path).splitlines():
+    for line in _small_text(path).splitlines():
         name, _, value = line.partition("=")
         value = value.strip().strip('"')
         if name.strip() == key and "\0" not in value and Path(value).is_absolute():
@@ -145,6 +145,6 @@ def _said_in_settings(path: Path, key: str) -> Path | None:
     return None
 
 
-def _note(path: Path) -> str:
-    """A small text file of another program; empty when it is none."""
-    return small_file(path, _MAX_NOTE_BYTES).decode("utf-8", "replace")
+def _small_text(path: Path) -> str:
+    """The content of a small text file; empty when it cannot be read."""
+    return small_file(path, _MAX_TEXT_BYTES).decode("utf-8", "replace")

@@ -1,6 +1,6 @@
-"""Asking a hub whether it has newer files for the models that were fetched from it.
+"""Checks whether the hub has newer files of downloaded models.
 
-A commit that changes only the page is none: what counts is the file's hash.
+A commit that changes only the page does not count, but the hash of the file.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from lockhouse.library.models import Models
 
 
 class Newer(msgspec.Struct, frozen=True):
-    """What the hub has of one model now. ``file`` is empty when it is no longer there."""
+    """The current state of a model on the hub. ``file`` is empty when it is no longer there."""
 
     name: str
     repo: str
     file: str
-    revision: str  # that is here
+    revision: str  # on this machine
     newer_revision: str  # "" when the file is the same
     size_bytes: int = 0
     problem: str = ""
@@ -31,9 +31,9 @@ class Newer(msgspec.Struct, frozen=True):
 def find_newer(
     hub: Hub, models: Models, found: Sequence[ModelInfo], *, cancel: CancelToken | None = None
 ) -> list[Newer]:
-    """Ask for each model that came from the hub, and remember what is newer."""
+    """Check each model that came from the hub, and record what is newer."""
     asked: dict[str, HubRepo | None] = {}
-    told = []
+    checked = []
     for model in found:
         source = model.source
         if source is None or not source.repo or not source.file:
@@ -46,10 +46,10 @@ def find_newer(
             except NotFound:
                 asked[source.repo] = None
         newer = _compared(model, asked[source.repo])
-        told.append(newer)
+        checked.append(newer)
         if not newer.problem:
             models.note_newer(model.name, newer.newer_revision)
-    return told
+    return checked
 
 
 def _compared(model: ModelInfo, repo: HubRepo | None) -> Newer:
@@ -57,10 +57,12 @@ def _compared(model: ModelInfo, repo: HubRepo | None) -> Newer:
     assert source is not None
     here = Newer(model.name, source.repo, source.file, source.revision, "")
     if repo is None:
-        return msgspec.structs.replace(here, file="", problem="The hub no longer has it.")
+        return msgspec.structs.replace(
+            here, file="", problem="The repository is no longer on the hub."
+        )
     now = next((file for file in repo.files if file.name == source.file), None)
     if now is None:
-        gone = "The newest revision no longer has this file."
+        gone = "The newest revision lacks this file."
         return msgspec.structs.replace(here, file="", problem=gone)
     if repo.revision == source.revision or (now.sha256 and now.sha256 == model.sha256):
         return here

@@ -1,4 +1,4 @@
-"""Copies of the database, made before anything changes its shape.
+"""Backups of the database, made before its tables change.
 
 Hides how they are named and how many are kept.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockhouse.core.errors import StorageError
-from lockhouse.storage.storage_errors import disk_full, refused
+from lockhouse.storage.storage_errors import disk_full, map_write_error
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -20,7 +20,7 @@ KEPT = 10
 
 
 class Backups:
-    """The folder that holds them. Newest last by name."""
+    """The folder with the backups."""
 
     def __init__(self, folder: Path, *, stem: str) -> None:
         self._folder = folder
@@ -34,12 +34,12 @@ class Backups:
             return []
 
     def newest(self) -> Path | None:
-        """The one to fall back on."""
+        """The newest backup."""
         found = self.all()
         return found[-1] if found else None
 
     def age(self) -> timedelta | None:
-        """How old the newest one is."""
+        """The age of the newest backup."""
         newest = self.newest()
         if newest is None:
             return None
@@ -47,11 +47,11 @@ class Backups:
         return datetime.now(UTC) - made
 
     def make(self, connection: Connection) -> Path:
-        """Copies the whole database, consistent even while others write to it."""
+        """Copy the whole database, consistent even while others write to it."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
-            raise refused(self._folder, error) from error
+            raise map_write_error(self._folder, error) from error
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
         place = self._folder / f"{self._stem}-{stamp}.db"
         unfinished = place.with_suffix(".unfinished")
@@ -66,11 +66,11 @@ class Backups:
             raise
         except OSError as error:
             unfinished.unlink(missing_ok=True)
-            raise refused(place, error) from error
-        self._forget_old()
+            raise map_write_error(place, error) from error
+        self._delete_old()
         return place
 
-    def _forget_old(self) -> None:
+    def _delete_old(self) -> None:
         for old in self.all()[:-KEPT]:
             old.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""Connections to the one SQLite file, and what its errors mean to a person.
+"""Connections to the one SQLite file, with its errors mapped to errors for the user.
 
 Hides sqlcipher3 (its SQLite is current everywhere, and the file can be encrypted), the
 pragmas every connection needs, and the cost of importing sqlite-utils.
@@ -32,51 +32,51 @@ _FULL, _CANTOPEN, _NOTADB = 13, 14, 26
 _PRIMARY_CODE = 0xFF
 
 
-# A damaged text surfaces as one that is not UTF-8, be it a value or part of a message.
+# Damaged text surfaces as text that is not UTF-8, in a value or in a message.
 _FAILURES = (sqlcipher.DatabaseError, UnicodeDecodeError)
 _NOT_TEXT = "Could not decode to UTF-8"
 
 
 class _Cursor(sqlcipher.Cursor):  # type: ignore[misc]
-    """A cursor whose storage failures are StorageErrors; mistakes in SQL stay what they are."""
+    """A cursor that raises StorageErrors for failures of storage, but not for mistakes in SQL."""
 
     def execute(self, *args: Any) -> _Cursor:
         try:
             return cast(_Cursor, super().execute(*args))
         except _FAILURES as error:
-            raise self._told(error) from error
+            raise self._mapped(error) from error
 
     def executemany(self, *args: Any) -> _Cursor:
         try:
             return cast(_Cursor, super().executemany(*args))
         except _FAILURES as error:
-            raise self._told(error) from error
+            raise self._mapped(error) from error
 
     def __next__(self) -> Any:
         try:
             return super().__next__()
         except _FAILURES as error:
-            raise self._told(error) from error
+            raise self._mapped(error) from error
 
     def fetchone(self) -> Any:
         try:
             return super().fetchone()
         except _FAILURES as error:
-            raise self._told(error) from error
+            raise self._mapped(error) from error
 
     def fetchall(self) -> Any:
         try:
             return super().fetchall()
         except _FAILURES as error:
-            raise self._told(error) from error
+            raise self._mapped(error) from error
 
-    def _told(self, error: Exception) -> Exception:
-        meant = told(error, self.connection.path)
-        return self.connection.explain(meant) if isinstance(meant, StorageError) else meant
+    def _mapped(self, error: Exception) -> Exception:
+        mapped = map_error(error, self.connection.path)
+        return self.connection.explain(mapped) if isinstance(mapped, StorageError) else mapped
 
 
 class _Connection(sqlcipher.Connection):  # type: ignore[misc]
-    """A connection that knows its file and hands out translating cursors."""
+    """A connection whose cursors map errors."""
 
     path: Path
     explain: Callable[[StorageError], StorageError]
@@ -105,14 +105,14 @@ def connect(path: Path, explain: Callable[[StorageError], StorageError]) -> Conn
             factory=_Connection,
         )
     except sqlcipher.DatabaseError as error:
-        raise told(error, path) from error
+        raise map_error(error, path) from error
     connection.path, connection.explain = path, explain
     connection.execute("PRAGMA foreign_keys = on")
     return cast("Connection", connection)
 
 
-def told(error: Exception, path: Path) -> Exception:
-    """What a database error means to the user; ``error`` itself when it is a bug of ours."""
+def map_error(error: Exception, path: Path) -> Exception:
+    """A database error as an error for the user; ``error`` itself when it is a bug of ours."""
     code = (getattr(error, "sqlite_errorcode", 0) or 0) & _PRIMARY_CODE
     not_text = isinstance(error, UnicodeDecodeError) or str(error).startswith(_NOT_TEXT)
     if not_text or code in (_CORRUPT, _NOTADB):
@@ -141,7 +141,7 @@ def _damage(path: Path) -> StorageError:
 
 
 def damaged(database: sqlite_utils.Database) -> StorageError:
-    """The error for a value that no program of ours has written."""
+    """The error for a stored value that Lockhouse did not write."""
     connection = cast(_Connection, database.conn)
     return connection.explain(_damage(connection.path))
 
@@ -161,14 +161,14 @@ class _WithoutDataFrames:
 
 
 def wrapped(connection: Connection) -> sqlite_utils.Database:
-    """sqlite-utils over a connection of ours, without its plugins."""
+    """sqlite-utils on one of our connections, without its plugins."""
     return cast(
         "sqlite_utils.Database", _sqlite_utils().Database(connection, execute_plugins=False)
     )
 
 
 def migrations_named(name: str) -> sqlite_utils.Migrations:
-    """An empty set of migrations, for a service to fill. Cheaper than importing the class."""
+    """An empty set of migrations for a service, without importing the class."""
     return cast("sqlite_utils.Migrations", _sqlite_utils().Migrations(name))
 
 

@@ -1,6 +1,6 @@
 """The one SQLite file: opening, reading, writing, migrating, backing up.
 
-Hides connections, locks and the ways in which a file can be unusable. Every write of this
+Hides connections, locks and what can make a file unusable. Every write of this
 process goes through :meth:`Database.write`, one at a time and begun IMMEDIATE, so that
 writers wait for each other instead of failing; other processes are waited for as well.
 """
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from lockhouse.core.errors import StorageError
 from lockhouse.storage.backups import Backups
 from lockhouse.storage.connection import BUSY_TIMEOUT_S, connect, wrapped
-from lockhouse.storage.storage_errors import read_only, refused
+from lockhouse.storage.storage_errors import map_write_error, read_only
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -50,7 +50,7 @@ class Database:
         self._prepare_folder()
         try:
             self._check_file()
-            self._connection = connect(path, self._with_way_on)
+            self._connection = connect(path, self._with_hint)
             try:
                 self._check_identity(self._connection)
                 self._make_ours(self._connection)
@@ -58,7 +58,7 @@ class Database:
                 self._connection.close()
                 raise
         except StorageError as error:
-            raise self._with_way_on(error) from error
+            raise self._with_hint(error) from error
         self._writer = wrapped(self._connection)
 
     @contextmanager
@@ -94,22 +94,22 @@ class Database:
         self._require_open()
         reader: sqlite_utils.Database | None = getattr(self._readers, "database", None)
         if reader is None:
-            connection = connect(self.path, self._with_way_on)
+            connection = connect(self.path, self._with_hint)
             connection.execute("PRAGMA query_only = on")
             reader = wrapped(connection)
             self._readers.database = reader
         return reader
 
     def migrate(self, migrations: Migrations) -> None:
-        """Applies what is pending of a service's migrations, after a backup of a file in use.
+        """Apply the pending migrations of a service, after a backup of a file that holds data.
 
-        The first tables of a service change nothing that is there, and need no backup. Raises
+        The first tables of a service change no existing ones and need no backup. Raises
         StorageError "database_too_new" when the file has some that are not known here.
         """
         known = {step.name for step in migrations._migrations}  # noqa: SLF001 - no public list
         applied = {migration.name for migration in migrations.applied(self.read())}
         if applied - known:
-            raise self._with_way_on(self._too_new())
+            raise self._with_hint(self._too_new())
         if known == applied:
             return
         if applied and self._holds_data():
@@ -118,26 +118,26 @@ class Database:
             migrations.apply(database)
 
     def backup(self) -> Path:
-        """A copy of the file as it is now, in the backup folder. Writers need not wait."""
-        connection = connect(self.path, self._with_way_on)
+        """Copy the file to the backup folder. Writers do not have to wait."""
+        connection = connect(self.path, self._with_hint)
         try:
             return self._backups.make(connection)
         finally:
             connection.close()
 
     def backup_when_due(self, after: timedelta) -> Path | None:
-        """A backup when the newest one is older than that and there is something to lose."""
+        """Make a backup when the newest one is older than that and the file holds data."""
         age = self._backups.age()
         if (age is not None and age < after) or not self._holds_data():
             return None
         return self.backup()
 
     def problems(self) -> list[str]:
-        """What SQLite finds wrong when it checks every page; empty when all is well. Slow."""
+        """The problems that SQLite finds when it checks every page. Slow."""
         # A connection of its own: the check of a search index trusts what a connection
         # remembers of the index, which another one may have put in order meanwhile.
         try:
-            connection = connect(self.path, self._with_way_on)
+            connection = connect(self.path, self._with_hint)
             try:
                 rows = connection.execute("PRAGMA integrity_check").fetchall()
             finally:
@@ -147,10 +147,7 @@ class Database:
         return [str(row[0]) for row in rows if row[0] != "ok"]
 
     def settle(self) -> None:
-        """Moves what the write-ahead log holds into the file and empties the log.
-
-        Left for another time when somebody is reading.
-        """
+        """Move the write-ahead log into the file and empty it, unless somebody is reading."""
         with self._lock:
             self._require_open()
             self._connection.execute("PRAGMA busy_timeout = 0")
@@ -172,10 +169,10 @@ class Database:
         return self._seen_version
 
     def close(self) -> None:
-        """Ends writing, and reading in this thread.
+        """End writing, and reading in this thread.
 
-        Other threads get an error when they come again; a connection that one of them may be
-        using at this moment is closed with its thread.
+        Other threads get an error at their next call; a connection that one of them is using at
+        this moment is closed with its thread.
         """
         with self._lock:
             self._closed = True
@@ -194,10 +191,10 @@ class Database:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise refused(self.path.parent, error) from error
+            raise map_write_error(self.path.parent, error) from error
 
     def _check_file(self) -> None:
-        """Refuses what is no database before SQLite touches it."""
+        """Refuse a file that is not a database before SQLite opens it."""
         try:
             status = self.path.stat()
         except FileNotFoundError:
@@ -246,7 +243,7 @@ class Database:
         _switch_to_wal(connection)
         # Every commit reaches the disk: streamed text has to survive a power cut.
         connection.execute("PRAGMA synchronous = full")
-        # What is deleted for good is overwritten, not just let go.
+        # Deleted content is overwritten.
         connection.execute("PRAGMA secure_delete = on")
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -269,7 +266,7 @@ class Database:
             for (name,) in tables
         )
 
-    # Telling
+    # Errors
 
     def _damaged(self) -> StorageError:
         return StorageError(f"The database {self.path} is damaged.", code="database_damaged")
@@ -280,7 +277,7 @@ class Database:
             code="database_too_new",
         )
 
-    def _with_way_on(self, error: StorageError) -> StorageError:
+    def _with_hint(self, error: StorageError) -> StorageError:
         """The same error with a hint that names the file and the newest backup."""
         newest = self._backups.newest()
         if error.code == "database_damaged":
@@ -308,10 +305,10 @@ def _roll_back(connection: Connection) -> None:
 
 
 def _switch_to_wal(connection: Connection) -> None:
-    """Turns the write-ahead log on.
+    """Turn on the write-ahead log.
 
-    SQLite does not wait for other connections in this one step, so a first start of two
-    processes at once needs the patience here.
+    SQLite does not wait for other connections in this step, so two processes that start for the
+    first time at once have to wait here.
     """
     deadline = time.monotonic() + BUSY_TIMEOUT_S
     while True:

@@ -1,8 +1,8 @@
-"""The user's settings: what there is to set, what is set, and where that is kept.
+"""The user's settings: their descriptions, their values, and the file that stores them.
 
-The settings page and ``lockhouse settings`` are built from the same descriptions. A value
-comes from, the later one winning: the default, the file, a LOCKHOUSE_* variable, an option of
-the command. Hides the JSON file, which keeps what it does not understand.
+The settings page and ``lockhouse settings`` are built from the same descriptions. A value comes
+from the default, the file, a LOCKHOUSE_* variable or an option of the command; the later one
+overrides. Hides the JSON file, in which unknown entries are kept.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from lockhouse.core.errors import UsageMistake
-from lockhouse.storage.storage_errors import refused
+from lockhouse.storage.storage_errors import map_write_error
 
 Value = str | int | float | bool
 
@@ -29,10 +29,10 @@ _FALSE = frozenset({"false", "no", "off", "0"})
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What a person needs to know to set one setting.
+    """The description of one setting.
 
-    ``least_chosen`` is the smallest number other than 0, where 0 leaves the choice to the
-    program. ``at_load``: a model that is loaded already goes on as it was loaded.
+    ``least_chosen`` is the smallest number other than 0, where 0 means automatic. ``at_load``: it
+    takes effect when a model is loaded.
     """
 
     name: str
@@ -82,7 +82,7 @@ def _set(
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that can be set. Nothing here has to be set."""
+    """All settings. Each has a default."""
 
     theme: Literal["system", "light", "dark"] = _set(
         "system",
@@ -93,7 +93,7 @@ class Settings:
     text_scale: float = _set(
         1.0,
         "Appearance",
-        "Size of all text; 1 is the normal size, 1.5 is half as large again.",
+        "Text size; 1 is the normal size.",
         between=(0.7, 2.5),
     )
     reduce_motion: Literal["system", "on", "off"] = _set(
@@ -105,26 +105,25 @@ class Settings:
     enter_sends: bool = _set(
         True,  # noqa: FBT003 - the default
         "Chat",
-        "Enter sends the message and Shift+Enter begins a new line. When off, Enter begins a"
-        " new line and Ctrl+Enter sends.",
+        "Enter sends the message and Shift+Enter adds a new line. When off, Enter adds a new line"
+        " and Ctrl+Enter sends.",
     )
     system_prompt: str = _set(
         "",
         "Chat",
-        "Instructions that stand before the first message of every new conversation.",
+        "System prompt of new conversations: instructions before the first message.",
         long_text=True,
     )
     default_target: str = _set(
         "",
         "Models",
-        "The model that answers when none is chosen: its name or alias. Empty is the starter"
-        " model.",
+        "The default model, by name or alias. Empty: the starter model.",
     )
     context_length: int = _set(
         0,
         "Models",
-        "How much of a conversation a model keeps in mind. More needs more memory. 0 is chosen"
-        " for this machine and model.",
+        "Context length: how much of a conversation a model can use. More needs more memory. 0 is"
+        " automatic, for this machine and model.",
         between=(0, 16_777_216),
         unit="tokens",
         least_chosen=256,
@@ -133,37 +132,36 @@ class Settings:
     when_full: Literal["stop", "cut_oldest"] = _set(
         "stop",
         "Models",
-        "What happens when a conversation has grown longer than the context: stop and say so,"
-        " or leave out its oldest messages and say so.",
+        "When a conversation is longer than the context: stop with a message, or leave out its"
+        " oldest messages with a note.",
         choices=("stop", "cut_oldest"),
     )
     threads: int = _set(
         0,
         "Models",
-        "Processor threads a model may use. 0 is chosen for this machine, and adapts while"
-        " other programs are busy.",
+        "Processor threads for a model. 0 is automatic, and adapts while other programs are busy.",
         between=(0, 1024),
         at_load=True,
     )
     kv_type: Literal["f16", "q8_0"] = _set(
         "f16",
         "Models",
-        "How the conversation is held in memory. q8_0 takes half the memory of f16, for a"
-        " barely noticeable loss of quality.",
+        "Type of the KV cache. q8_0 takes half the memory of f16, with a barely noticeable loss of"
+        " quality.",
         choices=("f16", "q8_0"),
         at_load=True,
     )
     parallel_answers: int = _set(
         4,
         "Models",
-        "How many answers one loaded model may write at the same time. They share its context.",
+        "How many answers a loaded model can generate at the same time. They share its context.",
         between=(1, 64),
         at_load=True,
     )
     engine_idle_s: int = _set(
         300,
         "Models",
-        "How long a model stays in memory after its last use. 0 frees the memory at once.",
+        "How long an unused model stays in memory. 0 unloads it at once.",
         between=(0, 604_800),
         unit="seconds",
         at_load=True,
@@ -171,78 +169,75 @@ class Settings:
     answer_max_tokens: int = _set(
         0,
         "Answers",
-        "Where an answer is cut off at the latest. 0 is no limit.",
+        "Maximum answer length. 0 is no limit.",
         between=(0, 16_777_216),
         unit="tokens",
     )
     temperature: float = _set(
         0.7,
         "Answers",
-        "How freely words are chosen. 0 always takes the likeliest, 1 follows the model's own"
-        " odds, more becomes erratic.",
+        "Randomness of answers. 0 always takes the most likely token, 1 follows the model's own"
+        " probabilities, more becomes erratic.",
         between=(0.0, 5.0),
     )
     top_k: int = _set(
         40,
         "Answers",
-        "Only this many of the likeliest tokens are considered. 0 considers all.",
+        "Sample only from this many of the most likely tokens. 0 is off.",
         between=(0, 1_000_000),
         unit="tokens",
     )
     top_p: float = _set(
         0.95,
         "Answers",
-        "Only the likeliest tokens that together reach this share of the odds are considered."
-        " 1 considers all.",
+        "Sample only from the most likely tokens that together reach this probability. 1 is off.",
         between=(0.0, 1.0),
     )
     min_p: float = _set(
         0.05,
         "Answers",
-        "Tokens less likely than this share of the likeliest one are left out. 0 leaves out none.",
+        "Leave out tokens less likely than this fraction of the most likely one. 0 is off.",
         between=(0.0, 1.0),
     )
     repeat_penalty: float = _set(
         1.0,
         "Answers",
-        "How strongly words that were just used are avoided. 1 is off; above 1.3 texts begin to"
-        " suffer.",
+        "How strongly recently used words are avoided. 1 is off; above 1.3 quality suffers.",
         between=(0.1, 5.0),
     )
     api_max_tokens: int = _set(
         4096,
         "Spending",
-        "Where an answer from an API is cut off at the latest. What it can cost at most is"
-        " counted with this.",
+        "Maximum length of an answer from an API. Its maximum cost is calculated with this.",
         between=(1, 1_000_000),
         unit="tokens",
     )
     budget_per_call_usd: float = _set(
         0.0,
         "Spending",
-        "The most that one question to an API may cost. What could cost more is not sent. 0 is"
-        " no limit.",
+        "Limit for one question to an API. A question that could cost more is not sent. 0 is no"
+        " limit.",
         between=(0.0, 1_000_000.0),
         unit="USD",
     )
     budget_per_day_usd: float = _set(
         0.0,
         "Spending",
-        "The most that APIs may cost in a day, from midnight to midnight here. 0 is no limit.",
+        "Limit for all APIs in a day, from midnight to midnight local time. 0 is no limit.",
         between=(0.0, 1_000_000.0),
         unit="USD",
     )
     budget_per_month_usd: float = _set(
         0.0,
         "Spending",
-        "The most that APIs may cost in a calendar month. 0 is no limit.",
+        "Limit for all APIs in a calendar month. 0 is no limit.",
         between=(0.0, 1_000_000.0),
         unit="USD",
     )
 
 
 def fields() -> tuple[Field, ...]:
-    """The description of every setting, grouped, in the order in which to show them."""
+    """The descriptions of all settings, grouped, in the order in which to show them."""
     return tuple(
         Field(
             name=field.name,
@@ -266,7 +261,7 @@ def field_named(name: str) -> Field:
 
 
 def parse(name: str, text: str) -> Value:
-    """The value that a person wrote for a setting; UsageMistake when it cannot be one."""
+    """The value of a setting from text; UsageMistake when it is not valid."""
     field = field_named(name)
     text = text if field.long_text else text.strip()
     if field.type is bool:
@@ -282,7 +277,7 @@ def parse(name: str, text: str) -> Value:
 
 
 def check(field: Field, value: object) -> Value:
-    """``value`` as the setting keeps it; UsageMistake when it does not fit."""
+    """``value`` in the type of the setting; UsageMistake when it is not valid."""
     if field.choices:
         fits = value in field.choices
     elif field.type is float:
@@ -327,11 +322,11 @@ def _shown(value: object) -> str:
 
 
 class SettingsFile:
-    """The file in which a home keeps its settings.
+    """The file that stores the settings of a home.
 
-    ``problem`` is what the last :meth:`load` has to tell the user, or ""; ``unusable`` names
-    the fields whose kept values it could not use, ``lost`` those that a file which was set aside
-    may have held, and which nobody has set since.
+    ``problem`` is what the user needs to know about the last :meth:`load`, or ""; ``unusable``
+    names the fields whose stored values were not valid, ``lost`` those that an unreadable file
+    may have held and that were not set again since.
     """
 
     def __init__(self, path: Path) -> None:
@@ -351,9 +346,9 @@ class SettingsFile:
         overrides: Mapping[str, Value] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Settings:
-        """The settings in force. An unreadable file is set aside and told in ``problem``.
+        """The current settings. An unreadable file is moved aside, which ``problem`` states.
 
-        A variable or an override that does not fit raises UsageMistake.
+        An invalid variable or override raises UsageMistake.
         """
         self.problem = ""
         values: dict[str, Value] = {}
@@ -379,10 +374,10 @@ class SettingsFile:
         return self._loaded
 
     def save(self, settings: Settings, *, naming: Collection[str] = ()) -> None:
-        """Writes what has changed since :meth:`load`, what is named, and nothing else.
+        """Write what has changed since :meth:`load` and what is named, and nothing else.
 
-        So settings from the environment do not stick, another window's changes stay, and so
-        does whatever a newer version has written.
+        So values from the environment are not stored, and what another window or a newer version
+        has written is kept.
         """
         before = self._loaded or self.load()
         changed = {
@@ -410,7 +405,7 @@ class SettingsFile:
         try:
             if not self.path.exists():
                 return {}
-            if not self.path.is_file():  # reading a pipe would wait for ever
+            if not self.path.is_file():  # reading a pipe would wait forever
                 self.problem = f"{self.path} is not a file; the default settings are used."
                 return {}
             text = self.path.read_bytes()
@@ -427,7 +422,7 @@ class SettingsFile:
         return {}
 
     def _was_set_aside(self) -> bool:
-        """Whether that happened to one of this file, ever."""
+        """Whether a file was ever moved aside as unreadable."""
         try:
             return any(self.path.parent.glob(self._aside("*")))
         except OSError:
@@ -463,4 +458,4 @@ class SettingsFile:
         except OSError as error:
             if unfinished is not None:
                 unfinished.unlink(missing_ok=True)
-            raise refused(self.path, error) from error
+            raise map_write_error(self.path, error) from error

@@ -1,4 +1,4 @@
-"""What a disk that refuses means to a person, for every file of the home."""
+"""Maps errors of the disk to errors for the user, for every file of the home."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 from lockhouse.core.errors import StorageError
 
 
-def refused(path: Path, error: OSError) -> StorageError:
-    """What the system's refusal to write means."""
+def map_write_error(path: Path, error: OSError) -> StorageError:
+    """The error for a file or folder that the system refuses to write."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return disk_full(path) if full else read_only(path)
 

@@ -1,4 +1,4 @@
-"""GGUF files: what they say, whether they can be loaded, and what memory they take."""
+"""GGUF files: their headers, whether they can be loaded, and the memory they take."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a GGUF header means: which model it is, how large, in what form, and what it can do."""
+"""Interprets a GGUF header: name, size, quantization and capabilities of the model."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ import msgspec
 
 from lockhouse.library.gguf.layout import (
     Layout,
-    NeedMore,
     TensorInfo,
-    Unread,
     Value,
     Vocabulary,
     read_layout,
@@ -44,7 +42,7 @@ _TOOLS: Final = re.compile(r"\btools\b")
 
 
 class GgufHeader(msgspec.Struct, frozen=True):
-    """A model as its header tells it. Empty text, 0 and None stand for what is not said."""
+    """A model as described by its header. Empty text, 0 and None mean not stated."""
 
     path: Path
     size_bytes: int
@@ -74,7 +72,7 @@ class GgufHeader(msgspec.Struct, frozen=True):
     split_count: int  # 1 when the model is one file
 
     def number(self, key: str, default: int = 0) -> int:
-        """A whole number under the architecture's own prefix; the first of a list."""
+        """A whole number under the prefix of the architecture; the first of a list."""
         value = self.key_values.get(f"{self.architecture}.{key}")
         if isinstance(value, tuple) and value:
             value = value[0]
@@ -94,17 +92,17 @@ def read_header(path: Path) -> GgufHeader:
     """Read and interpret the header of the file at ``path``.
 
     Takes milliseconds and a few megabytes whatever the file claims. Raises NotFound when there
-    is no such file, InvalidInput with the place and the reason when it cannot be used.
+    is no such file, InvalidInput with the position and the reason when it is not usable.
     """
     return _interpret(read_layout(path))
 
 
 def read_header_start(data: bytes, total_bytes: int, path: Path = Path("model.gguf")) -> GgufHeader:
-    """The header of a file that is not here, from its first bytes.
+    """The header of a remote file, from its first bytes.
 
-    ``total_bytes`` is how long the whole file is said to be, ``path`` what to call it in errors.
-    Raises NeedMore, with how many of the first bytes to bring, when the header is longer than
-    ``data``; InvalidInput as :func:`read_header` does.
+    ``total_bytes`` is the stated length of the whole file, ``path`` its name in errors. Raises
+    NeedMore, with how many bytes are needed, when the header is longer than ``data``;
+    InvalidInput as :func:`read_header` does.
     """
     return _interpret(read_layout_start(data, total_bytes, path))
 
@@ -161,16 +159,16 @@ def _whole(value: object, default: int = 0) -> int:
 
 
 def _kind(layout: Layout, architecture: str) -> str:
-    said = _text(layout.key_values, "general.type")
-    if said == "mmproj" or architecture == "clip":
+    stated = _text(layout.key_values, "general.type")
+    if stated == "mmproj" or architecture == "clip":
         return "mmproj"
-    if said in ("adapter", "imatrix"):
-        return said
+    if stated in ("adapter", "imatrix"):
+        return stated
     return "model" if layout.tensors or _whole(layout.key_values.get("split.count")) else "vocab"
 
 
 def _quantization(layout: Layout) -> str:
-    """The usual name of the file type where the tensors bear it out, else their main type."""
+    """The usual name of the file type if the tensors confirm it, else their main type."""
     matrices: dict[str, int] = {}
     blocks: dict[str, int] = {}
     for tensor in layout.tensors:
@@ -183,10 +181,10 @@ def _quantization(layout: Layout) -> str:
     if not count:
         return ""
     main = max(count, key=count.__getitem__)
-    name, borne_out_by = FILE_TYPES.get(
+    name, confirmed_by = FILE_TYPES.get(
         _whole(layout.key_values.get("general.file_type"), -1), ("", ())
     )
-    return name if main in borne_out_by else main
+    return name if main in confirmed_by else main
 
 
 def _vocabulary_size(layout: Layout, architecture: str) -> int:
@@ -199,7 +197,7 @@ def _capabilities(
     values: dict[str, Value], kind: str, architecture: str, template: str
 ) -> tuple[str, ...]:
     if kind == "mmproj":
-        return _senses(values)
+        return _projector_capabilities(values)
     if kind != "model":
         return ()
     pooling = _whole(values.get(f"{architecture}.pooling_type"))
@@ -219,20 +217,8 @@ def _capabilities(
     return tuple(found)
 
 
-def _senses(values: dict[str, Value]) -> tuple[str, ...]:
-    """What a projector lets a model perceive; old ones do not say, and are for pictures."""
+def _projector_capabilities(values: dict[str, Value]) -> tuple[str, ...]:
+    """What a projector adds to a model; old ones do not state it and are for images."""
     hears = values.get("clip.has_audio_encoder") is True
     sees = values.get("clip.has_vision_encoder", not hears) is True
     return ("vision",) * sees + ("audio",) * hears or ("vision",)
-
-
-__all__ = [
-    "GgufHeader",
-    "NeedMore",
-    "TensorInfo",
-    "Unread",
-    "Value",
-    "Vocabulary",
-    "read_header",
-    "read_header_start",
-]

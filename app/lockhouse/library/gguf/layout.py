@@ -1,9 +1,9 @@
-"""The bytes of a GGUF header, read without trusting any of them.
+"""Reads the bytes of a GGUF header without trusting any of them.
 
-Hides the file: a small window moves over it with plain reads (a mapping would kill the process
-if another program cut the file short meanwhile), every count and length is held against what
-the file can hold before anything is allocated, and what nobody needs (merges, scores, token
-types) is stepped over. The weights are never touched.
+A small window moves over the file with plain reads (a memory map would kill the process if another
+program truncated the file), every count and length is checked against the size of the file before
+anything is allocated, and what is not needed (merges, scores, token types) is skipped. The weights
+are never read.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _MAX_ELEMENTS: Final = 1 << 63
 _SHORT, _RUN = 64, 128  # bytes of a string, strings stepped over at once
 _MAX_STRINGS: Final = 2_000_000  # in all arrays; the largest known vocabulary has 0.8 million
 _TOKENS_KEY: Final = "tokenizer.ggml.tokens"
-_DAMAGED_HINT: Final = "The file is damaged or was made to look like a model. Get it again."
+_DAMAGED_HINT: Final = "The file is damaged or is not a real model. Download it again."
 
 _U32: Final = struct.Struct("<I")
 _U64: Final = struct.Struct("<Q")
@@ -48,7 +48,7 @@ _SCALARS: Final = {kind: struct.Struct("<" + fmt) for kind, fmt in SCALAR_FORMAT
 
 
 class Unread(msgspec.Struct, frozen=True):
-    """A value that was stepped over: a long array, or a text too long to keep."""
+    """A value that was skipped: a long array, or a text too long to keep."""
 
     count: int  # items of an array, bytes of a text
     is_text: bool = False
@@ -70,7 +70,7 @@ class TensorInfo(msgspec.Struct, frozen=True, gc=False):
 
 
 class Vocabulary(msgspec.Struct, frozen=True):
-    """How many tokens there are, and where in the file."""
+    """The number of tokens, and their position in the file."""
 
     count: int
     offset: int
@@ -78,7 +78,7 @@ class Vocabulary(msgspec.Struct, frozen=True):
 
 
 class Layout(msgspec.Struct, frozen=True):
-    """Everything a header says, not yet interpreted."""
+    """The content of a header, not yet interpreted."""
 
     path: Path
     size_bytes: int
@@ -91,14 +91,14 @@ class Layout(msgspec.Struct, frozen=True):
 
 
 def shown(path: Path) -> str:
-    """The file's name as it can be printed, whatever bytes it is made of."""
+    """The name of a file as printable text, whatever bytes it has."""
     return os.fsencode(path.name or str(path)).decode("utf-8", "replace")
 
 
 def open_regular(path: Path) -> int:
     """A descriptor of ``path``, which is a regular, readable, non-empty file.
 
-    Looks before it opens: opening a FIFO would wait for a writer that never comes.
+    Checks before it opens: opening a FIFO would wait for a writer.
     """
     try:
         _refuse_special(path, path.stat())
@@ -136,12 +136,12 @@ def _refuse_special(path: Path, status: os.stat_result) -> None:
         )
     if status.st_size == 0:
         raise InvalidInput(
-            f"{shown(path)} is empty.", hint="The download may have failed. Get the file again."
+            f"{shown(path)} is empty.", hint="The download may have failed. Download it again."
         )
 
 
 class NeedMore(Exception):
-    """The header is longer than the bytes at hand; ``size_bytes`` of it would carry on."""
+    """The header is longer than the given bytes; ``size_bytes`` are needed."""
 
     def __init__(self, size_bytes: int) -> None:
         super().__init__(f"the first {size_bytes} bytes are needed")
@@ -149,7 +149,7 @@ class NeedMore(Exception):
 
 
 def read_layout(path: Path) -> Layout:
-    """The header of the file, or InvalidInput saying where it stops making sense."""
+    """The header of the file; InvalidInput that says where it is invalid."""
     descriptor = open_regular(path)
 
     def read_at(offset: int, count: int) -> bytes:
@@ -168,9 +168,9 @@ def read_layout(path: Path) -> Layout:
 
 
 def read_layout_start(data: bytes, total_bytes: int, path: Path) -> Layout:
-    """The header of a file of which only the first bytes are here; NeedMore when too few are.
+    """The header of a file of which only the first bytes are given; NeedMore when too few.
 
-    ``path`` is a name to call it by. The file itself is held to be ``total_bytes`` long.
+    ``path`` is its name in errors, ``total_bytes`` its stated length.
     """
 
     def read_at(offset: int, count: int) -> bytes:
@@ -235,11 +235,11 @@ class _Reader:
     # The window
 
     def _ensure(self, count: int, what: str) -> int:
-        """Have ``count`` bytes from the cursor in the window; gives their index there."""
+        """Have ``count`` bytes from the cursor in the window; return their index there."""
         if count > self._size - self._at:
             self._refuse(
                 f"the file ends inside {what}",
-                hint="It is incomplete, perhaps an unfinished download. Get it again.",
+                hint="It is incomplete, perhaps an unfinished download. Download it again.",
             )
         index = self._at - self._window_start
         if index < 0 or index + count > len(self._window):
@@ -301,7 +301,7 @@ class _Reader:
         if version & 0xFFFF == 0 and version != 0:
             self._refuse(
                 "it was written for big-endian machines",
-                hint="Get the little-endian file of this model.",
+                hint="Download the little-endian file of this model.",
             )
         if version not in (2, 3):
             self._refuse(
@@ -393,11 +393,11 @@ class _Reader:
         return tuple(items)
 
     def _skip_strings(self, label: str, count: int) -> None:
-        """Step over ``count`` strings; the hot loops know nothing but lengths.
+        """Skip ``count`` strings; the hot loops read only lengths.
 
-        Runs of short strings are met by one expression. A window that ends is met as an
-        exception, a length that leads out of the file at the next bounds check: neither is
-        looked for at every string.
+        Runs of short strings are matched by one expression. The end of the window shows as an
+        exception, a length beyond the file at the next bounds check: neither is checked for every
+        string.
         """
         unpack, short_strings = _U64.unpack_from, _short_strings().match
         left = count
@@ -432,7 +432,7 @@ class _Reader:
             expected = self._plain_tensors(tensors, count, alignment, expected)
             if len(tensors) == count:
                 break
-            # At the window's edge, or at fault: read with care, which tells what is wrong.
+            # At the edge of the window, or invalid: read field by field, which finds the problem.
             tensor = self._tensor(len(tensors))
             if tensor.offset != expected:
                 self._refuse(
@@ -449,9 +449,9 @@ class _Reader:
     def _plain_tensors(
         self, tensors: list[TensorInfo], count: int, alignment: int, expected: int
     ) -> int:
-        """Add the tensors that lie wholly in the window and have nothing odd about them.
+        """Add the tensors that are wholly in the window and valid.
 
-        Returns where the next one's data has to begin. Stops before anything that is not plain.
+        Returns where the data of the next one has to begin. Stops before anything unusual.
         """
         index = self._ensure(min(8, self._size - self._at), "the tensors")
         window, begin = self._window, index
@@ -505,7 +505,7 @@ class _Reader:
         for extent in shape:
             elements *= extent
         if elements >= _MAX_ELEMENTS:
-            self._refuse(f"{label} claims a size beyond all bounds")
+            self._refuse(f"{label} claims an impossible size")
         if shape and shape[0] % block_elements:
             self._refuse(f"the rows of {label} do not fit its type {type_name}")
         size_bytes = elements // block_elements * block_bytes
@@ -518,5 +518,5 @@ class _Reader:
         if needed > self._size:
             self._refuse(
                 f"its weights need {needed} bytes and the file has {self._size}",
-                hint="It is incomplete, perhaps an unfinished download. Get it again.",
+                hint="It is incomplete, perhaps an unfinished download. Download it again.",
             )

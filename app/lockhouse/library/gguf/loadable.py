@@ -1,8 +1,8 @@
-"""Whether llama.cpp can be handed this file, told beforehand and in plain words.
+"""Checks whether llama.cpp can load a file, with a clear message if not.
 
-llama.cpp ends its whole process on some values instead of refusing them (its GGML_ASSERTs in
-llama_model_base::load_hparams and llama_vocab::impl::load); each of those is looked at here.
-What it refuses by itself is left to it, unless a better sentence can be said now.
+llama.cpp aborts the whole process on some values instead of refusing them (its GGML_ASSERTs in
+llama_model_base::load_hparams and llama_vocab::impl::load); each of those is checked here. What
+it refuses by itself is left to it, unless a better message can be given here.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _MAX_WIDTH: Final = 1 << 20
 _MAX_HEADS: Final = 1 << 16
 _MAX_CONTEXT: Final = 1 << 31
 _MAX_VOCABULARY: Final = 4_000_000
-_TENSOR_ALIGNMENT: Final = 32  # of the CPU's buffers, whatever the file says of itself
+_TENSOR_ALIGNMENT: Final = 32  # of the CPU's buffers, whatever the file states
 _ROPE_SCALINGS: Final = ("none", "linear", "yarn", "longrope")
 _SHARD: Final = re.compile(r"^(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf$")
-_DAMAGED_HINT: Final = "The file is damaged or was made to look like a model. Get it again."
+_DAMAGED_HINT: Final = "The file is damaged or is not a real model. Download it again."
 
 
 def check_loadable(header: GgufHeader) -> None:
@@ -61,7 +61,7 @@ def _refuse(header: GgufHeader, what: str, *, hint: str = _DAMAGED_HINT) -> NoRe
 
 
 def _check_part(header: GgufHeader) -> None:
-    """Later parts of a split model say next to nothing, so this is looked at first."""
+    """Later parts of a split model state almost nothing, so this is checked first."""
     if header.split_index > 0:
         first = _SHARD.sub(r"\g<stem>-00001-of-\g<count>.gguf", header.path.name)
         raise InvalidInput(
@@ -74,7 +74,7 @@ def _check_kind(header: GgufHeader) -> None:
     if header.kind == "mmproj":
         _refuse(
             header,
-            "this is a projector (mmproj), the part that lets a model see, not a model",
+            "this is a projector (mmproj) of a vision model, not a model",
             hint="Choose the model it belongs to.",
         )
     if header.kind == "adapter":
@@ -96,17 +96,17 @@ def _check_kind(header: GgufHeader) -> None:
             hint="Choose the file with the weights; it is much larger.",
         )
     if not header.architecture:
-        _refuse(header, "it does not say which architecture it has")
+        _refuse(header, "it does not state its architecture")
     if "draft" in header.capabilities:
         _refuse(
             header,
-            "it only guesses ahead for a larger model and cannot answer by itself",
+            "it is a draft model, which cannot answer by itself",
             hint="Choose the model it was made for.",
         )
     if "embedding" in header.capabilities:
         _refuse(
             header,
-            "it turns text into vectors and cannot answer",
+            "it is an embedding model and cannot answer",
             hint="Choose a chat or instruct model.",
         )
 
@@ -118,8 +118,8 @@ def _check_parts(header: GgufHeader) -> None:
     if len(parts) != header.split_count:
         _refuse(
             header,
-            f"it is the first of {header.split_count} parts, but its name does not say so",
-            hint="Give the parts their names back: NAME-00001-of-00003.gguf and so on.",
+            f"it is the first of {header.split_count} parts, but its name does not show it",
+            hint="Name the parts NAME-00001-of-00003.gguf and so on.",
         )
     missing = [shown(part) for part in parts if not part.is_file()]
     if missing:
@@ -222,7 +222,7 @@ def _check_rope(header: GgufHeader) -> None:
 
 def _check_vocabulary(header: GgufHeader) -> None:
     if not header.tokenizer_model:
-        _refuse(header, "it does not say how text becomes tokens")
+        _refuse(header, "it does not state its tokenizer")
     vocabulary = header.vocabulary
     if header.tokenizer_model in ("none", "no_vocab"):
         _optional(header, "vocab_size", _MAX_VOCABULARY)

@@ -1,7 +1,7 @@
-"""What memory a model takes, from its header alone.
+"""Estimates the memory that a model takes, from its header alone.
 
-The weights are exact, the cache is llama.cpp's own arithmetic, the working buffers are formulas
-held against what llama.cpp reports for models of several kinds.
+The weights are exact, the KV cache is calculated as llama.cpp does, the compute buffers are
+formulas checked against what llama.cpp reports for models of several kinds.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import msgspec
 
 from lockhouse.core.errors import UsageMistake
 from lockhouse.library.gguf.header import GgufHeader
-from lockhouse.library.gguf.shape import Shape, weights_bytes
+from lockhouse.library.gguf.shape import Shape
 from lockhouse.library.gguf.types import KV_TYPES
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _FLOAT, _HALF = 4, 2  # bytes
 
 
 class MemoryEstimate(msgspec.Struct, frozen=True):
-    """Bytes, by what they are for. ``exact``: planned by llama.cpp, not estimated."""
+    """Bytes, by what they are for. ``exact``: measured by llama.cpp, not estimated."""
 
     weights_bytes: int
     kv_bytes: int
@@ -39,22 +39,22 @@ class MemoryEstimate(msgspec.Struct, frozen=True):
 
     @property
     def cache_bytes(self) -> int:
-        """What the conversation takes: keys and values, and the state of recurrent layers."""
+        """The memory of the conversation: KV cache, and the state of recurrent layers."""
         return self.kv_bytes + self.recurrent_bytes
 
     @property
     def working_bytes(self) -> int:
-        """What computing takes, the process included."""
+        """The memory for computing, including the process."""
         return self.compute_bytes + self.output_bytes + self.process_bytes
 
     @property
     def total_bytes(self) -> int:
-        """All of it."""
+        """The sum."""
         return self.weights_bytes + self.cache_bytes + self.working_bytes + self.projector_bytes
 
 
 class LoadShape(msgspec.Struct, frozen=True):
-    """How the engine would be started, as far as memory goes."""
+    """The load settings that matter for memory."""
 
     kv_type: str = "f16"
     batch: int = 512
@@ -63,7 +63,7 @@ class LoadShape(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, settings: LoadSettings) -> LoadShape:
-        """What of the load settings decides about memory."""
+        """From the load settings of the engine."""
         return cls(
             kv_type=settings.kv_type,
             batch=settings.batch,
@@ -78,10 +78,12 @@ _USUAL_LOAD: Final = LoadShape()
 def kv_cache_bytes(
     model: GgufHeader | Shape, context_length: int, load: LoadShape = _USUAL_LOAD
 ) -> int:
-    """Bytes of the cache for a context of that many tokens."""
+    """Bytes of the KV cache for a context of that many tokens."""
     if load.kv_type not in KV_TYPES:
         known = ", ".join(KV_TYPES)
-        raise UsageMistake(f"Unknown cache type {load.kv_type}.", hint=f"Choose one of: {known}.")
+        raise UsageMistake(
+            f"Unknown KV cache type {load.kv_type}.", hint=f"Choose one of: {known}."
+        )
     shape = model if isinstance(model, Shape) else Shape.of(model)
     elements, block_bytes = KV_TYPES[load.kv_type]
     values = _cells(context_length) * shape.cache_width
@@ -96,7 +98,7 @@ def estimate_memory(
     *,
     projector_bytes: int = 0,
 ) -> MemoryEstimate:
-    """What running the model takes."""
+    """The memory to run the model."""
     shape = model if isinstance(model, Shape) else Shape.of(model)
     return MemoryEstimate(
         weights_bytes=shape.weights_bytes,
@@ -110,7 +112,7 @@ def estimate_memory(
 
 
 def process_bytes(vocabulary_size: int) -> int:
-    """What an engine takes besides its buffers."""
+    """The memory of an engine besides its buffers."""
     return _PROCESS_BYTES + _TOKEN_BYTES * vocabulary_size
 
 
@@ -119,13 +121,13 @@ def _cells(context_length: int) -> int:
 
 
 def _window_cells(shape: Shape, context_length: int, load: LoadShape) -> int:
-    """Cells of layers with a window: one for each conversation, and a batch."""
+    """Cells of layers with a sliding window: one window per conversation, and a batch."""
     cells = _cells(context_length)
     return min(cells, _cells(shape.window * load.parallel + min(load.batch, cells)))
 
 
 def _compute_bytes(shape: Shape, context_length: int, load: LoadShape) -> int:
-    """The working buffer: the most that is alive at once, for a full batch."""
+    """The compute buffer: the most that is in use at once, for a full batch."""
     cells = _cells(context_length)
     batch = min(load.batch, max(context_length, _SMALLEST_BATCH))
     width = shape.embedding_length
@@ -155,7 +157,7 @@ def largest_context(
     *,
     projector_bytes: int = 0,
 ) -> int:
-    """The longest context that fits, a multiple of 256 up to the trained one; 0 when none does."""
+    """The longest context that fits, a multiple of 256 up to the trained one; 0 if none."""
     shape = model if isinstance(model, Shape) else Shape.of(model)
 
     def fits(context_length: int) -> bool:
@@ -173,15 +175,3 @@ def largest_context(
         else:
             high = middle - 1
     return low * CONTEXT_STEP
-
-
-__all__ = [
-    "CONTEXT_STEP",
-    "LoadShape",
-    "MemoryEstimate",
-    "estimate_memory",
-    "kv_cache_bytes",
-    "largest_context",
-    "process_bytes",
-    "weights_bytes",
-]

@@ -1,9 +1,8 @@
-"""The few numbers of a model that decide how much memory it takes.
+"""The dimensions of a model that decide how much memory it takes.
 
-From a header they are exact; from a listing that says no more than a size they are a guess by
-what models of that size usually look like, and marked as one. What this hides is how each
-architecture tells which of its layers look back at everything, at a window, or keep a state of
-fixed size instead (llama.cpp: src/models/*.cpp and llama-hparams.cpp).
+From a header they are exact; from a size alone they are a guess from usual models of that size,
+and marked as one. Hides how each architecture states which of its layers attend to all tokens, to
+a sliding window, or keep a recurrent state (llama.cpp: src/models/*.cpp and llama-hparams.cpp).
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ _USUAL: Final = (
 _USUAL_BITS: Final = 4.85
 
 _WINDOW_PATTERNS: Final[dict[str, tuple[int, bool]]] = {
-    # Layers in a period, one of which is not windowed; whether that is its first one.
+    # Layers in a period, one of which has no window; whether that is the first one.
     "afmoe": (4, False),
     "cohere2": (4, False),
     "cohere2moe": (4, True),
@@ -62,20 +61,20 @@ _FALCON_H1: Final = "falcon-h1"  # attention and a state in every layer
 
 
 class Shape(msgspec.Struct, frozen=True):
-    """What a model is made of, as far as memory goes. Widths are numbers of values."""
+    """The dimensions of a model that matter for memory. Widths are numbers of values."""
 
     architecture: str
     weights_bytes: int
     context_length: int  # trained; 0 when not known
     embedding_length: int
     vocabulary_size: int
-    cache_width: int  # keys and values of one token, in layers that look back at everything
-    window_width: int = 0  # and in layers that look back at a window
+    cache_width: int  # keys and values of one token, in layers with full attention
+    window_width: int = 0  # and in layers with a sliding window
     window: int = 0
-    state_width: int = 0  # what recurrent layers keep of one conversation
+    state_width: int = 0  # recurrent state of one conversation
     query_width: int = 0
     query_heads: int = 0
-    inner_width: int = 0  # of the widest feed-forward part that every token passes
+    inner_width: int = 0  # of the widest feed-forward layer that every token passes
     expert_width: int = 0
     experts_used: int = 0
     scan_width: int = 0  # of the widest recurrent layer
@@ -83,7 +82,7 @@ class Shape(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, header: GgufHeader) -> Shape:
-        """As the header tells it."""
+        """From a header."""
         kinds = _LayerKinds(header)
         heads = max(header.per_layer("attention.head_count"), default=0)
         expert_width, experts_used = _experts(header)
@@ -109,7 +108,7 @@ class Shape(msgspec.Struct, frozen=True):
     def guess(
         cls, size_bytes: int, parameters: int = 0, context_length: int = 0, architecture: str = ""
     ) -> Shape:
-        """For a listing that has no header. What is 0 or "" is not known."""
+        """From the size of a file without a header; 0 and "" mean unknown."""
         billions = (parameters or size_bytes * 8 / _USUAL_BITS) / 1e9
         usual = next(row for row in _USUAL if billions <= row[0] or row is _USUAL[-1])
         _, layers, width, kv_heads, head, vocabulary = usual
@@ -132,13 +131,13 @@ def weights_bytes(header: GgufHeader) -> int:
     others = 0
     for path in shard_paths(header):
         if path != header.path:
-            with suppress(OSError):  # a part that is missing is told when the model is checked
+            with suppress(OSError):  # a missing part is reported when the model is checked
                 others += path.stat().st_size
     return header.weights_bytes + others
 
 
 class _LayerKinds:
-    """Which layers keep what: keys and values of all tokens, of a window, or a state."""
+    """What each layer keeps: keys and values of all tokens, of a window, or a recurrent state."""
 
     def __init__(self, header: GgufHeader) -> None:
         self._header = header
@@ -225,7 +224,7 @@ class _LayerKinds:
         return tuple(i % period != full_at for i in range(layers))
 
     def _state_of_one(self) -> int:
-        """Values that one recurrent layer keeps of one conversation."""
+        """Values of the state of one recurrent layer for one conversation."""
         number, width = self._header.number, self._header.embedding_length
         heads = max(self._header.per_layer("attention.head_count"), default=0)
         kernel = number("ssm.conv_kernel")
@@ -252,7 +251,7 @@ def _experts(header: GgufHeader) -> tuple[int, int]:
 
 
 def _inner_width(header: GgufHeader, experts_used: int) -> int:
-    """The widest feed-forward part that every token passes."""
+    """The widest feed-forward layer that every token passes."""
     widest = max(header.per_layer("feed_forward_length"), default=0)
     if not experts_used or header.number("leading_dense_block_count"):
         return widest

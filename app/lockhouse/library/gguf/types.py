@@ -1,7 +1,4 @@
-"""Numbers that GGUF files use for their types, and what they mean.
-
-Written down for the release of llama.cpp that the program is built with (ggml 0.25).
-"""
+"""The type numbers of GGUF files, for the bundled release of llama.cpp (ggml 0.25)."""
 
 from __future__ import annotations
 
@@ -102,7 +99,7 @@ FILE_TYPES: Final[dict[int, tuple[str, tuple[str, ...]]]] = {
     40: ("Q1_0", ("Q1_0",)),
     41: ("Q2_0", ("Q2_0",)),
 }
-"""general.file_type -> usual name, and the tensor types that would bear it out."""
+"""general.file_type -> usual name, and the tensor types that confirm it."""
 
 KV_TYPES: Final[dict[str, tuple[int, int]]] = {
     "f32": (1, 4),

@@ -1,6 +1,6 @@
-"""The tokens of a model, looked at before llama.cpp sees them: some would end its process.
+"""Checks the tokens of a model for those that would make llama.cpp abort.
 
-Read from the place that the header gave, only when a model is about to be loaded.
+They are read from the file only when a model is about to be loaded.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ _PIECE_BYTES: Final = 1 << 20
 
 
 class VocabularyFaults(msgspec.Struct, frozen=True):
-    """What of the tokens would make llama.cpp abort."""
+    """Tokens that would make llama.cpp abort."""
 
     duplicate: str | None = None  # a token that occurs twice
     invalid_index: int | None = None  # a token that is not UTF-8
 
 
 def vocabulary_faults(path: Path, vocabulary: Vocabulary) -> VocabularyFaults:
-    """Whether the tokens are distinct and valid text, as llama.cpp will see them.
+    """Check that the tokens are distinct and valid text, as llama.cpp reads them.
 
-    Raises InvalidInput when they are no longer where the header had them.
+    Raises InvalidInput when the file has changed.
     """
     descriptor = open_regular(path)
     try:
@@ -62,20 +62,20 @@ def vocabulary_faults(path: Path, vocabulary: Vocabulary) -> VocabularyFaults:
 
 def _faults(tokens: list[bytes]) -> VocabularyFaults:
     joined = b"\n".join(tokens)
-    seen_as = tokens
+    as_read = tokens
     if b"\0" in joined or b"" in tokens:
         # It reads C strings, which end at a zero byte, and gives empty tokens a name.
         cut = (token.partition(b"\0")[0] for token in tokens)
-        seen_as = [token or b"[EMPTY_%d]" % index for index, token in enumerate(cut)]
+        as_read = [token or b"[EMPTY_%d]" % index for index, token in enumerate(cut)]
     duplicate = None
-    if len(set(seen_as)) != len(seen_as):
+    if len(set(as_read)) != len(as_read):
         seen: set[bytes] = set()
-        for token in seen_as:
+        for token in as_read:
             if token in seen:
                 duplicate = token.decode("utf-8", "replace")
                 break
             seen.add(token)
-    del seen_as
+    del as_read
     invalid = None
     if not _is_text(joined):  # in one go; the line ends keep tokens apart
         invalid = next(index for index, token in enumerate(tokens) if not _is_text(token))

@@ -99,10 +99,7 @@ class Remover:
 
     def _ask_first(self, models: Sequence[ListedModel], to_delete: Sequence[Path]) -> None:
         size_bytes = sum(_size(path) for path in dict.fromkeys(to_delete))
-        if len(models) == 1:
-            what = models[0].info.name
-        else:
-            what = f"these {len(models)} models"
+        what = models[0].info.name if len(models) == 1 else f"these {len(models)} models"
         raise UsageMistake(
             f"Removing {what} permanently deletes {size_in_words(size_bytes)}.",
             hint="Confirm it (--yes on the command line).",

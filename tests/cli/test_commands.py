@@ -149,7 +149,9 @@ def test_settings_come_from_the_file_and_the_variable_goes_before(lockhouse: Com
 def test_a_setting_for_loading_says_when_it_takes_effect(lockhouse: Command) -> None:
     for name, value in {"context_length": "4096", "threads": "2", "kv_type": "q8_0",
                         "parallel_answers": "2", "engine_idle_s": "60"}.items():  # fmt: skip
-        assert "when a model is next loaded" in lockhouse("settings", "set", name, value).err
+        assert (
+            "when a model is loaded the next time" in lockhouse("settings", "set", name, value).err
+        )
     assert "loaded" not in lockhouse("settings", "set", "top_k", "5").err
 
 
@@ -166,7 +168,7 @@ def test_engines_are_shared_shown_and_ended(lockhouse: Command) -> None:
     second = lockhouse("ask", "Hi", "--max-tokens", "2", "--json").json
     running = lockhouse("engines", "list", "--json").json
     assert len(running) == 1
-    assert "CLIENTS: programs that use it now" in lockhouse("engines", "list").err
+    assert "CLIENTS: programs that use the model now" in lockhouse("engines", "list").err
     assert second["timing"]["load_s"] < running[0]["idle_limit_s"]
     status = lockhouse("status", "--json").json
     assert status["sealed"] is True

@@ -138,7 +138,7 @@ def test_an_own_price_is_set_listed_and_removed(lockhouse: Command) -> None:
     assert removed["source"].startswith("prices of ")
     again = lockhouse("costs", "price", "set", "openai/gpt-5", "--remove")
     assert again.code == 3
-    assert "You set no price" in again.err
+    assert "You have set no price" in again.err
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_half_a_price_is_none(lockhouse: Command, arguments: tuple[str, ...], co
 def test_a_day_before_all_days_is_none(lockhouse: Command) -> None:
     outcome = lockhouse("costs", "show", "--since", "0001-01-01", TZ="Asia/Tokyo")
     assert outcome.code == 2
-    assert "is no day" in outcome.err
+    assert "is not a date" in outcome.err
 
 
 @pytest.mark.parametrize(

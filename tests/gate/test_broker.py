@@ -184,7 +184,7 @@ def test_sealing_ends_a_transfer_at_once_and_for_good(
     assert program.hear()["event"] == "progress"
     sealed = lockhouse("seal")
     assert sealed.returncode == 0, sealed.stderr
-    assert "one running program" in sealed.stderr
+    assert "1 running program" in sealed.stderr
     assert is_gone(broker.pid)
     told = program.hear_end()
     assert (told["code"], told["exit_code"]) == ("cut_off", 4)

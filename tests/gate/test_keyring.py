@@ -185,7 +185,7 @@ def test_a_server_added_anew_elsewhere_tells_where_its_key_stays(
     assert lockhouse("targets", "remove", "office", **keyring).returncode == 0
     moved = lockhouse("targets", "add", "office", "http://127.0.0.1:9/v1", **keyring)
     assert moved.returncode == 0, moved.stderr
-    assert f"is for 127.0.0.1:{server.port} and stays there" in moved.stderr
+    assert f"is for 127.0.0.1:{server.port} only" in moved.stderr
     assert "lockhouse keys set office" in moved.stderr
     assert lockhouse("targets", "remove", "office", **keyring).returncode == 0
     same = lockhouse("targets", "add", "office", server.endpoint, "--json", **keyring)

@@ -359,7 +359,7 @@ def test_several_own_folders_are_added_and_forgotten(
     models.forget_folder(disk)
     assert mine.exists()
     assert all(model.path != mine for model in models.list())
-    with pytest.raises(UsageMistake, match="cannot be forgotten"):
+    with pytest.raises(UsageMistake, match="cannot be removed"):
         models.forget_folder(models.main_folder)
 
 

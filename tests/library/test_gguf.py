@@ -175,7 +175,7 @@ def test_capabilities_come_from_the_template(
         ({"llama__rope__scaling__type": "banana"}, "unknown position scaling"),
         ({"llama__rope__freq_base": float("nan")}, "freq_base is nan"),
         ({"llama__attention__layer_norm_rms_epsilon": -1.0}, "epsilon is -1.0"),
-        ({"tokenizer__ggml__model": ""}, "how text becomes tokens"),
+        ({"tokenizer__ggml__model": ""}, "does not state its tokenizer"),
         ({"split__count": 3, "split__no": 1}, "part 2 of 3"),
         ({"split__count": 3, "split__no": 0}, "first of 3 parts"),
     ],
@@ -286,5 +286,5 @@ def test_a_projector_says_what_it_perceives(starter: Path, tmp_path: Path) -> No
 
 def test_a_model_that_only_drafts_is_refused(starter: Path, tmp_path: Path) -> None:
     header = read_header(written(starter, tmp_path, general__architecture="dflash"))
-    with pytest.raises(InvalidInput, match="larger model"):
+    with pytest.raises(InvalidInput, match="draft model"):
         check_loadable(header)

@@ -158,5 +158,5 @@ def test_a_model_that_was_not_fetched_has_no_revisions(
 ) -> None:
     small(starter, home / "models" / "plain.gguf")
     assert models.revisions("plain") == []
-    with pytest.raises(NotFound, match="not fetched"):
+    with pytest.raises(NotFound, match="not downloaded"):
         models.compare_revisions("plain", "a", "b")

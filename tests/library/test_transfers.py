@@ -101,7 +101,7 @@ def test_a_hash_that_is_wrong_at_the_hub_is_never_accepted(home: Home) -> None:
     home.serve(CONTENT, sha256=sha256(b"another file"))
     failed = home.get()
     assert (failed.state, failed.code) == ("failed", "hash_mismatch")
-    assert "came the same" in failed.problem
+    assert "the same when it was fetched again" in failed.problem
     assert not home.gguf_files
 
 

@@ -21,7 +21,7 @@ from lockhouse.cli.consent_prompt import (
     plain_cost,
     tell_estimate,
 )
-from lockhouse.cli.context import CliContext, as_json, pass_door
+from lockhouse.cli.context import CliContext, as_json, pass_cli
 from lockhouse.cli.options import (
     attach,
     choices_of,
@@ -56,7 +56,7 @@ class AnswerFailed(LockhouseError):
         self.was_told = was_told
 
 
-@click.command(short_help="Ask a model one question.")
+@click.command()
 @click.argument("prompt", required=False)
 @target_option
 @click.option("-s", "--system", metavar="SYSTEM", help="System prompt.")
@@ -84,8 +84,8 @@ class AnswerFailed(LockhouseError):
 )  # fmt: skip
 @as_json
 @click.option("--jsonl", is_flag=True, help="Print every event as a line of JSON.")
-@pass_door
-def ask(door: CliContext, /, prompt: str | None, **wishes: Any) -> int:
+@pass_cli
+def ask(cli: CliContext, /, prompt: str | None, **wishes: Any) -> int:
     """Ask PROMPT, or what standard input holds (also with "-"), and print the answer.
 
     With both, the prompt comes first and the input after it.
@@ -111,7 +111,7 @@ def ask(door: CliContext, /, prompt: str | None, **wishes: Any) -> int:
     if not question.strip() and not wishes["images"]:
         raise UsageMistake("There is nothing to ask.", hint='Try: lockhouse ask "Hello"')
     shape: Shape = "json" if wishes["is_json"] else "jsonl" if wishes["jsonl"] else "text"
-    with door.workspace() as workspace:
+    with cli.workspace() as workspace:
         return _ask(workspace, question, wishes, shape)
 
 

@@ -19,7 +19,7 @@ from lockhouse.cli.consent_prompt import (
     give_session_key,
     origin_note,
 )
-from lockhouse.cli.context import CliContext, pass_door
+from lockhouse.cli.context import CliContext, pass_cli
 from lockhouse.cli.line_reader import LineReader
 from lockhouse.cli.options import (
     choices_of,
@@ -52,17 +52,17 @@ A backslash at the end of a line goes on in the next; \"\"\" begins and ends a l
 Ctrl-C stops an answer and keeps what came. Two slashes begin a message with one."""
 
 
-@click.command(short_help="Hold a conversation in the terminal.")
+@click.command()
 @target_option
 @click.option("-s", "--system", metavar="SYSTEM", help="System prompt.")
 @click.option("--chat", "chat_id", metavar="ID", help="Go on with this conversation.")
 @elsewhere_options
 @sampling_options
-@pass_door
-def chat(door: CliContext, /, **wishes: Any) -> int:
+@pass_cli
+def chat(cli: CliContext, /, **wishes: Any) -> int:
     """Talk with a model in the terminal. /help tells the rest."""
     wishes = read_wishes(wishes)
-    with door.workspace() as workspace:
+    with cli.workspace() as workspace:
         return _Talk(workspace, wishes).hold()
 
 

@@ -83,5 +83,4 @@ class CliContext:
 
 
 pass_cli = click.make_pass_decorator(CliContext)
-pass_door = pass_cli
 as_json = click.option("--json", "is_json", is_flag=True, help="Print the result as JSON.")

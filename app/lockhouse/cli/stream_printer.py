@@ -16,7 +16,7 @@ from typing import Literal
 
 from lockhouse.answer.target import TargetInfo
 from lockhouse.cli import output
-from lockhouse.cli.typeahead import unseen_typing
+from lockhouse.cli.line_reader import unseen_typing
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.events import (
     Failed,

@@ -36,20 +36,12 @@ def list_chats(cli: CliContext, *, deleted: bool, is_json: bool) -> None:
             for conversation in conversations.list(include_deleted=deleted)
             if conversation.deleted == deleted
         ]
-    if is_json:
-        output.write_json(found)
-        return
-    if not found:
-        output.note(
-            "There are no deleted conversations." if deleted else "There are no conversations yet."
-        )
-        return
-    output.write_table(
+    output.write_list(
+        found,
         ("ID", "CHANGED", "MESSAGES", "TITLE"),
-        [
-            (chat.id, output.when(chat.updated_at), chat.message_count, _title(chat))
-            for chat in found
-        ],
+        lambda chat: (chat.id, output.when(chat.updated_at), chat.message_count, _title(chat)),
+        is_json=is_json,
+        empty=f"There are no {'deleted ' if deleted else ''}conversations.",
     )
 
 

@@ -211,7 +211,7 @@ def limits(
         file.save(dataclasses.replace(settings, **changes), naming=changes)
     in_force = _readable(file)
     if is_json:
-        output.write_json({**_limits(in_force), "currency": "USD"})
+        output.write_json({**output.plain(in_force), "currency": "USD"})
         return
     output.write_facts(
         {
@@ -232,14 +232,6 @@ def _readable(file: SettingsFile) -> Limits:
     if file.problem:
         output.note(f"note: {file.problem}")
     return found
-
-
-def _limits(limits: Limits) -> dict[str, Decimal | None]:
-    return {
-        "per_call": limits.per_call,
-        "per_day": limits.per_day,
-        "per_month": limits.per_month,
-    }
 
 
 # -- prices -------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from lockhouse.core.errors import (
 if TYPE_CHECKING:
     from lockhouse.gate.hub import HubModel, HubRepo, Reference
     from lockhouse.gate.hub_requests import Capability, Sort
+    from lockhouse.library.catalogue import Entry
     from lockhouse.library.file_choice import FileChoice
     from lockhouse.library.model_info import ModelInfo
     from lockhouse.library.transfers import Transfer
@@ -80,30 +81,26 @@ def search(
             language=language,
             sort=sort,
         )
-    if is_json:
-        output.write_json(found)
-    elif found:
-        _write_found(found)
-    else:
-        output.note(f'No model on the hub matches "{" ".join(words)}". Try fewer words.')
+    if output.write_list(
+        found,
+        ("REPOSITORY", "SIZE", "KIND", "LICENCE", "DOWNLOADS", "UPDATED", ""),
+        _search_row,
+        is_json=is_json,
+        empty=f'No model on the hub matches "{" ".join(words)}". Try fewer words.',
+    ):
+        output.note("Get one: lockhouse models get REPOSITORY")
 
 
-def _write_found(found: Sequence[HubModel]) -> None:
-    rows = [
-        [
-            model.repo,
-            _billions(model.parameters),
-            model.architecture,
-            model.license,
-            model.downloads,
-            model.updated_at[:10],
-            "gated" if model.gated else "",
-        ]
-        for model in found
-    ]
-    headings = ["REPOSITORY", "SIZE", "KIND", "LICENCE", "DOWNLOADS", "UPDATED", ""]
-    output.write_table(headings, rows)
-    output.note("Get one: lockhouse models get REPOSITORY")
+def _search_row(model: HubModel) -> Sequence[object]:
+    return (
+        model.repo,
+        _billions(model.parameters),
+        model.architecture,
+        model.license,
+        model.downloads,
+        model.updated_at[:10],
+        "gated" if model.gated else "",
+    )
 
 
 def _billions(parameters: int) -> str:
@@ -336,27 +333,26 @@ def catalogue(words: tuple[str, ...], *, is_json: bool) -> None:
 
     known = bundled()
     found = [entry for entry in known.models if entry.matches(words)]
-    if is_json:
-        output.write_json(found)
-        return
-    if not found:
-        output.note(f'No model in the catalogue matches "{" ".join(words)}".')
-        return
-    rows = [
-        [
-            entry.title,
-            f"{entry.parameters / 1e9:.1f} B",
-            ", ".join(
-                f"{form.quantization} {output.size(form.size_bytes)}" for form in entry.forms
-            ),
-            entry.license,
-            ", ".join(entry.capabilities),
-            entry.repo,
-        ]
-        for entry in found
-    ]
-    output.write_table(["MODEL", "SIZE", "FORMS (ABOUT)", "LICENCE", "CAN", "REPOSITORY"], rows)
-    output.note(known.about)
+    if output.write_list(
+        found,
+        ("MODEL", "SIZE", "QUANTIZATIONS (ABOUT)", "LICENCE", "CAN", "REPOSITORY"),
+        _catalogue_row,
+        is_json=is_json,
+        empty=f'No model in the catalogue matches "{" ".join(words)}".',
+    ):
+        output.note(known.about)
+
+
+def _catalogue_row(entry: Entry) -> Sequence[object]:
+    forms = (f"{form.quantization} {output.size(form.size_bytes)}" for form in entry.forms)
+    return (
+        entry.title,
+        f"{entry.parameters / 1e9:.1f} B",
+        ", ".join(forms),
+        entry.license,
+        ", ".join(entry.capabilities),
+        entry.repo,
+    )
 
 
 # Transfers
@@ -439,30 +435,32 @@ def list_transfers(cli: CliContext, *, is_json: bool) -> None:
     with cli.workspace() as workspace:
         found = workspace.transfers.list()
         is_worked_on = workspace.transfers.is_worked_on_elsewhere
-    if is_json:
-        output.write_json(found)
+    if not output.write_list(
+        found,
+        ("ID", "MODEL", "QUANT", "STATE", "DONE", "SIZE", "SPEED"),
+        _transfer_row,
+        is_json=is_json,
+        empty="There are no downloads. Get a model: lockhouse models get REPOSITORY",
+    ):
         return
-    if not found:
-        output.note("There are no downloads. Get a model: lockhouse models get REPOSITORY")
-        return
-    rows = [
-        [
-            each.id[:6],
-            each.title,
-            each.label,
-            each.state,
-            f"{each.done_bytes / max(1, each.size_bytes):.0%}",
-            output.size(each.size_bytes),
-            f"{output.size(int(each.speed_bytes_per_s))}/s" if each.speed_bytes_per_s else "",
-        ]
-        for each in found
-    ]
-    output.write_table(["ID", "MODEL", "QUANT", "STATE", "DONE", "SIZE", "SPEED"], rows)
     for each in found:
         if each.problem:
             output.note(f"{each.id[:6]}: {each.problem} {each.hint}".rstrip())
     if not is_worked_on and any(each.state == "waiting" and not each.is_running for each in found):
         output.note("No program is working on them. Resume them: lockhouse transfers resume")
+
+
+def _transfer_row(transfer: Transfer) -> Sequence[object]:
+    speed = int(transfer.speed_bytes_per_s)
+    return (
+        transfer.id[:6],
+        transfer.title,
+        transfer.label,
+        transfer.state,
+        f"{transfer.done_bytes / max(1, transfer.size_bytes):.0%}",
+        output.size(transfer.size_bytes),
+        f"{output.size(speed)}/s" if speed else "",
+    )
 
 
 @transfers.command(short_help="Pause downloads.")

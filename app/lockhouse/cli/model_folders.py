@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from lockhouse.cli import output
 from lockhouse.cli.context import CliContext, as_json, pass_cli
 from lockhouse.core.errors import InvalidInput, UsageMistake
+
+if TYPE_CHECKING:
+    from lockhouse.library.model_info import FolderUse
 
 
 @click.group(short_help="List, add and move folders with models.")
@@ -23,23 +28,22 @@ def list_folders(cli: CliContext, *, is_json: bool) -> None:
     """List folders, with the size of their models and the free space on their disks."""
     with cli.models() as library:
         uses = library.folders()
-    if is_json:
-        output.write_json(uses)
-        return
-    rows = [
-        [
-            use.label + (" (new models)" if use.main else ""),
-            use.model_count,
-            output.size(use.size_bytes),
-            output.size(use.disk_free_bytes),
-            str(use.path),
-        ]
-        for use in uses
-    ]
-    output.write_table(["OWNER", "MODELS", "SIZE", "DISK FREE", "FOLDER"], rows)
-    for use in uses:
-        if use.problem:
-            output.note(f"{use.path}: {use.problem}")
+    if output.write_list(
+        uses, ("OWNER", "MODELS", "SIZE", "DISK FREE", "FOLDER"), _row, is_json=is_json
+    ):
+        for use in uses:
+            if use.problem:
+                output.note(f"{use.path}: {use.problem}")
+
+
+def _row(use: FolderUse) -> Sequence[object]:
+    return (
+        use.label + (" (new models)" if use.main else ""),
+        use.model_count,
+        output.size(use.size_bytes),
+        output.size(use.disk_free_bytes),
+        str(use.path),
+    )
 
 
 @folders.command(short_help="Add a folder.")

@@ -32,14 +32,13 @@ def list_profiles(cli: CliContext, model: str, *, is_json: bool) -> None:
 
 
 def _write(found: list[Profile], *, is_json: bool) -> None:
-    if is_json:
-        output.write_json(found)
-        return
-    if not found:
-        output.note("The model has no profile; it uses the settings.")
-        return
-    rows = [[each.name, "yes" if each.active else "", _values(each)] for each in found]
-    output.write_table(["PROFILE", "IN USE", "VALUES"], rows)
+    output.write_list(
+        found,
+        ("PROFILE", "IN USE", "VALUES"),
+        lambda each: (each.name, "yes" if each.active else "", _values(each)),
+        is_json=is_json,
+        empty="The model has no profile; it uses the settings.",
+    )
 
 
 def _values(profile: Profile) -> str:

@@ -25,19 +25,15 @@ def revisions(cli: CliContext, model: str, *, is_json: bool) -> None:
     with cli.models() as library:
         found = library.revisions(model)
         newer = library.get(model).newer_revision
-    if is_json:
-        output.write_json(found)
-        return
-    if not found:
-        output.note("No revision is known: the model was not downloaded by Lockhouse.")
-        return
-    rows = [
-        ["yes" if each.current else "", each.revision[:12], each.sha256[:12], each.added_at[:10],
-         str(each.path)]
-        for each in found
-    ]  # fmt: skip
-    output.write_table(["IN USE", "REVISION", "SHA256", "ADDED", "FILE"], rows)
-    if newer:
+    has_table = output.write_list(
+        found,
+        ("IN USE", "REVISION", "SHA256", "ADDED", "FILE"),
+        lambda each: ("yes" if each.current else "", each.revision[:12], each.sha256[:12],
+                      each.added_at[:10], str(each.path)),
+        is_json=is_json,
+        empty="No revision is known: the model was not downloaded by Lockhouse.",
+    )  # fmt: skip
+    if has_table and newer:
         output.note(f"The hub has a newer revision: {newer[:12]}.")
 
 
@@ -62,14 +58,13 @@ def diff(
     else:
         with cli.models() as library:
             found = library.compare_revisions(model, before, after)
-    if is_json:
-        output.write_json(found)
-        return
-    if not found:
-        output.note("They are identical.")
-        return
-    rows = [[each.kind, each.what, _short(each.before), _short(each.after)] for each in found]
-    output.write_table(["KIND", "WHAT", "BEFORE", "AFTER"], rows)
+    output.write_list(
+        found,
+        ("KIND", "WHAT", "BEFORE", "AFTER"),
+        lambda each: (each.kind, each.what, _short(each.before), _short(each.after)),
+        is_json=is_json,
+        empty="They are identical.",
+    )
 
 
 def _diff_with_hub(cli: CliContext, model: str) -> list[Difference]:

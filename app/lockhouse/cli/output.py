@@ -135,6 +135,28 @@ def write_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> No
     sys.stdout.flush()
 
 
+def write_list(
+    found: Sequence[Any],
+    headings: Sequence[str],
+    row: Callable[[Any], Sequence[object]],
+    *,
+    is_json: bool,
+    empty: str = "",
+) -> bool:
+    """Write values as JSON, or as a table with a row for each; whether a table was written.
+
+    ``empty`` is noted instead of a table without rows.
+    """
+    if is_json:
+        write_json(found)
+    elif not found and empty:
+        note(empty)
+    else:
+        write_table(headings, map(row, found))
+        return True
+    return False
+
+
 def _cell(value: object) -> tuple[str, bool]:
     if isinstance(value, bool):
         return ("yes" if value else "no"), False

@@ -7,9 +7,10 @@ is what is sent, and the threads when several targets answer at once.
 
 from __future__ import annotations
 
+import contextlib
 import queue
-import threading
 from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import msgspec
@@ -100,36 +101,29 @@ class Session:
         Leaving the iterator cancels them all.
         """
         asked = [(n, one) for n, one in enumerate(self.proposals) if isinstance(one, Proposal)]
-        events: queue.SimpleQueue[tuple[int, SessionEvent | BaseException | None]]
-        events = queue.SimpleQueue()
+        events: queue.SimpleQueue[tuple[int, SessionEvent | None]] = queue.SimpleQueue()
 
         def drain(place: int, proposal: Proposal) -> None:
             try:
                 message_id = message_ids[place] if message_ids else ""
                 for event in _answer(proposal, message_id, self.cancel):
                     events.put((place, event))
-            except BaseException as error:  # noqa: BLE001 - raised where the events are read
-                events.put((place, error))
             finally:
                 events.put((place, None))
 
-        for place, proposal in asked:
-            threading.Thread(target=drain, args=(place, proposal), daemon=True).start()
-        open_count = len(asked)
-        try:
-            while open_count:
-                place, event = events.get()
-                if event is None:
-                    open_count -= 1
-                elif isinstance(event, Cancelled):
-                    continue
-                elif isinstance(event, BaseException):
-                    raise event
-                else:
-                    yield place, event
-        finally:
-            if open_count:
-                self.cancel.cancel()
+        with ThreadPoolExecutor(len(asked), "answers") as pool:
+            running = {place: pool.submit(drain, place, one) for place, one in asked}
+            try:
+                while running:
+                    place, event = events.get()
+                    if event is not None:
+                        yield place, event
+                        continue
+                    with contextlib.suppress(Cancelled):
+                        running.pop(place).result()  # raises what ended it
+            finally:
+                if running:
+                    self.cancel.cancel()
 
     def _from(
         self, proposal: Proposal, message_id: str, *, is_last: bool

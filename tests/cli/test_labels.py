@@ -73,3 +73,13 @@ def test_a_conversation_keeps_the_highest_label_it_was_given(
         assert "confidential" in refused.err
     assert len(server.requests) == asked
     assert opened("ask", "--chat", chat, "And here?").code == 0
+
+
+def test_a_conversation_can_be_given_a_label(opened: Command, server: RemoteServer) -> None:
+    chat = opened("ask", "-m", "api/small", "Hi", "--json").json["conversation_id"]
+    assert opened("chats", "label", chat, "internal").code == 0
+    assert opened("ask", "--chat", chat, "And?").code == 8
+    (listed,) = opened("chats", "list", "--json").json
+    assert listed["label"] == "internal"
+    assert opened("chats", "label", chat, "public").code == 0
+    assert opened("ask", "--chat", chat, "And?").code == 0

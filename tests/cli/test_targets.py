@@ -426,7 +426,7 @@ def test_a_person_is_shown_what_would_leave_and_asked(
         terminal.wait_for("What is said")
         terminal.type("A question of mine\n")
         screen = terminal.wait_for("Send it")
-        assert "for the first time to An API" in screen
+        assert "sent to An API, for the first time" in screen
         assert server.host in screen
         terminal.type("s\n")
         assert '"content":"A question of mine"' in terminal.wait_for("Send it")

@@ -26,8 +26,8 @@ from lockhouse.cli.options import (
     attach,
     choices_of,
     decode,
-    elsewhere_options,
-    read_wishes,
+    read_options,
+    remote_options,
     require_text,
     sampling_options,
     target_option,
@@ -49,11 +49,11 @@ _SIGNALLED = 128
 class AnswerFailed(LockhouseError):
     """An answer ended in an error; ``kept`` is what there was of it."""
 
-    def __init__(self, cause: LockhouseError, kept: dict[str, object], *, was_told: bool) -> None:
+    def __init__(self, cause: LockhouseError, kept: dict[str, object], *, was_shown: bool) -> None:
         super().__init__(cause.message, hint=cause.hint, code=cause.code)
         self.exit_code = cause.exit_code  # type: ignore[misc]  # each failure has its own
         self.kept = kept
-        self.was_told = was_told
+        self.was_shown = was_shown
 
 
 @click.command()
@@ -76,7 +76,7 @@ class AnswerFailed(LockhouseError):
 @click.option(
     "--estimate", is_flag=True, help="Show the exact request and what it would cost; send nothing."
 )
-@elsewhere_options
+@remote_options
 @sampling_options
 @click.option(
     "--label", type=click.Choice(["public", "internal", "confidential"]),
@@ -85,19 +85,19 @@ class AnswerFailed(LockhouseError):
 @as_json
 @click.option("--jsonl", is_flag=True, help="Print every event as a line of JSON.")
 @pass_cli
-def ask(cli: CliContext, /, prompt: str | None, **wishes: Any) -> int:
+def ask(cli: CliContext, /, prompt: str | None, **given: Any) -> int:
     """Ask PROMPT, or what standard input holds (also with "-"), and print the answer.
 
     With both, the prompt comes first and the input after it.
     """
-    if wishes["is_json"] and wishes["jsonl"]:
+    if given["is_json"] and given["jsonl"]:
         raise UsageMistake("--json and --jsonl exclude each other.")
-    if wishes["no_save"] and wishes["chat_id"]:
+    if given["no_save"] and given["chat_id"]:
         raise UsageMistake("--chat goes on with a conversation; --no-save keeps none.")
-    if wishes["alone"] and wishes["system"] is not None:
+    if given["alone"] and given["system"] is not None:
         raise UsageMistake("--alone sends no system prompt, so it cannot be given with --system.")
-    wishes = read_wishes(wishes)
-    if wishes["asks_key"] and not output.is_terminal(sys.stdin):
+    given = read_options(given)
+    if given["asks_key"] and not output.is_terminal(sys.stdin):
         # Standard input holds the key then, which must never become part of the question.
         if prompt is None or prompt == "-":
             raise UsageMistake(
@@ -107,23 +107,23 @@ def ask(cli: CliContext, /, prompt: str | None, **wishes: Any) -> int:
         asked = require_text(prompt, "The prompt")
     else:
         asked = _read_question(prompt)
-    question, wishes["images"] = attach(asked, wishes["files"])
-    if not question.strip() and not wishes["images"]:
+    question, given["images"] = attach(asked, given["files"])
+    if not question.strip() and not given["images"]:
         raise UsageMistake("There is nothing to ask.", hint='Try: lockhouse ask "Hello"')
-    shape: Shape = "json" if wishes["is_json"] else "jsonl" if wishes["jsonl"] else "text"
+    shape: Shape = "json" if given["is_json"] else "jsonl" if given["jsonl"] else "text"
     with cli.workspace() as workspace:
-        return _ask(workspace, question, wishes, shape)
+        return _ask(workspace, question, given, shape)
 
 
-def _ask(workspace: Workspace, text: str, wishes: dict[str, Any], shape: Shape) -> int:
+def _ask(workspace: Workspace, text: str, given: dict[str, Any], shape: Shape) -> int:
     from lockhouse.cli.stream_printer import StreamPrinter
     from lockhouse.core.cancellation import CancelToken
     from lockhouse.core.events import error_of
 
-    asked = _Asked(workspace, text, wishes)
-    if wishes["asks_key"]:
+    asked = _Asked(workspace, text, given)
+    if given["asks_key"]:
         give_session_key(workspace, asked.target.info)
-    if wishes["estimate"]:
+    if given["estimate"]:
         tell_estimate(asked.proposal(), shape)
         return 0
     cancel = CancelToken()
@@ -132,19 +132,19 @@ def _ask(workspace: Workspace, text: str, wishes: dict[str, Any], shape: Shape) 
     if shape == "text" and answer.origin is not None:
         output.note(f"note: {origin_note(answer.origin)}")
     if answer.failed is not None:
-        if not wishes["chat_id"]:
+        if not given["chat_id"]:
             _forget_without_answer(workspace, answer)
         kept = {
             "text": result["text"],
             "conversation_id": answer.conversation_id,
             "message_id": answer.message_id,
         }
-        raise AnswerFailed(error_of(answer.failed), kept, was_told=True)
+        raise AnswerFailed(error_of(answer.failed), kept, was_shown=True)
     if shape == "json" and not answer.reader_left:
         output.write_json(result)
     if answer.reader_left:
         raise BrokenPipeError
-    if result["finish_reason"] == "length" and wishes["max_tokens"] is None:
+    if result["finish_reason"] == "length" and given["max_tokens"] is None:
         output.note("note: the answer was cut, at its limit or at the end of the context.")
     if answer.was_cancelled:
         return _SIGNALLED + answer.stopped_by if answer.stopped_by else Cancelled.exit_code
@@ -162,19 +162,19 @@ def _forget_without_answer(workspace: Workspace, answer: Answer) -> None:
 class _Asked:
     """The question of one command: to whom, within which conversation, and how it is asked."""
 
-    def __init__(self, workspace: Workspace, text: str, wishes: dict[str, Any]) -> None:
+    def __init__(self, workspace: Workspace, text: str, given: dict[str, Any]) -> None:
         from lockhouse.answer.request import Question
         from lockhouse.chat.turns import Changes, NewChat
 
         self._workspace = workspace
-        self._wishes = wishes
+        self._options = given
         self._question = Question(
-            text, images=wishes["images"], alone=wishes["alone"], choices=choices_of(wishes)
+            text, images=given["images"], alone=given["alone"], choices=choices_of(given)
         )
-        chat_id, name, label = wishes["chat_id"], wishes["target"], wishes["label"]
+        chat_id, name, label = given["chat_id"], given["target"], given["label"]
         # One task that is sent alone leaves the conversation with its own target.
-        kept_target = None if wishes["alone"] else name or None
-        self._changes = Changes(kept_target, wishes["system"], label)
+        kept_target = None if given["alone"] else name or None
+        self._changes = Changes(kept_target, given["system"], label)
         self._chat: str | NewChat
         if chat_id:
             conversation = workspace.conversations.get(chat_id)
@@ -197,8 +197,8 @@ class _Asked:
 
     def events(self, cancel: CancelToken) -> Iterable[object]:
         """Ask within a conversation, or without leaving one behind."""
-        confirm = confirm_once if self._wishes["allow_once"] else confirm_on_terminal
-        if not self._wishes["no_save"]:
+        confirm = confirm_once if self._options["allow_once"] else confirm_on_terminal
+        if not self._options["no_save"]:
             return self._workspace.turns.ask(
                 self._chat,
                 self._question,

@@ -23,8 +23,8 @@ from lockhouse.cli.context import CliContext, pass_cli
 from lockhouse.cli.line_reader import LineReader
 from lockhouse.cli.options import (
     choices_of,
-    elsewhere_options,
-    read_wishes,
+    read_options,
+    remote_options,
     require_text,
     sampling_options,
     target_option,
@@ -56,42 +56,42 @@ Ctrl-C stops an answer and keeps what came. Two slashes begin a message with one
 @target_option
 @click.option("-s", "--system", metavar="SYSTEM", help="System prompt.")
 @click.option("--chat", "chat_id", metavar="ID", help="Go on with this conversation.")
-@elsewhere_options
+@remote_options
 @sampling_options
 @pass_cli
-def chat(cli: CliContext, /, **wishes: Any) -> int:
+def chat(cli: CliContext, /, **given: Any) -> int:
     """Talk with a model in the terminal. /help tells the rest."""
-    wishes = read_wishes(wishes)
+    given = read_options(given)
     with cli.workspace() as workspace:
-        return _Talk(workspace, wishes).hold()
+        return _Talk(workspace, given).hold()
 
 
 class _Talk:
     """One conversation at the terminal, from the first prompt to the farewell."""
 
-    def __init__(self, workspace: Workspace, wishes: dict[str, Any]) -> None:
+    def __init__(self, workspace: Workspace, given: dict[str, Any]) -> None:
         self._workspace = workspace
         self._conversation: Conversation | None = None
         self._leaf: str | EllipsisType | None = ...  # where the next question goes; ... is last
         self._exit_code: int | None = None
-        self._choices = choices_of(wishes)
-        self._system: str | None = wishes["system"]
-        name = wishes["target"]
-        if wishes["chat_id"]:
-            self._conversation = workspace.conversations.get(wishes["chat_id"])
+        self._choices = choices_of(given)
+        self._system: str | None = given["system"]
+        name = given["target"]
+        if given["chat_id"]:
+            self._conversation = workspace.conversations.get(given["chat_id"])
             name = name or self._conversation.target
         self._chosen: str = name
         self._target: Target = workspace.targets.get(name)
-        self._is_allowed_once: bool = wishes["allow_once"]
-        if wishes["asks_key"]:
+        self._is_allowed_once: bool = given["allow_once"]
+        if given["asks_key"]:
             give_session_key(workspace, self._target.info)
-        self._typist = LineReader()
+        self._lines = LineReader()
 
     def hold(self) -> int:
         """Read, answer, repeat."""
         self._greet()
         while self._exit_code is None:
-            text = self._typist.read()
+            text = self._lines.read()
             if text is None:
                 break
             try:
@@ -99,23 +99,23 @@ class _Talk:
             except Cancelled:
                 continue  # a person would not let it leave
             except KeyboardInterrupt:  # while something else than an answer is waited for
-                if not self._typist.is_person:
+                if not self._lines.is_person:
                     raise
                 output.note("(stopped)")
             except LockhouseError as error:
-                if not self._typist.is_person:
+                if not self._lines.is_person:
                     raise
                 output.note(f"{error.message}\n{error.hint}".rstrip())
         return self._exit_code or 0
 
     def _greet(self) -> None:
-        if not self._typist.is_person:
+        if not self._lines.is_person:
             return
         info = self._target.info
         output.note(f"{info.title or info.name}. {_reach(info)} /help for help.")
         for message in self._path():
             if message.role == "user":
-                self._typist.remember(message.content)
+                self._lines.remember(message.content)
             output.note(f"\n{'>' if message.role == 'user' else ' '} {message.content}")
 
     def _react(self, text: str) -> None:
@@ -207,7 +207,7 @@ class _Talk:
             raise BrokenPipeError
         if answer.failed is not None:
             raise error_of(answer.failed)
-        if answer.stopped_by and (answer.stopped_by != signal.SIGINT or not self._typist.is_person):
+        if answer.stopped_by and (answer.stopped_by != signal.SIGINT or not self._lines.is_person):
             self._exit_code = _SIGNALLED + answer.stopped_by
         elif answer.was_cancelled:
             output.note("(stopped)")
@@ -215,7 +215,7 @@ class _Talk:
             output.note("(cut at the limit)")
         if answer.origin is not None:
             output.note(f"({origin_note(answer.origin)})")
-        if self._typist.is_person:
+        if self._lines.is_person:
             sys.stdout.write("\n")
 
     def _undo(self) -> None:
@@ -223,7 +223,7 @@ class _Talk:
         if not asked:
             raise NotFound("There is nothing to take back.")
         self._leaf = asked[-1].parent_id
-        self._typist.remember(asked[-1].content)
+        self._lines.remember(asked[-1].content)
         output.note("Taken back. The next question goes in its place; the old one is kept.")
 
     def _choose(self, name: str) -> None:

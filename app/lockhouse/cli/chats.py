@@ -12,6 +12,7 @@ from lockhouse.cli import output
 from lockhouse.cli.context import CliContext, as_json, pass_cli
 from lockhouse.cli.options import WholeNumber, require_text
 from lockhouse.core.errors import InvalidInput, NotFound, UsageMistake
+from lockhouse.core.labels import LABELS
 
 if TYPE_CHECKING:
     from lockhouse.chat.conversations import Conversation, Conversations, Message
@@ -242,3 +243,21 @@ def _highlighted(snippet: str) -> str:
         for piece, odd in zip(pieces, [False, True] * len(pieces), strict=False)
     ]
     return "".join(bold)
+
+
+@chats.command(short_help="Say how far a conversation may travel.")
+@click.argument("chat_id", metavar="ID")
+@click.argument("label", type=click.Choice(LABELS))
+@as_json
+@pass_cli
+def label(cli: CliContext, chat_id: str, label: str, *, is_json: bool) -> None:
+    """Set the label of a conversation.
+
+    A confidential conversation is answered on this machine only, an internal one also by servers
+    of your own network, a public one by any target.
+    """
+    with cli.conversations() as conversations:
+        conversation = conversations.get(chat_id)
+        conversations.set_label(conversation.id, label)
+        labelled = conversations.get(conversation.id)
+    output.write_result(labelled, f"{labelled.title} is {label} now.", is_json=is_json)

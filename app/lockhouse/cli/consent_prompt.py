@@ -1,7 +1,7 @@
-"""What would leave, shown on a terminal before it does, and the question whether it may.
+"""Asking for consent on a terminal, with exactly what would be sent.
 
-Nothing goes to an API before somebody allowed it: on a terminal that is asked here, elsewhere
-the command is refused and the one that allows it is named.
+Nothing goes to an API before somebody allowed it: on a terminal that is asked here; without one
+the command is refused, and the command that allows it is named.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _asked(proposal: Proposal) -> Reply:
     outbound = proposal.outbound
     assert outbound is not None  # what stays on this machine is not asked about
     title = outbound.provider_title
-    output.note(f"This would leave this machine, for the first time to {title}:")
+    output.note(f"This would be sent to {title}, for the first time:")
     for name, fact in facts(outbound).items():
         output.note(f"  {name:<9} {fact}")
     for sentence in outbound.added:
@@ -83,13 +83,13 @@ def _asked(proposal: Proposal) -> Reply:
 
 
 def facts(outbound: Outbound) -> dict[str, str]:
-    """What would leave, in a few lines."""
+    """What would be sent, in a few lines."""
     zone = "an API" if outbound.zone == "cloud" else "your network"
     found = {
         "to": f"{outbound.provider_title}, {', '.join(outbound.endpoints)} ({zone})",
         "model": outbound.model,
         "size": f"{len(outbound.body):,} bytes",
-        "key": "goes along" if outbound.has_key else "none",
+        "key": "sent along" if outbound.has_key else "none",
         "cost": cost_in_words(outbound),
         "sha256": outbound.sha256,
     }

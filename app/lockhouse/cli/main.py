@@ -141,7 +141,7 @@ def _report(error: LockhouseError, shape: Literal["text", "json", "jsonl"]) -> i
     try:
         if shape == "json":
             output.write_json({"error": shown, **getattr(error, "kept", {})})
-        elif shape == "jsonl" and not getattr(error, "was_told", False):
+        elif shape == "jsonl" and not getattr(error, "was_shown", False):
             output.write_json_line({"type": "failed", **shown, "exit_code": error.exit_code})
         elif shape == "text":
             output.note(f"lockhouse: {error.message}")

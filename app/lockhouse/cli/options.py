@@ -72,22 +72,25 @@ def target_option(command: _Command) -> _Command:
     """``-m TARGET``."""
     return click.option(
         "-m", "--model", "target", metavar="TARGET", default="",
-        help="Who answers: a name, an alias, a hash prefix, a GGUF file, or PROVIDER/MODEL.",
+        help="The model: a name, an alias, a hash prefix, a GGUF file, or PROVIDER/MODEL.",
     )(command)  # fmt: skip
 
 
 def key_option(command: _Command) -> _Command:
     """``--key``, for machines without a keyring."""
     return click.option(
-        "--key", "asks_key", is_flag=True, help="Ask for a key that holds until this command ends."
+        "--key",
+        "asks_key",
+        is_flag=True,
+        help="Ask for an API key, used by this command only.",
     )(command)
 
 
-def elsewhere_options(command: _Command) -> _Command:
-    """What matters when the target is not on this machine."""
+def remote_options(command: _Command) -> _Command:
+    """Options for targets that are not on this machine."""
     options = (
         click.option("--allow-once", is_flag=True,
-                     help="Send this though nothing was allowed to go to this provider yet."),
+                     help="Allow sending to this provider, for this command only."),
         key_option,
     )  # fmt: skip
     for option in reversed(options):
@@ -100,9 +103,9 @@ def sampling_options(command: _Command) -> _Command:
     probability = Number(0, 1)
     options = (
         click.option("--seed", type=WholeNumber(0, _LARGEST_SEED), metavar="N",
-                     help="Draw the same answer again."),
+                     help="The same seed gives the same answer again."),
         click.option("--temperature", type=Number(0, 10), metavar="T",
-                     help="0 always takes the likeliest token."),
+                     help="0 always takes the most likely token."),
         click.option("--top-p", type=probability, metavar="P", help="1 is off."),
         click.option("--top-k", type=WholeNumber(0), metavar="N", help="0 is off."),
         click.option("--min-p", type=probability, metavar="P", help="0 is off."),
@@ -117,43 +120,43 @@ def sampling_options(command: _Command) -> _Command:
         click.option("--schema", type=click.Path(path_type=Path), metavar="FILE",
                      help="Answer in JSON that fits this JSON schema."),
         click.option("--grammar", type=click.Path(path_type=Path), metavar="FILE",
-                     help="Answer in the language of this GBNF grammar."),
+                     help="Answer in a form that fits this GBNF grammar."),
     )  # fmt: skip
     for option in reversed(options):
         command = option(command)
     return command
 
 
-def read_wishes(wishes: dict[str, Any]) -> dict[str, Any]:
+def read_options(given: dict[str, Any]) -> dict[str, Any]:
     """The options as given, checked, with the texts of the files they name."""
-    if wishes.get("schema") and wishes.get("grammar"):
+    if given.get("schema") and given.get("grammar"):
         raise UsageMistake("--schema and --grammar exclude each other.")
-    for text in wishes.get("stop") or ():
+    for text in given.get("stop") or ():
         if not require_text(text, "--stop"):
             raise UsageMistake("--stop needs a text that is not empty.")
-    if wishes.get("system") is not None:
-        require_text(wishes["system"], "The system prompt")
-    schema, grammar = wishes.get("schema"), wishes.get("grammar")
+    if given.get("system") is not None:
+        require_text(given["system"], "The system prompt")
+    schema, grammar = given.get("schema"), given.get("grammar")
     return {
-        **wishes,
+        **given,
         "schema": read_schema(schema) if schema else None,
         "grammar": read_text(grammar, "grammar") if grammar else None,
-        "tools": read_tools(wishes["tools"]) if wishes.get("tools") else (),
+        "tools": read_tools(given["tools"]) if given.get("tools") else (),
     }
 
 
-def choices_of(wishes: dict[str, Any]) -> Choices:
+def choices_of(given: dict[str, Any]) -> Choices:
     """What was chosen on the command line for this question."""
     from lockhouse.answer.request import Choices
 
     same = ("temperature", "top_k", "top_p", "min_p", "repeat_penalty", "seed", "max_tokens")
     return Choices(
-        **{name: wishes.get(name) for name in same},
-        context_length=wishes.get("ctx"),
-        stop=tuple(wishes.get("stop") or ()),
-        grammar=wishes.get("grammar"),
-        json_schema=wishes.get("schema"),
-        tools=wishes.get("tools") or (),
+        **{name: given.get(name) for name in same},
+        context_length=given.get("ctx"),
+        stop=tuple(given.get("stop") or ()),
+        grammar=given.get("grammar"),
+        json_schema=given.get("schema"),
+        tools=given.get("tools") or (),
     )
 
 

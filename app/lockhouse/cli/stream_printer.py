@@ -52,7 +52,7 @@ class Answer:
 
     @property
     def origin(self) -> Finished | None:
-        """Its end, where it came from elsewhere and there is something to tell of that."""
+        """Its end, where it came from another machine and there is something to say of that."""
         end = self.finished
         if end is None or not end.host:
             return None
@@ -175,7 +175,7 @@ class StreamPrinter:
             sys.stderr.flush()
 
     def _take_back(self) -> None:
-        """What was shown as the answer was thought aloud; it cannot be unprinted, but named."""
+        """What was shown as the answer was reasoning; it cannot be unprinted, so it is said."""
         self.answer.reasoning += self.answer.text
         self.answer.text.clear()
         if self._shape == "text":
@@ -183,7 +183,7 @@ class StreamPrinter:
             output.note("note: the text above was the model's reasoning; the answer follows.")
 
     def _start_over(self, reason: str) -> None:
-        """What was shown is void; it cannot be unprinted, but named."""
+        """What was shown is void; it cannot be unprinted, so it is said."""
         was_shown = bool(self.answer.text)
         self.answer.text.clear()
         self.answer.reasoning.clear()

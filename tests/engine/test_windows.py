@@ -5,35 +5,20 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from lockhouse.core.messages import Turn
 from lockhouse.core.request import AnswerRequest, Sampling
 from lockhouse.engine.pool import EnginePool
 from lockhouse.engine.protocol import EngineSpec, LoadSettings
-from lockhouse.library.gguf import read_header
 from tests.engine.conftest import Answered, ask
-from tests.library.synthetic import sliding_window, write
-
-WINDOW = 32
+from tests.engine.models import small_model
 
 
 @pytest.fixture
 def windowed(tmp_path: Path) -> EngineSpec:
     """Six layers of random weights, five of which see the last 32 tokens."""
-    plan = sliding_window(layers=6, width=256, inner=512, window=WINDOW, vocabulary=512)
-    path = write(plan, tmp_path / "window.gguf")
-    header, chance = read_header(path), np.random.default_rng(1)
-    with path.open("r+b") as file:
-        for tensor in header.tensors:
-            kind = np.float32 if tensor.type_name == "F32" else np.float16
-            scale = 0.02 if "embd" in tensor.name else 0.15
-            values = chance.standard_normal(tensor.elements) * scale
-            if "norm" in tensor.name:
-                values = np.ones(tensor.elements)
-            file.seek(header.data_offset + tensor.offset)
-            file.write(values.astype(kind).tobytes())
+    path = small_model("sliding window", tmp_path / "window.gguf")
     return EngineSpec(str(path), "window", LoadSettings(context_length=2048, threads=1, batch=64))
 
 

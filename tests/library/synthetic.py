@@ -136,7 +136,8 @@ def sliding_window(**changes: int) -> Plan:
 
 def recurrent(**changes: int) -> Plan:
     """No attention at all: a state of fixed size."""
-    plan = Plan("mamba", changes.get("layers", 24), changes.get("width", 768))
+    size = {"layers": 24, "width": 768} | changes
+    plan = Plan("mamba", size["layers"], size["width"], changes.get("vocabulary", _VOCABULARY))
     inner, state, kernel, rank = 2 * plan.width, 16, 4, plan.width // 16
     plan.numbers = {
         "ssm.conv_kernel": kernel,
@@ -165,8 +166,9 @@ def recurrent(**changes: int) -> Plan:
 
 def hybrid(**changes: int) -> Plan:
     """Short convolutions, and attention in every third layer: heads given layer by layer."""
-    plan = Plan("lfm2", changes.get("layers", 16), changes.get("width", 1024))
-    heads, kv, inner, kernel = 16, 8, 4608, 3
+    size = {"layers": 16, "width": 1024} | changes
+    plan = Plan("lfm2", size["layers"], size["width"], changes.get("vocabulary", _VOCABULARY))
+    heads, kv, inner, kernel = 16, 8, changes.get("inner", 4608), 3
     has_attention = [i % 3 == 2 for i in range(plan.layers)]
     plan.numbers = {
         "attention.head_count": heads,

@@ -1,54 +1,73 @@
-"""The engines of one home: found or started, shared by every door, restarted when they die.
+"""The engines of one home: found or started, shared by its programs, restarted when they die.
 
 Engines are processes of their own. Any window or command with the same home finds them through
 their records in one private folder, so a model is loaded once, whoever asked first, and a
-second command answers at once. What this hides: the files, the locks, the sockets, and telling
-a crash from an end.
+second command answers at once. What this hides: sockets, records and locks, telling a crash from
+an end, and that a process may hang: nothing here waits for one without a limit.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-import secrets
-import select
-import subprocess
-import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import msgspec
 
-from lockhouse import processes
 from lockhouse.core.cancellation import CancelToken
-from lockhouse.core.errors import EngineCrashed, InvalidInput, LockhouseError, NoRoom, from_wire
-from lockhouse.core.events import Event, Failed, Finished, Notice, Text
-from lockhouse.core.json_decoding import decoded
+from lockhouse.core.errors import (
+    Cancelled,
+    EngineCrashed,
+    InvalidInput,
+    LockhouseError,
+    NoRoom,
+    from_wire,
+)
+from lockhouse.core.events import (
+    EngineBuild,
+    Event,
+    Failed,
+    Finished,
+    Notice,
+    Reasoning,
+    Text,
+    TextWasReasoning,
+)
+from lockhouse.core.messages import ToolCall
 from lockhouse.core.request import AnswerRequest
 from lockhouse.engine import exit_status, protocol
+from lockhouse.engine.launch import launch
 from lockhouse.engine.protocol import (
+    EngineMemory,
     EngineRecord,
     EngineSpec,
     EngineStatus,
-    ExitRecord,
-    StartOrder,
+    Reply,
     TokenCount,
 )
+from lockhouse.engine.records import EngineRecords, is_alive
 from lockhouse.seal import Probe
 
 _START_LIMIT_S = 30.0
 _POLL_S = 0.05
 _LOOK_S = 0.5  # whether an engine that was told to stop has: nothing else is waited for in steps
 _REACH_LIMIT_S = 5.0
+_REPLY_LIMIT_S = 2.0
+_SILENCE_S = 10.0  # then an engine is asked whether it is still there
 _PROOF_S = 20.0
 _CANCEL_PATIENCE_S = 2.0
 _LOOP_CRASHES, _LOOP_WINDOW_S = 3, 120.0
-_KEEP_EXITS_S = 24 * 3600.0
-_KEEP_LOGS = 20
+_MOST_RETIRED = 3  # engines that ended just as they were asked
+_RETIRES_S = 1.0
+_LASTING = ("crash_loop", "engine_silent", "engine_locked", "start_blocked")  # no second try
+_OUTSIDE = (-9, -15)  # killed from outside: says nothing about the model or the settings
 _UNREACHABLE = (OSError, EOFError, AuthenticationError, msgspec.DecodeError)
+_SAID = (Text, Reasoning, TextWasReasoning, ToolCall)
 
 
 class EnginePool:
@@ -61,18 +80,22 @@ class EnginePool:
         *,
         idle_s: float = 300.0,
         plan: Callable[[EngineSpec], EngineSpec] = lambda spec: spec,
+        start_limit_s: float = _START_LIMIT_S,
     ) -> None:
         """``folder`` is private to the home; ``idle_s`` is how long engines stay unused.
 
         ``plan`` checks a model before an engine is started for it and fills in what its
-        settings leave open; what it raises ends the answer.
+        settings leave open; what it raises ends the answer. It is called by one program at a
+        time, so the memory it finds free stays free until the engine is on record.
         """
-        self._folder = folder
+        self._records = EngineRecords(folder)
         self._logs = logs
         self._plan = plan
+        self._start_limit_s = start_limit_s
         self.idle_s = idle_s
         self.keep_loaded = False  # the model that answered last stays until this pool closes
         self._holds: dict[str, Connection] = {}
+        self._holds_lock = threading.Lock()
 
     # -- answering -----------------------------------------------------------------------------
 
@@ -81,32 +104,28 @@ class EnginePool:
     ) -> Iterator[Event]:
         """Events of one answer; the last is Finished or Failed. Starts an engine if need be.
 
-        An engine that dies before the first word is started again, once; after that, or when
-        words have come, the answer ends in Failed with the cause.
+        An engine that dies before the first word, of the trace or the answer, is started again,
+        once; after that, or when words have come, the answer ends in Failed with the cause.
         """
-        attempts = 0
+        crashes = lost = 0
+        said_something = False
         while True:
-            attempts += 1
-            said_something = False
             try:
                 for event in self._answer_once(spec, request, cancel):
-                    said_something = said_something or isinstance(event, Text)
+                    said_something = said_something or isinstance(event, _SAID)
                     yield event
                 return  # noqa: TRY300 - an else would hide the way out of the loop
+            except Cancelled:
+                yield Finished("cancelled")
+                return
             except EngineCrashed as crash:
-                lost = crash.code == "engine_retired"
-                if (
-                    said_something
-                    or cancel.cancelled
-                    or (attempts > 1 and not lost)
-                    or attempts > 4
-                ):
+                is_retired = crash.code == "engine_retired"
+                crashes, lost = crashes + (not is_retired), lost + is_retired
+                is_lasting = crash.code in _LASTING or said_something or cancel.cancelled
+                if is_lasting or crashes > 1 or lost > _MOST_RETIRED:
                     yield self._failed(crash)
                     return
-                if crash.code == "crash_loop":
-                    yield self._failed(crash)
-                    return
-                if not lost:
+                if not is_retired:
                     yield Notice("engine_restarted", f"{crash.message} It was started again.")
             except LockhouseError as error:
                 yield self._failed(error)
@@ -115,41 +134,68 @@ class EnginePool:
     def _answer_once(
         self, spec: EngineSpec, request: AnswerRequest, cancel: CancelToken
     ) -> Iterator[Event]:
-        engine_id, connection = self._connect(spec)
-        with contextlib.closing(connection):
-            try:
-                protocol.send(connection, protocol.Answer(request))
-                yield from self._events(connection, cancel)
-                if self.keep_loaded:
-                    self._keep(engine_id)
-            except _UNREACHABLE as error:
-                raise self._why_gone(engine_id, spec) from error
+        engine_id, connection = self._connect(spec, cancel)
+        is_open = True
+        try:
+            protocol.send(connection, protocol.Answer(request))
+            for event in self._events(engine_id, connection, cancel):
+                if isinstance(event, Finished | Failed):
+                    # Before the last event is handed on: nobody has to come back for more.
+                    self._let_go(engine_id, connection, event)
+                    is_open = False
+                yield event
+        except _UNREACHABLE as error:
+            raise self._why_gone(engine_id, spec) from error
+        finally:
+            if is_open:
+                connection.close()
 
-    def _events(self, connection: Connection, cancel: CancelToken) -> Iterator[Event]:
+    def _events(
+        self, engine_id: str, connection: Connection, cancel: CancelToken
+    ) -> Iterator[Event]:
         wishes = _Wishes(connection, cancel)
-        comes = protocol.readable(connection)
         with cancel.watched(wishes.tell):
             while True:
-                if not comes(_LOOK_S):
-                    if wishes.is_patience_over:
-                        yield Finished("cancelled")  # an engine that hangs must not hang us
-                        return
-                    continue
-                reply = protocol.receive_reply(connection)
+                reply = self._reply(engine_id, connection, wishes)
+                if reply is None:
+                    reply = Finished("cancelled")  # an engine that hangs must not hang us
                 assert not isinstance(reply, TokenCount | EngineStatus)
                 if isinstance(reply, Failed) and reply.code == "engine_retired":
                     raise EngineCrashed(reply.message, code=reply.code)
-                yield reply
                 if isinstance(reply, Finished | Failed):
-                    return
+                    break
+                yield reply
+        yield reply
 
-    def count_tokens(self, spec: EngineSpec, request: AnswerRequest) -> int:
+    def _reply(
+        self, engine_id: str, connection: Connection, wishes: _Wishes | None = None
+    ) -> Reply | None:
+        """The next reply; None when the engine was told to stop long ago.
+
+        An engine may have good reasons to be silent. One that does not even respond to a
+        question about its state hangs: then this raises EngineCrashed.
+        """
+        comes = protocol.readable(connection)
+        heard_at = time.monotonic()
+        while not comes(_LOOK_S):
+            if wishes is not None and wishes.is_patience_over:
+                return None
+            if time.monotonic() - heard_at > _SILENCE_S:
+                record = self._records.get(engine_id)
+                if record is not None and is_alive(record) and self._inquire(engine_id) is None:
+                    raise _silent()
+                heard_at = time.monotonic()
+        return protocol.receive_reply(connection)
+
+    def count_tokens(
+        self, spec: EngineSpec, request: AnswerRequest, cancel: CancelToken | None = None
+    ) -> int:
         """Prompt tokens of a request, template included. Loads the model if need be."""
-        engine_id, connection = self._connect(spec)
+        engine_id, connection = self._connect(spec, cancel or CancelToken())
         with contextlib.closing(connection):
             try:
                 protocol.send(connection, protocol.CountTokens(request))
-                reply = protocol.receive_reply(connection)
+                reply = self._reply(engine_id, connection)
             except _UNREACHABLE as error:
                 raise self._why_gone(engine_id, spec) from error
         if isinstance(reply, Failed):
@@ -157,35 +203,59 @@ class EnginePool:
         assert isinstance(reply, TokenCount)
         return reply.tokens
 
-    def _keep(self, engine_id: str) -> None:
-        """Be a client of this engine, and of no other, until closed."""
-        if engine_id in self._holds:
+    def _let_go(self, engine_id: str, connection: Connection, end: Finished | Failed) -> None:
+        """Close the connection of an answer, or keep the model loaded with it, and no other."""
+        if not self.keep_loaded or isinstance(end, Failed):
+            connection.close()
             return
-        with contextlib.suppress(*_UNREACHABLE):
-            connection = protocol.connect(self._folder, engine_id)
-            protocol.send(connection, protocol.Hold())
-            protocol.receive_reply(connection)  # from here on it counts
-            self.close()
-            self._holds[engine_id] = connection
+        with self._holds_lock:
+            before, self._holds = self._holds, {engine_id: connection}
+        for held in before.values():
+            held.close()
+
+    def _let_go_of(self, engine_id: str) -> None:
+        with self._holds_lock:
+            held = self._holds.pop(engine_id, None)
+        if held is not None:
+            held.close()
 
     def close(self) -> None:
         """Let go of what is held. Engines stay for their idle time."""
-        for connection in self._holds.values():
-            connection.close()
-        self._holds.clear()
+        with self._holds_lock:
+            before, self._holds = self._holds, {}
+        for held in before.values():
+            held.close()
 
     # -- looking and stopping --------------------------------------------------------------------
 
     def list(self) -> list[EngineStatus]:
-        """The engines that run, oldest first."""
+        """The engines that run, oldest first. Of one that hangs, what its record tells."""
         found = []
-        for record in self._records():
+        for record in self._records.alive():
             status = self._inquire(record.id)
             if status is not None:
                 found.append(status)
-            elif not _alive(record):
-                self._clear(record.id)
+            elif is_alive(record):
+                found.append(_not_responding(record))
         return sorted(found, key=lambda status: status.started_at)
+
+    def memory(self) -> tuple[EngineMemory, ...]:
+        """What each engine holds of this machine's memory, and what it has yet to take."""
+        import psutil  # rarely needed here, and slow to import
+
+        found = []
+        for record in self._records.alive():
+            with contextlib.suppress(psutil.Error):
+                held = psutil.Process(record.pid).memory_info()
+                found.append(
+                    EngineMemory(
+                        model_name=record.spec.model_name,
+                        resident_bytes=held.rss,
+                        mapped_bytes=getattr(held, "shared", 0),
+                        pending_bytes=max(0, record.spec.memory_bytes - held.rss),
+                    )
+                )
+        return tuple(found)
 
     def prove(self) -> dict[str, tuple[Probe, ...]]:
         """Have each running engine try to get out, by model; empty where one did not answer.
@@ -193,7 +263,7 @@ class EnginePool:
         Of several engines of one model, none stands in for another: the later ones have their id.
         """
         found: dict[str, tuple[Probe, ...]] = {}
-        for record in filter(_alive, self._records()):
+        for record in self._records.alive():
             name = record.spec.model_name
             name = f"{name} ({record.id})" if name in found else name
             found[name] = ()
@@ -204,48 +274,44 @@ class EnginePool:
                 found[name] = protocol.receive_proof(connection).probes
         return found
 
-    def find(self, spec: EngineSpec) -> EngineStatus | None:
-        """The running engine that would answer for this spec."""
-        record = self._matching(spec)
-        return self._inquire(record.id) if record is not None else None
-
     def stop(self, name: str | None = None) -> int:
         """End the engines of a model (name, path or engine id), or all; how many there were."""
         stopped = 0
-        for record in self._records():
+        for record in self._records.alive():
             spec = record.spec
             if name is None or name in (spec.model_name, spec.model_path, record.id):
-                held = self._holds.pop(record.id, None)
-                if held is not None:
-                    held.close()
-                stopped += self._stop(record)
+                self._let_go_of(record.id)
+                self._stop(record)
+                stopped += 1
         return stopped
 
     # -- finding and starting --------------------------------------------------------------------
 
-    def _connect(self, spec: EngineSpec) -> tuple[str, Connection]:
+    def _connect(self, spec: EngineSpec, cancel: CancelToken) -> tuple[str, Connection]:
         """A connection to an engine for this spec, started if there is none."""
         give_up_at = time.monotonic() + _REACH_LIMIT_S
         while time.monotonic() < give_up_at:
+            if cancel.cancelled:
+                raise Cancelled
             record = self._matching(spec)
             if record is None:
-                with self._start_lock():
-                    record = self._matching(spec) or self._start(spec)
+                with self._records.start_lock(cancel, 4 * self._start_limit_s):
+                    record = self._matching(spec) or self._start(spec, cancel)
+                give_up_at = time.monotonic() + _REACH_LIMIT_S
             try:
-                return record.id, protocol.connect(self._folder, record.id)
+                return record.id, protocol.connect(self._records.folder, record.id)
             except _UNREACHABLE as error:
-                if _alive(record) and isinstance(error, AuthenticationError):
+                if is_alive(record) and isinstance(error, AuthenticationError):
                     raise EngineCrashed(
                         "An engine runs but does not accept this program's key.",
                         hint="Stop it: lockhouse engines stop",
+                        code="engine_locked",
                     ) from error
-                if _alive(record):
+                if is_alive(record):
                     time.sleep(_POLL_S)  # it is dying: its socket goes before its process
                 else:
-                    self._clear(record.id)
-        raise EngineCrashed(
-            "The engine cannot be reached.", hint="Stop it and ask again: lockhouse engines stop"
-        )
+                    self._records.clear(record.id)
+        raise _silent()
 
     def _matching(self, spec: EngineSpec) -> EngineRecord | None:
         """A live engine of the same unchanged file whose settings cover what is asked."""
@@ -257,11 +323,8 @@ class EnginePool:
                 hint=f"Check that {spec.model_path} is there and readable.",
                 code="model_unreadable",
             ) from error
-        for record in self._records():
-            if record.spec.model_path != spec.model_path:
-                continue
-            if not _alive(record):
-                self._clear(record.id)
+        for record in self._records.alive():
+            if record.spec.model_path != spec.model_path or record.retiring:
                 continue
             if record.identity == identity and self._covers(record, spec):
                 return record
@@ -279,54 +342,26 @@ class EnginePool:
         return same and enough and want.threads in (0, have.threads)
 
     def _ask_to_retire(self, record: EngineRecord) -> None:
-        """Other settings were asked for, or the file changed: end once nobody uses it."""
-        held = self._holds.pop(record.id, None)
-        if held is not None:
-            held.close()
+        """Other settings were asked for, or the file changed: end once nobody is answered."""
+        self._records.mark_retiring(record)
+        self._let_go_of(record.id)
         self._tell(record.id, protocol.Stop(when_idle=True))
-        deadline = time.monotonic() + 1.0
-        while _alive(record) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        with contextlib.suppress(OSError):  # nobody new shall find it
-            (self._folder / f"{record.id}.json").unlink()
+        deadline = time.monotonic() + _RETIRES_S  # an idle one leaves its memory to the next
+        while is_alive(record) and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
 
-    def _start(self, spec: EngineSpec) -> EngineRecord:
+    def _start(self, spec: EngineSpec, cancel: CancelToken) -> EngineRecord:
         self._refuse_crash_loop(spec)
-        spec = self._planned(spec)
-        engine_id = secrets.token_hex(4)
-        self._logs.mkdir(parents=True, exist_ok=True)
-        log = self._logs / f"engine-{engine_id}.log"
-        read_fd, write_fd = os.pipe()
-        order = StartOrder(
-            engine_id, str(self._folder), str(log), spec, self.idle_s, ready_fd=write_fd
+        engine_id, listens = launch(
+            self._planned(spec),
+            folder=self._records.folder,
+            logs=self._logs,
+            idle_s=self.idle_s,
+            limit_s=self._start_limit_s,
+            cancel=cancel,
         )
-        try:
-            with log.open("wb") as log_file:
-                starter = subprocess.Popen(
-                    [*processes.own_command(), "--engine"],
-                    stdin=subprocess.PIPE,
-                    stdout=log_file,
-                    stderr=log_file,
-                    pass_fds=(write_fd,),
-                    start_new_session=True,
-                )
-        finally:
-            os.close(write_fd)
-        try:
-            assert starter.stdin is not None
-            with contextlib.suppress(BrokenPipeError):
-                starter.stdin.write(msgspec.json.encode(order))
-                starter.stdin.close()
-            ready, _, _ = select.select([read_fd], [], [], _START_LIMIT_S)
-            listening = bool(ready) and os.read(read_fd, 1) == b"+"
-        finally:
-            os.close(read_fd)
-        _reap_later(starter)
-        self._prune()
-        record = self._record(engine_id)
-        if not listening or record is None:
-            if not ready:
-                starter.kill()
+        record = self._records.get(engine_id)
+        if not listens or record is None:
             raise self._why_gone(engine_id, spec)
         return record
 
@@ -337,37 +372,16 @@ class EnginePool:
                 return self._plan(spec)
             except NoRoom:
                 self.close()  # what this pool keeps loaded may go too
-                idle = [status for status in self.list() if not status.clients]
+                idle = [one for one in self.list() if one.state == "ready" and not one.clients]
                 if not idle:
                     raise
                 self.stop(max(idle, key=lambda status: status.idle_s).id)
 
-    @contextlib.contextmanager
-    def _start_lock(self) -> Iterator[None]:
-        """One start at a time per home, so that two doors do not load the same model twice."""
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with (self._folder / "start.lock").open("w") as lock:
-            _lock(lock.fileno())
-            yield
-
-    # -- records ---------------------------------------------------------------------------------
-
-    def _records(self) -> tuple[EngineRecord, ...]:
-        paths = sorted(self._folder.glob("*.json")) if self._folder.is_dir() else []
-        records = (self._record(path.stem) for path in paths)
-        return tuple(record for record in records if record is not None)
-
-    def _record(self, engine_id: str) -> EngineRecord | None:
-        try:
-            data = (self._folder / f"{engine_id}.json").read_bytes()
-            record: EngineRecord = decoded(data, EngineRecord)
-        except (OSError, msgspec.DecodeError):
-            return None
-        return record if record.version == protocol.VERSION else None
+    # -- asking one engine -----------------------------------------------------------------------
 
     def _inquire(self, engine_id: str) -> EngineStatus | None:
         try:
-            with self._asking(engine_id, protocol.Inquire(), 2.0) as connection:
+            with self._asking(engine_id, protocol.Inquire(), _REPLY_LIMIT_S) as connection:
                 reply = protocol.receive_reply(connection)
         except _UNREACHABLE:
             return None
@@ -378,7 +392,7 @@ class EnginePool:
         self, engine_id: str, operation: protocol.Operation, limit_s: float
     ) -> Iterator[Connection]:
         """A connection on which the reply is there. Raises what is in _UNREACHABLE."""
-        with contextlib.closing(protocol.connect(self._folder, engine_id)) as connection:
+        with contextlib.closing(protocol.connect(self._records.folder, engine_id)) as connection:
             protocol.send(connection, operation)
             if not connection.poll(limit_s):
                 raise TimeoutError
@@ -386,14 +400,11 @@ class EnginePool:
 
     def _tell(self, engine_id: str, operation: protocol.Operation) -> None:
         with contextlib.suppress(*_UNREACHABLE):
-            connection = protocol.connect(self._folder, engine_id)
+            connection = protocol.connect(self._records.folder, engine_id)
             with contextlib.closing(connection):
                 protocol.send(connection, operation)
 
-    def _stop(self, record: EngineRecord) -> int:
-        if not _alive(record):
-            self._clear(record.id)
-            return 0
+    def _stop(self, record: EngineRecord) -> None:
         import psutil  # rarely needed here, and slow to import
 
         self._tell(record.id, protocol.Stop())
@@ -403,20 +414,15 @@ class EnginePool:
                 process.wait(timeout=3)
             except psutil.TimeoutExpired:
                 process.kill()
-        self._clear(record.id)
-        return 1
-
-    def _clear(self, engine_id: str) -> None:
-        for ending in ("json", "sock", "key", "new"):
-            with contextlib.suppress(OSError):
-                (self._folder / f"{engine_id}.{ending}").unlink()
+        self._records.clear(record.id)
 
     # -- crashes ---------------------------------------------------------------------------------
 
     def _why_gone(self, engine_id: str, spec: EngineSpec) -> EngineCrashed:
         """What happened to an engine that closed the connection."""
-        record = self._exit_record(engine_id)
-        if record is None and self._ended_well(engine_id):
+        record = self._records.exit_of(engine_id)
+        if record is None and self._records.get(engine_id) is None:
+            # Gone with its record removed and no word on a bad end: it ended by itself.
             return EngineCrashed("The engine has ended.", code="engine_retired")
         return_code = record.return_code if record else None
         tail = record.log_tail if record else ""
@@ -425,34 +431,14 @@ class EnginePool:
         crash.add_note(tail)
         return crash
 
-    def _exit_record(self, engine_id: str) -> ExitRecord | None:
-        """The supervisor's word on it, which may come a moment later than the end."""
-        path = self._folder / f"{engine_id}.exit"
-        deadline = time.monotonic() + 2.0
-        while time.monotonic() < deadline:
-            with contextlib.suppress(OSError, msgspec.DecodeError):
-                return decoded(path.read_bytes(), ExitRecord)
-            record = self._record(engine_id)
-            if record is None or not processes.exists(record.supervisor_pid):
-                break
-            time.sleep(0.02)
-        with contextlib.suppress(OSError, msgspec.DecodeError):
-            return decoded(path.read_bytes(), ExitRecord)
-        return None
-
-    def _ended_well(self, engine_id: str) -> bool:
-        """Gone with its record removed and no exit record: it ended by itself."""
-        return self._record(engine_id) is None
-
     def _refuse_crash_loop(self, spec: EngineSpec) -> None:
-        recent = []
-        for path in self._folder.glob("*.exit"):
-            with contextlib.suppress(OSError, msgspec.DecodeError):
-                record = decoded(path.read_bytes(), ExitRecord)
-                age_s = time.time() - record.ended_at
-                same = record.model_path == spec.model_path
-                if same and age_s < _LOOP_WINDOW_S and record.return_code not in _OUTSIDE:
-                    recent.append(record)
+        recent = [
+            record
+            for record in self._records.exits()
+            if record.model_path == spec.model_path
+            and time.time() - record.ended_at < _LOOP_WINDOW_S
+            and record.return_code not in _OUTSIDE
+        ]
         if len(recent) >= _LOOP_CRASHES and spec.settings != spec.settings.safer():
             last = max(recent, key=lambda record: record.ended_at)
             cause = exit_status.explain(last.return_code, last.log_tail)
@@ -465,19 +451,6 @@ class EnginePool:
     def _failed(self, error: LockhouseError) -> Failed:
         details = "\n".join(getattr(error, "__notes__", ()))
         return Failed(error.code, error.message, error.hint, error.exit_code, details)
-
-    def _prune(self) -> None:
-        """Forget old exits and logs."""
-        for path in self._folder.glob("*.exit"):
-            with contextlib.suppress(OSError):
-                if time.time() - path.stat().st_mtime > _KEEP_EXITS_S:
-                    path.unlink()
-        logs = sorted(self._logs.glob("engine-*.log"), key=lambda path: path.name)
-        with contextlib.suppress(OSError):
-            logs.sort(key=lambda path: path.stat().st_mtime)
-        for path in logs[:-_KEEP_LOGS]:
-            with contextlib.suppress(OSError):
-                path.unlink()
 
 
 class _Wishes:
@@ -506,38 +479,37 @@ class _Wishes:
         return bool(self._give_up_at) and time.monotonic() > self._give_up_at
 
 
-_OUTSIDE = (-9, -15)  # killed from outside: says nothing about the model or the settings
-_children: set[int] = set()
+def _silent() -> EngineCrashed:
+    return EngineCrashed(
+        "The engine does not respond.",
+        hint="Unload the model and ask again: lockhouse engines stop",
+        code="engine_silent",
+    )
 
 
-def _reap_later(starter: subprocess.Popen[bytes]) -> None:
-    """Let go of the handle: engines outlive their starter, and nobody waits for them."""
-    _children.add(starter.pid)
-    starter.returncode = 0  # or Popen complains when it is dropped
+def _not_responding(record: EngineRecord) -> EngineStatus:
+    """What can be told of an engine that does not tell it itself."""
+    import psutil
 
-
-def _reap() -> None:
-    """Engines that this process started and that have ended must not stay zombies."""
-    for pid in list(_children):
-        with contextlib.suppress(ChildProcessError):
-            if os.waitpid(pid, os.WNOHANG) == (0, 0):
-                continue
-        _children.discard(pid)
-
-
-def _alive(record: EngineRecord) -> bool:
-    """Whether the engine's process is still there."""
-    _reap()
-    return processes.is_alive(record.pid, record.birth)
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(fd: int) -> None:
-        msvcrt.locking(fd, msvcrt.LK_LOCK, 1)
-else:
-    import fcntl
-
-    def _lock(fd: int) -> None:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+    memory_bytes, started_at = 0, time.time()
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(record.pid)
+        memory_bytes, started_at = process.memory_info().rss, process.create_time()
+    return EngineStatus(
+        id=record.id,
+        pid=record.pid,
+        model_path=record.spec.model_path,
+        model_name=record.spec.model_name,
+        state="not responding",
+        context_length=record.spec.settings.context_length,
+        threads=record.spec.settings.threads,
+        clients=0,
+        active=0,
+        idle_s=0.0,
+        idle_limit_s=0.0,
+        memory_bytes=memory_bytes,
+        started_at=datetime.fromtimestamp(started_at, UTC).isoformat(timespec="seconds"),
+        build=EngineBuild(),
+        settings=record.spec.settings,
+        confined=False,
+    )

@@ -1,9 +1,10 @@
 """What an engine process and its clients say to each other: one operation a connection.
 
-A client connects, sends one operation and reads until the answer is complete; closing the
-connection takes the operation back. Messages are JSON in frames of
-``multiprocessing.connection``, never pickle. The listening end is a socket file in a private
-folder of the home, opened with a key that only that folder holds.
+A client connects, sends one operation and reads until the answer is complete. Closing the
+connection takes the operation back; leaving it open afterwards keeps the model loaded. Messages
+are JSON in frames of ``multiprocessing.connection``, never pickle. The listening end is a socket
+file in a private folder of the home, opened with a key that only that folder holds. A process
+at the other end may hang or be stopped: connecting and sending have limits.
 """
 
 from __future__ import annotations
@@ -11,9 +12,17 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import socket
+import struct
 import sys
 from collections.abc import Callable, Iterator
-from multiprocessing.connection import Client, Connection, Listener
+from multiprocessing.connection import (
+    Client,
+    Connection,
+    Listener,
+    answer_challenge,
+    deliver_challenge,
+)
 from pathlib import Path
 from typing import Literal
 
@@ -24,9 +33,11 @@ from lockhouse.core.json_decoding import decoder_of
 from lockhouse.core.request import AnswerRequest
 from lockhouse.seal import Probe
 
-VERSION = 1
+VERSION = 2
+_CONNECT_LIMIT_S = 5.0
+_SEND_LIMIT_S = 20.0
 KvType = Literal["f16", "q8_0"]
-EngineState = Literal["loading", "ready"]
+EngineState = Literal["loading", "ready", "ending", "not responding"]
 
 
 class LoadSettings(msgspec.Struct, frozen=True):
@@ -57,11 +68,15 @@ class LoadSettings(msgspec.Struct, frozen=True):
 
 
 class EngineSpec(msgspec.Struct, frozen=True):
-    """One model file with its load settings: what an engine process is started for."""
+    """One model file with its load settings: what an engine process is started for.
+
+    ``memory_bytes`` is what it will take by the plan of its start; 0 without a plan.
+    """
 
     model_path: str
     model_name: str
     settings: LoadSettings = LoadSettings()
+    memory_bytes: int = 0
 
 
 class Answer(msgspec.Struct, frozen=True, tag="answer"):
@@ -92,17 +107,13 @@ class Prove(msgspec.Struct, frozen=True, tag="prove"):
     """Try to get out of your process in every way; followed by a Proved."""
 
 
-class Hold(msgspec.Struct, frozen=True, tag="hold"):
-    """Stay loaded as long as this connection is open."""
-
-
 class Stop(msgspec.Struct, frozen=True, tag="stop"):
     """End. ``when_idle``: only after the answers that are running, taking no new ones."""
 
     when_idle: bool = False
 
 
-Operation = Answer | Cancel | AnswerNow | CountTokens | Inquire | Prove | Hold | Stop
+Operation = Answer | Cancel | AnswerNow | CountTokens | Inquire | Prove | Stop
 
 
 class TokenCount(msgspec.Struct, frozen=True, tag="token_count"):
@@ -113,7 +124,11 @@ class TokenCount(msgspec.Struct, frozen=True, tag="token_count"):
 
 
 class EngineStatus(msgspec.Struct, frozen=True, tag="engine_status"):
-    """Reply to Inquire. ``idle_s`` since the last operation; 0 while one runs."""
+    """Reply to Inquire. ``idle_s`` since the last client left; 0 while there is one.
+
+    ``clients`` are connected, whether they are answered or keep the model loaded; ``active`` are
+    answers that wait or are being made. An engine that is "ending" takes no new clients.
+    """
 
     id: str
     pid: int
@@ -131,6 +146,19 @@ class EngineStatus(msgspec.Struct, frozen=True, tag="engine_status"):
     build: EngineBuild
     settings: LoadSettings
     confined: bool
+
+
+class EngineMemory(msgspec.Struct, frozen=True):
+    """What one engine takes of the machine's memory.
+
+    ``mapped_bytes`` of what is resident are pages of files, which the system calls available.
+    ``pending_bytes`` were planned for it and are not yet taken, as while it loads.
+    """
+
+    model_name: str
+    resident_bytes: int
+    mapped_bytes: int
+    pending_bytes: int
 
 
 class Proved(msgspec.Struct, frozen=True, tag="proved"):
@@ -154,7 +182,10 @@ class StartOrder(msgspec.Struct, frozen=True):
 
 
 class EngineRecord(msgspec.Struct, frozen=True):
-    """What a running engine leaves in its folder for others to find it."""
+    """What a running engine leaves in its folder for others to find it.
+
+    ``retiring``: it was told to take no new clients.
+    """
 
     id: str
     pid: int
@@ -163,6 +194,7 @@ class EngineRecord(msgspec.Struct, frozen=True):
     spec: EngineSpec
     identity: str
     log: str
+    retiring: bool = False
     version: int = VERSION
 
 
@@ -250,14 +282,64 @@ def _address(folder: Path, engine_id: str) -> Iterator[str]:
         os.close(fd)
 
 
-def listen(folder: Path, engine_id: str, key: bytes) -> Listener:
-    """Open the engine's end."""
+def listen(folder: Path, engine_id: str) -> Listener:
+    """Open the engine's end. Who connects is to be let in by :func:`welcome`."""
     with _address(folder, engine_id) as address:
-        return Listener(address, authkey=key, backlog=16)
+        return Listener(address, backlog=64)
+
+
+def welcome(connection: Connection, key: bytes) -> None:
+    """The engine's end: have a client show that it knows the key.
+
+    Raises AuthenticationError for one that does not, OSError or EOFError for one that is silent
+    or gone.
+    """
+    set_limit(connection, receive_s=_CONNECT_LIMIT_S, send_s=_CONNECT_LIMIT_S)
+    deliver_challenge(connection, key)
+    answer_challenge(connection, key)
 
 
 def connect(folder: Path, engine_id: str) -> Connection:
-    """Connect to a running engine. Raises OSError or EOFError when there is none."""
+    """Connect to a running engine.
+
+    Raises OSError or EOFError when there is none or it does not respond, AuthenticationError
+    when it has another key. Sending on the connection has a limit as well; waiting for a reply
+    has none.
+    """
     key = (folder / f"{engine_id}.key").read_bytes()
     with _address(folder, engine_id) as address:
-        return Client(address, authkey=key)
+        connection = _connected(address)
+    try:
+        answer_challenge(connection, key)
+        deliver_challenge(connection, key)
+        set_limit(connection, send_s=_SEND_LIMIT_S)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _connected(address: str) -> Connection:
+    if sys.platform == "win32":
+        return Client(address)
+    with socket.socket(socket.AF_UNIX) as sock:
+        _limit(sock, receive_s=_CONNECT_LIMIT_S, send_s=_CONNECT_LIMIT_S)
+        sock.connect(address)  # waits where too many others do
+        return Connection(sock.detach())
+
+
+def set_limit(connection: Connection, *, receive_s: float = 0.0, send_s: float = 0.0) -> None:
+    """Raise BlockingIOError when receiving or sending makes no progress for so long; 0: never.
+
+    A process at the other end may hang, or may have been stopped.
+    """
+    if sys.platform != "win32":
+        with socket.socket(fileno=os.dup(connection.fileno())) as sock:
+            _limit(sock, receive_s=receive_s, send_s=send_s)
+
+
+def _limit(sock: socket.socket, *, receive_s: float, send_s: float) -> None:
+    for option, seconds in ((socket.SO_RCVTIMEO, receive_s), (socket.SO_SNDTIMEO, send_s)):
+        whole, rest = divmod(seconds, 1)
+        value = struct.pack("ll", int(whole), int(rest * 1e6))
+        sock.setsockopt(socket.SOL_SOCKET, option, value)

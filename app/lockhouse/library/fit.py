@@ -89,14 +89,11 @@ def machine_now(engines: EnginePool | None = None, planner: Planner | None = Non
     memory = psutil.virtual_memory()
     loaded = []
     free_bytes = memory.available
-    for status in engines.list() if engines is not None else ():
-        loaded.append((status.model_name, status.memory_bytes))
-        try:
-            # Mapped weights count as available, since the system could drop them; the engine
-            # reads them for every token.
-            free_bytes -= getattr(psutil.Process(status.pid).memory_info(), "shared", 0)
-        except psutil.Error:
-            continue
+    for engine in engines.memory() if engines is not None else ():
+        loaded.append((engine.model_name, engine.resident_bytes + engine.pending_bytes))
+        # Mapped weights count as available, since the system could drop them; the engine
+        # reads them for every token. What it is still loading is as good as taken.
+        free_bytes -= engine.mapped_bytes + engine.pending_bytes
     gpus = tuple(
         Gpu(device.description or device.name, device.memory_total_bytes, device.memory_free_bytes)
         for device in (planner.gpus() if planner is not None else ())

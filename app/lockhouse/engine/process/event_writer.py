@@ -1,4 +1,4 @@
-"""The way of an answer's events to its client.
+"""Writes an answer's events to its client.
 
 An event goes out in the thread that has it, as long as the socket takes it at once: waking
 another thread for each takes a core away from the computation. For a client that does not read,
@@ -10,6 +10,7 @@ from __future__ import annotations
 import queue
 import select
 import threading
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 from lockhouse.core.events import Event, Failed, Finished
@@ -21,8 +22,10 @@ _AT_ONCE_BYTES = 8192  # what a socket that is ready for writing takes for certa
 class EventWriter:
     """Events of one answer, in order, ending with Finished or Failed."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, ended: Callable[[], None] = lambda: None) -> None:
+        """``ended`` is called once the closing event went out, or nobody is there to take it."""
         self._connection = connection
+        self._on_end = ended
         self._ready = select.poll() if hasattr(select, "poll") else None
         if self._ready is not None:
             self._ready.register(connection.fileno(), select.POLLOUT)
@@ -61,6 +64,7 @@ class EventWriter:
             closing = True
         if closing:
             self._ended.set()
+            self._on_end()
 
     def _write_waiting(self) -> None:
         while not self._ended.is_set():

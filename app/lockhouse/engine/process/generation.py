@@ -31,6 +31,7 @@ from lockhouse.core.request import AnswerRequest
 from lockhouse.engine.process.chat_templates import Prompt
 from lockhouse.engine.process.model import Logits, Vocabulary
 from lockhouse.engine.process.sampling import Sampler, draw_seed, json_schema_grammar
+from lockhouse.engine.process.sequences import common_prefix
 from lockhouse.engine.process.thread_governor import usable_processors
 
 _COUNT_S = 0.25  # between counts of tokens for whoever shows a rate
@@ -56,6 +57,7 @@ class Job:
         self.request = request
         self.send = send
         self.cancelled = False
+        self._over = False  # its closing event was sent
         self.tokens = list(prompt.tokens)  # prompt and answer: what the cache should hold
         self.prompt_tokens = len(prompt.tokens)
         self.cached_tokens = 0
@@ -85,7 +87,6 @@ class Job:
         self._submitted_at = submitted_at
         self._reading_since = 0.0
         self._first_token_at = 0.0
-        self._read_tokens = 0
 
     # -- the prompt --------------------------------------------------------------------------
 
@@ -96,14 +97,16 @@ class Job:
 
     def begin(self, sequence: int, cached: int) -> None:
         """A sequence was found, with the first ``cached`` tokens already in it."""
-        self.sequence, self.done, self.cached_tokens = sequence, cached, cached
+        self.sequence, self.done = sequence, cached
+        if not self.reading:
+            return  # it had begun, and had to make room for a while
+        self.cached_tokens = cached
         self._reading_since = time.perf_counter()
         self.send(PromptProgress(cached, self.prompt_tokens, cached))
 
     def read(self, count: int) -> None:
         """So many more tokens are in the cache."""
         self.done += count
-        self._read_tokens += count
         if self.reading and self.done < len(self.tokens):
             self.send(PromptProgress(self.done, self.prompt_tokens, self.cached_tokens))
 
@@ -243,7 +246,10 @@ class Job:
         context_length: int,
         settings: dict[str, object],
     ) -> None:
-        """Send what is left and the closing event."""
+        """Send what is left and the closing event. Does nothing when one was sent."""
+        if self._over:
+            return
+        self._over = True
         stopped, self.ended = self.ended, None  # what was held back may still go out
         if not self._stops.met:
             last = self._splitter.feed(self._utf8.decode(b"", final=True))
@@ -267,7 +273,10 @@ class Job:
         self._sampler.close()
 
     def fail(self, error: LockhouseError) -> None:
-        """Send what came and the error."""
+        """Send what came and the error, unless it is over."""
+        if self._over:
+            return
+        self._over = True
         self.flush(now=True)
         self.send(Failed(error.code, error.message, error.hint, error.exit_code))
         self._sampler.close()
@@ -307,18 +316,3 @@ class Job:
             "when_full": request.when_full,
             **settings,
         }
-
-
-def common_prefix(left: list[int], right: list[int]) -> int:
-    """How many tokens two lists begin with alike."""
-    most = min(len(left), len(right))
-    if left[:most] == right[:most]:
-        return most
-    low, high = 0, most  # halving compares slices in C instead of tokens in Python
-    while low < high:
-        middle = (low + high + 1) // 2
-        if left[low:middle] == right[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low

@@ -74,7 +74,7 @@ def _serve(order: StartOrder, folder: Path, *, supervisor_pid: int) -> int:
     key_file = folder / f"{order.id}.key"
     key_file.touch(mode=0o600)
     key_file.write_bytes(key)
-    listener = protocol.listen(folder, order.id, key)
+    listener = protocol.listen(folder, order.id)
     record = EngineRecord(
         id=order.id,
         pid=processes.mine()[0],
@@ -97,7 +97,7 @@ def _serve(order: StartOrder, folder: Path, *, supervisor_pid: int) -> int:
     from lockhouse.engine.process.service import Service
 
     try:
-        return Service(order, listener, confined=confined).run()
+        return Service(order, listener, key, confined=confined).run()
     finally:
         clear(folder, order.id)
 

@@ -268,6 +268,10 @@ class Context:
         """Drop a sequence's cache from a position on. False where the model cannot rewind."""
         return bool(lib.llama_memory_seq_rm(self._memory, sequence, start, -1))
 
+    def clear(self) -> None:
+        """Drop every sequence and begin at the first cell again, as a new context would."""
+        lib.llama_memory_clear(self._memory, False)  # noqa: FBT003 - the call's own shape
+
     def copy_prefix(self, source: int, target: int, length: int) -> None:
         """Let one sequence share the first tokens of another."""
         lib.llama_memory_seq_cp(self._memory, source, target, 0, length)

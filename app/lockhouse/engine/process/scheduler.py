@@ -1,44 +1,36 @@
 """The loop that computes: several answers at once over one context.
 
 Each round gives every answer that is being written its next token, and fills the rest of the
-batch with prompts that are being read. Sequences keep their tokens after an answer, so the next
-turn of the same conversation reads only what is new. Runs in one thread: llama.cpp's contexts
-allow no other; everyone else talks to it through a queue.
+batch with prompts that are being read. Runs in one thread: llama.cpp's contexts allow no other;
+everyone else talks to it through a queue.
+
+Jobs share a batch and the cache, and nothing else: the cancel, end or failure of one changes
+nothing for the others.
 """
 
 from __future__ import annotations
 
 import queue
-import time
+import threading
+import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from lockhouse.core.errors import EngineCrashed, InvalidInput, LockhouseError
 from lockhouse.core.events import EngineBuild, FinishReason, Notice
 from lockhouse.engine.process.chat_templates import Prompt
-from lockhouse.engine.process.generation import Job, common_prefix
+from lockhouse.engine.process.generation import Job
 from lockhouse.engine.process.model import Context, Model
 from lockhouse.engine.process.native import why
+from lockhouse.engine.process.sequences import Sequences
 from lockhouse.engine.process.thread_governor import ThreadGovernor
 
-_WORTH_KEEPING = 0.5  # share of a sequence that must match before it is cut back
-_WORTH_COPYING = 16  # tokens
 _MANY_ROWS = 8
+_PROMPT_ROWS_BESIDE_WRITING = 128  # the longest that others wait for their next token
 _NO_ROOM, _ABORTED = 1, 2  # llama_decode
 
 Shorten = Callable[[Job, int], Prompt | None]
-
-
-@dataclass(slots=True)
-class _Sequence:
-    """One sequence of the cache and whose it is."""
-
-    id: int
-    tokens: list[int] = field(default_factory=list)
-    job: Job | None = None
-    used_at: float = 0.0
 
 
 class Scheduler:
@@ -64,8 +56,11 @@ class Scheduler:
         self._orders: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._waiting: list[Job] = []
         self._active: list[Job] = []
-        self._sequences = [_Sequence(number) for number in range(context.sequences)]
+        self._sequences = Sequences(model, context)
         self._threads = 0
+        self._lock = threading.Lock()  # for the next two, and for cancelling what they hold
+        self._in_flight: list[Job] = []  # whose batch llama.cpp computes at this moment
+        self._closing = False
 
     # -- from other threads ----------------------------------------------------------------
 
@@ -74,9 +69,15 @@ class Scheduler:
         self._orders.put(lambda: self._waiting.append(job))
 
     def cancel(self, job: Job) -> None:
-        """Stop it now; what came is kept."""
-        job.cancelled = True
-        self._context.abort.set(wanted=True)
+        """Stop it now; what came is kept. Does nothing to a job that has ended, or to others."""
+        with self._lock:
+            job.cancelled = True
+            if self._in_flight and all(other.cancelled for other in self._in_flight):
+                self._context.abort.set(wanted=True)
+            elif job in self._in_flight:
+                # The batch goes on for the others. Its client need not wait for that: while
+                # llama.cpp computes, nobody else touches the job.
+                self._finish(job, "cancelled")
         self._orders.put(lambda: None)
 
     def answer_now(self, job: Job) -> None:
@@ -84,8 +85,10 @@ class Scheduler:
         self._orders.put(job.answer_now)
 
     def close(self) -> None:
-        """End the loop; running answers end as cancelled."""
-        self._context.abort.set(wanted=True)
+        """End the loop; answers that are not complete fail with ``engine_stopped``."""
+        with self._lock:
+            self._closing = True
+            self._context.abort.set(wanted=True)
         self._orders.put(None)
 
     @property
@@ -100,10 +103,10 @@ class Scheduler:
         while self._take_orders():
             self._drop_cancelled()
             self._admit()
-            for group in self._groups():
-                self._compute(group)
+            self._compute(list(self._active))
+        self._drop_cancelled()
         for job in [*self._active, *self._waiting]:
-            self._end(job, "cancelled")
+            self._fail(job, stopped())
 
     def _take_orders(self) -> bool:
         """Carry out what was ordered; wait when there is nothing else to do."""
@@ -112,7 +115,6 @@ class Scheduler:
             order = self._orders.get()
             if order is None:
                 return False
-            self._context.abort.set(wanted=False)
             order()
             idle = False
         return True
@@ -121,93 +123,22 @@ class Scheduler:
         for job in [job for job in (*self._active, *self._waiting) if job.cancelled]:
             self._end(job, "cancelled")
 
-    def _groups(self) -> list[list[Job]]:
-        """What may be computed together: an exact answer only alone."""
-        together = [job for job in self._active if not job.exact]
-        return [[job] for job in self._active if job.exact] + ([together] if together else [])
-
-    # -- admission -----------------------------------------------------------------------------
-
     def _admit(self) -> None:
+        """Begin with what waits, in the order in which it came."""
         for job in list(self._waiting):
             if any(other.exact for other in self._active) or (job.exact and self._active):
                 return
-            sequence = self._place(job)
-            if sequence is None:
+            taken = self._sequences.take(job.tokens, exact=job.exact)
+            if taken is None:
                 return
             self._waiting.remove(job)
             self._active.append(job)
-
-    def _place(self, job: Job) -> _Sequence | None:
-        free = [sequence for sequence in self._sequences if sequence.job is None]
-        if not free:
-            return None
-        if job.exact:  # nothing of the past may change a rounding
-            for sequence in free:
-                self._clear(sequence)
-            return self._occupy(free[0], job, 0)
-        shared, best = max(
-            (
-                (common_prefix(sequence.tokens, job.tokens), sequence)
-                for sequence in self._sequences
-            ),
-            key=lambda pair: (pair[0], pair[1].job is None),
-        )
-        chosen, source = best, best
-        if best.job is not None or shared < _WORTH_KEEPING * len(best.tokens):
-            chosen = min((s for s in free), key=lambda s: (bool(s.tokens), s.used_at))
-        shared = self._usable(source, min(shared, len(job.tokens) - 1))
-        if chosen is not source:
-            if shared < _WORTH_COPYING:
-                shared = 0
-            self._clear(chosen)
-        if not self._make_room(len(job.tokens) - shared, {chosen.id, source.id}):
-            return None
-        if chosen is not source and shared:
-            self._context.copy_prefix(source.id, chosen.id, shared)
-        elif not self._context.forget(chosen.id, shared):
-            self._clear(chosen)
-            shared = 0
-        return self._occupy(chosen, job, shared)
-
-    def _occupy(self, sequence: _Sequence, job: Job, shared: int) -> _Sequence:
-        sequence.tokens = job.tokens[:shared]
-        sequence.job = job
-        job.begin(sequence.id, shared)
-        return sequence
-
-    def _usable(self, source: _Sequence, shared: int) -> int:
-        """How much of a prefix can really be taken over from what the cache still holds."""
-        if shared <= 0 or (source.job is not None and not self._model.rewindable):
-            return 0
-        if not self._model.rewindable:
-            return shared if shared == len(source.tokens) else 0
-        if self._model.window > 0:
-            oldest = self._context.first_position(source.id)
-            if oldest > max(0, shared - self._model.window):
-                return 0
-        return shared
-
-    def _clear(self, sequence: _Sequence) -> None:
-        self._context.forget(sequence.id)
-        sequence.tokens = []
-
-    def _make_room(self, needed: int, keep: set[int]) -> bool:
-        """Drop idle sequences, oldest first, until so many cells are free."""
-        idle = sorted(
-            (s for s in self._sequences if s.job is None and s.id not in keep and s.tokens),
-            key=lambda s: s.used_at,
-        )
-        while self._free_cells() < needed and idle:
-            self._clear(idle.pop(0))
-        return self._free_cells() >= needed or not self._active
-
-    def _free_cells(self) -> int:
-        return self._context.length - sum(len(sequence.tokens) for sequence in self._sequences)
+            job.begin(*taken)
 
     # -- computing -----------------------------------------------------------------------------
 
     def _compute(self, group: list[Job]) -> None:
+        """One batch for these jobs. An exact job is always alone: nothing else was admitted."""
         group = [job for job in group if self._fits_or_ends(job)]
         if not group:
             return
@@ -216,25 +147,38 @@ class Scheduler:
         if threads != self._threads:
             self._context.set_threads(threads)
             self._threads = threads
-        code = self._context.decode(rows)
-        if code in (_ABORTED, _NO_ROOM):
-            for job, _, _ in shares:
-                self._context.forget(job.sequence, job.done)
-            if code == _NO_ROOM:
-                self._find_room(group)
-            return
+        code = self._decode([job for job, _, _ in shares], rows)
         if code != 0:
+            for job, _, _ in shares:
+                job.done = self._sequences.cut_back(job.sequence, job.done)
+        if code == _NO_ROOM:
+            self._find_room(group)
+        elif code == 0:
+            for job, count, row in shares:
+                job.threads = threads
+                self._after(job, count, row)
+        elif code != _ABORTED and len(shares) > 1:
+            for job, _, _ in shares:  # whose fault it was shows when each is alone
+                self._compute([job])
+        elif code != _ABORTED:
             error = EngineCrashed(
                 f"llama.cpp could not compute this answer ({code}): {why()}",
                 hint="Ask again; if it happens again, unload the model first.",
                 code="decode_failed",
             )
-            for job in group:
-                self._fail(job, error)
-            return
-        for job, count, row in shares:
-            job.threads = threads
-            self._after(job, count, row)
+            self._fail(shares[0][0], error)
+
+    def _decode(self, group: list[Job], rows: list[tuple[int, int, int, bool]]) -> int:
+        """Compute rows; llama.cpp's code. Aborted only when nobody in the group wants it."""
+        with self._lock:
+            if self._closing or all(job.cancelled for job in group):
+                return _ABORTED
+            self._context.abort.set(wanted=False)
+            self._in_flight = group
+        code = self._context.decode(rows)
+        with self._lock:
+            self._in_flight = []
+        return code
 
     def _threads_for(self, group: list[Job], rows: int) -> int:
         """A prompt has so much work between two meetings of the threads that it bears company."""
@@ -250,8 +194,11 @@ class Scheduler:
         reading = [job for job in group if job.reading]
         rows: list[tuple[int, int, int, bool]] = []
         shares: list[tuple[Job, int, int]] = []
+        most = self._context.batch_size
+        if writing and reading:
+            most = min(most, len(writing) + _PROMPT_ROWS_BESIDE_WRITING)
         for job in writing + reading:
-            room = self._context.batch_size - len(rows)
+            room = most - len(rows)
             todo = job.tokens[job.done : job.done + room]
             if not todo:
                 break
@@ -263,28 +210,28 @@ class Scheduler:
         return rows, shares
 
     def _after(self, job: Job, count: int, row: int) -> None:
-        sequence = self._sequences[job.sequence]
-        sequence.tokens += job.tokens[job.done : job.done + count]
+        """So many more tokens of a job are in the cache; the last of them has logits."""
+        self._sequences.extend(job.sequence, job.tokens[job.done : job.done + count])
+        if job.cancelled:
+            job.done += count  # the next round ends it
+            return
         job.read(count)
         if row < 0:
             return
-        logits = self._context.logits(row)
-        if job.reading and bool(np.isnan(logits[:64]).any()):
-            self._fail(
-                job,
-                InvalidInput(
-                    "The model computes nothing that is a number: its file is damaged.",
-                    hint="Get the file again, or verify its hash.",
-                    code="model_damaged",
-                ),
-            )
-            return
         try:
+            logits = self._context.logits(row)
+            if job.reading and bool(np.isnan(logits[:64]).any()):
+                self._fail(job, _damaged())
+                return
             job.take(logits)
+            job.flush()
         except LockhouseError as error:
             self._fail(job, error)
             return
-        job.flush()
+        except Exception as error:  # noqa: BLE001 - a bug ends one answer, not everyone's
+            traceback.print_exc(limit=-3)
+            self._fail(job, mistake(error))
+            return
         if job.ended is not None:
             self._end(job, job.ended)
 
@@ -296,18 +243,14 @@ class Scheduler:
 
     def _find_room(self, group: list[Job]) -> None:
         """The cache is full: drop what is idle, else the job that came last gives way."""
-        idle = [s for s in self._sequences if s.job is None and s.tokens]
-        for sequence in idle:
-            self._clear(sequence)
-        if idle:
+        if self._sequences.drop_idle():
             return
         if len(self._active) == 1:
             self._full(group[-1])
             return
         job = self._active[-1]
         self._release(job)
-        self._clear(self._sequences[job.sequence])
-        job.done = 0
+        job.done = self._sequences.cut_back(job.sequence, 0)
         self._waiting.insert(0, job)
 
     def _full(self, job: Job) -> bool:
@@ -339,11 +282,7 @@ class Scheduler:
             notices = (Notice("turns_cut", text),)
         else:
             return False
-        sequence = self._sequences[job.sequence]
-        if not self._context.forget(job.sequence, kept):
-            self._clear(sequence)
-            kept = job.done = 0
-        sequence.tokens = sequence.tokens[:kept]
+        job.done = self._sequences.cut_back(job.sequence, kept)
         for notice in notices:
             job.send(notice)
         return True
@@ -355,13 +294,13 @@ class Scheduler:
             self._waiting.remove(job)
         if job in self._active:
             self._active.remove(job)
-            sequence = self._sequences[job.sequence]
-            self._context.forget(job.sequence, len(sequence.tokens))
-            sequence.job = None
-            sequence.used_at = time.monotonic()
+            self._sequences.release(job.sequence)
 
     def _end(self, job: Job, reason: FinishReason) -> None:
         self._release(job)
+        self._finish(job, reason)
+
+    def _finish(self, job: Job, reason: FinishReason) -> None:
         job.finish(
             reason,
             build=self._build,
@@ -373,3 +312,25 @@ class Scheduler:
     def _fail(self, job: Job, error: LockhouseError) -> None:
         self._release(job)
         job.fail(error)
+
+
+def stopped() -> EngineCrashed:
+    """The error of an answer whose engine was told to end."""
+    return EngineCrashed(
+        "The model was unloaded while it answered.",
+        hint="Ask again, or continue the answer.",
+        code="engine_stopped",
+    )
+
+
+def mistake(error: Exception) -> LockhouseError:
+    """The error of an answer that met a bug."""
+    return LockhouseError(f"The engine made a mistake: {type(error).__name__}.", code="bug")
+
+
+def _damaged() -> InvalidInput:
+    return InvalidInput(
+        "The model computes nothing that is a number: its file is damaged.",
+        hint="Get the file again, or verify its hash.",
+        code="model_damaged",
+    )

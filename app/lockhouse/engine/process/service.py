@@ -1,7 +1,8 @@
 """The engine as its clients see it: loads the model, listens, answers, counts, ends when idle.
 
-Threads: the main one loads and then computes; one accepts connections; two serve each
-connection, so that a client that stops reading delays nobody else.
+Threads: the main one loads and then computes; one accepts connections, and does no more than
+that; each connection has one of its own, so that a client that is silent, slow or gone delays
+nobody else.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Connection, Listener
@@ -22,15 +23,17 @@ import msgspec
 import psutil
 
 from lockhouse import processes, seal
-from lockhouse.core.errors import EngineCrashed, InvalidInput, LockhouseError, NoRoom
-from lockhouse.core.events import EngineBuild, Event, Failed, LoadProgress, Notice
+from lockhouse.core.errors import Cancelled, EngineCrashed, LockhouseError
+from lockhouse.core.events import EngineBuild, Event, Failed, Finished, LoadProgress
 from lockhouse.core.request import AnswerRequest
 from lockhouse.engine import protocol
-from lockhouse.engine.process.chat_templates import Prompt, PromptBuilder, Renderer
+from lockhouse.engine.process.chat_templates import PromptBuilder, Renderer
 from lockhouse.engine.process.event_writer import EventWriter
 from lockhouse.engine.process.native import build, load_model, start_backend
+from lockhouse.engine.process.occupancy import Client, Occupancy
+from lockhouse.engine.process.prompt_fit import PromptFitter
 from lockhouse.engine.process.thread_governor import ThreadGovernor
-from lockhouse.engine.protocol import EngineStatus, StartOrder, TokenCount
+from lockhouse.engine.protocol import EngineState, EngineStatus, StartOrder, TokenCount
 
 if TYPE_CHECKING:  # these need numpy, which is imported while the model loads
     from lockhouse.engine.process.generation import Job
@@ -39,31 +42,30 @@ if TYPE_CHECKING:  # these need numpy, which is imported while the model loads
 _DEFAULT_CONTEXT = 8192
 _MOST_SEQUENCES = 16
 _FIRST_CLIENT_S = 10.0
+_FIRST_OPERATION_S = 20.0  # a client that says nothing has gone wrong
+_FAILURE_TOLD_S = 5.0
+_LAST_WORDS_S = 1.0
 
 
 class Service:
     """One loaded model and everyone who uses it."""
 
-    def __init__(self, order: StartOrder, listener: Listener, *, confined: bool) -> None:
+    def __init__(
+        self, order: StartOrder, listener: Listener, key: bytes, *, confined: bool
+    ) -> None:
         self._order = order
         self._listener = listener
+        self._key = key
         self._confined = confined
         self._loaded = threading.Event()
         self._failure: LockhouseError | None = None
         self._fraction = 0.0
-        self._lock = threading.Lock()
-        self._clients = 0
-        self._retiring = False
-        self._quiet_since = time.monotonic()
-        self._grace_s = _FIRST_CLIENT_S  # for whoever started it to come
-        self._quiet = threading.Condition(self._lock)
+        self._occupancy = Occupancy(idle_limit_s=order.idle_limit_s, first_client_s=_FIRST_CLIENT_S)
         self._started_at = datetime.now(UTC).isoformat(timespec="seconds")
-        self._render_lock = threading.Lock()
         self._renderer: Renderer | None = None
-        self._builder: PromptBuilder | None = None
+        self._prompts: PromptFitter | None = None
         self._scheduler: Scheduler | None = None
         self._context_length = 0
-        self._trained_context = 0
         self._threads = 0
         self._build = EngineBuild()
 
@@ -73,19 +75,25 @@ class Service:
         try:
             scheduler = self._load()
         except LockhouseError as error:
-            self._failure = error
+            self._failure = _stopped() if self._occupancy.is_over else error
             self._loaded.set()
-            self._wait_until_told()
+            self._occupancy.wait_until_told(_FAILURE_TOLD_S)
+            self._close_renderer()
             return 0
         self._scheduler = scheduler
         self._loaded.set()
-        threading.Thread(target=self._watch_idleness, name="idle", daemon=True).start()
+        threading.Thread(target=self._close_at_the_end, name="end", daemon=True).start()
         try:
             scheduler.run()
         finally:
             self._close_renderer()
-        self._drain()
+        self._occupancy.wait_until_told(_LAST_WORDS_S)
         return 0
+
+    def _close_at_the_end(self) -> None:
+        assert self._scheduler is not None
+        self._occupancy.wait_for_end()
+        self._scheduler.close()
 
     # -- loading -------------------------------------------------------------------------------
 
@@ -101,7 +109,6 @@ class Service:
 
         self._build = build()
         model = Model(loading.result())
-        self._trained_context = model.trained_context
         wanted = settings.context_length or min(model.trained_context, _DEFAULT_CONTEXT)
         governor = ThreadGovernor(settings.threads)
         self._threads = governor.most
@@ -115,7 +122,11 @@ class Service:
             abort=AbortFlag(),
         )
         self._context_length = context.length
-        self._builder = PromptBuilder(model.vocabulary, model.chat_template, self._renderer)
+        self._prompts = prompts = PromptFitter(
+            PromptBuilder(model.vocabulary, model.chat_template, self._renderer),
+            context_length=context.length,
+            trained_context=model.trained_context,
+        )
         self._vocabulary = model.vocabulary
         return Scheduler(
             model,
@@ -129,75 +140,75 @@ class Service:
                 "flash_attention": settings.flash_attention,
                 "extra_buffers": settings.extra_buffers,
             },
-            shorten=self._shorten,
+            shorten=lambda job, room: prompts.cut(job.request, room),
         )
 
     def _on_progress(self, fraction: float) -> bool:
         self._fraction = fraction
-        return not self._retiring
+        return not self._occupancy.is_over
 
     # -- connections ---------------------------------------------------------------------------
 
     def _accept(self) -> None:
-        while not self._retiring:
+        while True:
             try:
                 connection = self._listener.accept()
-            except (OSError, EOFError, AuthenticationError):
-                continue  # a stranger without the key, or a client that went away
+            except OSError:  # a client that went away, or no more files to be had
+                time.sleep(0.01)
+                continue
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: Connection) -> None:
         try:
-            match protocol.receive_operation(connection):
-                case protocol.Answer(request):
-                    with self._as_client():
-                        self._answer(connection, request)
-                case protocol.CountTokens(request):
-                    with self._as_client():
-                        self._count(connection, request)
-                case protocol.Hold():
-                    with self._as_client():
-                        protocol.send(connection, self._status())
-                        protocol.receive_operation(connection)
-                case protocol.Inquire():
-                    protocol.send(connection, self._status())
-                case protocol.Prove():
-                    protocol.send(connection, protocol.Proved(tuple(seal.self_test())))
-                case protocol.Stop(when_idle):
-                    self._stop(when_idle)
-                case _:
-                    pass
-        except (OSError, EOFError, msgspec.DecodeError):
-            pass  # the client went away, or speaks another language
+            protocol.welcome(connection, self._key)
+            protocol.set_limit(connection, receive_s=_FIRST_OPERATION_S)
+            operation = protocol.receive_operation(connection)
+            protocol.set_limit(connection)
+            self._carry_out(operation, connection)
+        except LockhouseError as error:
+            with contextlib.suppress(OSError):
+                protocol.send(connection, _failed(error))
+        except (OSError, EOFError, AuthenticationError, msgspec.DecodeError):
+            pass  # the client went away, is a stranger, or speaks another language
         finally:
             connection.close()
 
-    @contextlib.contextmanager
-    def _as_client(self) -> Iterator[None]:
-        """Count as someone who uses the model, for the idle time."""
-        with self._lock:
-            self._clients += 1
-            self._grace_s = 0.0
-        try:
-            yield
-        finally:
-            with self._quiet:
-                self._clients -= 1
-                self._quiet_since = time.monotonic()
-                self._quiet.notify_all()
+    def _carry_out(self, operation: protocol.Operation, connection: Connection) -> None:
+        match operation:
+            case protocol.Answer(request):
+                with self._occupancy.client() as client:
+                    self._answer(connection, client, request)
+            case protocol.CountTokens(request):
+                with self._occupancy.client():
+                    protocol.send(connection, self._count(connection, request))
+            case protocol.Inquire():
+                protocol.send(connection, self._status())
+            case protocol.Prove():
+                protocol.send(connection, protocol.Proved(tuple(seal.self_test())))
+            case protocol.Stop(when_idle):
+                if when_idle:
+                    self._occupancy.retire()
+                else:
+                    self._occupancy.stop()
+            case _:
+                pass
 
-    def _answer(self, connection: Connection, request: AnswerRequest) -> None:
-        outbox = EventWriter(connection)
+    def _answer(self, connection: Connection, client: Client, request: AnswerRequest) -> None:
+        writer = EventWriter(connection, ended=client.done)
         job: Job | None = None
         try:
             started = time.perf_counter()
-            self._wait_loaded(outbox.put)
-            job = self._job(request, outbox.put, started)
+            answer_now = self._wait_loaded(connection, writer.put)
+            job = self._job(request, writer.put, started)
             assert self._scheduler is not None
             self._scheduler.submit(job)
+            if answer_now:
+                self._scheduler.answer_now(job)
             self._follow(connection, job)
+        except Cancelled:
+            writer.put(Finished("cancelled"))
         except LockhouseError as error:
-            outbox.put(_failed(error))
+            writer.put(_failed(error))
         except (OSError, EOFError):
             if job is None:
                 return
@@ -205,11 +216,11 @@ class Service:
             self._scheduler.cancel(job)
         except Exception as error:  # noqa: BLE001 - a bug ends one answer, not everyone's
             traceback.print_exc(limit=-3)
-            outbox.put(Failed("bug", f"The engine made a mistake: {type(error).__name__}."))
-        outbox.wait_for_end()
+            writer.put(Failed("bug", f"The engine made a mistake: {type(error).__name__}."))
+        writer.wait_for_end()
 
     def _follow(self, connection: Connection, job: Job) -> None:
-        """Take orders about a running answer until the client closes."""
+        """Take orders about an answer until the client closes, which takes the answer back."""
         assert self._scheduler is not None
         while True:
             match protocol.receive_operation(connection):
@@ -220,159 +231,66 @@ class Service:
                 case _:
                     pass
 
-    def _wait_loaded(self, send: Callable[[Event], None]) -> None:
+    def _wait_loaded(self, connection: Connection, send: Callable[[Event], None]) -> bool:
+        """Until the model can be used; whether the trace is to be ended at once.
+
+        Raises why it cannot be used, Cancelled when the client no longer wants it, and EOFError
+        when the client is gone.
+        """
+        answer_now = False
         while not self._loaded.wait(0.1):
             send(LoadProgress(self._fraction))
+            while connection.poll(0):
+                operation = protocol.receive_operation(connection)
+                if isinstance(operation, protocol.Cancel):
+                    raise Cancelled
+                answer_now = answer_now or isinstance(operation, protocol.AnswerNow)
         if self._failure is not None:
             raise self._failure
-        if self._retiring:
-            raise EngineCrashed("The engine is ending.", code="engine_retired")
-
-    # -- prompts -------------------------------------------------------------------------------
+        return answer_now
 
     def _job(self, request: AnswerRequest, send: Callable[[Event], None], started: float) -> Job:
-        prompt = self._prompt(request)
-        room = self._context_length - 1
-        if len(prompt.tokens) > room and request.when_full == "cut_oldest":
-            prompt = self._cut(request, room - max(64, room // 4)) or prompt
-        if len(prompt.tokens) > room:
-            raise NoRoom(
-                f"The prompt takes {len(prompt.tokens):,} tokens, and the context holds "
-                f"{self._context_length:,}.",
-                hint=self._way_out(request),
-                code="prompt_too_long",
-            )
-        if not prompt.tokens:
-            raise InvalidInput("There is nothing to answer.", hint="Write something first.")
+        assert self._prompts is not None
+        prompt = self._prompts.fit(request)
         for notice in prompt.notices:
             send(notice)
         from lockhouse.engine.process.generation import Job
 
         return Job(request, prompt, self._vocabulary, send, submitted_at=started)
 
-    def _way_out(self, request: AnswerRequest) -> str:
-        """What can help when a prompt is too long here."""
-        ways = ["shorten it"]
-        if self._context_length < self._trained_context:
-            ways.append(f"choose a context length of up to {self._trained_context:,} tokens")
-        if len(request.turns) > 2 and request.when_full == "stop":
-            ways.append("let the oldest turns be left out")
-        if len(ways) == 1:
-            ways.append("ask a model with a larger context")
-        sentence = ", ".join(ways[:-1]) + " or " + ways[-1]
-        return sentence[0].upper() + sentence[1:] + "."
+    def _count(self, connection: Connection, request: AnswerRequest) -> TokenCount:
+        self._wait_loaded(connection, lambda _event: None)
+        assert self._prompts is not None
+        return TokenCount(len(self._prompts.build(request).tokens), self._context_length)
 
-    def _prompt(self, request: AnswerRequest) -> Prompt:
-        assert self._builder is not None
-        with self._render_lock:
-            return self._builder.build(request.turns, request.prefill)
-
-    def _cut(self, request: AnswerRequest, room: int) -> Prompt | None:
-        """The prompt without its oldest turns, within ``room`` tokens; the system turn stays."""
-        system = tuple(turn for turn in request.turns[:1] if turn.role == "system")
-        rest = request.turns[len(system) :]
-        low, high = 1, len(rest) - 1
-        best: Prompt | None = None
-        dropped = 0
-        while low <= high:  # the fewest dropped turns that fit
-            middle = (low + high) // 2
-            shorter = msgspec.structs.replace(request, turns=system + rest[middle:])
-            prompt = self._prompt(shorter)
-            if len(prompt.tokens) <= room:
-                best, dropped, high = prompt, middle, middle - 1
-            else:
-                low = middle + 1
-        if best is None:
-            return None
-        turns = "turn" if dropped == 1 else "turns"
-        notice = Notice(
-            "turns_cut",
-            f"The oldest {dropped} {turns} no longer fit into the context of "
-            f"{self._context_length:,} tokens and were left out.",
-        )
-        return Prompt(best.tokens, best.ending, (*best.notices, notice))
-
-    def _shorten(self, job: Job, room: int) -> Prompt | None:
-        return self._cut(job.request, room)
-
-    def _count(self, connection: Connection, request: AnswerRequest) -> None:
-        try:
-            self._wait_loaded(lambda _event: None)
-            tokens = len(self._prompt(request).tokens)
-        except LockhouseError as error:
-            protocol.send(connection, _failed(error))
-            return
-        protocol.send(connection, TokenCount(tokens, self._context_length))
-
-    # -- state and end -------------------------------------------------------------------------
+    # -- state -------------------------------------------------------------------------
 
     def _status(self) -> EngineStatus:
         spec = self._order.spec
         running = self._scheduler.running if self._scheduler is not None else 0
-        with self._lock:
-            idle_s = 0.0 if self._clients else time.monotonic() - self._quiet_since
-            return EngineStatus(
-                id=self._order.id,
-                pid=os.getpid(),
-                model_path=spec.model_path,
-                model_name=spec.model_name,
-                state="ready" if self._loaded.is_set() else "loading",
-                context_length=self._context_length,
-                threads=self._threads,
-                clients=self._clients,
-                active=running,
-                idle_s=round(idle_s, 3),
-                idle_limit_s=self._order.idle_limit_s,
-                memory_bytes=psutil.Process().memory_info().rss,
-                started_at=self._started_at,
-                build=self._build,
-                settings=spec.settings,
-                confined=self._confined,
-            )
-
-    def _stop(self, when_idle: bool) -> None:  # noqa: FBT001 - comes from a match
-        self._retiring = True
-        if when_idle:
-            with self._quiet:
-                self._quiet.wait_for(lambda: self._clients == 0)
-        if self._scheduler is not None:
-            self._scheduler.close()
-
-    def _watch_idleness(self) -> None:
-        limit_s = self._order.idle_limit_s
-        assert self._scheduler is not None
-        with self._quiet:
-            while not self._retiring:
-                if self._clients:
-                    self._quiet.wait()
-                    continue
-                allowed_s = max(limit_s, self._grace_s)
-                left_s = allowed_s - (time.monotonic() - self._quiet_since)
-                if left_s <= 0:
-                    self._retiring = True
-                    break
-                self._quiet.wait(left_s)
-        self._scheduler.close()
-
-    def _wait_until_told(self) -> None:
-        """After a failed load: tell those who wait why, then end."""
-        deadline = time.monotonic() + 5
-        with self._quiet:
-            self._quiet.wait(0.5)
-            while self._clients and time.monotonic() < deadline:
-                self._quiet.wait(0.2)
-        self._close_renderer()
+        state: EngineState = "ready" if self._loaded.is_set() else "loading"
+        return EngineStatus(
+            id=self._order.id,
+            pid=os.getpid(),
+            model_path=spec.model_path,
+            model_name=spec.model_name,
+            state="ending" if self._occupancy.is_ending else state,
+            context_length=self._context_length,
+            threads=self._threads,
+            clients=self._occupancy.clients,
+            active=running,
+            idle_s=round(self._occupancy.idle_s, 3),
+            idle_limit_s=self._order.idle_limit_s,
+            memory_bytes=psutil.Process().memory_info().rss,
+            started_at=self._started_at,
+            build=self._build,
+            settings=spec.settings,
+            confined=self._confined,
+        )
 
     def _close_renderer(self) -> None:
         if self._renderer is not None:
             self._renderer.close()
-
-    def _drain(self) -> None:
-        """Let the last words out before the process ends."""
-        deadline = time.monotonic() + 1
-        with self._quiet:
-            while self._clients and time.monotonic() < deadline:
-                self._quiet.wait(0.05)
 
 
 class _Loading:
@@ -402,3 +320,11 @@ class _Loading:
 
 def _failed(error: LockhouseError) -> Failed:
     return Failed(error.code, error.message, error.hint, error.exit_code)
+
+
+def _stopped() -> EngineCrashed:
+    return EngineCrashed(
+        "The model was unloaded before it answered.",
+        hint="Ask again, or continue the answer.",
+        code="engine_stopped",
+    )

@@ -1,0 +1,86 @@
+"""Prompts that fit into the context: built, cut by their oldest turns, or refused with a way on."""
+
+from __future__ import annotations
+
+import threading
+
+import msgspec
+
+from lockhouse.core.errors import InvalidInput, NoRoom
+from lockhouse.core.events import Notice
+from lockhouse.core.request import AnswerRequest
+from lockhouse.engine.process.chat_templates import Prompt, PromptBuilder
+
+
+class PromptFitter:
+    """Builds prompts for one context. Usable from any thread."""
+
+    def __init__(
+        self, builder: PromptBuilder, *, context_length: int, trained_context: int
+    ) -> None:
+        self._builder = builder
+        self._context_length = context_length
+        self._trained_context = trained_context
+        self._lock = threading.Lock()
+
+    def fit(self, request: AnswerRequest) -> Prompt:
+        """The prompt, with room for at least one token of the answer.
+
+        Raises NoRoom when it is too long and may not be cut, InvalidInput when it is empty.
+        """
+        prompt = self.build(request)
+        room = self._context_length - 1
+        if len(prompt.tokens) > room and request.when_full == "cut_oldest":
+            prompt = self.cut(request, room - max(64, room // 4)) or prompt
+        if len(prompt.tokens) > room:
+            raise NoRoom(
+                f"The prompt takes {len(prompt.tokens):,} tokens, and the context holds "
+                f"{self._context_length:,}.",
+                hint=self._hint(request),
+                code="prompt_too_long",
+            )
+        if not prompt.tokens:
+            raise InvalidInput("There is nothing to answer.", hint="Write something first.")
+        return prompt
+
+    def build(self, request: AnswerRequest) -> Prompt:
+        """The prompt, however long."""
+        with self._lock:
+            return self._builder.build(request.turns, request.prefill)
+
+    def cut(self, request: AnswerRequest, room: int) -> Prompt | None:
+        """The prompt without its oldest turns, within ``room`` tokens; the system turn stays."""
+        system = tuple(turn for turn in request.turns[:1] if turn.role == "system")
+        rest = request.turns[len(system) :]
+        low, high = 1, len(rest) - 1
+        best: Prompt | None = None
+        dropped = 0
+        while low <= high:  # the fewest dropped turns that fit
+            middle = (low + high) // 2
+            shorter = msgspec.structs.replace(request, turns=system + rest[middle:])
+            prompt = self.build(shorter)
+            if len(prompt.tokens) <= room:
+                best, dropped, high = prompt, middle, middle - 1
+            else:
+                low = middle + 1
+        if best is None:
+            return None
+        turns = "turn" if dropped == 1 else "turns"
+        notice = Notice(
+            "turns_cut",
+            f"The oldest {dropped} {turns} no longer fit into the context of "
+            f"{self._context_length:,} tokens and were left out.",
+        )
+        return Prompt(best.tokens, best.ending, (*best.notices, notice))
+
+    def _hint(self, request: AnswerRequest) -> str:
+        """What can help when a prompt is too long here."""
+        ways = ["shorten it"]
+        if self._context_length < self._trained_context:
+            ways.append(f"choose a context length of up to {self._trained_context:,} tokens")
+        if len(request.turns) > 2 and request.when_full == "stop":
+            ways.append("let the oldest turns be left out")
+        if len(ways) == 1:
+            ways.append("ask a model with a larger context")
+        sentence = ", ".join(ways[:-1]) + " or " + ways[-1]
+        return sentence[0].upper() + sentence[1:] + "."

@@ -1,0 +1,157 @@
+"""The private folder by which the programs of one home know of each other's engines.
+
+One record for each engine that runs, one for each that ended badly, and a lock that lets one
+program at a time start an engine. Hides the files, and telling a process that is alive from one
+that is gone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from lockhouse import processes
+from lockhouse.core.cancellation import CancelToken
+from lockhouse.core.errors import Cancelled, EngineCrashed
+from lockhouse.core.json_decoding import decoded
+from lockhouse.engine import protocol
+from lockhouse.engine.launch import reap
+from lockhouse.engine.protocol import EngineRecord, ExitRecord
+
+_POLL_S = 0.05
+_EXIT_LIMIT_S = 2.0
+_KEEP_EXITS_S = 24 * 3600.0
+
+
+class EngineRecords:
+    """The records of one home. Usable from any thread and several programs at once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def list(self) -> tuple[EngineRecord, ...]:
+        """Of all engines, those included that have ended without a chance to clear up."""
+        paths = sorted(self.folder.glob("*.json")) if self.folder.is_dir() else []
+        records = (self.get(path.stem) for path in paths)
+        return tuple(record for record in records if record is not None)
+
+    def alive(self) -> tuple[EngineRecord, ...]:
+        """Of the engines that run. Clears up after those that do not."""
+        found = []
+        for record in self.list():
+            if is_alive(record):
+                found.append(record)
+            else:
+                self.clear(record.id)
+        return tuple(found)
+
+    def get(self, engine_id: str) -> EngineRecord | None:
+        """Of one engine; None when there is none, or one of another version."""
+        try:
+            data = (self.folder / f"{engine_id}.json").read_bytes()
+            record: EngineRecord = decoded(data, EngineRecord)
+        except (OSError, msgspec.DecodeError):
+            return None
+        return record if record.version == protocol.VERSION else None
+
+    def mark_retiring(self, record: EngineRecord) -> None:
+        """Nobody new shall use it; it stays on record as long as it runs."""
+        retiring = msgspec.structs.replace(record, retiring=True)
+        temporary = self.folder / f"{record.id}.new"
+        with contextlib.suppress(OSError):
+            temporary.write_bytes(msgspec.json.encode(retiring))
+            temporary.replace(self.folder / f"{record.id}.json")
+
+    def clear(self, engine_id: str) -> None:
+        """Remove what an engine that is gone has left."""
+        for ending in ("json", "sock", "key", "new"):
+            with contextlib.suppress(OSError):
+                (self.folder / f"{engine_id}.{ending}").unlink()
+
+    # -- how engines ended -----------------------------------------------------------------------
+
+    def exit_of(self, engine_id: str) -> ExitRecord | None:
+        """Its supervisor's word on a bad end, which may come a moment later than the end."""
+        path = self.folder / f"{engine_id}.exit"
+        deadline = time.monotonic() + _EXIT_LIMIT_S
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError, msgspec.DecodeError):
+                return decoded(path.read_bytes(), ExitRecord)
+            record = self.get(engine_id)
+            if record is None or not processes.exists(record.supervisor_pid):
+                break
+            time.sleep(_POLL_S)
+        with contextlib.suppress(OSError, msgspec.DecodeError):
+            return decoded(path.read_bytes(), ExitRecord)
+        return None
+
+    def exits(self) -> Iterator[ExitRecord]:
+        """The bad ends of the last day; older ones are forgotten."""
+        for path in self.folder.glob("*.exit"):
+            with contextlib.suppress(OSError, msgspec.DecodeError):
+                if time.time() - path.stat().st_mtime > _KEEP_EXITS_S:
+                    path.unlink()
+                else:
+                    yield decoded(path.read_bytes(), ExitRecord)
+
+    # -- starting --------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def start_lock(self, cancel: CancelToken, limit_s: float) -> Iterator[None]:
+        """One start at a time, so that no model is loaded twice and no memory promised twice.
+
+        Raises Cancelled, and EngineCrashed when another program does not come to an end with its
+        start.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        deadline = time.monotonic() + limit_s
+        with (self.folder / "start.lock").open("a+") as lock:
+            while not _lock(lock.fileno()):
+                if cancel.cancelled:
+                    raise Cancelled
+                if time.monotonic() > deadline:
+                    lock.seek(0)
+                    raise EngineCrashed(
+                        "Another Lockhouse program has begun to load a model and does not get "
+                        "on with it.",
+                        hint=f"End that program (process {lock.read().strip() or 'unknown'}) "
+                        "and ask again.",
+                        code="start_blocked",
+                    )
+                time.sleep(_POLL_S)
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            yield
+
+
+def is_alive(record: EngineRecord) -> bool:
+    """Whether the engine's process is still there."""
+    reap()
+    return processes.is_alive(record.pid, record.birth)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(fd: int) -> bool:
+        try:
+            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+else:
+    import fcntl
+
+    def _lock(fd: int) -> bool:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True

@@ -1,0 +1,181 @@
+"""Conversations that share an engine, asked as the window and the commands ask: each gets its whole
+answer, whatever becomes of the others."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import psutil
+import pytest
+
+from lockhouse.answer.target import Target
+from lockhouse.chat.turns import TurnEvent, Turns
+from lockhouse.chat.values import Message
+from lockhouse.core.cancellation import CancelToken
+from lockhouse.core.events import Reasoning, Text
+from lockhouse.core.request import AnswerRequest, Sampling
+from lockhouse.engine.checkup import EngineCheckup
+from lockhouse.workspace import Workspace, open_workspace
+
+from .models import small_model, with_template
+
+ENDLESS = Sampling(temperature=0, logit_bias={"0": -100.0, "2": -100.0})
+BRIEF = Sampling(temperature=0)
+
+
+@pytest.fixture(scope="session")
+def checked(tmp_path_factory: pytest.TempPathFactory, starter: Path) -> Path:
+    """The cache of a home whose engine has passed its self-test, which takes seconds."""
+    cache = tmp_path_factory.mktemp("checked")
+    EngineCheckup(cache).verdict(starter)
+    return cache
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, checked: Path) -> Iterator[Workspace]:
+    shutil.copytree(checked, tmp_path / "home" / "cache")
+    workspace = open_workspace(tmp_path / "home", overrides={"context_length": 1024, "threads": 1})
+    yield workspace
+    workspace.engines.stop()
+    workspace.close()
+
+
+class Chat(threading.Thread):
+    """One conversation with one question, asked in a thread of its own."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        text: str,
+        *,
+        turns: Turns | None = None,
+        target: str | Target = "",
+        on_event: Callable[[TurnEvent], None] = lambda _event: None,
+        **changes: object,
+    ) -> None:
+        super().__init__()
+        self._conversations = workspace.conversations
+        self._turns = turns or workspace.turns
+        self._id = self._conversations.create().id
+        self._ask = (text, target)
+        self._on_event = on_event
+        changes = {"sampling": ENDLESS, **changes}
+        self._request = msgspec.structs.replace(AnswerRequest(turns=()), **changes)
+        self.token = CancelToken()
+        self.began = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        text, target = self._ask
+        for event in self._turns.ask(
+            self._id, text, target=target, request=self._request, cancel=self.token
+        ):
+            if isinstance(event, Text | Reasoning):
+                self.began.set()
+            self._on_event(event)
+        self.began.set()
+
+    def wait_for_words(self) -> None:
+        assert self.began.wait(120)
+
+    def answer(self) -> Message:
+        """What is kept of the answer, once it has ended."""
+        self.join()
+        return self._conversations.path(self._id)[-1]
+
+
+def tokens_of(message: Message) -> int:
+    assert message.provenance is not None, message.error
+    return message.provenance.finished.usage.completion_tokens
+
+
+@pytest.mark.parametrize("kind", ["hybrid", "recurrent", "sliding window"])
+def test_a_chat_goes_on_while_others_end_and_are_stopped(
+    workspace: Workspace, tmp_path: Path, kind: str
+) -> None:
+    model = str(small_model(kind, tmp_path / "small.gguf"))
+    long = Chat(workspace, "abc", target=model, context_length=32_000, max_tokens=31_000)
+    long.wait_for_words()
+    for number in range(1, 7):
+        brief = Chat(workspace, "def " * number, target=model, max_tokens=3)
+        assert brief.answer().status == "complete"
+        stopped = Chat(workspace, "ghi " * number, target=model, max_tokens=31_000)
+        stopped.wait_for_words()
+        stopped.token.cancel()
+        assert stopped.answer().status == "cancelled"
+    assert long.is_alive(), long.answer().error
+    long.token.cancel()
+    assert long.answer().status == "cancelled"
+
+
+def test_chats_that_answer_end_whole_when_another_asks_for_a_longer_context(
+    workspace: Workspace,
+) -> None:
+    chats = [
+        Chat(workspace, "Tell a story.", max_tokens=60),
+        Chat(workspace, "Tell a long story.", max_tokens=240),
+    ]
+    for chat in chats:
+        chat.wait_for_words()
+    longer = Chat(workspace, "Tell another.", context_length=2048, max_tokens=5)
+    assert [tokens_of(chat.answer()) for chat in (*chats, longer)] == [60, 240, 5]
+    assert {chat.answer().status for chat in (*chats, longer)} == {"complete"}
+
+
+def test_a_window_keeps_the_model_of_its_last_answer_loaded(tmp_path: Path, checked: Path) -> None:
+    shutil.copytree(checked, tmp_path / "home" / "cache")
+    window = open_workspace(
+        tmp_path / "home", overrides={"context_length": 512, "engine_idle_s": 0}
+    )
+    window.engines.keep_loaded = True
+    found = []
+    for _ in range(2):
+        assert Chat(window, "Say yes.", max_tokens=2).answer().status == "complete"
+        found += [(status.pid, status.clients) for status in window.engines.list()]
+    assert found == [(found[0][0], 1)] * 2
+    window.close()
+    psutil.wait_procs([psutil.Process(found[0][0])] if psutil.pid_exists(found[0][0]) else [], 30)
+    assert not psutil.pid_exists(found[0][0])
+
+
+THINKING = (
+    "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}"
+    "{% endfor %}{{ '<|im_start|>assistant\n<think>\n' }}"
+)
+
+
+def test_a_trace_whose_engine_dies_is_not_told_twice(
+    workspace: Workspace, starter: Path, tmp_path: Path
+) -> None:
+    told: list[str] = []
+
+    def kill_once(event: TurnEvent) -> None:
+        if isinstance(event, Reasoning):
+            if not told:
+                os.kill(workspace.engines.list()[0].pid, signal.SIGKILL)
+            told.append(event.text)
+
+    model = with_template(starter, tmp_path / "thinks.gguf", THINKING)
+    chat = Chat(workspace, "Why?", target=str(model), max_tokens=200, on_event=kill_once)
+    answer = chat.answer()
+    assert told
+    assert answer.reasoning.count(told[0].strip()) == 1
+    assert answer.reasoning == "".join(told)
+    assert (answer.status, answer.error and answer.error.code) == ("failed", "engine_killed")
+
+
+def test_an_answer_whose_model_is_unloaded_is_not_said_to_be_stopped(
+    workspace: Workspace,
+) -> None:
+    chat = Chat(workspace, "Tell a story.", max_tokens=900)
+    chat.wait_for_words()
+    assert workspace.engines.stop() == 1
+    answer = chat.answer()
+    assert (answer.status, answer.error and answer.error.code) == ("failed", "engine_stopped")
+    assert answer.content

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockhouse.answer.local import LoadPlanner, LocalTargets
+from lockhouse.answer.model_hashes import ModelHashes
 from lockhouse.answer.permission import Permissions
 from lockhouse.answer.registry import TargetRegistry
 from lockhouse.answer.session import Answers
@@ -70,11 +71,12 @@ class Workspace:
         )
         self.planner = Planner()
         self.providers = Providers(self.database)
-        local = LocalTargets(self.models, self.engines, lambda: self.settings)
+        self.conversations = Conversations(self.database)
+        self.hashes = ModelHashes(self.models, self.conversations.add_model_hash)
+        local = LocalTargets(self.models, self.engines, self.hashes, lambda: self.settings)
         self.targets = TargetRegistry(
             local, self.providers, lambda: self.remotes, lambda: self.settings.default_target
         )
-        self.conversations = Conversations(self.database)
         permissions = Permissions(self.providers, lambda: self.consents, lambda: self.budget)
         self.answers = Answers(self.targets, permissions)
         self.turns = Turns(self.conversations, self.answers, lambda: self.settings)
@@ -171,6 +173,7 @@ class Workspace:
     def _stop_services(self) -> None:
         with contextlib.suppress(StorageError):  # the database may be closed by now
             self.engines.close()
+            self.hashes.close()
             if "transfers" in self.__dict__:
                 self.transfers.close()
             self.planner.close()

@@ -1,15 +1,13 @@
 """Local models as targets: from a model of the library to an engine that answers.
 
-Here a model's header is checked before native code sees the file, the context that fits this
-machine's memory is chosen, and the model's hash is found while it loads.
+Here a model's header is checked before native code sees the file, and the context that fits this
+machine's memory is chosen.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +15,7 @@ import msgspec
 
 from lockhouse.answer.capabilities import suited
 from lockhouse.answer.energy import EnergyMeter
+from lockhouse.answer.model_hashes import ModelHashes
 from lockhouse.answer.target import TargetInfo
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import LockhouseError, NoRoom, NotFound
@@ -61,12 +60,14 @@ class LocalTarget:
         model: ModelInfo,
         models: Models,
         engines: EnginePool,
+        hashes: ModelHashes,
         settings: LoadSettings,
         profile: Profile | None = None,
     ) -> None:
         self._model = model
         self._models = models
         self._engines = engines
+        self._hashes = hashes
         self._settings = settings
         self._profile = profile
 
@@ -112,24 +113,30 @@ class LocalTarget:
         asked = filled(request, self._profile)
         request = self._with_instructions(asked)
         added = {} if asked is request else {"instructions": _STARTER_INSTRUCTIONS}
-        digest = self._hash_meanwhile(cancel)
+        digest = self._hashes.of(self._model)
         loaded_s = first_s = 0.0
-        for event in self._engines.answer(self._spec_for(request), request, cancel):
-            passed_s = time.perf_counter() - started
-            if not loaded_s and not isinstance(event, LoadProgress):
-                loaded_s = passed_s
-            if not first_s and isinstance(event, Text | Reasoning):
-                first_s = passed_s
-            if isinstance(event, Finished):
-                event = msgspec.structs.replace(  # noqa: PLW2901 - the same event, completed
-                    event,
-                    timing=_timing(event.timing, loaded_s, first_s, passed_s),
-                    model_sha256=digest.result(),
-                    parameters={**event.parameters, **added},
-                    energy_j=meter.used_j(),
-                )
-                self._note_use(event)
-            yield event
+        is_hash_late = False
+        try:
+            for event in self._engines.answer(self._spec_for(request), request, cancel):
+                passed_s = time.perf_counter() - started
+                if not loaded_s and not isinstance(event, LoadProgress):
+                    loaded_s = passed_s
+                if not first_s and isinstance(event, Text | Reasoning):
+                    first_s = passed_s
+                if isinstance(event, Finished):
+                    is_hash_late = not digest.done()
+                    event = msgspec.structs.replace(  # noqa: PLW2901 - the same event, completed
+                        event,
+                        timing=_timing(event.timing, loaded_s, first_s, passed_s),
+                        model_sha256=None if is_hash_late else digest.result(),
+                        parameters={**event.parameters, **added},
+                        energy_j=meter.used_j(),
+                    )
+                    self._note_use(event)
+                yield event
+        finally:
+            if is_hash_late:  # by now the answer is kept
+                self._hashes.tell_later(digest, request.message_id)
 
     def count_tokens(self, request: AnswerRequest) -> int:
         """Prompt tokens of the request. Loads the model if need be."""
@@ -162,22 +169,6 @@ class LocalTarget:
             timing.prompt_tokens_per_s if measured else 0.0,
         )
 
-    def _hash_meanwhile(self, cancel: CancelToken) -> Future[str | None]:
-        """The file's sha256, computed beside the answer and waited for at its end."""
-        future: Future[str | None] = Future()
-        if self._model.sha256 and self._model.verified_at:  # counted here, not said by others
-            future.set_result(self._model.sha256)
-            return future
-
-        def work() -> None:
-            try:
-                future.set_result(self._models.sha256(self._model.path))
-            except LockhouseError:
-                future.set_result(None)  # the answer stands; its record says "not known"
-
-        threading.Thread(target=work, name="hash", daemon=True).start()
-        return future
-
 
 def _timing(engine: Timing, loaded_s: float, first_s: float, total_s: float) -> Timing:
     """What the user waited for, where the engine knows only its own part."""
@@ -193,10 +184,15 @@ class LocalTargets:
     """The library's models by name: what chat and the command line ask."""
 
     def __init__(
-        self, models: Models, engines: EnginePool, settings: Callable[[], Settings]
+        self,
+        models: Models,
+        engines: EnginePool,
+        hashes: ModelHashes,
+        settings: Callable[[], Settings],
     ) -> None:
         self._models = models
         self._engines = engines
+        self._hashes = hashes
         self._settings = settings
 
     def get(self, name: str) -> LocalTarget:
@@ -247,7 +243,7 @@ class LocalTargets:
         if profile is not None:
             choice = msgspec.structs.asdict(profile.load)
             load = msgspec.structs.replace(load, **{k: v for k, v in choice.items() if v})
-        return LocalTarget(model, self._models, self._engines, load, profile)
+        return LocalTarget(model, self._models, self._engines, self._hashes, load, profile)
 
 
 class LoadPlanner:
@@ -284,6 +280,7 @@ class LoadPlanner:
             raise _no_room(needed, room, context_length, choice.largest_context)
         return msgspec.structs.replace(
             spec,
+            memory_bytes=needed,
             settings=msgspec.structs.replace(
                 settings,
                 context_length=context_length,

@@ -444,6 +444,15 @@ class Conversations:
             rows.touch(database, message.conversation_id)
             return message
 
+    def add_model_hash(self, message_id: str, sha256: str) -> None:
+        """Completes the record of an answer that ended before the hash of its model was known."""
+        with self.database.write() as database:
+            database.execute(
+                "UPDATE messages SET finished = json_set(finished, '$.model_sha256', ?)"
+                " WHERE id = ? AND finished IS NOT NULL",
+                [sha256, message_id],
+            )
+
     def keep_waiting(self, conversation_id: str, entries: Sequence[outbox.Unsent]) -> None:
         """Messages that this program will ask later; none of them is lost when it is killed."""
         with self.database.write() as database:

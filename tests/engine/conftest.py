@@ -13,6 +13,7 @@ from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.events import Event, Finished, Reasoning, Text, TextWasReasoning
 from lockhouse.core.messages import Turn
 from lockhouse.core.request import AnswerRequest, Sampling
+from lockhouse.engine.checkup import EngineCheckup
 from lockhouse.engine.pool import EnginePool
 from lockhouse.engine.protocol import EngineSpec, LoadSettings
 from lockhouse.library.starter import starter_model
@@ -36,6 +37,14 @@ def _importable_in_children() -> Iterator[None]:
         del os.environ["PYTHONPATH"]
     else:
         os.environ["PYTHONPATH"] = before
+
+
+@pytest.fixture(scope="session")
+def checked(tmp_path_factory: pytest.TempPathFactory, starter: Path) -> Path:
+    """The cache of a home whose engine has passed its self-test, which takes seconds."""
+    cache = tmp_path_factory.mktemp("checked")
+    EngineCheckup(cache).verdict(starter)
+    return cache
 
 
 @pytest.fixture(scope="module")

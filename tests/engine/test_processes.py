@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import signal
+import socket
 import threading
 from pathlib import Path
 
@@ -186,7 +187,9 @@ def test_a_supervisor_that_dies_takes_the_engine_along(pool: EnginePool, spec: E
 
 
 @pytest.mark.timeout(120 + 20 * KILLS)
-def test_random_kills_lose_nothing_and_hang_nobody(pool: EnginePool, spec: EngineSpec) -> None:
+def test_random_kills_lose_nothing_and_hang_nobody(
+    pool: EnginePool, spec: EngineSpec, tmp_path: Path
+) -> None:
     chance = random.Random(3)
     for _ in range(KILLS):
         timer = threading.Timer(chance.uniform(0.0, 1.2), _kill_one, [pool])
@@ -195,7 +198,7 @@ def test_random_kills_lose_nothing_and_hang_nobody(pool: EnginePool, spec: Engin
         answered = ask(pool, spec, asked)
         timer.join()
         assert answered.last.__class__.__name__ in ("Finished", "Failed")
-        for path in (pool._folder).glob("*.exit"):
+        for path in (tmp_path / "run").glob("*.exit"):
             path.unlink()  # killing on purpose is no crash loop
     assert "Paris" in ask(pool, spec, request(CAPITAL)).text
     assert len(pool.list()) == 1
@@ -334,9 +337,66 @@ def test_a_stranger_without_the_key_gets_nothing(
     assert (tmp_path / "run").stat().st_mode & 0o077 == 0
     right = key.read_bytes()
     key.write_bytes(b"wrong" * 6)
-    assert pool.list() == []
+    assert [status.state for status in pool.list()] == ["not responding"]
+    assert list(pool.prove().values()) == [()]
     key.write_bytes(right)
     assert "Paris" in ask(pool, spec, request(CAPITAL)).text
+
+
+def test_clients_that_say_nothing_hold_nobody_up(
+    pool: EnginePool, spec: EngineSpec, tmp_path: Path
+) -> None:
+    ask(pool, spec, request(CAPITAL, max_tokens=2))
+    path = tmp_path / "run" / f"{pool.list()[0].id}.sock"
+    with contextlib.ExitStack() as stack:
+        for _ in range(40):
+            silent = stack.enter_context(socket.socket(socket.AF_UNIX))
+            silent.connect(str(path))
+        assert "Paris" in ask(pool, spec, request(CAPITAL)).text
+        assert len(pool.list()) == 1
+
+
+def test_a_start_that_hangs_is_ended(
+    tmp_path: Path, spec: EngineSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys, time\nif '--engine' in sys.orig_argv: time.sleep(600)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ['PYTHONPATH']}")
+    pool = EnginePool(tmp_path / "run", tmp_path / "logs", start_limit_s=0.5)
+    failed = ask(pool, spec, request(CAPITAL)).last
+    assert isinstance(failed, Failed)
+    assert failed.code == "engine_start_slow"
+    assert _engines_of_this_process() == []
+
+
+def test_stopping_an_answer_whose_engine_is_starting_ends_the_start(
+    tmp_path: Path, spec: EngineSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import pathlib, sys, time\nif '--engine' in sys.orig_argv:\n"
+        f"    pathlib.Path({str(tmp_path / 'begun')!r}).write_text('x'); time.sleep(600)\n"
+    )
+    os.mkfifo(tmp_path / "begun")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ['PYTHONPATH']}")
+    pool = EnginePool(tmp_path / "run", tmp_path / "logs", start_limit_s=120)
+    cancel = CancelToken()
+
+    def stop_it_then() -> None:
+        (tmp_path / "begun").read_text()
+        cancel.cancel()
+
+    threading.Thread(target=stop_it_then).start()
+    assert ask(pool, spec, request(CAPITAL), cancel).finished.finish_reason == "cancelled"
+    assert _engines_of_this_process() == []
+
+
+def _engines_of_this_process() -> list[int]:
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # what has ended and waits to be noticed
+            found += [child.pid] if "--engine" in child.cmdline() else []
+    return found
 
 
 def test_a_record_left_by_a_power_cut_is_cleared(

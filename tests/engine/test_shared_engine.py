@@ -3,6 +3,8 @@ answer, whatever becomes of the others."""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
 import shutil
 import signal
@@ -14,27 +16,25 @@ import msgspec
 import psutil
 import pytest
 
+from lockhouse.answer.local import LoadPlanner, LocalTargets
+from lockhouse.answer.model_hashes import ModelHashes
 from lockhouse.answer.target import Target
 from lockhouse.chat.turns import TurnEvent, Turns
 from lockhouse.chat.values import Message
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.events import Reasoning, Text
 from lockhouse.core.request import AnswerRequest, Sampling
-from lockhouse.engine.checkup import EngineCheckup
+from lockhouse.engine.protocol import EngineSpec, LoadSettings
+from lockhouse.library.file_copy import Progress
+from lockhouse.library.fit import MARGIN_BYTES
+from lockhouse.library.models import Models
+from lockhouse.library.starter import starter_model
 from lockhouse.workspace import Workspace, open_workspace
 
-from .models import small_model, with_template
+from .models import copy_of, small_model, with_template
 
 ENDLESS = Sampling(temperature=0, logit_bias={"0": -100.0, "2": -100.0})
 BRIEF = Sampling(temperature=0)
-
-
-@pytest.fixture(scope="session")
-def checked(tmp_path_factory: pytest.TempPathFactory, starter: Path) -> Path:
-    """The cache of a home whose engine has passed its self-test, which takes seconds."""
-    cache = tmp_path_factory.mktemp("checked")
-    EngineCheckup(cache).verdict(starter)
-    return cache
 
 
 @pytest.fixture
@@ -118,13 +118,13 @@ def test_chats_that_answer_end_whole_when_another_asks_for_a_longer_context(
     workspace: Workspace,
 ) -> None:
     chats = [
-        Chat(workspace, "Tell a story.", max_tokens=60),
-        Chat(workspace, "Tell a long story.", max_tokens=240),
+        Chat(workspace, "Tell a story.", max_tokens=20),
+        Chat(workspace, "Tell a long story.", max_tokens=120),
     ]
     for chat in chats:
         chat.wait_for_words()
     longer = Chat(workspace, "Tell another.", context_length=2048, max_tokens=5)
-    assert [tokens_of(chat.answer()) for chat in (*chats, longer)] == [60, 240, 5]
+    assert [tokens_of(chat.answer()) for chat in (*chats, longer)] == [20, 120, 5]
     assert {chat.answer().status for chat in (*chats, longer)} == {"complete"}
 
 
@@ -179,3 +179,76 @@ def test_an_answer_whose_model_is_unloaded_is_not_said_to_be_stopped(
     answer = chat.answer()
     assert (answer.status, answer.error and answer.error.code) == ("failed", "engine_stopped")
     assert answer.content
+
+
+class WaitingModels(Models):
+    """A library in which counting a hash takes until it is let go on."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        super().__init__(workspace.database, workspace.paths.models, starter_model())
+        self.may_count = threading.Event()
+
+    def sha256(
+        self, path: Path, *, progress: Progress | None = None, cancel: CancelToken | None = None
+    ) -> str:
+        assert self.may_count.wait(120)
+        return super().sha256(path, progress=progress, cancel=cancel)
+
+
+def test_an_answer_ends_before_the_hash_of_its_model_is_known_and_gets_it_later(
+    workspace: Workspace, starter: Path
+) -> None:
+    models = WaitingModels(workspace)
+    known = threading.Event()
+
+    def complete(message_id: str, sha256: str) -> None:
+        workspace.conversations.add_model_hash(message_id, sha256)
+        known.set()
+
+    hashes = ModelHashes(models, complete)
+    targets = LocalTargets(models, workspace.engines, hashes, lambda: workspace.settings)
+    chat = Chat(workspace, "Tell a story.", target=targets.get(""), max_tokens=900)
+    chat.wait_for_words()
+    chat.token.cancel()
+    answer = chat.answer()
+    assert answer.status == "cancelled"
+    assert answer.provenance is not None
+    assert answer.provenance.finished.model_sha256 is None
+    models.may_count.set()
+    assert known.wait(120)
+    completed = chat.answer().provenance
+    assert completed is not None
+    assert completed.finished.model_sha256 == hashlib.sha256(starter.read_bytes()).hexdigest()
+    hashes.close()
+
+
+def test_two_models_asked_at_once_are_not_both_loaded_into_memory_for_one(
+    workspace: Workspace, starter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine has memory for one and a half: so the second finds too little, or the first
+    has answered and makes room."""
+    need = LoadPlanner(workspace.checkup, starter)(
+        EngineSpec(str(starter), "starter", LoadSettings(context_length=1024))
+    ).memory_bytes
+    limit_bytes = need + need // 2 + MARGIN_BYTES
+    real = psutil.virtual_memory()
+
+    def small_machine() -> object:
+        """Mapped files count as available, as on a real one."""
+        taken = 0
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                held = process.memory_info()
+                taken += held.rss - held.shared if "--engine" in process.cmdline() else 0
+        return real._replace(total=4 * need, available=limit_bytes - taken)
+
+    monkeypatch.setattr(psutil, "virtual_memory", small_machine)
+    copy = copy_of(starter, tmp_path / "other.gguf")
+    chats = [
+        Chat(workspace, "Tell a story.", target=target, max_tokens=120)
+        for target in ("", str(copy))
+    ]
+    ends = sorted(
+        (chat.answer().status, getattr(chat.answer().error, "code", "")) for chat in chats
+    )
+    assert ends == [("complete", ""), ("failed", "out_of_memory")]

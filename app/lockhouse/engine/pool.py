@@ -57,8 +57,8 @@ _START_LIMIT_S = 30.0
 _POLL_S = 0.05
 _LOOK_S = 0.5  # whether an engine that was told to stop has: nothing else is waited for in steps
 _REACH_LIMIT_S = 5.0
-_REPLY_LIMIT_S = 2.0
-_SILENCE_S = 10.0  # then an engine is asked whether it is still there
+_REPLY_LIMIT_S = 4.0
+_SILENCE_S = 5.0  # then an engine is asked whether it is still there
 _PROOF_S = 20.0
 _CANCEL_PATIENCE_S = 2.0
 _LOOP_CRASHES, _LOOP_WINDOW_S = 3, 120.0
@@ -371,11 +371,21 @@ class EnginePool:
             try:
                 return self._plan(spec)
             except NoRoom:
-                self.close()  # what this pool keeps loaded may go too
-                idle = [one for one in self.list() if one.state == "ready" and not one.clients]
-                if not idle:
+                unused = self._unused()
+                if not unused:
                     raise
-                self.stop(max(idle, key=lambda status: status.idle_s).id)
+                self.stop(max(unused, key=lambda status: status.idle_s).id)
+
+    def _unused(self) -> tuple[EngineStatus, ...]:
+        """The engines that have no client, or only this pool, which lets go of them."""
+        deadline = time.monotonic() + _RETIRES_S
+        while True:
+            ready = [one for one in self.list() if one.state == "ready"]
+            unused = tuple(one for one in ready if one.clients <= (one.id in self._holds))
+            leaving = any(one.id in self._holds and not one.active for one in ready)
+            if unused or not leaving or time.monotonic() > deadline:
+                return unused
+            time.sleep(_POLL_S)  # an answer that has just ended: its client is about to leave
 
     # -- asking one engine -----------------------------------------------------------------------
 

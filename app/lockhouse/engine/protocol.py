@@ -34,7 +34,7 @@ from lockhouse.core.request import AnswerRequest
 from lockhouse.seal import Probe
 
 VERSION = 2
-_CONNECT_LIMIT_S = 5.0
+_CONNECT_LIMIT_S = 3.0
 _SEND_LIMIT_S = 20.0
 KvType = Literal["f16", "q8_0"]
 EngineState = Literal["loading", "ready", "ending", "not responding"]

@@ -18,13 +18,15 @@ import pytest
 
 from lockhouse.answer.local import LoadPlanner, LocalTargets
 from lockhouse.answer.model_hashes import ModelHashes
+from lockhouse.answer.request import Choices, Question
 from lockhouse.answer.target import Target
-from lockhouse.chat.turns import TurnEvent, Turns
+from lockhouse.chat.turns import TurnEvent
 from lockhouse.chat.values import Message
 from lockhouse.core.cancellation import CancelToken
-from lockhouse.core.events import Reasoning, Text
+from lockhouse.core.events import Event, Reasoning, Text
 from lockhouse.core.request import AnswerRequest, Sampling
 from lockhouse.engine.protocol import EngineSpec, LoadSettings
+from lockhouse.gate.outbound import Outbound
 from lockhouse.library.file_copy import Progress
 from lockhouse.library.fit import MARGIN_BYTES
 from lockhouse.library.models import Models
@@ -34,7 +36,6 @@ from lockhouse.workspace import Workspace, open_workspace
 from .models import copy_of, small_model, with_template
 
 ENDLESS = Sampling(temperature=0, logit_bias={"0": -100.0, "2": -100.0})
-BRIEF = Sampling(temperature=0)
 
 
 @pytest.fixture
@@ -46,6 +47,23 @@ def workspace(tmp_path: Path, checked: Path) -> Iterator[Workspace]:
     workspace.close()
 
 
+class Endless:
+    """A target whose model cannot end an answer by itself: its end tokens are ruled out."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self.info = target.info
+        self.preview = target.preview
+        self.obstacle = target.obstacle
+        self.count_tokens = target.count_tokens
+
+    def answer(
+        self, request: AnswerRequest, cancel: CancelToken, *, approved: Outbound | None = None
+    ) -> Iterator[Event]:
+        endless = msgspec.structs.replace(request, sampling=ENDLESS)
+        return self._target.answer(endless, cancel, approved=approved)
+
+
 class Chat(threading.Thread):
     """One conversation with one question, asked in a thread of its own."""
 
@@ -54,27 +72,25 @@ class Chat(threading.Thread):
         workspace: Workspace,
         text: str,
         *,
-        turns: Turns | None = None,
         target: str | Target = "",
         on_event: Callable[[TurnEvent], None] = lambda _event: None,
-        **changes: object,
+        **choices: int,
     ) -> None:
         super().__init__()
         self._conversations = workspace.conversations
-        self._turns = turns or workspace.turns
+        self._turns = workspace.turns
         self._id = self._conversations.create().id
-        self._ask = (text, target)
+        self._question = Question(text, choices=Choices(**choices))
+        found = workspace.targets.get(target) if isinstance(target, str) else target
+        self._target_asked = Endless(found)
         self._on_event = on_event
-        changes = {"sampling": ENDLESS, **changes}
-        self._request = msgspec.structs.replace(AnswerRequest(turns=()), **changes)
         self.token = CancelToken()
         self.began = threading.Event()
         self.start()
 
     def run(self) -> None:
-        text, target = self._ask
         for event in self._turns.ask(
-            self._id, text, target=target, request=self._request, cancel=self.token
+            self._id, self._question, target=self._target_asked, cancel=self.token
         ):
             if isinstance(event, Text | Reasoning):
                 self.began.set()

@@ -34,11 +34,9 @@ from lockhouse.core.events import (
     Failed,
     Finished,
     Notice,
-    Reasoning,
-    Text,
-    TextWasReasoning,
+    failed_of,
+    said_something,
 )
-from lockhouse.core.messages import ToolCall
 from lockhouse.core.request import AnswerRequest
 from lockhouse.engine import exit_status, protocol
 from lockhouse.engine.launch import launch
@@ -58,7 +56,7 @@ _POLL_S = 0.05
 _LOOK_S = 0.5  # whether an engine that was told to stop has: nothing else is waited for in steps
 _REACH_LIMIT_S = 5.0
 _REPLY_LIMIT_S = 4.0
-_SILENCE_S = 5.0  # then an engine is asked whether it is still there
+_SILENCE_S = 4.0  # then an engine is asked whether it is still there, and once more
 _PROOF_S = 20.0
 _CANCEL_PATIENCE_S = 2.0
 _LOOP_CRASHES, _LOOP_WINDOW_S = 3, 120.0
@@ -67,7 +65,6 @@ _RETIRES_S = 1.0
 _LASTING = ("crash_loop", "engine_silent", "engine_locked", "start_blocked")  # no second try
 _OUTSIDE = (-9, -15)  # killed from outside: says nothing about the model or the settings
 _UNREACHABLE = (OSError, EOFError, AuthenticationError, msgspec.DecodeError)
-_SAID = (Text, Reasoning, TextWasReasoning, ToolCall)
 
 
 class EnginePool:
@@ -108,11 +105,11 @@ class EnginePool:
         once; after that, or when words have come, the answer ends in Failed with the cause.
         """
         crashes = lost = 0
-        said_something = False
+        was_heard = False
         while True:
             try:
                 for event in self._answer_once(spec, request, cancel):
-                    said_something = said_something or isinstance(event, _SAID)
+                    was_heard = was_heard or said_something(event)
                     yield event
                 return  # noqa: TRY300 - an else would hide the way out of the loop
             except Cancelled:
@@ -121,7 +118,7 @@ class EnginePool:
             except EngineCrashed as crash:
                 is_retired = crash.code == "engine_retired"
                 crashes, lost = crashes + (not is_retired), lost + is_retired
-                is_lasting = crash.code in _LASTING or said_something or cancel.cancelled
+                is_lasting = crash.code in _LASTING or was_heard or cancel.cancelled
                 if is_lasting or crashes > 1 or lost > _MOST_RETIRED:
                     yield self._failed(crash)
                     return
@@ -176,13 +173,15 @@ class EnginePool:
         question about its state hangs: then this raises EngineCrashed.
         """
         comes = protocol.readable(connection)
-        heard_at = time.monotonic()
+        heard_at, missed = time.monotonic(), 0
         while not comes(_LOOK_S):
             if wishes is not None and wishes.is_patience_over:
                 return None
             if time.monotonic() - heard_at > _SILENCE_S:
                 record = self._records.get(engine_id)
-                if record is not None and is_alive(record) and self._inquire(engine_id) is None:
+                responds = record is None or self._inquire(engine_id) is not None
+                missed = 0 if responds else missed + 1
+                if record is not None and missed > 1 and is_alive(record):
                     raise _silent()
                 heard_at = time.monotonic()
         return protocol.receive_reply(connection)
@@ -459,8 +458,7 @@ class EnginePool:
             )
 
     def _failed(self, error: LockhouseError) -> Failed:
-        details = "\n".join(getattr(error, "__notes__", ()))
-        return Failed(error.code, error.message, error.hint, error.exit_code, details)
+        return failed_of(error, details="\n".join(getattr(error, "__notes__", ())))
 
 
 class _Wishes:

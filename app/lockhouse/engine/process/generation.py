@@ -15,7 +15,6 @@ from lockhouse.core.errors import LockhouseError
 from lockhouse.core.events import (
     EngineBuild,
     Event,
-    Failed,
     Finished,
     FinishReason,
     Notice,
@@ -25,6 +24,7 @@ from lockhouse.core.events import (
     TextWasReasoning,
     Timing,
     Usage,
+    failed_of,
 )
 from lockhouse.core.reasoning import MARKS, ReasoningSplitter, StopMatcher, opened_by_prompt
 from lockhouse.core.request import AnswerRequest
@@ -278,7 +278,7 @@ class Job:
             return
         self._over = True
         self.flush(now=True)
-        self.send(Failed(error.code, error.message, error.hint, error.exit_code))
+        self.send(failed_of(error))
         self._sampler.close()
 
     def _usage(self) -> Usage:

@@ -24,7 +24,7 @@ import psutil
 
 from lockhouse import processes, seal
 from lockhouse.core.errors import Cancelled, EngineCrashed, LockhouseError
-from lockhouse.core.events import EngineBuild, Event, Failed, Finished, LoadProgress
+from lockhouse.core.events import EngineBuild, Event, Failed, Finished, LoadProgress, failed_of
 from lockhouse.core.request import AnswerRequest
 from lockhouse.engine import protocol
 from lockhouse.engine.process.chat_templates import PromptBuilder, Renderer
@@ -167,7 +167,7 @@ class Service:
             self._carry_out(operation, connection)
         except LockhouseError as error:
             with contextlib.suppress(OSError):
-                protocol.send(connection, _failed(error))
+                protocol.send(connection, failed_of(error))
         except (OSError, EOFError, AuthenticationError, msgspec.DecodeError):
             pass  # the client went away, is a stranger, or speaks another language
         finally:
@@ -208,7 +208,7 @@ class Service:
         except Cancelled:
             writer.put(Finished("cancelled"))
         except LockhouseError as error:
-            writer.put(_failed(error))
+            writer.put(failed_of(error))
         except (OSError, EOFError):
             if job is None:
                 return
@@ -316,10 +316,6 @@ class _Loading:
         if self._error is not None:
             raise self._error
         return self._handle
-
-
-def _failed(error: LockhouseError) -> Failed:
-    return Failed(error.code, error.message, error.hint, error.exit_code)
 
 
 def _stopped() -> EngineCrashed:

@@ -96,7 +96,7 @@ def prove(arguments: list[str]) -> int:
     from dataclasses import asdict
 
     if arguments == ["window"]:
-        from lockhouse.ui.seal_probe import load_qt
+        from lockhouse.ui.startup import load_qt
 
         load_qt()
     print(json.dumps([asdict(probe) for probe in seal.self_test()]))

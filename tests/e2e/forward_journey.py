@@ -45,7 +45,7 @@ def forwarded(hands: Hands, command: list[str], home: Path, host: str) -> None:
     hands.until_sees("Paris")
     say("answered here")
 
-    hands.click_at(hands.last("Ask this of…"))
+    hands.click_at(hands.last("Ask another model…"))
     hands.find("Search models")
     hands.shot("ask-this-of")
     pick(hands)
@@ -70,7 +70,7 @@ def forwarded(hands: Hands, command: list[str], home: Path, host: str) -> None:
     say("read who got what")
 
     hands.double_click(hands.last("Goes where it was sent", exact=False))
-    hands.click("Ask somebody else about the selection")
+    hands.click("Ask another model about the selection")
     pick(hands)
     sheet(hands)
     hands.click("Explain")

@@ -65,7 +65,7 @@ def first_hour(hands: Hands, command: list[str], home: Path) -> None:
     hands.shot("answered")
     say("answered")
 
-    hands.click_at(hands.last("Answer again, keep this version"))
+    hands.click_at(hands.last("Regenerate, keep this version"))
     hands.last("Previous version")
     answered(hands)
     hands.shot("regenerated")
@@ -106,7 +106,7 @@ def first_hour(hands: Hands, command: list[str], home: Path) -> None:
     hands.until_sees("Where it came from")
     hands.shot("details")
     hands.key("ctrl+i")
-    hands.click("Sealed: nothing can leave. Show how")
+    hands.click("Sealed: nothing can leave. Open the Gate")
     hands.until_sees("Nothing has left this machine")
     hands.click("Prove it")
     hands.find("Prove it again")

@@ -1,6 +1,6 @@
-"""Starts the window: the only place where its parts are wired together.
+"""Starts the window: the only place where its parts are connected.
 
-What can wait until after the first paint does: models, engines, other conversations.
+Models, engines and other conversations are loaded after the first paint.
 """
 
 from __future__ import annotations
@@ -99,7 +99,9 @@ class App(QObject):
         self.transfers = TransferController(lambda: workspace.transfers, self.jobs, self)
         self.network = self._make_network()
         self.providers = ProviderWatch(workspace.providers, workspace.consents, self.jobs, self)
-        workspace.engines.keep_loaded = True  # reading for ten minutes must not cost a reload
+        workspace.engines.keep_loaded = (
+            True  # so that a pause of ten minutes does not cost a reload
+        )
         self.machine = Machine(workspace.engines, self.jobs, self)
         self._cards = StarterCards(self.memory, self.settings, self)
         self.pages = self._make_pages()
@@ -179,7 +181,7 @@ class App(QObject):
         self._apply(self.settings.current)
 
     def _wire_pages(self) -> None:
-        """What leads to the other pages, and what they ask of the window."""
+        """Connect what opens other pages, and what pages ask of the window."""
         window, chat, pages = self.window, self.window.chat, self.pages
         window.commands = self._commands()
         pages.over = window
@@ -239,11 +241,11 @@ class App(QObject):
         self._state_pause.start()
 
     def _save_state(self) -> None:
-        # Until the chat of last time has come, it is still the one to be found again.
+        # Until the last chat is open again, it remains the saved one.
         chat = self.chat.conversation_id if self._was_opened else self._state.conversation_id
         save_state(self._state_path, self.window.state(chat, self.chat.new_draft))
 
-    # -- the start --------------------------------------------------------------------------
+    # -- start ------------------------------------------------------------------------------
 
     def start(self) -> None:
         """After the first paint: everything that takes time."""
@@ -272,7 +274,7 @@ class App(QObject):
         return self._workspace.database.backup_when_due(_BACKUP_AFTER)
 
     def _open_last(self, conversation_id: str) -> None:
-        """The conversation of last time, unless it was deleted meanwhile."""
+        """Open the last conversation, unless it was deleted since."""
         self.jobs.run_in_order(
             lambda: self._workspace.conversations.get(conversation_id),
             lambda found: self.chat.open(found.id),
@@ -290,7 +292,7 @@ class App(QObject):
         """Whether a question can be asked."""
         return self._is_usable
 
-    # -- following --------------------------------------------------------------------------
+    # -- updates ----------------------------------------------------------------------------
 
     def _apply(self, settings: Settings) -> None:
         self._theme.set_choice(settings.theme)
@@ -300,7 +302,7 @@ class App(QObject):
 
     def _show_shelf(self, shelf: Shelf) -> None:
         if shelf.models is self._shown.models and shelf.targets is self._shown.targets:
-            return  # only disks or folders are others
+            return  # only disks or folders changed
         self._shown = shelf
         window = self.window
         window.chat.show_targets(shelf.targets)
@@ -313,7 +315,7 @@ class App(QObject):
         self.window.status.show_machine(state)
 
     def _after_answer(self, ended: AnswerEnded) -> None:
-        """A first answer also finds out the hash of its model."""
+        """The first answer of a model also brings its hash."""
         self.machine.look()
         found = ended.finished.model_sha256 if ended.finished else None
         if found and all(model.sha256 != found for model in self.models.shelf.models):
@@ -326,7 +328,7 @@ class App(QObject):
             self.transfers.start(working=view.is_open)
 
     def _tell_here(self, error: LockhouseError) -> None:
-        """Pages that may not be made yet tell their errors only while they are looked at."""
+        """Show an error on the Chat page, unless a page that shows it itself is visible."""
         if self.window.page not in ("gate", "models"):
             self.window.chat.banners.say(error.message, error.hint)
 
@@ -338,14 +340,14 @@ class App(QObject):
             self._import_models([Path(name) for name in names])
 
     def _import_models(self, paths: list[Path]) -> None:
-        """The page is shown first: it tells what became of each file."""
+        """Show the page first: it reports what happened to each file."""
         self.window.show_page("models")
         self.models.import_files(paths)
 
-    # -- the end ----------------------------------------------------------------------------
+    # -- close ------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Keep what is typed and what came; never wait for a model longer than a moment."""
+        """Save drafts and partial answers; wait for models and downloads only briefly."""
         if self._closed:
             return
         self._closed = True
@@ -359,7 +361,7 @@ class App(QObject):
 
 
 def run(arguments: list[str]) -> int:
-    """Open the window and return when it was closed."""
+    """Open the window; returns when it is closed."""
     application = make_application(sys.argv[:1])
     try:
         workspace = open_workspace(home_of(arguments))
@@ -384,7 +386,7 @@ def run(arguments: list[str]) -> int:
     app.window.show()
     code = application.exec()
     app.close()
-    application.shutdown()  # hands what was copied to the desktop, which may outlive us
+    application.shutdown()  # passes what was copied on to the desktop
     return code
 
 
@@ -394,9 +396,9 @@ def build(
     workspace: Workspace,
     pages: Sequence[PageEntry] = PAGES,
 ) -> App:
-    """The window, built without the style sheet and dressed once at the end.
+    """The window, built without the style sheet, which is set once at the end.
 
-    With it in force Qt dresses every part again each time it gets another parent: twice the time.
+    Otherwise Qt styles each widget again whenever it gets another parent: twice the time.
     """
     sheet = application.styleSheet()
     application.setStyleSheet("")

@@ -1,4 +1,4 @@
-"""A button that shows the present choice and opens a menu of all."""
+"""A button that shows the current choice and opens a menu of all choices."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lockhouse.ui.theme import Theme
 
 
 class PickerButton(QAbstractButton):
-    """A name and a chevron in a frame, with an icon where one helps; 28 or 32 px high."""
+    """A framed name with a chevron and an optional icon; 28 or 32 px high."""
 
     def __init__(
         self, theme: Theme, icon: str = "", parent: QWidget | None = None, *, height: int = 28
@@ -29,7 +29,7 @@ class PickerButton(QAbstractButton):
         theme.changed.connect(self.updateGeometry)
 
     def set_icon(self, icon: str, ink: str = "text-2") -> None:
-        """Another icon, in the colour of that token."""
+        """Show another icon, in the colour of that token."""
         self._icon, self._ink = icon, ink
         self.update()
 
@@ -90,7 +90,7 @@ class PickerButton(QAbstractButton):
 
 
 class ChoiceButton(PickerButton):
-    """One of many: the menu marks the present one."""
+    """One choice of many; the menu marks the current one."""
 
     picked = Signal(str)  # key
 
@@ -104,8 +104,8 @@ class ChoiceButton(PickerButton):
         chip: bool = False,
         height: int = 32,
     ) -> None:
-        """``options`` are pairs of a key and the words shown for it. A ``chip`` is a filter: it
-        is quieter, and its first option leaves everything in."""
+        """``options`` are pairs of a key and its label. A ``chip`` is a filter: smaller, and its
+        first option filters nothing out."""
         super().__init__(theme, parent=parent, height=height)
         self._is_chip = chip
         if chip:
@@ -118,7 +118,7 @@ class ChoiceButton(PickerButton):
             self.set_key(options[0][0])
 
     def set_options(self, options: Sequence[tuple[str, str]]) -> None:
-        """Other options; the choice stays when it is among them, else it is the first."""
+        """Set other options; keeps the choice when it is among them, else takes the first."""
         self._options = list(options)
         if self._key in dict(options):
             self.set_key(self._key)
@@ -127,7 +127,7 @@ class ChoiceButton(PickerButton):
 
     @property
     def key(self) -> str:
-        """The present choice."""
+        """The current choice."""
         return self._key
 
     def set_key(self, key: str, words: str = "") -> None:

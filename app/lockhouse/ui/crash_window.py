@@ -1,4 +1,4 @@
-"""The window for bugs: what happened, a report to copy, and the promise that nothing is sent."""
+"""The window for bugs: what happened, and a report to copy. Nothing is sent."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def report(
 
 
 class CrashWindow(QDialog):
-    """Shown for what should never have happened. The program goes on where it can."""
+    """Shown for unexpected errors. The program continues if it can."""
 
     def __init__(self, theme: Theme, text: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -45,10 +45,9 @@ class CrashWindow(QDialog):
         column.addWidget(label("Something went wrong in Lockhouse", role="h3"))
         column.addWidget(
             label(
-                "This is a mistake in the program, not yours. What you wrote and what was "
-                "answered is kept. Nothing is sent anywhere: if you want it mended, copy the "
-                "report and send it yourself. Look through it first; it can contain words of "
-                "your chats.",
+                "This is a bug in Lockhouse. Your chats are saved. Nothing is sent anywhere: to "
+                "report the bug, copy the report and send it yourself. Read it first, because it "
+                "may contain text from your chats.",
                 ink="2",
                 wrap=True,
             )
@@ -82,7 +81,7 @@ class CrashWindow(QDialog):
 
 
 class CrashCatcher(QObject):
-    """Takes the place of the excepthook, for every thread; one window at a time."""
+    """Replaces the excepthook of every thread; shows one window at a time."""
 
     _caught = Signal(str)
 
@@ -95,7 +94,7 @@ class CrashCatcher(QObject):
         self._caught.connect(self._show)
 
     def install(self) -> None:
-        """From now on bugs are shown."""
+        """Show bugs from now on."""
         sys.excepthook = self._hook
         threading.excepthook = self._thread_hook
 

@@ -1,4 +1,4 @@
-"""How an error looks in the window: a banner, or a dialog with the way on.
+"""How an error is shown in the window: a banner, or a dialog with what can be done.
 
 One place for the table of kinds: what was not found or cannot be used, and what crashed, is a
 banner with its hint; what does not fit is a dialog with the smaller choice that would.
@@ -25,7 +25,7 @@ _MAX_BANNERS = 3
 
 
 class BannerStack(QWidget):
-    """Banners above the work area, newest first, each said once."""
+    """Banners above the work area, newest first, each shown once."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -72,13 +72,13 @@ class BannerStack(QWidget):
         self.show()
 
     def clear(self) -> None:
-        """Take all away: they belonged to another page."""
+        """Remove all: they belonged to another page."""
         for message in list(self._shown):
             self._drop(message)
 
     @property
     def messages(self) -> tuple[str, ...]:
-        """What is said now, oldest first."""
+        """What is shown now, oldest first."""
         return tuple(self._shown)
 
     def _drop(self, message: str) -> None:
@@ -91,7 +91,7 @@ class BannerStack(QWidget):
 
 
 class ChoiceDialog(QDialog):
-    """What happened, what to do, and buttons for the ways on."""
+    """What happened, a hint, and a button for each choice."""
 
     chosen = Signal(str)
 
@@ -125,13 +125,14 @@ class ChoiceDialog(QDialog):
         if details:
             column.addWidget(details_box(theme, details, "dialog_details"))
         column.addSpacing(px(12))
-        column.addStretch(1)  # takes what is left, so that sentences stay close together
+        column.addStretch(1)  # takes the spare room, so that the sentences stay together
         row = QHBoxLayout()
         row.setSpacing(px(8))
         row.addStretch(1)
         close = push_button(theme, close_words, name="dialog_close")
         close.clicked.connect(self.reject)
         row.addWidget(close)
+        close.setFocus()
         for number, (key, words) in enumerate(reversed(choices)):
             is_first = number == len(choices) - 1
             button = push_button(
@@ -140,6 +141,7 @@ class ChoiceDialog(QDialog):
             button.setDefault(is_first)
             button.clicked.connect(lambda _checked=False, chosen=key: self._choose(chosen))
             row.addWidget(button)
+            button.setFocus()  # the last one is the recommended one
         column.addLayout(row)
 
     def _choose(self, key: str) -> None:
@@ -149,7 +151,7 @@ class ChoiceDialog(QDialog):
 
 
 def details_box(theme: Theme, text: str, name: str) -> QPlainTextEdit:
-    """Lines to read and copy."""
+    """Read-only text that can be copied."""
     box = QPlainTextEdit(text)
     box.setObjectName(name)
     box.setAccessibleName("Details")

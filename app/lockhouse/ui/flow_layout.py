@@ -1,4 +1,4 @@
-"""A layout that puts its widgets in rows and begins a new row where there is no room left."""
+"""A layout that fills rows from the left and starts a new row when one is full."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class FlowLayout(QLayout):
         left, top, row = rect.x(), rect.y(), 0
         for item in self._items:
             if item.isEmpty():
-                continue  # hidden: not even its spacing is left
+                continue  # hidden: takes no spacing either
             hint = item.sizeHint()
             if left + hint.width() > rect.right() + 1 and row > 0:
                 left, top, row = rect.x(), top + row + self.spacing(), 0

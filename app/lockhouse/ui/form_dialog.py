@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from lockhouse.ui.field_label import FieldLabel
-from lockhouse.ui.frame_parts import label, push_button
+from lockhouse.ui.frame_parts import FieldLabel, label, push_button
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Banner, BannerTone, Spinner
 

@@ -1,4 +1,4 @@
-"""How figures and times are written in the window: short, and the same everywhere."""
+"""How numbers and times are written everywhere in the window."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NBSP = "\u00a0"
 
 
 def local_now() -> dt.datetime:
-    """Now, in the zone of this machine."""
+    """Now, in the local time zone."""
     return dt.datetime.now().astimezone()
 
 
@@ -77,7 +77,7 @@ def exact_bytes(size_bytes: int) -> str:
 
 
 def gigabytes(size_bytes: float) -> str:
-    """The bare figure in GB, for '14.2 of 32 GB'."""
+    """The number alone in GB, for '14.2 of 32 GB'."""
     value = size_bytes / 1e9
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}"
 
@@ -116,7 +116,7 @@ def speed(tokens_per_s: float) -> str:
 
 
 def money(amount: Decimal, currency: str = "USD", *, at_most: bool = False) -> str:
-    """$0.0021, $0.06, $1.50; in another currency 1.50 EUR. ``at_most`` is never told too low."""
+    """$0.0021, $0.06, $1.50; in another currency 1.50 EUR. ``at_most`` rounds up."""
     if amount == 0:
         return _with_sign("0", currency)
     places = 2 if amount >= Decimal("0.1") else 1 - amount.adjusted()
@@ -152,12 +152,12 @@ def percent(fraction: float) -> str:
 
 
 def short_hash(digest: str) -> str:
-    """The two ends of a digest, enough to compare by eye."""
+    """The first and last characters of a digest, to compare by eye."""
     return digest if len(digest) <= 16 else f"{digest[:8]}…{digest[-6:]}"
 
 
 def told_apart(titles: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """What to call things of a name and a title: the title, with the name where it is shared."""
+    """A label for each name: its title, with the name added where titles are equal."""
     shared = Counter(title for _, title in titles)
     return {
         name: (f"{title} ({name})" if shared[title] > 1 else title) if title else name

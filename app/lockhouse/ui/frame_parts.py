@@ -1,4 +1,4 @@
-"""Small ready-made parts of the frame: labels, icon buttons, menus, a question for one line.
+"""Small parts that every page uses: labels, buttons, menus, a dialog for one line of text.
 
 Each gives its widget the object name, the accessible name and the theme properties that the
 style sheet looks for, so that no page forgets one.
@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 
-from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QPen
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import (
-    QAbstractButton,
     QApplication,
     QDialog,
     QFrame,
@@ -27,13 +26,13 @@ from PySide6.QtWidgets import (
 
 from lockhouse.ui.paragraph import Paragraph, ratio_of
 from lockhouse.ui.theme import Theme
-from lockhouse.ui.widgets import IconButton
+from lockhouse.ui.widgets import IconButton, KeyCap
 
 
 def label(
     text: str, *, role: str = "body", ink: str = "", wrap: bool = False, name: str = ""
 ) -> QLabel:
-    """Plain text in a role of the type scale. Never rich text: it may show what a model wrote."""
+    """Plain text in a role of the type scale. Never rich text: a model may have written it."""
     made = Paragraph(text, ratio_of(role)) if wrap else QLabel(text)
     made.setTextFormat(Qt.TextFormat.PlainText)
     made.setProperty("role", role)
@@ -45,14 +44,14 @@ def label(
 
 
 def object_name(words: str) -> str:
-    """A label as an object name."""
+    """An object name made from a label."""
     return re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")
 
 
 def icon_button(
     theme: Theme, icon: str, words: str, *, name: str = "", size: int = 16, checkable: bool = False
 ) -> IconButton:
-    """A 28 px square button; its words are its tool tip and its accessible name."""
+    """A 28 px square button; ``words`` are its tool tip and its accessible name."""
     button = IconButton(theme, icon, words, size=size)
     button.setObjectName(name or object_name(words))
     button.setCheckable(checkable)
@@ -70,7 +69,7 @@ def push_button(
     compact: bool = False,
     spoken: str = "",
 ) -> QPushButton:
-    """A button with words, and an icon where one helps."""
+    """A button with a label and an optional icon."""
     button = QPushButton(words)
     button.setObjectName(name or object_name(words))
     button.setAccessibleName(spoken or words.rstrip("…"))
@@ -86,7 +85,7 @@ def push_button(
 
 
 def make_menu(parent: QWidget, title: str = "") -> QMenu:
-    """A menu that frees itself after use, with round corners where the desktop composes."""
+    """A menu that deletes itself after use, with round corners where the desktop can draw them."""
     menu = QMenu(title, parent)
     menu.setObjectName(object_name(title) or "menu")
     menu.setToolTipsVisible(True)
@@ -100,66 +99,45 @@ def make_menu(parent: QWidget, title: str = "") -> QMenu:
 
 
 def hairline() -> QFrame:
-    """A line across."""
+    """A horizontal line."""
     line = QFrame()
     line.setProperty("line", "top")
     line.setFixedHeight(1)
     return line
 
 
-class SearchButton(QAbstractButton):
-    """Looks like a search field with its keys in a cap; a click opens the real one."""
+class FieldLabel(QLabel):
+    """The label of a field: names it for screen readers, and a click moves into the field."""
+
+    def __init__(self, words: str, field: QWidget, *, role: str = "medium", ink: str = "") -> None:
+        super().__init__(words)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setProperty("role", role)
+        if ink:
+            self.setProperty("ink", ink)
+        self.setBuddy(field)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton and self.buddy().isEnabled():
+            self.buddy().setFocus(Qt.FocusReason.MouseFocusReason)
+        else:
+            super().mousePressEvent(event)
+
+
+class SearchButton(QPushButton):
+    """Looks like a search field with its keys at the right; a click opens the real one."""
 
     def __init__(self, theme: Theme, words: str, keys: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._theme = theme
-        self._keys = keys.replace("+", " ")
-        self.setText(words)
+        super().__init__(words, parent)
+        self.setProperty("kind", "search")
         self.setToolTip(f"{words}  ({keys})")
         self.setCursor(Qt.CursorShape.IBeamCursor)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        theme.changed.connect(self.updateGeometry)
-
-    def sizeHint(self) -> QSize:
-        return QSize(self._theme.px(160), self._theme.px(32))
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(self._theme.px(80), self._theme.px(32))
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        theme, px = self._theme, self._theme.px
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        ring = bool(self.property("ring"))
-        width = 2 if ring else 1
-        half = width / 2
-        painter.setBrush(theme.color("hover" if self.underMouse() else "surface"))
-        painter.setPen(QPen(theme.color("focus" if ring else "border-strong"), width))
-        area = QRectF(self.rect()).adjusted(half, half, -half, -half)
-        painter.drawRoundedRect(area, px(6), px(6))
-        middle = self.height() // 2
-        icon = theme.pixmap("search", 16, "text-3", ratio=self.devicePixelRatioF())
-        painter.drawPixmap(px(8), middle - px(8), icon)
-        painter.setFont(theme.font("body"))
-        painter.setPen(theme.color("text-3"))
-        text = self.rect().adjusted(px(31), 0, 0, 0)
-        painter.drawText(text, Qt.AlignmentFlag.AlignVCenter, self.text())
-        painter.setFont(theme.font("caption", weight=500))
-        wide = QFontMetrics(painter.font()).horizontalAdvance(self._keys) + px(8)
-        cap = QRectF(self.width() - wide - px(8), middle - px(10) + 0.5, wide, px(20) - 1)
-        if cap.left() > px(90):
-            painter.setBrush(theme.color("bg-1"))
-            painter.setPen(QPen(theme.color("border"), 1))
-            painter.drawRoundedRect(cap, px(4), px(4))
-            painter.setPen(theme.color("text-3"))
-            painter.drawText(cap, Qt.AlignmentFlag.AlignCenter, self._keys)
-
-    def enterEvent(self, event: object) -> None:
-        self.update()
-
-    def leaveEvent(self, event: object) -> None:
-        self.update()
+        theme.bind_icon(self, "search", role="text-3")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, theme.px(8), 0)
+        row.addStretch(1)
+        row.addWidget(KeyCap(keys.replace("+", " ")))
 
 
 class LineDialog(QDialog):
@@ -200,7 +178,7 @@ class LineDialog(QDialog):
 def ask_text(
     parent: QWidget, theme: Theme, title: str, prompt: str, accept: str, text: str = ""
 ) -> str:
-    """One line of text, "" when the question was closed."""
+    """One line of text; "" when the dialog was cancelled."""
     dialog = LineDialog(parent, theme, title, prompt, accept, text)
     if dialog.exec() != QDialog.DialogCode.Accepted:
         return ""

@@ -29,7 +29,7 @@ def _source(name: str) -> str:
 
 
 def stroke_for(size: int) -> float:
-    """The stroke width, in the 24-unit view box, that keeps lines even at this size."""
+    """The stroke width, in the 24-unit view box, for an icon of this size."""
     nearest = min(ICON_STROKES, key=lambda known: abs(known - size))
     return ICON_STROKES[nearest]
 

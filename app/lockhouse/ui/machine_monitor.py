@@ -1,4 +1,4 @@
-"""What the status bar watches: loaded models and the machine's memory.
+"""What the status bar shows: loaded models and the memory of the machine.
 
 Hides the polling. Engines are asked on a thread, because asking one means talking to its process.
 """
@@ -20,7 +20,7 @@ _INTERVAL_MS = 2000
 
 @dataclass(frozen=True, slots=True)
 class MachineState:
-    """One look at the machine."""
+    """Loaded engines and memory at one moment."""
 
     engines: tuple[EngineStatus, ...]
     memory_used_bytes: int
@@ -28,7 +28,7 @@ class MachineState:
 
 
 class Machine(QObject):
-    """Looks every two seconds, and at once when asked."""
+    """Reads the state every two seconds, and when asked."""
 
     looked = Signal(object)  # MachineState
 
@@ -43,19 +43,19 @@ class Machine(QObject):
         self._timer.timeout.connect(self.look)
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start polling."""
         self.look()
         self._timer.start()
 
     def look(self) -> None:
-        """Look now; a look that is still going on is enough."""
+        """Read now, unless a read is still running."""
         if self._looking:
             return
         self._looking = True
         self._jobs.run(self._read, self._tell, self._failed)
 
     def stop_engines(self, model_name: str | None = None) -> None:
-        """Unload a model, or all."""
+        """Unload one model, or all."""
         self._jobs.run(
             lambda: self._engines.stop(model_name), lambda _: self.look(), lambda _: self.look()
         )

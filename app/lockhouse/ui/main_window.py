@@ -42,7 +42,7 @@ from lockhouse.ui.window_state import WindowState
 _SCALE_STEP = 0.1
 _SCALES = (0.8, 2.0)
 _FIRST_SIZE = (1280, 800)
-_LIKELY_FRAME = QMargins(1, 36, 1, 1)  # until the desktop has put its own around the window
+_LIKELY_FRAME = QMargins(1, 36, 1, 1)  # until the desktop has added its own
 _FRAMED_AFTER_MS = 250
 
 
@@ -57,7 +57,7 @@ class HasColumns(Protocol):
 
 
 class MainWindow(QMainWindow):
-    """Holds the pages; knows nothing of services."""
+    """Contains the pages; knows no services."""
 
     closing = Signal()
     models_dropped = Signal(object)  # list[Path]
@@ -81,7 +81,7 @@ class MainWindow(QMainWindow):
         self._entries = {entry.key: entry for entry in entries}
         self.chat = chat
         self.status = status
-        self.commands: tuple[Command, ...] = ()  # of the search, besides the window's own
+        self.commands: tuple[Command, ...] = ()  # of the search, besides those of the window
         self._page = "chat"
         self._chat_title = ""
         self._was_shown = False
@@ -145,7 +145,7 @@ class MainWindow(QMainWindow):
 
     @property
     def page(self) -> str:
-        """Which page is shown."""
+        """The key of the page that is shown."""
         return self._page
 
     def show_page(self, key: str) -> None:
@@ -168,7 +168,7 @@ class MainWindow(QMainWindow):
             page.setFocus()
 
     def close_window(self) -> None:
-        """As the button of the window does."""
+        """Close it as its close button does."""
         self.close()
 
     def show_palette(self) -> None:
@@ -223,7 +223,7 @@ class MainWindow(QMainWindow):
         self.chat.new_chat()
 
     def chat_with(self, name: str) -> None:
-        """A new chat with that model."""
+        """Start a chat with that model."""
         self.show_page("chat")
         self.chat.start_chatting(name)
 
@@ -312,7 +312,7 @@ class MainWindow(QMainWindow):
         super().moveEvent(event)
         self.reshaped.emit()
 
-    # -- drops and the end ------------------------------------------------------------------
+    # -- drops and close --------------------------------------------------------------------
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if local_files(event.mimeData()):

@@ -1,4 +1,4 @@
-"""Plain text over several lines, set with the line height of its role.
+"""Plain text on several lines, with the line height of its role.
 
 QLabel puts lines as close as the font allows, which is too close to read. Hides the layout of
 the lines; everything else, names for screen readers included, stays QLabel's.
@@ -16,7 +16,7 @@ _SELECTABLE = Qt.TextInteractionFlag.TextSelectableByMouse
 
 
 class Paragraph(QLabel):
-    """Wraps at its width and asks for the height it needs there."""
+    """Wraps at its width and requests the height it needs."""
 
     def __init__(self, text: str, ratio: float, parent: QWidget | None = None) -> None:
         """``ratio`` of line height to font size."""
@@ -86,6 +86,6 @@ class Paragraph(QLabel):
 
 
 def ratio_of(role: str) -> float:
-    """Line height to size, of a role of the type scale; that of body for names beside it."""
+    """Line height divided by font size of a role; that of body for other names."""
     style = next((style for name, style in TYPE.items() if name == role), TYPE["body"])
     return style.line_height / style.size

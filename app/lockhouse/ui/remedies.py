@@ -1,4 +1,4 @@
-"""The way on when a model or a prompt does not fit: the choice that would."""
+"""What to offer when a model or a prompt does not fit: a smaller choice that does."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class SmallerChoice:
 _TITLES = {
     "out_of_memory": "This does not fit into memory",
     "context_too_large": "This does not fit into memory",
-    "prompt_too_long": "This is longer than the context",
+    "prompt_too_long": "This is longer than the context length",
 }
 
 
 def smaller_choice(path: Path, kv_type: str) -> SmallerChoice:
-    """What of this model fits into the memory that is free now."""
+    """The largest context of this model for which there is memory now."""
     header = read_header(path)
     room = psutil.virtual_memory().available - _MARGIN_BYTES
     most = largest_context(header, room, LoadShape(kv_type=kv_type)) // 256 * 256
@@ -50,7 +50,7 @@ def smaller_choice(path: Path, kv_type: str) -> SmallerChoice:
 
 
 class NoRoomHelp:
-    """Asks what would fit, tells it in a dialog and does what is chosen."""
+    """Finds what would fit, offers it in a dialog and applies what is chosen."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class NoRoomHelp:
             choices.append(("models", "Choose another model"))
         dialog = ChoiceDialog(
             self._theme,
-            _TITLES.get(failed.code, "There is no room"),
+            _TITLES.get(failed.code, "Not enough memory"),
             failed.message,
             hint=failed.hint,
             choices=choices,
@@ -117,5 +117,5 @@ class NoRoomHelp:
             if choice.halved_cache:
                 self._settings.set("kv_type", "q8_0")
             self._settings.set("context_length", choice.context_length)
-        # After the setting is stored, because the target reads it when it is asked.
+        # After the setting is stored: the target reads it when it is asked.
         self._jobs.run_in_order(lambda: None, lambda _: self._again(), ignore)

@@ -1,4 +1,4 @@
-"""Where windows and what opens over them go, so that all of it can be seen."""
+"""Positions of windows and popups, so that they are fully visible."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from PySide6.QtCore import QMargins, QRect, QSize
 
 
 def fitted(window: QRect, frame: QMargins, available: QRect) -> QRect:
-    """The window, made smaller and moved only as far as it must be.
+    """The window, shrunk and moved no more than needed.
 
     ``window`` is without its frame, as Qt counts a window's own geometry.
     """
@@ -20,7 +20,7 @@ def fitted(window: QRect, frame: QMargins, available: QRect) -> QRect:
 
 
 def room_for(anchor: QRect, height: int, window: QRect, screen: QRect) -> QRect:
-    """Where something of that height may open above or below ``anchor``.
+    """The area in which a popup of that height may open above or below ``anchor``.
 
     Inside the window, so that it is seen to belong there; anywhere on the screen only where the
     window is too low for it.
@@ -31,7 +31,7 @@ def room_for(anchor: QRect, height: int, window: QRect, screen: QRect) -> QRect:
 
 
 def beside(anchor: QRect, size: QSize, room: QRect, gap: int) -> QRect:
-    """Above the anchor where there is room for all of it, else where there is more.
+    """Above the anchor if it fits there, else on the side with more room.
 
     It is made lower where neither side is high enough, and never leaves ``room``.
     """

@@ -67,7 +67,7 @@ class ShortcutList(QDialog):
             for number, key in enumerate(shortcut.keys):
                 if number:
                     keys.addWidget(label("or", role="caption", ink="3"))
-                keys.addWidget(KeyCap(theme, native_keys(key)))
+                keys.addWidget(KeyCap(native_keys(key)))
             grid.addLayout(keys, row, 1, Qt.AlignmentFlag.AlignRight)
             grid.setRowMinimumHeight(row, px(24))
             row += 1

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QWidget
 
 if TYPE_CHECKING:
@@ -99,3 +100,16 @@ def shown_keys(name: str) -> str:
 def with_keys(text: str, name: str) -> str:
     """A tool tip that names its shortcut."""
     return f"{text}  ({shown_keys(name)})"
+
+
+def claims_escape(event: QEvent) -> bool:
+    """Whether a widget with the keyboard is asked for Esc; it then gets the key itself.
+
+    The shortcuts of the window would otherwise take it first.
+    """
+    if event.type() != QEvent.Type.ShortcutOverride or not isinstance(event, QKeyEvent):
+        return False
+    if event.key() != Qt.Key.Key_Escape or event.modifiers():
+        return False
+    event.accept()
+    return True

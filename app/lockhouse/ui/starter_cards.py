@@ -1,4 +1,4 @@
-"""The models that the first screen offers, with what the starter model would need."""
+"""The models offered on the first screen, and the memory the starter model needs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lockhouse.ui.settings.store import SettingsStore
 
 
 class StarterCards(QObject):
-    """Follows the library; the memory of the starter model is planned once."""
+    """Updates with the library; the memory of the starter model is computed once."""
 
     made = Signal(object, object)  # ModelCard | None, tuple[ModelCard, ...]
 

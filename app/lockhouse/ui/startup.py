@@ -1,8 +1,9 @@
-"""What a window needs before there is one: the Qt application, its theme, a home that opens."""
+"""What is set up before the window: the Qt application, the theme, the home folder."""
 
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from pathlib import Path
 
@@ -23,13 +24,13 @@ _ICON_SIZES = (16, 24, 32, 48, 64, 128, 256)
 
 
 def tidy() -> None:
-    """What was made at the start stays: looking through it all again would halt the window."""
+    """Exclude what exists after the start from garbage collection, which would stall the window."""
     gc.collect()
     gc.freeze()
 
 
 class FirstPaint(QObject):
-    """Tells when the window was painted for the first time."""
+    """Signals the first paint of the window."""
 
     painted = Signal()
 
@@ -49,9 +50,9 @@ def make_application(arguments: list[str]) -> QApplication:
     """The Qt application with its names and icon."""
     existing = QApplication.instance()
     application = existing if isinstance(existing, QApplication) else QApplication(arguments)
-    # A thread that computes in Python makes each call of Qt's wait this long for Python's lock.
+    # How long a thread busy in Python keeps the lock that the GUI thread waits for.
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    # Reading a library makes tens of thousands of values that die at once: not worth a search.
+    # Reading a library makes many short-lived objects: collect less often.
     gc.set_threshold(*_GC_THRESHOLDS)
     application.setOrganizationName("Lockhouse")
     application.setApplicationName("Lockhouse")
@@ -65,8 +66,14 @@ def make_application(arguments: list[str]) -> QApplication:
     return application
 
 
+def load_qt() -> QApplication:
+    """Load what a window loads, without a screen: for the self-test in a process like it."""
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    return QApplication(sys.argv[:1])
+
+
 def home_of(arguments: list[str]) -> Path | None:
-    """The home that was named on the command line."""
+    """The home folder named on the command line."""
     for number, word in enumerate(arguments):
         if word == "--home" and number + 1 < len(arguments):
             return Path(arguments[number + 1])
@@ -76,7 +83,7 @@ def home_of(arguments: list[str]) -> Path | None:
 
 
 def tell_storage_error(theme: Theme, error: LockhouseError) -> None:
-    """The database cannot be used: say which and what to do, then end."""
+    """Say which database cannot be used and what to do."""
     titles = {
         "database_damaged": "The database is damaged",
         "database_too_new": "The database was written by a newer Lockhouse",
@@ -93,7 +100,7 @@ def tell_storage_error(theme: Theme, error: LockhouseError) -> None:
 
 
 def theme_for(application: QApplication, settings: Settings) -> Theme:
-    """The look that the settings ask for."""
+    """The theme according to the settings."""
     return Theme(
         application,
         choice=settings.theme,

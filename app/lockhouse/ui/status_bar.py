@@ -1,10 +1,11 @@
-"""The line at the foot of the window: loaded model, memory, speed, and the seal."""
+"""The bar at the bottom of the window: loaded model, memory, speed, downloads, network access."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QWidget
 
 from lockhouse.seal import SealLevel
@@ -25,7 +26,7 @@ SEAL_WORDS: Mapping[SealLevel, str] = {
 
 
 class _Segment(QFrame):
-    """A part of the bar with a line at its right."""
+    """A part of the bar, with a line at its right edge."""
 
     def __init__(self, theme: Theme, *parts: QWidget) -> None:
         super().__init__()
@@ -39,7 +40,7 @@ class _Segment(QFrame):
 
 
 class StatusBar(QFrame):
-    """28 px; the seal stands at its right end on every page."""
+    """28 px high; the seal is at its right end on every page and is never cut."""
 
     seal_pressed = Signal()
     unload_wanted = Signal()
@@ -48,6 +49,7 @@ class StatusBar(QFrame):
     def __init__(self, theme: Theme, seal: SealLevel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
+        self._wanted: set[QWidget] = set()  # optional parts that have something to show
         self._titles: dict[str, str] = {}
         self._rates: dict[str, float] = {}
         self._speed_rest = QTimer(self)
@@ -59,60 +61,61 @@ class StatusBar(QFrame):
         row = QHBoxLayout(self)
         row.setContentsMargins(theme.px(1), 1, theme.px(8), 0)
         row.setSpacing(0)
-        self._model = QPushButton("No model loaded")
-        self._model.setObjectName("loaded_model")
-        self._model.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._model_words = "No model loaded"
+        self._model = self._make_button("loaded_model", self._model_words, "box")
         self._model.clicked.connect(self._show_model_menu)
-        theme.bind_icon(self._model, "box", size=14)
         self._memory = Meter(theme, "Memory", ink="text-2", bar_width=56, warn_from=0.92)
         self._memory.setObjectName("memory_meter")
         self._speed_icon = label("", name="speed_icon")
         self._speed = label("", role="caption", name="speed")
-        row.addWidget(_Segment(theme, self._model))
+        self._model_part = _Segment(theme, self._model)
+        row.addWidget(self._model_part)
         self._memory_part = _Segment(theme, label("Memory", role="caption"), self._memory)
         row.addWidget(self._memory_part)
         self._speed_part = _Segment(theme, self._speed_icon, self._speed)
         row.addWidget(self._speed_part)
-        self._downloads = QPushButton("Downloads")
-        self._downloads.setObjectName("downloads")
-        self._downloads.setAccessibleName("Downloads")
-        self._downloads.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._downloads = self._make_button("downloads", "Downloads", "download")
         self._downloads.clicked.connect(self.transfers_pressed)
-        theme.bind_icon(self._downloads, "download", size=14)
         self._downloads_part = _Segment(theme, self._downloads)
-        self._downloads_part.hide()
         row.addWidget(self._downloads_part)
         row.addStretch(1)
         row.addWidget(self._make_seal(seal))
-        self._speed_part.hide()
-        self._memory_part.hide()
         self._has_models = False
         self._dress()
         theme.changed.connect(self._dress)
+
+    def _make_button(self, name: str, words: str, icon: str) -> QPushButton:
+        button = QPushButton(words)
+        button.setObjectName(name)
+        button.setAccessibleName(words)
+        button.setProperty("kind", "status")
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._theme.bind_icon(button, icon, size=14)
+        return button
 
     def _make_seal(self, seal: SealLevel) -> QPushButton:
         self._level = seal
         self._seal = QPushButton()
         self._seal.setObjectName("seal")
-        self._seal.setToolTip("Show the Gate")
+        self._seal.setToolTip("Open the Gate")
         self._seal.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._seal.clicked.connect(self.seal_pressed)
         self.show_network(NetworkView())
         return self._seal
 
     def show_network(self, view: NetworkView) -> None:
-        """Whether there is a door, to whom, and how much has left through it."""
+        """Whether the network is open, to which hosts, and how much was sent."""
         closed = self._level == "kernel" and not view.is_open
         words = SEAL_WORDS[self._level]
         if view.is_open:
             sent = formatting.size(view.bytes_out)
             words = f"Open to {view.place}, {sent} sent"
         elif view.opens_next:
-            words = "Sealed, open after a new start"
+            words = "Sealed until restart"
         if words == self._seal.text():
             return
         self._seal.setText(words)
-        self._seal.setAccessibleName(f"{words}. Show how")
+        self._seal.setAccessibleName(f"{words}. Open the Gate")
         self._seal.setProperty("open", "false" if closed else "true")
         self._theme.bind_icon(
             self._seal,
@@ -121,15 +124,16 @@ class StatusBar(QFrame):
             role="accent-text" if closed else "warning",
         )
         repolish(self._seal)
+        self._fit()
 
     def show_downloads(self, words: str) -> None:
-        """How the downloads stand, in a few words; nothing when there are none."""
-        self._downloads_part.setVisible(bool(words))
+        """The state of the downloads in a few words; "" when there are none."""
         self._downloads.setText(words)
         self._downloads.setAccessibleName(f"Downloads: {words}")
+        self._show_part(self._downloads_part, wanted=bool(words))
 
     def show_titles(self, titles: Mapping[str, str]) -> None:
-        """Names of models as they are known in the library."""
+        """The titles of models, as the library has them."""
         self._titles = dict(titles)
 
     def show_machine(self, state: MachineState) -> None:
@@ -143,19 +147,19 @@ class StatusBar(QFrame):
             one = loaded[0]
             title = self._titles.get(one.model_name, one.model_name)
             is_loading = one.state == "loading"
-            words = f"{title}  loading" if is_loading else f"{title}  {memory}"
+            words = f"{title}  loading…" if is_loading else f"{title}  {memory}"
         else:
             words = f"{len(loaded)} models loaded  {memory}"
-        self._model.setText(words)
+        self._model_words = words
         self._model.setAccessibleName(f"Loaded: {words}" if loaded else words)
         total = state.memory_total_bytes
         used = state.memory_used_bytes
-        self._memory_part.setVisible(total > 0)
         shown = f"{formatting.gigabytes(used)} of {total / 1e9:.0f} GB"
         self._memory.set_amount(used, total, shown)
+        self._show_part(self._memory_part, wanted=total > 0)
 
     def show_progress(self, run: RunState) -> None:
-        """How fast an answer comes."""
+        """The speed of a running answer."""
         if run.tokens_per_s > 0:
             self._rates[run.conversation_id] = run.tokens_per_s
             if not self._speed_rest.isActive():  # figures that change faster cannot be read
@@ -163,22 +167,45 @@ class StatusBar(QFrame):
                 self._show_speed()
 
     def show_end(self, ended: AnswerEnded) -> None:
-        """An answer is over."""
+        """An answer has ended."""
         self._rates.pop(ended.conversation_id, None)
         self._show_speed()
 
     def _show_speed(self) -> None:
-        self._speed_part.setVisible(bool(self._rates))
         self._speed.setText(formatting.speed(sum(self._rates.values())))
+        self._show_part(self._speed_part, wanted=bool(self._rates))
+
+    def _show_part(self, part: QWidget, *, wanted: bool) -> None:
+        (self._wanted.add if wanted else self._wanted.discard)(part)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Hide what there is no room for, the least important first; then cut the model's name."""
+        optional = (self._downloads_part, self._speed_part, self._memory_part)
+        shown = [part for part in optional if part in self._wanted]
+        self._model.setText(self._model_words)
+        room = self.width() - self._theme.px(16) - self._seal.sizeHint().width()
+        room -= self._model_part.sizeHint().width()
+        while shown and sum(part.sizeHint().width() for part in shown) > room:
+            shown.pop()
+        for part in optional:
+            part.setVisible(part in shown)
+        if room < 0:
+            metrics = self._model.fontMetrics()
+            width = metrics.horizontalAdvance(self._model_words) + room
+            mode = Qt.TextElideMode.ElideMiddle
+            self._model.setText(metrics.elidedText(self._model_words, mode, max(0, width)))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
 
     def _show_model_menu(self) -> None:
         menu = make_menu(self)
         if self._has_models:
-            menu.addAction(
-                self._theme.icon("x"), "Unload, and free its memory", self.unload_wanted.emit
-            )
+            menu.addAction(self._theme.icon("x"), "Unload and free memory", self.unload_wanted.emit)
         else:
-            words = "A model is loaded when you ask it something"
+            words = "A model is loaded when you ask a question"
             menu.addAction(words).setEnabled(False)
         corner = self._model.mapToGlobal(self._model.rect().topLeft())
         corner.setY(corner.y() - menu.sizeHint().height() - 4)
@@ -188,13 +215,4 @@ class StatusBar(QFrame):
         theme = self._theme
         self.setFixedHeight(theme.px(28))
         self._speed_icon.setPixmap(theme.pixmap("gauge", 14))
-        for button in (self._model, self._downloads):
-            name = f"QPushButton#{button.objectName()}"
-            button.setStyleSheet(
-                f"{name} {{ background: transparent; border: 1px solid transparent;"
-                f" padding: 0 {theme.px(2)}px; min-height: {theme.px(20)}px;"
-                f" max-height: {theme.px(20)}px; font-size: {theme.px(12)}px; font-weight: 500;"
-                f" color: {theme.hex('text-2')}; }}"
-                f"{name}:hover {{ color: {theme.hex('text-1')}; }}"
-                f'{name}[ring="true"] {{ border: 2px solid {theme.hex("focus")}; }}'
-            )
+        self._fit()

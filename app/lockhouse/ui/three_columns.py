@@ -1,4 +1,4 @@
-"""A list, a work area and a details panel that make room for each other.
+"""A sidebar, a work area and a details panel that share the width.
 
 Hides what happens when the window gets narrow: the details close first, then the list becomes a
 drawer over the work area; both come back when there is room again.
@@ -33,11 +33,11 @@ class _Veil(QWidget):
 
 
 class ThreeColumns(QWidget):
-    """Keeps what the user wants apart from what there is room for."""
+    """Remembers what the user wants shown apart from what there is room for."""
 
     list_shown = Signal(bool)
     details_shown = Signal(bool)
-    widened = Signal()  # a column was given another width
+    widened = Signal()  # a column was resized
 
     def __init__(
         self,
@@ -76,20 +76,20 @@ class ThreeColumns(QWidget):
         details.installEventFilter(self)
         self._details.hide()
 
-    # -- what the user wants ----------------------------------------------------------------
+    # -- what is shown ----------------------------------------------------------------------
 
     @property
     def list_visible(self) -> bool:
-        """Whether the list can be seen, docked or as a drawer."""
+        """Whether the list is visible, docked or as a drawer."""
         return self._list.isVisibleTo(self)
 
     @property
     def details_visible(self) -> bool:
-        """Whether the details can be seen."""
+        """Whether the details are visible."""
         return self._details.isVisibleTo(self)
 
     def toggle_list(self) -> None:
-        """Show or hide the list, in the way there is room for."""
+        """Show or hide the list, docked if there is room."""
         if self._docks_list():
             self._list_wanted = not self._list_wanted
             self._arrange()
@@ -109,7 +109,7 @@ class ThreeColumns(QWidget):
             self._open_drawer(self._details)
 
     def close_drawer(self) -> None:
-        """Put the open drawer away."""
+        """Close the open drawer."""
         drawer, self._drawer = self._drawer, None
         if drawer is None:
             return
@@ -122,11 +122,11 @@ class ThreeColumns(QWidget):
 
     @property
     def drawer_open(self) -> bool:
-        """Whether something lies over the work area."""
+        """Whether a drawer covers the work area."""
         return self._drawer is not None
 
     def state(self) -> dict[str, object]:
-        """What is to be found again after a restart."""
+        """What is restored at the next start."""
         return {
             "list": self._list_wanted,
             "details": self._details_wanted,
@@ -134,7 +134,7 @@ class ThreeColumns(QWidget):
         }
 
     def restore(self, state: dict[str, object]) -> None:
-        """Take up a state; anything odd in it is passed over."""
+        """Restore a state; invalid values are ignored."""
         self._list_wanted = bool(state.get("list", True))
         self._details_wanted = bool(state.get("details", False))
         widths = state.get("widths")

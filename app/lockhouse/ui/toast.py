@@ -1,4 +1,4 @@
-"""A sentence in passing at the foot of the page, with a way to take the step back."""
+"""A short message at the bottom of the page, with Undo where possible."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _SHOWN_WITH_UNDO_MS = 10_000
 
 
 class Toast(QFrame):
-    """One at a time, over the page, gone by itself unless the pointer rests on it."""
+    """One at a time; disappears by itself unless the pointer is on it."""
 
     undo_wanted = Signal(str)
 
     def __init__(self, theme: Theme, over: QWidget, *, above: QWidget | None = None) -> None:
-        """``above`` is a part at the foot that must not be covered."""
+        """``above`` is a widget at the bottom that must not be covered."""
         super().__init__(over)
         self._theme = theme
         self._token = ""
@@ -33,7 +33,7 @@ class Toast(QFrame):
         self._words.setObjectName("toast_words")
         row.addWidget(self._words)
         self._undo = push_button(theme, "Undo", name="toast_undo", kind="link", compact=True)
-        self._undo.clicked.connect(self._take_back)
+        self._undo.clicked.connect(self._emit_undo)
         row.addWidget(self._undo)
         close = icon_button(theme, "x", "Dismiss", name="toast_close", size=14)
         close.clicked.connect(self.hide)
@@ -46,7 +46,7 @@ class Toast(QFrame):
         self.hide()
 
     def say(self, text: str, *, undo_token: str = "") -> None:
-        """Show a sentence in place of the one before."""
+        """Show a message instead of the one before."""
         self._token = undo_token
         self._words.setText(text)
         self.setAccessibleName(text)
@@ -57,13 +57,13 @@ class Toast(QFrame):
         self._timer.start(_SHOWN_WITH_UNDO_MS if undo_token else _SHOWN_MS)
 
     def undo(self) -> bool:
-        """Take the step back, as the button does; false when none is offered now."""
+        """Undo, as the button does; False when it is not offered now."""
         if not self.isVisible() or not self._token:
             return False
-        self._take_back()
+        self._emit_undo()
         return True
 
-    def _take_back(self) -> None:
+    def _emit_undo(self) -> None:
         self.hide()
         token, self._token = self._token, ""
         if token:

@@ -1,4 +1,4 @@
-"""Geometry, columns and the open conversation, found again after a restart.
+"""Geometry, columns and the open conversation, restored at the next start.
 
 Kept in the home's own folder, beside the database, because nothing is ever written elsewhere.
 A file that cannot be read or written costs the position of the window and nothing more.
@@ -18,7 +18,7 @@ from lockhouse.core.json_decoding import decoded
 
 
 class WindowState(msgspec.Struct, frozen=True):
-    """What is remembered of a window."""
+    """The saved state of a window."""
 
     geometry: str = ""  # Qt's own bytes in base64
     page: str = "chat"
@@ -29,14 +29,14 @@ class WindowState(msgspec.Struct, frozen=True):
 
     @property
     def geometry_bytes(self) -> bytes:
-        """For ``restoreGeometry``; empty when there is nothing usable."""
+        """For ``restoreGeometry``; empty when invalid."""
         with contextlib.suppress(ValueError):
             return base64.b64decode(self.geometry, validate=True)
         return b""
 
 
 def load_state(path: Path) -> WindowState:
-    """The state in the file, or that of a first start."""
+    """The saved state, or that of a first start."""
     try:
         return decoded(path.read_bytes(), WindowState)
     except (OSError, msgspec.DecodeError):
@@ -44,7 +44,7 @@ def load_state(path: Path) -> WindowState:
 
 
 def save_state(path: Path, state: WindowState) -> None:
-    """Write it as a whole or not at all."""
+    """Write the whole file or nothing."""
     text = json.dumps(msgspec.to_builtins(state), indent=1)
     new = path.with_name(f"{path.name}.{os.getpid()}.new")
     with contextlib.suppress(OSError):

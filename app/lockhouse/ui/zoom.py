@@ -1,4 +1,4 @@
-"""Scales what was laid out in pixels when the text size changes.
+"""Scales sizes given in pixels when the text size changes.
 
 The theme scales fonts, icons and everything the style sheet sets; margins, gaps and widths that
 were given to layouts and panels stay as they were. They are remembered once as drawn sizes, so
@@ -28,7 +28,7 @@ _OWN_SIZES = (QAbstractButton, QAbstractScrollArea, QAbstractSpinBox, QComboBox,
 
 
 class Zoom(QObject):
-    """Must be made before the widgets, so that those that scale themselves have the last word."""
+    """Create it before the widgets, so that those that scale themselves run last."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__(theme)

@@ -24,7 +24,7 @@ from lockhouse.gate import keys
 from lockhouse.gate.consents import Consents
 from lockhouse.gate.providers import Provider, Providers, presets
 from lockhouse.storage.database import Database
-from lockhouse.ui.field_label import FieldLabel
+from lockhouse.ui.frame_parts import FieldLabel
 from lockhouse.ui.gate.models_dialog import ModelsDialog
 from lockhouse.ui.gate.page import GatePage
 from lockhouse.ui.gate.provider_values import ProviderRow

@@ -77,7 +77,7 @@ def test_a_message_has_a_menu(view: TranscriptView, qtbot: QtBot) -> None:
         "Copy selection",
         "Copy message",
         "Select message",
-        "Ask this of…",
+        "Ask another model…",
         "Edit",
         "New chat from here",
     ]

@@ -82,7 +82,7 @@ def test_switch_by_mouse_and_keyboard(theme: Theme, qtbot: QtBot) -> None:
 
 
 def test_segmented_control_announces_only_what_a_person_chose(theme: Theme, qtbot: QtBot) -> None:
-    control = SegmentedControl(theme, "Theme", [("system", "System"), ("dark", "Dark")])
+    control = SegmentedControl("Theme", [("system", "System"), ("dark", "Dark")])
     qtbot.addWidget(control)
     control.show()
     heard: list[str] = []
@@ -127,7 +127,7 @@ def test_banner_says_what_happened_and_offers_a_way_on(theme: Theme, qtbot: QtBo
 
 
 def test_pill_and_key_cap_grow_with_their_words(theme: Theme, qtbot: QtBot) -> None:
-    pill, cap = Pill(theme, "Fits", icon="check", tone="success"), KeyCap(theme, "Ctrl K")
+    pill, cap = Pill(theme, "Fits", icon="check", tone="success"), KeyCap("Ctrl K")
     qtbot.addWidget(pill)
     qtbot.addWidget(cap)
     before = pill.sizeHint()
@@ -135,4 +135,5 @@ def test_pill_and_key_cap_grow_with_their_words(theme: Theme, qtbot: QtBot) -> N
     pill.show_state("May be slow", icon="gauge", tone="warning")
     assert pill.sizeHint().width() > before.width()
     assert pill.accessibleName() == "May be slow"
+    cap.ensurePolished()
     assert cap.sizeHint().height() == 18

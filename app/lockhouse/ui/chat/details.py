@@ -96,7 +96,7 @@ class DetailsPanel(QFrame):
         self.setMinimumWidth(PANEL_MIN_WIDTH)
         self.prompt = PromptPanel(theme)
         self._choice = SegmentedControl(
-            theme, "Panel", (("details", "Answer details"), ("prompt", "Chat settings"))
+            "Panel", (("details", "Answer details"), ("prompt", "Chat settings"))
         )
         self._choice.setObjectName("panel_choice")
         self._choice.selected.connect(self.show_view)

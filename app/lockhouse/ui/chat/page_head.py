@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QMenu, QPushButton
 
 from lockhouse.ui import shortcuts
 from lockhouse.ui.frame_parts import icon_button, make_menu
-from lockhouse.ui.key_filter import claims_escape
+from lockhouse.ui.shortcuts import claims_escape
 from lockhouse.ui.theme import Theme, repolish
 
 EXPORT_FORMATS = (

@@ -46,7 +46,7 @@ from lockhouse.ui.gate.records_model import (
     RecordsModel,
     cell,
 )
-from lockhouse.ui.key_filter import claims_escape
+from lockhouse.ui.shortcuts import claims_escape
 from lockhouse.ui.table_cells import ROW_HEIGHT, Cells, RowsView
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.theme.tokens import RADIUS_CARD

@@ -11,8 +11,7 @@ from lockhouse.core.errors import UsageMistake
 from lockhouse.gate.costs.values import Spent, Total
 from lockhouse.storage.settings import parse
 from lockhouse.ui import formatting
-from lockhouse.ui.field_label import FieldLabel
-from lockhouse.ui.frame_parts import label, push_button
+from lockhouse.ui.frame_parts import FieldLabel, label, push_button
 from lockhouse.ui.gate.card import Card, Elided
 from lockhouse.ui.gate.controller import Spending
 from lockhouse.ui.theme import Theme, repolish
@@ -88,7 +87,7 @@ class SpendingCard(Card):
         column.setContentsMargins(px(16), px(10), px(16), px(12))
         column.setSpacing(px(6))
         self._by = SegmentedControl(
-            theme, "Totals by", (("target", "Model"), ("task", "Task"), ("day", "Day"))
+            "Totals by", (("target", "Model"), ("task", "Task"), ("day", "Day"))
         )
         self._by.setObjectName("totals_by")
         self._by.selected.connect(self.by_chosen)

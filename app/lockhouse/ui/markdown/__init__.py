@@ -1,4 +1,4 @@
-"""Markdown as values that can be drawn: no HTML on the way, no files, no network, no Qt.
+"""Markdown parsed into values to draw: no HTML, no files, no network, no Qt.
 
 ``parse`` reads a whole text, ``MarkdownStream`` one that still grows; both cut it into the same
 segments, so a text looks the same however it arrived. Raw HTML is shown as the text it is, images

@@ -1,4 +1,4 @@
-"""What a Markdown text is made of once it is read. Frozen values; equal text gives equal values."""
+"""Parsed Markdown as frozen values; equal text gives equal values."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class TableBlock:
 
 @dataclass(frozen=True, slots=True)
 class RuleBlock:
-    """A line across."""
+    """A horizontal line."""
 
 
 Block = TextBlock | CodeBlock | TableBlock | RuleBlock

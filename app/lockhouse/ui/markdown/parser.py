@@ -1,4 +1,4 @@
-"""Reads one segment of Markdown into blocks with markdown-it-py.
+"""Parses one segment of Markdown into blocks with markdown-it-py.
 
 Hides the token stream of the parser. The parser runs with HTML off; its tokens are turned into
 values directly, so there is no HTML to sanitise. Code, tables and lines inside a list or a quote
@@ -43,7 +43,7 @@ _HEADINGS: Final[dict[str, ParagraphKind]] = {"h1": "h1", "h2": "h2", "h3": "h3"
 
 @cache
 def _parser() -> MarkdownIt:
-    # imported here: the window is on screen before there is an answer to read
+    # imported here: not needed for the first paint
     from markdown_it import MarkdownIt
     from mdit_py_plugins.dollarmath import dollarmath_plugin
 

@@ -1,4 +1,4 @@
-"""Cuts a growing Markdown text into segments that can be read on their own, once.
+"""Splits growing Markdown into segments that can be parsed separately, once.
 
 A segment ends at an empty line followed by something that is not indented (indented lines continue
 a list item), before and after a fence, and at a largest size. The cuts depend on the text only,
@@ -38,7 +38,7 @@ class Segment:
 
 
 class Splitter:
-    """Takes text piece by piece; ``take_closed`` gives finished segments, ``tail`` the open one."""
+    """``feed`` takes text, ``take_closed`` returns finished segments, ``tail`` the open one."""
 
     def __init__(self) -> None:
         self._closed: list[Segment] = []

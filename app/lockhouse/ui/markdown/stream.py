@@ -1,4 +1,4 @@
-"""Reading a text that still grows: closed segments are read once, only the open tail again."""
+"""Parses a text that still grows: closed segments once, only the open tail again."""
 
 from __future__ import annotations
 
@@ -47,10 +47,6 @@ class MarkdownStream:
             self._tail = (segment, self._read(segment))
         return (*self._closed, *self._tail[1])
 
-    def open_blocks(self) -> tuple[Block, ...]:
-        """Only those that may still change."""
-        return self.blocks()[self.frozen :]
-
     def finish(self) -> tuple[Block, ...]:
         """No more text comes."""
         self._splitter.finish()
@@ -70,7 +66,7 @@ class MarkdownStream:
 
 
 class _TableRows:
-    """Reads a table that grows: rows that were read are not read again.
+    """Parses a growing table without parsing its known rows again.
 
     A row means the same whatever stands around it, as long as every line so far is a row.
     """

@@ -131,7 +131,7 @@ class OutboundSheet(QDialog):
 
     def _make_wish(self) -> QWidget:
         """What to do with a selection, and whether the chat history is sent too."""
-        theme, px = self._theme, self._theme.px
+        px = self._theme.px
         part = QWidget()
         part.setObjectName("outbound_wish")
         column = QVBoxLayout(part)
@@ -145,7 +145,6 @@ class OutboundSheet(QDialog):
         self._suggestions = [self._suggestion(*pair) for pair in INSTRUCTIONS]
         column.addWidget(self._instruction)
         self._reach = SegmentedControl(
-            theme,
             "What is sent",
             (("alone", "Only this"), ("before", "With chat history")),
         )

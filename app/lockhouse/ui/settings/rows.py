@@ -190,7 +190,7 @@ class SettingRow(QWidget):
 
     def _make_segments(self) -> SegmentedControl:
         options = [(key, _CHOICE_WORDS.get(key, key)) for key in self.field.choices]
-        control = SegmentedControl(self._theme, label_of(self.field), options)
+        control = SegmentedControl(label_of(self.field), options)
         self._put = lambda value: control.set_current(str(value))
         control.selected.connect(lambda key: self.changed.emit(self.field.name, key))
         return control

@@ -1,8 +1,8 @@
-"""The look of the window: colours, type, sizes, icons, light and dark. Nothing else decides them.
+"""The look of the window: colours, type, sizes, icons, light and dark.
 
 How to use it::
 
-    theme = Theme(app, choice="system")        # once, in ui/app.py; dresses the whole application
+    theme = Theme(app, choice="system")        # once, in ui/app.py; styles the whole application
     label.setFont(theme.font("title"))         # roles of tokens.TYPE, scaled by the text zoom
     painter.fillRect(rect, theme.color("bg-1"))    # tokens of tokens.LIGHT / DARK
     button.setFixedHeight(theme.px(28))        # every pixel figure goes through px()

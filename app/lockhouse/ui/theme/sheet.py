@@ -21,7 +21,7 @@ def build(colours: Mapping[str, str], px: Callable[[float], int]) -> str:
 
     def size(match: re.Match[str]) -> str:
         drawn = int(match[1])
-        if abs(drawn) <= 2:  # lines stay lines at any zoom
+        if abs(drawn) <= 2:  # lines keep their width at any zoom
             return match[0]
         return f"{px(drawn) if drawn > 0 else -px(-drawn)}px"
 
@@ -37,6 +37,19 @@ QFrame[tone="bg-2"], QWidget[tone="bg-2"] { background: @bg-2; border: 0; }
 QFrame[tone="surface"], QWidget[tone="surface"] { background: @surface; border: 0; }
 QFrame[tone="accent-tint"], QWidget[tone="accent-tint"] { background: @accent-tint; border: 0; }
 QFrame[tone="warning-tint"], QWidget[tone="warning-tint"] { background: @warning-tint; border: 0; }
+QFrame[tone="banner-info"] { background: @accent-tint; }
+QFrame[tone="banner-warning"] { background: @warning-tint; }
+QFrame[tone="banner-danger"] { background: @danger-soft; }
+QFrame[tone="banner-info"], QFrame[tone="banner-warning"], QFrame[tone="banner-danger"] {
+    border: 1px solid @border; border-radius: 6px;
+}
+QFrame[tone="note"] { background: @bg-1; border: 1px solid @border; border-radius: 6px; }
+QFrame[tone="note-failed"] {
+    background: @danger-soft; border: 1px solid @danger-soft; border-radius: 6px;
+}
+QFrame[frame="segments"] {
+    background: @surface; border: 1px solid @border-strong; border-radius: 6px;
+}
 QFrame[tone="bubble"] { background: @bubble; border: 0; border-radius: 10px; }
 QFrame[tone="card"] { background: @surface; border: 1px solid @border; border-radius: 10px; }
 QFrame[tone="card"][chosen="true"] { border-color: @accent; }
@@ -73,6 +86,10 @@ QLabel[role="title"] { font-size: 20px; font-weight: 600; }
 QLabel[role="display"] { font-size: 28px; font-weight: 600; }
 QLabel[role="code"] { font-family: "JetBrains Mono"; font-size: 13px; }
 QLabel[role="code-small"] { font-family: "JetBrains Mono"; font-size: 12px; }
+QLabel[role="key"] {
+    background: @bg-1; color: @text-3; border: 1px solid @border; border-radius: 4px;
+    font-size: 12px; font-weight: 500; padding: 0 4px; min-height: 16px; max-height: 16px;
+}
 QLabel[ink="2"] { color: @text-2; }
 QLabel[ink="3"] { color: @text-3; }
 QLabel[ink="accent"] { color: @accent-text; }
@@ -114,6 +131,20 @@ QPushButton[kind="link"] {
 }
 QPushButton[kind="link"]:hover { text-decoration: underline; }
 QPushButton[kind="link"][ring="true"] { border-color: @focus; padding: 0 3px; }
+QPushButton[kind="segment"] {
+    background: transparent; color: @text-2; border: 0; padding: 0 10px; font-size: 12px;
+    min-height: 24px; max-height: 24px;
+}
+QPushButton[kind="segment"]:hover { background: @hover; }
+QPushButton[kind="segment"]:checked { background: @active; color: @text-1; }
+QPushButton[kind="segment"]:disabled { color: @text-3; }
+QPushButton[kind="segment"][ring="true"] {
+    border: 2px solid @focus; padding: 0 8px; min-height: 20px; max-height: 20px;
+}
+QPushButton[kind="search"] {
+    color: @text-3; font-weight: 400; text-align: left; padding: 0 8px 0 7px;
+}
+QPushButton[kind="search"][ring="true"] { padding: 0 7px 0 6px; }
 QPushButton::menu-indicator { image: none; width: 0; }
 QPushButton#seal {
     background: @accent-soft; color: @accent-text; border: 1px solid @accent-soft;
@@ -127,6 +158,12 @@ QPushButton#seal:hover { border-color: @accent-text; }
 QPushButton#seal[ring="true"] {
     border: 2px solid @focus; padding: 0 6px; min-height: 16px; max-height: 16px;
 }
+QPushButton[kind="status"] {
+    background: transparent; color: @text-2; border: 1px solid transparent; padding: 0 2px;
+    min-height: 20px; max-height: 20px; font-size: 12px;
+}
+QPushButton[kind="status"]:hover { color: @text-1; }
+QPushButton[kind="status"][ring="true"] { border: 2px solid @focus; }
 QPushButton#destination {
     background: @active; color: @text-2; border: 1px solid @active;
     border-radius: 6px; padding: 0 7px; min-height: 22px; max-height: 22px;
@@ -226,6 +263,10 @@ QProgressBar {
     text-align: center; color: transparent;
 }
 QProgressBar::chunk { background: @accent; border-radius: 2px; }
+QProgressBar[ink="text-2"]::chunk { background: @text-2; }
+QProgressBar[ink="text-3"]::chunk { background: @text-3; }
+QProgressBar[ink="warning"]::chunk { background: @warning; }
+QProgressBar[ink="danger"]::chunk { background: @danger; }
 """
 
 _VIEWS = """

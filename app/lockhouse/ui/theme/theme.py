@@ -1,4 +1,4 @@
-"""One object that knows how everything looks now, and dresses the application accordingly.
+"""The current look of everything, applied to the application.
 
 Hides font loading, the choice between light and dark, zoom, the palette and the style sheet,
 and which control shows a focus ring (only one that got its focus from the keyboard).
@@ -26,7 +26,7 @@ _SCALES = (0.75, 2.0)
 
 
 def repolish(widget: QWidget) -> None:
-    """Make the style sheet look at the widget's properties again."""
+    """Apply the style sheet again after a property of the widget changed."""
     style = widget.style()
     style.unpolish(widget)
     style.polish(widget)
@@ -34,7 +34,7 @@ def repolish(widget: QWidget) -> None:
 
 
 class Theme(QObject):
-    """Colours, fonts and icons as they are now; ``changed`` when any of them is another."""
+    """Current colours, fonts and icons; emits ``changed`` when any of them changes."""
 
     changed = Signal()
 
@@ -62,11 +62,11 @@ class Theme(QObject):
         app.focusChanged.connect(self._move_ring)
         self._apply()
 
-    # what it is now
+    # current values
 
     @property
     def scheme(self) -> Scheme:
-        """Light or dark, whichever is shown."""
+        """Whether light or dark is shown."""
         return self._scheme
 
     @property
@@ -85,13 +85,13 @@ class Theme(QObject):
 
     @property
     def less_motion(self) -> bool:
-        """True when nothing may move by itself."""
+        """True when animations are unwanted."""
         if self._motion != "system":
             return self._motion == "on"
         hint = QStyle.StyleHint.SH_Widget_Animation_Duration
         return self._app.style().styleHint(hint) == 0
 
-    # changing it
+    # changes
 
     def set_choice(self, choice: ThemeChoice) -> None:
         if choice != self._choice:
@@ -197,7 +197,7 @@ class Theme(QObject):
     def bind_icon(
         self, button: QAbstractButton, name: str, *, size: int = 16, role: str = "text-2"
     ) -> None:
-        """Give the button an icon that follows the theme; call again to show another.
+        """Set an icon that follows the theme; call again to show another.
 
         On a button that also has a label, a gap of 4 px is drawn into the icon, because Qt puts
         the two too close together.
@@ -207,7 +207,7 @@ class Theme(QObject):
             binding = _IconBinding(self, button)
         binding.show(name, size, role)
 
-    # applying it
+    # apply
 
     @Slot()
     def _follow_system(self) -> None:
@@ -243,7 +243,7 @@ class Theme(QObject):
 
 
 class _IconBinding(QObject):
-    """Child of a button; draws its icon again when the theme changes and dies with it."""
+    """Child of a button; sets its icon again when the theme changes."""
 
     def __init__(self, theme: Theme, button: QAbstractButton) -> None:
         super().__init__(button)
@@ -275,14 +275,14 @@ def _set_ring(widget: QWidget, *, shown: bool) -> None:
 
 @cache
 def _load_fonts() -> None:
-    """Register the bundled fonts, once a process."""
+    """Register the bundled fonts, once per process."""
     for path in sorted(resource("fonts").glob("*.ttf")):
         QFontDatabase.addApplicationFont(str(path))
 
 
 @cache
 def _fallbacks() -> tuple[str, ...]:
-    """Installed families for other scripts. A missing one would make Qt search for a second."""
+    """Installed font families for other scripts. A missing one costs Qt a second of search."""
     installed = set(QFontDatabase.families())
     return tuple(name for name in tokens.FALLBACK_FAMILIES if name in installed)
 

@@ -1,4 +1,4 @@
-"""Every measured figure of the look: colours, type roles, spacing. No Qt in here.
+"""Every colour, type role and size of the look, without Qt.
 
 Hides nothing on purpose: it is the one place where a colour is written as hex and a size as a
 number. Colours are named by what they are for and exist twice, light and dark, under the same
@@ -205,24 +205,14 @@ FALLBACK_FAMILIES: Final = (
     "DejaVu Sans",
 )
 
-# Sizes in pixels at zoom 1; steps of the 4 px grid.
-SPACE: Final = (4, 8, 12, 16, 20, 24, 32)
+# Sizes in pixels at zoom 1.
 RADIUS_CONTROL: Final = 6
 RADIUS_CARD: Final = 10
 RADIUS_SMALL: Final = 4
-RADIUS_BAR: Final = 2
 
-CONTROL_HEIGHT: Final = 32
 COMPACT_HEIGHT: Final = 28
 PILL_HEIGHT: Final = 20
-SEGMENT_HEIGHT: Final = 24
 
 RAIL_WIDTH: Final = 56
-PAGE_HEAD_HEIGHT: Final = 48
-STATUS_BAR_HEIGHT: Final = 28
-LIST_WIDTH: Final = 264
-LIST_MIN_WIDTH: Final = 200
-DETAILS_WIDTH: Final = 336
-DETAILS_MIN_WIDTH: Final = 280
 TRANSCRIPT_WIDTH: Final = 760
 BUBBLE_WIDTH: Final = 560

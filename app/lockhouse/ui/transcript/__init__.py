@@ -1,4 +1,4 @@
-"""The conversation as it is read: a virtualised view that stays smooth at 10,000 messages.
+"""The conversation view: virtualised, smooth at 10,000 messages.
 
 ::
 

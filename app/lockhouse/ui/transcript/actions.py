@@ -1,4 +1,4 @@
-"""The row of things that can be done with one message."""
+"""The row of actions of one message."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from lockhouse.ui.widgets import IconButton
 # kind, icon, name for an answer, name for the reader's own turn ("" where it has none)
 _ACTIONS = (
     ("copy", "copy", "Copy answer", "Copy message"),
-    ("regenerate", "refresh-cw", "Answer again, keep this version", ""),
+    ("regenerate", "refresh-cw", "Regenerate, keep this version", ""),
     ("previous_version", "chevron-left", "Previous version", "Previous version"),
     ("next_version", "chevron-right", "Next version", "Next version"),
     ("edit", "pencil", "Edit answer", "Edit message"),
     ("branch", "git-branch", "New chat from here", "New chat from here"),
-    ("forward", "arrow-up-right", "Ask this of…", "Ask this of…"),
+    ("forward", "arrow-up-right", "Ask another model…", "Ask another model…"),
     ("continue", "circle-play", "Continue this answer", ""),
     ("details", "info", "Details", ""),
 )
@@ -26,7 +26,7 @@ _DONE_MS = 1500
 
 
 class ActionRow(QWidget):
-    """Icon buttons on the left, figures on the right. Laid out by itself, shown by the card."""
+    """Icon buttons on the left, statistics on the right."""
 
     chosen = Signal(str)
 
@@ -69,7 +69,7 @@ class ActionRow(QWidget):
         return QSize(self._place(), self._theme.px(tokens.COMPACT_HEIGHT))
 
     def show_done(self, kind: str) -> None:
-        """A tick on the button for what has just been done, for a moment."""
+        """Show a tick on the button for a moment after its action."""
         self._buttons[kind].set_icon("check", "Copied")
         QTimer.singleShot(_DONE_MS, self, self._show_names)
 

@@ -1,4 +1,4 @@
-"""One block as a laid-out document: drawn, measured, asked what is where. No widgets.
+"""One block as a laid-out document: painting, measuring, hit tests. No widgets.
 
 Hides QTextDocument. It draws what rich text has no words for (grounds of inline code, markers of
 list items, bars of quotes, marks of a search) and never loads anything: resources of any kind are
@@ -37,7 +37,7 @@ MAX_CODE_LINE_CHARS = 4000
 
 
 class SealedDocument(QTextDocument):
-    """A document that loads nothing, whatever its text asks for."""
+    """A document that loads no resources, whatever its text refers to."""
 
     def loadResource(self, _kind: int, _name: QUrl | str) -> Any:
         return None
@@ -45,7 +45,7 @@ class SealedDocument(QTextDocument):
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A found piece of text; the current one is drawn stronger."""
+    """A search match; the current one is highlighted more."""
 
     start: int
     end: int
@@ -74,10 +74,10 @@ class BlockDocument:
     def styles(self) -> Styles | None:
         return self._styles
 
-    # filling
+    # content
 
     def show(self, block: Block, styles: Styles, *, ink: str = "text-1") -> None:
-        """Fill with a block. Code and tables that only grew are only added to."""
+        """Show a block. Code and tables that only grew are appended to."""
         if block == self._block and styles is self._styles:
             return
         grown = self._grown_code(block, styles)
@@ -107,7 +107,7 @@ class BlockDocument:
                 pass
 
     def show_plain(self, text: str, styles: Styles, *, role: str = "reading", ink: str) -> None:
-        """Fill with text that is no Markdown; text that only grew is only appended to."""
+        """Show plain text; text that only grew is appended to."""
         block = TextBlock((Paragraph((Run(text, dim=ink == "text-3"),)),))
         old = self._block
         if (
@@ -193,7 +193,7 @@ class BlockDocument:
             self.highlight()
 
     def _grown_code(self, block: Block, styles: Styles) -> str | None:
-        """What was added when this is the code shown before, longer; None otherwise."""
+        """What was appended to the code shown before; None when it is other code."""
         old = self._block
         if not (isinstance(block, CodeBlock) and isinstance(old, CodeBlock)):
             return None
@@ -229,7 +229,7 @@ class BlockDocument:
                 last = line.position() + line.length()
             line = line.next()
         self._spans = spans
-        if first >= 0:  # setting formats threw the lines away
+        if first >= 0:  # setting formats discarded the lines
             self.document.markContentsDirty(first, last - first)
 
     def _fill_table(self, block: TableBlock, styles: Styles) -> None:
@@ -266,7 +266,7 @@ class BlockDocument:
     def ideal_width(self) -> float:
         return self.document.idealWidth()
 
-    # asking
+    # hit tests
 
     def length(self) -> int:
         return self.document.characterCount() - 1
@@ -339,7 +339,7 @@ class BlockDocument:
             box.left() + left, box.top() + line.y() - self._lift, 1, max(1.0, line.height())
         )
 
-    # drawing
+    # painting
 
     def paint(
         self,
@@ -470,12 +470,12 @@ class BlockDocument:
 
 
 def _x(line: QTextLine, position: int) -> float:
-    """Where a character starts in its line; the binding gives the place with the cursor."""
+    """Where a character starts in its line."""
     return cast("tuple[float, int]", line.cursorToX(position))[0]
 
 
 def _drawn_code(code: str) -> str:
-    """What is drawn of the code: lines and their number are bounded, copying has it all."""
+    """The code as drawn: long lines and many lines are cut, but copied in full."""
     lines = code.split("\n")
     longest = max(map(len, lines), default=0)
     if len(lines) <= MAX_CODE_LINES and longest <= MAX_CODE_LINE_CHARS:
@@ -487,5 +487,5 @@ def _drawn_code(code: str) -> str:
         for line in lines[:MAX_CODE_LINES]
     ]
     if len(lines) > MAX_CODE_LINES:
-        shown.append(f"… {len(lines) - MAX_CODE_LINES:,} more lines; copy and save have them all")
+        shown.append(f"… {len(lines) - MAX_CODE_LINES:,} more lines; copy or save to get all")
     return "\n".join(shown)

@@ -1,4 +1,4 @@
-"""One message on screen: made once, used again for other messages as they come into view.
+"""One message on screen; reused for other messages as they scroll into view.
 
 Hides how a message is stacked (header, reasoning, blocks, note, actions), and that only the blocks
 near the visible part exist as widgets; the others are gaps of known or guessed height.
@@ -48,7 +48,7 @@ _KEYBOARD = (
 
 
 class MessageCard(QWidget):
-    """Shows one :class:`Item` at a time. ``arrange`` gives its height."""
+    """Shows one :class:`Item` at a time. ``arrange`` returns its height."""
 
     action = Signal(str)
     edited = Signal(str, bool)
@@ -83,10 +83,10 @@ class MessageCard(QWidget):
         self.setMouseTracking(True)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover, on=False)
 
-    # what it shows
+    # content
 
     def bind(self, item: Item, styles: Styles) -> None:
-        """Show a message; pieces made for the one before are used again."""
+        """Show a message, reusing the parts of the one before."""
         if item is not self.item or styles is not self._styles:
             self.stop_editing()
             for index in list(self._parts):
@@ -99,7 +99,7 @@ class MessageCard(QWidget):
             self._open_editor(item)
 
     def refresh(self) -> None:
-        """The message has changed or grown: look at everything again but blocks that are equal."""
+        """Update after the message changed or grew; equal blocks are kept."""
         item, styles = self.item, self._styles
         if item is None or styles is None:
             return
@@ -172,7 +172,7 @@ class MessageCard(QWidget):
         return f"{speaker}{badge}{told}: {item.words()[:160]}"
 
     def name_line(self) -> QRect:
-        """Where it says who answered, in the view; nothing for a question."""
+        """The area of the header of an answer, in the view; empty for a question."""
         if self.item is None or self.item.message.role != "assistant":
             return QRect()
         px = self._theme.px
@@ -184,7 +184,7 @@ class MessageCard(QWidget):
     def arrange(
         self, column: QRect, visible: tuple[float, float], *, ahead: int = 0, margin: int = 0
     ) -> tuple[int, bool]:
-        """Place everything; gives the height, and whether blocks ahead had to be made.
+        """Place everything; returns the height, and whether blocks ahead were made.
 
         ``visible`` is the visible span in the card's own coordinates. Blocks in it are made;
         within ``margin`` of it at most ``ahead`` more are.
@@ -209,7 +209,7 @@ class MessageCard(QWidget):
         return self._arrange_foot(column, top, bottom, answer=answer), made
 
     def _arrange_head(self, column: QRect, *, answer: bool) -> int:
-        """Header, waiting row and reasoning; gives where the blocks begin."""
+        """Header, waiting row and reasoning; returns where the blocks begin."""
         px = self._theme.px
         if not answer:
             top = self._bubble_top = px(16) + px(8)
@@ -231,7 +231,7 @@ class MessageCard(QWidget):
         return top + px(12 if reasoned else 8)
 
     def _bubble_span(self, column: QRect) -> tuple[int, int]:
-        """Where the reader's own words go: the right of the column, beside their actions."""
+        """Left edge and width of the user's own text: at the right, beside its actions."""
         px = self._theme.px
         widest = min(px(tokens.BUBBLE_WIDTH), column.width() - px(120))
         inner = widest - 2 * px(14)
@@ -283,7 +283,7 @@ class MessageCard(QWidget):
         for index in [at for at in self._parts if at not in near]:
             if not holds_focus(self._parts[index]):
                 self._release(index)
-        for spare in self._spare:  # only now: most are used again at once
+        for spare in self._spare:  # only now: most are reused at once
             if not spare.isHidden():
                 spare.hide()
 
@@ -328,7 +328,7 @@ class MessageCard(QWidget):
         return self._theme.px(gap(before, block)) if before is not None and wanted else 0
 
     def _guess(self, block: Block) -> int:
-        """The likely height of a block that has not been laid out."""
+        """The estimated height of a block that is not laid out yet."""
         px = self._theme.px
         width = self._column.width() or px(tokens.TRANSCRIPT_WIDTH)
         text = block_text(block)
@@ -375,10 +375,10 @@ class MessageCard(QWidget):
                 self.item.measured[index] = False
         self.layout_wanted.emit()
 
-    # asking
+    # hit tests
 
     def leaves(self) -> dict[int, TextPart]:
-        """Pieces of text that exist now, by block; the open reasoning has its own number."""
+        """The text parts that exist now, by block; the open reasoning has its own number."""
         found = {
             index: leaf
             for index, part in sorted(self._parts.items())
@@ -390,7 +390,7 @@ class MessageCard(QWidget):
         return found
 
     def block_at(self, place: float) -> int:
-        """The block that covers a place in the card, -1 above the first."""
+        """The block at a height of the card; -1 above the first."""
         if self.item is None or place < self._blocks_top or not self.item.shown:
             return -1
         return self.item.rows.row_at(place - self._blocks_top)
@@ -505,7 +505,7 @@ class MessageCard(QWidget):
             box = QRectF(self._column.x(), px(8), self._column.width(), self.height() - px(10))
             painter.drawRoundedRect(box.adjusted(-px(10), 0, px(10), 0), px(6), px(6))
 
-    # parts made when first needed
+    # parts created when first needed
 
     def _reasoning_box(self) -> ReasoningBox:
         if self._reasoning is None:

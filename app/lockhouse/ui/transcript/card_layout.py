@@ -1,4 +1,4 @@
-"""Where every message is, and which of them have a card now.
+"""The position of every message, and which of them have a card now.
 
 The part of the view that counts: heights of all messages (guessed until looked at), cards for those
 on screen and just outside it, the reader's place. Hides how the place stays when something above
@@ -27,7 +27,7 @@ _KEPT_BLOCKS = 300
 
 
 class CardLayout(QObject):
-    """Messages, their heights, their cards. ``laid_out`` after every change of place."""
+    """Messages, their heights and cards. Emits ``laid_out`` after every layout."""
 
     laid_out = Signal()
     card_made = Signal(object)
@@ -41,7 +41,7 @@ class CardLayout(QObject):
         self.rows: dict[str, int] = {}
         self.live: dict[str, MessageCard] = {}
         self.follow = True
-        self.held = False  # a selection is being made: the text must not move
+        self.held = False  # while selecting, the text must not move
         self._heights = Heights()
         self._spare: list[MessageCard] = []
         self._anchor: tuple[str, int, float] = ("", -1, 0.0)
@@ -55,11 +55,11 @@ class CardLayout(QObject):
         self._ahead.setSingleShot(True)
         self._ahead.timeout.connect(self._prepare_ahead)
 
-    # contents
+    # content
 
     def show(self, items: Iterable[Item]) -> None:
-        """Other messages, at their end."""
-        self._busy = True  # putting a card away may ask for a layout of what is going
+        """Show other messages, at their end."""
+        self._busy = True  # recycling a card may request a layout
         for message_id in list(self.live):
             self._recycle(message_id)
         self._busy = False
@@ -98,13 +98,13 @@ class CardLayout(QObject):
         return None if row is None else self.items[row]
 
     def refresh(self, message_id: str) -> None:
-        """The message has changed: its card, if it has one, looks at it again."""
+        """The message changed: update its card, if it has one."""
         card = self.live.get(message_id)
         if card is not None:
             card.refresh()
 
     def retheme(self) -> None:
-        """Fonts or colours are others: everything on screen is drawn anew."""
+        """Fonts or colours changed: draw everything on screen again."""
         self.styles = Styles(self._theme)
         for item in self.items:
             item.remake_rows()
@@ -120,7 +120,7 @@ class CardLayout(QObject):
         px = self._theme.px
         return item.estimated_height(max(20, self.column().width() // px(7)), px(22))
 
-    # where the reader is
+    # scroll position
 
     def column(self) -> QRect:
         """The column of text: at most 760, in the middle of the view with its scroll bar."""
@@ -134,12 +134,12 @@ class CardLayout(QObject):
         return self._area.viewport().height()
 
     def end(self) -> float:
-        """The largest place there is."""
+        """The largest scroll position."""
         total = self._heights.total() + self._theme.px(_BOTTOM_ROOM)
         return max(0.0, total - self.room())
 
     def place(self) -> float:
-        """The first visible line of the conversation, counted from its top."""
+        """The scroll position: what is above the view, in pixels."""
         if self.follow and not self.held:
             return self.end()
         message_id, part, offset = self._anchor
@@ -153,7 +153,7 @@ class CardLayout(QObject):
         return min(max(0.0, place), self.end())
 
     def scrolled_to(self, value: int) -> None:
-        """The reader moved the scroll bar."""
+        """The user moved the scroll bar."""
         if self._busy:
             return
         self.follow = value >= self._area.verticalScrollBar().maximum() - _NEAR_END
@@ -171,7 +171,7 @@ class CardLayout(QObject):
         self.relayout()
 
     def hold(self, *, held: bool) -> None:
-        """While held nothing moves by itself, whatever is added at the end."""
+        """While held nothing scrolls by itself, whatever is appended."""
         if held and not self.held:
             self._remember(self.place())
         elif not held and self.held:
@@ -197,7 +197,7 @@ class CardLayout(QObject):
             inside -= card.block_top(part)
         self._anchor = (message_id, part, inside)
 
-    # laying out
+    # layout
 
     def relayout(self, budget_s: float = 10.0) -> None:
         """Give every message on screen a card and every card its place.
@@ -249,7 +249,7 @@ class CardLayout(QObject):
         return on_screen, settled
 
     def _set_height(self, row: int, height: int) -> bool:
-        """Keep a measured height; true when it was known."""
+        """Store a measured height; True when it was the same."""
         if abs(height - self._heights[row]) < 0.5:
             return True
         self._heights.set(row, height)
@@ -286,7 +286,7 @@ class CardLayout(QObject):
         return card
 
     def _keep_few_parsed(self, item: Item) -> None:
-        """Forget the blocks of messages that were looked at long ago."""
+        """Drop the parsed blocks of messages that were shown long ago."""
         self._parsed.pop(item.message.id, None)
         self._parsed[item.message.id] = None
         if len(self._parsed) > _KEPT_BLOCKS:
@@ -307,7 +307,7 @@ class CardLayout(QObject):
         self._spare.append(card)
 
     def _prepare_ahead(self) -> None:
-        """While nothing else is to do, make the blocks just outside the screen."""
+        """When idle, create the blocks just outside the screen."""
         if self._busy or not self.items or self._area.isHidden():
             return
         started = time.perf_counter()

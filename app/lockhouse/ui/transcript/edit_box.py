@@ -1,4 +1,4 @@
-"""Editing a message where it stands."""
+"""The editor of a message, in place."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from PySide6.QtGui import QFontMetricsF, QKeyEvent, QTextCursor
 from PySide6.QtWidgets import QLabel, QPlainTextEdit, QPushButton, QWidget
 
 from lockhouse.ui.frame_parts import label
-from lockhouse.ui.key_filter import claims_escape
+from lockhouse.ui.shortcuts import claims_escape
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.transcript.values import MessageRole
 
@@ -32,7 +32,7 @@ class _Editor(QPlainTextEdit):
 
 
 class EditBox(QWidget):
-    """The text in an editor; Save keeps it as a new version, Save & send asks for an answer too.
+    """The text in an editor. Save stores a new version, Save & send also asks for an answer.
 
     Esc leaves without a change, Ctrl+Enter is the filled button.
     """
@@ -95,7 +95,7 @@ class EditBox(QWidget):
 
     def _button(self, label: str, name: str, *, primary: bool = False) -> QPushButton:
         button = QPushButton(label.replace("&", "&&"), self)
-        if primary:  # before it is shown: the style sheet looks at it only then
+        if primary:  # before it is shown: the style sheet reads it only then
             button.setProperty("kind", "primary")
         button.setProperty("compact", "true")
         button.setObjectName(name)

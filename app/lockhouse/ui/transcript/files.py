@@ -1,4 +1,4 @@
-"""What went along with a question: pictures, and a mark for each file that shows what is in it."""
+"""Attachments of a question: pictures, and a button for each file that shows its text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Loader = Callable[[str, Callable[[QImage], None]], None]
 
 
 class Thumbnail(QWidget):
-    """One picture, small. Its name and size are its tool tip and its accessible name."""
+    """A thumbnail. Name and size are its tool tip and accessible name."""
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
@@ -27,7 +27,7 @@ class Thumbnail(QWidget):
         self.sha256 = ""
 
     def show_picture(self, picture: ShownPicture, load: Loader | None) -> None:
-        """Another picture; it is looked up once."""
+        """Show another picture; it is loaded once."""
         name = f"Picture {picture.name}" if picture.name else "A picture"
         self.setToolTip(f"{name}, {picture.size}")
         self.setAccessibleName(f"{name}, {picture.size}")
@@ -65,10 +65,10 @@ class Thumbnail(QWidget):
 
 
 class FileMarks(QWidget):
-    """Pictures in a row, files one below the other, above the reader's own words."""
+    """Pictures in rows, files below each other, above the text of the question."""
 
     toggled = Signal(int)  # number of the file
-    forward_wanted = Signal(int)  # likewise: somebody else is to be asked about it
+    forward_wanted = Signal(int)  # likewise: another model is to be asked about it
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
@@ -86,7 +86,7 @@ class FileMarks(QWidget):
         opened: frozenset[int],
         pictures: Sequence[ShownPicture] = (),
     ) -> None:
-        """These files; ``opened`` are the numbers of those whose content is shown below."""
+        """Show these files; ``opened`` are the numbers of those whose text is shown below."""
         self._files, self._pictures = tuple(files), tuple(pictures)
         while len(self._thumbnails) < len(pictures):
             self._thumbnails.append(Thumbnail(self._theme, self))
@@ -102,23 +102,23 @@ class FileMarks(QWidget):
             if number < len(files):
                 file, is_open = files[number], number in opened
                 mark.setAccessibleName(f"File {file.name}, {file.size}")
-                mark.setToolTip("Hide what is in it" if is_open else "Show what is in it")
+                mark.setToolTip("Hide its text" if is_open else "Show its text")
                 mark.setChecked(is_open)
                 self._forwards[number].set_icon("arrow-up-right", f"Ask about {file.name}…")
 
     def wide(self) -> int:
-        """How wide the marks want to be."""
+        """The preferred width."""
         px = self._theme.px
         widths = [self._wanted(file) + self._beside() for file in self._files]
         row = len(self._pictures) * px(_PICTURE_SIDE + 6) - px(6)
         return max(widths, default=0) if not self._pictures else max(row, *widths, 0)
 
     def _beside(self) -> int:
-        """The button beside a mark."""
+        """The width of the button beside a file."""
         return self._theme.px(tokens.COMPACT_HEIGHT + 4)
 
     def fit(self, width: int) -> int:
-        """Stand at the right of that width; gives the height."""
+        """Lay out for that width; returns the height."""
         px = self._theme.px
         row, gap = px(tokens.COMPACT_HEIGHT), px(4)
         top = self._fit_pictures(width)
@@ -137,7 +137,7 @@ class FileMarks(QWidget):
         return top + len(self._files) * (row + gap) - (gap if self._files else px(6))
 
     def _fit_pictures(self, width: int) -> int:
-        """Pictures in rows from the left; gives where the files begin."""
+        """Lay out the pictures; returns where the files begin."""
         px = self._theme.px
         side, gap = px(_PICTURE_SIDE), px(6)
         in_a_row = max(1, (width + gap) // (side + gap))
@@ -149,13 +149,13 @@ class FileMarks(QWidget):
         return -(-len(self._pictures) // in_a_row) * (side + gap)
 
     def _around(self) -> int:
-        """Icon, gaps and frame of a mark."""
+        """Width of icon, gaps and frame of a file button."""
         return self._theme.px(16 + 8 + 2 * 12)
 
     def _wanted(self, file: AttachedFile) -> int:
         font = self._marks[0].font() if self._marks else self.font()
         words = QFontMetrics(font).horizontalAdvance(f"{file.name}, {file.size}")
-        return words + self._around() + 2  # two pieces may be wider than the whole
+        return words + self._around() + 2  # two parts may be wider than the whole
 
     def _make(self, number: int) -> QPushButton:
         mark = QPushButton(self)

@@ -1,4 +1,4 @@
-"""Finding words in a conversation: over the stored text, not over what happens to be on screen."""
+"""Search in a conversation: over the stored text, not only what is on screen."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from lockhouse.ui.transcript.styles import Styles
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The ``nth`` place (from 0) in one message."""
+    """The ``nth`` match (from 0) in one message."""
 
     message_id: str
     nth: int
 
 
 class Finder:
-    """The places where words stand, and which of them is looked at."""
+    """The matches, and which of them is the current one."""
 
     def __init__(self) -> None:
         self.words = ""
@@ -27,7 +27,7 @@ class Finder:
         self.current = -1
 
     def search(self, words: str, items: Sequence[Item]) -> int:
-        """Find words, whatever their case; gives how often they are there."""
+        """Find words, ignoring case; returns the number of matches."""
         self.words = words.casefold().strip()
         self.matches = []
         self.current = -1
@@ -47,18 +47,18 @@ class Finder:
         return self.matches[self.current]
 
     def start_from(self, message_ids: set[str]) -> None:
-        """Begin at the first match in one of these messages, so that the view hardly moves."""
+        """Start at the first match in one of these messages, so that the view hardly moves."""
         for index, match in enumerate(self.matches):
             if match.message_id in message_ids:
                 self.current = index - 1
                 return
 
     def marks_in(self, text: str, *, current: int = -1) -> tuple[Mark, ...]:
-        """Where the words stand in the text of one piece; ``current`` is drawn stronger."""
+        """The matches in the text of one part; ``current`` is highlighted more."""
         if not self.words:
             return ()
         folded = text.casefold()
-        if len(folded) != len(text):  # letters that fold to two would shift every place
+        if len(folded) != len(text):  # letters that fold to two would shift positions
             folded = text.lower() if len(text.lower()) == len(text) else text
         found: list[Mark] = []
         at = folded.find(self.words)

@@ -1,4 +1,4 @@
-"""The line above an answer: who gave it, and where it came from."""
+"""The line above an answer: which model gave it, and where it ran."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MIDDLE = Qt.AlignmentFlag.AlignVCenter
 def paint_header(
     painter: QPainter, theme: Theme, message: TranscriptMessage, column: QRect
 ) -> None:
-    """Name, kind, and the mark; what left this machine keeps its mark however narrow it gets."""
+    """Name, detail and badge; the badge of what left this machine is always shown."""
     px = theme.px
     left, top, height = float(column.x()), px(TOP), px(HEIGHT)
     badge = message.badge
@@ -51,7 +51,7 @@ def paint_header(
 
 
 def _icon(message: TranscriptMessage) -> str:
-    """Colour never carries the meaning alone, and neither does the word."""
+    """An icon, so that neither colour nor word carries the meaning alone."""
     if message.leaves:
         return "arrow-up-right"
     if message.is_served:

@@ -1,4 +1,4 @@
-"""Heights of many rows, one above the other: where a row starts and which row is at a place.
+"""Heights of stacked rows: where a row starts and which row is at a position.
 
 A Fenwick tree, so that changing one height among 10,000 costs a dozen additions instead of a walk
 over all that follow.
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 
 class Heights:
-    """A list of heights with fast sums. Places are counted from the top of row 0."""
+    """A list of heights with fast sums. Positions count from the top of row 0."""
 
     def __init__(self, values: Iterable[float] = ()) -> None:
         self._values = list(values)
@@ -59,7 +59,7 @@ class Heights:
         return self.top(len(self._values))
 
     def row_at(self, place: float) -> int:
-        """The row that covers the place; the first above all, the last below all."""
+        """The row at that position; the first above all, the last below all."""
         at = 0
         step = 1 << len(self._values).bit_length()
         while step:

@@ -1,4 +1,4 @@
-"""What the mouse does in the transcript: selecting over pieces and cards, links, menus.
+"""The mouse in the transcript: selection across parts and cards, links, menus.
 
 Pieces of text let mouse events through to the view, which hands them here; so a selection can
 start in one message and end in another. Hides word and paragraph selection, scrolling while
@@ -42,7 +42,7 @@ class Interaction(QObject):
         self._open_link = open_link
         self.selection = Selection(board.rows.get)
         self._pressed_link = ""
-        self._unit: tuple[Spot, Spot] | None = None  # word or paragraph a drag grows by
+        self._unit: tuple[Spot, Spot] | None = None  # the word or paragraph by which a drag extends
         self._clicks = 0
         self._last_click = QPointF(-99, -99)
         self._click_timer = QTimer(self)
@@ -56,7 +56,7 @@ class Interaction(QObject):
     # selection
 
     def spot_at(self, place: QPointF) -> Spot | None:
-        """The place in the text nearest to a point of the view."""
+        """The text position nearest to a point of the view."""
         card = self._board.card_at(place.y())
         if card is None or card.item is None:
             return None
@@ -180,7 +180,7 @@ class Interaction(QObject):
 
     def _scroll_at_edge(self) -> None:
         if not QGuiApplication.mouseButtons() & Qt.MouseButton.LeftButton:
-            self._let_go()  # released where nobody told us
+            self._let_go()  # released outside the window
             return
         height = self._area.viewport().height()
         y = self._pointer.y()
@@ -194,7 +194,7 @@ class Interaction(QObject):
     # tips, links and menus
 
     def show_tip(self, event: QHelpEvent) -> bool:
-        """Say what is under the pointer, where there is something to say."""
+        """Show the tool tip of what is under the pointer, if it has one."""
         viewport = self._area.viewport()
         found = viewport.childAt(event.pos())
         tip = ""
@@ -234,7 +234,7 @@ class Interaction(QObject):
     def message_menu(
         self, card: MessageCard, ask_selection: Callable[[], None] | None = None
     ) -> QMenu:
-        """Everything that can be done with one message."""
+        """The actions of one message."""
         menu = QMenu(self._area)
         menu.setObjectName("message-menu")
         item = card.item
@@ -253,7 +253,7 @@ class Interaction(QObject):
                     self._theme.icon("arrow-up-right"), "Ask about the selection…"
                 )
                 asked.triggered.connect(ask_selection)
-            this = menu.addAction(self._theme.icon("arrow-up-right"), "Ask this of…")
+            this = menu.addAction(self._theme.icon("arrow-up-right"), "Ask another model…")
             this.triggered.connect(lambda: self._act(card, "forward"))
             menu.addSeparator()
             for kind, label in (("edit", "Edit"), ("branch", "New chat from here")):

@@ -1,4 +1,4 @@
-"""One message and everything the view remembers about it while no card shows it.
+"""One message, and what the view remembers of it while no card shows it.
 
 Parsed blocks, their heights, whether the reasoning is open, text that is still coming. Hides when
 Markdown is read: not before a message is looked at, and while it streams only its open end.
@@ -27,7 +27,7 @@ FOLD_LINES = 30
 _CHUNK_CHARS = 4000
 _FILE_CHARS = 6000
 _FILE_LINES = 120
-_FILE_ROW = 32  # about the height of a file's mark
+_FILE_ROW = 32  # about the height of a file button
 _NO_HEIGHTS = Heights()
 
 
@@ -94,7 +94,7 @@ class Item:
 
     @property
     def thinking(self) -> bool:
-        """Reasoning is coming and no word of the answer yet."""
+        """Reasoning streams in and the answer has not begun."""
         return self.streaming and self.thinking_since is not None and self.thought_for is None
 
     def text(self) -> str:
@@ -110,11 +110,11 @@ class Item:
         return self.text()[start:] if start else self.text()
 
     def searched(self) -> str:
-        """The text in which words are looked for: what can be shown as it stands."""
+        """The text that is searched."""
         return plain_text(self.blocks()) if self.message.files else self.text()
 
     def toggle_file(self, number: int) -> None:
-        """Show or hide what is in a file that went along."""
+        """Show or hide the text of an attached file."""
         self.open_files = self.open_files ^ {number}
         self._blocks = None
         self._settled = 0
@@ -134,7 +134,7 @@ class Item:
         return None
 
     def add(self, text: str, reasoning: str) -> None:
-        """More of the answer, or of the thinking before it."""
+        """More of the answer, or of its reasoning."""
         if reasoning:
             self.progress = None
             if self.thinking_since is None:
@@ -172,7 +172,7 @@ class Item:
         self._begin()
 
     def restart(self, message: TranscriptMessage) -> None:
-        """All that has come is void: the stream begins again with what this message has."""
+        """Discard what has arrived: the stream starts again from this message."""
         self.message = message
         self.progress = None
         self.thinking_since = self.thought_for = None
@@ -181,7 +181,7 @@ class Item:
         self._begin()
 
     def blocks(self) -> tuple[Block, ...]:
-        """What there is to draw now."""
+        """The blocks to draw now."""
         if self._stream is not None:
             return self._stream.blocks()
         if self._blocks is None:
@@ -190,7 +190,7 @@ class Item:
         return self._blocks
 
     def look(self, gap: Callable[[Block | None, Block], int], guess: Callable[[Block], int]) -> int:
-        """Bring ``shown`` and its heights up to date; gives the first block that may be new."""
+        """Update ``shown`` and its heights; returns the first block that may be new."""
         blocks = self.blocks()
         first = min(self._settled, len(self.shown), len(blocks))
         old = [self.rows[i] - self.gaps[i] for i in range(first, len(self.shown))]
@@ -215,7 +215,7 @@ class Item:
         return index < self._settled
 
     def lay_out_for(self, key: tuple[object, ...]) -> None:
-        """Heights measured for another width or another theme are only guesses now."""
+        """Heights measured for another width or theme become estimates."""
         if key != self.layout_key:
             self.layout_key = key
             self.measured = [False] * len(self.shown)
@@ -225,12 +225,12 @@ class Item:
         self.measured[index] = True
 
     def remake_rows(self) -> None:
-        """The zoom is another: gaps too."""
+        """The zoom changed: so do the gaps."""
         self._settled = 0
         self.layout_key = ()
 
     def forget_blocks(self) -> None:
-        """Give the memory of the parsed text back; it is read again when looked at."""
+        """Drop the parsed text; it is parsed again when shown."""
         if self._stream is None:
             self._blocks = None
 
@@ -266,7 +266,7 @@ class Item:
 
 
 def _file_blocks(text: str) -> list[Block]:
-    """The beginning of a file; all of it may be more than anybody reads here."""
+    """The beginning of a file; the rest is left out."""
     shown = "\n".join(text[:_FILE_CHARS].split("\n")[:_FILE_LINES])
     blocks: list[Block] = [CodeBlock(shown)]
     if rest := len(text) - len(shown):
@@ -283,7 +283,7 @@ def _fold(text: str) -> str:
 
 
 def _chunks(text: str) -> list[str]:
-    """Pieces small enough to lay out at once, cut at line ends where there are any."""
+    """Parts small enough to lay out at once, cut at line ends where possible."""
     if not text:
         return [""]
     chunks: list[str] = []

@@ -1,4 +1,4 @@
-"""What stands before a list item: bullets, numbers, boxes with or without a tick."""
+"""Markers of list items: bullets, numbers, check boxes."""
 
 from __future__ import annotations
 

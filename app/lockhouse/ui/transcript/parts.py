@@ -1,7 +1,7 @@
-"""The pieces a card is stacked from: text, code in its frame, a rule, the reader's own words.
+"""The parts of a card: text, framed code, a rule.
 
-Every piece draws a :class:`BlockDocument` itself and lets the mouse through to the view, which
-alone knows about selection across pieces and cards. To a screen reader each is a static text.
+Each draws a :class:`BlockDocument` and passes mouse events to the view, which handles selection
+across parts and cards. To a screen reader each is a static text.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class TextPart(QLabel):
         self.shift = 0.0  # scrolled to the right by, for code that is not wrapped
         self.selection: tuple[int, int] | None = None
         self.marks: Sequence[Mark] = ()
-        self.caret = False  # a still block at the end: more is coming
+        self.caret = False  # a block cursor at the end while text streams in
         self.setMouseTracking(True)
         self.setCursor(Qt.CursorShape.IBeamCursor)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
@@ -120,7 +120,7 @@ class TextPart(QLabel):
 
 
 class RulePart(QWidget):
-    """A line across the column."""
+    """A horizontal line."""
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)

@@ -1,4 +1,4 @@
-"""The thinking before an answer: one line, folded; open on click; "Answer now" while it runs."""
+"""The reasoning before an answer: folded to one line, opened by a click."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lockhouse.ui.widgets import Spinner
 
 
 class ReasoningBox(QWidget):
-    """Folded: chevron, how long, the last thing thought. Open: all of it, below."""
+    """Folded: chevron, duration and last line. Open: the whole text below."""
 
     toggled = Signal(bool)
     answer_now = Signal()
@@ -41,7 +41,7 @@ class ReasoningBox(QWidget):
     def show_state(
         self, text: str, styles: Styles, *, seconds: float | None, running: bool, opened: bool
     ) -> None:
-        """``seconds`` None when it is not known how long it took."""
+        """``seconds`` is None when the duration is not known."""
         self._running, self._open = running, opened
         self._title = _title(seconds, running=running)
         self._summary = "" if opened else summary(text, running=running)
@@ -135,7 +135,7 @@ class ReasoningBox(QWidget):
 
 
 def summary(text: str, *, running: bool) -> str:
-    """One line of the thinking: the latest while it runs, how it began afterwards."""
+    """One line of the reasoning: the last while it runs, the first afterwards."""
     if running:
         lines = [line for line in text[-600:].split("\n") if line.strip()]
         return lines[-1].strip()[-200:] if lines else ""
@@ -150,7 +150,7 @@ def _title(seconds: float | None, *, running: bool) -> str:
 
 
 def elapsed(seconds: float | None) -> str:
-    """A time in words short enough for a label: ``6 s``, ``2 min 5 s``."""
+    """A short duration: ``6 s``, ``2 min 5 s``."""
     whole = int(seconds or 0)
     if whole < 1:
         return "less than 1 s"

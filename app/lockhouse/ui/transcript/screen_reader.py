@@ -1,4 +1,4 @@
-"""An answer for those who listen: said sentence by sentence while it is being written.
+"""Announces an answer to a screen reader, sentence by sentence as it streams in.
 
 Hides when there is something to say: whole sentences only, without the marks of Markdown, code
 named instead of spelled out; and nothing at all while no screen reader is running.
@@ -20,7 +20,7 @@ _LONGEST = 400
 
 
 class Sentences:
-    """Cuts a growing Markdown text into sentences worth saying; gives each to ``say`` once."""
+    """Splits growing Markdown into sentences; passes each to ``say`` once."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
@@ -52,6 +52,6 @@ class Sentences:
 
 
 def announce(speaker: QObject, words: str) -> None:
-    """Have a running screen reader say something; without one this costs nothing."""
+    """Announce something to a running screen reader; costs nothing without one."""
     if QAccessible.isActive():
         QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(speaker, words))

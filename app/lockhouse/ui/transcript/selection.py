@@ -1,4 +1,4 @@
-"""A selection over pieces of several messages, some of which no card shows at the moment.
+"""A selection across messages, some of which no card shows now.
 
 Ends are remembered as message, block and character, so they stay true while cards are recycled
 and while an answer grows. Hides how a selection becomes text when parts of it are off screen.
@@ -22,7 +22,7 @@ _LAST = 1 << 40
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """A place between two characters."""
+    """A position between two characters."""
 
     message_id: str
     part: int
@@ -53,7 +53,7 @@ class Selection:
             self.head = Spot(items[-1].message.id, _LAST, 0)
 
     def span(self) -> tuple[tuple[int, int, int], tuple[int, int, int]] | None:
-        """First and last place as (row, part, position); None when nothing is selected."""
+        """First and last position as (row, part, position); None when nothing is selected."""
         if self.anchor is None or self.head is None or self.anchor == self.head:
             return None
         first, last = self._place(self.anchor), self._place(self.head)
@@ -66,7 +66,7 @@ class Selection:
         return None if row is None else (row, spot.part, spot.position)
 
     def range_in(self, row: int, part: int, length: int) -> tuple[int, int] | None:
-        """What of a piece of text is selected."""
+        """The selected range of a part."""
         span = self.span()
         if span is None or not span[0][:2] <= (row, part) <= span[1][:2]:
             return None
@@ -94,7 +94,7 @@ class Selection:
         span = self.span()
         assert span is not None
         whole = span[0] <= (row, 0, 0) and span[1] >= (row, _LAST, 0)
-        if whole and item.folded_chars():  # all of it, not only what is unfolded
+        if whole and item.folded_chars():  # all of it, not only what is shown
             return item.text()
         if span[0][:2] <= (row, REASONING_PART) <= span[1][:2] and item.reasoning_open:
             scratch = BlockDocument()

@@ -1,4 +1,4 @@
-"""How far apart the blocks of an answer stand, and which of them are a single short line."""
+"""The gaps between blocks of an answer, and which blocks are a single short line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text formats for documents, made from the theme once and shared by all cards."""
+"""Text formats of documents, made from the theme once and shared by all cards."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAD = "\u202f\u202f"
 
 
 class Styles:
-    """Formats of runs and paragraphs as the theme is now. Thrown away when it changes."""
+    """Formats of runs and paragraphs for the current theme. Replaced when it changes."""
 
     def __init__(self, theme: Theme) -> None:
         self.theme = theme

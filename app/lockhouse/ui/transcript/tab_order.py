@@ -1,6 +1,6 @@
-"""Tab through the transcript in the order things are seen in.
+"""Tab order of the transcript: the order on screen.
 
-Cards are made and used again in any order, so Qt's own chain of focus widgets means nothing here.
+Cards are reused in any order, so Qt's own focus chain does not apply.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from lockhouse.ui.transcript.card import MessageCard
 
 
 def stops(viewport: QWidget, cards: list[MessageCard]) -> list[QWidget]:
-    """Everything on screen that takes the keyboard: card by card, in reading order."""
+    """Everything on screen that takes focus: card by card, in reading order."""
     found: list[QWidget] = []
     for card in sorted(cards, key=lambda each: each.y()):
         if card.y() >= viewport.height() or card.geometry().bottom() < 0:

@@ -1,4 +1,4 @@
-"""Tables as text tables: hairlines under rows, numbers where the writer put them, fitting columns.
+"""Tables in a text document: lines under rows, aligned columns of fitting width.
 
 Hides Qt's table formats, and how wide columns are: as wide as their text while that fits, the
 first taking what is left.
@@ -31,7 +31,7 @@ _ALIGN = {
 
 
 class TableWriter:
-    """Writes a table into a document, and further rows into the table that is there."""
+    """Writes a table into a document, and later adds rows to it."""
 
     def __init__(
         self, cursor: QTextCursor, block: TableBlock, styles: Styles, insert_runs: InsertRuns
@@ -50,12 +50,12 @@ class TableWriter:
         if block.hidden_rows:
             self._table.appendRows(1)
             at = self._table.cellAt(1 + len(block.rows), 0).firstCursorPosition()
-            words = f"{block.hidden_rows:,} more rows are not shown; copying the answer has them."
+            words = f"{block.hidden_rows:,} more rows are not shown. Copy the answer to get all."
             at.insertText(words, styles.char(Run(""), "caption", "text-3"))
         self._fit_columns((block.header, *block.rows))
 
     def can_grow_to(self, block: TableBlock) -> bool:
-        """Whether the other table is this one with more at its end."""
+        """Whether the other table is this one with rows added at its end."""
         old = self.block
         return (
             block.header == old.header
@@ -67,7 +67,7 @@ class TableWriter:
         )
 
     def grow_to(self, block: TableBlock) -> int:
-        """Write what is new; gives the first character that is written anew."""
+        """Write what is new; returns the first character that changed."""
         known = len(self.block.rows)
         first = self._table.lastCursorPosition().position() + 1
         if block.rows[known - 1] != self.block.rows[-1]:

@@ -1,4 +1,4 @@
-"""What the transcript is told, and what it tells: plain frozen values, no widgets.
+"""What the transcript shows and what it asks for: frozen values, no widgets.
 
 The view shows :class:`TranscriptMessage` and answers with :class:`TranscriptAction`. It knows no
 conversation service; a controller turns stored messages into these values and acts on the actions.
@@ -19,20 +19,20 @@ ActionKind = Literal[
     "regenerate",
     "previous_version",
     "next_version",
-    "edit",  # text is the new text; send says whether an answer to it is wanted
+    "edit",  # text is the new text; send: an answer to it is wanted
     "branch",
     "continue",
     "details",
     "answer_now",  # stop thinking and answer
     "retry_safer",
-    "forward",  # ask this of somebody else
+    "forward",  # ask another model
     "forward_selection",  # text is what is selected
     "forward_file",  # text is the number of the file
     "ask_local",  # answer on this machine instead
     "ask_alone",  # without the conversation before
     "choose_target",
     "show_sent",
-    "key",  # ways on that lead to another page
+    "key",  # actions that open another page
     "network",
     "limits",
     "providers",
@@ -41,7 +41,7 @@ ActionKind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class AttachedFile:
-    """A file that went along with a question; ``size`` in words."""
+    """A file attached to a question; ``size`` in words."""
 
     name: str
     size: str
@@ -50,7 +50,7 @@ class AttachedFile:
 
 @dataclass(frozen=True, slots=True)
 class ShownPicture:
-    """A picture that went along with a question; its bytes come when it is looked at."""
+    """A picture attached to a question; loaded when it is shown."""
 
     sha256: str
     name: str
@@ -93,7 +93,7 @@ class TranscriptMessage:
     words_from: int = 0
     pictures: tuple[ShownPicture, ...] = ()
     leaves: bool = False
-    is_served: bool = False  # by another program, here or beyond
+    is_served: bool = False  # by another program, on this machine or not
     ways: tuple[tuple[str, str], ...] = ()
     retry_at: datetime | None = None
     remark: str = ""
@@ -101,7 +101,7 @@ class TranscriptMessage:
 
 @dataclass(frozen=True, slots=True)
 class TranscriptAction:
-    """Something the reader asked for, about one message."""
+    """What the user asked for, about one message."""
 
     message_id: str
     kind: ActionKind

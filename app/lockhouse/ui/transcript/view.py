@@ -1,4 +1,4 @@
-"""The widget: the conversation as it is told, streamed, searched, walked with the keyboard.
+"""The widget of the conversation: messages, streaming, search, keyboard.
 
 Hides the queue between tokens and frames: ``feed`` only remembers, a timer draws at most sixty
 times a second and less often when drawing takes longer, so the window never waits for the model.
@@ -23,8 +23,8 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QPushButton, QWidget
 
 from lockhouse.ui import shortcuts
-from lockhouse.ui.key_filter import claims_escape
 from lockhouse.ui.markdown import parser
+from lockhouse.ui.shortcuts import claims_escape
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.transcript import syntax_highlighting
 from lockhouse.ui.transcript.card import MessageCard, holds_focus
@@ -49,7 +49,7 @@ _WARM_UP_AFTER_MS = 1500
 
 
 def _warm_up() -> None:
-    """Load parser and lexers beside the window, when it has been on screen for a while."""
+    """Load parser and lexers on other threads, some time after the first paint."""
     pool = QThreadPool.globalInstance()
     pool.start(parser.warm_up)
     pool.start(syntax_highlighting.warm_up)
@@ -60,8 +60,8 @@ class TranscriptView(QAbstractScrollArea):
 
     action_requested = Signal(TranscriptAction)
     find_moved = Signal(int, int)
-    arranged = Signal()  # the column of text may stand elsewhere
-    _is_made = False  # Qt sends events while the parts are still being made
+    arranged = Signal()  # the column of text may have moved
+    _is_made = False  # Qt sends events during construction
 
     def __init__(
         self,
@@ -76,11 +76,11 @@ class TranscriptView(QAbstractScrollArea):
         self._finder = Finder()
         self._match: tuple[str, int, int] | None = None
         self._focus_id = ""
-        self._edits: dict[str, str] = {}  # begun and not ended, in whichever conversation
+        self._edits: dict[str, str] = {}  # unfinished edits, of any conversation
         self._jump = QPushButton("Jump to latest", self)
         self._ask = QPushButton("Ask about this…", self.viewport())
         self.load_picture: Loader | None = None
-        self.offers_selection = False  # whether somebody elsewhere could be asked about it
+        self.offers_selection = False  # whether another model can be asked about it
         self._dress()
         self._board = CardLayout(theme, self)
         self._board.card_made.connect(self._wire)
@@ -113,7 +113,7 @@ class TranscriptView(QAbstractScrollArea):
         self._jump.clicked.connect(self.jump_to_latest)
         self._jump.hide()
         self._ask.setObjectName("ask-selection")
-        about = "Ask somebody else about the selection"
+        about = "Ask another model about the selection"
         self._ask.setAccessibleName(about)
         self._ask.setToolTip(shortcuts.with_keys(about, "ask_elsewhere"))
         self._ask.setProperty("compact", "true")
@@ -142,7 +142,7 @@ class TranscriptView(QAbstractScrollArea):
             self._board.go_to(edited)
 
     def _keep_edits(self) -> None:
-        """Another conversation comes: what is being edited waits like a draft."""
+        """Keep unfinished edits, like drafts, before another conversation is shown."""
         for item in self._board.items:
             if item.edit_text is not None:
                 self._edits[item.message.id] = item.edit_text
@@ -151,14 +151,14 @@ class TranscriptView(QAbstractScrollArea):
         return [item.message for item in self._board.items]
 
     def append_message(self, message: TranscriptMessage) -> None:
-        """One more at the end; a known id is shown in its new state instead."""
+        """Append a message; a known id is updated instead."""
         if message.id in self._board.rows:
             self.update_message(message)
         else:
             self._board.append(Item(message))
 
     def update_message(self, message: TranscriptMessage) -> None:
-        """The same message in another state, known by its id."""
+        """Update a message, known by its id."""
         self._take_queued(message.id)
         item = self._board.item(message.id)
         if item is not None:
@@ -171,20 +171,20 @@ class TranscriptView(QAbstractScrollArea):
             self._board.remove(message_id)
 
     def truncate_after(self, message_id: str) -> None:
-        """Forget everything below this message."""
+        """Remove everything below this message."""
         if message_id in self._board.rows:
             self._board.truncate_after(message_id)
 
     # streaming
 
     def begin_stream(self, message: TranscriptMessage) -> None:
-        """An answer starts: a new message, or a known one that grows or starts again."""
+        """An answer starts: a new message, or a known one that continues or restarts."""
         self.append_message(message)
         self._spoken[message.id] = Sentences(lambda words: announce(self, words))
         self._seconds.start()
 
     def feed(self, message_id: str, *, text: str = "", reasoning: str = "") -> None:
-        """More of an answer. Only remembered here; the next frame draws it."""
+        """More of an answer; queued and drawn with the next frame."""
         texts, thoughts = self._queue.setdefault(message_id, ([], []))
         if text:
             texts.append(text)
@@ -193,7 +193,7 @@ class TranscriptView(QAbstractScrollArea):
         self._want_frame()
 
     def restart_stream(self, message: TranscriptMessage) -> None:
-        """What has come of an answer is void: it begins again."""
+        """Discard what has arrived of an answer: it starts again."""
         self._queue.pop(message.id, None)
         item = self._board.item(message.id)
         if item is not None:
@@ -204,7 +204,7 @@ class TranscriptView(QAbstractScrollArea):
     def set_progress(
         self, message_id: str, kind: ProgressKind, done: int, total: int, words: str = ""
     ) -> None:
-        """How far loading or reading has come, before the first word; ``words`` for the rest."""
+        """Progress of loading or prompt processing, before the first word; ``words`` for others."""
         item = self._board.item(message_id)
         if item is not None:
             item.progress = Progress(kind, done, total, words)
@@ -212,7 +212,7 @@ class TranscriptView(QAbstractScrollArea):
             self._want_frame()
 
     def end_stream(self, message: TranscriptMessage) -> None:
-        """The answer is finished, one way or another."""
+        """The answer has ended, however it did."""
         self.update_message(message)
         spoken = self._spoken.pop(message.id, None)
         if spoken is not None:
@@ -235,7 +235,7 @@ class TranscriptView(QAbstractScrollArea):
                 self._spoken[message_id].feed("".join(texts))
 
     def _flush(self) -> None:
-        """Draw what has come since the last frame, then rest twice as long as that took."""
+        """Draw what arrived since the last frame, then pause twice as long as that took."""
         started = time.perf_counter()
         for message_id in list(self._queue):
             self._take_queued(message_id)
@@ -245,15 +245,15 @@ class TranscriptView(QAbstractScrollArea):
         self._rest_ms = min(_SLOWEST_FRAME_MS, max(_FRAME_MS, int(2 * cost_ms)))
 
     def _tick(self) -> None:
-        """The seconds of a running thought go on although no word comes."""
+        """Update the duration of running reasoning."""
         for card in list(self._board.live.values()):
             if card.item is not None and card.item.thinking:
                 card.refresh()
 
-    # finding
+    # search
 
     def find(self, words: str) -> int:  # type: ignore[override]
-        """Mark words everywhere; gives how often they are there. Moves to none of them yet."""
+        """Highlight all matches; returns their number. Does not scroll yet."""
         count = self._finder.search(words, self._board.items)
         self._finder.start_from(set(self._board.live))
         self._match = None
@@ -307,7 +307,7 @@ class TranscriptView(QAbstractScrollArea):
                 nth = self._match[2] if here and self._match is not None else -1
                 leaf.mark(self._finder.marks_in(leaf.content.raw_text(), current=nth))
 
-    # place and selection
+    # position and selection
 
     def jump_to_latest(self) -> None:
         self._board.follow_end()
@@ -321,7 +321,7 @@ class TranscriptView(QAbstractScrollArea):
 
     @property
     def focused(self) -> str:
-        """The id of the message that has the keyboard; "" when none has."""
+        """The id of the message that has the focus; "" when none has."""
         card = self._board.live.get(self._focus_id)
         return self._focus_id if card is not None and holds_focus(card) else ""
 
@@ -329,7 +329,7 @@ class TranscriptView(QAbstractScrollArea):
         return self._mouse.copy()
 
     def column(self) -> QRect:
-        """Where the text stands, left to right."""
+        """The column of text."""
         return self._board.column()
 
     def _after_layout(self) -> None:
@@ -348,7 +348,7 @@ class TranscriptView(QAbstractScrollArea):
             )
             self._jump.raise_()
 
-    # what people do with messages
+    # actions on messages
 
     def _wire(self, card: MessageCard) -> None:
         card.action.connect(lambda kind: self._act(card, kind))
@@ -377,7 +377,7 @@ class TranscriptView(QAbstractScrollArea):
             self.action_requested.emit(action)
 
     def forward_selection(self) -> None:
-        """Somebody else is to be asked about what is selected."""
+        """Ask another model about the selection."""
         self._ask.hide()
         text, span = self.selected_text(), self._mouse.selection.span()
         if text and span is not None:
@@ -385,7 +385,7 @@ class TranscriptView(QAbstractScrollArea):
             self.action_requested.emit(TranscriptAction(message_id, "forward_selection", text))
 
     def _offer_selection(self, place: QPointF) -> None:
-        """A button by a selection that was just made."""
+        """Show a button beside a new selection."""
         is_offered = self.offers_selection and bool(self.selected_text().strip())
         if is_offered:
             size, px = self._ask.sizeHint(), self._theme.px
@@ -469,7 +469,7 @@ class TranscriptView(QAbstractScrollArea):
             card.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def focusNextPrevChild(self, forward: bool) -> bool:  # noqa: FBT001 - as Qt calls it
-        """Tab goes down what is on screen, then out; Shift+Tab the other way."""
+        """Tab moves down through what is on screen, then out; Shift+Tab the other way."""
         reason = Qt.FocusReason.TabFocusReason if forward else Qt.FocusReason.BacktabFocusReason
         order = stops(self.viewport(), list(self._board.live.values()))
         focus = QApplication.focusWidget()

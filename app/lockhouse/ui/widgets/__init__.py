@@ -1,9 +1,8 @@
-"""Small painted parts that more than one page uses. Each takes the theme first.
+"""Small widgets that more than one page uses.
 
-Pill and KeyCap (labels with a ground), MemoryBar, Meter and ThinBar (amounts), Spinner (work going
-on), Switch, CheckBox and SegmentedControl (choices), IconButton (28 x 28, always with a name),
-Banner (what happened and what to do). All of them say in words what they show, to the eye or to a
-screen reader, and follow the theme by themselves.
+Pill and KeyCap (labels with a background), MemoryBar, Meter and ThinBar (amounts), Spinner
+(activity), Switch, CheckBox and SegmentedControl (choices), IconButton (28 x 28, always named),
+Banner (what happened and what to do). Each has an accessible name and follows the theme.
 """
 
 from __future__ import annotations

@@ -1,29 +1,28 @@
-"""What happened and what can be done about it, in a strip above the content."""
+"""A message above the content: what happened and what can be done about it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from PySide6.QtCore import QRectF, Qt, Signal
-from PySide6.QtGui import QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from lockhouse.ui.theme import Theme, tokens
+from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets.buttons import IconButton
 
 BannerTone = Literal["info", "warning", "danger"]
 
-_LOOK: Final[dict[BannerTone, tuple[str, str, str, str]]] = {
-    # tone: icon, ink of the icon, ground, word for screen readers
-    "info": ("info", "accent-text", "accent-tint", "Note"),
-    "warning": ("triangle-alert", "warning", "warning-tint", "Warning"),
-    "danger": ("circle-alert", "danger", "danger-soft", "Error"),
+_LOOK: Final[dict[BannerTone, tuple[str, str, str]]] = {
+    # tone: icon, its colour, word for screen readers
+    "info": ("info", "accent-text", "Note"),
+    "warning": ("triangle-alert", "warning", "Warning"),
+    "danger": ("circle-alert", "danger", "Error"),
 }
 
 
-class Banner(QWidget):
-    """An icon, a sentence, a hint, up to two actions, and a way to close it."""
+class Banner(QFrame):
+    """An icon, a message, a hint, up to two actions and a close button."""
 
     action_chosen = Signal(str)
     closed = Signal()
@@ -39,17 +38,21 @@ class Banner(QWidget):
         closable: bool = False,
         parent: QWidget | None = None,
     ) -> None:
-        """``actions`` are pairs of a key, given back by ``action_chosen``, and a label."""
+        """``actions`` are pairs of a key, sent with ``action_chosen``, and a label."""
         super().__init__(parent)
         if len(actions) > 2:
             raise ValueError("a banner has room for two actions")
         self._theme = theme
-        self._icon, self._ink, self._ground, word = _LOOK[tone]
-        self.setAccessibleName(f"{word}: {message} {hint}".strip())
+        self._look = _LOOK[tone]
+        self.setProperty("tone", f"banner-{tone}")
+        self.setAccessibleName(f"{self._look[2]}: {message} {hint}".strip())
         px = theme.px
         row = QHBoxLayout(self)
-        row.setContentsMargins(px(12) + px(16) + px(10), px(10), px(8), px(10))
+        row.setContentsMargins(px(11), px(9), px(7), px(9))
         row.setSpacing(px(8))
+        self._icon = QLabel()
+        row.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
+        row.addSpacing(px(2))
         words = QVBoxLayout()
         words.setSpacing(2)
         words.addWidget(_wrapped(message, "medium", ""))
@@ -62,18 +65,12 @@ class Banner(QWidget):
             close = IconButton(theme, "x", "Dismiss", self)
             close.clicked.connect(self._close)
             row.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
-        theme.changed.connect(self.update)
+        theme.changed.connect(self._dress)
+        self._dress()
 
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        theme = self._theme
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QPen(theme.color("border"), 1))
-        painter.setBrush(theme.color(self._ground))
-        radius = theme.px(tokens.RADIUS_CONTROL)
-        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), radius, radius)
-        drawn = theme.pixmap(self._icon, 16, self._ink, ratio=self.devicePixelRatioF())
-        painter.drawPixmap(theme.px(12), theme.px(12), drawn)
+    def _dress(self) -> None:
+        icon, ink, _ = self._look
+        self._icon.setPixmap(self._theme.pixmap(icon, 16, ink))
 
     def _action(self, key: str, label: str) -> QPushButton:
         button = QPushButton(label, self)

@@ -9,7 +9,7 @@ from lockhouse.ui.theme import Theme, tokens
 
 
 class IconButton(QToolButton):
-    """28 x 28, an icon, and a name that tooltip and screen readers give.
+    """28 x 28, with an icon and a name for tool tip and screen readers.
 
     A shortcut may be part of the tooltip, not of the name. The focus ring shows only when the
     focus came from the keyboard (the theme sees to it).
@@ -36,7 +36,7 @@ class IconButton(QToolButton):
         self.set_icon(icon, name, shortcut=shortcut)
 
     def set_icon(self, icon: str, name: str, *, shortcut: str = "") -> None:
-        """Show another icon under another name."""
+        """Show another icon and name."""
         if not name:
             raise ValueError("an icon button needs a name")
         if (icon, name, shortcut) == self._shown:

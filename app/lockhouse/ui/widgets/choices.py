@@ -1,23 +1,25 @@
-"""Choices: a switch for on and off, a box to tick, a segmented control for one of a few."""
+"""Choices: a switch, a check box, a segmented control."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import (
     QAbstractButton,
     QButtonGroup,
     QCheckBox,
+    QFrame,
     QHBoxLayout,
+    QPushButton,
     QSizePolicy,
     QStyle,
     QStyleOptionButton,
     QWidget,
 )
 
-from lockhouse.ui.theme import Theme, tokens
+from lockhouse.ui.theme import Theme
 
 _BOX = 16
 
@@ -25,7 +27,7 @@ _BOX = 16
 def paint_box(
     painter: QPainter, theme: Theme, left: int, top: int, *, ticked: bool, enabled: bool = True
 ) -> None:
-    """A box to tick, 16 x 16; its edge is seen on every ground."""
+    """A check box, 16 x 16; its edge is visible on every background."""
     px = theme.px
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setOpacity(1.0 if enabled else 0.5)
@@ -41,7 +43,7 @@ def paint_box(
 
 
 class CheckBox(QCheckBox):
-    """Qt's own, with our box."""
+    """A QCheckBox whose box is drawn by ``paint_box``."""
 
     def __init__(self, theme: Theme, words: str, parent: QWidget | None = None) -> None:
         super().__init__(words, parent)
@@ -66,7 +68,7 @@ class CheckBox(QCheckBox):
 
 
 class Switch(QAbstractButton):
-    """On or off, at once; 32 x 18. ``toggled`` is Qt's own signal."""
+    """On or off, effective at once; 32 x 18. Emits ``toggled``."""
 
     def __init__(self, theme: Theme, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -110,69 +112,32 @@ class Switch(QAbstractButton):
         self.update()
 
 
-class _Segment(QAbstractButton):
-    def __init__(self, theme: Theme, label: str, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._theme = theme
-        self.setText(label)
-        self.setCheckable(True)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-
-    def sizeHint(self) -> QSize:
-        metrics = self.fontMetrics()
-        self.setFont(self._theme.font("caption", weight=500))
-        width = metrics.horizontalAdvance(self.text()) + 2 * self._theme.px(10)
-        return QSize(width, self._theme.px(tokens.SEGMENT_HEIGHT))
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        theme = self._theme
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        radius = theme.px(tokens.RADIUS_CONTROL)
-        box = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
-        if self.isChecked() or self.underMouse():
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(theme.color("active" if self.isChecked() else "hover"))
-            painter.drawRoundedRect(box, radius, radius)
-        if self.property("ring"):
-            painter.setPen(QPen(theme.color("focus"), 2))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRoundedRect(box.adjusted(0.5, 0.5, -0.5, -0.5), radius, radius)
-        painter.setFont(theme.font("caption", weight=500))
-        ink = "text-1" if self.isChecked() else "text-2"
-        painter.setPen(theme.color(ink if self.isEnabled() else "text-3"))
-        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, self.text())
-
-    def event(self, event: QEvent) -> bool:
-        if event.type() in (QEvent.Type.Enter, QEvent.Type.Leave):
-            self.update()
-        return super().event(event)
-
-
-class SegmentedControl(QWidget):
-    """One of a few words side by side; arrow keys move the choice."""
+class SegmentedControl(QFrame):
+    """One of a few options side by side; arrow keys move the choice."""
 
     selected = Signal(str)
 
     def __init__(
         self,
-        theme: Theme,
         name: str,
         options: Sequence[tuple[str, str]],
         parent: QWidget | None = None,
     ) -> None:
         """``options`` are pairs of a key and the label shown for it."""
         super().__init__(parent)
-        self._theme = theme
         self._keys = [key for key, _ in options]
         self._group = QButtonGroup(self)
+        self.setProperty("frame", "segments")
         self.setAccessibleName(name)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         row = QHBoxLayout(self)
-        row.setContentsMargins(1, 1, 1, 1)
+        row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
         for index, (key, label) in enumerate(options):
-            segment = _Segment(theme, label, self)
+            segment = QPushButton(label, self)
+            segment.setProperty("kind", "segment")
+            segment.setCheckable(True)
+            segment.setAutoDefault(False)
             segment.setAccessibleName(f"{name}: {label}")
             segment.setObjectName(f"segment-{key}")
             self._group.addButton(segment, index)
@@ -180,29 +145,14 @@ class SegmentedControl(QWidget):
         if self._keys:
             self._group.button(0).setChecked(True)
         self._group.idClicked.connect(self._chosen)
-        theme.changed.connect(self._retheme)
 
     def current(self) -> str:
         index = self._group.checkedId()
         return self._keys[index] if index >= 0 else ""
 
     def set_current(self, key: str) -> None:
-        """Choose without announcing it."""
+        """Choose without a signal."""
         self._group.button(self._keys.index(key)).setChecked(True)
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        radius = self._theme.px(tokens.RADIUS_CONTROL)
-        painter.setPen(QPen(self._theme.color("border-strong"), 1))
-        painter.setBrush(self._theme.color("surface"))
-        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), radius, radius)
 
     def _chosen(self, index: int) -> None:
         self.selected.emit(self._keys[index])
-
-    def _retheme(self) -> None:
-        for button in self._group.buttons():
-            button.updateGeometry()
-            button.update()
-        self.update()

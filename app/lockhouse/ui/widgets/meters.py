@@ -1,36 +1,33 @@
-"""Amounts as bars: memory in parts, how full something is, how far something has come."""
+"""Amounts as bars: memory by part, how full something is, progress."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QFontMetricsF, QPainter, QPainterPath, QPaintEvent
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtCore import QRectF, QSize
+from PySide6.QtGui import QPainter, QPainterPath, QPaintEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QWidget
 
-from lockhouse.ui.theme import Theme, tokens
+from lockhouse.ui.formatting import gigabytes
+from lockhouse.ui.theme import Theme, repolish, tokens
+
+_STEPS = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryPart:
-    """One part of the bar: its word, its colour token (``mem-weights`` ...), its size."""
+    """One part of the bar: name, colour token (``mem-weights`` ...) and size."""
 
     name: str
     token: str
     size_bytes: int
 
 
-def gigabytes(size_bytes: int) -> str:
-    """A size as it is written in legends: ``5.0``."""
-    return f"{size_bytes / 1e9:.1f}"
-
-
 class MemoryBar(QWidget):
-    """What memory goes to. What does not fit any more is drawn in the danger colour.
+    """What uses the memory. What does not fit is drawn in the danger colour.
 
-    Only the bar: the legend with words and numbers belongs under it. Screen readers get the
-    whole sentence.
+    Only the bar: a legend belongs under it. Screen readers get the whole sentence.
     """
 
     def __init__(self, theme: Theme, parent: QWidget | None = None, *, height: int = 12) -> None:
@@ -87,8 +84,8 @@ class MemoryBar(QWidget):
         self.update()
 
 
-class ThinBar(QWidget):
-    """How far something has come: a line 4 px high. ``total`` 0 draws only the track."""
+class ThinBar(QProgressBar):
+    """Progress as a line 4 px high."""
 
     def __init__(
         self, theme: Theme, name: str, parent: QWidget | None = None, *, ink: str = "accent"
@@ -96,50 +93,40 @@ class ThinBar(QWidget):
         super().__init__(parent)
         self._theme = theme
         self._name = name
-        self._ink = ink
         self._fraction = 0.0
+        self.setRange(0, _STEPS)
+        self.setValue(0)
+        self.setTextVisible(False)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(name)
-        theme.changed.connect(self._retheme)
+        self.set_ink(ink)
 
     def set_fraction(self, fraction: float) -> None:
+        """Between 0 and 1."""
         fraction = min(1.0, max(0.0, fraction))
         if fraction != self._fraction:
             self._fraction = fraction
             self.setAccessibleName(f"{self._name}: {fraction:.0%}")
-            self.update()
+            least = _STEPS * self._theme.px(4) // max(1, self.width())  # a visible dot
+            self.setValue(max(round(fraction * _STEPS), least if fraction else 0))
 
     def fraction(self) -> float:
         return self._fraction
 
     def set_ink(self, token: str) -> None:
-        self._ink = token
-        self.update()
+        if token != self.property("ink"):
+            self.setProperty("ink", token)
+            repolish(self)
 
     def sizeHint(self) -> QSize:
         return QSize(self._theme.px(64), self._theme.px(4))
 
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        height = self._theme.px(4)
-        radius = height / 2
-        box = QRectF(0, (self.height() - height) / 2, self.width(), height)
-        painter.setBrush(self._theme.color("track"))
-        painter.drawRoundedRect(box, radius, radius)
-        if self._fraction > 0:
-            box.setWidth(max(height, box.width() * self._fraction))
-            painter.setBrush(self._theme.color(self._ink))
-            painter.drawRoundedRect(box, radius, radius)
-
-    def _retheme(self) -> None:
-        self.updateGeometry()
-        self.update()
+    def minimumSizeHint(self) -> QSize:
+        return QSize(0, self._theme.px(4))
 
 
 class Meter(QWidget):
-    """How full something is: a bar of 64 px and its words ("2.9k of 16k").
+    """A bar and its words: how full something is ("2.9k of 16k").
 
     The bar turns to the warning colour from ``warn_from`` on; the words should say so too.
     """
@@ -155,48 +142,24 @@ class Meter(QWidget):
         warn_from: float = 0.9,
     ) -> None:
         super().__init__(parent)
-        self._theme = theme
         self._name = name
         self._ink = ink
-        self._bar_width = bar_width
         self._warn_from = warn_from
-        self._fraction = 0.0
-        self._words = ""
+        self._bar = ThinBar(theme, name, ink=ink)
+        self._bar.setFixedWidth(theme.px(bar_width))
+        self._words = QLabel()
+        self._words.setProperty("role", "caption")
+        self._words.setProperty("ink", "2")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(theme.px(8))
+        row.addWidget(self._bar)
+        row.addWidget(self._words)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-        theme.changed.connect(self._retheme)
 
     def set_amount(self, used: float, total: float, words: str) -> None:
-        self._fraction = min(1.0, max(0.0, used / total)) if total > 0 else 0.0
-        self._words = words
+        fraction = used / total if total > 0 else 0.0
+        self._bar.set_fraction(fraction)
+        self._bar.set_ink("warning" if fraction >= self._warn_from else self._ink)
+        self._words.setText(words)
         self.setAccessibleName(f"{self._name}: {words}")
-        self.updateGeometry()
-        self.update()
-
-    def sizeHint(self) -> QSize:
-        px = self._theme.px
-        metrics = QFontMetricsF(self._theme.font("caption", tabular=True))
-        width = px(self._bar_width) + px(8) + metrics.horizontalAdvance(self._words)
-        return QSize(int(width + 0.999), px(20))
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        theme = self._theme
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        height = theme.px(4)
-        box = QRectF(0, (self.height() - height) / 2, theme.px(self._bar_width), height)
-        painter.setBrush(theme.color("track"))
-        painter.drawRoundedRect(box, height / 2, height / 2)
-        if self._fraction > 0:
-            box.setWidth(max(height, box.width() * self._fraction))
-            full = self._fraction >= self._warn_from
-            painter.setBrush(theme.color("warning" if full else self._ink))
-            painter.drawRoundedRect(box, height / 2, height / 2)
-        painter.setFont(theme.font("caption", tabular=True))
-        painter.setPen(theme.color("text-2"))
-        words = self.rect().adjusted(theme.px(self._bar_width) + theme.px(8), 0, 0, 0)
-        painter.drawText(words, Qt.AlignmentFlag.AlignVCenter, self._words)
-
-    def _retheme(self) -> None:
-        self.updateGeometry()
-        self.update()

@@ -1,12 +1,12 @@
-"""Labels on a ground of their own: pills (a state in icon and words) and key caps."""
+"""Labels with a background: pills (a state as icon and words) and key caps."""
 
 from __future__ import annotations
 
 from typing import Final, Literal
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtGui import QFontMetricsF, QPainter, QPaintEvent
+from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from lockhouse.ui.theme import Theme, tokens
 
@@ -55,7 +55,7 @@ def paint_pill(
 
 
 class Pill(QWidget):
-    """A state in words, on a soft ground, with an icon where the colour alone would not do."""
+    """A state in words on a tinted background, with an icon where colour alone is not enough."""
 
     def __init__(
         self,
@@ -97,34 +97,12 @@ class Pill(QWidget):
         self.update()
 
 
-class KeyCap(QWidget):
-    """A key or a chord, as it is written on the keyboard."""
+class KeyCap(QLabel):
+    """A key or a combination of keys."""
 
-    def __init__(self, theme: Theme, keys: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._theme = theme
-        self._keys = keys
+    def __init__(self, keys: str, parent: QWidget | None = None) -> None:
+        super().__init__(keys, parent)
+        self.setProperty("role", "key")
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setAccessibleName(f"Shortcut {keys}")
-        theme.changed.connect(self._retheme)
-
-    def sizeHint(self) -> QSize:
-        metrics = QFontMetricsF(self._theme.font("caption", weight=500))
-        width = metrics.horizontalAdvance(self._keys) + self._theme.px(10)
-        return QSize(int(width + 0.999), self._theme.px(18))
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QPen(QColor(self._theme.color("border")), 1))
-        painter.setBrush(self._theme.color("bg-1"))
-        radius = self._theme.px(tokens.RADIUS_SMALL)
-        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), radius, radius)
-        painter.setFont(self._theme.font("caption", weight=500))
-        painter.setPen(self._theme.color("text-3"))
-        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, self._keys)
-
-    def _retheme(self) -> None:
-        self.updateGeometry()
-        self.update()

@@ -1,4 +1,4 @@
-"""Work going on: a turning arc, which stands still when less motion is wanted."""
+"""A turning arc for work in progress; still when less motion is wanted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _STEP_DEGREES = 24
 
 
 class Spinner(QWidget):
-    """An arc of 12 px. The word beside it says what is going on; this never does alone."""
+    """An arc of 12 px, always beside words that say what is going on."""
 
     def __init__(
         self, theme: Theme, name: str, parent: QWidget | None = None, *, size: int = 12

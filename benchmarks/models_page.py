@@ -83,7 +83,7 @@ def until(app: QApplication, true: Callable[[], bool]) -> None:
 
 def typed(page: ModelsPage) -> Callable[[int], None]:
     """Types the words one key after the other, and takes them back."""
-    edit = page.shelf.filter_bar.edit
+    edit = page.installed.filter_bar.edit
     keys = [key for words in WORDS for key in (*words, *("\b" * len(words)))]
 
     def step(count: int) -> None:
@@ -97,7 +97,7 @@ def typed(page: ModelsPage) -> Callable[[int], None]:
 
 
 def wheel(page: ModelsPage) -> Callable[[int], None]:
-    view = page.shelf.view
+    view = page.installed.view
 
     def step(count: int) -> None:
         at = QPointF(300, 200)
@@ -114,7 +114,7 @@ def wheel(page: ModelsPage) -> Callable[[int], None]:
 def rows_of(qt: QApplication, app: App, page: ModelsPage, seconds: float) -> list[Row]:
     """Every measurement."""
     beat = Beat()
-    view = page.shelf.view
+    view = page.installed.view
     found: list[Row] = []
 
     def take(name: str, every_ms: int, step: Callable[[int], None], length_s: float) -> None:
@@ -123,7 +123,7 @@ def rows_of(qt: QApplication, app: App, page: ModelsPage, seconds: float) -> lis
 
     take("idle", 1000, lambda _: None, 2)
     take("typing, 12 keys a second", 80, typed(page), seconds)
-    page.shelf.filter_bar.clear()
+    page.installed.filter_bar.clear()
     take("wheel, 60 turns a second", 16, wheel(page), seconds)
     bar = view.verticalScrollBar()
     take(
@@ -186,14 +186,14 @@ def main() -> int:
         beat.start()
         app.start()
         app.window.show_page("models")  # a start shows the page of last time
-        until(qt, lambda: page.shelf.table.rowCount() >= options.models)
+        until(qt, lambda: page.installed.table.rowCount() >= options.models)
         reading = beat.stop()
         read_s = time.perf_counter() - started
         rows = [
             ("the first reading", reading, beat.own_ms),
             *rows_of(qt, app, page, options.seconds),
         ]
-        shown = page.shelf.table.total
+        shown = page.installed.table.total
         app.window.close()
         app.close()
     return tell(rows, shown, read_s, options.limit, options.json)

@@ -284,8 +284,12 @@ class Models:
 
     def would_free(self, names: Sequence[str]) -> int:
         """The bytes that removing these models frees. Files with another hard link free none."""
+        return self.preview_removal(names).freed_bytes
+
+    def preview_removal(self, names: Sequence[str]) -> Removal:
+        """The files that removing these models would delete, and what that frees."""
         remover, chosen = self._remover(names)
-        return remover.would_free(chosen)
+        return remover.preview(chosen)
 
     def _remover(self, names: Sequence[str]) -> tuple[Remover, builtins.list[ListedModel]]:
         listed = self._scanner.models()

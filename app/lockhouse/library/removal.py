@@ -52,10 +52,10 @@ class Remover:
             self._ask_first(models, to_delete)
         return [self._remove_one(model, files[model.info.name]) for model in models]
 
-    def would_free(self, models: Sequence[ListedModel]) -> int:
-        """The bytes that removing them frees."""
-        to_delete = {path for model in models for path in self._own_files(model, models)}
-        return sum(_freed(path) for path in to_delete)
+    def preview(self, models: Sequence[ListedModel]) -> Removal:
+        """What removing them all would delete and free."""
+        to_delete = dict.fromkeys(path for one in models for path in self._own_files(one, models))
+        return Removal("", tuple(to_delete), sum(map(_freed, to_delete)))
 
     def _own_files(self, model: ListedModel, going: Sequence[ListedModel]) -> list[Path]:
         """Every file of ours to delete with a model: copies, older revisions, its projector."""

@@ -29,17 +29,16 @@ from lockhouse.ui.crash_window import CrashCatcher
 from lockhouse.ui.jobs import Jobs, ignore
 from lockhouse.ui.machine_monitor import Machine, MachineState
 from lockhouse.ui.main_window import MainWindow
-from lockhouse.ui.models.controller import ModelsController
+from lockhouse.ui.models.controller import InstalledModels, ModelsController
 from lockhouse.ui.models.memory import MemoryController
 from lockhouse.ui.models.transfer_controller import TransferController
-from lockhouse.ui.models.transfer_rows import downloads_words
-from lockhouse.ui.models.values import Shelf
+from lockhouse.ui.models.transfer_row import downloads_summary
 from lockhouse.ui.network_monitor import NetworkMonitor, NetworkView
 from lockhouse.ui.pages import PAGES, Controllers, PageEntry, Pages
 from lockhouse.ui.provider_watch import ProviderWatch
 from lockhouse.ui.remedies import NoRoomHelp
+from lockhouse.ui.settings.file_watch import FileWatch
 from lockhouse.ui.settings.store import SettingsStore
-from lockhouse.ui.settings.watch import SettingsWatch
 from lockhouse.ui.starter_cards import StarterCards
 from lockhouse.ui.startup import (
     FirstPaint,
@@ -106,7 +105,7 @@ class App(QObject):
         self._cards = StarterCards(self.memory, self.settings, self)
         self.pages = self._make_pages()
         self._transfers_begun = False
-        self._shown = Shelf()
+        self._shown = InstalledModels()
         self._zoom = Zoom(theme)
         status = StatusBar(theme, seal.state())
         self.window = MainWindow(theme, self.settings, self.pages, pages, status)
@@ -153,7 +152,7 @@ class App(QObject):
         chat.models_dropped.connect(self._import_models)
         chat.import_wanted.connect(self._choose_models)
         chat.get_wanted.connect(lambda: self.pages.show_models("discover"))
-        chat.all_models_wanted.connect(lambda: self.pages.show_models("shelf"))
+        chat.all_models_wanted.connect(lambda: self.pages.show_models("installed"))
         chat.no_room.connect(lambda failed: self._room.offer(failed, self.chat.target, self.window))
         window.status.unload_wanted.connect(self.machine.stop_engines)
         window.status.transfers_pressed.connect(lambda: self.pages.show_models("transfers"))
@@ -161,7 +160,7 @@ class App(QObject):
         self.network.failed.connect(self._tell_here)
         self.pages.failed.connect(self._tell_here)
         self.transfers.listed.connect(
-            lambda listed: window.status.show_downloads(downloads_words(listed))
+            lambda listed: window.status.show_downloads(downloads_summary(listed))
         )
         self.transfers.finished.connect(lambda _: self.models.refresh())
         runs.started.connect(lambda _: self.machine.look())
@@ -169,13 +168,13 @@ class App(QObject):
         runs.ended.connect(window.status.show_end)
         runs.ended.connect(self._after_answer)
         self.machine.looked.connect(self._show_machine)
-        self.models.listed.connect(self._show_shelf)
+        self.models.listed.connect(self._show_installed)
         self._cards.made.connect(chat.first_start.show_models)
         self.models.failed.connect(chat.show_error)
         self.settings.changed.connect(self._apply)
         self.settings.failed.connect(chat.show_error)
         self._wire_pages()
-        self._watch = SettingsWatch(self._workspace.paths.settings, self)
+        self._watch = FileWatch(self._workspace.paths.settings, self)
         self._watch.written.connect(self.settings.reload)
         self.listing.listed.connect(lambda _: self._ready("list"))
         self._apply(self.settings.current)
@@ -300,15 +299,15 @@ class App(QObject):
         self._theme.set_reduce_motion(settings.reduce_motion)
         self.window.chat.apply_settings(settings)
 
-    def _show_shelf(self, shelf: Shelf) -> None:
-        if shelf.models is self._shown.models and shelf.targets is self._shown.targets:
+    def _show_installed(self, installed: InstalledModels) -> None:
+        if installed.models is self._shown.models and installed.targets is self._shown.targets:
             return  # only disks or folders changed
-        self._shown = shelf
+        self._shown = installed
         window = self.window
-        window.chat.show_targets(shelf.targets)
-        window.status.show_titles({model.name: model.title for model in shelf.models})
+        window.chat.show_targets(installed.targets)
+        window.status.show_titles({model.name: model.title for model in installed.models})
         window.status.show_machine(self.machine.state)
-        self._cards.show_shelf(shelf)
+        self._cards.show_installed(installed)
         self._ready("models")
 
     def _show_machine(self, state: MachineState) -> None:
@@ -318,7 +317,7 @@ class App(QObject):
         """The first answer of a model also brings its hash."""
         self.machine.look()
         found = ended.finished.model_sha256 if ended.finished else None
-        if found and all(model.sha256 != found for model in self.models.shelf.models):
+        if found and all(model.sha256 != found for model in self.models.installed.models):
             self.models.refresh()
 
     def _show_network(self, view: NetworkView) -> None:

@@ -17,7 +17,7 @@ from lockhouse.core.errors import LockhouseError
 from lockhouse.gate.client import GateClient, Way
 from lockhouse.gate.network import hub_hosts
 from lockhouse.ui.jobs import Jobs
-from lockhouse.ui.settings.watch import SettingsWatch
+from lockhouse.ui.settings.file_watch import FileWatch
 
 _LOOK_EVERY_MS = 1500
 
@@ -101,7 +101,7 @@ class NetworkMonitor(QObject):
         self._timer = QTimer(self)
         self._timer.setInterval(_LOOK_EVERY_MS)
         self._timer.timeout.connect(self.look)
-        self._watch = SettingsWatch(file, self)
+        self._watch = FileWatch(file, self)
         self._watch.written.connect(self.look)
 
     def start(self) -> None:

@@ -6,8 +6,8 @@ from PySide6.QtCore import QObject, Signal
 
 from lockhouse.library.model_info import OWN
 from lockhouse.ui.chat.first_start import ModelCard
-from lockhouse.ui.models.memory import MemoryController, Question
-from lockhouse.ui.models.values import MemoryNeed, Shelf
+from lockhouse.ui.models.controller import InstalledModels
+from lockhouse.ui.models.memory import MemoryController, MemoryNeed, MemoryQuestion
 from lockhouse.ui.settings.store import SettingsStore
 
 
@@ -22,29 +22,29 @@ class StarterCards(QObject):
         super().__init__(parent)
         self._memory = memory
         self._settings = settings
-        self._shelf = Shelf()
+        self._installed = InstalledModels()
         self._need: MemoryNeed | None = None
         memory.measured.connect(self._take_need)
 
-    def show_shelf(self, shelf: Shelf) -> None:
+    def show_installed(self, installed: InstalledModels) -> None:
         """What is in the library now."""
-        self._shelf = shelf
+        self._installed = installed
         self._tell()
-        starter = next((model for model in shelf.models if model.included), None)
+        starter = next((model for model in installed.models if model.included), None)
         if starter is not None and self._need is None:
             context = self._settings.current.context_length
-            self._memory.estimate(Question(starter, context))
+            self._memory.estimate(MemoryQuestion(starter, context))
 
     def _take_need(self, need: MemoryNeed) -> None:
-        starter = next((model for model in self._shelf.models if model.included), None)
+        starter = next((model for model in self._installed.models if model.included), None)
         if self._need is None and starter is not None and need.name == starter.name:
             self._need = need
             self._tell()
 
     def _tell(self) -> None:
         cards: list[ModelCard] = []
-        chat = {target.name for target in self._shelf.targets}
-        for model in self._shelf.models:
+        chat = {target.name for target in self._installed.targets}
+        for model in self._installed.models:
             need = self._need if self._need and self._need.name == model.name else None
             if model.name in chat:
                 cards.append(

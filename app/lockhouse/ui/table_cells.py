@@ -1,79 +1,107 @@
-"""What the rows of the large tables are painted with: icons, words, and which row is pointed at.
+"""Paints the rows of large tables and lists: background, icons and text of the cells.
 
-A frame of such a table has some 150 cells. Hides that their words are laid out once and kept, so
-that as little as possible is asked of Qt for each.
+A screenful of such a table has some 150 cells. Hides that each text is laid out once and cached.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QRect, Qt
+from PySide6.QtCore import (
+    QEvent,
+    QModelIndex,
+    QObject,
+    QPersistentModelIndex,
+    QPoint,
+    QRect,
+    QSize,
+    Qt,
+)
 from PySide6.QtGui import QFont, QFontMetrics, QMouseEvent, QPainter, QStaticText, QWheelEvent
-from PySide6.QtWidgets import QTableView
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+    QWidget,
+)
 
 from lockhouse.ui.theme import Theme
+from lockhouse.ui.theme.tokens import TypeRole
 
 ROW_HEIGHT = 36
-_KEPT_TEXTS = 6000
+_MAX_CACHED_TEXTS = 6000
 
-Shorten = Callable[[str, QFontMetrics, int], str]
+Index = QModelIndex | QPersistentModelIndex
+Elide = Callable[[str, QFontMetrics, int], str]
 
 
 class Cells:
-    """Paints into the cells of one table."""
+    """Paints icons and text into the cells of one view."""
 
     def __init__(self, theme: Theme) -> None:
         self._theme = theme
         self._texts: dict[tuple[object, ...], tuple[QStaticText, int, int]] = {}
-        self._fonts: dict[int, QFont] = {}
+        self._fonts: dict[tuple[TypeRole, int], QFont] = {}
+        theme.changed.connect(self._clear)
 
-    def forget(self) -> None:
-        """Other colours or another zoom: everything is laid out anew."""
+    def _clear(self) -> None:
+        """Other colours or another zoom: lay everything out again."""
         self._texts.clear()
         self._fonts.clear()
 
-    def icon(self, painter: QPainter, area: QRect, name: str, ink: str, *, indent: int = 0) -> None:
-        """In the middle of the height, ``indent`` from the left."""
-        side = self._theme.px(14)
-        top = area.top() + (area.height() - side) // 2
-        pixmap = self._theme.pixmap(name, 14, ink, ratio=painter.device().devicePixelRatio())
+    def icon(
+        self,
+        painter: QPainter,
+        area: QRect,
+        name: str,
+        ink: str,
+        *,
+        indent: int = 0,
+        size: int = 14,
+    ) -> None:
+        """An icon in the middle of the height, ``indent`` from the left."""
+        top = area.top() + (area.height() - self._theme.px(size)) // 2
+        pixmap = self._theme.pixmap(name, size, ink, ratio=painter.device().devicePixelRatio())
         painter.drawPixmap(area.left() + indent, top, pixmap)
 
-    def words(
+    def text(
         self,
         painter: QPainter,
         area: QRect,
         shown: str,
         ink: str,
         *,
+        role: TypeRole = "body",
         weight: int = 400,
         indent: int = 0,
         cut: int = 0,
         is_right: bool = False,
-        shorten: Shorten | None = None,
+        elide: Elide | None = None,
     ) -> int:
-        """How wide the words came out. ``indent`` and ``cut`` take room at either side."""
+        """One line of text; returns its width. ``indent`` and ``cut`` take room at either side."""
         room = area.width() - indent - cut
-        text, wide, high = self._laid_out(shown, weight, room, shorten or _at_the_end)
-        left = area.left() + indent + (room - wide if is_right else 0)
-        painter.setFont(self._font(weight))
+        text, width, height = self._laid_out(shown, role, weight, room, elide or _elide_right)
+        left = area.left() + indent + (room - width if is_right else 0)
+        painter.setFont(self._font(role, weight))
         painter.setPen(self._theme.color(ink))
-        painter.drawStaticText(left, area.top() + (area.height() - high) // 2, text)
-        return wide
+        painter.drawStaticText(left, area.top() + (area.height() - height) // 2, text)
+        return width
 
     def _laid_out(
-        self, shown: str, weight: int, room: int, shorten: Shorten
+        self, shown: str, role: TypeRole, weight: int, room: int, elide: Elide
     ) -> tuple[QStaticText, int, int]:
-        key = (shown, weight, room, shorten)
+        key = (shown, role, weight, room, elide)
         found = self._texts.get(key)
         if found is None:
-            if len(self._texts) > _KEPT_TEXTS:
+            if len(self._texts) > _MAX_CACHED_TEXTS:
                 self._texts.clear()
-            font = self._font(weight)
+            font = self._font(role, weight)
             metrics = QFontMetrics(font)
             if metrics.horizontalAdvance(shown) > room:
-                shown = shorten(shown, metrics, room)
+                shown = elide(shown, metrics, room)
             text = QStaticText(shown)
             text.setTextFormat(Qt.TextFormat.PlainText)
             text.prepare(font=font)
@@ -81,21 +109,86 @@ class Cells:
             self._texts[key] = found
         return found
 
-    def _font(self, weight: int) -> QFont:
-        font = self._fonts.get(weight)
+    def _font(self, role: TypeRole, weight: int) -> QFont:
+        font = self._fonts.get((role, weight))
         if font is None:
-            font = self._fonts[weight] = self._theme.font("body", weight=weight, tabular=True)
+            font = self._theme.font(role, weight=weight, tabular=True)
+            self._fonts[role, weight] = font
         return font
 
 
-def _at_the_end(shown: str, metrics: QFontMetrics, room: int) -> str:
+def _elide_right(shown: str, metrics: QFontMetrics, room: int) -> str:
     return metrics.elidedText(shown, Qt.TextElideMode.ElideRight, room)
 
 
+class RowDelegate(QStyledItemDelegate):
+    """Paints the background of table rows; a subclass paints what is in each cell."""
+
+    def __init__(self, theme: Theme, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.theme = theme
+        self.cells = Cells(theme)
+
+    def paint_cell(self, painter: QPainter, area: QRect, index: Index) -> None:
+        """Paint one cell inside its padding."""
+        raise NotImplementedError
+
+    def background(self, option: QStyleOptionViewItem, index: Index) -> str:
+        """Colour token behind a cell, "" for none. "active" also gets a bar at the row's start."""
+        if option.state & QStyle.StateFlag.State_Selected:
+            return "active"
+        view = option.widget
+        return "hover" if isinstance(view, RowsView) and view.hovered == index.row() else ""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        return QSize(40, self.theme.px(ROW_HEIGHT))
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        theme, px = self.theme, self.theme.px
+        whole: QRect = option.rect
+        rect = QRect(whole.topLeft(), QSize(whole.width(), min(whole.height(), px(ROW_HEIGHT))))
+        ground = self.background(option, index)
+        if ground:
+            painter.fillRect(rect, theme.color(ground))
+            if ground == "active" and index.column() == 0:
+                bar = QRect(rect.topLeft(), QSize(2, rect.height()))
+                painter.fillRect(bar, theme.color("accent"))
+        line = QRect(QPoint(rect.left(), whole.bottom()), QSize(rect.width(), 1))
+        painter.fillRect(line, theme.color("border"))
+        self.paint_cell(painter, rect.adjusted(px(8), 0, -px(8), -1), index)
+
+
 class RowsView(QTableView):
-    """Knows which row is pointed at; Qt itself knows only of cells."""
+    """A table of whole rows of one height, which knows the row under the pointer.
+
+    ``name`` is its object name; ``spoken`` what a screen reader calls it.
+    """
 
     hovered = -1
+
+    def __init__(self, theme: Theme, name: str, spoken: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self.setObjectName(name)
+        self.setAccessibleName(spoken)
+        self.setShowGrid(False)
+        self.setWordWrap(False)
+        self.setMouseTracking(True)
+        self.setTabKeyNavigation(False)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        rows = self.verticalHeader()
+        rows.hide()
+        rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)  # never asks each row for its size
+        self._fit_rows()
+        theme.changed.connect(self._fit_rows)
+
+    def _fit_rows(self) -> None:
+        height = self._theme.px(ROW_HEIGHT)
+        self.verticalHeader().setMinimumSectionSize(height)
+        self.verticalHeader().setDefaultSectionSize(height)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         super().mouseMoveEvent(event)

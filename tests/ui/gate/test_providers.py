@@ -267,7 +267,7 @@ def test_what_a_command_changes_is_seen(
 
 
 def shelf(window: Window) -> tuple[TargetInfo, ...]:
-    return window.app.models.shelf.targets
+    return window.app.models.installed.targets
 
 
 def test_a_server_that_stalls_can_be_left_alone(start_open: Start, server: RemoteServer) -> None:

@@ -12,19 +12,19 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from lockhouse.library.model_info import ModelInfo, Place
+from lockhouse.ui.models.controller import Freeing, InstalledModels
 from lockhouse.ui.models.installed_view import InstalledView
-from lockhouse.ui.models.table import (
+from lockhouse.ui.models.model_table import (
     FIT,
     FOLDER,
     NAME,
     SIZE,
     USED,
     VERIFIED,
+    Filter,
     ModelTable,
-    Wanted,
     make_rows,
 )
-from lockhouse.ui.models.values import Freeing, Shelf
 from lockhouse.ui.theme import Theme
 
 NOW = dt.datetime(2026, 11, 20, 10, 0, tzinfo=dt.UTC)
@@ -54,7 +54,7 @@ MODELS = (
 @pytest.fixture
 def table(qapp: QApplication) -> ModelTable:
     made = ModelTable()
-    made.show(make_rows(MODELS, {}, NOW))
+    made.set_rows(make_rows(MODELS, NOW))
     return made
 
 
@@ -93,20 +93,20 @@ def test_a_running_check_shows_how_far_it_is(table: ModelTable) -> None:
 @pytest.mark.parametrize(
     ("wanted", "found"),
     [
-        (Wanted(("qwen",)), {"alpha", "gamma", "delta"}),
-        (Wanted(("qwen", "studio")), {"gamma"}),
-        (Wanted(fit="may be slow"), {"beta"}),
-        (Wanted(owner="Lockhouse"), {"alpha", "delta"}),
-        (Wanted(("q4_k",), fit="fits", owner="Lockhouse"), {"alpha", "delta"}),
-        (Wanted(("nothing of the kind",)), set()),
+        (Filter(("qwen",)), {"alpha", "gamma", "delta"}),
+        (Filter(("qwen", "studio")), {"gamma"}),
+        (Filter(fit="may be slow"), {"beta"}),
+        (Filter(owner="Lockhouse"), {"alpha", "delta"}),
+        (Filter(("q4_k",), fit="fits", owner="Lockhouse"), {"alpha", "delta"}),
+        (Filter(("nothing of the kind",)), set()),
     ],
 )
 def test_the_filter_takes_words_fit_and_folder(
-    table: ModelTable, wanted: Wanted, found: set[str]
+    table: ModelTable, wanted: Filter, found: set[str]
 ) -> None:
-    table.set_wanted(wanted)
+    table.set_filter(wanted)
     assert set(names(table)) == found
-    table.set_wanted(Wanted())
+    table.set_filter(Filter())
     assert len(names(table)) == len(MODELS)
 
 
@@ -121,8 +121,8 @@ def test_sizes_are_sorted_as_numbers_not_as_words(table: ModelTable) -> None:
 
 def test_qt_finds_no_fault_with_the_model(table: ModelTable) -> None:
     tester = QAbstractItemModelTester(table, QAbstractItemModelTester.FailureReportingMode.Fatal)
-    table.set_wanted(Wanted(("alpha",)))
-    table.set_wanted(Wanted())
+    table.set_filter(Filter(("alpha",)))
+    table.set_filter(Filter())
     table.sort(NAME, Qt.SortOrder.AscendingOrder)
     assert tester.model() is table
 
@@ -131,7 +131,7 @@ def shown(theme: Theme, qtbot: QtBot, models: tuple[ModelInfo, ...] = MODELS) ->
     view = InstalledView(theme)
     qtbot.addWidget(view)
     view.resize(900, 500)
-    view.show_shelf(Shelf(models, (), make_rows(models, {}, NOW)))
+    view.show_installed(InstalledModels(models, (), make_rows(models, NOW)))
     view.show()
     return view
 
@@ -141,9 +141,9 @@ def test_what_is_chosen_stays_chosen_when_rows_move(theme: Theme, qtbot: QtBot) 
     view.choose("gamma")
     view.table.sort(NAME, Qt.SortOrder.AscendingOrder)
     assert view.names == ("gamma",)
-    view.table.set_wanted(Wanted(("gamma",)))
+    view.table.set_filter(Filter(("gamma",)))
     assert view.names == ("gamma",)
-    view.table.set_wanted(Wanted(("alpha",)))
+    view.table.set_filter(Filter(("alpha",)))
     assert view.names == ()
 
 
@@ -153,25 +153,28 @@ def test_several_chosen_ones_offer_to_be_removed_together(theme: Theme, qtbot: Q
     for name in ("alpha", "beta"):
         index = view.table.index(view.table.number_of(name), NAME)
         chooser.select(index, kind.Select | kind.Rows)
-    assert view.chosen_bar.isVisible()
+    assert view.selection_bar.isVisible()
     assert not view.disks.isVisible()
-    view.show_freeing(Freeing(view.names, 4_000_000_000, 1))
-    assert "frees 4.0\u00a0GB; 1 file that is not ours stays" in view.chosen_bar._frees.text()
+    view.show_freeing(Freeing(view.names, 4_000_000_000, kept=1))
+    assert (
+        "frees 4.0\u00a0GB; 1 file is not Lockhouse’s and stays"
+        in view.selection_bar._freeing.text()
+    )
     with qtbot.waitSignal(view.remove_wanted) as told:
         qtbot.keyClick(view.view, Qt.Key.Key_Delete)
     assert set(told.args[0]) == {"alpha", "beta"}
     view.view.clearSelection()
-    assert not view.chosen_bar.isVisible()
+    assert not view.selection_bar.isVisible()
 
 
 def test_an_empty_library_and_an_empty_filter_say_what_to_do(theme: Theme, qtbot: QtBot) -> None:
     view = shown(theme, qtbot, ())
     assert view._stack.currentWidget() is view._nothing
     assert not view.filter_bar.isVisible()
-    view.show_shelf(Shelf(MODELS, (), make_rows(MODELS, {}, NOW)))
+    view.show_installed(InstalledModels(MODELS, (), make_rows(MODELS, NOW)))
     view.filter_bar.edit.setText("no such model")
-    qtbot.waitUntil(lambda: view._stack.currentWidget() is view._none_found)
-    view._none_found.chosen.emit("clear")
+    qtbot.waitUntil(lambda: view._stack.currentWidget() is view._no_match)
+    view._no_match.chosen.emit("clear")
     assert view.table.rowCount() == len(MODELS)
 
 

@@ -13,21 +13,21 @@ from lockhouse.gate.hub import HubModel
 from lockhouse.library.fit import Machine
 from lockhouse.library.model_info import FolderUse, LoadChoice, ModelInfo
 from lockhouse.library.transfers import Transfer
-from lockhouse.ui.models import words
+from lockhouse.ui.models import model_text
 from lockhouse.ui.models.context_slider import (
     length_at,
     position_of,
     short_length,
     stops_up_to,
 )
-from lockhouse.ui.models.controller import disks_of
 from lockhouse.ui.models.discover_controller import reference_in
-from lockhouse.ui.models.discover_values import entry_of, parameters_in
+from lockhouse.ui.models.disk_use import disk_use
 from lockhouse.ui.models.header_dialog import shown_value
+from lockhouse.ui.models.hub_entries import entry_of, parameters_in
+from lockhouse.ui.models.memory import MemoryNeed
 from lockhouse.ui.models.memory_panel import MemoryPanel
-from lockhouse.ui.models.transfer_rows import amount_words, downloads_words
-from lockhouse.ui.models.transfers_view import sealed_words
-from lockhouse.ui.models.values import MemoryNeed
+from lockhouse.ui.models.transfer_row import amount_text, downloads_summary
+from lockhouse.ui.models.transfers_view import sealed_text
 from lockhouse.ui.network_monitor import NetworkView
 from lockhouse.ui.theme import Theme
 
@@ -62,7 +62,7 @@ def test_lengths_are_short() -> None:
     ]
 
 
-def test_the_bar_follows_the_slider_and_tells_what_8_bit_would_free(
+def test_the_bar_follows_the_slider_and_says_what_8_bit_would_save(
     theme: Theme, qtbot: QtBot
 ) -> None:
     panel = MemoryPanel(theme)
@@ -74,11 +74,11 @@ def test_the_bar_follows_the_slider_and_tells_what_8_bit_would_free(
     panel.show_need(need)
     sentence = panel._bar.accessibleName()
     assert sentence == (
-        "Memory: weights 5.0, cache 2.0, compute 0.5, other models 1.0, free 15.5 GB"
+        "Memory: weights 5.0, kv cache 2.0, compute 0.5, other models 1.0, free 15.5 GB"
     )
     assert "8.5 of 24.0" in panel._amount.text()
-    assert panel._saving.text() == "8-bit would free 1.0\u00a0GB, with next to no loss."
-    assert panel._source.text() == "As llama.cpp plans it"
+    assert panel._saving.text() == "8-bit would save 1.0\u00a0GB with almost no loss of quality."
+    assert panel._source.text() == "Measured by llama.cpp"
     asked: list[LoadChoice] = []
     panel.asked.connect(asked.append)
     with qtbot.waitSignal(panel.chosen) as kept:
@@ -86,18 +86,18 @@ def test_the_bar_follows_the_slider_and_tells_what_8_bit_would_free(
     assert 16_384 < asked[-1].context_length <= 40_960
     assert kept.args == [asked[-1]]
     panel.show_need(dataclasses.replace(need, weights_bytes=30 * GB, problem="Too much."))
-    assert "more than there is" in panel._problem.text()
+    assert "more than available" in panel._problem.text()
 
 
 def test_progress_and_speed_are_said_in_the_unit_of_the_whole() -> None:
-    assert words.progress_words(8_900_000_000, 14_300_000_000) == "8.9 of 14.3\u00a0GB"
-    assert words.progress_words(40_000_000, 98_000_000) == "40 of 98\u00a0MB"
-    assert words.rate(38_200_000) == "38.2\u00a0MB/s"
-    assert words.rate(812_000) == "812\u00a0kB/s"
-    assert words.time_left(6) == "6\u00a0s left"
-    assert words.time_left(142) == "2\u00a0min 22\u00a0s left"
-    assert words.time_left(2430) == "40\u00a0min left"
-    assert words.time_left(11_100) == "3\u00a0h 5\u00a0min left"
+    assert model_text.progress_text(8_900_000_000, 14_300_000_000) == "8.9 of 14.3\u00a0GB"
+    assert model_text.progress_text(40_000_000, 98_000_000) == "40 of 98\u00a0MB"
+    assert model_text.rate(38_200_000) == "38.2\u00a0MB/s"
+    assert model_text.rate(812_000) == "812\u00a0kB/s"
+    assert model_text.time_left(6) == "6\u00a0s left"
+    assert model_text.time_left(142) == "2\u00a0min 22\u00a0s left"
+    assert model_text.time_left(2430) == "40\u00a0min left"
+    assert model_text.time_left(11_100) == "3\u00a0h 5\u00a0min left"
 
 
 def transfer(**more: object) -> Transfer:
@@ -107,19 +107,19 @@ def transfer(**more: object) -> Transfer:
 
 def test_checking_is_a_phase_of_its_own() -> None:
     checking = transfer(state="checking", done_bytes=10 * GB, checked_bytes=63 * GB // 10)
-    assert amount_words(checking) == "Checking, 63\u00a0%"
-    assert downloads_words((checking,)) == "Checking, 100\u00a0%"
+    assert amount_text(checking) == "Verifying, 63\u00a0%"
+    assert downloads_summary((checking,)) == "Verifying, 100\u00a0%"
 
 
 def test_the_status_bar_says_how_downloads_stand() -> None:
-    assert downloads_words(()) == ""
+    assert downloads_summary(()) == ""
     moving = transfer(done_bytes=62 * GB // 10, speed_bytes_per_s=38.2e6)
-    assert downloads_words((moving,)) == "38.2\u00a0MB/s, 62\u00a0%"
-    assert downloads_words((transfer(state="paused", done_bytes=62 * GB // 10),)) == (
+    assert downloads_summary((moving,)) == "38.2\u00a0MB/s, 62\u00a0%"
+    assert downloads_summary((transfer(state="paused", done_bytes=62 * GB // 10),)) == (
         "1 download paused, 62\u00a0%"
     )
-    assert "stopped" in downloads_words((transfer(state="failed"),))
-    assert downloads_words((transfer(state="done"),)) == ""
+    assert "failed" in downloads_summary((transfer(state="failed"),))
+    assert downloads_summary((transfer(state="done"),)) == ""
 
 
 @pytest.mark.parametrize(
@@ -138,16 +138,16 @@ def test_a_count_of_parameters_is_read_from_a_name(name: str, count: int) -> Non
 
 
 def test_a_search_result_says_whether_it_would_fit() -> None:
-    small = entry_of(HubModel("o/Tiny-1B-GGUF", license="mit"), MACHINE, {"o/Tiny-1B-GGUF": "t"})
+    small = entry_of(HubModel("o/Tiny-1B-GGUF", license="mit"), MACHINE, {"o/Tiny-1B-GGUF"})
     assert (small.title, small.licence, small.fit, small.here) == ("Tiny 1B", "MIT", "fits", True)
-    large = entry_of(HubModel("o/Huge-400B"), MACHINE, {})
+    large = entry_of(HubModel("o/Huge-400B"), MACHINE, ())
     assert large.fit == "won't fit"
-    assert entry_of(HubModel("o/Nameless"), MACHINE, {}).fit is None
+    assert entry_of(HubModel("o/Nameless"), MACHINE, ()).fit is None
 
 
 def test_titles_lose_the_owner_and_the_format() -> None:
-    assert words.plain_title("Qwen/Qwen3-8B-GGUF") == "Qwen3 8B"
-    assert words.plain_title("o/GGUF") == "GGUF"
+    assert model_text.plain_title("Qwen/Qwen3-8B-GGUF") == "Qwen3 8B"
+    assert model_text.plain_title("o/GGUF") == "GGUF"
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_a_pasted_address_is_told_from_words(text: str, repo: str) -> None:
     assert (reference.repo if reference else "") == repo
 
 
-def test_the_door_is_named_by_whom_it_leads_to() -> None:
+def test_network_access_is_named_by_its_host() -> None:
     hosts = ("huggingface.co:443", "*.huggingface.co:443", "*.hf.co:443")
     assert NetworkView("open", hosts=hosts).place == "huggingface.co"
     view = NetworkView("open", hosts=("127.0.0.1:8080", "mirror.example:443"))
@@ -185,15 +185,15 @@ def test_use_is_told_by_disk(tmp_path: Path) -> None:
     file = tmp_path / "m.gguf"
     models = (ModelInfo("m", file, size_bytes=5 * GB), ModelInfo("n", file, size_bytes=GB))
     folders = (FolderUse(tmp_path, "lockhouse", "Lockhouse", own=True, model_count=2),)
-    (disk,) = disks_of(folders, models)
+    (disk,) = disk_use(folders, models)
     assert (disk.model_count, disk.size_bytes) == (2, 6 * GB)
     assert disk.free_bytes > 0
-    assert 0 <= disk.taken <= 1
+    assert 0 <= disk.used <= 1
     assert disk.folders[0].startswith("Lockhouse: ")
 
 
 def test_while_sealed_only_what_waits_is_said_to_go_on() -> None:
     waiting, paused = transfer(state="waiting"), transfer(state="paused")
-    assert sealed_words((waiting,)) == "They go on when there is a door."
-    assert sealed_words((waiting, paused)) == "Those that wait go on when there is a door."
-    assert sealed_words((paused,)) == ""
+    assert sealed_text((waiting,)) == "Downloads continue when online."
+    assert sealed_text((waiting, paused)) == "Waiting downloads continue when online."
+    assert sealed_text((paused,)) == ""

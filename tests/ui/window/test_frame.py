@@ -54,7 +54,7 @@ def test_every_control_has_an_object_name_and_an_accessible_name(window: Window)
         main.show_page(page)
     window.page.aside.open("prompt")
     window.page.aside.open("details")
-    window.until(lambda: bool(window.app.models.shelf.models))
+    window.until(lambda: bool(window.app.models.installed.models))
     assert _unnamed(main) == []
     for show, name in (
         (main.show_palette, "palette"),
@@ -235,11 +235,11 @@ def test_a_dropped_model_is_imported(window: Window, tmp_path: Path) -> None:
         Qt.KeyboardModifier.NoModifier,
     )
     window.app.window.dropEvent(event)
-    window.until(lambda: len(window.app.models.shelf.models) == 2)
+    window.until(lambda: len(window.app.models.installed.models) == 2)
     page = window.main.findChild(ModelsPage)
     assert page is not None
     assert page.isVisible()
-    assert page.shelf.table.rowCount() == 2
+    assert page.installed.table.rowCount() == 2
 
 
 def test_a_file_that_is_no_model_is_refused_with_the_reason(window: Window, tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_a_file_that_is_no_model_is_refused_with_the_reason(window: Window, tmp_
     page = window.main.findChild(ModelsPage)
     assert page is not None
     window.until(lambda: bool(page.banners.messages))
-    assert len(window.app.models.shelf.models) == 1
+    assert len(window.app.models.installed.models) == 1
 
 
 def test_the_seal_leads_to_the_gate(window: Window) -> None:

@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from lockhouse.ui.models.values import Checking
 
 from lockhouse.gate import broker_launch
 from lockhouse.gate.network import Network
 from lockhouse.library.starter import starter_model
 from lockhouse.places import paths_for
 from lockhouse.ui.chat.palette import Palette
-from lockhouse.ui.models.values import Checking
 from lockhouse.workspace import Workspace
 from tests.hub.content import Blob, Fault
 from tests.hub.server import HubServer

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtWidgets import QDialog, QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QDialog, QLabel, QPlainTextEdit, QPushButton, QWidget
 
 from lockhouse.gate import broker_launch
 from lockhouse.gate.network import Network
@@ -33,12 +33,12 @@ def models_page(window: Window) -> ModelsPage:
     window.main.show_page("models")
     page = window.main.findChild(ModelsPage)
     assert isinstance(page, ModelsPage)
-    window.until(lambda: page.shelf.table.rowCount() > 0)
+    window.until(lambda: page.installed.table.rowCount() > 0)
     return page
 
 
 def choose(window: Window, page: ModelsPage, name: str) -> None:
-    page.shelf.choose(name)
+    page.installed.choose(name)
     window.until(lambda: page.details.memory._need is not None)
 
 
@@ -80,11 +80,11 @@ def test_the_memory_bar_is_what_llama_cpp_plans_and_follows_the_choice(window: W
     before = need.cache_bytes
     assert before == need.context_length * 30 * 3 * 64 * 2 * 2  # layers, heads, width, k and v
     page.details.memory._choose(context_length=2048)
-    page._ask_memory(LoadChoice(context_length=2048))
+    page.details._ask_memory(LoadChoice(context_length=2048))
     window.until(lambda: memory._need is not None and memory._need.context_length == 2048)
     assert memory._need is not None
     assert memory._need.cache_bytes * need.context_length == before * 2048
-    assert text_of(page, "memory_source") == "As llama.cpp plans it"
+    assert text_of(page, "memory_source") == "Measured by llama.cpp"
 
 
 def test_a_choice_is_kept_in_the_profile_and_other_profiles_can_be_used(window: Window) -> None:
@@ -105,10 +105,10 @@ def test_a_file_is_checked_with_progress_and_its_hash_is_shown(window: Window) -
     shares: list[float] = []
     window.app.models.checked.connect(lambda check: shares.append(check.share))
     page.details.about.verify_wanted.emit()
-    window.until(lambda: bool(window.app.models.shelf.models[0].verified_at))
+    window.until(lambda: bool(window.app.models.installed.models[0].verified_at))
     assert shares
     window.until(lambda: "unchanged" in page.toast.accessibleName())
-    model = window.app.models.shelf.models[0]
+    model = window.app.models.installed.models[0]
     assert model.sha256 is not None
     shown = [label.text() for label in page.details.about.findChildren(QLabel)]
     assert "Today, unchanged" in shown
@@ -117,7 +117,7 @@ def test_a_file_is_checked_with_progress_and_its_hash_is_shown(window: Window) -
 def test_the_whole_header_can_be_read(window: Window) -> None:
     page = models_page(window)
     choose(window, page, "smollm2-135m-instruct")
-    page.details.header_wanted.emit("metadata")
+    page.details.show_header("metadata")
     dialog = window.dialog("header_dialog")
     keys = dialog.findChild(QWidget, "metadata_table")
     assert keys is not None
@@ -130,19 +130,19 @@ def test_the_whole_header_can_be_read(window: Window) -> None:
     dialog.close()
 
 
-def test_sealed_discover_says_what_one_could_bring_and_how_a_door_is_opened(
+def test_sealed_discover_suggests_models_and_how_to_allow_network_access(
     window: Window,
 ) -> None:
     page = models_page(window)
     page.show_tab("discover")
-    bring = page.discover.bring
-    window.until(lambda: bring._results.rowCount() > 3)
-    assert bring.isVisible()
+    window.until(lambda: page.discover._results.rowCount() > 3)
+    assert page.discover.sealed.isVisible()
+    assert page.discover._repository._rows[0].button.text() == "Copy link"
     window.press("open_network", page)
     dialog = window.dialog("network_access_dialog")
     assert "start it again" in " ".join(label.text() for label in dialog.findChildren(QLabel))
     window.press("access_later", dialog)
-    window.until(lambda: "next start" in text_of(page, "sealed_title"))
+    window.until(lambda: "after a restart" in text_of(page, "sealed_title"))
     assert Network(window.workspace.paths.network).state().is_open
     assert window.main.isVisible()
 
@@ -164,12 +164,12 @@ def test_search_open_get_and_find_it_here(
     discover._open_card()
     window.until(lambda: len(discover._card._parts) > 1)
     row.button.click()
-    window.until(lambda: any("friends" in str(m.path) for m in window.app.models.shelf.models))
+    window.until(lambda: any("friends" in str(m.path) for m in window.app.models.installed.models))
     assert window.app.transfers.transfers[0].state == "done"
-    window.until(lambda: row.button.text() == "Here")
+    window.until(lambda: row.button.text() == "Installed")
     assert not [one for one in hub.requests if "elsewhere" in one.path]
     assert window.app.network.view.bytes_out >= 0
-    fetched = next(m for m in window.app.models.shelf.models if "friends" in str(m.path))
+    fetched = next(m for m in window.app.models.installed.models if "friends" in str(m.path))
     assert fetched.source is not None
     assert fetched.source.repo == REPO
 
@@ -184,8 +184,8 @@ def test_discover_is_not_empty_when_it_is_sealed_while_one_looks_at_it(
     page.discover.look_up("tiny")
     window.until(lambda: page.discover._results.rowCount() == 1)
     window.app.network.seal()
-    window.until(lambda: page.discover.bring._results.rowCount() > 3)
-    assert page.discover.bring.isVisible()
+    window.until(lambda: page.discover._results.rowCount() > 3)
+    assert page.discover.sealed.isVisible()
 
 
 def test_a_pasted_address_opens_the_repository(
@@ -201,7 +201,7 @@ def test_a_pasted_address_opens_the_repository(
     window.until(lambda: bool(page.discover.banners.messages))
 
 
-def test_a_download_is_paused_resumed_cancelled_and_sealing_ends_the_way_out(
+def test_a_download_is_paused_resumed_cancelled_and_sealing_ends_network_access(
     open_window: OpenWindow, open_home: Path, hub: HubServer
 ) -> None:
     blob = next(iter(hub.repos[REPO].commits.values()))[FILE]
@@ -228,7 +228,7 @@ def test_a_download_is_paused_resumed_cancelled_and_sealing_ends_the_way_out(
     window.press("gate_seal")
     window.until(lambda: not window.app.network.view.is_open)
     window.until(lambda: transfers.transfers[0].state == "waiting")
-    assert text_of(page, "transfers_sum").endswith("They go on when there is a door.")
+    assert text_of(page, "transfers_sum").endswith("Downloads continue when online.")
     assert not transfers.transfers[0].is_running
     assert "127.0.0.1" not in text_of(window.main, "gate_title")
     page = models_page(window)
@@ -245,7 +245,7 @@ def test_a_state_written_by_another_program_is_seen(window: Window) -> None:
     seen = Network(window.workspace.paths.network)
     seen.open(("huggingface.co",))
     window.until(lambda: window.app.network.view.opens_next)
-    assert "next start" in page.discover.bring._title.text()
+    assert "after a restart" in text_of(page, "sealed_title")
     seen.seal()
     window.until(lambda: not window.app.network.view.opens_next)
 
@@ -258,7 +258,9 @@ def test_devices_and_folders_are_shown(window: Window) -> None:
     dialog.close()
     window.press("models_folders", page)
     folders = window.dialog("folders_dialog")
-    assert "new models come here" in " ".join(one.text() for one in folders.findChildren(QLabel))
+    assert "new models are stored here" in " ".join(
+        one.text() for one in folders.findChildren(QLabel)
+    )
     folders.close()
 
 
@@ -274,12 +276,16 @@ def test_our_own_file_is_removed_after_a_question_and_anothers_stays(
     theirs.write_bytes(content + b"\0\0")
     window = open_window(home, prepare=lambda one: one.models.import_files([theirs]))
     page = models_page(window)
-    window.until(lambda: page.shelf.table.rowCount() == 3)
-    names = [m.name for m in window.app.models.shelf.models if not m.included]
-    page.shelf.remove_wanted.emit(tuple(names))
+    window.until(lambda: page.installed.table.rowCount() == 3)
+    names = [m.name for m in window.app.models.installed.models if not m.included]
+    page.ask_removal(tuple(names))
     dialog = window.dialog("removal_dialog")
     assert "stays" in text_of(dialog, "dialog_message")
+    assert text_of(dialog, "dialog_hint") == "Permanently deletes this file:"
+    box = dialog.findChild(QPlainTextEdit, "dialog_details")
+    assert box is not None
+    assert box.toPlainText() == str(ours)
     window.press("dialog_remove", dialog)
-    window.until(lambda: page.shelf.table.rowCount() == 1)
+    window.until(lambda: page.installed.table.rowCount() == 1)
     assert not ours.exists()
     assert theirs.exists()

@@ -11,7 +11,7 @@ from lockhouse import seal
 from lockhouse.ui import formatting
 from lockhouse.ui.chat.cards import CardButton, CardRow, IconTile
 from lockhouse.ui.frame_parts import hairline, label, push_button
-from lockhouse.ui.models.words import fit_pill
+from lockhouse.ui.models.model_text import fit_pill
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Pill
 

@@ -45,7 +45,6 @@ class _TickDelegate(QStyledItemDelegate):
         super().__init__(parent)
         self._theme = theme
         self._cells = Cells(theme)
-        theme.changed.connect(self._cells.forget)
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         return QSize(100, self._theme.px(32))
@@ -61,8 +60,8 @@ class _TickDelegate(QStyledItemDelegate):
         paint_box(painter, theme, rect.left() + px(8), top, ticked=ticked)
         area = rect.adjusted(px(34), 0, -px(8), 0)
         context = index.data(_CONTEXT)
-        wide = self._cells.words(painter, area, context, "text-3", is_right=True)
-        self._cells.words(
+        wide = self._cells.text(painter, area, context, "text-3", is_right=True)
+        self._cells.text(
             painter, area, index.data(), "text-1", cut=wide + px(12), shorten=_in_the_middle
         )
 

@@ -26,7 +26,7 @@ from lockhouse.ui.gate.record_panel import RecordPanel
 from lockhouse.ui.gate.record_row import FILTERS, RecordRow, terms_of
 from lockhouse.ui.gate.records_model import OpenedRecord, RecordsModel
 from lockhouse.ui.gate.records_table import RecordsTable
-from lockhouse.ui.models.empty import EmptyState
+from lockhouse.ui.models.empty_state import EmptyState
 from lockhouse.ui.models.search_edit import SearchEdit
 from lockhouse.ui.theme import Theme
 

@@ -9,9 +9,7 @@ from PySide6.QtCore import (
     QEvent,
     QModelIndex,
     QObject,
-    QPersistentModelIndex,
     QRect,
-    QSize,
     Qt,
     Signal,
 )
@@ -27,8 +25,6 @@ from PySide6.QtWidgets import (
     QAbstractItemView,
     QApplication,
     QHeaderView,
-    QStyle,
-    QStyledItemDelegate,
     QStyleOptionViewItem,
     QWidget,
 )
@@ -47,7 +43,7 @@ from lockhouse.ui.gate.records_model import (
     cell,
 )
 from lockhouse.ui.shortcuts import claims_escape
-from lockhouse.ui.table_cells import ROW_HEIGHT, Cells, RowsView
+from lockhouse.ui.table_cells import ROW_HEIGHT, Index, RowDelegate, RowsView
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.theme.tokens import RADIUS_CARD
 
@@ -64,30 +60,19 @@ class RecordsTable(RowsView):
 
     row_opened = Signal(object)  # RecordRow
     row_closed = Signal()
+    _opened = -1  # events come before the end of __init__
 
     def __init__(
         self, theme: Theme, model: RecordsModel, panel: RecordPanel, parent: QWidget | None = None
     ) -> None:
         """``panel`` shows the details of the open row; this view places it."""
-        super().__init__(parent)
-        self._theme = theme
+        super().__init__(theme, "records_table", "Network activity", parent)
         self._model = model
         self._panel = panel
-        self._opened = -1
         self._delegate = _RecordDelegate(theme, model, self)
-        self.setObjectName("records_table")
-        self.setAccessibleName("Network activity")
         self.setModel(model)
         self.setItemDelegate(self._delegate)
-        self.setShowGrid(False)
-        self.setWordWrap(False)
-        self.setMouseTracking(True)
-        self.setTabKeyNavigation(False)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._set_up_heads()
         panel.setParent(self.viewport())
         panel.hide()
@@ -97,11 +82,6 @@ class RecordsTable(RowsView):
 
     def _set_up_heads(self) -> None:
         px = self._theme.px
-        rows = self.verticalHeader()
-        rows.hide()
-        rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)  # never asks 100,000 rows
-        rows.setMinimumSectionSize(px(ROW_HEIGHT))
-        rows.setDefaultSectionSize(px(ROW_HEIGHT))
         head = self.horizontalHeader()
         head.setObjectName("records_head")
         head.setAccessibleName("Columns")
@@ -248,64 +228,42 @@ class RecordsTable(RowsView):
             self.open_row(opened)
 
 
-class _RecordDelegate(QStyledItemDelegate):
+class _RecordDelegate(RowDelegate):
     """Paints the upper part of a row; below it an open row has its panel."""
 
     def __init__(self, theme: Theme, model: RecordsModel, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._theme = theme
+        super().__init__(theme, parent)
         self._model = model
-        self._cells = Cells(theme)
         self.opened = -1
-        theme.changed.connect(self._cells.forget)
 
-    def sizeHint(
-        self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
-    ) -> QSize:
-        return QSize(40, self._theme.px(ROW_HEIGHT))
+    def background(self, option: QStyleOptionViewItem, index: Index) -> str:
+        """The open row, and the selected one while the keyboard is in the table, stand out."""
+        if index.row() == self.opened:
+            return "active"
+        ground = super().background(option, index)
+        return "hover" if ground == "active" and not option.widget.hasFocus() else ground
 
-    def paint(
-        self,
-        painter: QPainter,
-        option: QStyleOptionViewItem,
-        index: QModelIndex | QPersistentModelIndex,
-    ) -> None:
-        theme, px = self._theme, self._theme.px
-        number, column = index.row(), index.column()
-        rect = QRect(option.rect)
-        rect.setHeight(min(rect.height(), px(ROW_HEIGHT)))
-        selected = bool(option.state & QStyle.StateFlag.State_Selected)
-        widget: QWidget | None = option.widget
-        focused = widget is not None and widget.hasFocus()
-        if number == self.opened or (selected and focused):
-            painter.fillRect(rect, theme.color("active"))
-        elif selected or (isinstance(widget, RowsView) and widget.hovered == number):
-            painter.fillRect(rect, theme.color("hover"))
-        if selected and focused and column == OPEN:
-            painter.fillRect(
-                QRect(rect.left(), rect.top(), 2, rect.height()), theme.color("accent")
-            )
-        line = QRect(rect.left(), option.rect.bottom(), rect.width(), 1)
-        painter.fillRect(line, theme.color("border"))
-        row = self._model.row(number)
+    def paint_cell(self, painter: QPainter, area: QRect, index: Index) -> None:
+        """One cell of a record."""
+        row, column = self._model.row(index.row()), index.column()
         if row is None:
             return
-        area = rect.adjusted(px(8), 0, -px(8), -1)
         if column == OPEN:
             if row.opens:
-                icon = "chevron-down" if number == self.opened else "chevron-right"
-                self._cells.icon(painter, area, icon, "text-2")
+                icon = "chevron-down" if index.row() == self.opened else "chevron-right"
+                self.cells.icon(painter, area, icon, "text-2")
         elif column == EVENT:
-            self._cells.icon(painter, area, row.sign.icon, row.sign.ink)
-            self._cells.words(painter, area, row.sign.word, "text-1", indent=px(20), cut=-px(6))
+            self.cells.icon(painter, area, row.sign.icon, row.sign.ink)
+            indent, cut = self.theme.px(20), -self.theme.px(6)
+            self.cells.text(painter, area, row.sign.word, "text-1", indent=indent, cut=cut)
         else:
-            self._cells.words(
+            self.cells.text(
                 painter,
                 area,
                 cell(row, column),
                 "text-1" if column in (HOST, OUT) else "text-2",
                 is_right=column in RIGHT,
-                shorten=elided_host if column == HOST else None,
+                elide=elided_host if column == HOST else None,
             )
 
 

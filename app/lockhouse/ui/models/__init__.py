@@ -16,7 +16,7 @@ def make_page(pages: Pages) -> ModelsPage:
 
     workspace, its = pages.workspace, pages.controllers
     discover = DiscoverController(
-        workspace.hub, workspace.engines, lambda: its.models.shelf.models, pages.jobs, pages
+        workspace.hub, workspace.engines, lambda: its.models.installed.models, pages.jobs, pages
     )
     page = ModelsPage(
         its.models,
@@ -36,5 +36,5 @@ def make_page(pages: Pages) -> ModelsPage:
     page.seal_wanted.connect(its.network.seal)
     its.machine.looked.connect(page.show_machine)
     page.show_machine(its.machine.state)
-    page.show_shelf(its.models.shelf)
+    page.show_installed(its.models.installed)
     return page

@@ -1,4 +1,4 @@
-"""The slider for a context length: its stops stand at even distances, 2k, 4k, 8k and so on."""
+"""A slider for the context length, with stops at even distances: 2k, 4k, 8k and so on."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def position_of(length: int, stops: Sequence[int]) -> int:
 
 
 class _Stops(QWidget):
-    """The words under the slider; the one nearest to the handle is darker, each can be clicked."""
+    """The lengths under the slider; the chosen one is darker, each can be clicked."""
 
     chosen = Signal(int)
 
@@ -108,17 +108,17 @@ class _Stops(QWidget):
 
 
 def short_length(length: int) -> str:
-    """2k, 16k, 40k; 8,064 where it is no round figure of thousands of 1,024."""
+    """2k, 16k, 40k in units of 1,024; else as any count of tokens."""
     if length >= 1024 and length % 1024 == 0:
         return f"{length // 1024}k"
     return formatting.tokens(length)
 
 
 class ContextSlider(QWidget):
-    """The length in figures, the slider, and its stops."""
+    """The length as a number, the slider, and its stops."""
 
     moved = Signal(int)  # while it moves
-    settled = Signal(int)  # when it was let go, or a figure was entered
+    settled = Signal(int)  # released, or a number was entered
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -126,39 +126,34 @@ class ContextSlider(QWidget):
         self._stops: tuple[int, ...] = ()
         self._length = 0
         px = theme.px
-        self._figure = QSpinBox()
-        self._figure.setObjectName("context_figure")
-        self._figure.setAccessibleName("Context in tokens")
-        self._figure.setGroupSeparatorShown(True)
-        self._figure.setSuffix(" tokens")
-        self._figure.setAlignment(Qt.AlignmentFlag.AlignRight)
-        self._figure.setKeyboardTracking(False)
-        self._figure.setSingleStep(_STEP)
-        self._figure.setFixedWidth(px(124))
-        self._figure.setProperty("compact", "true")
-        self._figure.valueChanged.connect(self._typed)
+        self._number = QSpinBox()
+        self._number.setObjectName("context_number")
+        self._number.setAccessibleName("Context length in tokens")
+        self._number.setGroupSeparatorShown(True)
+        self._number.setSuffix(" tokens")
+        self._number.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self._number.setKeyboardTracking(False)
+        self._number.setSingleStep(_STEP)
+        self._number.setFixedWidth(px(124))
+        self._number.setProperty("compact", "true")
+        self._number.valueChanged.connect(self._typed)
         self._slider = QSlider(Qt.Orientation.Horizontal)
         self._slider.setObjectName("context_slider")
-        self._slider.setAccessibleName("Context")
+        self._slider.setAccessibleName("Context length")
         self._slider.valueChanged.connect(self._slid)
         self._slider.sliderReleased.connect(lambda: self.settled.emit(self._length))
-        self._words = _Stops(theme)
-        self._words.chosen.connect(self._choose)
+        self._labels = _Stops(theme)
+        self._labels.chosen.connect(self._choose)
         head = QHBoxLayout()
-        head.addWidget(label("Context"))
+        head.addWidget(label("Context length"))
         head.addStretch(1)
-        head.addWidget(self._figure)
+        head.addWidget(self._number)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(px(4))
         column.addLayout(head)
         column.addWidget(self._slider)
-        column.addWidget(self._words)
-
-    @property
-    def length(self) -> int:
-        """What is chosen."""
-        return self._length
+        column.addWidget(self._labels)
 
     @property
     def is_moving(self) -> bool:
@@ -166,7 +161,7 @@ class ContextSlider(QWidget):
         return self._slider.isSliderDown()
 
     def show_length(self, length: int, most: int) -> None:
-        """Another choice, and how far it may go."""
+        """Show a length, and the largest one to offer."""
         if self.is_moving:
             return
         stops = stops_up_to(max(most, length))
@@ -174,20 +169,20 @@ class ContextSlider(QWidget):
         if not stops:
             return
         self._length, self._stops = length, stops
-        blockers = (QSignalBlocker(self._slider), QSignalBlocker(self._figure))
+        blockers = (QSignalBlocker(self._slider), QSignalBlocker(self._number))
         self._slider.setRange(0, (len(stops) - 1) * _PER_STOP)
         self._slider.setSingleStep(_PER_STOP // 8)
         self._slider.setPageStep(_PER_STOP)
         self._slider.setValue(position_of(length, stops))
-        self._figure.setRange(min(_SMALLEST, length), stops[-1])
-        self._figure.setValue(length)
+        self._number.setRange(min(_SMALLEST, length), stops[-1])
+        self._number.setValue(length)
         del blockers
-        self._words.show_stops(stops, length)
+        self._labels.show_stops(stops, length)
 
     def _slid(self, position: int) -> None:
         near = round(position / _PER_STOP)
         if abs(position - near * _PER_STOP) < _PER_STOP // 25:
-            position = near * _PER_STOP  # a stop is easy to meet
+            position = near * _PER_STOP  # snaps to a stop nearby
         self._take(length_at(position, self._stops))
         if not self.is_moving:  # by the keyboard or the wheel
             self.settled.emit(self._length)
@@ -205,10 +200,10 @@ class ContextSlider(QWidget):
         if length == self._length:
             return
         self._length = length
-        with QSignalBlocker(self._figure):
-            self._figure.setValue(length)
+        with QSignalBlocker(self._number):
+            self._number.setValue(length)
         if not self.is_moving:
             with QSignalBlocker(self._slider):
                 self._slider.setValue(position_of(length, self._stops))
-        self._words.show_stops(self._stops, length)
+        self._labels.show_stops(self._stops, length)
         self.moved.emit(length)

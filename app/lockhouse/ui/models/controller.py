@@ -1,49 +1,123 @@
-"""Listing, importing, checking and removing models, without widgets."""
+"""The library as the window sees it: lists, imports, checks and removes models, without widgets."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-import psutil
+import msgspec
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from lockhouse.answer.registry import TargetRegistry
+from lockhouse.answer.target import TargetInfo
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import Cancelled, LockhouseError
 from lockhouse.core.messages import Turn
 from lockhouse.core.request import AnswerRequest
 from lockhouse.library.model_info import (
+    OWN,
     Difference,
     FolderUse,
     ImportMode,
     ModelInfo,
     Profile,
+    Revision,
     Verification,
 )
 from lockhouse.library.models import Models
 from lockhouse.ui import formatting
 from lockhouse.ui.jobs import Jobs
-from lockhouse.ui.models.table import make_rows
-from lockhouse.ui.models.values import (
-    Checking,
-    DiskUse,
-    Freeing,
-    ModelExtras,
-    Outcome,
-    Shelf,
-    told_apart,
-)
+from lockhouse.ui.models.disk_use import DiskUse, disk_use
+from lockhouse.ui.models.model_table import Row, make_rows
 
-_REMOVABLE_ROOTS = ("/media/", "/run/media/", "/mnt/", "/Volumes/")
 _COMPARED_BYTES = 2 << 30  # read at a time, in the background
-_PULSE_MS = 100
+_PROGRESS_EVERY_MS = 100
 _QUEUE = "models"
 
 
+@dataclass(frozen=True, slots=True)
+class InstalledModels:
+    """The models of this machine, and those of them that can answer, the default first."""
+
+    models: tuple[ModelInfo, ...] = ()
+    targets: tuple[TargetInfo, ...] = ()
+    rows: tuple[Row, ...] = ()
+    disks: tuple[DiskUse, ...] = ()
+    folders: tuple[FolderUse, ...] = ()
+
+    def get(self, name: str) -> ModelInfo | None:
+        """The model of that name."""
+        return next((model for model in self.models if model.name == name), None)
+
+    def reusing(self, before: InstalledModels) -> InstalledModels:
+        """The same, with every part that did not change taken from ``before``.
+
+        So that a view finds out by identity, without comparing thousands of models.
+        """
+        if self == before:
+            return before
+        known = {row.model.name: row for row in before.rows}
+        rows = tuple(_unchanged(row, known.get(row.model.name)) for row in self.rows)
+        return InstalledModels(
+            before.models if self.models == before.models else self.models,
+            before.targets if self.targets == before.targets else self.targets,
+            before.rows if rows == before.rows else rows,
+            self.disks,
+            self.folders,
+        )
+
+
+def _unchanged(row: Row, before: Row | None) -> Row:
+    return before if before is not None and before == row else row
+
+
+@dataclass(frozen=True, slots=True)
+class Freeing:
+    """What removing some models would do."""
+
+    names: tuple[str, ...]
+    freed_bytes: int
+    deleted: tuple[Path, ...] = ()
+    kept: int = 0  # files outside Lockhouse's folders, which stay
+
+    @property
+    def sentence(self) -> str:
+        """It in words."""
+        frees = formatting.size(self.freed_bytes) if self.freed_bytes else "nothing"
+        if not self.kept:
+            return f"Removing frees {frees}."
+        stay = "is not Lockhouse’s and stays" if self.kept == 1 else "are not Lockhouse’s and stay"
+        return f"Removing frees {frees}; {formatting.counted(self.kept, 'file')} {stay}."
+
+
+@dataclass(frozen=True, slots=True)
+class ModelExtras:
+    """What the details of a model show beside the model itself."""
+
+    name: str
+    profiles: tuple[Profile, ...] = ()
+    revisions: tuple[Revision, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckProgress:
+    """A check of a whole file that is running, or has ended with ``outcome``."""
+
+    name: str
+    done_bytes: int = 0
+    size_bytes: int = 0
+    outcome: Literal["", "unchanged", "changed", "cancelled", "failed"] = ""
+
+    @property
+    def share(self) -> float:
+        """The part that has been read."""
+        return self.done_bytes / self.size_bytes if self.size_bytes else 0.0
+
+
 class _Check:
-    """A check under way; its thread notes how far it is, the GUI thread reads it."""
+    """A running check; its thread notes the progress, the GUI thread reads it."""
 
     def __init__(self, name: str, size_bytes: int) -> None:
         self.cancel = CancelToken()
@@ -55,21 +129,21 @@ class _Check:
         """Called by the thread that reads."""
         self._done_bytes, self._size_bytes = done_bytes, size_bytes
 
-    def told(self) -> Checking:
+    def progress(self) -> CheckProgress:
         """How far it is."""
-        return Checking(self._name, self._done_bytes, self._size_bytes)
+        return CheckProgress(self._name, self._done_bytes, self._size_bytes)
 
 
 class ModelsController(QObject):
-    """The library as the window sees it."""
+    """Works on the library on threads, and tells what came of it."""
 
-    listed = Signal(object)  # Shelf
+    listed = Signal(object)  # InstalledModels
     imported = Signal(object)  # tuple[ImportOutcome, ...]
     extras_read = Signal(object)  # ModelExtras
-    checked = Signal(object)  # Checking
-    freeing_told = Signal(object)  # Freeing
+    checked = Signal(object)  # CheckProgress
+    freeing_read = Signal(object)  # Freeing
     compared = Signal(object)  # tuple[Difference, ...]
-    told = Signal(str)  # a sentence in passing
+    told = Signal(str)  # what was done, in a sentence
     failed = Signal(object)  # LockhouseError
 
     def __init__(
@@ -80,47 +154,46 @@ class ModelsController(QObject):
         self._targets = targets
         self._jobs = jobs
         self._checks: dict[str, _Check] = {}
-        self._pulse = QTimer(self)  # a check tells from its thread how far it is
-        self._pulse.setInterval(_PULSE_MS)
-        self._pulse.timeout.connect(self._tell_checks)
+        self._progress = QTimer(self)
+        self._progress.setInterval(_PROGRESS_EVERY_MS)
+        self._progress.timeout.connect(self._tell_checks)
         self._reading = False
         self._stale = False
         self._was_read = False
-        self.shelf = Shelf()
+        self.installed = InstalledModels()
 
     # the list
 
     def refresh(self) -> None:
-        """Look at the library again; a look that is going on is followed by one more."""
+        """Read the library again; a reading that is under way is followed by one more."""
         if self._reading:
             self._stale = True
             return
         self._reading = True
         self._jobs.run(self._read, self._show, self._not_read)
 
-    def rescan(self) -> None:
-        """Look into every folder again, those of other programs too."""
-        self._change(self._models.rescan)
-
-    def _read(self) -> tuple[Shelf, bool]:
-        """The shelf, and whether it is another than the one that is shown."""
-        models, targets = told_apart(tuple(self._models.list()), tuple(self._targets.list()))
+    def _read(self) -> tuple[InstalledModels, bool]:
+        """What is installed, and whether it differs from what is shown."""
+        models, targets = _with_distinct_titles(
+            tuple(self._models.list()), tuple(self._targets.list())
+        )
         folders = tuple(self._models.folders())
-        rows = make_rows(models, {}, formatting.local_now())
-        shelf = Shelf(models, targets, rows, disks_of(folders, models), folders).after(self.shelf)
-        return shelf, shelf is not self.shelf or not self._was_read
+        rows = make_rows(models, formatting.local_now())
+        found = InstalledModels(models, targets, rows, disk_use(folders, models), folders)
+        installed = found.reusing(self.installed)
+        return installed, installed is not self.installed or not self._was_read
 
-    def _show(self, found: tuple[Shelf, bool]) -> None:
+    def _show(self, found: tuple[InstalledModels, bool]) -> None:
         self._reading = False
-        shelf, is_other = found
-        if is_other:
-            self.shelf = shelf
+        installed, differs = found
+        if differs:
+            self.installed = installed
             self._was_read = True
-            self.listed.emit(shelf)
+            self.listed.emit(installed)
         if self._stale:
             self._stale = False
             self.refresh()
-        elif is_other:
+        elif differs:
             self._jobs.run(self._compare, self._after_comparing, lambda _: None)
 
     def _compare(self) -> bool:
@@ -140,10 +213,38 @@ class ModelsController(QObject):
         self._reading = self._stale = False
         self.failed.emit(error)
 
-    # bringing and removing
+    # changes
+
+    def change(self, work: Callable[[Models], object]) -> None:
+        """Do this with the library, then read it again. What ``work`` returns as text is told."""
+
+        def tell(outcome: object) -> None:
+            if isinstance(outcome, str):
+                self.told.emit(outcome)
+            self.refresh()
+
+        def fail(error: LockhouseError) -> None:
+            self.failed.emit(error)
+            self.refresh()
+
+        self._jobs.run_in_order(lambda: work(self._models), tell, fail, queue_name=_QUEUE)
+
+    def change_model(
+        self, name: str, work: Callable[[Models], object], *, relist: bool = True
+    ) -> None:
+        """Do this with the library, then read the profiles and revisions of this model again."""
+
+        def tell(_outcome: object) -> None:
+            self.read_extras(name)
+            if relist:
+                self.refresh()
+
+        self._jobs.run_in_order(
+            lambda: work(self._models), tell, self.failed.emit, queue_name=_QUEUE
+        )
 
     def import_files(self, paths: Sequence[Path], mode: ImportMode = "in-place") -> None:
-        """Make these files, or all models in these folders, known here."""
+        """Import these files, or all models in these folders."""
         wanted = list(paths)
 
         def tell(outcomes: object) -> None:
@@ -154,41 +255,34 @@ class ModelsController(QObject):
             lambda: tuple(self._models.import_files(wanted, mode=mode)), tell, self.failed.emit
         )
 
-    def ask_freeing(self, names: Sequence[str]) -> None:
-        """What removing these would free, without doing it."""
+    def read_freeing(self, names: Sequence[str]) -> None:
+        """What removing these models would delete and free, without doing it."""
         wanted = tuple(names)
-        chosen = [model for model in self.shelf.models if model.name in wanted]
+        chosen = [model for model in self.installed.models if model.name in wanted]
 
         def read() -> Freeing:
-            kept = sum(1 for model in chosen if model.owner != "lockhouse" or model.included)
-            return Freeing(wanted, self._models.would_free(wanted), kept)
+            kept = sum(1 for model in chosen if model.owner != OWN or model.included)
+            removal = self._models.preview_removal(wanted)
+            return Freeing(wanted, removal.freed_bytes, removal.deleted, kept)
 
-        self._jobs.run(read, self.freeing_told.emit, self.failed.emit)
+        self._jobs.run(read, self.freeing_read.emit, self.failed.emit)
 
     def remove(self, names: Sequence[str]) -> None:
-        """Delete our own files of these models, and forget the others; their files stay."""
+        """Delete Lockhouse's own files of these models, and forget the others; their files stay."""
         wanted = tuple(names)
 
-        def work() -> str:
-            done = self._models.remove_many(wanted, delete_files=True)
-            freed = sum(one.freed_bytes for one in done)
-            words = f"Removed {formatting.counted(len(done), 'model')}"
-            return f"{words}, {formatting.size(freed)} freed" if freed else words
+        def work(models: Models) -> str:
+            done = models.remove_many(wanted, delete_files=True)
+            freed_bytes = sum(one.freed_bytes for one in done)
+            freed = f", {formatting.size(freed_bytes)} freed" if freed_bytes else ""
+            return f"Removed {formatting.counted(len(done), 'model')}{freed}"
 
-        self._change(work)
-
-    def add_folder(self, path: Path) -> None:
-        """Use the models of another folder of one's own."""
-        self._change(lambda: self._models.add_folder(path))
-
-    def forget_folder(self, path: Path) -> None:
-        """Leave a folder's models out; nothing is deleted."""
-        self._change(lambda: self._models.forget_folder(path))
+        self.change(work)
 
     # one model
 
     def read_extras(self, name: str) -> None:
-        """Profiles and revisions of a model whose page is open."""
+        """Read profiles and revisions of a model whose details are open."""
 
         def read() -> ModelExtras:
             profiles = tuple(self._models.profiles(name))
@@ -197,56 +291,36 @@ class ModelsController(QObject):
         self._jobs.run_in_order(read, self.extras_read.emit, self.failed.emit, queue_name=_QUEUE)
 
     def save_profile(self, name: str, profile: Profile) -> None:
-        """Keep load settings and sampling defaults under a name."""
+        """Save load settings and sampling defaults as a profile."""
 
-        def work() -> None:
-            self._models.save_profile(name, profile)
+        def work(models: Models) -> None:
+            models.save_profile(name, profile)
             if profile.active:
-                self._models.use_profile(name, profile.name)
+                models.use_profile(name, profile.name)
 
-        self._change_one(name, work, relist=False)
+        self.change_model(name, work, relist=False)
 
     def rename_profile(self, name: str, before: Profile, after: Profile) -> None:
-        """The same profile under another name; it stays the one in use when it was."""
+        """Rename a profile; one that is in use stays in use."""
 
-        def work() -> None:
-            self._models.save_profile(name, after)
+        def work(models: Models) -> None:
+            models.save_profile(name, after)
             if before.active:
-                self._models.use_profile(name, after.name)
-            self._models.delete_profile(name, before.name)
+                models.use_profile(name, after.name)
+            models.delete_profile(name, before.name)
 
-        self._change_one(name, work)
-
-    def delete_profile(self, name: str, profile: str) -> None:
-        """Forget a profile."""
-        self._change_one(name, lambda: self._models.delete_profile(name, profile))
-
-    def use_profile(self, name: str, profile: str) -> None:
-        """Load with another profile from now on."""
-        self._change_one(name, lambda: self._models.use_profile(name, profile))
-
-    def use_revision(self, name: str, revision: str) -> None:
-        """Answer with another revision that is kept here."""
-        self._change_one(name, lambda: self._models.use_revision(name, revision))
+        self.change_model(name, work)
 
     def compare_revisions(self, name: str, first: str, second: str) -> None:
-        """What differs between two revisions."""
+        """Find the differences between two revisions."""
 
         def read() -> tuple[Difference, ...]:
             return tuple(self._models.compare_revisions(name, first, second))
 
         self._jobs.run(read, self.compared.emit, self.failed.emit)
 
-    def set_alias(self, alias: str, name: str | None) -> None:
-        """Let a short name stand for a model, or for nothing."""
-        self._change(lambda: self._models.set_alias(alias, name))
-
-    def set_pinned(self, name: str, *, pinned: bool) -> None:
-        """Keep a model as it is, or let it go."""
-        self._change(lambda: self._models.set_pinned(name, pinned=pinned))
-
     def load(self, name: str, done: Callable[[], None]) -> None:
-        """Put a model into memory, as its first question would."""
+        """Load a model into memory, as its first question would."""
 
         def work() -> int:
             request = AnswerRequest(turns=(Turn("user", "."),))
@@ -258,16 +332,16 @@ class ModelsController(QObject):
 
         self._jobs.run(work, lambda _: done(), fail)
 
-    # checking
+    # checks
 
     def verify(self, name: str) -> None:
-        """Read a whole file again and compare its hash, telling how far it is."""
+        """Read a whole file again and compare its hash, telling the progress."""
         if name in self._checks:
             return
-        model = next((one for one in self.shelf.models if one.name == name), None)
+        model = self.installed.get(name)
         check = self._checks[name] = _Check(name, model.size_bytes if model else 0)
         self._tell_checks()
-        self._pulse.start()
+        self._progress.start()
 
         def work() -> Verification | None:
             try:
@@ -288,98 +362,36 @@ class ModelsController(QObject):
 
     def _tell_checks(self) -> None:
         for check in self._checks.values():
-            self.checked.emit(check.told())
+            self.checked.emit(check.progress())
 
     def _after_check(self, name: str, found: Verification | None) -> None:
         self._end_check(name)
-        outcome: Outcome = "cancelled"
-        if found is not None:
-            outcome = "unchanged" if found.unchanged else "changed"
-        self.checked.emit(Checking(name, outcome=outcome))
-        if found is not None:
-            self.refresh()
+        if found is None:
+            self.checked.emit(CheckProgress(name, outcome="cancelled"))
+            return
+        outcome: Literal["unchanged", "changed"] = "unchanged" if found.unchanged else "changed"
+        self.checked.emit(CheckProgress(name, outcome=outcome))
+        self.refresh()
 
     def _check_failed(self, name: str, error: LockhouseError) -> None:
         self._end_check(name)
-        self.checked.emit(Checking(name, outcome="failed"))
+        self.checked.emit(CheckProgress(name, outcome="failed"))
         self.failed.emit(error)
 
     def _end_check(self, name: str) -> None:
         self._checks.pop(name, None)
         if not self._checks:
-            self._pulse.stop()
-
-    # inside
-
-    def _change(self, work: Callable[[], object]) -> None:
-        def tell(outcome: object) -> None:
-            if isinstance(outcome, str):
-                self.told.emit(outcome)
-            self.refresh()
-
-        def fail(error: LockhouseError) -> None:
-            self.failed.emit(error)
-            self.refresh()
-
-        self._jobs.run_in_order(work, tell, fail, queue_name=_QUEUE)
-
-    def _change_one(self, name: str, work: Callable[[], object], *, relist: bool = True) -> None:
-        def tell(_outcome: object) -> None:
-            self.read_extras(name)
-            if relist:
-                self.refresh()
-
-        self._jobs.run_in_order(work, tell, self.failed.emit, queue_name=_QUEUE)
+            self._progress.stop()
 
 
-def disks_of(folders: Sequence[FolderUse], models: Sequence[ModelInfo]) -> tuple[DiskUse, ...]:
-    """What the models take on each disk, the fullest of models first. Asks the disks."""
-    mounts = _mounts()
-    held: dict[str, list[ModelInfo]] = defaultdict(list)
-    for model in models:
-        if model.state != "missing":
-            held[_mount_of(model.path, mounts)].append(model)
-    used: list[DiskUse] = []
-    for mount, there in held.items():
-        try:
-            room = psutil.disk_usage(mount)
-        except OSError:
-            continue
-        inside = tuple(
-            f"{folder.label}: {formatting.size(folder.size_bytes)} in {folder.path}"
-            for folder in folders
-            if folder.model_count and _mount_of(folder.path, mounts) == mount
-        )
-        used.append(
-            DiskUse(
-                _disk_label(mount),
-                len(there),
-                sum(model.size_bytes for model in there),
-                room.free,
-                room.total,
-                is_removable=mount.startswith(_REMOVABLE_ROOTS),
-                folders=inside,
-            )
-        )
-    return tuple(sorted(used, key=lambda disk: -disk.size_bytes))
-
-
-def _mounts() -> tuple[str, ...]:
-    try:
-        found = {part.mountpoint for part in psutil.disk_partitions(all=True)}
-    except OSError:
-        found = set()
-    return tuple(sorted(found | {str(Path(Path.cwd().anchor or "/"))}, key=len, reverse=True))
-
-
-def _mount_of(path: Path, mounts: Sequence[str]) -> str:
-    """The longest mount point above it. Looks at names only: a stalled disk must not be asked."""
-    text = str(path)
-    for mount in mounts:
-        if text == mount or text.startswith(mount.rstrip("/\\") + path.anchor[-1:]):
-            return mount
-    return path.anchor
-
-
-def _disk_label(mount: str) -> str:
-    return Path(mount).name or "System"
+def _with_distinct_titles(
+    models: tuple[ModelInfo, ...], targets: tuple[TargetInfo, ...]
+) -> tuple[tuple[ModelInfo, ...], tuple[TargetInfo, ...]]:
+    """The same, where a title that several share also has the name of each."""
+    model_names = formatting.told_apart([(one.name, one.title) for one in models])
+    target_names = formatting.told_apart([(one.name, one.title) for one in targets])
+    replace = msgspec.structs.replace
+    return (
+        tuple(replace(one, title=model_names[one.name]) for one in models),
+        tuple(replace(one, title=target_names[one.name]) for one in targets),
+    )

@@ -1,9 +1,9 @@
-"""The tab Discover: search, results, a repository; sealed, what one could bring."""
+"""The tab Discover: search the hub; while sealed, models to copy here by hand."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, QTimer, Signal
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
     QFrame,
@@ -24,21 +24,22 @@ from lockhouse.ui.flow_layout import FlowLayout
 from lockhouse.ui.frame_parts import label, push_button
 from lockhouse.ui.markdown import Block
 from lockhouse.ui.models.discover_controller import DiscoverController, reference_in
-from lockhouse.ui.models.discover_values import Entry, Found, Opened, Query
-from lockhouse.ui.models.empty import EmptyState
+from lockhouse.ui.models.empty_state import EmptyState
+from lockhouse.ui.models.hub_entries import HubEntry, OpenedRepository, Query, SearchResult
 from lockhouse.ui.models.model_card import ModelCard
-from lockhouse.ui.models.offline_catalogue import OfflineCatalogueView
-from lockhouse.ui.models.repository import RepositoryView
+from lockhouse.ui.models.repository import RepositoryView, download_link
 from lockhouse.ui.models.results import ENTRY, Results, ResultView
+from lockhouse.ui.models.sealed_strip import SealedStrip
 from lockhouse.ui.models.search_edit import SearchEdit
-from lockhouse.ui.models.transfer_rows import share_of
+from lockhouse.ui.models.transfer_controller import TransferController
+from lockhouse.ui.models.transfer_row import share_of
 from lockhouse.ui.models.transfers_view import TransferStrip
 from lockhouse.ui.network_monitor import NetworkView
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Spinner
 
-_TYPED_REST_MS = 350
-_FITS = (("", "Any size"), ("fits", "Size that fits"))
+_TYPED_DELAY_MS = 350
+_FITS = (("", "Any size"), ("fits", "Fits this machine"))
 _LICENCES = (
     ("", "Licence"),
     ("apache-2.0", "Apache 2.0"),
@@ -72,41 +73,45 @@ _LANGUAGES = (
 )
 
 
-class DiscoverView(QWidget):
-    """Knows its controller; what is fetched and what is opened is for the page to do."""
+Catalogue = tuple[tuple[HubEntry, OpenedRepository], ...]
 
-    get_wanted = Signal(object, object)  # Opened, FileChoice
-    told = Signal(str)
+
+class DiscoverView(QWidget):
+    """A list at the left, the chosen repository at the right.
+
+    Online the list is what a search of the hub found. Sealed it is the bundled catalogue, and
+    instead of a download there is a link to copy.
+    """
+
+    get_wanted = Signal(object, object)  # OpenedRepository, FileChoice
+    told = Signal(str)  # what was done, in a sentence
     open_network_wanted = Signal()
 
     def __init__(
-        self, controller: DiscoverController, theme: Theme, parent: QWidget | None = None
+        self,
+        controller: DiscoverController,
+        transfers: TransferController,
+        theme: Theme,
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._controller = controller
         self._theme = theme
-        self._opened: Opened | None = None
+        self._opened: OpenedRepository | None = None
         self._transfers: tuple[Transfer, ...] = ()
-        self._found: Found | None = None
+        self._found: SearchResult | None = None
+        self._catalogue: Catalogue = ()
         self._is_open = False
         self._wanted_repo = ""
         self._was_wide = True
         self.setObjectName("discover_view")
-        self.strip = TransferStrip(theme)
+        self.sealed = SealedStrip(theme)
+        self.sealed.open_wanted.connect(self.open_network_wanted)
+        self.strip = TransferStrip(transfers, theme)
         self.banners = BannerStack(theme)
-        self.bring = OfflineCatalogueView(theme)
-        self.bring.open_wanted.connect(self.open_network_wanted)
-        self.bring.told.connect(self.told)
         self._results = Results(self)
         self._list = ResultView(theme, self._results)
         self._repository = RepositoryView(theme)
-        self._card = ModelCard(theme)
-        self._lay_out()
-        self._wire()
-
-    # laying out
-
-    def _lay_out(self) -> None:
         self._splitter = QSplitter()
         self._splitter.setObjectName("discover_columns")
         self._splitter.setChildrenCollapsible(False)
@@ -114,15 +119,17 @@ class DiscoverView(QWidget):
         self._splitter.addWidget(self._make_left())
         self._splitter.addWidget(self._make_right())
         self._splitter.setStretchFactor(1, 1)
-        self._splitter.setSizes([self._theme.px(376), self._theme.px(800)])
-        self._whole = QStackedWidget()
-        self._whole.addWidget(self.bring)
-        self._whole.addWidget(self._splitter)
+        self._splitter.setSizes([theme.px(376), theme.px(800)])
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addWidget(self._whole, 1)
+        column.addWidget(self.sealed)
+        column.addWidget(self._splitter, 1)
         column.addWidget(self.strip)
+        self._wire()
+        self._show_mode()
+
+    # layout
 
     def _make_facets(self) -> QWidget:
         theme = self._theme
@@ -130,8 +137,8 @@ class DiscoverView(QWidget):
         self._licence = ChoiceButton(theme, "Licence", _LICENCES, chip=True, height=28)
         self._capability = ChoiceButton(theme, "Use", _CAPABILITIES, chip=True, height=28)
         self._language = ChoiceButton(theme, "Language", _LANGUAGES, chip=True, height=28)
-        chips = QWidget()
-        flow = FlowLayout(chips, spacing=theme.px(6))
+        facets = QWidget()
+        flow = FlowLayout(facets, spacing=theme.px(6))
         for name, chip in (
             ("facet_fit", self._fit),
             ("facet_licence", self._licence),
@@ -140,43 +147,36 @@ class DiscoverView(QWidget):
         ):
             chip.setObjectName(name)
             flow.addWidget(chip)
-        return chips
+        return facets
 
     def _make_left(self) -> QWidget:
         theme, px = self._theme, self._theme.px
         left = QFrame()
         left.setProperty("tone", "bg-1")
         left.setMinimumWidth(px(264))
-        self._edit = SearchEdit(
-            theme,
-            "discover_search",
-            "Search models, or paste an address",
-            "Search, or paste an address…",
-        )
-        self._spinner = Spinner(theme, "Searching")
-        self._state = label("Searching…", role="caption", ink="3", name="discover_state")
-        waiting = QHBoxLayout()
-        waiting.setContentsMargins(px(4), 0, 0, 0)
-        waiting.addWidget(self._spinner)
-        waiting.addWidget(self._state, 1)
+        self._heading = label("Suggested models", role="strong")
+        self._edit = SearchEdit(theme, "discover_search", "", "")
+        self._facets = self._make_facets()
         self._waiting = QWidget()
-        self._waiting.setLayout(waiting)
+        waiting = QHBoxLayout(self._waiting)
+        waiting.setContentsMargins(px(4), 0, 0, 0)
+        waiting.addWidget(Spinner(theme, "Searching"))
+        waiting.addWidget(label("Searching…", role="caption", ink="3", name="discover_state"), 1)
         self._waiting.hide()
-        self._none = EmptyState(
-            theme, "search", "Nothing found", "Use fewer words, or leave out a filter."
+        nothing = EmptyState(
+            theme, "search", "No model matches", "Try fewer words, or remove a filter."
         )
         self._left_stack = QStackedWidget()
         self._left_stack.addWidget(self._list)
-        self._left_stack.addWidget(self._none)
-        column = QVBoxLayout(left)
-        column.setContentsMargins(0, px(12), 0, 0)
-        column.setSpacing(px(8))
+        self._left_stack.addWidget(nothing)
         top = QVBoxLayout()
         top.setContentsMargins(px(12), 0, px(12), 0)
         top.setSpacing(px(8))
-        top.addWidget(self._edit)
-        top.addWidget(self._make_facets())
-        top.addWidget(self._waiting)
+        for widget in (self._heading, self._edit, self._facets, self._waiting):
+            top.addWidget(widget)
+        column = QVBoxLayout(left)
+        column.setContentsMargins(0, px(12), 0, 0)
+        column.setSpacing(px(8))
         column.addLayout(top)
         column.addWidget(self._left_stack, 1)
         return left
@@ -188,12 +188,12 @@ class DiscoverView(QWidget):
         self._choose = EmptyState(
             theme,
             "box",
-            "Choose a model",
-            "Its files show here, with one recommended for this machine.",
+            "Select a model",
+            "Its files appear here, with one recommended for this machine.",
         )
-        self._opening = EmptyState(theme, "box", "Looking at it…", "")
+        self._opening = EmptyState(theme, "box", "Loading…", "")
         self._content = QStackedWidget()
-        for widget in (self._choose, self._opening, self._repository, self._card_page()):
+        for widget in (self._choose, self._opening, self._repository, self._make_card_page()):
             self._content.addWidget(widget)
         column = QVBoxLayout(right)
         column.setContentsMargins(0, 0, 0, 0)
@@ -202,31 +202,30 @@ class DiscoverView(QWidget):
         column.addWidget(self._content, 1)
         return right
 
-    def _card_page(self) -> QWidget:
+    def _make_card_page(self) -> QWidget:
         px = self._theme.px
-        page = QWidget()
+        self._card = ModelCard(self._theme)
         self._card_title = label("", role="title", name="card_title")
-        back = push_button(self._theme, "Files", name="card_back")
-        back.setAccessibleName("Back to the files")
+        back = push_button(self._theme, "Files", name="card_back", spoken="Back to the files")
         back.clicked.connect(lambda: self._content.setCurrentWidget(self._repository))
         head = QHBoxLayout()
         head.setContentsMargins(px(16), px(12), px(16), px(4))
         head.addWidget(self._card_title, 1)
         head.addWidget(back)
-        column = QVBoxLayout(page)
+        self._card_page = QWidget()
+        column = QVBoxLayout(self._card_page)
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(head)
         column.addWidget(self._card, 1)
-        self._card_holder = page
-        return page
+        return self._card_page
 
     def _wire(self) -> None:
         controller = self._controller
-        self._rest = QTimer(self)
-        self._rest.setSingleShot(True)
-        self._rest.setInterval(_TYPED_REST_MS)
-        self._rest.timeout.connect(self.search)
-        self._edit.textChanged.connect(lambda _: self._rest.start())
+        self._delay = QTimer(self)
+        self._delay.setSingleShot(True)
+        self._delay.setInterval(_TYPED_DELAY_MS)
+        self._delay.timeout.connect(self.search)
+        self._edit.textChanged.connect(self._typed)
         self._edit.returnPressed.connect(self.search)
         for chip in (self._licence, self._capability, self._language):
             chip.picked.connect(lambda _: self.search())
@@ -234,40 +233,65 @@ class DiscoverView(QWidget):
         self._list.selectionModel().currentChanged.connect(self._choose_entry)
         self._repository.get_wanted.connect(self._get)
         self._repository.card_wanted.connect(self._open_card)
-        self._card.link_pressed.connect(self._copy_link)
+        self._card.link_pressed.connect(self._copy)
         controller.found.connect(self._show_found)
         controller.opened.connect(self._show_opened)
         controller.card_read.connect(self._show_card)
-        controller.catalogue_read.connect(self.bring.show_catalogue)
+        controller.catalogue_read.connect(self._show_catalogue)
         controller.failed.connect(self.show_error)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """A narrow window leaves the files what they need."""
+        """A narrow window leaves the files the room they need."""
         super().resizeEvent(event)
-        px = self._theme.px
-        wide = self.width() >= px(1000)
+        wide = self.width() >= self._theme.px(1000)
         if wide != self._was_wide:
             self._was_wide = wide
-            left = px(376 if wide else 300)
+            left = self._theme.px(376 if wide else 300)
             self._splitter.setSizes([left, max(1, self.width() - left)])
 
-    # what it shows
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if not self._is_open:
+            self._controller.read_catalogue()
+        elif self._found is None:
+            self.search()
+
+    # online or sealed
 
     def show_network(self, view: NetworkView) -> None:
-        """Open: the hub. Sealed: what one could bring, and the way on."""
-        self.bring.show_network(view)
-        was_open, self._is_open = self._is_open, view.is_open
-        self._whole.setCurrentIndex(1 if view.is_open else 0)
-        if view.is_open and not was_open and self._found is None and self.isVisible():
+        """Online: the hub. Sealed: the bundled catalogue."""
+        self.sealed.show_network(view)
+        if view.is_open == self._is_open:
+            return
+        self._is_open = view.is_open
+        self._show_mode()
+        if not self.isVisible():
+            return
+        if self._is_open:
             self.search()
-        if was_open and not view.is_open:
+        else:
             self._controller.stop()
-            self._end_waiting()
-            if self.isVisible():  # begun open, the window has had no need of it
-                self._controller.read_catalogue()
+            self._controller.read_catalogue()
+
+    def _show_mode(self) -> None:
+        online = self._is_open
+        spoken = "Search models, or paste a link" if online else "Filter suggested models"
+        self._edit.setAccessibleName(spoken)
+        self._edit.setPlaceholderText("Search, or paste a link…" if online else "Filter…")
+        self._edit.clear()
+        self._delay.stop()
+        self.sealed.setVisible(not online)
+        self._heading.setVisible(not online)
+        self._facets.setVisible(online)
+        self._waiting.hide()
+        self.banners.clear()
+        self._opened = None
+        self._wanted_repo = ""
+        self._content.setCurrentWidget(self._choose)
+        self._show_entries()
 
     def show_transfers(self, transfers: tuple[Transfer, ...]) -> None:
-        """What is being fetched."""
+        """Which models are being downloaded."""
         self._transfers = transfers
         self.strip.show_transfers(transfers)
         self._repository.show_transfers(transfers)
@@ -275,101 +299,112 @@ class DiscoverView(QWidget):
             {one.repo: share_of(one) for one in transfers if one.state not in ("done", "failed")}
         )
 
-    def showEvent(self, event: object) -> None:
-        super().showEvent(event)  # type: ignore[arg-type]
-        if self._is_open and self._found is None:
-            self.search()
-        elif not self._is_open:
-            self._controller.read_catalogue()
-
     def show_error(self, error: LockhouseError) -> None:
-        """What went wrong."""
-        self._end_waiting()
+        """Show what went wrong."""
+        self._waiting.hide()
         if self._content.currentWidget() is self._opening:
             self._content.setCurrentWidget(self._choose)
         self.banners.say(error.message, error.hint)
 
+    # the list
+
     def look_up(self, text: str) -> None:
-        """Search for these words, or open what they refer to."""
+        """Search for these words, or open the repository they name."""
         self._edit.setText(text)
         self.search()
 
     def focus_search(self) -> None:
-        """Where the next key goes."""
+        """Put the keyboard into the search field."""
         self._edit.setFocus()
 
-    # searching
+    def _typed(self) -> None:
+        if self._is_open:
+            self._delay.start()
+        else:
+            self._show_entries()
 
     def search(self) -> None:
-        """Ask for what is set now."""
-        self._rest.stop()
+        """Search with the words and filters as they are now."""
+        self._delay.stop()
         if not self._is_open:
             return
-        reference = reference_in(self._edit.text().strip())
+        words = self._edit.text().strip()
+        reference = reference_in(words)
         self.banners.clear()
         if reference is not None:
             self._open(reference)
             return
         self._waiting.setVisible(self._found is None)  # later on the list stays as it is
         self._controller.search(
-            Query(
-                self._edit.text().strip(),
-                self._licence.key,
-                self._capability.key,
-                self._language.key,
-            )
+            Query(words, self._licence.key, self._capability.key, self._language.key)
         )
 
-    def _show_found(self, found: Found) -> None:
+    def _show_found(self, found: SearchResult) -> None:
         self._found = found
-        self._end_waiting()
+        self._waiting.hide()
+        if self._is_open:
+            self._show_entries()
+
+    def _show_catalogue(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        if self._is_open:
+            return
         self._show_entries()
+        if self._results.entries and not self._list.currentIndex().isValid():
+            self._list.setCurrentIndex(self._results.index(0))
 
     def _show_entries(self) -> None:
-        entries = self._found.entries if self._found else ()
-        if self._fit.key:
-            entries = tuple(entry for entry in entries if entry.fit in (self._fit.key, None))
-        self._results.show(entries)
-        self._left_stack.setCurrentIndex(0 if entries else 1)
+        self._results.show(self._entries())
+        self._left_stack.setCurrentIndex(0 if self._results.entries else 1)
         if self._opened is not None:
             self._mark(self._opened.repo.repo)
 
+    def _entries(self) -> tuple[HubEntry, ...]:
+        if not self._is_open:
+            words = self._edit.text().casefold().split()
+            return tuple(entry for entry, _ in self._catalogue if entry.matches(words))
+        entries = self._found.entries if self._found else ()
+        fit = self._fit.key
+        return tuple(one for one in entries if one.fit in (fit, None)) if fit else entries
+
     def _mark(self, repo: str) -> None:
-        """Show which of the results is open."""
+        """Select the entry of the open repository."""
         for number, entry in enumerate(self._results.entries):
             if entry.repo == repo:
                 self._wanted_repo = repo
                 self._list.setCurrentIndex(self._results.index(number))
                 return
 
-    def _end_waiting(self) -> None:
-        self._waiting.hide()
-
-    # a repository
-
     def _choose_entry(self, index: QModelIndex, _before: object = None) -> None:
-        entry: Entry | None = index.data(ENTRY) if index.isValid() else None
+        entry: HubEntry | None = index.data(ENTRY) if index.isValid() else None
         if entry is None or entry.repo == self._wanted_repo:
             return
-        self._open(Reference(entry.repo))
+        if self._is_open:
+            self._open(Reference(entry.repo))
+        else:
+            self._show_opened(dict(self._catalogue)[entry])
+
+    # a repository
 
     def _open(self, reference: Reference) -> None:
         self._wanted_repo = reference.repo
         self.banners.clear()
-        self._opening.say(reference.repo, "Looking at it…")
+        self._opening.say(reference.repo, "Loading…")
         self._content.setCurrentWidget(self._opening)
-        self._end_waiting()
+        self._waiting.hide()
         self._controller.open(reference)
 
-    def _show_opened(self, opened: Opened) -> None:
+    def _show_opened(self, opened: OpenedRepository) -> None:
         self._opened = opened
         self._wanted_repo = opened.repo.repo
-        self._repository.show_repository(opened)
-        self._repository.show_transfers(self._transfers)
+        self._repository.show_repository(opened, offline=not self._is_open)
+        self._repository.show_transfers(self._transfers if self._is_open else ())
         self._content.setCurrentWidget(self._repository)
 
     def _get(self, choice: FileChoice) -> None:
-        if self._opened is not None:
+        if not self._is_open:
+            self._copy(download_link(choice))
+        elif self._opened is not None:
             self.get_wanted.emit(self._opened, choice)
 
     def _open_card(self) -> None:
@@ -378,14 +413,14 @@ class DiscoverView(QWidget):
         repo = self._opened.repo
         self._card_title.setText(repo.repo)
         self._card.show_blocks(())
-        self._content.setCurrentWidget(self._card_holder)
+        self._content.setCurrentWidget(self._card_page)
         self._controller.read_card(repo.repo, repo.revision)
 
     def _show_card(self, repo: str, blocks: tuple[Block, ...]) -> None:
         if self._opened is not None and self._opened.repo.repo == repo:
             self._card.show_blocks(blocks)
 
-    def _copy_link(self, address: str) -> None:
+    def _copy(self, link: str) -> None:
         """A sealed program opens no browser: the browser would be sealed as well."""
-        QApplication.clipboard().setText(address)
-        self.told.emit(f"Copied {address}")
+        QApplication.clipboard().setText(link)
+        self.told.emit(f"Copied {link}")

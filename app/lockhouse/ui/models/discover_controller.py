@@ -1,4 +1,4 @@
-"""Searching the hub and looking at repositories, without widgets."""
+"""Searches the hub and opens repositories, without widgets."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from lockhouse.library.fit import machine_now
 from lockhouse.library.model_info import ModelInfo
 from lockhouse.ui.jobs import JobHandle, Jobs, ignore
 from lockhouse.ui.markdown import Block, parse
-from lockhouse.ui.models.discover_values import (
-    Entry,
-    Found,
-    Opened,
+from lockhouse.ui.models.hub_entries import (
+    HubEntry,
+    OpenedRepository,
     Query,
-    bringable,
+    SearchResult,
+    catalogue_entry,
     entry_of,
-    here_hashes,
-    here_repos,
+    installed_hashes,
+    installed_repos,
 )
 
 
 class DiscoverController(QObject):
-    """The hub as the window sees it. A newer question takes back the one before."""
+    """The hub as the window sees it. A newer request cancels the one before."""
 
-    found = Signal(object)  # Found
-    opened = Signal(object)  # Opened
-    catalogue_read = Signal(object)  # tuple[tuple[Entry, Opened], ...]
+    found = Signal(object)  # SearchResult
+    opened = Signal(object)  # OpenedRepository
+    catalogue_read = Signal(object)  # tuple[tuple[HubEntry, OpenedRepository], ...]
     card_read = Signal(str, object)  # repository, blocks of its card
     failed = Signal(object)  # LockhouseError
 
@@ -54,10 +54,10 @@ class DiscoverController(QObject):
         self._asked: dict[str, tuple[JobHandle, CancelToken]] = {}
 
     def search(self, query: Query) -> None:
-        """Look for repositories."""
+        """Search for repositories."""
         models = self._models()
 
-        def read(cancel: CancelToken) -> Found:
+        def read(cancel: CancelToken) -> SearchResult:
             found = self._hub.search(
                 query.words,
                 license=query.licence,
@@ -65,25 +65,24 @@ class DiscoverController(QObject):
                 language=query.language,
                 cancel=cancel,
             )
-            machine, here = machine_now(self._engines), here_repos(models)
-            return Found(query, tuple(entry_of(model, machine, here) for model in found))
+            machine, here = machine_now(self._engines), installed_repos(models)
+            return SearchResult(query, tuple(entry_of(model, machine, here) for model in found))
 
         self._ask("search", read, self.found.emit)
 
     def open(self, reference: Reference) -> None:
-        """Look at a repository and at what of it would run here."""
+        """Open a repository, and find out which of its files would run here."""
         models = self._models()
 
-        def read(cancel: CancelToken) -> Opened:
+        def read(cancel: CancelToken) -> OpenedRepository:
             repo = self._hub.repo(reference.repo, reference.revision, cancel=cancel)
             found = choices(repo, machine_now(self._engines))
-            wanted = reference.file or reference.quantization
-            return Opened(repo, _marked(found, models), wanted)
+            return OpenedRepository(repo, _marked(found, models))
 
         self._ask("open", read, self.opened.emit)
 
     def read_card(self, repo: str, revision: str) -> None:
-        """Read what its owner wrote about it."""
+        """Read the model card of a repository."""
 
         def read(cancel: CancelToken) -> tuple[Block, ...]:
             return parse(self._hub.card(repo, revision, cancel=cancel))
@@ -91,21 +90,18 @@ class DiscoverController(QObject):
         self._ask("card", read, lambda blocks: self.card_read.emit(repo, blocks))
 
     def read_catalogue(self) -> None:
-        """What is known without asking anyone."""
+        """Read the bundled catalogue, without network access."""
         models = self._models()
 
-        def read() -> tuple[tuple[Entry, Opened], ...]:
-            machine, here, hashes = (
-                machine_now(self._engines),
-                here_repos(models),
-                here_hashes(models),
-            )
-            return tuple(bringable(entry, machine, here, hashes) for entry in catalogue().models)
+        def read() -> tuple[tuple[HubEntry, OpenedRepository], ...]:
+            machine = machine_now(self._engines)
+            repos, hashes = installed_repos(models), installed_hashes(models)
+            return tuple(catalogue_entry(one, machine, repos, hashes) for one in catalogue().models)
 
         self._jobs.run(read, self.catalogue_read.emit, ignore)
 
     def stop(self) -> None:
-        """Nothing of what was asked is wanted any more."""
+        """Cancel all requests."""
         for key in list(self._asked):
             self._drop(key)
 
@@ -130,7 +126,7 @@ class DiscoverController(QObject):
 
 
 def reference_in(text: str) -> Reference | None:
-    """What a pasted address or name stands for; None for words to search for."""
+    """The repository that a pasted link or name stands for; None for words to search for."""
     if "/" not in text or " " in text.strip():
         return None
     try:
@@ -140,8 +136,8 @@ def reference_in(text: str) -> Reference | None:
 
 
 def _marked(found: Sequence[FileChoice], models: tuple[ModelInfo, ...]) -> tuple[FileChoice, ...]:
-    """The same, with a mark on what is on this machine."""
-    here = here_hashes(models)
+    """The same choices, with those marked that are on this machine."""
+    here = installed_hashes(models)
     return tuple(
         dataclasses.replace(
             choice,

@@ -1,4 +1,4 @@
-"""What stands above and below the table: filter, Import…, use of the disks, what was chosen."""
+"""The bars above and below the table: filter and Import…, disks, and the selected models."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
 from lockhouse.ui import formatting
 from lockhouse.ui.choice_button import ChoiceButton
 from lockhouse.ui.frame_parts import icon_button, label, push_button
+from lockhouse.ui.models.controller import Freeing
+from lockhouse.ui.models.disk_use import DiskUse
+from lockhouse.ui.models.model_table import Filter
 from lockhouse.ui.models.search_edit import SearchEdit
-from lockhouse.ui.models.table import Wanted
-from lockhouse.ui.models.values import DiskUse, Freeing
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import ThinBar
 
@@ -24,14 +25,14 @@ _FITS = (
     ("won't fit", "Won’t fit"),
 )
 _ALL_FOLDERS = ("", "All folders")
-_FILTER_REST_MS = 30
+_FILTER_DELAY_MS = 30
 _DISK_WIDTH = 390
 
 
 class FilterBar(QWidget):
-    """Words, fit and folder; and the way to bring in another model."""
+    """Filters by words, fit and folder; buttons for folders and import."""
 
-    changed = Signal(object)  # Wanted
+    changed = Signal(object)  # Filter
     import_wanted = Signal()
     folders_wanted = Signal()
 
@@ -46,17 +47,17 @@ class FilterBar(QWidget):
         self._fit.setObjectName("models_fit")
         self._folder = ChoiceButton(theme, "Folder", (_ALL_FOLDERS,), chip=True)
         self._folder.setObjectName("models_folder")
-        self._rest = QTimer(self)  # a burst of keys is one change
-        self._rest.setSingleShot(True)
-        self._rest.setInterval(_FILTER_REST_MS)
-        self._rest.timeout.connect(self._tell)
-        self.edit.textChanged.connect(lambda _: self._rest.start())
+        self._delay = QTimer(self)  # several keys in a row are one change
+        self._delay.setSingleShot(True)
+        self._delay.setInterval(_FILTER_DELAY_MS)
+        self._delay.timeout.connect(self._tell)
+        self.edit.textChanged.connect(lambda _: self._delay.start())
         self._fit.picked.connect(lambda _: self._tell())
         self._folder.picked.connect(lambda _: self._tell())
         folders = push_button(theme, "Folders…", name="models_folders", kind="quiet", compact=True)
         folders.clicked.connect(self.folders_wanted)
-        bring = push_button(theme, "Import…", name="models_import", icon="file-input")
-        bring.clicked.connect(self.import_wanted)
+        import_button = push_button(theme, "Import…", name="models_import", icon="file-input")
+        import_button.clicked.connect(self.import_wanted)
         row = QHBoxLayout(self)
         row.setContentsMargins(px(16), px(12), px(16), px(12))
         row.setSpacing(px(8))
@@ -65,30 +66,26 @@ class FilterBar(QWidget):
         row.addWidget(self._folder)
         row.addStretch(1)
         row.addWidget(folders)
-        row.addWidget(bring)
-
-    @property
-    def wanted(self) -> Wanted:
-        """What is set."""
-        return Wanted(tuple(self.edit.text().casefold().split()), self._fit.key, self._folder.key)
+        row.addWidget(import_button)
 
     def show_owners(self, owners: Sequence[str]) -> None:
-        """Whose folders there are to choose from."""
+        """The folders to choose from, by their owners."""
         self._folder.set_options((_ALL_FOLDERS, *((owner, owner) for owner in owners)))
 
     def clear(self) -> None:
-        """Leave everything in."""
+        """Show all models again."""
         self._fit.set_key("")
         self._folder.set_key("")
         self.edit.clear()
         self._tell()
 
     def _tell(self) -> None:
-        self.changed.emit(self.wanted)
+        words = tuple(self.edit.text().casefold().split())
+        self.changed.emit(Filter(words, self._fit.key, self._folder.key))
 
 
 class DiskRow(QFrame):
-    """How much the models take on each disk, what is free there; and what models run on."""
+    """What the models take and what is free on each disk; a button for the hardware."""
 
     devices_wanted = Signal()
 
@@ -106,7 +103,7 @@ class DiskRow(QFrame):
         theme.changed.connect(self._build)
 
     def show_disks(self, disks: tuple[DiskUse, ...]) -> None:
-        """Other figures."""
+        """Show these disks."""
         if disks != self._shown:
             self._shown = disks
             self._build()
@@ -120,21 +117,19 @@ class DiskRow(QFrame):
                 widget.hide()
                 widget.deleteLater()
         for disk in self._shown[:3]:
-            self._row.addWidget(self._one(disk))
+            self._row.addWidget(self._make_disk(disk))
         if len(self._shown) > 3:
             more = label(f"and {len(self._shown) - 3} more", role="caption", ink="3")
             more.setToolTip("\n".join(disk.sentence for disk in self._shown[3:]))
             self._row.addWidget(more)
         self._row.addStretch(1)
-        devices = icon_button(
-            self._theme, "cpu", "What models run on", name="models_devices", size=14
-        )
+        devices = icon_button(self._theme, "cpu", "Hardware", name="models_devices", size=14)
         devices.clicked.connect(self.devices_wanted)
         self._row.addWidget(devices)
         self._fit()
 
     def _fit(self) -> None:
-        """Where there is no room for the bars, their figures say the same."""
+        """Where there is no room for the bars, the figures say the same."""
         room = self._theme.px(100 + _DISK_WIDTH * len(self._bars))
         for bar in self._bars:
             bar.setVisible(self.width() >= room)
@@ -143,7 +138,7 @@ class DiskRow(QFrame):
         super().resizeEvent(event)
         self._fit()
 
-    def _one(self, disk: DiskUse) -> QWidget:
+    def _make_disk(self, disk: DiskUse) -> QWidget:
         theme, px = self._theme, self._theme.px
         whole = QWidget()
         whole.setMinimumWidth(px(40))
@@ -156,17 +151,17 @@ class DiskRow(QFrame):
         icon.setPixmap(theme.pixmap("usb" if disk.is_removable else "hard-drive", 14))
         row.addWidget(icon)
         row.addWidget(label(disk.label, role="caption-strong"))
-        bar = ThinBar(theme, f"{disk.label}: taken", ink="text-2")
+        bar = ThinBar(theme, f"{disk.label}: used", ink="text-2")
         bar.setFixedWidth(px(96))
-        bar.set_fraction(disk.taken)
+        bar.set_fraction(disk.used)
         self._bars.append(bar)
         row.addWidget(bar)
-        row.addWidget(label(disk.words, role="caption", ink="2"))
+        row.addWidget(label(disk.summary, role="caption", ink="2"))
         return whole
 
 
-class ChosenBar(QFrame):
-    """Stands in place of the disks while several models are chosen."""
+class SelectionBar(QFrame):
+    """Takes the place of the disks while several models are selected."""
 
     remove_wanted = Signal()
     clear_wanted = Signal()
@@ -174,32 +169,36 @@ class ChosenBar(QFrame):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         px = theme.px
-        self.setObjectName("models_chosen")
+        self.setObjectName("models_selection")
         self.setProperty("tone", "accent-tint")
         self.setProperty("line", "top")
         self.setFixedHeight(px(48))
-        self._words = label("", role="medium", name="chosen_words")
-        self._frees = label("", ink="2", name="chosen_frees")
+        self._count = label("", role="medium", name="selection_count")
+        self._freeing = label("", ink="2", name="selection_freeing")
         remove = push_button(
-            theme, "Remove…", name="chosen_remove", kind="danger", icon="trash-2", compact=True
+            theme, "Remove…", name="selection_remove", kind="danger", icon="trash-2", compact=True
         )
         remove.clicked.connect(self.remove_wanted)
-        clear = push_button(theme, "Clear", name="chosen_clear", kind="quiet", compact=True)
-        clear.setAccessibleName("Choose none")
+        clear = push_button(
+            theme, "Clear", name="selection_clear", kind="quiet", compact=True,
+            spoken="Clear selection",
+        )  # fmt: skip
         clear.clicked.connect(self.clear_wanted)
         row = QHBoxLayout(self)
         row.setContentsMargins(px(16), 0, px(16), 0)
         row.setSpacing(px(12))
-        row.addWidget(self._words)
-        row.addWidget(self._frees, 1)
+        row.addWidget(self._count)
+        row.addWidget(self._freeing, 1)
         row.addWidget(remove)
         row.addWidget(clear)
 
-    def show_chosen(self, count: int, size_bytes: int) -> None:
-        """How many there are; what removing them frees is not known yet."""
-        self._words.setText(f"{formatting.counted(count, 'model')}, {formatting.size(size_bytes)}")
-        self._frees.setText("")
+    def show_selection(self, count: int, size_bytes: int) -> None:
+        """How many are selected; what removing them frees is not known yet."""
+        self._count.setText(
+            f"{formatting.counted(count, 'model')} selected, {formatting.size(size_bytes)}"
+        )
+        self._freeing.setText("")
 
     def show_freeing(self, freeing: Freeing) -> None:
-        """What removing them would do."""
-        self._frees.setText(freeing.sentence)
+        """What removing them would free."""
+        self._freeing.setText(freeing.sentence)

@@ -1,109 +1,99 @@
-"""Where models lie: own folders, those of other programs, and what is in each."""
+"""The folders that hold models: own ones, those of other programs, and what is in each."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QDialog, QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from lockhouse.library.model_info import FolderUse
 from lockhouse.ui import formatting
 from lockhouse.ui.chat.details import scrolling
 from lockhouse.ui.frame_parts import hairline, icon_button, label, push_button
-from lockhouse.ui.models import words
+from lockhouse.ui.models import model_text
+from lockhouse.ui.report_dialog import ReportDialog
 from lockhouse.ui.theme import Theme
 
 
-class FoldersDialog(QDialog):
-    """A row a folder. Own ones can be added and left out; nothing is ever deleted here."""
+class FoldersDialog(ReportDialog):
+    """One row per folder. Own ones can be added and removed; no file is ever deleted here."""
 
     add_wanted = Signal(object)  # Path
-    forget_wanted = Signal(object)  # Path
+    remove_wanted = Signal(object)  # Path
     rescan_wanted = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._theme = theme
-        px = theme.px
-        self.setObjectName("folders_dialog")
-        self.setWindowTitle("Folders")
-        self.resize(px(680), px(480))
-        self._inside = QWidget()
-        self._area = scrolling(self._inside, "folders_area")
-        add = push_button(theme, "Add a folder…", name="folder_add", icon="folder-plus")
+        super().__init__(theme, "folders_dialog", "Model folders", parent=parent)
+        self.resize(theme.px(680), theme.px(480))
+        add = push_button(theme, "Add folder…", name="folder_add", icon="folder-plus")
         add.clicked.connect(self._choose)
-        rescan = push_button(theme, "Look again", name="folder_rescan", icon="refresh-cw")
+        rescan = push_button(theme, "Rescan", name="folder_rescan", icon="refresh-cw")
         rescan.clicked.connect(self.rescan_wanted)
-        close = push_button(theme, "Close", name="folders_close")
-        close.clicked.connect(self.accept)
-        row = QHBoxLayout()
-        row.setSpacing(px(8))
-        row.addWidget(add)
-        row.addWidget(rescan)
-        row.addStretch(1)
-        row.addWidget(close)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(px(20), px(16), px(20), px(16))
-        column.setSpacing(px(10))
-        column.addWidget(label("Folders with models", role="h3"))
-        column.addWidget(
+        self.buttons.addWidget(add)
+        self.buttons.addWidget(rescan)
+        self.buttons.addStretch(1)
+        self.body.addWidget(
             label(
-                "Models in other programs’ folders are used where they lie and never changed or "
+                "Models in folders of other programs are used in place and never changed or "
                 "deleted.",
                 ink="2",
                 wrap=True,
             )
         )
-        column.addWidget(self._area, 1)
-        column.addLayout(row)
+        self._area = scrolling(QWidget(), "folders_area")
+        self.body.addWidget(self._area, 1)
 
     def show_folders(self, folders: tuple[FolderUse, ...]) -> None:
-        """All of them, with what is in each."""
-        px = self._theme.px
+        """Show these folders."""
+        px = self.theme.px
         inside = QWidget()
         column = QVBoxLayout(inside)
         column.setContentsMargins(0, 0, px(8), 0)
         column.setSpacing(px(6))
         for folder in folders:
-            column.addLayout(self._row(folder))
+            column.addLayout(self._make_row(folder))
             column.addWidget(hairline())
         column.addStretch(1)
         self._area.setWidget(inside)
 
-    def _row(self, folder: FolderUse) -> QHBoxLayout:
-        theme, px = self._theme, self._theme.px
-        row = QHBoxLayout()
-        row.setSpacing(px(10))
+    def _make_row(self, folder: FolderUse) -> QHBoxLayout:
+        theme, px = self.theme, self.theme.px
+        top = Qt.AlignmentFlag.AlignTop
         icon = label("")
-        ours = "house" if folder.own else "folder-symlink"
-        icon.setPixmap(theme.pixmap(ours, 16, "text-2"))
-        row.addWidget(icon, 0, Qt.AlignmentFlag.AlignTop)
+        icon.setPixmap(theme.pixmap("house" if folder.own else "folder-symlink", 16, "text-2"))
+        title = folder.label or model_text.owner_name(folder.owner)
+        if folder.main:
+            title = f"{title}, new models are stored here"
+        elif folder.own:
+            title = "Your folder"
+        path = label(model_text.home_relative(folder.path), role="caption", ink="2", wrap=True)
+        path.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         texts = QVBoxLayout()
         texts.setSpacing(px(2))
-        main = ", new models come here" if folder.main else ""
-        title = folder.label or words.owner_words(folder.owner)
-        if folder.own and not folder.main:
-            title = "Your own folder"
-        texts.addWidget(label(f"{title}{main}", role="medium"))
-        place = label(words.home_relative(folder.path), role="caption", ink="2", wrap=True)
-        place.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        texts.addWidget(place)
+        texts.addWidget(label(title, role="medium"))
+        texts.addWidget(path)
         if folder.problem:
             texts.addWidget(label(folder.problem, role="caption", ink="warning", wrap=True))
+        count = formatting.counted(folder.model_count, "model")
+        row = QHBoxLayout()
+        row.setSpacing(px(10))
+        row.addWidget(icon, 0, top)
         row.addLayout(texts, 1)
-        models = formatting.counted(folder.model_count, "model")
-        amount = f"{models}, {formatting.size(folder.size_bytes)}"
-        row.addWidget(label(amount, ink="2"), 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(label(f"{count}, {formatting.size(folder.size_bytes)}", ink="2"), 0, top)
         if folder.own and not folder.main:
-            drop = icon_button(
-                theme, "x", f"Leave out {folder.path}", name=f"forget_{folder.path.name}", size=14
+            remove = icon_button(
+                theme,
+                "x",
+                f"Remove {folder.path} from the list",
+                name=f"remove_{folder.path.name}",
+                size=14,
             )
-            drop.clicked.connect(lambda: self.forget_wanted.emit(folder.path))
-            row.addWidget(drop, 0, Qt.AlignmentFlag.AlignTop)
+            remove.clicked.connect(lambda: self.remove_wanted.emit(folder.path))
+            row.addWidget(remove, 0, top)
         return row
 
     def _choose(self) -> None:
-        name = QFileDialog.getExistingDirectory(self, "A folder with models", str(Path.home()))
+        name = QFileDialog.getExistingDirectory(self, "Choose a folder", str(Path.home()))
         if name:
             self.add_wanted.emit(Path(name))

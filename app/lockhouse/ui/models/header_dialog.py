@@ -1,21 +1,20 @@
-"""Everything in a model's header, to read: chat template, key-values, tensors."""
+"""Everything in the header of a GGUF file: chat template, metadata, tensors."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-import msgspec
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QApplication,
-    QDialog,
-    QHBoxLayout,
     QHeaderView,
     QPlainTextEdit,
     QStackedWidget,
-    QTableView,
+    QTableWidget,
+    QTableWidgetItem,
     QVBoxLayout,
     QWidget,
 )
@@ -23,20 +22,22 @@ from PySide6.QtWidgets import (
 from lockhouse.library.gguf import GgufHeader
 from lockhouse.library.gguf.layout import Unread
 from lockhouse.ui import formatting
-from lockhouse.ui.chat.list_model import Index
 from lockhouse.ui.frame_parts import label, push_button
 from lockhouse.ui.models.search_edit import SearchEdit
 from lockhouse.ui.models.tabs import Tabs
+from lockhouse.ui.report_dialog import ReportDialog
 from lockhouse.ui.theme import Theme
 
-_LONGEST = 2000
-_SAMPLE = 12
+_MAX_CHARACTERS = 2000
+_MAX_ENTRIES = 12
+_TABS = (("template", "Chat template"), ("metadata", "Metadata"), ("tensors", "Tensors"))
 
 Line = tuple[str, ...]
 
 
-class HeaderText(msgspec.Struct, frozen=True):
-    """A header in words, made away from the GUI thread."""
+@dataclass(frozen=True, slots=True)
+class HeaderText:
+    """A header as text, made away from the GUI thread."""
 
     title: str
     template: str
@@ -45,7 +46,7 @@ class HeaderText(msgspec.Struct, frozen=True):
 
 
 def header_text(header: GgufHeader, title: str) -> HeaderText:
-    """Every key-value and every tensor of a header as lines."""
+    """Every key with its value and every tensor of a header as lines."""
     values = [(key, shown_value(value)) for key, value in header.key_values.items()]
     tensors = [
         (
@@ -60,10 +61,10 @@ def header_text(header: GgufHeader, title: str) -> HeaderText:
 
 
 def shown_value(value: object) -> str:
-    """A value of a header on one line; long lists by their beginning and their count."""
+    """A value on one line; of a long list the first entries and the count."""
     if isinstance(value, tuple | list):
-        start = ", ".join(shown_value(one) for one in value[:_SAMPLE])
-        more = f" … {len(value):,} in all" if len(value) > _SAMPLE else ""
+        start = ", ".join(shown_value(one) for one in value[:_MAX_ENTRIES])
+        more = f" … {len(value):,} in all" if len(value) > _MAX_ENTRIES else ""
         return f"[{start}{more}]"
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -71,98 +72,38 @@ def shown_value(value: object) -> str:
         return f"{value:g}"
     if isinstance(value, str):
         text = json.dumps(value, ensure_ascii=False)[1:-1]
-        return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+        return text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]}…"
     if isinstance(value, Unread):
-        kind = "characters of text" if value.is_text else "entries"
-        return f"{value.count:,} {kind}"
+        return f"{value.count:,} {'characters' if value.is_text else 'entries'}"
     return str(value)
 
 
-class _Lines(QAbstractTableModel):
-    """Lines under heads, those that hold the words of the filter."""
-
-    def __init__(self, heads: Sequence[str], lines: Sequence[Line], parent: QObject) -> None:
-        super().__init__(parent)
-        self._heads = tuple(heads)
-        self._all = tuple(lines)
-        self._shown = self._all
-
-    def filter(self, text: str) -> None:
-        """Leave out lines without these words."""
-        words = text.casefold().split()
-        self.beginResetModel()
-        self._shown = tuple(
-            line for line in self._all if all(word in " ".join(line).casefold() for word in words)
-        )
-        self.endResetModel()
-
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's own signature
-        return 0 if parent.isValid() else len(self._shown)
-
-    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        return 0 if parent.isValid() else len(self._heads)
-
-    def headerData(
-        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
-    ) -> object:
-        if orientation != Qt.Orientation.Horizontal:
-            return None
-        if role == Qt.ItemDataRole.TextAlignmentRole:
-            return Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-        return self._heads[section] if role == Qt.ItemDataRole.DisplayRole else None
-
-    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
-            return self._shown[index.row()][index.column()]
-        return None
-
-
-class HeaderDialog(QDialog):
-    """Three tabs; the tables filter as you type, the template can be copied."""
+class HeaderDialog(ReportDialog):
+    """Three tabs, each can be copied; the tables have a filter."""
 
     def __init__(
         self, theme: Theme, text: HeaderText, tab: str, parent: QWidget | None = None
     ) -> None:
-        super().__init__(parent)
-        px = theme.px
-        self._theme = theme
+        title = f"GGUF header of {text.title}"
+        super().__init__(theme, "header_dialog", title, heading=False, parent=parent)
+        self.resize(theme.px(820), theme.px(600))
         self._text = text
-        self.setObjectName("header_dialog")
-        self.setWindowTitle(f"Header of {text.title}")
-        self.resize(px(820), px(600))
-        self._stack = QStackedWidget()
-        self._keys = ("template", "metadata", "tensors")
-        self._tabs = Tabs(
-            theme,
-            "header_tabs",
-            (("template", "Chat template"), ("metadata", "Key-values"), ("tensors", "Tensors")),
-        )
-        self._tabs.setFixedHeight(px(40))
+        self._tabs = Tabs(theme, "header_tabs", _TABS, height=40)
         self._tabs.set_count("metadata", len(text.values))
         self._tabs.set_count("tensors", len(text.tensors))
         self._tabs.chosen.connect(self._show)
+        self._stack = QStackedWidget()
         self._stack.addWidget(self._make_template())
-        self._stack.addWidget(self._make_table(("Key", "Value"), text.values, "metadata"))
+        self._stack.addWidget(self._make_table("metadata", ("Key", "Value"), text.values))
         self._stack.addWidget(
-            self._make_table(("Name", "Type", "Shape", "Size"), text.tensors, "tensors")
+            self._make_table("tensors", ("Name", "Type", "Shape", "Size"), text.tensors)
         )
-        column = QVBoxLayout(self)
-        column.setContentsMargins(px(20), px(8), px(20), px(16))
-        column.setSpacing(px(8))
-        head = QHBoxLayout()
-        head.addWidget(self._tabs)
-        head.addStretch(1)
-        column.addLayout(head)
-        column.addWidget(self._stack, 1)
-        row = QHBoxLayout()
-        row.addStretch(1)
+        self.body.addWidget(self._tabs, 0, Qt.AlignmentFlag.AlignLeft)
+        self.body.addWidget(self._stack, 1)
         self._copy = push_button(theme, "Copy", name="header_copy", icon="copy")
         self._copy.clicked.connect(self._copy_shown)
-        close = push_button(theme, "Close", name="header_close")
-        close.clicked.connect(self.accept)
-        row.addWidget(self._copy)
-        row.addWidget(close)
-        column.addLayout(row)
+        self.buttons.addStretch(1)
+        self.buttons.addWidget(self._copy)
         self._tabs.set_current(tab)
         self._show(tab)
 
@@ -173,46 +114,58 @@ class HeaderDialog(QDialog):
         box.setObjectName("template_text")
         box.setAccessibleName("Chat template")
         box.setReadOnly(True)
-        box.setFont(self._theme.font("code-small"))
+        box.setFont(self.theme.font("code-small"))
         box.setLineWrapMode(QPlainTextEdit.LineWrapMode.WidgetWidth)
         box.setTabChangesFocus(True)
         return box
 
-    def _make_table(self, heads: Sequence[str], lines: Sequence[Line], name: str) -> QWidget:
-        px = self._theme.px
-        model = _Lines(heads, lines, self)
-        edit = SearchEdit(self._theme, f"{name}_filter", f"Filter {name}", "Filter…")
-        edit.textChanged.connect(model.filter)
-        view = QTableView()
-        view.setObjectName(f"{name}_table")
-        view.setAccessibleName(name.capitalize())
-        view.setModel(model)
-        view.setFont(self._theme.font("code-small"))
-        view.setShowGrid(False)
-        view.setWordWrap(False)
-        view.setTabKeyNavigation(False)
-        view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        view.verticalHeader().hide()
-        view.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        view.verticalHeader().setDefaultSectionSize(px(26))
-        head = view.horizontalHeader()
-        head.setObjectName(f"{name}_head")
-        head.setAccessibleName("Columns")
-        head.setHighlightSections(False)
-        head.setStretchLastSection(True)
-        widths = (320, 400) if len(heads) == 2 else (340, 110, 180, 90)
-        for column, width in enumerate(widths):
-            view.setColumnWidth(column, px(width))
+    def _make_table(self, name: str, heads: Sequence[str], lines: Sequence[Line]) -> QWidget:
+        px = self.theme.px
+        table = QTableWidget(len(lines), len(heads))
+        table.setObjectName(f"{name}_table")
+        table.setAccessibleName(name.capitalize())
+        table.setHorizontalHeaderLabels(heads)
+        table.setFont(self.theme.font("code-small"))
+        table.setShowGrid(False)
+        table.setWordWrap(False)
+        table.setTabKeyNavigation(False)
+        table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        table.verticalHeader().hide()
+        table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        table.verticalHeader().setDefaultSectionSize(px(26))
+        header = table.horizontalHeader()
+        header.setObjectName(f"{name}_head")
+        header.setAccessibleName("Columns")
+        header.setHighlightSections(False)
+        header.setStretchLastSection(True)
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        for column, width in enumerate((320, 400) if len(heads) == 2 else (340, 110, 180, 90)):
+            table.setColumnWidth(column, px(width))
+        for row, line in enumerate(lines):
+            for column, text in enumerate(line):
+                item = QTableWidgetItem(text)
+                item.setToolTip(text)
+                table.setItem(row, column, item)
+        searched = [" ".join(line).casefold() for line in lines]
+
+        def filter_rows(text: str) -> None:
+            words = text.casefold().split()
+            for row, line in enumerate(searched):
+                table.setRowHidden(row, not all(word in line for word in words))
+
+        edit = SearchEdit(self.theme, f"{name}_filter", f"Filter {name}", "Filter…")
+        edit.textChanged.connect(filter_rows)
         whole = QWidget()
         column_box = QVBoxLayout(whole)
         column_box.setContentsMargins(0, 0, 0, 0)
         column_box.setSpacing(px(8))
         column_box.addWidget(edit)
-        column_box.addWidget(view, 1)
+        column_box.addWidget(table, 1)
         return whole
 
     def _show(self, key: str) -> None:
-        self._stack.setCurrentIndex(self._keys.index(key))
+        self._stack.setCurrentIndex([name for name, _ in _TABS].index(key))
         self._copy.setEnabled(key != "template" or bool(self._text.template))
 
     def _copy_shown(self) -> None:

@@ -1,7 +1,7 @@
-"""What a model would take in memory: estimated at once, then as llama.cpp plans it.
+"""How much memory a model would need: estimated at once, then measured by llama.cpp.
 
-Hides that planning runs in a process of its own: of the questions that a moving slider asks, one
-is on its way and only the last is asked next.
+Hides that llama.cpp plans in a process of its own: of the questions that a moving slider asks, one
+is under way and only the last is asked next.
 """
 
 from __future__ import annotations
@@ -21,12 +21,11 @@ from lockhouse.library.fit import FitReport, Machine, fit, machine_now
 from lockhouse.library.gguf import GgufHeader, read_header
 from lockhouse.library.model_info import ModelInfo
 from lockhouse.ui.jobs import JobHandle, Jobs, ignore
-from lockhouse.ui.models.values import MemoryNeed
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """A model with load settings; 0 leaves the context to the program."""
+class MemoryQuestion:
+    """A model with load settings; context length 0 is chosen automatically."""
 
     model: ModelInfo
     context_length: int = 0
@@ -34,8 +33,42 @@ class Question:
     parallel: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class MemoryNeed:
+    """What a model needs at a context of that many tokens, and what is available.
+
+    ``exact`` when llama.cpp measured it, else an estimate from the header. ``saved_bytes`` is what
+    an 8-bit KV cache saves; ``largest_context`` the most tokens that fit.
+    """
+
+    name: str
+    path: str
+    context_length: int
+    kv_type: str
+    weights_bytes: int
+    cache_bytes: int
+    compute_bytes: int
+    projector_bytes: int = 0
+    available_bytes: int = 0
+    others: tuple[tuple[str, int], ...] = ()
+    largest_context: int = 0
+    saved_bytes: int = 0
+    exact: bool = False
+    problem: str = ""
+
+    @property
+    def total_bytes(self) -> int:
+        """All of it, without the other models."""
+        return self.weights_bytes + self.cache_bytes + self.compute_bytes + self.projector_bytes
+
+    @property
+    def others_bytes(self) -> int:
+        """What the other loaded models take."""
+        return sum(size for _, size in self.others)
+
+
 class MemoryController(QObject):
-    """Answers what a model takes, for the page that is open."""
+    """Finds out what models need; one question at a time."""
 
     measured = Signal(object)  # MemoryNeed
     explained = Signal(str, str)  # name of the model, the numbers behind its fit
@@ -51,21 +84,21 @@ class MemoryController(QObject):
         self._planner = planner
         self._engines = engines
         self._jobs = jobs
-        self._wanted: Question | None = None
-        self._asked: Question | None = None
+        self._wanted: MemoryQuestion | None = None
+        self._asked: MemoryQuestion | None = None
         self._planned_for = ""
         self._estimate: JobHandle | None = None
 
-    def ask(self, question: Question) -> None:
-        """Tell what it takes; an answer to an earlier question may be left out."""
+    def ask(self, question: MemoryQuestion) -> None:
+        """Find out what is needed. An earlier question may stay without answer."""
         self._wanted = question
         if self._planned_for != str(question.model.path):  # the planner still has to read it
             self.estimate(question)
         if self._asked is None:
             self._ask_next()
 
-    def estimate(self, question: Question) -> None:
-        """Tell what it takes as far as the header says, without starting the planner."""
+    def estimate(self, question: MemoryQuestion) -> None:
+        """Find out what is needed from the header alone, without starting the planner."""
         if self._estimate is not None:
             self._estimate.cancel()
         self._estimate = self._jobs.run(
@@ -73,17 +106,17 @@ class MemoryController(QObject):
         )
 
     def explain(self, model: ModelInfo) -> None:
-        """Tell the numbers behind a model's fit."""
+        """Find the numbers behind a model's fit."""
 
         def read() -> str:
             return fit(read_header(model.path), machine_now(self._engines)).reason
 
-        self._jobs.run(read, lambda words: self.explained.emit(model.name, words), ignore)
+        self._jobs.run(read, lambda reason: self.explained.emit(model.name, reason), ignore)
 
     def look_for_devices(
         self, done: Callable[[DeviceReport], None], failed: Callable[[LockhouseError], None]
     ) -> None:
-        """Tell what llama.cpp sees."""
+        """Find out which devices llama.cpp sees."""
         self._jobs.run(self._planner.devices, done, failed)
 
     def _ask_next(self) -> None:
@@ -108,8 +141,8 @@ class MemoryController(QObject):
 
     # on a thread
 
-    def _estimated(self, question: Question) -> MemoryNeed:
-        header, machine, report = self._looked(question)
+    def _estimated(self, question: MemoryQuestion) -> MemoryNeed:
+        header, machine, report = self._read_fit(question)
         other: KvType = "q8_0" if question.kv_type == "f16" else "f16"
         beside = fit(header, machine, context_length=report.context_length, kv_type=other).needed
         needed = report.needed
@@ -129,7 +162,7 @@ class MemoryController(QObject):
             problem="" if report.word == "fits" else report.reason,
         )
 
-    def _plan(self, question: Question) -> MemoryNeed:
+    def _plan(self, question: MemoryQuestion) -> MemoryNeed:
         need = self._estimated(question)
         settings = LoadSettings(kv_type=question.kv_type, parallel=question.parallel)
         asked = PlanRequest.of(question.model.path, need.context_length, settings)
@@ -138,7 +171,7 @@ class MemoryController(QObject):
         beside = self._planner.plan(msgspec.structs.replace(asked, kv_type=other))
         return _exactly(need, plan, abs(plan.kv_bytes - beside.kv_bytes))
 
-    def _looked(self, question: Question) -> tuple[GgufHeader, Machine, FitReport]:
+    def _read_fit(self, question: MemoryQuestion) -> tuple[GgufHeader, Machine, FitReport]:
         """The header, the machine as if this model were not loaded, and what fits it."""
         header = read_header(question.model.path)
         machine = machine_now(self._engines)
@@ -160,7 +193,7 @@ class MemoryController(QObject):
 
 
 def _most(header: GgufHeader, report: FitReport) -> int:
-    """The largest context to offer: what fits, and what the model was trained for."""
+    """The largest context to offer: that fits, and that the model was trained for."""
     trained = header.context_length or report.largest_context
     return min(report.largest_context, trained)
 

@@ -1,4 +1,4 @@
-"""The memory bar of a model's page, its legend, and what can be chosen about it."""
+"""How much memory a model needs, and the context length and cache precision it depends on."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from lockhouse.ui import formatting
 from lockhouse.ui.choice_button import ChoiceButton
 from lockhouse.ui.frame_parts import label, push_button
 from lockhouse.ui.models.context_slider import ContextSlider
-from lockhouse.ui.models.values import MemoryNeed
+from lockhouse.ui.models.memory import MemoryNeed
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import MemoryBar, MemoryPart
 
-_KEEP_AFTER_MS = 500
-_PRECISIONS = (("f16", "Full, f16"), ("q8_0", "Half, 8-bit"))
+_SAVE_AFTER_MS = 500
+_PRECISIONS = (("f16", "Full (f16)"), ("q8_0", "8-bit (q8_0)"))
 
 
 class _Dot(QWidget):
-    """The colour of a part of the memory bar, beside its word."""
+    """The colour of a part of the memory bar, beside its name."""
 
     def __init__(self, theme: Theme, token: str) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class _Dot(QWidget):
 
 
 class _Legend(QWidget):
-    """A line for each part: its colour, its word, its size."""
+    """A line for each part: its colour, its name, its size."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -51,8 +51,8 @@ class _Legend(QWidget):
         self._theme = theme
         self._lines: dict[str, tuple[_Dot, QLabel, QLabel]] = {}
 
-    def show_part(self, token: str, words: str, size: str, *, tip: str = "") -> None:
-        """Another figure of one part."""
+    def show_part(self, token: str, name: str, size: str, *, tip: str = "") -> None:
+        """Show the size of one part."""
         if token not in self._lines:
             row = len(self._lines)
             self._grid.setRowMinimumHeight(row, self._theme.px(24))
@@ -62,27 +62,27 @@ class _Legend(QWidget):
             line[2].setFont(self._theme.font("body", tabular=True))
             line[2].setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             self._lines[token] = line
-        _, name, figure = self._lines[token]
-        name.setText(words)
+        _, name_label, figure = self._lines[token]
+        name_label.setText(name)
+        name_label.setToolTip(tip)
         figure.setText(size)
-        name.setToolTip(tip)
 
 
 class MemoryPanel(QWidget):
-    """Follows the slider while it moves; tells what was chosen when it rests."""
+    """Asks while the slider moves; saves what was chosen when it rests."""
 
-    asked = Signal(object)  # LoadChoice: what would it take?
-    chosen = Signal(object)  # LoadChoice: keep it
+    asked = Signal(object)  # LoadChoice: how much memory would it need?
+    chosen = Signal(object)  # LoadChoice: save it
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
         self._choice = LoadChoice()
         self._need: MemoryNeed | None = None
-        self._keep = QTimer(self)
-        self._keep.setSingleShot(True)
-        self._keep.setInterval(_KEEP_AFTER_MS)
-        self._keep.timeout.connect(lambda: self.chosen.emit(self._choice))
+        self._save = QTimer(self)
+        self._save.setSingleShot(True)
+        self._save.setInterval(_SAVE_AFTER_MS)
+        self._save.timeout.connect(lambda: self.chosen.emit(self._choice))
         self._amount = label("", ink="2", name="memory_amount")
         self._bar = MemoryBar(theme)
         self._bar.setObjectName("model_memory")
@@ -90,12 +90,12 @@ class MemoryPanel(QWidget):
         self._problem = label("", ink="warning", wrap=True, name="memory_problem")
         self._slider = ContextSlider(theme)
         self._slider.moved.connect(self._moved)
-        self._slider.settled.connect(lambda _: self._keep.start())
+        self._slider.settled.connect(lambda _: self._save.start())
         self._automatic = push_button(
-            theme, "Choose it for me", name="context_automatic", kind="link", compact=True
+            theme, "Use automatic length", name="context_automatic", kind="link", compact=True
         )
         self._automatic.clicked.connect(self._choose_automatic)
-        self._precision = ChoiceButton(theme, "Cache precision", _PRECISIONS, height=28)
+        self._precision = ChoiceButton(theme, "KV cache precision", _PRECISIONS, height=28)
         self._precision.setObjectName("cache_precision")
         self._precision.set_key("f16")
         self._precision.picked.connect(self._precision_chosen)
@@ -119,7 +119,7 @@ class MemoryPanel(QWidget):
         column.addSpacing(px(4))
         column.addWidget(self._slider)
         precision = QHBoxLayout()
-        precision.addWidget(label("Cache precision"))
+        precision.addWidget(label("KV cache"))
         precision.addStretch(1)
         self._precision.setFixedWidth(px(152))
         precision.addWidget(self._precision)
@@ -134,28 +134,28 @@ class MemoryPanel(QWidget):
     # what it shows
 
     def show_choice(self, choice: LoadChoice) -> None:
-        """What the profile in use says; what is being chosen right now is left alone."""
-        if self._keep.isActive() or self._slider.is_moving:
+        """Show the choice of the profile in use, unless another is being made right now."""
+        if self._save.isActive() or self._slider.is_moving:
             return
         self._choice = choice
         self._precision.set_key(choice.kv_type or "f16")
         self._automatic.setVisible(bool(choice.context_length))
 
     def flush(self) -> None:
-        """Keep what was chosen and not kept yet."""
-        if self._keep.isActive():
-            self._keep.stop()
+        """Save what was chosen and is not saved yet."""
+        if self._save.isActive():
+            self._save.stop()
             self.chosen.emit(self._choice)
 
     def show_need(self, need: MemoryNeed | None) -> None:
-        """How much memory it takes."""
+        """Show how much memory is needed."""
         self._need = need
         self.setVisible(need is not None)
         if need is None:
             return
         parts = (
             MemoryPart("Weights", "mem-weights", need.weights_bytes + need.projector_bytes),
-            MemoryPart("Cache", "mem-cache", need.cache_bytes),
+            MemoryPart("KV cache", "mem-cache", need.cache_bytes),
             MemoryPart("Compute", "mem-compute", need.compute_bytes),
             MemoryPart("Other models", "mem-other", need.others_bytes),
         )
@@ -165,30 +165,27 @@ class MemoryPanel(QWidget):
         amount = f"{formatting.gigabytes(used)} of {formatting.gigabytes(need.available_bytes)} GB"
         self._amount.setText(amount.replace(" GB", f"{formatting.NBSP}GB"))
         self._legend.show_part("mem-weights", _weights(need), _size(parts[0].size_bytes))
-        cache = f"Cache, {need.context_length:,} tokens"
+        cache = f"KV cache, {need.context_length:,} tokens"
         self._legend.show_part("mem-cache", cache, _size(need.cache_bytes))
-        self._legend.show_part("mem-compute", "Compute", _size(need.compute_bytes))
+        self._legend.show_part("mem-compute", "Compute buffers", _size(need.compute_bytes))
         others = ", ".join(name for name, _ in need.others)
         self._legend.show_part("mem-other", "Other models", _size(need.others_bytes), tip=others)
         self._legend.show_part("track", "Free", _size(max(0, -over)))
         self._problem.setText(
-            f"{formatting.size(over)} more than there is. {need.problem}"
+            f"{formatting.size(over)} more than available. {need.problem}"
             if over > 0
             else need.problem
         )
         self._problem.setVisible(bool(need.problem) or over > 0)
-        if not self._keep.isActive():
+        if not self._save.isActive():
             self._slider.show_length(need.context_length, need.largest_context)
         self._show_saving(need)
-        self._source.setText("As llama.cpp plans it" if need.exact else "Estimated from the header")
+        self._source.setText("Measured by llama.cpp" if need.exact else "Estimated")
 
     def _show_saving(self, need: MemoryNeed) -> None:
         saved = formatting.size(need.saved_bytes)
-        if need.kv_type == "f16":
-            words = f"8-bit would free {saved}, with next to no loss."
-        else:
-            words = f"8-bit frees {saved}, with next to no loss."
-        self._saving.setText(words)
+        saves = "would save" if need.kv_type == "f16" else "saves"
+        self._saving.setText(f"8-bit {saves} {saved} with almost no loss of quality.")
         self._saving.setVisible(need.saved_bytes > 0)
 
     # what is chosen
@@ -200,7 +197,7 @@ class MemoryPanel(QWidget):
     def _precision_chosen(self, kv_type: str) -> None:
         self._choose(kv_type=kv_type)
         self.asked.emit(self._choice)
-        self._keep.start()
+        self._save.start()
 
     def _choose_automatic(self) -> None:
         self._choose(context_length=0)
@@ -219,12 +216,12 @@ class MemoryPanel(QWidget):
 
 
 def _weights(need: MemoryNeed) -> str:
-    return "Weights, with projector" if need.projector_bytes else "Weights"
+    return "Weights and projector" if need.projector_bytes else "Weights"
 
 
 def _size(size_bytes: int) -> str:
     if size_bytes <= 0:
-        return "none"
+        return "None"
     return (
         f"{formatting.gigabytes(size_bytes)}{formatting.NBSP}GB"
         if size_bytes >= 1e8

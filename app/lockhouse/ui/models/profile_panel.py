@@ -1,4 +1,4 @@
-"""Profiles of a model: which one is in use, and its sampling defaults."""
+"""The profiles of a model: the one in use, and its sampling defaults."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from lockhouse.ui.theme import Theme
 DEFAULT = "default"
 
 
-def active_of(profiles: tuple[Profile, ...]) -> Profile:
-    """The one in use; an empty one under its usual name where none was saved."""
+def _active(profiles: tuple[Profile, ...]) -> Profile:
+    """The profile in use; an empty default one when none was saved."""
     return next((one for one in profiles if one.active), None) or Profile(DEFAULT, active=True)
 
 
 class ProfilePanel(QWidget):
-    """The profile in use, a menu for the others, and sampling defaults under a fold."""
+    """The profile in use with a menu for the others, and sampling defaults that unfold."""
 
     used = Signal(str)  # name of a profile
     saved = Signal(object)  # Profile
@@ -57,7 +57,9 @@ class ProfilePanel(QWidget):
             field.changed.connect(self._edited)
             field.edit.setObjectName(f"model_{field.parameter.name}")
             fields.addWidget(field)
-        fields.addWidget(label("Empty means: as in Settings.", role="caption", ink="3", wrap=True))
+        fields.addWidget(
+            label("Empty fields use the values from Settings.", role="caption", ink="3", wrap=True)
+        )
         self._inside.hide()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -76,11 +78,11 @@ class ProfilePanel(QWidget):
 
     @property
     def active(self) -> Profile:
-        """The one in use."""
-        return active_of(self._profiles)
+        """The profile in use."""
+        return _active(self._profiles)
 
     def show_profiles(self, profiles: tuple[Profile, ...], settings: Settings) -> None:
-        """The profiles of another model, or other ones."""
+        """Show these profiles."""
         self._profiles = profiles
         active = self.active
         self._button.setText(active.name.capitalize())
@@ -92,7 +94,7 @@ class ProfilePanel(QWidget):
                 field.show_value(active.sampling.get(name), getattr(settings, name, None))
 
     def save_load(self, load: LoadChoice) -> None:
-        """Keep other load settings in the profile in use."""
+        """Save load settings in the profile in use."""
         active = self.active
         self.saved.emit(Profile(active.name, load, active.sampling, active=True))
 

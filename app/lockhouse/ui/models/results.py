@@ -1,4 +1,4 @@
-"""The list of search results: rows of 80 px, painted."""
+"""The list of models that were found on the hub, or that are suggested offline."""
 
 from __future__ import annotations
 
@@ -8,29 +8,27 @@ from PySide6.QtCore import (
     QAbstractListModel,
     QModelIndex,
     QObject,
-    QPersistentModelIndex,
     QPointF,
     QRect,
     QRectF,
     QSize,
     Qt,
 )
-from PySide6.QtGui import QFontMetrics, QPainter
+from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from lockhouse.ui import formatting
-from lockhouse.ui.chat.list_model import Index
-from lockhouse.ui.models import words
-from lockhouse.ui.models.discover_values import Entry
+from lockhouse.ui.models import model_text
+from lockhouse.ui.models.hub_entries import HubEntry
+from lockhouse.ui.table_cells import Cells, Index
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets.pills import paint_pill, pill_width
 
 ENTRY = Qt.ItemDataRole.UserRole + 1
 _ROW = 80
-_LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 
 
-def count_words(count: int) -> str:
+def short_count(count: int) -> str:
     """412, 97k, 1.2M."""
     if count < 1000:
         return str(count)
@@ -40,21 +38,21 @@ def count_words(count: int) -> str:
 
 
 class Results(QAbstractListModel):
-    """The entries that were found, and how far those are that are being fetched."""
+    """The entries, and the progress of those that are being downloaded."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.entries: tuple[Entry, ...] = ()
+        self.entries: tuple[HubEntry, ...] = ()
         self.fetching: dict[str, float] = {}
 
-    def show(self, entries: Sequence[Entry]) -> None:
-        """Other entries."""
+    def show(self, entries: Sequence[HubEntry]) -> None:
+        """Show these entries."""
         self.beginResetModel()
         self.entries = tuple(entries)
         self.endResetModel()
 
     def set_fetching(self, fetching: Mapping[str, float]) -> None:
-        """Which repositories are being fetched, and how far."""
+        """Which repositories are being downloaded, and their progress."""
         if dict(fetching) != self.fetching and self.entries:
             self.fetching = dict(fetching)
             self.dataChanged.emit(self.index(0), self.index(len(self.entries) - 1))
@@ -71,7 +69,7 @@ class Results(QAbstractListModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return entry.title
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            fit = words.fit_pill(entry.fit)[0] if entry.fit else ""
+            fit = model_text.fit_pill(entry.fit)[0] if entry.fit else ""
             parts = (entry.title, entry.author, fit, entry.about, entry.licence)
             return ", ".join(part for part in parts if part)
         if role == Qt.ItemDataRole.ToolTipRole:
@@ -84,20 +82,14 @@ class _ResultDelegate(QStyledItemDelegate):
         super().__init__(parent)
         self._theme = theme
         self._model = model
+        self._cells = Cells(theme)
 
-    def sizeHint(
-        self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
-    ) -> QSize:
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         return QSize(120, self._theme.px(_ROW))
 
-    def paint(
-        self,
-        painter: QPainter,
-        option: QStyleOptionViewItem,
-        index: QModelIndex | QPersistentModelIndex,
-    ) -> None:
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         theme, px = self._theme, self._theme.px
-        entry: Entry = index.data(ENTRY)
+        entry: HubEntry = index.data(ENTRY)
         rect: QRect = option.rect
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -107,78 +99,62 @@ class _ResultDelegate(QStyledItemDelegate):
             painter.setBrush(theme.color("active" if selected else "hover"))
             painter.drawRoundedRect(QRectF(rect), px(6), px(6))
         area = rect.adjusted(px(12), px(8), -px(8), -px(8))
-        room = area.width()
+        cut = 0
         if entry.fit:
-            pill = words.fit_pill(entry.fit)
-            wide = pill_width(theme, pill[0], pill[1])
-            place = QPointF(area.right() + 1 - wide, area.top() + px(2))
+            pill = model_text.fit_pill(entry.fit)
+            width = pill_width(theme, pill[0], pill[1])
+            place = QPointF(area.right() + 1 - width, area.top() + px(2))
             paint_pill(painter, theme, place, *pill)
-            room -= round(wide) + px(8)
-        line = QRect(area.left(), area.top(), room, px(22))
-        self._text(painter, line, entry.title, "reading", "text-1", weight=500)
+            cut = round(width) + px(8)
+        line = QRect(area.left(), area.top(), area.width(), px(22))
+        text = self._cells.text
+        text(painter, line, entry.title, "text-1", role="reading", weight=500, cut=cut)
         line = QRect(area.left(), area.top() + px(24), area.width(), px(20))
-        self._text(painter, line, entry.about or entry.repo, "body", "text-2")
-        self._paint_foot(painter, area, entry)
+        text(painter, line, entry.about or entry.repo, "text-2")
+        line = QRect(area.left(), area.top() + px(45), area.width(), px(18))
+        self._paint_foot(painter, line, entry)
         painter.restore()
 
-    def _paint_foot(self, painter: QPainter, area: QRect, entry: Entry) -> None:
-        theme, px = self._theme, self._theme.px
-        ratio = painter.device().devicePixelRatio()
-        line = QRect(area.left(), area.top() + px(45), area.width(), px(18))
-        right = self._paint_state(painter, line, entry)
-        left = line.left()
+    def _paint_foot(self, painter: QPainter, line: QRect, entry: HubEntry) -> None:
+        px, cells = self._theme.px, self._cells
+        room = line.width() - self._paint_state(painter, line, entry)
+        indent = 0
         for shown, icon in (
             (entry.author, ""),
             (entry.licence, ""),
-            (count_words(entry.downloads) if entry.downloads else "", "download"),
-            ("Asks first" if entry.gated else "", "lock"),
+            (short_count(entry.downloads) if entry.downloads else "", "download"),
+            ("Gated" if entry.gated else "", "lock"),
         ):
-            if not shown or left > right - px(24):
+            if not shown or indent > room - px(24):
                 continue
             if icon:
-                drawn = theme.pixmap(icon, 12, "text-3", ratio=ratio)
-                painter.drawPixmap(left, line.top() + px(3), drawn)
-                left += px(16)
-            place = QRect(left, line.top(), max(0, right - left), line.height())
-            left += self._text(painter, place, shown, "caption", "text-3") + px(12)
+                cells.icon(painter, line, icon, "text-3", indent=indent, size=12)
+                indent += px(16)
+            cut = line.width() - room
+            indent += px(12) + cells.text(
+                painter, line, shown, "text-3", role="caption", indent=indent, cut=cut
+            )
 
-    def _paint_state(self, painter: QPainter, line: QRect, entry: Entry) -> int:
-        """Whether it is here or on its way; returns where the rest of the line has to end."""
-        theme, px = self._theme, self._theme.px
+    def _paint_state(self, painter: QPainter, line: QRect, entry: HubEntry) -> int:
+        """Whether it is installed or being downloaded; returns the width that this takes."""
+        px = self._theme.px
         share = self._model.fetching.get(entry.repo)
         if share is None and not entry.here:
-            return line.right()
-        shown = "Here" if share is None else formatting.percent(share)
+            return 0
+        shown = "Installed" if share is None else formatting.percent(share)
         icon, ink = ("check", "text-2") if share is None else ("download", "accent-text")
-        painter.setFont(theme.font("caption", weight=400, tabular=True))
-        wide = QFontMetrics(painter.font()).horizontalAdvance(shown)
-        left = line.right() + 1 - wide
-        ratio = painter.device().devicePixelRatio()
-        drawn = theme.pixmap(icon, 12, ink, ratio=ratio)
-        painter.drawPixmap(left - px(16), line.top() + px(3), drawn)
-        painter.setPen(theme.color(ink))
-        painter.drawText(QRect(left, line.top(), wide + 2, line.height()), _LEFT, shown)
-        return left - px(24)
-
-    def _text(
-        self, painter: QPainter, area: QRect, shown: str, role: str, ink: str, *, weight: int = 400
-    ) -> int:
-        theme = self._theme
-        painter.setFont(theme.font(role, weight=weight, tabular=True))  # type: ignore[arg-type]
-        painter.setPen(theme.color(ink))
-        metrics = QFontMetrics(painter.font())
-        shown = metrics.elidedText(shown, Qt.TextElideMode.ElideRight, area.width())
-        painter.drawText(area, _LEFT, shown)
-        return metrics.horizontalAdvance(shown)
+        width = self._cells.text(painter, line, shown, ink, role="caption", is_right=True)
+        self._cells.icon(painter, line, icon, ink, indent=line.width() - width - px(16), size=12)
+        return width + px(24)
 
 
 class ResultView(QListView):
-    """The list itself."""
+    """The list, with rows of 80 px."""
 
     def __init__(self, theme: Theme, model: Results, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("discover_results")
-        self.setAccessibleName("Results")
+        self.setAccessibleName("Models")
         self.setModel(model)
         self.setItemDelegate(_ResultDelegate(theme, model, self))
         self.setUniformItemSizes(True)

@@ -1,15 +1,16 @@
-"""The states of a model that are kept here: which one answers, what differs, the way back."""
+"""The revisions of a model on this machine: which one is in use, and what differs."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from lockhouse.library.model_info import Difference, Revision
 from lockhouse.ui import formatting
 from lockhouse.ui.chat.details import scrolling
 from lockhouse.ui.frame_parts import label, push_button
-from lockhouse.ui.models import words
+from lockhouse.ui.models import model_text
+from lockhouse.ui.report_dialog import ReportDialog
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Pill
 
@@ -17,18 +18,18 @@ _KINDS = {
     "content": "Content",
     "template": "Chat template",
     "tokenizer": "Tokenizer",
-    "metadata": "Header",
+    "metadata": "Metadata",
     "tensors": "Tensors",
 }
-_LONGEST = 600
+_MAX_CHARACTERS = 600
 
 
 class RevisionPanel(QWidget):
-    """One row a revision. Hidden while there is only one and nothing newer is known."""
+    """One row per revision. Hidden while there is only one and no newer one is known."""
 
     compare_wanted = Signal(str, str)  # two revisions
     use_wanted = Signal(str)
-    get_wanted = Signal()
+    newer_wanted = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -36,34 +37,32 @@ class RevisionPanel(QWidget):
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(theme.px(8))
+        self._newer = label("", wrap=True, name="newer_revision")
+        view = push_button(
+            theme, "View", name="newer_view", compact=True, spoken="View the newer revision"
+        )
+        view.clicked.connect(self.newer_wanted)
+        self._newer_row = QWidget()
+        row = QHBoxLayout(self._newer_row)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self._newer, 1)
+        row.addWidget(view)
         self._rows = QWidget()
-        self._newer = self._make_newer()
         self._column.addWidget(label("Revisions", role="strong"))
-        self._column.addWidget(self._newer)
+        self._column.addWidget(self._newer_row)
         self._column.addWidget(self._rows)
         self.hide()
 
-    def _make_newer(self) -> QWidget:
-        whole = QWidget()
-        row = QHBoxLayout(whole)
-        row.setContentsMargins(0, 0, 0, 0)
-        self._newer_words = label("", wrap=True, name="newer_words")
-        row.addWidget(self._newer_words, 1)
-        get = push_button(self._theme, "Look at it", name="newer_get", compact=True)
-        get.clicked.connect(self.get_wanted)
-        row.addWidget(get)
-        return whole
-
     def show_revisions(self, revisions: tuple[Revision, ...], newer: str) -> None:
-        """What is kept, and what the hub was seen to have."""
+        """Show the revisions here, and the newer one on the hub when one is known."""
         self.setVisible(len(revisions) > 1 or bool(newer))
-        self._newer.setVisible(bool(newer))
-        self._newer_words.setText(f"The hub has a newer one, {newer[:8]}.")
-        fresh = self._make_rows(revisions)
-        self._column.replaceWidget(self._rows, fresh)
+        self._newer_row.setVisible(bool(newer))
+        self._newer.setText(f"A newer revision is on the hub: {newer[:8]}")
+        rows = self._make_rows(revisions)
+        self._column.replaceWidget(self._rows, rows)
         self._rows.hide()
         self._rows.deleteLater()
-        self._rows = fresh
+        self._rows = rows
 
     def _make_rows(self, revisions: tuple[Revision, ...]) -> QWidget:
         px = self._theme.px
@@ -76,11 +75,10 @@ class RevisionPanel(QWidget):
         for one in revisions if len(revisions) > 1 else ():
             row = QHBoxLayout()
             row.setSpacing(px(6))
-            row.addWidget(
-                label(one.revision[:8] or formatting.short_hash(one.sha256), role="code-small")
-            )
-            added = words.moment_of(one.added_at)
-            row.addWidget(label(words.day(added, now) if added else "", ink="3"), 1)
+            name = one.revision[:8] or formatting.short_hash(one.sha256)
+            row.addWidget(label(name, role="code-small"))
+            added = model_text.parse_time(one.added_at)
+            row.addWidget(label(model_text.day(added, now) if added else "", ink="3"), 1)
             if one is current:
                 row.addWidget(Pill(self._theme, "In use", icon="check", tone="accent"))
             elif current is not None:
@@ -92,7 +90,7 @@ class RevisionPanel(QWidget):
         short = one.revision[:8]
         compare = push_button(
             self._theme, "Compare", name=f"compare_{short}", kind="quiet", compact=True,
-            spoken=f"Compare {short} with the one in use",
+            spoken=f"Compare {short} with the revision in use",
         )  # fmt: skip
         compare.clicked.connect(lambda: self.compare_wanted.emit(current.revision, one.revision))
         use = push_button(
@@ -103,25 +101,23 @@ class RevisionPanel(QWidget):
         row.addWidget(use)
 
 
-class DifferenceDialog(QDialog):
-    """What differs between two revisions, before one is changed for the other."""
+class DifferenceDialog(ReportDialog):
+    """What differs between two revisions."""
 
     def __init__(
         self, theme: Theme, differences: tuple[Difference, ...], parent: QWidget | None = None
     ) -> None:
-        super().__init__(parent)
+        super().__init__(theme, "difference_dialog", "Differences", parent=parent)
         px = theme.px
-        self.setObjectName("difference_dialog")
-        self.setWindowTitle("What differs")
         self.resize(px(720), px(520))
         inside = QWidget()
         grid = QGridLayout(inside)
-        grid.setContentsMargins(px(4), px(4), px(12), px(4))
+        grid.setContentsMargins(0, px(4), px(12), px(4))
         grid.setHorizontalSpacing(px(16))
         grid.setVerticalSpacing(px(8))
         grid.setColumnStretch(1, 1)
         grid.setColumnStretch(2, 1)
-        for column, head in enumerate(("", "In use", "The other")):
+        for column, head in enumerate(("", "In use", "Other")):
             grid.addWidget(label(head, role="caption-strong", ink="3"), 0, column)
         top = Qt.AlignmentFlag.AlignTop
         for row, one in enumerate(differences, 1):
@@ -130,22 +126,24 @@ class DifferenceDialog(QDialog):
             what.setFixedWidth(px(140))
             grid.addWidget(what, row, 0, top)
             for column, text in enumerate((one.before, one.after), 1):
-                shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
-                value = label(shown or "not there", role="code-small", wrap=True)
-                value.setProperty("ink", "" if shown else "3")
-                value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-                grid.addWidget(value, row, column, top)
+                is_hash = one.kind == "content"
+                grid.addWidget(_make_side(text, is_hash=is_hash), row, column, top)
         if not differences:
-            grid.addWidget(label("Nothing: both have the same content.", ink="2"), 1, 0, 1, 3)
+            same = "No differences: both have the same content."
+            grid.addWidget(label(same, ink="2"), 1, 0, 1, 3)
         grid.setRowStretch(len(differences) + 2, 1)
-        column_box = QVBoxLayout(self)
-        column_box.setContentsMargins(px(20), px(16), px(20), px(16))
-        column_box.setSpacing(px(12))
-        column_box.addWidget(label("What differs", role="h3"))
-        column_box.addWidget(scrolling(inside, "difference_area"), 1)
-        row_box = QHBoxLayout()
-        row_box.addStretch(1)
-        close = push_button(theme, "Close", name="difference_close")
-        close.clicked.connect(self.accept)
-        row_box.addWidget(close)
-        column_box.addLayout(row_box)
+        self.body.addWidget(scrolling(inside, "difference_area"), 1)
+
+
+def _make_side(text: str, *, is_hash: bool) -> QWidget:
+    """One side of a difference. Its longest word does not widen the column."""
+    shown = text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]}…"
+    if is_hash:
+        shown = formatting.short_hash(text)
+    side = label(shown or "none", role="code-small", ink="" if shown else "3", wrap=True)
+    side.setToolTip(text if is_hash else "")
+    side.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    policy = side.sizePolicy()
+    policy.setHorizontalPolicy(QSizePolicy.Policy.Ignored)
+    side.setSizePolicy(policy)
+    return side

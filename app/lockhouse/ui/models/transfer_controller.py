@@ -1,8 +1,8 @@
-"""Downloads as the window sees them: looked at often while one moves, seldom else."""
+"""The queue of downloads as the window sees it: read often while one moves, else seldom."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -11,7 +11,6 @@ from lockhouse.core.errors import LockhouseError
 from lockhouse.ui.jobs import Jobs
 
 if TYPE_CHECKING:
-    from lockhouse.gate.hub import HubFile, HubRepo
     from lockhouse.library.transfers import Transfer, Transfers
 
 MOVING = frozenset({"waiting", "downloading", "checking"})
@@ -21,17 +20,17 @@ _QUEUE = "downloads"
 
 
 class TransferController(QObject):
-    """The queue of downloads, and what can be done with each."""
+    """Reads and changes the queue on threads."""
 
     listed = Signal(object)  # tuple[Transfer, ...]
-    finished = Signal(object)  # Transfer that was done since the last look
-    limit_told = Signal(int)  # bytes a second, 0 for none
+    finished = Signal(object)  # Transfer that ended well since the last look
+    limit_changed = Signal(int)  # bytes per second, 0 for no limit
     failed = Signal(object)  # LockhouseError
 
     def __init__(
         self, transfers: Callable[[], Transfers], jobs: Jobs, parent: QObject | None = None
     ) -> None:
-        """``transfers`` is asked on a thread: what it needs is not loaded with the window."""
+        """``transfers`` is called on a thread: what it needs is not loaded with the window."""
         super().__init__(parent)
         self._transfers = transfers
         self._jobs = jobs
@@ -55,45 +54,34 @@ class TransferController(QObject):
         self._timer.start(_SELDOM_MS)
 
     def look(self) -> None:
-        """Look now; a look that is still going on is enough."""
+        """Look now, unless a look is under way."""
         if not self._looking:
             self._looking = True
             self._jobs.run(lambda: tuple(self._transfers().list()), self._tell, self._not_read)
 
-    # what can be done
+    def change(self, work: Callable[[Transfers], object]) -> None:
+        """Do this with the queue, then look at it again."""
 
-    def add(self, repo: HubRepo, files: Sequence[HubFile], label: str) -> None:
-        """Fetch these files."""
-        self._do(lambda: self._transfers().add(repo, files, label=label))
+        def fail(error: LockhouseError) -> None:
+            self.failed.emit(error)
+            self.look()
 
-    def pause(self, transfer_id: str) -> None:
-        """Stop one for now."""
-        self._do(lambda: self._transfers().pause(transfer_id))
-
-    def resume(self, transfer_id: str) -> None:
-        """Let one go on, paused or failed."""
-        self._do(lambda: self._transfers().resume(transfer_id))
-
-    def cancel(self, transfer_id: str) -> None:
-        """Forget one, and what came of it."""
-        self._do(lambda: self._transfers().cancel(transfer_id))
-
-    def move(self, transfer_id: str, position: int) -> None:
-        """Give one another place in the order."""
-        self._do(lambda: self._transfers().move(transfer_id, position))
+        self._jobs.run_in_order(
+            lambda: work(self._transfers()), lambda _: self.look(), fail, queue_name=_QUEUE
+        )
 
     def clear_done(self) -> None:
-        """Take the finished ones off the list."""
+        """Remove the finished ones from the list."""
         done = [one.id for one in self.transfers if one.state == "done"]
 
-        def work() -> None:
+        def work(queue: Transfers) -> None:
             for transfer_id in done:
-                self._transfers().cancel(transfer_id)
+                queue.cancel(transfer_id)
 
-        self._do(work)
+        self.change(work)
 
     def set_limit(self, bytes_per_s: int) -> None:
-        """All together take no more; 0 lifts it."""
+        """Limit the speed of all downloads together; 0 for no limit."""
 
         def work() -> int:
             self._transfers().speed_limit_bytes_per_s = bytes_per_s
@@ -101,18 +89,9 @@ class TransferController(QObject):
 
         self._jobs.run_in_order(work, self._tell_limit, self.failed.emit, queue_name=_QUEUE)
 
-    # inside
-
-    def _do(self, work: Callable[[], object]) -> None:
-        self._jobs.run_in_order(work, lambda _: self.look(), self._refused, queue_name=_QUEUE)
-
-    def _refused(self, error: LockhouseError) -> None:
-        self.failed.emit(error)
-        self.look()
-
     def _tell_limit(self, bytes_per_s: int) -> None:
         self.limit_bytes_per_s = bytes_per_s
-        self.limit_told.emit(bytes_per_s)
+        self.limit_changed.emit(bytes_per_s)
 
     def _tell(self, transfers: tuple[Transfer, ...]) -> None:
         self._looking = False

@@ -15,21 +15,20 @@ def make_page(pages: Pages) -> SettingsPage:
 
     import lockhouse
     from lockhouse.ui.settings.page import SettingsPage
-    from lockhouse.ui.settings.places import About, Place
 
     paths, models = pages.workspace.paths, pages.controllers.models
     places = (
-        Place("Everything", paths.home),
-        Place("Chats and library", paths.database),
-        Place("Settings", paths.settings),
-        Place("Models", paths.models),
-        Place("Logs, without any of your words", paths.logs),
-        Place("Backups", paths.backups),
+        ("Everything", paths.home),
+        ("Chats and library", paths.database),
+        ("Settings", paths.settings),
+        ("Models", paths.models),
+        ("Logs, without prompts and answers", paths.logs),
+        ("Backups", paths.backups),
     )
     engine = f"llama.cpp through llama-cpp-python {version('llama-cpp-python')}"
-    about = About(lockhouse.__version__, engine)
+    about = (f"Lockhouse {lockhouse.__version__}", engine)
     page = SettingsPage(pages.controllers.settings, pages.theme, places, about)
     page.shortcuts_wanted.connect(pages.shortcuts_wanted)
-    page.show_targets(models.shelf.targets)
-    models.listed.connect(lambda shelf: page.show_targets(shelf.targets))
+    page.show_targets(models.installed.targets)
+    models.listed.connect(lambda installed: page.show_targets(installed.targets))
     return page

@@ -1,7 +1,8 @@
-"""The Settings page, built from the description of the fields. Changes hold at once."""
+"""The Settings page, built from the fields of the settings file. Changes hold at once."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer, QUrl, Signal
@@ -20,7 +21,6 @@ from PySide6.QtWidgets import (
 from lockhouse.answer.target import TargetInfo
 from lockhouse.storage.settings import Field, Settings, fields
 from lockhouse.ui.frame_parts import hairline, icon_button, label, object_name, push_button
-from lockhouse.ui.settings.places import About, Place
 from lockhouse.ui.settings.rows import SettingRow, label_of, shown_value
 from lockhouse.ui.settings.store import SettingsStore
 from lockhouse.ui.theme import Theme
@@ -31,7 +31,7 @@ _NAV_WIDTH = 200
 
 
 class SettingsPage(QWidget):
-    """Sections at the left, everything in one column at the right."""
+    """Sections at the left, all settings in one column at the right."""
 
     shortcuts_wanted = Signal()
 
@@ -39,10 +39,12 @@ class SettingsPage(QWidget):
         self,
         store: SettingsStore,
         theme: Theme,
-        places: tuple[Place, ...],
-        about: About,
+        places: Sequence[tuple[str, Path]],
+        about: tuple[str, str],
         parent: QWidget | None = None,
     ) -> None:
+        """``places``: files and folders to list, each with a title. ``about``: what this program
+        is, and what its engine is."""
         super().__init__(parent)
         self._store = store
         self._theme = theme
@@ -60,18 +62,18 @@ class SettingsPage(QWidget):
         self._lay_out()
         self._rebuild()
         self.toast = Toast(theme, self)
-        self.toast.undo_wanted.connect(self._take_back)
+        self.toast.undo_wanted.connect(self._undo_reset)
         store.changed.connect(self._show)
         theme.changed.connect(self._restyle)
         self._scale = theme.scale
 
     def show_targets(self, targets: tuple[TargetInfo, ...]) -> None:
-        """Which models can be the one for new chats."""
+        """The models to choose from for new chats."""
         if targets != self._targets:
             self._targets = targets
             self._rebuild()
 
-    # -- building ---------------------------------------------------------------------------
+    # layout
 
     def _lay_out(self) -> None:
         px = self._theme.px
@@ -127,7 +129,7 @@ class SettingsPage(QWidget):
             rows: list[QWidget] = [self._row(field) for field in members]
             self._add_section(column, name, rows)
         self._add_section(column, "Keyboard", [self._keyboard_row()])
-        self._add_section(column, "Folders", [self._place_row(one) for one in self._places])
+        self._add_section(column, "Folders", [self._place_row(*one) for one in self._places])
         self._add_section(column, "About", [self._about_row()])
         column.addStretch(1)
         self._area.setWidget(page)
@@ -157,7 +159,7 @@ class SettingsPage(QWidget):
         options: tuple[tuple[str, str], ...] = ()
         if field.name == "default_target":
             known = tuple((one.name, one.title or one.name) for one in self._targets)
-            options = (("", "The starter model"), *known)
+            options = (("", "Starter model"), *known)
         row = SettingRow(self._theme, field, options=options)
         row.changed.connect(self._store.set)
         row.reset_wanted.connect(self._reset)
@@ -170,13 +172,13 @@ class SettingsPage(QWidget):
         row = QHBoxLayout(line)
         row.setContentsMargins(px(16), px(10), px(12), px(10))
         row.setSpacing(px(8))
-        words = QVBoxLayout()
-        words.setSpacing(px(2))
-        words.addWidget(label(title, role="medium"))
+        texts = QVBoxLayout()
+        texts.setSpacing(px(2))
+        texts.addWidget(label(title, role="medium"))
         shown = label(below, role="caption", ink="3", wrap=True)
         shown.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        words.addWidget(shown)
-        row.addLayout(words, 1)
+        texts.addWidget(shown)
+        row.addLayout(texts, 1)
         for button in buttons:
             row.addWidget(button)
         return line
@@ -186,23 +188,20 @@ class SettingsPage(QWidget):
             self._theme, "Show shortcuts", name="show_shortcuts", icon="keyboard", compact=True
         )
         show.clicked.connect(self.shortcuts_wanted)
-        return self._line("Keyboard shortcuts", "Everything can be reached by keyboard.", show)
+        return self._line("Keyboard shortcuts", "Everything can be done with the keyboard.", show)
 
-    def _place_row(self, place: Place) -> QWidget:
-        copy = icon_button(self._theme, "copy", f"Copy the path: {place.words}")
-        copy.clicked.connect(lambda: self._copy_path(place))
-        show = push_button(
-            self._theme, "Open folder", compact=True, spoken=f"Open folder: {place.words}"
-        )
-        show.setObjectName(f"open_{object_name(place.words)}")
-        show.clicked.connect(lambda: _open_folder(place.path))
-        return self._line(place.words, str(place.path), copy, show)
+    def _place_row(self, title: str, path: Path) -> QWidget:
+        copy = icon_button(self._theme, "copy", f"Copy path: {title}")
+        copy.clicked.connect(lambda: self._copy_path(path))
+        show = push_button(self._theme, "Open folder", compact=True, spoken=f"Open folder: {title}")
+        show.setObjectName(f"open_{object_name(title)}")
+        show.clicked.connect(lambda: _open_folder(path))
+        return self._line(title, str(path), copy, show)
 
     def _about_row(self) -> QWidget:
+        program, engine = self._about
         return self._line(
-            f"Lockhouse {self._about.version}",
-            f"Apache License 2.0. {self._about.engine}. No telemetry, no update check, nothing "
-            "fetched.",
+            program, f"Apache License 2.0. {engine}. No telemetry and no update checks."
         )
 
     def _fill_nav(self) -> None:
@@ -226,7 +225,7 @@ class SettingsPage(QWidget):
             self._nav.addWidget(button)
         self._mark_section()
 
-    # -- following --------------------------------------------------------------------------
+    # changes
 
     def _show(self, settings: Settings) -> None:
         for name, row in self._rows.items():
@@ -243,20 +242,20 @@ class SettingsPage(QWidget):
         self._undo[name] = before
         self._store.set(name, row.field.default)
         self.toast.say(
-            f"{label_of(row.field)} is {shown_value(row.field, row.field.default)} again",
+            f"{label_of(row.field)} was reset to {shown_value(row.field, row.field.default)}",
             undo_token=name,
         )
 
-    def _take_back(self, name: str) -> None:
+    def _undo_reset(self, name: str) -> None:
         if name in self._undo:
             self._store.set(name, self._undo.pop(name))
 
-    def _copy_path(self, place: Place) -> None:
-        QApplication.clipboard().setText(str(place.path))
+    def _copy_path(self, path: Path) -> None:
+        QApplication.clipboard().setText(str(path))
         self.toast.say("Copied the path")
 
     def _mark_section(self) -> None:
-        """Show in the list at the left where in the column the reader is."""
+        """Mark the section at the left that is in view at the right."""
         page = self._area.widget()
         if page is None:
             return

@@ -1,6 +1,6 @@
-"""One setting as a row: its name and help at the left, its control at the right.
+"""One setting as a row: name and help at the left, control at the right.
 
-The control follows from the field's type and choices; what a person types is checked by the
+The control follows from the type and the choices of the field. What is typed is checked by the
 same rules as on the command line.
 """
 
@@ -25,75 +25,75 @@ from lockhouse.ui.frame_parts import icon_button, label
 from lockhouse.ui.theme import Theme, repolish
 from lockhouse.ui.widgets import SegmentedControl, Switch
 
-LABELS = {
+_LABELS = {
     "theme": "Theme",
     "text_scale": "Text size",
-    "reduce_motion": "Less motion",
-    "enter_sends": "Enter sends",
-    "system_prompt": "Instructions for new chats",
+    "reduce_motion": "Reduce motion",
+    "enter_sends": "Send with Enter",
+    "system_prompt": "System prompt for new chats",
     "default_target": "Model for new chats",
     "context_length": "Context length",
     "when_full": "When the context is full",
-    "threads": "Threads",
-    "kv_type": "Cache precision",
-    "parallel_answers": "Answers at the same time",
-    "engine_idle_s": "Keep a model loaded",
-    "answer_max_tokens": "Longest answer",
+    "threads": "CPU threads",
+    "kv_type": "KV cache precision",
+    "parallel_answers": "Parallel answers",
+    "engine_idle_s": "Unload an idle model after",
+    "answer_max_tokens": "Maximum answer length",
     "temperature": "Temperature",
     "top_k": "Top-k",
     "top_p": "Top-p",
     "min_p": "Min-p",
     "repeat_penalty": "Repeat penalty",
-    "api_max_tokens": "Longest answer from an API",
-    "budget_per_call_usd": "Limit for one question",
-    "budget_per_day_usd": "Limit for a day",
-    "budget_per_month_usd": "Limit for a month",
+    "api_max_tokens": "Maximum answer length from an API",
+    "budget_per_call_usd": "Cost limit per question",
+    "budget_per_day_usd": "Cost limit per day",
+    "budget_per_month_usd": "Cost limit per month",
 }
-HELP = {"text_scale": "Size of all text, and of everything around it."}
-_ZERO_WORDS = {
-    "context_length": "automatic",
-    "threads": "automatic",
-    "answer_max_tokens": "no limit",
-    "budget_per_call_usd": "no limit",
-    "budget_per_day_usd": "no limit",
-    "budget_per_month_usd": "no limit",
+_HELP = {"text_scale": "Scales all text and controls."}
+_ZERO_TEXT = {
+    "context_length": "Automatic",
+    "threads": "Automatic",
+    "answer_max_tokens": "No limit",
+    "budget_per_call_usd": "No limit",
+    "budget_per_day_usd": "No limit",
+    "budget_per_month_usd": "No limit",
 }
-_CHOICE_WORDS = {
+_CHOICES = {
     "system": "System",
     "light": "Light",
     "dark": "Dark",
     "on": "On",
     "off": "Off",
     "stop": "Stop",
-    "cut_oldest": "Leave out the oldest",
-    "f16": "Full, f16",
-    "q8_0": "Half, q8_0",
+    "cut_oldest": "Drop oldest messages",
+    "f16": "Full (f16)",
+    "q8_0": "8-bit (q8_0)",
 }
 _SCALES = (0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0)
 
 
 def label_of(field: Field) -> str:
-    """The name a person reads."""
-    return LABELS.get(field.name, field.name.replace("_", " ").capitalize())
+    """The name of a setting as it is shown."""
+    return _LABELS.get(field.name, field.name.replace("_", " ").capitalize())
 
 
 def shown_value(field: Field, value: Value) -> str:
-    """A value in words."""
+    """A value as text."""
     if isinstance(value, bool):
-        return "on" if value else "off"
-    if value == 0 and field.name in _ZERO_WORDS:
-        return _ZERO_WORDS[field.name]
+        return "On" if value else "Off"
+    if value == 0 and field.name in _ZERO_TEXT:
+        return _ZERO_TEXT[field.name]
     if field.name == "text_scale":
         return f"{float(value) * 100:.0f} %"
     if isinstance(value, float):
         return f"{value:.10g}"
     if isinstance(value, str):
-        return _CHOICE_WORDS.get(value, value) if field.choices else (value or "empty")
+        return _CHOICES.get(value, value) if field.choices else (value or "Empty")
     return f"{value} {field.unit}".strip()
 
 
 class SettingRow(QWidget):
-    """A field, its control, what is wrong with what was typed, and the way back."""
+    """A setting: its control, a problem with what was typed, and a button to reset it."""
 
     changed = Signal(str, object)  # name, value
     reset_wanted = Signal(str)
@@ -106,7 +106,7 @@ class SettingRow(QWidget):
         options: tuple[tuple[str, str], ...] = (),
         parent: QWidget | None = None,
     ) -> None:
-        """``options`` offer values for a text that would otherwise be typed."""
+        """``options`` are values to choose from, for a text that would otherwise be typed."""
         super().__init__(parent)
         self._theme = theme
         self.field = field
@@ -116,10 +116,12 @@ class SettingRow(QWidget):
         px = theme.px
         name = label_of(field)
         self.setObjectName(f"row_{field.name}")
-        words = QVBoxLayout()
-        words.setSpacing(px(2))
-        words.addWidget(label(name, role="medium"))
-        words.addWidget(label(HELP.get(field.name, field.help), role="caption", ink="3", wrap=True))
+        texts = QVBoxLayout()
+        texts.setSpacing(px(2))
+        texts.addWidget(label(name, role="medium"))
+        texts.addWidget(
+            label(_HELP.get(field.name, field.help), role="caption", ink="3", wrap=True)
+        )
         self._problem = label("", role="caption", ink="danger", wrap=True)
         self._problem.setObjectName(f"problem_{field.name}")
         self._problem.hide()
@@ -128,7 +130,7 @@ class SettingRow(QWidget):
         control.setAccessibleName(name)
         control.setAccessibleDescription(field.help)
         default = shown_value(field, field.default)
-        self._reset = icon_button(theme, "undo-2", f"{name}: back to {default}", size=14)
+        self._reset = icon_button(theme, "undo-2", f"Reset {name} to {default}", size=14)
         self._reset.setObjectName(f"reset_{field.name}")
         self._reset.clicked.connect(lambda: self.reset_wanted.emit(field.name))
         policy = self._reset.sizePolicy()
@@ -136,7 +138,7 @@ class SettingRow(QWidget):
         self._reset.setSizePolicy(policy)
         row = QHBoxLayout()
         row.setSpacing(px(8))
-        row.addLayout(words, 1)
+        row.addLayout(texts, 1)
         middle = Qt.AlignmentFlag.AlignVCenter
         if not field.long_text:
             row.addSpacing(px(16))
@@ -153,13 +155,13 @@ class SettingRow(QWidget):
         column.addWidget(self._problem)
 
     def show_value(self, value: Value) -> None:
-        """The value in force."""
+        """Show the value in use."""
         self._value = value
         self._put(value)
         self._reset.setVisible(value != self.field.default)
-        self._say_problem("")
+        self._show_problem("")
 
-    # -- controls ---------------------------------------------------------------------------
+    # controls
 
     def _make_control(self) -> QWidget:
         field = self.field
@@ -189,7 +191,7 @@ class SettingRow(QWidget):
         return switch
 
     def _make_segments(self) -> SegmentedControl:
-        options = [(key, _CHOICE_WORDS.get(key, key)) for key in self.field.choices]
+        options = [(key, _CHOICES.get(key, key)) for key in self.field.choices]
         control = SegmentedControl(label_of(self.field), options)
         self._put = lambda value: control.set_current(str(value))
         control.selected.connect(lambda key: self.changed.emit(self.field.name, key))
@@ -215,7 +217,7 @@ class SettingRow(QWidget):
         else:
             edit.setMinimumWidth(self._theme.px(200))
 
-        zero = _ZERO_WORDS.get(self.field.name, "")
+        zero = _ZERO_TEXT.get(self.field.name, "")
         edit.setPlaceholderText(zero)
 
         def put(value: Value) -> None:
@@ -230,7 +232,7 @@ class SettingRow(QWidget):
 
         self._put = put
         edit.editingFinished.connect(typed)
-        edit.textEdited.connect(lambda _: self._look_at(edit))
+        edit.textEdited.connect(lambda _: self._check_typed(edit))
         return edit
 
     def _make_long_text(self) -> QTextEdit:
@@ -248,38 +250,37 @@ class SettingRow(QWidget):
         return edit
 
     def _typed(self, text: str) -> None:
-        if not text.strip() and self.field.name in _ZERO_WORDS:
+        if not text.strip() and self.field.name in _ZERO_TEXT:
             text = "0"
         try:
             value = parse(self.field.name, text)
         except UsageMistake as mistake:
-            self._say_problem(mistake.message)
+            self._show_problem(mistake.message)
             return
-        self._say_problem("")
+        self._show_problem("")
         if value != self._value:
             self.changed.emit(self.field.name, value)
 
-    def _look_at(self, edit: QLineEdit) -> None:
-        """Say what is wrong while it is typed, keep only what is right."""
+    def _check_typed(self, edit: QLineEdit) -> None:
+        """Show what is wrong while it is typed."""
         try:
-            if edit.text() or self.field.name not in _ZERO_WORDS:
+            if edit.text() or self.field.name not in _ZERO_TEXT:
                 check(self.field, parse(self.field.name, edit.text()))
         except UsageMistake as mistake:
-            self._say_problem(mistake.message if edit.text() else "")
+            self._show_problem(mistake.message if edit.text() else "")
             edit.setProperty("invalid", bool(edit.text()))
         else:
-            self._say_problem("")
+            self._show_problem("")
             edit.setProperty("invalid", "false")
         repolish(edit)
 
-    def _say_problem(self, problem: str) -> None:
-        words = problem.replace(self.field.name, label_of(self.field), 1)
-        self._problem.setText(words)
+    def _show_problem(self, problem: str) -> None:
+        self._problem.setText(problem.replace(self.field.name, label_of(self.field), 1))
         self._problem.setVisible(bool(problem))
 
 
 class _LongText(QTextEdit):
-    """Tells when the keyboard leaves it."""
+    """Emits ``left`` when it loses the keyboard focus."""
 
     left = Signal()
 

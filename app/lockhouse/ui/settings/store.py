@@ -1,6 +1,6 @@
-"""The settings in force, and the one signal that tells of a change.
+"""The settings in use, and the signal that they have changed.
 
-Hides the file: a change is in force at once and written behind the window's back.
+Hides the file: a change holds at once and is written in the background.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from lockhouse.ui.jobs import Jobs, ignore
 
 
 class SettingsKeeper(Protocol):
-    """Whoever holds the settings for all services: the workspace."""
+    """What holds the settings for all services: the workspace."""
 
     settings: Settings
     settings_file: SettingsFile
 
     def save_settings(self, **changes: object) -> Settings:
-        """Change and keep. Raises a LockhouseError when that is not possible."""
+        """Change and save. Raises a LockhouseError when that is not possible."""
         ...
 
     def reload_settings(self) -> Settings:
@@ -31,10 +31,10 @@ class SettingsKeeper(Protocol):
 
 
 class SettingsStore(QObject):
-    """What every part of the window reads settings from."""
+    """Where every part of the window reads settings."""
 
     changed = Signal(object)  # Settings
-    failed = Signal(object)  # LockhouseError: the change could not be kept
+    failed = Signal(object)  # LockhouseError: the change could not be saved
 
     def __init__(self, keeper: SettingsKeeper, jobs: Jobs, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -45,11 +45,11 @@ class SettingsStore(QObject):
 
     @property
     def current(self) -> Settings:
-        """The settings in force."""
+        """The settings in use."""
         return self._current
 
     def set(self, name: str, value: object) -> None:
-        """Change one field and keep it."""
+        """Change and save one field."""
         if getattr(self._current, name) == value:
             return
         self._current = dataclasses.replace(self._current, **{name: value})  # type: ignore[arg-type]
@@ -62,11 +62,11 @@ class SettingsStore(QObject):
         self._unsaved += 1
 
     def reload(self) -> None:
-        """Somebody else wrote the file: what it says now is in force."""
+        """Read the file again: another program has changed it."""
         self._jobs.run_in_order(self._keeper.reload_settings, self._take, ignore)
 
     def _take(self, settings: Settings) -> None:
-        if not self._unsaved and settings != self._current:  # what waits to be saved is newer
+        if not self._unsaved and settings != self._current:  # an unsaved change is newer
             self._current = settings
             self.changed.emit(settings)
 

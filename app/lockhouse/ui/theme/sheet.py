@@ -36,6 +36,7 @@ QFrame[tone="bg-1"], QWidget[tone="bg-1"] { background: @bg-1; border: 0; }
 QFrame[tone="bg-2"], QWidget[tone="bg-2"] { background: @bg-2; border: 0; }
 QFrame[tone="surface"], QWidget[tone="surface"] { background: @surface; border: 0; }
 QFrame[tone="accent-tint"], QWidget[tone="accent-tint"] { background: @accent-tint; border: 0; }
+QFrame[tone="recommended"] { background: @accent-tint; border: 0; border-left: 2px solid @accent; }
 QFrame[tone="warning-tint"], QWidget[tone="warning-tint"] { background: @warning-tint; border: 0; }
 QFrame[tone="banner-info"] { background: @accent-tint; }
 QFrame[tone="banner-warning"] { background: @warning-tint; }
@@ -287,10 +288,11 @@ QHeaderView::section {
 QTabBar { background: transparent; }
 QTabBar::tab {
     background: transparent; color: @text-2; border: 0; border-bottom: 2px solid transparent;
-    padding: 0 4px; margin-right: 12px; min-height: 44px; font-size: 13px; font-weight: 500;
+    padding: 0; margin-right: 16px; font-size: 13px; font-weight: 500;
 }
 QTabBar::tab:hover { color: @text-1; }
 QTabBar::tab:selected { color: @text-1; border-bottom-color: @accent; }
+QTabBar[ring="true"]::tab:selected { border: 2px solid @focus; border-radius: 4px; }
 QTabWidget::pane { border: 0; border-top: 1px solid @border; }
 QScrollBar:vertical { background: transparent; width: 12px; margin: 0; }
 QScrollBar:horizontal { background: transparent; height: 12px; margin: 0; }

@@ -12,7 +12,14 @@ from typing import Literal
 import shiboken6
 from PySide6.QtCore import QObject, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QPalette, QPixmap
-from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QStyle, QWidget
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QComboBox,
+    QStyle,
+    QTabBar,
+    QWidget,
+)
 
 from lockhouse.bundled import resource
 from lockhouse.ui.icons import icon_pixmap
@@ -235,7 +242,7 @@ class Theme(QObject):
         before, self._ringed = self._ringed, None
         if before is not None and shiboken6.isValid(before):
             _set_ring(before, shown=False)
-        if not isinstance(now, (QAbstractButton, QComboBox)):
+        if not isinstance(now, (QAbstractButton, QComboBox, QTabBar)):
             return
         if now.window().testAttribute(Qt.WidgetAttribute.WA_KeyboardFocusChange):
             self._ringed = now

@@ -1,22 +1,21 @@
-"""The table of models: rows made ready once, filtered and sorted without asking Qt.
+"""The table of models as a Qt model, which filters and sorts by itself.
 
-Hides that all words and sort keys of a row are made away from the GUI thread, so that typing in
-the filter costs one pass over strings and sorting one call of Python's own sort.
+Hides that the text and the sort keys of a row are made away from the GUI thread, so that typing in
+the filter costs one pass over strings, and sorting one call of Python's own sort.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
 
 from lockhouse.library.model_info import ModelInfo
 from lockhouse.ui import formatting
-from lockhouse.ui.chat.list_model import Index
-from lockhouse.ui.models import words
+from lockhouse.ui.models import model_text
+from lockhouse.ui.table_cells import Index
 
 ROW = Qt.ItemDataRole.UserRole + 1
 COLUMNS = (
@@ -30,7 +29,7 @@ COLUMNS = (
     "Verified",
 )
 NAME, FAMILY, SIZE, QUANTIZATION, FIT, FOLDER, USED, VERIFIED = range(8)
-_NEWEST_FIRST = frozenset({USED, VERIFIED, SIZE})
+_DESCENDING_FIRST = frozenset({USED, VERIFIED, SIZE})
 _FIT_ORDER = {"fits": 0, "may be slow": 1, "won't fit": 2}
 
 SortKey = tuple[float, str]
@@ -43,94 +42,85 @@ class Row:
     model: ModelInfo
     cells: tuple[str, ...]
     keys: tuple[SortKey, ...]
-    text: str  # what the filter looks through
-    folder: Path
-    tip: str
+    searched: str  # what the filter looks through
+    verified_icon: tuple[str, str]  # icon and ink
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is left in by the filter. Empty parts leave everything in."""
+class Filter:
+    """Which rows are shown. Empty parts let everything through."""
 
     words: tuple[str, ...] = ()
     fit: str = ""
     owner: str = ""
 
-    def takes(self, row: Row) -> bool:
+    def matches(self, row: Row) -> bool:
         """Whether this row is shown."""
         if self.fit and row.model.fit != self.fit:
             return False
-        if self.owner and words.folder_words(row.model) != self.owner:
+        if self.owner and row.cells[FOLDER] != self.owner:
             return False
-        return all(word in row.text for word in self.words)
+        return all(word in row.searched for word in self.words)
 
 
-def make_rows(
-    models: Sequence[ModelInfo], tips: Mapping[str, str], now: dt.datetime
-) -> tuple[Row, ...]:
-    """Everything that is said of these models; ``tips`` are the numbers behind the fit, by name."""
-    return tuple(_row(model, tips.get(model.name, ""), now) for model in models)
+def make_rows(models: Sequence[ModelInfo], now: dt.datetime) -> tuple[Row, ...]:
+    """The rows of these models."""
+    return tuple(_row(model, now) for model in models)
 
 
-def _row(model: ModelInfo, tip: str, now: dt.datetime) -> Row:
+def _row(model: ModelInfo, now: dt.datetime) -> Row:
     title = model.title or model.name
-    folder = words.folder_words(model)
-    used = words.moment_of(model.last_used_at)
-    checked = words.moment_of(model.verified_at)
-    fit = words.fit_words(model)[0]
+    folder = model_text.folder_name(model)
+    used = model_text.parse_time(model.last_used_at)
+    verified_at = model_text.parse_time(model.verified_at)
+    verified, *verified_icon = model_text.verified_text(model, now)
     family = model.family or model.architecture.capitalize()
     cells = (
         title,
         family,
         formatting.size(model.size_bytes),
         f"{model.quality} {model.quantization}",
-        fit,
+        model_text.model_pill(model)[0],
         folder,
-        words.used_words(model, now),
-        words.verified_words(model, now)[0],
+        model_text.used_text(model, now),
+        verified,
     )
-    name_key = (0.0, title.casefold())
+    folded = title.casefold()
     keys: tuple[SortKey, ...] = (
-        name_key,
-        (0.0, f"{family.casefold()} {title.casefold()}"),
+        (0.0, folded),
+        (0.0, f"{family.casefold()} {folded}"),
         (float(model.size_bytes), ""),
         (model.bits_per_weight, model.quantization),
-        (float(_FIT_ORDER.get(model.fit or "", 3)), title.casefold()),
-        (0.0, f"{folder.casefold()} {title.casefold()}"),
+        (float(_FIT_ORDER.get(model.fit or "", 3)), folded),
+        (0.0, f"{folder.casefold()} {folded}"),
         (used.timestamp() if used else 0.0, ""),
-        (checked.timestamp() if checked else 0.0, ""),
+        (verified_at.timestamp() if verified_at else 0.0, ""),
     )
-    text = " ".join(
-        (title, model.name, family, model.quantization, model.quality, folder, *model.aliases)
-    )
-    where = f"{text} {model.path.parent.name}".casefold()
-    return Row(model, cells, keys, where, model.path.parent, tip)
+    searched = " ".join(
+        (title, model.name, family, model.quantization, model.quality, folder, *model.aliases,
+         model.path.parent.name)
+    )  # fmt: skip
+    icon, ink = verified_icon
+    return Row(model, cells, keys, searched.casefold(), (icon, ink))
 
 
 class ModelTable(QAbstractTableModel):
-    """One row a model, those that the filter takes, in the order that was chosen."""
+    """One row per model: those that match the filter, in the chosen order."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._all: tuple[Row, ...] = ()
         self._shown: list[Row] = []
-        self._wanted = Wanted()
+        self._filter = Filter()
         self._column = USED
         self._order = Qt.SortOrder.DescendingOrder
         self.loaded: frozenset[str] = frozenset()
         self.checking: dict[str, float] = {}
 
-    # what it holds
-
     @property
     def total(self) -> int:
         """How many there are without the filter."""
         return len(self._all)
-
-    @property
-    def rows(self) -> tuple[Row, ...]:
-        """All of them, whatever the filter says."""
-        return self._all
 
     def row(self, number: int) -> Row:
         """A row that is shown."""
@@ -143,66 +133,59 @@ class ModelTable(QAbstractTableModel):
                 return number
         return -1
 
-    def show(self, rows: tuple[Row, ...]) -> None:
-        """Other models."""
-        if rows is self._all or rows == self._all:
-            return
-        self._all = rows
-        self._renew()
+    def set_rows(self, rows: tuple[Row, ...]) -> None:
+        """Show other models."""
+        if rows is not self._all and rows != self._all:
+            self._all = rows
+            self._rebuild()
 
-    def set_wanted(self, wanted: Wanted) -> None:
-        """Another filter."""
-        if wanted != self._wanted:
-            self._wanted = wanted
-            self._renew()
+    def set_filter(self, wanted: Filter) -> None:
+        """Show the rows that match."""
+        if wanted != self._filter:
+            self._filter = wanted
+            self._rebuild()
 
     def set_loaded(self, names: frozenset[str]) -> None:
-        """Which are in memory now."""
+        """Which models are in memory now."""
         if names == self.loaded:
             return
         self.loaded = names
         if self._column == USED:
-            self._renew()
-        else:
-            self._touch(USED)
+            self._rebuild()
+        elif self._shown:
+            last = len(self._shown) - 1
+            self.dataChanged.emit(self.index(0, USED), self.index(last, USED))
 
     def set_checking(self, name: str, share: float | None) -> None:
-        """How far the check of a model is; None when it is over."""
+        """Progress of the check of a model; None when it is over."""
         if share is None:
             self.checking.pop(name, None)
         else:
             self.checking[name] = share
         number = self.number_of(name)
         if number >= 0:
-            place = self.index(number, VERIFIED)
-            self.dataChanged.emit(place, place)
+            cell = self.index(number, VERIFIED)
+            self.dataChanged.emit(cell, cell)
 
-    def _renew(self) -> None:
+    def _rebuild(self) -> None:
         self.beginResetModel()
-        wanted = self._wanted
-        if wanted == Wanted():
+        if self._filter == Filter():
             self._shown = list(self._all)
         else:
-            self._shown = [row for row in self._all if wanted.takes(row)]
+            self._shown = [row for row in self._all if self._filter.matches(row)]
         self._sort()
         self.endResetModel()
 
     def _sort(self) -> None:
         column, descending = self._column, self._order == Qt.SortOrder.DescendingOrder
+        self._shown.sort(key=lambda row: row.keys[NAME])
         if column == USED:
             loaded = self.loaded
-            self._shown.sort(key=lambda row: row.keys[NAME])
             self._shown.sort(
                 key=lambda row: (row.model.name in loaded, row.keys[USED]), reverse=descending
             )
-            return
-        self._shown.sort(key=lambda row: row.keys[NAME])
-        self._shown.sort(key=lambda row: row.keys[column], reverse=descending)
-
-    def _touch(self, column: int) -> None:
-        if self._shown:
-            last = len(self._shown) - 1
-            self.dataChanged.emit(self.index(0, column), self.index(last, column))
+        else:
+            self._shown.sort(key=lambda row: row.keys[column], reverse=descending)
 
     # what Qt asks
 
@@ -210,7 +193,7 @@ class ModelTable(QAbstractTableModel):
         if column < 0 or (column, order) == (self._column, self._order):
             return
         self._column, self._order = column, order
-        self._renew()
+        self._rebuild()
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's own signature
         return 0 if parent.isValid() else len(self._shown)
@@ -225,7 +208,7 @@ class ModelTable(QAbstractTableModel):
             return None
         if role == Qt.ItemDataRole.DisplayRole:
             return COLUMNS[section]
-        if role == Qt.ItemDataRole.InitialSortOrderRole and section in _NEWEST_FIRST:
+        if role == Qt.ItemDataRole.InitialSortOrderRole and section in _DESCENDING_FIRST:
             return Qt.SortOrder.DescendingOrder
         if role == Qt.ItemDataRole.TextAlignmentRole:
             side = Qt.AlignmentFlag.AlignRight if section == SIZE else Qt.AlignmentFlag.AlignLeft
@@ -240,14 +223,14 @@ class ModelTable(QAbstractTableModel):
         if role == ROW:
             return row
         if role == Qt.ItemDataRole.DisplayRole:
-            return self.words(row, column)
+            return self.cell_text(row, column)
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return f"{COLUMNS[column]}: {self.words(row, column)}"
+            return f"{COLUMNS[column]}: {self.cell_text(row, column)}"
         if role == Qt.ItemDataRole.ToolTipRole:
-            return _tip(row, column)
+            return _tool_tip(row.model, column)
         return None
 
-    def words(self, row: Row, column: int) -> str:
+    def cell_text(self, row: Row, column: int) -> str:
         """What stands in a cell now."""
         if column == USED and row.model.name in self.loaded:
             return "Loaded"
@@ -258,14 +241,11 @@ class ModelTable(QAbstractTableModel):
         return row.cells[column]
 
 
-def _tip(row: Row, column: int) -> str:
-    model = row.model
+def _tool_tip(model: ModelInfo, column: int) -> str:
     if model.problem:
         return model.problem
-    if column == FIT:
-        return row.tip
     if column == FOLDER and len(model.places) > 1:
-        return "The same file lies in:\n" + "\n".join(str(place.path) for place in model.places)
+        return "Identical copies:\n" + "\n".join(str(place.path) for place in model.places)
     if column in (NAME, FOLDER):
         return str(model.path)
     if column == VERIFIED and model.sha256:

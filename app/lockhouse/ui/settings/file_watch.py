@@ -1,7 +1,7 @@
-"""Tells when the settings file was written, by whomever.
+"""Notices when a JSON file was written, by this program or another.
 
-Hides that a file which is replaced as a whole has to be found again each time, and that one which
-is being written in place is not whole yet.
+Hides that a file which is replaced as a whole has to be watched again each time, and that one which
+is being written in place is not complete yet.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
 _SETTLED_MS = 150
 
 
-class SettingsWatch(QObject):
-    """Watches one file, whether it is there yet or not."""
+class FileWatch(QObject):
+    """Watches one file, which need not exist yet."""
 
     written = Signal()
 
     def __init__(self, path: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._path = path
-        self._seen = self._look()
-        self._pause = QTimer(self)
-        self._pause.setSingleShot(True)
-        self._pause.setInterval(_SETTLED_MS)
-        self._pause.timeout.connect(self._compare)
+        self._seen = self._stamp()
+        self._delay = QTimer(self)
+        self._delay.setSingleShot(True)
+        self._delay.setInterval(_SETTLED_MS)
+        self._delay.timeout.connect(self._compare)
         self._watcher = QFileSystemWatcher(self)
         self._watcher.addPath(str(path.parent))
-        self._watcher.fileChanged.connect(lambda _: self._pause.start())
-        self._watcher.directoryChanged.connect(lambda _: self._pause.start())
+        self._watcher.fileChanged.connect(lambda _: self._delay.start())
+        self._watcher.directoryChanged.connect(lambda _: self._delay.start())
         self._watch_file()
 
     def _watch_file(self) -> None:
@@ -38,7 +38,7 @@ class SettingsWatch(QObject):
         if name not in self._watcher.files() and self._path.is_file():
             self._watcher.addPath(name)
 
-    def _look(self) -> tuple[int, int, int]:
+    def _stamp(self) -> tuple[int, int, int]:
         try:
             found = self._path.stat()
         except OSError:
@@ -47,15 +47,15 @@ class SettingsWatch(QObject):
 
     def _compare(self) -> None:
         self._watch_file()
-        seen = self._look()
-        if seen != self._seen and self._is_whole():
+        seen = self._stamp()
+        if seen != self._seen and self._is_complete():
             self._seen = seen
             self.written.emit()
 
-    def _is_whole(self) -> bool:
-        """Whether it can be read: reading one that is half written would set it aside."""
+    def _is_complete(self) -> bool:
+        """Whether it can be read: a half-written one would be set aside as damaged."""
         if not self._path.is_file():
-            return True  # taken away: the defaults are in force
+            return True  # deleted: the defaults apply
         try:
             return isinstance(json.loads(self._path.read_bytes().decode("utf-8-sig")), dict)
         except (OSError, ValueError, RecursionError):

@@ -1,20 +1,20 @@
-"""What Discover shows: entries of a search, an opened repository, what one could bring."""
+"""What Discover shows: search results, an opened repository, the bundled catalogue."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from lockhouse.gate.hub import HubFile, HubModel, HubRepo
-from lockhouse.library.catalogue import Entry as Known
+from lockhouse.library.catalogue import Entry as CatalogueEntry
 from lockhouse.library.file_choice import FileChoice, choices
 from lockhouse.library.fit import Machine, fit
 from lockhouse.library.gguf.shape import Shape
 from lockhouse.library.model_info import Fit, ModelInfo
 from lockhouse.ui import formatting
-from lockhouse.ui.models import words
+from lockhouse.ui.models import model_text
 
 _COUNT = re.compile(r"(?<![\w.])(?:(\d+)x)?(\d+(?:\.\d+)?)([bm])(?![a-z])")
 _BITS_OF_A_USUAL_FILE = 4.85
@@ -31,16 +31,16 @@ _MARKS = (
     ("moe", "mixture of experts"),
 )
 GROUPS = (
-    ("Small", "quickest, some quality lost"),
-    ("Balanced", "hard to tell from the original in everyday use"),
+    ("Small", "fastest, lower quality"),
+    ("Balanced", "close to the original in everyday use"),
     ("Large", "closest to the original, slower"),
-    ("Original", "as published, the largest"),
+    ("Original", "as published, largest"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is looked for. Empty parts leave everything in."""
+    """What to search for. Empty parts let everything through."""
 
     words: str = ""
     licence: str = ""
@@ -49,7 +49,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class HubEntry:
     """One line of the results."""
 
     repo: str
@@ -62,26 +62,30 @@ class Entry:
     gated: bool = False
     here: bool = False
 
+    def matches(self, words: Sequence[str]) -> bool:
+        """Whether all these lower-case words occur in it."""
+        text = f"{self.title} {self.about} {self.author}".casefold()
+        return all(word in text for word in words)
+
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult:
     """The results of a search."""
 
     query: Query
-    entries: tuple[Entry, ...]
+    entries: tuple[HubEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """A repository with its choices; ``machine`` is what they were measured against."""
+class OpenedRepository:
+    """A repository with its choices of files."""
 
     repo: HubRepo
     choices: tuple[FileChoice, ...]
-    wanted: str = ""  # the file or the quantization that a reference named
 
 
-def entry_of(model: HubModel, machine: Machine, here: Mapping[str, str]) -> Entry:
-    """A search result in words, with a guess of its fit in the usual size."""
+def entry_of(model: HubModel, machine: Machine, here: Collection[str]) -> HubEntry:
+    """A search result, with an estimate of its fit at the usual quantization."""
     known = f"{model.title} {model.repo}"
     parameters = model.parameters or parameters_in(known)
     guess: Fit | None = None
@@ -89,12 +93,12 @@ def entry_of(model: HubModel, machine: Machine, here: Mapping[str, str]) -> Entr
         size = round(parameters * _BITS_OF_A_USUAL_FILE / 8)
         shape = Shape.guess(size, parameters, model.context_length, model.architecture)
         guess = fit(shape, machine, context_length=_guess_context(model.context_length)).word
-    return Entry(
+    return HubEntry(
         model.repo,
-        words.plain_title(model.repo, model.title),
+        model_text.plain_title(model.repo, model.title),
         model.author or model.repo.partition("/")[0],
         _about(model, parameters),
-        words.licence_words(model.license),
+        model_text.licence_name(model.license),
         model.downloads,
         guess,
         bool(model.gated),
@@ -111,7 +115,7 @@ def _about(model: HubModel, parameters: int) -> str:
     marks = list(dict.fromkeys(word for tag, word in _MARKS if tag in tags))
     parts = []
     if parameters:
-        parts.append(f"{words.parameter_words(parameters)} parameters")
+        parts.append(f"{model_text.parameter_count(parameters)} parameters")
     if marks:
         parts.append(" and ".join((", ".join(marks[:-1]), marks[-1])) if marks[1:] else marks[0])
     if model.context_length:
@@ -120,7 +124,7 @@ def _about(model: HubModel, parameters: int) -> str:
 
 
 def parameters_in(name: str) -> int:
-    """The count that a name tells: 7B, 135M, 8x7B; 0 when it tells none."""
+    """The parameter count in a name, such as 7B, 135M, 8x7B; 0 when there is none."""
     found = _COUNT.search(name.lower().replace("-", " "))
     if found is None:
         return 0
@@ -128,14 +132,14 @@ def parameters_in(name: str) -> int:
     return round(int(times or 1) * float(figure) * (1e9 if unit == "b" else 1e6))
 
 
-def bringable(
-    entry: Known, machine: Machine, here: Mapping[str, str], hashes: frozenset[str]
-) -> tuple[Entry, Opened]:
-    """What the bundled catalogue says of a model, as a search and a look at it would."""
+def catalogue_entry(
+    entry: CatalogueEntry, machine: Machine, here: Collection[str], hashes: frozenset[str]
+) -> tuple[HubEntry, OpenedRepository]:
+    """A model of the bundled catalogue in the form of a search result and its repository."""
     files = tuple(
         HubFile(
             form.file
-            or f"{words.plain_title(entry.repo).replace(' ', '-')}-{form.quantization}.gguf",
+            or f"{model_text.plain_title(entry.repo).replace(' ', '-')}-{form.quantization}.gguf",
             form.size_bytes,
             form.sha256,
             form.quantization,
@@ -159,26 +163,26 @@ def bringable(
         for choice in choices(repo, machine)
     )
     best = next((one for one in found if one.recommended), found[0] if found else None)
-    about = entry.note or f"{words.parameter_words(entry.parameters)} parameters"
-    shown = Entry(
+    about = entry.note or f"{model_text.parameter_count(entry.parameters)} parameters"
+    shown = HubEntry(
         entry.repo,
         entry.title,
         entry.publisher,
         about,
-        words.licence_words(entry.license),
+        model_text.licence_name(entry.license),
         0,
         best.fit.word if best else None,
         entry.gated,
         entry.repo in here or entry.included,
     )
-    return shown, Opened(repo, found)
+    return shown, OpenedRepository(repo, found)
 
 
-def here_repos(models: tuple[ModelInfo, ...]) -> dict[str, str]:
-    """Repositories that a model of this machine is from, with the model's name."""
-    return {model.source.repo: model.name for model in models if model.source and model.source.repo}
+def installed_repos(models: tuple[ModelInfo, ...]) -> frozenset[str]:
+    """The repositories that models of this machine are from."""
+    return frozenset(model.source.repo for model in models if model.source)
 
 
-def here_hashes(models: tuple[ModelInfo, ...]) -> frozenset[str]:
-    """Hashes of what is on this machine."""
+def installed_hashes(models: tuple[ModelInfo, ...]) -> frozenset[str]:
+    """The hashes of the models of this machine."""
     return frozenset(model.sha256 for model in models if model.sha256)

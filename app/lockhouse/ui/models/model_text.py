@@ -1,4 +1,4 @@
-"""What the Models page says of a model: the same words in the table, in its panel, in dialogs."""
+"""Text about a model, the same in the table, the details panel and the dialogs."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ _LICENCES = {
     "llama3.3": "Llama 3.3",
     "gemma": "Gemma",
     "openrail": "OpenRAIL",
-    "other": "Its own",
+    "other": "Other",
 }
 
 
 def fit_pill(fit: str | None) -> tuple[str, str, PillTone]:
-    """Word, icon and tone of one of the three words for fit."""
+    """Text, icon and tone of the pill for a fit."""
     return _FIT.get(fit or "", ("Unknown", "minus", "neutral"))
 
 
-def fit_words(model: ModelInfo) -> tuple[str, str, PillTone]:
-    """The same for a model here; a problem with its file comes first."""
+def model_pill(model: ModelInfo) -> tuple[str, str, PillTone]:
+    """The same for an installed model; a problem with its file comes first."""
     if model.state == "missing":
         return "Missing", "x", "danger"
     if model.state == "damaged":
@@ -49,40 +49,38 @@ def fit_words(model: ModelInfo) -> tuple[str, str, PillTone]:
     return fit_pill(model.fit)
 
 
-def folder_words(model: ModelInfo) -> str:
-    """Whose folder the file lies in."""
-    if model.included:
-        return "Included"
-    return owner_words(model.owner)
+def folder_name(model: ModelInfo) -> str:
+    """Whose folder the file is in."""
+    return "Included" if model.included else owner_name(model.owner)
 
 
-def owner_words(owner: str) -> str:
-    """The name of a program, or of nobody."""
+def owner_name(owner: str) -> str:
+    """The program that a folder belongs to."""
     if owner == OWN:
         return "Lockhouse"
-    return "Elsewhere" if owner in ("", "user") else owner
+    return "Other folder" if owner in ("", "user") else owner
 
 
 def folder_icon(model: ModelInfo) -> str:
-    """A house for what is ours, a linked folder for another program's, a plain one else."""
+    """A house for Lockhouse's own folder, a linked folder for another program's, else a folder."""
     if model.included or model.owner == OWN:
         return "house"
     return "folder" if model.owner in ("", "user") else "folder-symlink"
 
 
-def verified_words(model: ModelInfo, now: dt.datetime) -> tuple[str, str, str]:
-    """Words, icon and ink: when the content was last found to be what it was."""
+def verified_text(model: ModelInfo, now: dt.datetime) -> tuple[str, str, str]:
+    """Text, icon and ink: when the file was last found unchanged."""
     if model.state == "changed":
         return "Changed", "triangle-alert", "danger"
-    moment = moment_of(model.verified_at)
+    moment = parse_time(model.verified_at)
     if moment is None:
         return "Not yet", "circle-dashed", "text-3"
     return day(moment, now), "circle-check", "success"
 
 
-def used_words(model: ModelInfo, now: dt.datetime) -> str:
-    """When it last answered."""
-    moment = moment_of(model.last_used_at)
+def used_text(model: ModelInfo, now: dt.datetime) -> str:
+    """When the model last answered."""
+    moment = parse_time(model.last_used_at)
     if moment is None:
         return "Never"
     local = moment.astimezone(now.tzinfo)
@@ -101,12 +99,12 @@ def day(moment: dt.datetime, now: dt.datetime) -> str:
     if days == 1:
         return "Yesterday"
     month = local.strftime("%b")
-    words = f"{local.day}{formatting.NBSP}{month}"
-    return words if local.year == now.year else f"{words}{formatting.NBSP}{local.year}"
+    text = f"{local.day}{formatting.NBSP}{month}"
+    return text if local.year == now.year else f"{text}{formatting.NBSP}{local.year}"
 
 
-def moment_of(stamp: str | None) -> dt.datetime | None:
-    """A stored time, None where there is none or where it cannot be read."""
+def parse_time(stamp: str | None) -> dt.datetime | None:
+    """A stored time; None when there is none or it cannot be read."""
     if not stamp:
         return None
     try:
@@ -116,12 +114,12 @@ def moment_of(stamp: str | None) -> dt.datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
 
 
-def licence_words(licence: str) -> str:
-    """A licence's short name as people write it."""
+def licence_name(licence: str) -> str:
+    """The usual name of a licence, from its identifier."""
     return _LICENCES.get(licence.lower(), licence)
 
 
-def parameter_words(count: int) -> str:
+def parameter_count(count: int) -> str:
     """135M, 7.6B."""
     if count <= 0:
         return ""
@@ -132,7 +130,7 @@ def parameter_words(count: int) -> str:
 
 
 def home_relative(path: Path) -> str:
-    """With ~ for the home folder."""
+    """The path with ~ for the home folder."""
     try:
         return str(Path("~") / path.relative_to(Path.home()))
     except (ValueError, RuntimeError):
@@ -158,7 +156,7 @@ def time_left(seconds: float) -> str:
     return f"{hours}{formatting.NBSP}h {rest}{formatting.NBSP}min left"
 
 
-def progress_words(done_bytes: int, size_bytes: int) -> str:
+def progress_text(done_bytes: int, size_bytes: int) -> str:
     """8.9 of 14.3 GB, in the unit of the whole."""
     whole = formatting.size(size_bytes)
     unit = whole.rpartition(formatting.NBSP)[2]
@@ -169,7 +167,7 @@ def progress_words(done_bytes: int, size_bytes: int) -> str:
 
 
 def plain_title(repo: str, title: str = "") -> str:
-    """The name of a repository as a title: without its owner and the word GGUF."""
+    """A repository's name as a title: without its owner and without GGUF."""
     name = title or repo.rpartition("/")[2]
     for ending in ("-GGUF", "-gguf", "_GGUF", " GGUF", ".GGUF"):
         name = name.removesuffix(ending)

@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from lockhouse.ui.models.values import Checking
 
 from lockhouse.gate import broker_launch
 from lockhouse.gate.network import Network
 from lockhouse.library.starter import starter_model
 from lockhouse.places import paths_for
 from lockhouse.ui.chat.palette import Palette
+from lockhouse.ui.models.controller import CheckProgress
 from lockhouse.workspace import Workspace
 from tests.hub.content import Blob, Fault
 from tests.hub.server import HubServer
@@ -71,12 +71,12 @@ def _import_huge(workspace: Workspace, folder: Path) -> None:
 
 
 @contextmanager
-def _four_checks(window: Window) -> Iterator[list[Checking]]:
+def _four_checks(window: Window) -> Iterator[list[CheckProgress]]:
     """Meanwhile four models are checked; gives the checks that ended."""
     models = window.app.models
-    ended: list[Checking] = []
+    ended: list[CheckProgress] = []
     models.checked.connect(lambda check: ended.append(check) if check.outcome else None)
-    huge = [model.name for model in models.shelf.models if not model.included]
+    huge = [model.name for model in models.installed.models if not model.included]
     assert len(huge) == CHECKS
     try:
         for name in huge:

@@ -10,7 +10,7 @@ from lockhouse.ui.theme import Theme
 
 
 class ReportDialog(QDialog):
-    """Fill ``body``; more buttons go into ``buttons``, left of Close. Closing deletes it."""
+    """Fill ``body``; ``buttons`` is a row of a stretch and Close. Closing deletes the dialog."""
 
     def __init__(
         self,
@@ -32,16 +32,14 @@ class ReportDialog(QDialog):
         self.body.setSpacing(px(8))
         self.buttons = QHBoxLayout()
         self.buttons.setSpacing(px(8))
-        row = QHBoxLayout()
-        row.setSpacing(px(8))
-        row.addLayout(self.buttons, 1)
+        self.buttons.addStretch(1)
         close = push_button(theme, "Close", name=f"{name}_close")
         close.clicked.connect(self.accept)
-        row.addWidget(close)
+        self.buttons.addWidget(close)
         column = QVBoxLayout(self)
         column.setContentsMargins(px(20), px(16), px(20), px(16))
         column.setSpacing(px(12))
         if heading:
             column.addWidget(label(title, role="h3"))
         column.addLayout(self.body, 1)
-        column.addLayout(row)
+        column.addLayout(self.buttons)

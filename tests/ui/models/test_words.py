@@ -77,7 +77,7 @@ def test_the_bar_follows_the_slider_and_says_what_8_bit_would_save(
         "Memory: weights 5.0, kv cache 2.0, compute 0.5, other models 1.0, free 15.5 GB"
     )
     assert "8.5 of 24.0" in panel._amount.text()
-    assert panel._saving.text() == "8-bit would save 1.0\u00a0GB with almost no loss of quality."
+    assert panel._saving.text() == "8-bit would save 1.0\u00a0GB with little quality loss."
     assert panel._source.text() == "Measured by llama.cpp"
     asked: list[LoadChoice] = []
     panel.asked.connect(asked.append)
@@ -194,6 +194,6 @@ def test_use_is_told_by_disk(tmp_path: Path) -> None:
 
 def test_while_sealed_only_what_waits_is_said_to_go_on() -> None:
     waiting, paused = transfer(state="waiting"), transfer(state="paused")
-    assert sealed_text((waiting,)) == "Downloads continue when online."
-    assert sealed_text((waiting, paused)) == "Waiting downloads continue when online."
+    assert sealed_text((waiting,)) == "They continue when online."
+    assert sealed_text((waiting, paused)) == "Those waiting continue when online."
     assert sealed_text((paused,)) == ""

@@ -228,7 +228,7 @@ def test_a_download_is_paused_resumed_cancelled_and_sealing_ends_network_access(
     window.press("gate_seal")
     window.until(lambda: not window.app.network.view.is_open)
     window.until(lambda: transfers.transfers[0].state == "waiting")
-    assert text_of(page, "transfers_sum").endswith("Downloads continue when online.")
+    assert text_of(page, "transfers_sum").endswith("They continue when online.")
     assert not transfers.transfers[0].is_running
     assert "127.0.0.1" not in text_of(window.main, "gate_title")
     page = models_page(window)

@@ -34,7 +34,7 @@ def facts_of(model: ModelInfo) -> list[Fact]:
         ("Speed", _speed(model) if speed else "", "", ""),
         ("Parameters", model_text.parameter_count(model.parameters), "", ""),
         ("Precision", _precision(model), "", ""),
-        ("Maximum context", _tokens(model.context_length), "", ""),
+        ("Max context", _tokens(model.context_length), "", ""),
         ("Base model", model.base_model, "", ""),
         ("Architecture", model.architecture, "", ""),
         ("Projector", model.projector.name if model.projector else "", "", ""),

@@ -30,9 +30,8 @@ class FoldersDialog(ReportDialog):
         add.clicked.connect(self._choose)
         rescan = push_button(theme, "Rescan", name="folder_rescan", icon="refresh-cw")
         rescan.clicked.connect(self.rescan_wanted)
-        self.buttons.addWidget(add)
-        self.buttons.addWidget(rescan)
-        self.buttons.addStretch(1)
+        self.buttons.insertWidget(0, add)
+        self.buttons.insertWidget(1, rescan)
         self.body.addWidget(
             label(
                 "Models in folders of other programs are used in place and never changed or "

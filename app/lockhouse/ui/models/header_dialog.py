@@ -102,8 +102,7 @@ class HeaderDialog(ReportDialog):
         self.body.addWidget(self._stack, 1)
         self._copy = push_button(theme, "Copy", name="header_copy", icon="copy")
         self._copy.clicked.connect(self._copy_shown)
-        self.buttons.addStretch(1)
-        self.buttons.addWidget(self._copy)
+        self.buttons.insertWidget(1, self._copy)
         self._tabs.set_current(tab)
         self._show(tab)
 

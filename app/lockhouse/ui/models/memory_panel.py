@@ -185,7 +185,7 @@ class MemoryPanel(QWidget):
     def _show_saving(self, need: MemoryNeed) -> None:
         saved = formatting.size(need.saved_bytes)
         saves = "would save" if need.kv_type == "f16" else "saves"
-        self._saving.setText(f"8-bit {saves} {saved} with almost no loss of quality.")
+        self._saving.setText(f"8-bit {saves} {saved} with little quality loss.")
         self._saving.setVisible(need.saved_bytes > 0)
 
     # what is chosen

@@ -52,7 +52,7 @@ class _TableRow(QFrame):
         self._theme = theme
         self._cells = cells
         px = theme.px
-        line = QHBoxLayout()
+        line = self._line = QHBoxLayout()
         line.setContentsMargins(px(16), 0, px(16), 0)
         line.setSpacing(0)
         for column, cell in enumerate(cells):
@@ -141,10 +141,11 @@ class _FileRow(_TableRow):
         room.addWidget(self.button, 0, _RIGHT)
         super().__init__(theme, cells, end)
         if choice.recommended:
-            self.setProperty("tone", "recommended")
+            self.setProperty("tone", "recommended")  # with a bar of 2 px at the left
+            self._line.setContentsMargins(theme.px(16) - 2, 0, theme.px(16), 0)
         if choice.recommended and choice.reason:
             reason = label(choice.reason, role="caption", ink="2", wrap=True)
-            reason.setContentsMargins(theme.px(16), 0, theme.px(16), theme.px(8))
+            reason.setContentsMargins(theme.px(16) - 2, 0, theme.px(16), theme.px(8))
             self._column.addWidget(reason)
         self.setToolTip("\n".join(part for part in (choice.reason, choice.fit.reason) if part))
         self.setAccessibleName(

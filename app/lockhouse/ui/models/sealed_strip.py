@@ -30,7 +30,9 @@ class SealedStrip(QFrame):
         self._icon = label("")
         self._title = label("", role="medium", name="sealed_title")
         self._text = label("", ink="2", wrap=True, name="sealed_text")
-        self._open = push_button(theme, "", name="open_network", icon="lock-open")
+        self._open = push_button(
+            theme, "Allow network access…", name="open_network", icon="lock-open"
+        )
         self._open.clicked.connect(self.open_wanted)
         texts = QVBoxLayout()
         texts.setSpacing(px(2))

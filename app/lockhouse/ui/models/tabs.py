@@ -1,20 +1,19 @@
-"""Tabs with a count beside the title."""
+"""Tabs with a count after the title."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import QLabel, QTabBar, QWidget
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
+from PySide6.QtWidgets import QTabBar, QWidget
 
-from lockhouse.ui.frame_parts import label
 from lockhouse.ui.theme import Theme
 
 HEAD_HEIGHT = 47  # with the line under it: 48
 
 
 class Tabs(QTabBar):
-    """Qt's tab bar, whose tabs have keys and counts."""
+    """Qt's tab bar, with a key and a count for each tab."""
 
     chosen = Signal(str)
 
@@ -29,21 +28,22 @@ class Tabs(QTabBar):
     ) -> None:
         """``tabs`` are pairs of key and title."""
         super().__init__(parent)
-        self._keys = [key for key, _ in tabs]
-        self._counts: list[QLabel] = []
+        self._titles = dict(tabs)
+        self._keys = list(self._titles)
         self.setObjectName(name)
         self.setDrawBase(False)
         self.setExpanding(False)
         self.setUsesScrollButtons(False)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setFixedHeight(theme.px(height))
-        for index, (_, title) in enumerate(tabs):
+        for title in self._titles.values():
             self.addTab(title)
-            count = label("", role="caption-strong", ink="3")
-            self.setTabButton(index, QTabBar.ButtonPosition.RightSide, count)
-            self._counts.append(count)
         self.currentChanged.connect(lambda index: self.chosen.emit(self._keys[index]))
         theme.changed.connect(lambda: self.setFixedHeight(theme.px(height)))
+
+    def tabSizeHint(self, index: int) -> QSize:
+        """Tabs are as high as the bar."""
+        return QSize(super().tabSizeHint(index).width(), self.height())
 
     @property
     def current(self) -> str:
@@ -57,11 +57,5 @@ class Tabs(QTabBar):
 
     def set_count(self, key: str, count: int) -> None:
         """How many things a tab holds; 0 shows nothing."""
-        index = self._keys.index(key)
-        shown = f"{count:,}" if count else ""
-        title = self.tabText(index)
-        self.setAccessibleTabName(index, f"{title}, {shown}" if shown else title)
-        button = self._counts[index]
-        button.setText(shown)
-        button.adjustSize()
-        self.setTabButton(index, QTabBar.ButtonPosition.RightSide, button)
+        title = self._titles[key]
+        self.setTabText(self._keys.index(key), f"{title}  {count:,}" if count else title)

@@ -31,7 +31,7 @@ def sealed_text(going: tuple[Transfer, ...]) -> str:
     waiting = sum(1 for one in going if one.state in MOVING)
     if not waiting:
         return ""
-    which = "Downloads" if waiting == len(going) else "Waiting downloads"
+    which = "They" if waiting == len(going) else "Those waiting"
     return f"{which} continue when online."
 
 

@@ -62,7 +62,7 @@ class _TickDelegate(QStyledItemDelegate):
         context = index.data(_CONTEXT)
         wide = self._cells.text(painter, area, context, "text-3", is_right=True)
         self._cells.text(
-            painter, area, index.data(), "text-1", cut=wide + px(12), shorten=_in_the_middle
+            painter, area, index.data(), "text-1", cut=wide + px(12), elide=_in_the_middle
         )
 
 

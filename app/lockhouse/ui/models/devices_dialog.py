@@ -9,30 +9,25 @@ from lockhouse.core.errors import LockhouseError
 from lockhouse.engine.planning import Device, DeviceReport
 from lockhouse.ui import formatting
 from lockhouse.ui.flow_layout import FlowLayout
+from lockhouse.ui.form_dialog import FormDialog
 from lockhouse.ui.frame_parts import hairline, label
-from lockhouse.ui.report_dialog import ReportDialog
 from lockhouse.ui.theme import Theme
-from lockhouse.ui.widgets import Banner, Pill, Spinner
+from lockhouse.ui.widgets import Banner, Pill
 
 
-class DevicesDialog(ReportDialog):
+class DevicesDialog(FormDialog):
     """One row per device, the CPU features in use, the build of llama.cpp."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(theme, "devices_dialog", "Hardware", parent=parent)
-        self.setMinimumWidth(theme.px(560))
-        self._spinner = Spinner(theme, "Detecting hardware")
-        self._status = label("Detecting hardware…", ink="2", name="devices_status")
-        waiting = QHBoxLayout()
-        waiting.addWidget(self._spinner)
-        waiting.addWidget(self._status, 1)
-        self.body.addLayout(waiting)
+        super().__init__(theme, "devices_dialog", "Hardware", width=560, parent=parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.add_button("Close", self.accept, name="devices_close")
+        self.show_busy("Detecting hardware…")
 
     def show_report(self, report: DeviceReport) -> None:
         """Show what llama.cpp found."""
-        theme, body = self.theme, self.body
-        self._spinner.hide()
-        self._status.hide()
+        theme, body = self._theme, self.content
+        self.show_idle()
         for device in report.devices:
             body.addWidget(self._make_device(device))
             body.addWidget(hairline())
@@ -53,15 +48,15 @@ class DevicesDialog(ReportDialog):
         build_label = label(f"llama.cpp {build}", role="caption", ink="3", wrap=True)
         build_label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         body.addWidget(build_label)
-        self.adjustSize()
+        self.fit()
 
     def show_error(self, error: LockhouseError) -> None:
         """Show why nothing could be found out."""
-        self._spinner.hide()
-        self._status.setText(f"{error.message} {error.hint}".strip())
+        self.show_idle()
+        self.say(error.message, error.hint)
 
     def _make_device(self, device: Device) -> QWidget:
-        theme, px = self.theme, self.theme.px
+        theme, px = self._theme, self._theme.px
         whole = QWidget()
         row = QHBoxLayout(whole)
         row.setContentsMargins(0, px(4), 0, px(4))

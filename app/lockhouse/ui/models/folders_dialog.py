@@ -10,13 +10,13 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 from lockhouse.library.model_info import FolderUse
 from lockhouse.ui import formatting
 from lockhouse.ui.chat.details import scrolling
-from lockhouse.ui.frame_parts import hairline, icon_button, label, push_button
+from lockhouse.ui.form_dialog import FormDialog
+from lockhouse.ui.frame_parts import hairline, icon_button, label
 from lockhouse.ui.models import model_text
-from lockhouse.ui.report_dialog import ReportDialog
 from lockhouse.ui.theme import Theme
 
 
-class FoldersDialog(ReportDialog):
+class FoldersDialog(FormDialog):
     """One row per folder. Own ones can be added and removed; no file is ever deleted here."""
 
     add_wanted = Signal(object)  # Path
@@ -24,28 +24,30 @@ class FoldersDialog(ReportDialog):
     rescan_wanted = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(theme, "folders_dialog", "Model folders", parent=parent)
-        self.resize(theme.px(680), theme.px(480))
-        add = push_button(theme, "Add folder…", name="folder_add", icon="folder-plus")
-        add.clicked.connect(self._choose)
-        rescan = push_button(theme, "Rescan", name="folder_rescan", icon="refresh-cw")
-        rescan.clicked.connect(self.rescan_wanted)
-        self.buttons.insertWidget(0, add)
-        self.buttons.insertWidget(1, rescan)
-        self.body.addWidget(
-            label(
-                "Models in folders of other programs are used in place and never changed or "
-                "deleted.",
-                ink="2",
-                wrap=True,
-            )
+        about = (
+            "Models in folders of other programs are used in place and never changed or deleted."
         )
+        super().__init__(
+            theme, "folders_dialog", "Model folders", about, width=680, height=480, parent=parent
+        )
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.add_button(
+            "Add folder…", self._choose, name="folder_add", icon="folder-plus", on_left=True
+        )
+        self.add_button(
+            "Rescan",
+            self.rescan_wanted.emit,
+            name="folder_rescan",
+            icon="refresh-cw",
+            on_left=True,
+        )
+        self.add_button("Close", self.accept, name="folders_close")
         self._area = scrolling(QWidget(), "folders_area")
-        self.body.addWidget(self._area, 1)
+        self.content.addWidget(self._area, 1)
 
     def show_folders(self, folders: tuple[FolderUse, ...]) -> None:
         """Show these folders."""
-        px = self.theme.px
+        px = self._theme.px
         inside = QWidget()
         column = QVBoxLayout(inside)
         column.setContentsMargins(0, 0, px(8), 0)
@@ -57,7 +59,7 @@ class FoldersDialog(ReportDialog):
         self._area.setWidget(inside)
 
     def _make_row(self, folder: FolderUse) -> QHBoxLayout:
-        theme, px = self.theme, self.theme.px
+        theme, px = self._theme, self._theme.px
         top = Qt.AlignmentFlag.AlignTop
         icon = label("")
         icon.setPixmap(theme.pixmap("house" if folder.own else "folder-symlink", 16, "text-2"))

@@ -22,10 +22,10 @@ from PySide6.QtWidgets import (
 from lockhouse.library.gguf import GgufHeader
 from lockhouse.library.gguf.layout import Unread
 from lockhouse.ui import formatting
-from lockhouse.ui.frame_parts import label, push_button
+from lockhouse.ui.form_dialog import FormDialog
+from lockhouse.ui.frame_parts import label
 from lockhouse.ui.models.search_edit import SearchEdit
 from lockhouse.ui.models.tabs import Tabs
-from lockhouse.ui.report_dialog import ReportDialog
 from lockhouse.ui.theme import Theme
 
 _MAX_CHARACTERS = 2000
@@ -78,15 +78,15 @@ def shown_value(value: object) -> str:
     return str(value)
 
 
-class HeaderDialog(ReportDialog):
+class HeaderDialog(FormDialog):
     """Three tabs, each can be copied; the tables have a filter."""
 
     def __init__(
         self, theme: Theme, text: HeaderText, tab: str, parent: QWidget | None = None
     ) -> None:
         title = f"GGUF header of {text.title}"
-        super().__init__(theme, "header_dialog", title, heading=False, parent=parent)
-        self.resize(theme.px(820), theme.px(600))
+        super().__init__(theme, "header_dialog", title, width=820, height=600, parent=parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._text = text
         self._tabs = Tabs(theme, "header_tabs", _TABS, height=40)
         self._tabs.set_count("metadata", len(text.values))
@@ -98,11 +98,10 @@ class HeaderDialog(ReportDialog):
         self._stack.addWidget(
             self._make_table("tensors", ("Name", "Type", "Shape", "Size"), text.tensors)
         )
-        self.body.addWidget(self._tabs, 0, Qt.AlignmentFlag.AlignLeft)
-        self.body.addWidget(self._stack, 1)
-        self._copy = push_button(theme, "Copy", name="header_copy", icon="copy")
-        self._copy.clicked.connect(self._copy_shown)
-        self.buttons.insertWidget(1, self._copy)
+        self.content.addWidget(self._tabs, 0, Qt.AlignmentFlag.AlignLeft)
+        self.content.addWidget(self._stack, 1)
+        self._copy = self.add_button("Copy", self._copy_shown, name="header_copy", icon="copy")
+        self.add_button("Close", self.accept, name="header_close")
         self._tabs.set_current(tab)
         self._show(tab)
 
@@ -113,18 +112,18 @@ class HeaderDialog(ReportDialog):
         box.setObjectName("template_text")
         box.setAccessibleName("Chat template")
         box.setReadOnly(True)
-        box.setFont(self.theme.font("code-small"))
+        box.setFont(self._theme.font("code-small"))
         box.setLineWrapMode(QPlainTextEdit.LineWrapMode.WidgetWidth)
         box.setTabChangesFocus(True)
         return box
 
     def _make_table(self, name: str, heads: Sequence[str], lines: Sequence[Line]) -> QWidget:
-        px = self.theme.px
+        px = self._theme.px
         table = QTableWidget(len(lines), len(heads))
         table.setObjectName(f"{name}_table")
         table.setAccessibleName(name.capitalize())
         table.setHorizontalHeaderLabels(heads)
-        table.setFont(self.theme.font("code-small"))
+        table.setFont(self._theme.font("code-small"))
         table.setShowGrid(False)
         table.setWordWrap(False)
         table.setTabKeyNavigation(False)
@@ -153,7 +152,7 @@ class HeaderDialog(ReportDialog):
             for row, line in enumerate(searched):
                 table.setRowHidden(row, not all(word in line for word in words))
 
-        edit = SearchEdit(self.theme, f"{name}_filter", f"Filter {name}", "Filter…")
+        edit = SearchEdit(self._theme, f"{name}_filter", f"Filter {name}", "Filter…")
         edit.textChanged.connect(filter_rows)
         whole = QWidget()
         column_box = QVBoxLayout(whole)

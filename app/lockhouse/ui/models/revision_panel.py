@@ -8,9 +8,9 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSizePolicy, QVBoxLayout
 from lockhouse.library.model_info import Difference, Revision
 from lockhouse.ui import formatting
 from lockhouse.ui.chat.details import scrolling
+from lockhouse.ui.form_dialog import FormDialog
 from lockhouse.ui.frame_parts import label, push_button
 from lockhouse.ui.models import model_text
-from lockhouse.ui.report_dialog import ReportDialog
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Pill
 
@@ -101,15 +101,18 @@ class RevisionPanel(QWidget):
         row.addWidget(use)
 
 
-class DifferenceDialog(ReportDialog):
+class DifferenceDialog(FormDialog):
     """What differs between two revisions."""
 
     def __init__(
         self, theme: Theme, differences: tuple[Difference, ...], parent: QWidget | None = None
     ) -> None:
-        super().__init__(theme, "difference_dialog", "Differences", parent=parent)
+        super().__init__(
+            theme, "difference_dialog", "Differences", width=720, height=520, parent=parent
+        )
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.add_button("Close", self.accept, name="difference_close")
         px = theme.px
-        self.resize(px(720), px(520))
         inside = QWidget()
         grid = QGridLayout(inside)
         grid.setContentsMargins(0, px(4), px(12), px(4))
@@ -132,7 +135,7 @@ class DifferenceDialog(ReportDialog):
             same = "No differences: both have the same content."
             grid.addWidget(label(same, ink="2"), 1, 0, 1, 3)
         grid.setRowStretch(len(differences) + 2, 1)
-        self.body.addWidget(scrolling(inside, "difference_area"), 1)
+        self.content.addWidget(scrolling(inside, "difference_area"), 1)
 
 
 def _make_side(text: str, *, is_hash: bool) -> QWidget:

@@ -85,7 +85,7 @@ class Remover:
         info = model.info
         if info.included:
             raise UsageMistake(
-                f"{info.name} is part of Lockhouse and cannot be removed.",
+                f"{info.name} comes with Lockhouse and cannot be removed.",
                 hint="It takes no space beyond the installation.",
             )
         found = [copy.file for copy in model.copies if copy.file.origin == "found"]

@@ -16,6 +16,7 @@ import msgspec
 import pytest
 import sqlcipher3.dbapi2 as sqlcipher
 
+from lockhouse.library.file_copy import Meter, copy_in
 from lockhouse.library.models import Models
 from lockhouse.library.transfers import Transfer
 from lockhouse.storage.database import Database
@@ -28,11 +29,22 @@ _STARTS = """
 import sys
 from pathlib import Path
 from lockhouse.workspace import open_workspace
+print("ready", flush=True)
 while True:
     workspace = open_workspace(Path(sys.argv[1]))
     workspace.transfers.start()
     workspace.close()
-    print("started", flush=True)
+"""
+_OPENS_MODELS = """
+import sys
+from pathlib import Path
+from lockhouse.library.models import Models
+from lockhouse.storage.database import Database
+home = Path(sys.argv[1])
+database = Database(home / "lockhouse.db", backups=home / "backups")
+print("ready", flush=True)
+while True:
+    Models(database, home / "models", None)
 """
 _ADDS = """
 import sys
@@ -117,7 +129,6 @@ def test_a_window_that_starts_leaves_a_download_alone_that_a_command_just_began(
     assert home.get().state == "done"
     finish_many(home, 400)
     with another_program(_STARTS, tmp_path) as window:
-        assert window.stdout is not None
         for number in range(5):
             name = f"org/M{number}-GGUF"
             home.serve(noise(2 * MB, number), Fault("drip", length=4 * MB, times=ALWAYS), name=name)
@@ -179,3 +190,16 @@ def test_a_download_does_not_end_in_the_folder_that_was_just_moved_away(
     assert now.destination is not None
     assert now.destination.is_file()
     assert now.destination.is_relative_to(tmp_path / "elsewhere")
+
+
+def test_no_copy_fails_because_another_program_starts(home: Home, tmp_path: Path) -> None:
+    source = tmp_path / "source.gguf"
+    source.write_bytes(noise(KB))
+    with (
+        another_program(_OPENS_MODELS, tmp_path),
+        another_program(_OPENS_MODELS, tmp_path),
+    ):
+        for number in range(500):
+            copy = home.folder / f"copy-{number}.gguf"
+            copy_in(source, copy, Meter(KB, None, None))
+            copy.unlink()

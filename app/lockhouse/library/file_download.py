@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 _POLL_S: Final = 0.1
-_PROGRESS_BYTES: Final = 1 << 20  # a connection that brought less counts as a failed attempt
+_PROGRESS_BYTES: Final = 1 << 20  # a connection that received less counts as failed
 _MAX_COPIES: Final = 4  # of one block, until two are equal
 _LONGEST_WAIT_S: Final = 300.0
 
@@ -81,7 +81,7 @@ class FileDownload:
         self._retry = retry
         self._etag = ""
         self._have = 0
-        self._failures = 0  # connections in a row that brought next to nothing
+        self._failures = 0  # connections in a row that received next to nothing
         self._only_whole = False  # the server does not send parts of files
         self._breaks: list[int] = []  # where one connection ended and the next began
 
@@ -118,9 +118,9 @@ class FileDownload:
 
     def _wait_for_hash(self, digest: IncrementalHash) -> None:
         while not digest.wait(_POLL_S):
-            self._tell(digest, checking=True)
+            self._report_progress(digest, checking=True)
 
-    def _tell(self, digest: IncrementalHash, *, checking: bool = False) -> None:
+    def _report_progress(self, digest: IncrementalHash, *, checking: bool = False) -> None:
         self._report(self._have, digest.position, checking=checking)
         if self._cancel.cancelled:
             raise Cancelled
@@ -136,7 +136,7 @@ class FileDownload:
         def progress(start: int, written: int) -> None:
             self._have = start + written
             digest.advance(self._have)
-            self._tell(digest)
+            self._report_progress(digest)
 
         while not self._fetch(descriptor, digest, self._have, self._size, self._have, progress):
             self._only_whole = True
@@ -160,7 +160,7 @@ class FileDownload:
     ) -> bool:
         """Fetch a range, one connection after another. False: the server sends only whole files.
 
-        ``progress`` is told where a connection began and how much it has brought.
+        ``progress`` gets where a connection began and how much it has received.
         """
         position = start
         while position < end:
@@ -176,9 +176,9 @@ class FileDownload:
                 etag=self._etag,
                 idle_timeout_s=self._retry.idle_timeout_s,
             )
-            told = partial(progress, position)
-            ended = self._hub.fetch(request, descriptor, progress=told, cancel=self._cancel)
-            told(ended.written_bytes)
+            on_bytes = partial(progress, position)
+            ended = self._hub.fetch(request, descriptor, progress=on_bytes, cancel=self._cancel)
+            on_bytes(ended.written_bytes)
             position += ended.written_bytes
             self._etag = ended.etag or self._etag
             if ended.end == "changed":
@@ -203,7 +203,7 @@ class FileDownload:
         backoff_s = self._retry.first_wait_s * 2 ** max(0, self._failures - 1)
         until = time.monotonic() + (ended.retry_after_s or backoff_s)
         while (left := until - time.monotonic()) > 0:
-            self._tell(digest)
+            self._report_progress(digest)
             time.sleep(min(left, _POLL_S))
 
     # Repair
@@ -243,7 +243,7 @@ class FileDownload:
         self._failures = 0
 
         def progress(_start: int, _written: int) -> None:
-            self._tell(digest, checking=True)
+            self._report_progress(digest, checking=True)
 
         is_there = self._fetch(spare, digest, start, start + count, 0, progress)
         return os.pread(spare, count, 0) if is_there else None

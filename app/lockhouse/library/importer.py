@@ -169,7 +169,7 @@ class Importer:
     ) -> Path | None:
         """Where the same model is, or will be after this run; None when it is a new one.
 
-        What is copied or moved to our own folder may be elsewhere already.
+        What is copied or moved to our own folder may already be somewhere else.
         """
         others = [
             (tuple(path for path in model.files if path != model.projector), model.path)

@@ -247,5 +247,5 @@ def _device(path: Path) -> int:
 
 def _remove_empty(folder: Path) -> None:
     for parent, _, _ in os.walk(folder, topdown=False):
-        with suppress(OSError):  # it still holds something, or somebody else's wish to stay
+        with suppress(OSError):  # it is not empty
             Path(parent).rmdir()

@@ -298,7 +298,7 @@ class TransferRows:
     # Processes that work on the queue, and the speed limit
 
     def join_workers(self) -> None:
-        """This process works on whatever waits."""
+        """This process works on the queue."""
         with self._database.write() as database:
             for other in database.execute("SELECT pid, birth FROM transfer_workers").fetchall():
                 if not processes.is_alive(*other):
@@ -314,7 +314,7 @@ class TransferRows:
             database.execute(_DELETE_WORKER, list(processes.mine()))
 
     def has_other_worker(self) -> bool:
-        """Whether another living process works on whatever waits."""
+        """Whether another living process works on the queue."""
         rows = self._database.read().execute("SELECT pid, birth FROM transfer_workers").fetchall()
         return any(row[0] != os.getpid() and processes.is_alive(*row) for row in rows)
 

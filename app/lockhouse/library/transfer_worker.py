@@ -169,7 +169,7 @@ class TransferWorker:
             try:
                 move_in(part, path, Meter(file.size_bytes, None, None))
             except InvalidInput:
-                # Another transfer of the repository may have brought the same file, as a rule
+                # Another transfer of the repository may have downloaded the same file, usually
                 # the projector, since the names were looked at.
                 if not (path.is_file() and self._is_free(path, file, report, cancel)):
                     raise

@@ -226,7 +226,7 @@ class Transfers:
 
     @property
     def is_worked_on_elsewhere(self) -> bool:
-        """Whether another program works on whatever waits, an open window as a rule."""
+        """Whether another program works on the queue, usually an open window."""
         return self._rows.has_other_worker()
 
     def run(

@@ -436,7 +436,7 @@ class _Reader:
             tensor = self._tensor(len(tensors))
             if tensor.offset != expected:
                 self._refuse(
-                    f'the tensor "{tensor.name}" is said to lie at {tensor.offset}, '
+                    f'the tensor "{tensor.name}" is stated to be at {tensor.offset}, '
                     f"but the one before it ends at {expected}"
                 )
             expected += -(-tensor.size_bytes // alignment) * alignment

@@ -207,7 +207,7 @@ def _check_fractions(header: GgufHeader) -> None:
 def _check_alignment(header: GgufHeader) -> None:
     for tensor in header.tensors:
         if (header.data_offset + tensor.offset) % _TENSOR_ALIGNMENT:
-            _refuse(header, f'the tensor "{tensor.name}" does not lie at a multiple of 32 bytes')
+            _refuse(header, f'the tensor "{tensor.name}" is not at a multiple of 32 bytes')
 
 
 def _check_rope(header: GgufHeader) -> None:

@@ -414,7 +414,7 @@ def test_a_kept_picture_for_who_cannot_see_is_not_said_to_be_gone(
     composer.add_picture(_picture(0xFFFF0000))
     window.type_and_send("What is it?")
     (told,) = window.page.banners.messages
-    assert "cannot look at pictures, so nothing was sent" in told
+    assert "does not accept pictures, so nothing was sent" in told
     assert composer.draft == "What is it?"
     assert len(composer.images) == 1
     assert window.messages == []

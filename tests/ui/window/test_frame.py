@@ -319,4 +319,4 @@ def test_suggestions_are_never_cut(window: Window) -> None:
         window.main.resize(width, 800)
         QApplication.processEvents()
         for card in window.page.work.empty.findChildren(CardButton):
-            assert card.width() >= card.whole_width()
+            assert card.width() >= card.sizeHint().width()

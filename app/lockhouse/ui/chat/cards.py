@@ -1,99 +1,72 @@
-"""Cards that are buttons: an icon, a title, a line below."""
+"""Cards that are buttons: an icon, a title, and a line below."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QPen, QResizeEvent
-from PySide6.QtWidgets import QAbstractButton, QBoxLayout, QSizePolicy, QWidget
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from lockhouse.ui.frame_parts import label
 from lockhouse.ui.theme import Theme
 
 
-class CardButton(QAbstractButton):
-    """62 px high; the whole card is pressed."""
+class IconLabel(QLabel):
+    """An icon in the colours of the theme; ``tile`` puts it on a soft square twice as large."""
 
     def __init__(
-        self,
-        theme: Theme,
-        icon: str,
-        title: str,
-        line: str,
-        *,
-        chevron: bool = False,
-        parent: QWidget | None = None,
+        self, theme: Theme, icon: str, size: int, ink: str = "text-2", *, tile: bool = False
     ) -> None:
-        super().__init__(parent)
+        super().__init__()
         self._theme = theme
-        self._icon = icon
-        self._line = line
-        self._chevron = chevron
-        self.setText(title)
+        self._icon = (icon, size, ink)
+        self._tile = tile
+        self.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        theme.changed.connect(self._dress)
+        self._dress()
+
+    def _dress(self) -> None:
+        theme, (icon, size, ink) = self._theme, self._icon
+        self.setPixmap(theme.pixmap(icon, size, ink, ratio=self.devicePixelRatioF()))
+        if self._tile:
+            side = theme.px(2 * size)
+            self.setFixedSize(side, side)
+            ground, radius = theme.hex("accent-soft"), theme.px(6)
+            self.setStyleSheet(f"background: {ground}; border-radius: {radius}px;")
+
+
+class CardButton(QPushButton):
+    """The whole card is pressed."""
+
+    def __init__(
+        self, theme: Theme, icon: str, title: str, line: str, *, chevron: bool = False
+    ) -> None:
+        super().__init__()
+        px = theme.px
+        self.setProperty("kind", "card")
         self.setAccessibleName(f"{title.rstrip('…')}: {line}")
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        theme.changed.connect(self.updateGeometry)
+        self.setAutoDefault(False)
+        words = QVBoxLayout()
+        words.setSpacing(px(2))
+        words.addWidget(label(title, role="medium"))
+        words.addWidget(label(line, role="caption", ink="3"))
+        row = QHBoxLayout(self)
+        row.setContentsMargins(px(14), px(10), px(12), px(10))
+        row.setSpacing(px(12))
+        row.addWidget(IconLabel(theme, icon, 20 if chevron else 16))
+        row.addLayout(words, 1)
+        if chevron:
+            row.addWidget(IconLabel(theme, "chevron-right", 16))
+        for part in self.findChildren(QLabel):
+            part.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
 
     def sizeHint(self) -> QSize:
-        return QSize(self._theme.px(200), self._theme.px(62))
+        layout = self.layout()
+        return layout.sizeHint() if layout else super().sizeHint()
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(self._theme.px(120), self._theme.px(62))
-
-    def whole_width(self) -> int:
-        """How wide it has to be for nothing in it to be cut."""
-        theme, px = self._theme, self._theme.px
-        title = QFontMetrics(theme.font("body", weight=500)).horizontalAdvance(self.text())
-        line = QFontMetrics(theme.font("caption")).horizontalAdvance(self._line)
-        around = px(48 + 34) if self._chevron else px(42 + 12)
-        return max(title, line) + around + 2
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        theme, px = self._theme, self._theme.px
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        ring = bool(self.property("ring"))
-        width = 2 if ring else 1
-        half = width / 2
-        lively = self.underMouse() or self.isDown()
-        painter.setBrush(theme.color("hover" if lively else "surface"))
-        painter.setPen(QPen(theme.color("focus" if ring else "border"), width))
-        area = QRectF(self.rect()).adjusted(half, half, -half, -half)
-        painter.drawRoundedRect(area, px(10), px(10))
-        ratio = self.devicePixelRatioF()
-        left = px(14)
-        if self._chevron:
-            pixmap = theme.pixmap(self._icon, 20, "text-2", ratio=ratio)
-            painter.drawPixmap(px(16), (self.height() - px(20)) // 2, pixmap)
-            left = px(48)
-        else:
-            pixmap = theme.pixmap(self._icon, 16, "text-2", ratio=ratio)
-            painter.drawPixmap(left, px(15), pixmap)
-            left = px(42)
-        right = px(34) if self._chevron else px(12)
-        room = self.width() - left - right
-        painter.setPen(theme.color("text-1"))
-        painter.setFont(theme.font("body", weight=500))
-        self._draw(painter, left, px(13), room, self.text(), px(20))
-        painter.setPen(theme.color("text-3"))
-        painter.setFont(theme.font("caption"))
-        self._draw(painter, left, px(33), room, self._line, px(16))
-        if self._chevron:
-            mark = theme.pixmap("chevron-right", 16, "text-2", ratio=ratio)
-            painter.drawPixmap(self.width() - px(32), (self.height() - px(16)) // 2, mark)
-
-    @staticmethod
-    def _draw(painter: QPainter, left: int, top: int, room: int, text: str, height: int) -> None:
-        metrics = QFontMetrics(painter.font())
-        shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, room)
-        painter.drawText(QRectF(left, top, room, height), Qt.AlignmentFlag.AlignVCenter, shown)
-
-    def enterEvent(self, _event: object) -> None:
-        self.update()
-
-    def leaveEvent(self, _event: object) -> None:
-        self.update()
+        return QSize(self.sizeHint().width() // 2, self.sizeHint().height())
 
 
 class CardRow(QWidget):
@@ -119,7 +92,7 @@ class CardRow(QWidget):
         super().resizeEvent(event)
         count = len(self._cards)
         each = (self.width() - (count - 1) * self._theme.px(12)) // count
-        is_wide = all(card.whole_width() <= each for card in self._cards)
+        is_wide = all(card.sizeHint().width() <= each for card in self._cards)
         direction = (
             QBoxLayout.Direction.LeftToRight if is_wide else QBoxLayout.Direction.TopToBottom
         )
@@ -127,30 +100,3 @@ class CardRow(QWidget):
             self._box.setDirection(direction)
             self._box.setSpacing(self._theme.px(12 if is_wide else 8))
             self.updateGeometry()
-
-
-class IconTile(QWidget):
-    """An icon of 20 px on a soft square of 40."""
-
-    def __init__(self, theme: Theme, icon: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._theme = theme
-        self._icon = icon
-        side = theme.px(40)
-        self.setFixedSize(side, side)
-        theme.changed.connect(self._retheme)
-
-    def _retheme(self) -> None:
-        side = self._theme.px(40)
-        self.setFixedSize(side, side)
-        self.update()
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        theme, px = self._theme, self._theme.px
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(theme.color("accent-soft"))
-        painter.drawRoundedRect(QRectF(self.rect()), px(6), px(6))
-        pixmap = theme.pixmap(self._icon, 20, "accent-text", ratio=self.devicePixelRatioF())
-        painter.drawPixmap(px(10), px(10), pixmap)

@@ -1,4 +1,4 @@
-"""Where a question is written: text, files, target, context meter, send and stop, the queue."""
+"""The message box: text, attachments, model, context meter, send and stop, the queue."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ _CHARACTERS_PER_TOKEN = 3.6  # for the meter only; the engine counts exactly whe
 
 
 class Composer(QFrame):
-    """One per Chat page; told which conversation it writes into by its user."""
+    """One per Chat page; told by its user which conversation it writes into."""
 
     sent = Signal(str, object)  # text, tuple[Image, ...]; stays until it was taken
     stop_wanted = Signal()
     target_chosen = Signal(object)  # Destination
     way_wanted = Signal(str, str)  # WayOn, provider's name
-    picture_wanted = Signal(object)  # Path or QImage: to be made ready
-    document_wanted = Signal(object)  # Attachment: somebody else is to be asked about it
+    picture_wanted = Signal(object)  # Path or QImage: to be prepared
+    document_wanted = Signal(object)  # Attachment: another model is to be asked about it
     draft_changed = Signal()
-    queued_edit_wanted = Signal(str)  # id of a waiting message
+    queued_edit_wanted = Signal(str)  # id of a queued message
     queued_drop_wanted = Signal(str)
     settings_wanted = Signal()
     models_dropped = Signal(object)  # list[Path]
@@ -90,7 +90,7 @@ class Composer(QFrame):
         self._picker.setObjectName("target_picker")
         self._picker.hide()  # until it is known who can answer
         self._tune = icon_button(
-            theme, "sliders-horizontal", "Instructions and parameters of this chat", name="tune"
+            theme, "sliders-horizontal", "System prompt and parameters of this chat", name="tune"
         )
         self.meter = ContextMeter(theme)
         self.send_button = SendButton(theme)
@@ -162,7 +162,7 @@ class Composer(QFrame):
         return with_attachments(self.edit.toPlainText().strip(), self._attachments)
 
     def clear_sent(self, chat: str, text: str) -> None:
-        """That text is on its way. What was typed since stays, in that chat or in another one."""
+        """That text was sent. What was typed since stays, in that chat or in another one."""
         if chat != self._chat or text != self.message:
             return
         self._attachments.clear()
@@ -183,7 +183,7 @@ class Composer(QFrame):
 
     @property
     def images(self) -> tuple[Image, ...]:
-        """The pictures that go along."""
+        """The pictures that are attached."""
         return tuple(ready.image for ready in self._pictures)
 
     def set_running(self, *, running: bool) -> None:
@@ -193,7 +193,7 @@ class Composer(QFrame):
             self._update_button()
 
     def set_recall(self, text: str) -> None:
-        """What Up brings back: the words, not the files that went along."""
+        """What the Up key brings back: the words, not the attachments."""
         self._recall = text[attached(text)[1] :]
 
     def take_back(self, text: str, images: Sequence[Image] = ()) -> None:
@@ -216,7 +216,7 @@ class Composer(QFrame):
 
     @property
     def destination(self) -> Destination | None:
-        """Who gets the next message; None where nobody of that name is there."""
+        """Who gets the next message; None where there is no target of that name."""
         found = [one for one in self._destinations if one.info.name]
         chosen = next((one for one in found if one.info.name == self._target), None)
         if chosen is None and not self._target and found:
@@ -224,34 +224,34 @@ class Composer(QFrame):
         return chosen
 
     def add_picture(self, ready: PreparedPicture) -> None:
-        """A picture that was made ready goes along, unless it does already."""
+        """Attach a picture that was prepared, unless it is attached already."""
         if ready.image in self.images:
             return
         if len(self._pictures) >= MAX_PICTURES:
-            self._tell(InvalidInput(f"At most {MAX_PICTURES} pictures can go along."))
+            self._tell(InvalidInput(f"At most {MAX_PICTURES} pictures can be attached."))
             return
         self._pictures.append(ready)
         self._rebuild_chips()
         self.draft_changed.emit()
 
     def restore_pictures(self, kept: Sequence[PreparedPicture]) -> None:
-        """Those that were kept with the draft, before what was added since; none is left out."""
+        """Attach those kept with the draft, before what was added since; none is dropped."""
         images = [ready.image for ready in kept]
         self._pictures = [*kept, *(one for one in self._pictures if one.image not in images)]
         self._rebuild_chips()
 
     def set_context(self, used: int, total: int, *, cut_oldest: bool) -> None:
-        """What the conversation takes already, without what is typed."""
+        """How much the conversation takes already, without what is typed."""
         self._used, self._total, self._cut_oldest = used, total, cut_oldest
         self._show_meter()
 
     def set_queue(self, queue: QueueState) -> None:
-        """What waits to be sent."""
+        """What is queued."""
         self._queue = queue
         self._rebuild_chips()
 
     def take_files(self, paths: list[Path]) -> None:
-        """Attach text files and pictures; models go to the one who imports them."""
+        """Attach text files and pictures; model files are imported instead."""
         models = [path for path in paths if path.suffix.lower() == ".gguf"]
         if models:
             self.models_dropped.emit(models)
@@ -271,17 +271,17 @@ class Composer(QFrame):
         self.draft_changed.emit()
 
     def _may_see(self, name: str, *, is_attached: bool = False) -> bool:
-        """Whether who answers can look at pictures; says so where not."""
+        """Whether the chosen model accepts pictures; says so where it does not."""
         answerer = self.destination
         if answerer is None or answerer.sees is not False:
             return True
         title = answerer.info.title or answerer.info.name
         outcome = "nothing was sent" if is_attached else f"{name} was not attached"
-        way_on = "send it again, or take the picture out" if is_attached else "attach it again"
+        then = "send it again, or remove the picture" if is_attached else "attach it again"
         self._tell(
             InvalidInput(
-                f"{title} cannot look at pictures, so {outcome}.",
-                hint=f"Choose a model that can see, then {way_on}.",
+                f"{title} does not accept pictures, so {outcome}.",
+                hint=f"Choose a vision model, then {then}.",
                 code="no_vision",
             )
         )
@@ -361,7 +361,7 @@ class Composer(QFrame):
         self._picker.update()
 
     def _show_placeholder(self, info: TargetInfo | None) -> None:
-        """Before a word is typed: where it will go."""
+        """Before anything is typed: where it will go."""
         words = "Ask anything"
         if info is not None and leaves(info):
             words = f"Ask {info.title or info.name}. This goes to {host_name(info.host)}."
@@ -370,7 +370,7 @@ class Composer(QFrame):
         self.edit.setPlaceholderText(words)
 
     def open_picker(self, anchor: QWidget) -> None:
-        """The list of everyone who can answer, by that button."""
+        """The list of all models, beside that button."""
         chosen = self.destination
         popup = TargetPopup(
             self._theme,

@@ -1,4 +1,4 @@
-"""The box that is typed into: grows with its text, sends on Enter, recalls, takes drops."""
+"""The text field of the composer: grows with its text, sends on Enter, takes drops."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MAX_LINES = 8
 
 
 def local_files(mime: QMimeData) -> list[Path]:
-    """The files of a drop or a paste that lie on this machine."""
+    """The local files of a drop or a paste."""
     return [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]
 
 
@@ -58,11 +58,11 @@ class ComposerEdit(QTextEdit):
         self._retheme()
 
     def set_enter_sends(self, *, enter_sends: bool) -> None:
-        """Enter sends and Shift+Enter breaks, or Enter breaks and Ctrl+Enter sends."""
+        """Enter sends and Shift+Enter adds a line, or Enter adds a line and Ctrl+Enter sends."""
         self._enter_sends = enter_sends
 
     def put_text(self, text: str) -> None:
-        """Replace the text and stand at its end; can be undone."""
+        """Replace the text and put the cursor at its end; can be undone."""
         cursor = self.textCursor()
         cursor.select(QTextCursor.SelectionType.Document)
         cursor.insertText(text)

@@ -1,4 +1,4 @@
-"""The painted parts of the composer: send and stop, target picker, context meter, chips."""
+"""Parts of the composer: send and stop, context meter, chips, and where a message goes."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ from PySide6.QtGui import (
     QImage,
     QPainter,
     QPainterPath,
-    QPaintEvent,
-    QPen,
     QPixmap,
     QResizeEvent,
 )
 from PySide6.QtWidgets import (
-    QAbstractButton,
     QFrame,
     QHBoxLayout,
     QLabel,
+    QPushButton,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -31,72 +29,36 @@ from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Meter
 
 
-class SendButton(QAbstractButton):
+class SendButton(QPushButton):
     """Sends; while an answer runs and nothing is typed, stops it. The words say which."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
-        self._stops = False
+        self.stops = True
         self.setObjectName("send")
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-        self._say()
-
-    @property
-    def stops(self) -> bool:
-        """Whether a press stops the answer."""
-        return self._stops
+        self.setProperty("kind", "primary")
+        self.setAutoDefault(False)
+        self.show_stop(stops=False)
 
     def show_stop(self, *, stops: bool) -> None:
         """Choose between sending and stopping."""
-        if stops != self._stops:
-            self._stops = stops
-            self._say()
-            self.update()
-
-    def _say(self) -> None:
-        words = "Stop the answer" if self._stops else "Send"
-        keys = "Esc" if self._stops else "Enter"
+        if stops == self.stops:
+            return
+        self.stops = stops
+        words, keys = ("Stop the answer", "Esc") if stops else ("Send", "Enter")
+        self._theme.bind_icon(
+            self, "square" if stops else "arrow-up", size=14 if stops else 16, role="on-accent"
+        )
         self.setAccessibleName(words)
         self.setToolTip(f"{words}  ({keys})")
 
     def sizeHint(self) -> QSize:
         return QSize(self._theme.px(28), self._theme.px(28))
 
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        theme, px = self._theme, self._theme.px
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        lively = self.underMouse() or self.isDown()
-        fill, ink = ("accent-hover" if lively else "accent"), "on-accent"
-        if not self.isEnabled():
-            fill, ink = "track", "text-3"
-        painter.setBrush(theme.color(fill))
-        ring = bool(self.property("ring"))
-        painter.setPen(QPen(theme.color("text-1"), 2) if ring else Qt.PenStyle.NoPen)
-        inset = 1 if ring else 0
-        area = QRectF(self.rect()).adjusted(inset, inset, -inset, -inset)
-        painter.drawRoundedRect(area, px(6), px(6))
-        if self._stops:
-            side = px(10)
-            square = QRectF((self.width() - side) / 2, (self.height() - side) / 2, side, side)
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(theme.color(ink))
-            painter.drawRoundedRect(square, 2, 2)
-        else:
-            pixmap = theme.pixmap("arrow-up", 16, ink, ratio=self.devicePixelRatioF())
-            painter.drawPixmap((self.width() - px(16)) // 2, (self.height() - px(16)) // 2, pixmap)
-
-    def enterEvent(self, _event: object) -> None:
-        self.update()
-
-    def leaveEvent(self, _event: object) -> None:
-        self.update()
-
 
 class ContextMeter(Meter):
-    """How much of the context is used, and in words what will be cut."""
+    """How much of the context is used, and what happens when it is full."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(theme, "Context", parent, warn_from=0.85)
@@ -111,14 +73,14 @@ class ContextMeter(Meter):
         if total and used >= total:
             sentence += f" About {used - total:,} tokens too many: "
             sentence += (
-                "the oldest turns will be left out."
+                "the oldest messages will be left out."
                 if cut_oldest
-                else "shorten it, start a new chat, or let the oldest turns be left out "
+                else "shorten it, start a new chat, or leave out the oldest messages "
                 "(Settings, When the context is full)."
             )
         elif total and used > total * 0.85:
             sentence += (
-                " When it is full, the oldest turns will be left out."
+                " When it is full, the oldest messages will be left out."
                 if cut_oldest
                 else " When it is full, the answer stops."
             )
@@ -127,7 +89,7 @@ class ContextMeter(Meter):
 
 
 class Chip(QFrame):
-    """A waiting message or an attached file; can be opened, asked about and removed."""
+    """A queued message or an attached file; can be edited, asked about and removed."""
 
     edit_wanted = Signal()
     forward_wanted = Signal()
@@ -161,12 +123,14 @@ class Chip(QFrame):
         words.setToolTip(text[:600])
         row.addWidget(words)
         if editable:
-            edit = icon_button(theme, "pencil", f"Edit waiting message: {short[:60]}", size=14)
+            edit = icon_button(theme, "pencil", f"Edit queued message: {short[:60]}", size=14)
             edit.setObjectName("chip_edit")
             edit.clicked.connect(self.edit_wanted)
             row.addWidget(edit)
         if forwards:
-            forward = icon_button(theme, "arrow-up-right", f"Ask about {short[:60]}…", size=14)
+            forward = icon_button(
+                theme, "arrow-up-right", f"Ask another model about {short[:60]}…", size=14
+            )
             forward.setObjectName("chip_forward")
             forward.clicked.connect(self.forward_wanted)
             row.addWidget(forward)
@@ -178,7 +142,7 @@ class Chip(QFrame):
 
 
 class PictureChip(QFrame):
-    """An attached picture: small, with its size and what was done to it."""
+    """An attached picture: small, with its size and how it was changed."""
 
     remove_wanted = Signal()
 
@@ -211,7 +175,7 @@ class PictureChip(QFrame):
 
 
 class DestinationLine(QWidget):
-    """Where the next message goes when it does not stay here, and the way on where there is one."""
+    """Where the next message goes when it leaves this machine, and a button to act on a problem."""
 
     way_wanted = Signal(str)  # WayOn
 
@@ -232,7 +196,7 @@ class DestinationLine(QWidget):
         self._text.setObjectName("destination_words")
         self._text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._button = push_button(
-            theme, "", name="destination_way", kind="link", compact=True, spoken="The way on"
+            theme, "", name="destination_way", kind="link", compact=True, spoken="Resolve"
         )
         self._button.clicked.connect(lambda: self.way_wanted.emit(self._way))
         row.addWidget(self._icon)
@@ -243,15 +207,15 @@ class DestinationLine(QWidget):
 
     @property
     def words(self) -> str:
-        """What is said now."""
+        """What is shown now."""
         return self._words
 
     def say(self, words: str, *, icon: str = "arrow-up-right", way: WayOn = "") -> None:
-        """Show this; nothing at all for no words."""
+        """Show this; hide the line for no words."""
         self._words, self._way = words, way
         self._mark = icon
         self._button.setText(WAY_WORDS.get(way, ""))
-        self._button.setAccessibleName(WAY_WORDS.get(way, "The way on").rstrip("…"))
+        self._button.setAccessibleName(WAY_WORDS.get(way, "Resolve").rstrip("…"))
         self._button.setVisible(bool(way))
         self._text.setAccessibleName(words)
         self._text.setToolTip(words)

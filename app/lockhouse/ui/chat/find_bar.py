@@ -11,7 +11,7 @@ from lockhouse.ui.theme import Theme
 
 
 class FindBar(QFrame):
-    """Words, how many there are, next and previous."""
+    """A field for the words, the number of matches, next and previous."""
 
     words_changed = Signal(str)
     next_wanted = Signal()
@@ -61,7 +61,7 @@ class FindBar(QFrame):
             self.words_changed.emit(self.edit.text())
 
     def show_place(self, number: int, count: int) -> None:
-        """The hit that is shown, and how many there are."""
+        """Which match is shown, and how many there are."""
         if not self.edit.text():
             self._count.setText("")
         elif count:

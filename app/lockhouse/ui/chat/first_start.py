@@ -1,4 +1,4 @@
-"""What stands on the page while nothing was asked yet: a model that is ready, and a first try."""
+"""What the Chat page shows before the first question: models that are ready, and suggestions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QScrollArea, QVB
 
 from lockhouse import seal
 from lockhouse.ui import formatting
-from lockhouse.ui.chat.cards import CardButton, CardRow, IconTile
+from lockhouse.ui.chat.cards import CardButton, CardRow, IconLabel
 from lockhouse.ui.frame_parts import hairline, label, push_button
 from lockhouse.ui.models.model_text import fit_pill
 from lockhouse.ui.theme import Theme
@@ -30,7 +30,7 @@ class ModelCard:
     memory_bytes: int = 0
     included: bool = False
     fit: str = ""
-    owner: str = ""  # the program whose folder it lies in, "" for our own and the user's
+    owner: str = ""  # the program that owns the folder it is in, "" for Lockhouse and the user
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class FirstStart(QScrollArea):
         self._rebuild()
 
     def show_models(self, starter: ModelCard | None, others: tuple[ModelCard, ...]) -> None:
-        """What this machine has."""
+        """The models on this machine."""
         if (starter, others) != (self._starter, self._others):
             self._starter, self._others = starter, others
             self._rebuild()
@@ -170,7 +170,7 @@ class FirstStart(QScrollArea):
         row = QHBoxLayout(card)
         row.setContentsMargins(px(16), px(16), px(16), px(16))
         row.setSpacing(px(16))
-        row.addWidget(IconTile(theme, "box"))
+        row.addWidget(IconLabel(theme, "box", 20, "accent-text", tile=True))
         words = QVBoxLayout()
         words.setSpacing(px(2))
         name = QHBoxLayout()
@@ -198,7 +198,7 @@ class FirstStart(QScrollArea):
             row.addWidget(label("Also on this machine", role="strong"))
         row.addStretch(1)
         if any(model.owner for model in self._others):
-            row.addWidget(label("Used where they are, never changed", role="small", ink="2"))
+            row.addWidget(label("Used in place, never changed", role="small", ink="2"))
         return heading
 
     def _model_rows(self) -> QFrame:
@@ -210,17 +210,15 @@ class FirstStart(QScrollArea):
         column.setContentsMargins(1, 1, 1, 1)
         column.setSpacing(0)
         grid = QGridLayout()
-        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setContentsMargins(px(16), 0, px(12), 0)
         grid.setHorizontalSpacing(px(12))
         grid.setVerticalSpacing(0)
-        grid.setColumnMinimumWidth(0, px(4))
-        grid.setColumnStretch(1, 3)
-        grid.setColumnStretch(2, 2)
-        grid.setColumnMinimumWidth(7, px(1))
+        grid.setColumnStretch(0, 3)
+        grid.setColumnStretch(1, 2)
         shown = self._others[:_MOST_ROWS]
         for number, model in enumerate(shown):
             if number:
-                grid.addWidget(hairline(), 2 * number - 1, 0, 1, 8)
+                grid.addWidget(hairline(), 2 * number - 1, 0, 1, 6)
             self._add_row(grid, 2 * number, model, number + 1)
         column.addLayout(grid)
         more = len(self._others) - len(shown)
@@ -232,21 +230,21 @@ class FirstStart(QScrollArea):
     def _add_row(self, grid: QGridLayout, at: int, model: ModelCard, number: int) -> None:
         theme = self._theme
         grid.setRowMinimumHeight(at, theme.px(44))
-        grid.addWidget(label(model.title, role="medium"), at, 1)
-        grid.addWidget(label(model.detail, ink="2"), at, 2)
+        grid.addWidget(label(model.title, role="medium"), at, 0)
+        grid.addWidget(label(model.detail, ink="2"), at, 1)
         right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-        grid.addWidget(label(formatting.size(model.size_bytes), ink="2"), at, 3, right)
+        grid.addWidget(label(formatting.size(model.size_bytes), ink="2"), at, 2, right)
         left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
         if model.fit:
             word, icon, tone = fit_pill(model.fit)
-            grid.addWidget(Pill(theme, word, icon=icon, tone=tone), at, 4, left)
+            grid.addWidget(Pill(theme, word, icon=icon, tone=tone), at, 3, left)
         if model.owner:
-            grid.addWidget(Pill(theme, model.owner), at, 5, left)
+            grid.addWidget(Pill(theme, model.owner), at, 4, left)
         use = push_button(
             theme, "Use", name=f"use_{number}", compact=True, spoken=f"Use {model.title}"
         )
         use.clicked.connect(lambda _checked=False, name=model.name: self.start_wanted.emit(name))
-        grid.addWidget(use, at, 6)
+        grid.addWidget(use, at, 5)
 
     def _more_row(self, more: int) -> QWidget:
         px = self._theme.px
@@ -265,7 +263,7 @@ class FirstStart(QScrollArea):
             self._theme,
             "download",
             "Get a model…",
-            "Asks before it opens a connection",
+            "Asks before it connects to the network",
             chevron=True,
         )
         card.setObjectName("get_model")

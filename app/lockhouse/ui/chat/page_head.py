@@ -1,4 +1,4 @@
-"""The head of the Chat page: the title, sharing, more, and the details switch."""
+"""The head of the Chat page: title, target, sharing, more, and the details button."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXPORT_FORMATS = (
 
 
 class TitleEdit(QLineEdit):
-    """The title as text; a click or F2 edits it, Enter keeps, Esc gives up."""
+    """The title as text; a click or F2 edits it, Enter keeps the change, Esc discards it."""
 
     renamed = Signal(str)
 
@@ -134,7 +134,7 @@ class PageHead(QFrame):
         theme.changed.connect(lambda: self.setFixedHeight(theme.px(48)))
 
     def show_chat(self, title: str, *, exists: bool, pinned: bool) -> None:
-        """What the head stands over."""
+        """Show another chat."""
         self._pinned = pinned
         self.title.show_title(title, editable=exists)
         self._share.setVisible(exists)
@@ -145,8 +145,8 @@ class PageHead(QFrame):
     ) -> None:
         """Where the next message goes."""
         self.destination.setText(words)
-        self.destination.setToolTip(f"{sentence}. Choose who answers")
-        self.destination.setAccessibleName(f"{sentence}. Choose who answers")
+        self.destination.setToolTip(f"{sentence}. Choose a model")
+        self.destination.setAccessibleName(f"{sentence}. Choose a model")
         self._theme.bind_icon(
             self.destination, icon, size=14, role="warning" if leaves else "text-2"
         )
@@ -194,7 +194,7 @@ class PageHead(QFrame):
         )
         menu.addAction(
             theme.icon("sliders-horizontal"),
-            "Instructions and parameters",
+            "System prompt and parameters",
             self.chat_settings_wanted.emit,
         )
         menu.addSeparator()

@@ -18,26 +18,22 @@ class Parameter:
     whole: bool = False
 
 
+_TEMPERATURE = "0 always picks the most likely token; higher values vary more."
+_TOP_K = "Choose among this many of the most likely tokens; 0 is no limit."
+_TOP_P = "Choose among the most likely tokens that share this much of the probability."
+_MIN_P = "Leave out tokens below this share of the most likely token's probability."
+_REPEAT = "Above 1 discourages repeating."
+_LENGTH = "In tokens; 0 is no limit."
+_SEED = "The same seed gives the same answer; empty is random."
+
 PARAMETERS: tuple[Parameter, ...] = (
-    Parameter(
-        "temperature", "Temperature", 0, 2, 0.1, "0 always takes the likeliest word; higher varies."
-    ),
-    Parameter("top_k", "Top-k", 0, 1000, 1, "Choose among this many words; 0 is all.", whole=True),
-    Parameter("top_p", "Top-p", 0, 1, 0.05, "Choose among words that make up this share."),
-    Parameter("min_p", "Min-p", 0, 1, 0.01, "Leave out words this much less likely than the best."),
-    Parameter("repeat_penalty", "Repeat penalty", 0.5, 2, 0.05, "Above 1 discourages repeating."),
-    Parameter(
-        "answer_max_tokens", "Answer length", 0, 1_000_000, 64, "Tokens; 0 is no limit.", whole=True
-    ),
-    Parameter(
-        "seed",
-        "Seed",
-        0,
-        2**31 - 1,
-        1,
-        "The same seed gives the same answer; empty draws one.",
-        whole=True,
-    ),
+    Parameter("temperature", "Temperature", 0, 2, 0.1, _TEMPERATURE),
+    Parameter("top_k", "Top-k", 0, 1000, 1, _TOP_K, whole=True),
+    Parameter("top_p", "Top-p", 0, 1, 0.05, _TOP_P),
+    Parameter("min_p", "Min-p", 0, 1, 0.01, _MIN_P),
+    Parameter("repeat_penalty", "Repeat penalty", 0.5, 2, 0.05, _REPEAT),
+    Parameter("answer_max_tokens", "Maximum answer length", 0, 1_000_000, 64, _LENGTH, whole=True),
+    Parameter("seed", "Seed", 0, 2**31 - 1, 1, _SEED, whole=True),
 )
 
 # Only where the name in code, with spaces, is not how the field writes it.
@@ -54,12 +50,12 @@ _NAMES = {
     "xtc_threshold": "XTC threshold",
     "json_schema": "JSON schema",
     "kv_type": "KV cache type",
-    "max_tokens": "Longest answer",
-    "max_completion_tokens": "Longest answer",
+    "max_tokens": "Maximum answer length",
+    "max_completion_tokens": "Maximum answer length",
 }
 _VALUES = {
     ("when_full", "stop"): "stops",
-    ("when_full", "cut_oldest"): "leaves out the oldest",
+    ("when_full", "cut_oldest"): "leaves out the oldest messages",
 }
 
 

@@ -1,4 +1,4 @@
-"""What a chat sets for itself: its instructions and its sampling parameters."""
+"""The settings of a chat: system prompt, label and sampling parameters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PAUSE_MS = 500
 
 
 class ParameterField(QWidget):
-    """One number; empty is what the settings say, shown as a placeholder."""
+    """One number; an empty field shows the value of the settings as a placeholder."""
 
     changed = Signal()
 
@@ -47,7 +47,7 @@ class ParameterField(QWidget):
         self.edit.setValidator(_validator(parameter, self.edit))
         self.edit.textEdited.connect(lambda _: self._edited())
         row.addWidget(self.edit)
-        self._reset = icon_button(theme, "undo-2", f"{parameter.label}: use the setting", size=14)
+        self._reset = icon_button(theme, "undo-2", f"{parameter.label}: reset to Settings", size=14)
         self._reset.setObjectName(f"reset_{parameter.name}")
         self._reset.clicked.connect(self._clear)
         row.addWidget(self._reset)
@@ -56,9 +56,9 @@ class ParameterField(QWidget):
         self._reset.setSizePolicy(policy)
 
     def show_value(self, own: object, setting: object) -> None:
-        """The chat's own value, if it has one, and what would hold without it."""
+        """The chat's own value, if it has one, and the value of the settings."""
         self.edit.setText("" if own is None else _shown(own))
-        self.edit.setPlaceholderText("drawn" if setting is None else _shown(setting))
+        self.edit.setPlaceholderText("random" if setting is None else _shown(setting))
         self._reset.setVisible(own is not None)
 
     @property
@@ -100,7 +100,7 @@ def _validator(parameter: Parameter, parent: QWidget) -> QValidator:
 
 
 class PromptPanel(QWidget):
-    """Instructions and parameters of the open chat."""
+    """System prompt, label and parameters of the open chat."""
 
     system_changed = Signal(str)
     parameters_changed = Signal(object)  # dict[str, object]
@@ -114,13 +114,11 @@ class PromptPanel(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(px(16), px(16), px(16), px(16))
         column.setSpacing(px(8))
-        column.addWidget(label("Instructions", role="strong"))
-        column.addWidget(
-            label("Said to the model before everything else in this chat.", ink="3", wrap=True)
-        )
+        column.addWidget(label("System prompt", role="strong"))
+        column.addWidget(label("Instructions for the model in this chat.", ink="3", wrap=True))
         self._system = QTextEdit()
         self._system.setObjectName("chat_system_prompt")
-        self._system.setAccessibleName("Instructions for this chat")
+        self._system.setAccessibleName("System prompt of this chat")
         self._system.setAcceptRichText(False)
         self._system.setTabChangesFocus(True)
         self._system.setMinimumHeight(px(96))
@@ -132,7 +130,7 @@ class PromptPanel(QWidget):
         column.addWidget(label("Parameters", role="strong"))
         column.addWidget(
             label(
-                "Empty means: as in Settings. They hold from the next answer on.",
+                "Empty fields use the value from Settings. Changes apply from the next answer on.",
                 ink="3",
                 wrap=True,
             )
@@ -164,7 +162,7 @@ class PromptPanel(QWidget):
                 field.show_value(own.get(name), getattr(settings, name, None))
 
     def flush(self) -> None:
-        """Announce what was typed and not told yet."""
+        """Announce what was typed and not announced yet."""
         self._pause.stop()
         if self._dirty:
             self._dirty = False

@@ -1,7 +1,6 @@
-"""The middle of the Chat page: head, banners, the conversation or what stands for it, composer.
+"""The middle of the Chat page: head, banners, transcript or start screen, composer.
 
-Hides which of four faces it has, that the composer stands exactly below the column of text, and
-how words are found in what is shown.
+Keeps the composer exactly below the column of text, and finds words in the transcript.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ from lockhouse.ui.transcript import TranscriptView
 class Face(IntEnum):
     """What is shown in the middle."""
 
-    FIRST = 0  # nobody has asked anything yet, ever
+    FIRST = 0  # the first start: nothing was ever asked
     EMPTY = 1
     THREAD = 2
-    NOTHING = 3  # it is not known yet
+    NOTHING = 3  # not known yet
 
 
 class WorkArea(QWidget):
@@ -112,7 +111,7 @@ class WorkArea(QWidget):
             self.find_bar.open()
 
     def close_find(self) -> None:
-        """Nothing is looked for any more."""
+        """Stop finding."""
         if self.find_bar.isVisible():
             self.find_bar.hide()
             self.transcript.clear_find()

@@ -146,6 +146,20 @@ QPushButton[kind="search"] {
     color: @text-3; font-weight: 400; text-align: left; padding: 0 8px 0 7px;
 }
 QPushButton[kind="search"][ring="true"] { padding: 0 7px 0 6px; }
+QPushButton[kind="card"] {
+    background: @surface; border-color: @border; border-radius: 10px; padding: 0;
+    min-height: 60px; max-height: 60px;
+}
+QPushButton[kind="card"]:hover { background: @hover; }
+QPushButton[kind="card"][ring="true"] {
+    border-color: @focus; min-height: 58px; max-height: 58px;
+}
+QPushButton#send {
+    padding: 0; min-width: 26px; max-width: 26px; min-height: 26px; max-height: 26px;
+}
+QPushButton#send[ring="true"] {
+    min-width: 24px; max-width: 24px; min-height: 24px; max-height: 24px;
+}
 QPushButton::menu-indicator { image: none; width: 0; }
 QPushButton#seal {
     background: @accent-soft; color: @accent-text; border: 1px solid @accent-soft;

@@ -50,10 +50,10 @@ def main() -> None:
 
     def ask() -> None:
         tell("usable")
-        app.chat.answers.send(sys.argv[1])
+        app.asking.send(sys.argv[1])
 
     def first_text(*_: object) -> None:
-        app.chat.runs.grew.disconnect(first_text)
+        app.asking.runs.grew.disconnect(first_text)
         watch_paint("first text painted")
 
     def end(*_: object) -> None:
@@ -65,8 +65,8 @@ def main() -> None:
         app.window.close()
 
     app.usable.connect(ask)
-    app.chat.runs.grew.connect(first_text)
-    app.chat.runs.ended.connect(end)
+    app.asking.runs.grew.connect(first_text)
+    app.asking.runs.ended.connect(end)
     watch_paint("painted")
     app.window.show()
     QTimer.singleShot(0, app.start)

@@ -20,10 +20,11 @@ import lockhouse
 from lockhouse import processes, seal
 from lockhouse.core.errors import LockhouseError, StorageError
 from lockhouse.storage.settings import Settings
-from lockhouse.ui.chat.controller import ChatController
-from lockhouse.ui.chat.elsewhere import RemoteAccess
+from lockhouse.ui.chat.asking import Asking
 from lockhouse.ui.chat.list_controller import ListController
+from lockhouse.ui.chat.open_chat import OpenChat
 from lockhouse.ui.chat.palette import Command
+from lockhouse.ui.chat.targets import Targets
 from lockhouse.ui.chat.values import AnswerEnded
 from lockhouse.ui.crash_window import CrashCatcher
 from lockhouse.ui.jobs import Jobs, ignore
@@ -84,14 +85,10 @@ class App(QObject):
         self.jobs = Jobs(self)
         self.settings = SettingsStore(workspace, self.jobs, self)
         self.listing = ListController(workspace.conversations, self.jobs, self)
-        self.chat = ChatController(
-            workspace.conversations,
-            workspace.turns,
-            workspace.targets,
-            self.settings,
-            RemoteAccess(workspace),
-            self.jobs,
-            self,
+        self.chat = OpenChat(workspace.conversations, self.settings, self.jobs, self)
+        self.targets = Targets(workspace, self.jobs, self)
+        self.asking = Asking(
+            self.chat, workspace.turns, workspace.conversations, self.targets, self.jobs
         )
         self.models = ModelsController(workspace.models, workspace.targets, self.jobs, self)
         self.memory = MemoryController(workspace.planner, workspace.engines, self.jobs, self)
@@ -122,6 +119,8 @@ class App(QObject):
     def _make_pages(self) -> Pages:
         its = Controllers(
             self.chat,
+            self.asking,
+            self.targets,
             self.listing,
             self.settings,
             self.models,
@@ -138,13 +137,12 @@ class App(QObject):
 
     def _wire(self) -> None:
         window, chat = self.window, self.window.chat
-        runs = self.chat.runs
+        runs = self.asking.runs
         self._room = NoRoomHelp(
             self._workspace.targets.local,
             self.settings,
             self.jobs,
             self._theme,
-            again=chat.regenerate,
             show_models=lambda: window.show_page("models"),
         )
         window.closing.connect(self.close)
@@ -153,7 +151,7 @@ class App(QObject):
         chat.import_wanted.connect(self._choose_models)
         chat.get_wanted.connect(lambda: self.pages.show_models("discover"))
         chat.all_models_wanted.connect(lambda: self.pages.show_models("installed"))
-        chat.no_room.connect(lambda failed: self._room.offer(failed, self.chat.target, self.window))
+        chat.no_room.connect(self._offer_room)
         window.status.unload_wanted.connect(self.machine.stop_engines)
         window.status.transfers_pressed.connect(lambda: self.pages.show_models("transfers"))
         self.network.changed.connect(self._show_network)
@@ -163,7 +161,7 @@ class App(QObject):
             lambda listed: window.status.show_downloads(downloads_summary(listed))
         )
         self.transfers.finished.connect(lambda _: self.models.refresh())
-        runs.started.connect(lambda _: self.machine.look())
+        runs.started.connect(lambda *_: self.machine.look())
         runs.progressed.connect(window.status.show_progress)
         runs.ended.connect(window.status.show_end)
         runs.ended.connect(self._after_answer)
@@ -191,8 +189,8 @@ class App(QObject):
         pages.shortcuts_wanted.connect(window.show_shortcuts)
         self.providers.changed.connect(pages.note_providers)
         pages.targets_changed.connect(self.models.refresh)
-        pages.targets_changed.connect(self.chat.forwarding.refresh)
-        self.network.changed.connect(chat.forward.follow_network)
+        pages.targets_changed.connect(self.targets.refresh)
+        self.network.changed.connect(chat.next_target.follow_network)
         chat.way_wanted.connect(pages.follow_way)
 
     def _commands(self) -> tuple[Command, ...]:
@@ -255,8 +253,8 @@ class App(QObject):
             self.window.chat.expect_chat()
         self.listing.start()
         self.models.refresh()
-        self.chat.forwarding.refresh()
-        self.chat.restore_new_draft(self._state.draft)
+        self.targets.refresh()
+        self.chat.new_draft = self._state.draft
         if self._state.conversation_id:
             self._open_last(self._state.conversation_id)
         elif self._state.was_used:
@@ -320,6 +318,16 @@ class App(QObject):
         if found and all(model.sha256 != found for model in self.models.installed.models):
             self.models.refresh()
 
+    def _offer_room(self, ended: AnswerEnded) -> None:
+        """Whatever is chosen holds for the chat of that answer, which may not be open."""
+        assert ended.failed is not None
+        self._room.offer(
+            ended.failed,
+            ended.target,
+            self.window,
+            again=lambda: self.asking.again(ended.message_id, ended.conversation_id),
+        )
+
     def _show_network(self, view: NetworkView) -> None:
         self.window.status.show_network(view)
         if not self._transfers_begun:
@@ -352,9 +360,9 @@ class App(QObject):
         self._closed = True
         self._state_pause.stop()
         self.window.chat.keep_draft()
-        self.chat.answers.keep_queues()
+        self.asking.return_queues()
         self._save_state()
-        self.chat.runs.leave_all()
+        self.asking.runs.leave_all()
         self.jobs.close(grace_s=_CLOSE_GRACE_S)
         self._workspace.close(within_s=_CLOSE_GRACE_S)
 

@@ -129,7 +129,7 @@ class MainWindow(QMainWindow):
             "find": self._on_chat(chat.work.open_find),
             "stop": self._escape,
             "regenerate": self._on_chat(chat.regenerate),
-            "ask_elsewhere": self._on_chat(chat.ask_elsewhere),
+            "ask_elsewhere": self._on_chat(chat.ask_another_model),
             "copy_answer": self._on_chat(chat.copy_last_answer),
             "focus_composer": self._on_chat(chat.composer.edit.setFocus),
             "details": self._on_chat(chat.aside.toggle),

@@ -17,8 +17,10 @@ from PySide6.QtWidgets import QWidget
 
 from lockhouse.gate.records import Records
 from lockhouse.ui import chat, gate, models, settings
-from lockhouse.ui.chat.controller import ChatController
+from lockhouse.ui.chat.asking import Asking
 from lockhouse.ui.chat.list_controller import ListController
+from lockhouse.ui.chat.open_chat import OpenChat
+from lockhouse.ui.chat.targets import Targets
 from lockhouse.ui.jobs import Jobs, ignore
 from lockhouse.ui.machine_monitor import Machine
 from lockhouse.ui.models.controller import ModelsController
@@ -60,7 +62,9 @@ PAGES: tuple[PageEntry, ...] = (
 class Controllers:
     """What more than one page follows."""
 
-    chat: ChatController
+    chat: OpenChat
+    asking: Asking
+    targets: Targets
     listing: ListController
     settings: SettingsStore
     models: ModelsController

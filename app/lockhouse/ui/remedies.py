@@ -59,18 +59,18 @@ class NoRoomHelp:
         jobs: Jobs,
         theme: Theme,
         *,
-        again: Callable[[], None],
         show_models: Callable[[], None],
     ) -> None:
         self._targets = targets
         self._settings = settings
         self._jobs = jobs
         self._theme = theme
-        self._again = again
         self._show_models = show_models
 
-    def offer(self, failed: Failed, target: str, over: QWidget) -> None:
-        """Show the dialog for this failure."""
+    def offer(
+        self, failed: Failed, target: str, over: QWidget, *, again: Callable[[], None]
+    ) -> None:
+        """Show the dialog for this failure; ``again`` asks once more after the choice."""
         kv_type = self._settings.current.kv_type
 
         def work() -> SmallerChoice:
@@ -78,11 +78,13 @@ class NoRoomHelp:
             return smaller_choice(Path(spec.model_path), kv_type)
 
         def fallback(_error: object) -> None:
-            self._show(failed, SmallerChoice(0), over)
+            self._show(failed, SmallerChoice(0), over, again)
 
-        self._jobs.run(work, lambda choice: self._show(failed, choice, over), fallback)
+        self._jobs.run(work, lambda choice: self._show(failed, choice, over, again), fallback)
 
-    def _show(self, failed: Failed, choice: SmallerChoice, over: QWidget) -> None:
+    def _show(
+        self, failed: Failed, choice: SmallerChoice, over: QWidget, again: Callable[[], None]
+    ) -> None:
         choices: list[tuple[str, str]] = []
         words = f"Use a context of {choice.context_length:,} tokens"
         if failed.code == "prompt_too_long":
@@ -103,11 +105,11 @@ class NoRoomHelp:
             close_words="Not now",
             parent=over,
         )
-        dialog.chosen.connect(lambda key: self._do(key, choice))
+        dialog.chosen.connect(lambda key: self._do(key, choice, again))
         dialog.finished.connect(dialog.deleteLater)
         dialog.show()
 
-    def _do(self, key: str, choice: SmallerChoice) -> None:
+    def _do(self, key: str, choice: SmallerChoice, again: Callable[[], None]) -> None:
         if key == "models":
             self._show_models()
             return
@@ -118,4 +120,4 @@ class NoRoomHelp:
                 self._settings.set("kv_type", "q8_0")
             self._settings.set("context_length", choice.context_length)
         # After the setting is stored: the target reads it when it is asked.
-        self._jobs.run_in_order(lambda: None, lambda _: self._again(), ignore)
+        self._jobs.run_in_order(lambda: None, lambda _: again(), ignore)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from pytestqt.qtbot import QtBot
 
-from lockhouse.chat.conversations import Message
+from lockhouse.chat.conversations import Conversation, Message
 from lockhouse.chat.turns import TurnEvent, TurnStarted
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.events import Finished, Notice, Reasoning, StartOver, Text
@@ -16,7 +16,9 @@ from lockhouse.ui.chat.runs import Runs
 from lockhouse.ui.chat.values import AnswerGrew, Note, RunState
 from lockhouse.ui.jobs import Jobs
 
-ANSWER = Message("a", "c", "q", "assistant", "", "", datetime(2026, 11, 22, tzinfo=UTC))
+MOMENT = datetime(2026, 11, 22, tzinfo=UTC)
+CHAT = Conversation("c", "Chat", MOMENT, MOMENT)
+ANSWER = Message("a", "c", "q", "assistant", "", "", MOMENT)
 
 
 @pytest.fixture
@@ -29,11 +31,12 @@ def jobs(qtbot: QtBot) -> Iterator[Jobs]:
 def run(qtbot: QtBot, jobs: Jobs, *events: TurnEvent) -> tuple[Runs, list[object]]:
     """All that was told of an answer with these events."""
     runs, told = Runs(jobs), list[object]()
-    for signal in (runs.grew, runs.progressed, runs.noticed):
+    for signal in (runs.grew, runs.progressed):
         signal.connect(told.append)
+    runs.noticed.connect(lambda _, note: told.append(note))
 
     def turn(_cancel: CancelToken) -> Iterator[TurnEvent]:
-        yield TurnStarted(None, ANSWER)
+        yield TurnStarted(CHAT, None, ANSWER)
         yield from events
         yield Finished("stop")
 
@@ -59,7 +62,7 @@ def test_an_answer_that_starts_over_leaves_nothing_of_the_first_try(
     assert text_of(told) == "So it is."
     anew = next(one for one in told if isinstance(one, AnswerGrew) and one.from_start)
     assert (anew.text, anew.reasoning) == ("", "")
-    assert anew.remark == "Began again: another server took over"
+    assert anew.remark == "Started over on another server"
 
 
 def test_waiting_is_told_where_the_answer_will_stand_and_not_in_a_banner(

@@ -59,7 +59,9 @@ def test_they_stand_in_groups_and_who_can_answer_comes_first() -> None:
 
 
 def test_what_leaves_is_marked_in_words_for_everybody() -> None:
-    marks = {line.title: line.pill for line in lines() if isinstance(line.value, Destination)}
+    marks = {
+        line.title: line.spoken_pill for line in lines() if isinstance(line.value, Destination)
+    }
     assert marks["SmolLM2"] == ""
     assert marks["tiny"] == "Server on this machine"
     for title in ("qwen", "small", "large", "Openai"):
@@ -71,7 +73,7 @@ def test_what_leaves_is_marked_in_words_for_everybody() -> None:
 def test_an_api_that_listens_on_this_machine_leaves_all_the_same() -> None:
     info = TargetInfo("cloudy/large", "api", "large", host="127.0.0.1:9000")
     (_, line, _) = lines(Destination(info))
-    assert line.pill == "Leaves this machine"
+    assert line.spoken_pill == "Leaves this machine"
 
 
 def test_what_is_in_the_way_has_its_way_on() -> None:

@@ -20,7 +20,7 @@ from lockhouse.workspace import Workspace, open_workspace, paths_for
 from tests.remote.replies import Reply
 from tests.remote.server import RemoteServer
 from tests.ui.window.driving import OpenWindow, Window, close
-from tests.ui.window.elsewhere import CLOUD
+from tests.ui.window.remote_chat import CLOUD
 
 
 @pytest.fixture(scope="session")
@@ -148,7 +148,7 @@ def cloud(open_window: OpenWindow, open_home: Path, server: RemoteServer) -> Win
         workspace.providers.choose("cloudy", "large")
 
     window = open_window(open_home, prepare=prepare)
-    window.until(lambda: window.app.chat.forwarding.destination(CLOUD) is not None)
+    window.until(lambda: window.app.targets.find(CLOUD) is not None)
     window.until(lambda: window.app.network.view.is_open)
     window.page.new_chat()
     return window

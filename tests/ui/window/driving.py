@@ -55,8 +55,13 @@ class Window:
         self.qtbot.waitUntil(true, timeout=WAIT_MS)
 
     def idle(self) -> None:
-        """Wait for all answers, and for what is still to be stored and shown."""
-        self.until(lambda: not self.app.chat.runs.all_running())
+        """Wait for all answers, and for what is still to be stored and shown.
+
+        A question that has to be confirmed in a chat that is not open is waited for by nobody.
+        """
+        held = self.page.dialogs._held
+        runs = self.app.asking.runs
+        self.until(lambda: all(run.conversation_id in held for run in runs.all_running()))
         self.stored()
 
     def stored(self) -> None:

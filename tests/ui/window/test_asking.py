@@ -6,10 +6,12 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QApplication, QLabel
+from PySide6.QtWidgets import QApplication, QLabel, QWidget
 
+from lockhouse.answer.request import Question
 from lockhouse.ui.chat.attachments import PreparedPicture, from_clipboard
 from lockhouse.ui.chat.composer_parts import PictureChip
+from lockhouse.ui.chat.values import QueuedQuestion
 from lockhouse.ui.transcript.values import TranscriptAction
 from tests.ui.window.driving import OpenWindow, Window, close
 
@@ -136,7 +138,7 @@ def test_what_still_waits_goes_before_what_is_typed_later(answering: Window) -> 
     answering.type_and_send("And then?")
     answering.page.stop_or_close()
     answering.idle()
-    assert any("still waits" in label.text() for label in answering.page.toast.findChildren(QLabel))
+    assert answering.page.composer.findChild(QWidget, "queue_line").isVisible()  # type: ignore[union-attr]
     answering.app.settings.set("answer_max_tokens", 8)
     answering.type_and_send("And after that?")
     answering.until(lambda: len(answering.messages) == 6)
@@ -148,7 +150,7 @@ def test_what_still_waits_goes_before_what_is_typed_later(answering: Window) -> 
 def test_a_waiting_message_is_sent_when_the_answer_ends(answering: Window) -> None:
     answering.app.settings.set("answer_max_tokens", 8)
     answering.type_and_send(PARIS)
-    answering.until(lambda: bool(answering.app.chat.runs.all_running()))
+    answering.until(lambda: bool(answering.app.asking.runs.all_running()))
     answering.type_and_send("And of Italy?")
     answering.until(lambda: len(answering.messages) == 4)
     answering.idle()
@@ -448,7 +450,8 @@ def test_a_picture_that_waits_at_the_end_is_a_draft_the_next_time(
     chat = window.workspace.conversations.create()
     window.open(chat)
     window.page.composer.add_picture(red)
-    window.app.chat.answers._waiting.add(chat.id, "What is it?", (blue.image,), "")
+    question = Question("What is it?", (blue.image,))
+    window.app.asking._work_of(chat.id).queue.append(QueuedQuestion("queued-1", question))
     close(window)
     again = open_window(home)
     again.until(lambda: again.page.composer.images == (red.image, blue.image))

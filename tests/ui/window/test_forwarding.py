@@ -16,7 +16,7 @@ from lockhouse.ui.transcript.files import Thumbnail
 from tests.remote.replies import Fault
 from tests.remote.server import RemoteServer
 from tests.ui.window.driving import OpenWindow, Window, close
-from tests.ui.window.elsewhere import (
+from tests.ui.window.remote_chat import (
     CLOUD,
     act,
     choose_cloud,
@@ -241,9 +241,9 @@ def test_a_key_that_is_not_there_leads_to_where_it_is_set(
     open_window: OpenWindow, open_home: Path, qtbot: QtBot
 ) -> None:
     window = open_window(open_home)
-    window.until(lambda: bool(window.app.chat.forwarding.destinations))
+    window.until(lambda: bool(window.app.targets.remote))
     window.page.new_chat()
-    window.page.forward.choose("mistral/mistral-medium-latest")
+    window.page.next_target.choose("mistral/mistral-medium-latest")
     wanted: list[str] = []
     window.page.way_wanted.disconnect()
     window.page.way_wanted.connect(lambda way, name: wanted.append(f"{way} {name}"))
@@ -263,7 +263,7 @@ def test_the_clipboard_and_the_toast_say_where_an_answer_came_from(
     cloud.ask("Who is there?")
     act(cloud, "copy", cloud.last.id)
     assert server.host in cloud.page.toast.accessibleName()
-    cloud.app.chat.exporting.copy(cloud.app.chat.conversation_id)
+    cloud.app.chat.export.copy(cloud.app.chat.conversation_id)
     cloud.until(lambda: "elsewhere" in QApplication.clipboard().text())
     assert CLOUD in QApplication.clipboard().text()
 
@@ -304,7 +304,7 @@ def test_the_line_under_the_words_tells_where_they_go(cloud: Window, server: Rem
     assert server.host in cloud.page.composer.edit.placeholderText()
     cloud.qtbot.keyClicks(cloud.page.composer.edit, "Hello")
     cloud.until(lambda: line.words == f"Goes to {server.host} · price unknown")
-    cloud.page.forward.choose("smollm2-135m-instruct")
+    cloud.page.next_target.choose("smollm2-135m-instruct")
     assert line.isHidden()
     assert cloud.page.head.destination.text() == "On this machine"
     assert not server.asked()
@@ -316,14 +316,14 @@ def test_a_server_of_this_machine_keeps_its_marks_while_one_types(
     desk = Provider("desk", "Desk", "openai", "lan", (server.endpoint,), key="none")
     cloud.workspace.providers.add(desk)
     cloud.workspace.providers.choose("desk", "large")
-    forwarding, composer = cloud.app.chat.forwarding, cloud.page.composer
-    forwarding.refresh()
-    cloud.until(lambda: forwarding.destination("desk/large") is not None)
-    cloud.page.forward.choose("desk/large")
+    targets, composer = cloud.app.targets, cloud.page.composer
+    targets.refresh()
+    cloud.until(lambda: targets.find("desk/large") is not None)
+    cloud.page.next_target.choose("desk/large")
     assert composer._picker._icon == "globe"
     assert composer.line._mark == "house"
     cloud.qtbot.keyClicks(composer.edit, "Hello")
-    cloud.until(lambda: cloud.page.forward._shown is not None)
+    cloud.until(lambda: cloud.page.next_target._estimated is not None)
     assert composer.line._mark == "house"
 
 
@@ -345,7 +345,7 @@ def test_what_was_chosen_last_holds_at_once(cloud: Window, server: RemoteServer)
     cloud.workspace.consents.give(cloud.workspace.providers.get("cloudy"))
     choose_cloud(cloud)
     cloud.ask("Who is there?")
-    cloud.page.forward.choose("smollm2-135m-instruct")
+    cloud.page.next_target.choose("smollm2-135m-instruct")
     cloud.type_and_send("What is the capital of France? Answer in one sentence.")
     cloud.until(lambda: len(cloud.messages) == 4)
     cloud.idle()

@@ -182,9 +182,9 @@ def test_chats_are_imported_and_told(three: Window, tmp_path: Path) -> None:
 def test_a_chat_is_saved_as_a_file(three: Window, tmp_path: Path) -> None:
     three.open(_named(three, "Beta"))
     path = tmp_path / "beta.md"
-    three.app.chat.exporting.save(three.app.chat.conversation_id, "md", path)
+    three.app.chat.export.save(three.app.chat.conversation_id, "md", path)
     three.until(lambda: path.exists() and "About Beta" in path.read_text(encoding="utf-8"))
-    three.app.chat.exporting.save(
+    three.app.chat.export.save(
         three.app.chat.conversation_id, "md", tmp_path / "missing" / "beta.md"
     )
     three.until(lambda: any("could not be written" in m for m in three.page.banners.messages))

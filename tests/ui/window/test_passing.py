@@ -11,7 +11,7 @@ from lockhouse.gate.providers import Provider
 from lockhouse.ui.chat.attachments import from_clipboard
 from tests.remote.server import RemoteServer
 from tests.ui.window.driving import Window
-from tests.ui.window.elsewhere import (
+from tests.ui.window.remote_chat import (
     act,
     choose_cloud,
     offscreen_popups,
@@ -21,7 +21,7 @@ from tests.ui.window.elsewhere import (
 
 
 def waiting(window: Window) -> list[str]:
-    return [entry.text for entry in window.page.composer._queue.waiting]
+    return [entry.question.text for entry in window.page.composer._queue]
 
 
 def type_while_it_answers(window: Window, words: str) -> None:
@@ -64,9 +64,12 @@ def test_what_waits_in_a_chat_that_nobody_looks_at_is_not_sent(
     cloud.idle()
     assert not server.asked()
     assert not any(one.isVisible() for one in cloud.main.findChildren(QPushButton, "outbound_send"))
-    cloud.page.open_chat(there)
-    cloud.until(lambda: waiting(cloud) == ["For all to read"])
-    assert "still waits" in cloud.page.toast.accessibleName()
+    cloud.page.open_chat(there)  # what it holds has to be confirmed where it is seen
+    sheet = sheet_of(cloud)
+    assert "For all to read" in sheet.box.view.body.text
+    assert waiting(cloud) == ["For all to read"]
+    sheet.close()
+    assert not server.asked()
 
 
 def test_a_provider_that_a_command_named_alone_is_told_and_asked_about(
@@ -86,9 +89,9 @@ def test_a_provider_that_a_command_named_alone_is_told_and_asked_about(
 def test_nothing_passes_before_the_list_of_targets_came(
     cloud: Window, server: RemoteServer
 ) -> None:
-    forwarding = cloud.app.chat.forwarding
+    targets = cloud.app.targets
     cloud.open(cloud.workspace.conversations.create(target="cloudy/large"))
-    forwarding.destinations = ()  # a keyring that does not answer keeps it waiting
+    targets.remote = ()  # a keyring that does not answer keeps it waiting
     cloud.type_and_send("Who is there?")
     assert sheet_of(cloud).shown is not None
     assert not server.asked()
@@ -104,7 +107,7 @@ def test_what_was_read_before_a_choice_does_not_take_it_back(
     targets: list[str] = []
     chat.conversation_changed.connect(lambda now: targets.append(now.target))
     chat.reload()  # reads whom it goes to, and tells it after another was chosen
-    cloud.page.forward.choose("smollm2-135m-instruct")
+    cloud.page.next_target.choose("smollm2-135m-instruct")
     cloud.stored()
     assert targets
     assert set(targets) == {"smollm2-135m-instruct"}
@@ -158,14 +161,14 @@ def test_an_edited_answer_keeps_its_mark(cloud: Window, server: RemoteServer) ->
 @offscreen_popups
 def test_the_keyboard_asks_somebody_else(cloud: Window, server: RemoteServer) -> None:
     cloud.ask("What is the capital of France? Answer in one sentence.")
-    cloud.page.ask_elsewhere()
+    cloud.page.ask_another_model()
     pick_cloud(cloud)
     sheet = sheet_of(cloud)
     assert "capital of France" in sheet.box.view.text
     sheet.close()
     cloud.page.transcript.setFocus()
     cloud.qtbot.keyClick(cloud.page.transcript, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
-    cloud.page.ask_elsewhere()
+    cloud.page.ask_another_model()
     pick_cloud(cloud)
     assert "The selection" in sheet_of(cloud)._subject.words
     assert not server.asked()
@@ -181,10 +184,10 @@ def test_a_port_that_the_broker_of_this_window_may_not_use_is_told(cloud: Window
         cloud.until(lambda: later.host in cloud.app.network.view.hosts)
 
         def word() -> str:
-            found = cloud.app.chat.forwarding.destination("later/large")
+            found = cloud.app.targets.find("later/large")
             return found.obstacle.word if found and found.obstacle else ""
 
-        cloud.until(lambda: word() == "Opens with the next start")
+        cloud.until(lambda: word() == "Needs a restart")
 
 
 def test_what_could_not_be_sealed_is_told_where_one_looks(cloud: Window) -> None:

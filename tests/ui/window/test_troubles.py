@@ -34,7 +34,7 @@ def test_a_target_that_is_gone_gives_the_question_back(window: Window) -> None:
     window.type_and_send("Is anybody there?")
     window.until(lambda: bool(window.page.banners.messages))
     assert window.page.composer.draft == "Is anybody there?"
-    assert not window.app.chat.runs.all_running()
+    assert not window.app.asking.runs.all_running()
     # With a model that is there, the same question goes through.
     window.app.settings.set("default_target", "")
     window.app.settings.set("answer_max_tokens", 6)

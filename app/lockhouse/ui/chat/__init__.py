@@ -14,4 +14,6 @@ def make_page(pages: Pages) -> ChatPage:
     from lockhouse.ui.chat.page import ChatPage
 
     its = pages.controllers
-    return ChatPage(its.chat, its.listing, its.settings, pages.theme)
+    return ChatPage(
+        its.chat, its.asking, its.targets, its.listing, its.settings, pages.jobs, pages.theme
+    )

@@ -23,6 +23,7 @@ from lockhouse.ui.chat.attachments import (
 )
 from lockhouse.ui.chat.composer_edit import ComposerEdit
 from lockhouse.ui.chat.composer_parts import (
+    CHARACTERS_PER_TOKEN,
     Chip,
     ContextMeter,
     DestinationLine,
@@ -30,14 +31,12 @@ from lockhouse.ui.chat.composer_parts import (
     SendButton,
 )
 from lockhouse.ui.chat.target_picker import Destination, TargetPopup, mark_words
-from lockhouse.ui.chat.values import QueueState
+from lockhouse.ui.chat.values import QueuedQuestion
 from lockhouse.ui.choice_button import PickerButton
 from lockhouse.ui.flow_layout import FlowLayout
-from lockhouse.ui.frame_parts import icon_button
+from lockhouse.ui.frame_parts import icon_button, label, push_button
 from lockhouse.ui.outbound.words import host_name, leaves
 from lockhouse.ui.theme import Theme, repolish
-
-_CHARACTERS_PER_TOKEN = 3.6  # for the meter only; the engine counts exactly when it reads
 
 
 class Composer(QFrame):
@@ -52,6 +51,7 @@ class Composer(QFrame):
     draft_changed = Signal()
     queued_edit_wanted = Signal(str)  # id of a queued message
     queued_drop_wanted = Signal(str)
+    queue_send_wanted = Signal()
     settings_wanted = Signal()
     models_dropped = Signal(object)  # list[Path]
     failed = Signal(object)  # LockhouseError
@@ -69,6 +69,7 @@ class Composer(QFrame):
         self._used = 0
         self._total = 0
         self._cut_oldest = False
+        self._queue: tuple[QueuedQuestion, ...] = ()
         self._is_loading = False
         self.setObjectName("composer")
         self.setAccessibleName("Composer")
@@ -85,6 +86,7 @@ class Composer(QFrame):
         self._attach = icon_button(
             theme, "paperclip", "Attach a text file or a picture", name="attach"
         )
+        self._queue_line = self._make_queue_line()
         self.line = DestinationLine(theme)
         self._picker = PickerButton(theme, "box")
         self._picker.setObjectName("target_picker")
@@ -95,12 +97,38 @@ class Composer(QFrame):
         self.meter = ContextMeter(theme)
         self.send_button = SendButton(theme)
 
+    def _make_queue_line(self) -> QWidget:
+        """Says that nothing in the queue is sent by itself after an answer was stopped."""
+        line = QWidget()
+        line.setObjectName("queue_line")
+        row = QHBoxLayout(line)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(self._theme.px(6))
+        row.addWidget(label("Queued messages are waiting.", role="caption", ink="2"))
+        send = push_button(
+            self._theme,
+            "Send now",
+            name="send_queued",
+            kind="link",
+            compact=True,
+            spoken="Send the queued messages now",
+        )
+        send.clicked.connect(self.queue_send_wanted)
+        row.addWidget(send)
+        row.addStretch(1)
+        line.hide()
+        return line
+
+    def _show_queue_line(self) -> None:
+        self._queue_line.setVisible(bool(self._queue) and not self._running)
+
     def _lay_out(self) -> None:
         px = self._theme.px
         column = QVBoxLayout(self)
         column.setContentsMargins(px(16), px(12), px(8), px(8))
         column.setSpacing(px(8))
         column.addWidget(self._chips)
+        column.addWidget(self._queue_line)
         column.addWidget(self.edit)
         column.addWidget(self.line)
         row = QHBoxLayout()
@@ -144,7 +172,7 @@ class Composer(QFrame):
         self.edit.setPlainText(draft[start:])
         self.edit.moveCursor(self.edit.textCursor().MoveOperation.End)
         self._is_loading = False
-        self._queue = QueueState("")
+        self._queue = ()
         self._rebuild_chips()
 
     def go_on_in(self, conversation_id: str) -> None:
@@ -191,6 +219,7 @@ class Composer(QFrame):
         if running != self._running:
             self._running = running
             self._update_button()
+            self._show_queue_line()
 
     def set_recall(self, text: str) -> None:
         """What the Up key brings back: the words, not the attachments."""
@@ -245,7 +274,7 @@ class Composer(QFrame):
         self._used, self._total, self._cut_oldest = used, total, cut_oldest
         self._show_meter()
 
-    def set_queue(self, queue: QueueState) -> None:
+    def set_queue(self, queue: tuple[QueuedQuestion, ...]) -> None:
         """What is queued."""
         self._queue = queue
         self._rebuild_chips()
@@ -293,8 +322,6 @@ class Composer(QFrame):
 
     # -- inside -----------------------------------------------------------------------------
 
-    _queue = QueueState("")
-
     def _tell(self, error: LockhouseError) -> None:
         self.failed.emit(error)
 
@@ -325,7 +352,7 @@ class Composer(QFrame):
 
     def _show_meter(self) -> None:
         typed = len(self.edit.toPlainText()) + sum(len(file.text) for file in self._attachments)
-        used = self._used + round(typed / _CHARACTERS_PER_TOKEN)
+        used = self._used + round(typed / CHARACTERS_PER_TOKEN)
         self.meter.show_use(used, self._total, cut_oldest=self._cut_oldest)
         self._drop_meter_when_narrow()
 
@@ -389,21 +416,18 @@ class Composer(QFrame):
 
     def _rebuild_chips(self) -> None:
         self._chip_row.clear()
-        for entry in self._queue.waiting:
-            files, start = attached(entry.text)
-            names = ", ".join(
-                [
-                    *(file.name for file in files),
-                    *(image.name or "picture" for image in entry.images),
-                ]
-            )
-            words = entry.text[start:] if start < len(entry.text) else names
+        for entry in self._queue:
+            question = entry.question
+            files, start = attached(question.text)
+            names = [file.name for file in files]
+            names += [image.name or "picture" for image in question.images]
+            words = question.text[start:] or ", ".join(names)
             chip = Chip(self._theme, "clock", words, editable=True)
             chip.edit_wanted.connect(lambda key=entry.id: self.queued_edit_wanted.emit(key))
             chip.remove_wanted.connect(lambda key=entry.id: self.queued_drop_wanted.emit(key))
             self._chip_row.addWidget(chip)
         for file in self._attachments:
-            chip = Chip(self._theme, "file-text", file.name, forwards=self._has_elsewhere())
+            chip = Chip(self._theme, "file-text", file.name, forwards=self._has_remote())
             chip.forward_wanted.connect(lambda one=file: self.document_wanted.emit(one))
             chip.remove_wanted.connect(lambda gone=file: self._detach(gone))
             self._chip_row.addWidget(chip)
@@ -412,9 +436,10 @@ class Composer(QFrame):
             small.remove_wanted.connect(lambda gone=ready: self._drop_picture(gone))
             self._chip_row.addWidget(small)
         self._chips.setVisible(self._chip_row.count() > 0)
+        self._show_queue_line()
         self._update_button()
 
-    def _has_elsewhere(self) -> bool:
+    def _has_remote(self) -> bool:
         return any(one.is_remote for one in self._destinations)
 
     def _drop_picture(self, ready: PreparedPicture) -> None:

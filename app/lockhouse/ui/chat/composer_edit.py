@@ -43,7 +43,7 @@ class ComposerEdit(QTextEdit):
         super().__init__(parent)
         self._theme = theme
         self._enter_sends = True
-        self.undo_elsewhere: Callable[[], bool] | None = None  # for an empty box
+        self.undo_fallback: Callable[[], bool] | None = None  # for an empty box
         self.setObjectName("message")
         self.setAccessibleName("Message")
         self.setAcceptRichText(False)
@@ -82,7 +82,7 @@ class ComposerEdit(QTextEdit):
             self.recall_wanted.emit()
             return
         undoes = event.matches(QKeySequence.StandardKey.Undo) and not self.toPlainText()
-        if undoes and self.undo_elsewhere is not None and self.undo_elsewhere():
+        if undoes and self.undo_fallback is not None and self.undo_fallback():
             return
         super().keyPressEvent(event)
 

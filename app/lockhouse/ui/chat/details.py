@@ -20,7 +20,7 @@ from lockhouse.answer.target import TargetInfo
 from lockhouse.chat.conversations import Message
 from lockhouse.core.events import Finished
 from lockhouse.ui import formatting
-from lockhouse.ui.chat.controller import ChatController
+from lockhouse.ui.chat.open_chat import OpenChat
 from lockhouse.ui.chat.page_head import PageHead
 from lockhouse.ui.chat.parameters import parameter_name, parameter_value
 from lockhouse.ui.chat.prompt_panel import PromptPanel
@@ -209,7 +209,7 @@ class Details(QObject):
 
     def __init__(
         self,
-        chat: ChatController,
+        chat: OpenChat,
         thread: TranscriptModel,
         settings: SettingsStore,
         panel: DetailsPanel,
@@ -264,7 +264,7 @@ class Details(QObject):
     def show_settings(self) -> None:
         """Show what this chat sets, and the settings in force otherwise."""
         chat = self._chat
-        self._panel.prompt.show_chat(chat.system, chat.parameters, self._settings.current)
+        self._panel.prompt.show_chat(chat, self._settings.current)
 
     def _follow_columns(self) -> None:
         columns = self._columns

@@ -1,4 +1,4 @@
-"""What is typed or attached and not sent is kept: after a pause, and before another chat comes."""
+"""Keeps what is typed or attached and not sent: after a pause, and before another chat opens."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lockhouse.chat.conversations import Conversation
 from lockhouse.core.messages import Image
 from lockhouse.ui.chat.attachments import PreparedPicture
 from lockhouse.ui.chat.composer import Composer
-from lockhouse.ui.chat.controller import ChatController
+from lockhouse.ui.chat.open_chat import OpenChat
 
 _PAUSE_MS = 400
 
@@ -18,7 +18,7 @@ _PAUSE_MS = 400
 class Drafts(QObject):
     """Keeps the draft of the chat that the composer writes into, and no other."""
 
-    def __init__(self, chat: ChatController, composer: Composer) -> None:
+    def __init__(self, chat: OpenChat, composer: Composer) -> None:
         super().__init__(composer)
         self._chat = chat
         self._composer = composer
@@ -51,7 +51,7 @@ class Drafts(QObject):
         self._chat.load_draft_pictures(here, lambda kept: self._restore(look, kept))
 
     def go_on_in(self, created: Conversation) -> None:
-        """The new chat has begun. What was typed since its question was sent belongs to it."""
+        """The new chat was stored. What was typed since its question was sent belongs to it."""
         if self._loaded_id != "":
             self.load(created)
             return
@@ -88,18 +88,19 @@ class Drafts(QObject):
         if self._loaded_id is not None and self._awaited is not None and images:
             self._chat.give_back(self._loaded_id, "", images)  # beside those that did not come yet
 
-    def take_picture(self, chat: str, ready: PreparedPicture) -> None:
-        """A picture was made ready for that chat, which may not be the open one any more."""
+    def add_picture(self, key: str, ready: PreparedPicture) -> None:
+        """A picture was prepared for the chat of that key, which may not be open any more."""
+        chat = self._chat.id_of(key)
         if chat == self._loaded_id:
             self._composer.add_picture(ready)
         else:
             self._chat.give_back(chat, "", (ready.image,))
 
     def forget_sent(self, chat: str, text: str) -> None:
-        """What was typed in a chat that is not open any more is on its way: no draft of it now."""
+        """What was typed in a chat that is not open any more was sent: it is no draft now."""
         if chat != self._loaded_id:
             self._chat.drop_draft(chat, text)
 
     def forget(self) -> None:
-        """Its chat is gone: there is nothing to keep it in."""
+        """Its chat was deleted: there is nothing to keep it in."""
         self._loaded_id = None

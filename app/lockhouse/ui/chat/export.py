@@ -1,4 +1,4 @@
-"""The open conversation as text: on the clipboard, or in a file of the reader's choice."""
+"""Exports a chat: as Markdown on the clipboard, or as a file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lockhouse.ui.jobs import Jobs
 
 
 class Export(QObject):
-    """Writes conversations in the formats of ``chat.transfer``; never waits for the disk."""
+    """Writes conversations in the formats of ``chat.import_export``; never waits for the disk."""
 
     noticed = Signal(object)  # Note
     failed = Signal(object)  # LockhouseError
@@ -38,7 +38,7 @@ class Export(QObject):
         self._write(conversation_id, "md", take)
 
     def choose_file(self, conversation: Conversation, fmt: str, over: QWidget) -> None:
-        """Ask where to, then save it there."""
+        """Ask for a file name, then save."""
         kept = "".join(
             sign if sign.isalnum() or sign in " -_" else " " for sign in conversation.title
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, Signal, SignalInstance
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
 from lockhouse import seal
@@ -148,7 +148,11 @@ class FirstStart(QScrollArea):
             column.addSpacing(px(8))
             column.addWidget(self._model_rows())
             column.addSpacing(px(12))
-        column.addWidget(CardRow(self._theme, [self._get_card(), self._import_card()]))
+        network = "Asks before it connects to the network"
+        files = "GGUF from a disk or USB stick, or drop it here"
+        get = self._card("get_model", "download", "Get a model…", network, self.get_wanted)
+        take = self._card("import_model", "file-input", "Import a file…", files, self.import_wanted)
+        column.addWidget(CardRow(self._theme, [get, take]))
         if ready:
             self._add_suggestions(column)
         column.addStretch(2)
@@ -258,28 +262,12 @@ class FirstStart(QScrollArea):
         row.addWidget(show)
         return line
 
-    def _get_card(self) -> CardButton:
-        card = CardButton(
-            self._theme,
-            "download",
-            "Get a model…",
-            "Asks before it connects to the network",
-            chevron=True,
-        )
-        card.setObjectName("get_model")
-        card.clicked.connect(self.get_wanted)
-        return card
-
-    def _import_card(self) -> CardButton:
-        card = CardButton(
-            self._theme,
-            "file-input",
-            "Import a file…",
-            "GGUF from a disk or USB stick, or drop it here",
-            chevron=True,
-        )
-        card.setObjectName("import_model")
-        card.clicked.connect(self.import_wanted)
+    def _card(
+        self, name: str, icon: str, title: str, line: str, pressed: SignalInstance
+    ) -> CardButton:
+        card = CardButton(self._theme, icon, title, line, chevron=True)
+        card.setObjectName(name)
+        card.clicked.connect(pressed)
         return card
 
 

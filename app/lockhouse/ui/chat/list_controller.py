@@ -27,7 +27,7 @@ class ListController(QObject):
     noticed = Signal(object)  # Note
     failed = Signal(object)  # LockhouseError
     removed = Signal(object)  # tuple[str, ...] ids that were deleted
-    elsewhere = Signal()  # another process wrote
+    changed_outside = Signal()  # another process wrote
 
     def __init__(
         self, conversations: Conversations, jobs: Jobs, parent: QObject | None = None
@@ -182,5 +182,5 @@ class ListController(QObject):
     def _compare(self, version: int) -> None:
         if self._version is not None and version != self._version:
             self.refresh()
-            self.elsewhere.emit()
+            self.changed_outside.emit()
         self._version = version

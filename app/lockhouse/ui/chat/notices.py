@@ -1,70 +1,77 @@
-"""What the Chat page tells in a banner or in passing, with the ways on from it."""
+"""What the Chat page tells in a banner or a toast, with what can be done about it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from lockhouse.chat.conversations import Conversation
-from lockhouse.ui.chat.controller import ChatController
+from lockhouse.ui.chat.asking import Asking
 from lockhouse.ui.chat.list_controller import ListController
-from lockhouse.ui.chat.transcript_model import TranscriptModel
-from lockhouse.ui.chat.values import Note, Refused
+from lockhouse.ui.chat.open_chat import OpenChat
+from lockhouse.ui.chat.values import Note, Rejected
 from lockhouse.ui.chat.work_area import WorkArea
+
+_Actions = list[tuple[str, str, Callable[[], None]]]
 
 
 class Notices:
-    """Errors themselves are the page's: they also end what it waits for."""
+    """Errors of the page itself are shown by the page: they also end what it waits for."""
 
     def __init__(
         self,
-        chat: ChatController,
+        chat: OpenChat,
+        asking: Asking,
         listing: ListController,
-        thread: TranscriptModel,
         work: WorkArea,
         *,
         import_model: Callable[[], None],
     ) -> None:
         self._chat = chat
+        self._asking = asking
         self._listing = listing
-        self._thread = thread
         self._work = work
         self._import_model = import_model
 
     def say(self, note: Note) -> None:
-        """Something in passing."""
+        """Warnings stay in a banner, all else passes in a toast."""
         if note.kind == "warning":
             self._work.banners.say(note.text, tone="warning")
         else:
             self._work.toast.say(note.text, undo_token=note.undo_token)
 
-    def tell_refused(self, refused: Refused) -> None:
-        """A question was not even stored: it is given back, and why is told."""
-        composer, banners = self._work.composer, self._work.banners
-        has_any = bool(refused.text.strip() or refused.images)
-        if refused.conversation_id == self._chat.conversation_id:
-            composer.set_running(running=False)
-            if has_any:
-                composer.take_back(refused.text, refused.images)
-        elif has_any:
-            self._chat.give_back(refused.conversation_id, refused.text, refused.images)
-        if refused.is_gone:
-            return  # told by itself
-        failed = refused.failed
+    def tell_rejected(self, rejected: Rejected) -> None:
+        """A question was not stored: it goes back where it was typed, and why is told."""
+        conversation_id = self._chat.id_of(rejected.chat)
+        is_here = conversation_id == self._chat.conversation_id
+        if question := rejected.returned:
+            if is_here:
+                self._work.composer.take_back(question.text, question.images)
+            else:
+                self._chat.give_back(conversation_id, question.text, question.images)
+        failed = rejected.failed
+        if failed is None or rejected.is_gone:
+            return
+        if not is_here:
+            self._asking.note(rejected.chat, Note(f"{failed.message} {failed.hint}", "warning"))
+            self._work.toast.say("A message in another chat could not be sent")
+            return
+        actions: _Actions = []
+        hint = failed.hint
         if failed.code == "no_model":
-            ways = [("import", "Import a file…", self._import_model)]
-            banners.say(failed.message, "Import a GGUF file to start.", actions=ways)
-        else:
-            banners.say(failed.message, failed.hint)
+            actions = [("import", "Import a file…", self._import_model)]
+            hint = "Import a GGUF file to start."
+        self._work.banners.say(failed.message, hint, actions=actions)
 
     def tell_gone(self, gone: Conversation) -> None:
-        """The open chat was deleted by somebody else."""
+        """The open chat was deleted by another process."""
 
         def restore() -> None:
             self._listing.restore(gone.id)
             self._chat.reload()
 
-        ways: list[tuple[str, str, Callable[[], None]]] = [("restore", "Restore", restore)]
-        if self._thread.messages:
-            last = self._thread.messages[-1].id
-            ways.append(("keep", "Keep as new chat", lambda: self._chat.versions.branch(last)))
-        self._work.banners.say("This chat was deleted elsewhere.", tone="warning", actions=ways)
+        actions: _Actions = [("restore", "Restore", restore)]
+        leaf = gone.active_leaf_id
+        if leaf is not None:
+            actions.append(("keep", "Keep as new chat", lambda: self._chat.branch(leaf)))
+        words = "This chat was deleted elsewhere."
+        self._work.banners.say(words, tone="warning", actions=actions)

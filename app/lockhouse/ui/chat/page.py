@@ -1,4 +1,4 @@
-"""The Chat page: puts the list, the conversation, the composer and the details together."""
+"""The Chat page: puts the sidebar, the transcript, the composer and the details together."""
 
 from __future__ import annotations
 
@@ -9,29 +9,31 @@ from PySide6.QtGui import QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QWidget
 
 from lockhouse.answer.target import TargetInfo
-from lockhouse.chat.conversations import Conversation
+from lockhouse.chat.conversations import Conversation, Message
+from lockhouse.chat.turns import TurnStarted
 from lockhouse.core.errors import LockhouseError, NoRoom
 from lockhouse.storage.settings import Settings
-from lockhouse.ui.chat.acting import Acting
-from lockhouse.ui.chat.context_use import context_use
-from lockhouse.ui.chat.controller import ChatController
+from lockhouse.ui.chat.asking import Asking
+from lockhouse.ui.chat.composer_parts import context_use
 from lockhouse.ui.chat.details import Details, DetailsPanel
 from lockhouse.ui.chat.drafts import Drafts
-from lockhouse.ui.chat.forward_view import ForwardView
 from lockhouse.ui.chat.list_controller import ListController
+from lockhouse.ui.chat.message_actions import MessageActions
+from lockhouse.ui.chat.next_target import NextTarget
 from lockhouse.ui.chat.notices import Notices
+from lockhouse.ui.chat.open_chat import OpenChat
+from lockhouse.ui.chat.send_dialog import SendDialogs
 from lockhouse.ui.chat.sidebar import Sidebar
+from lockhouse.ui.chat.targets import Targets
 from lockhouse.ui.chat.transcript_model import TranscriptModel
 from lockhouse.ui.chat.values import (
     AnswerEnded,
-    AnswerStarted,
     Listing,
-    MessageChanged,
     OpenedChat,
-    PathChanged,
     RunState,
 )
 from lockhouse.ui.chat.work_area import Face, WorkArea
+from lockhouse.ui.jobs import Jobs
 from lockhouse.ui.settings.store import SettingsStore
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.three_columns import ThreeColumns
@@ -45,20 +47,25 @@ class ChatPage(QWidget):
     get_wanted = Signal()  # find a model to download
     all_models_wanted = Signal()
     models_dropped = Signal(object)  # list[Path]
-    no_room = Signal(object)  # Failed: a smaller choice has to be found
+    no_room = Signal(object)  # AnswerEnded: something smaller has to be chosen
     titled = Signal(str)  # what the page is about now
-    way_wanted = Signal(str, str)  # WayOn, provider's name: it leads to another page
+    way_wanted = Signal(str, str)  # WayOn, provider's name: leads to another page
 
     def __init__(
         self,
-        controller: ChatController,
+        chat: OpenChat,
+        asking: Asking,
+        targets: Targets,
         listing: ListController,
         settings: SettingsStore,
+        jobs: Jobs,
         theme: Theme,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self._controller = controller
+        self._chat = chat
+        self._asking = asking
+        self._target_lists = targets
         self.listing = listing
         self._settings = settings
         self._targets: tuple[TargetInfo, ...] = ()
@@ -68,40 +75,40 @@ class ChatPage(QWidget):
         self._was_started = False
         self.setObjectName("chat_page")
         self._make_parts(theme)
+        self._make_parts_that_ask(jobs, theme)
         self._lay_out()
-        self._acting = Acting(
-            controller,
-            self.forward,
-            self.thread_,
-            say=self.toast.say,
-            show_details=self.aside.show_answer,
-            choose_target=lambda: self.composer.open_picker(self.head.destination),
-        )
-        self._follow_controllers()
+        self._follow_chat()
+        self._follow_asking()
         self._follow_parts()
+        self._follow_actions()
         self._show_empty()
 
     # -- building ---------------------------------------------------------------------------
 
     def _make_parts(self, theme: Theme) -> None:
-        chat, self.work = self._controller, WorkArea(theme)
+        chat, self.work = self._chat, WorkArea(theme)
         work = self.work
         self.list_panel = Sidebar(self.listing, theme)
         self.head, self.banners, self.toast = work.head, work.banners, work.toast
         self.transcript, self.composer = work.transcript, work.composer
         self.first_start = work.first_start
         self.transcript.load_picture = chat.load_picture
-        self.thread_ = TranscriptModel(self.transcript, chat.runs)
+        self.messages = TranscriptModel(self.transcript, self._asking.runs)
         self.details = DetailsPanel(theme)
         self.columns = ThreeColumns(theme, self.list_panel, work, self.details)
         self.aside = Details(
-            chat, self.thread_, self._settings, self.details, self.columns, self.head
+            chat, self.messages, self._settings, self.details, self.columns, self.head
         )
         self.drafts = Drafts(chat, self.composer)
         self.notices = Notices(
-            chat, self.listing, self.thread_, work, import_model=self.import_wanted.emit
+            chat, self._asking, self.listing, work, import_model=self.import_wanted.emit
         )
-        self.forward = ForwardView(chat, self.composer, self.head, self.thread_, theme, self)
+
+    def _make_parts_that_ask(self, jobs: Jobs, theme: Theme) -> None:
+        chat, asking, targets = self._chat, self._asking, self._target_lists
+        self.next_target = NextTarget(chat, targets, self.composer, self.head, self.messages, self)
+        self.message_actions = MessageActions(chat, asking, targets, self.messages, theme, self)
+        self.dialogs = SendDialogs(chat, asking, targets, jobs, theme, self)
 
     def _lay_out(self) -> None:
         whole = QHBoxLayout(self)
@@ -111,74 +118,87 @@ class ChatPage(QWidget):
         for before, after in pairwise(order):
             self.setTabOrder(before, after)
 
-    def _follow_controllers(self) -> None:
-        chat, listing, runs = self._controller, self.listing, self._controller.runs
+    def _follow_chat(self) -> None:
+        chat, listing = self._chat, self.listing
         chat.opened.connect(self._show_opened)
         chat.path_changed.connect(self._show_path)
         chat.message_changed.connect(self._show_message)
         chat.conversation_changed.connect(self._show_conversation)
-        chat.answers.queue_changed.connect(self.composer.set_queue)
-        chat.answers.refused.connect(self.notices.tell_refused)
-        chat.failed.connect(self.show_error)
         chat.gone.connect(self.notices.tell_gone)
-        chat.noticed.connect(self.notices.say)
-        chat.answers.noticed.connect(self.notices.say)
-        chat.exporting.noticed.connect(self.notices.say)
-        chat.exporting.failed.connect(self.show_error)
-        chat.answers.taken.connect(self.composer.clear_sent)
-        chat.answers.taken.connect(self.drafts.forget_sent)
-        chat.pictures.ready.connect(self.drafts.take_picture)
-        chat.pictures.failed.connect(self.show_error)
         chat.stored.connect(lambda _: listing.refresh())
+        chat.pictures.ready.connect(self.drafts.add_picture)
         listing.listed.connect(self._show_listing)
-        listing.noticed.connect(self.notices.say)
-        listing.failed.connect(self.show_error)
         listing.removed.connect(self._leave_removed)
-        listing.elsewhere.connect(chat.follow)
-        runs.started.connect(self._answer_started)
-        runs.grew.connect(self.thread_.grow)
+        listing.changed_outside.connect(self._follow_writers)
+        for source in (chat, chat.export, listing):
+            source.noticed.connect(self.notices.say)
+        for failing in (chat, chat.export, chat.pictures, listing, self._target_lists):
+            failing.failed.connect(self.show_error)
+
+    def _follow_asking(self) -> None:
+        asking, runs = self._asking, self._asking.runs
+        asking.queue_changed.connect(self.composer.set_queue)
+        asking.rejected.connect(self.notices.tell_rejected)
+        asking.noticed.connect(self.notices.say)
+        asking.taken.connect(self.composer.clear_sent)
+        asking.taken.connect(self.drafts.forget_sent)
+        runs.begun.connect(lambda _: self._show_running())
+        runs.started.connect(lambda _, started: self._answer_started(started))
+        runs.grew.connect(self.messages.grow)
         runs.progressed.connect(self._show_progress)
-        runs.noticed.connect(self.notices.say)
         runs.ended.connect(self._answer_ended)
 
     def _follow_parts(self) -> None:
-        chat = self._controller
-        panel, head, composer = self.list_panel, self.head, self.composer
+        chat, panel, head = self._chat, self.list_panel, self.head
         panel.open_wanted.connect(self.open_chat)
         panel.new_chat_wanted.connect(self.new_chat)
         panel.search_wanted.connect(self.search_wanted)
         panel.typed.connect(self._type)
-        composer.edit.undo_elsewhere = self.toast.undo
         head.renamed.connect(chat.rename)
         head.list_wanted.connect(self.columns.toggle_list)
         head.details_toggled.connect(self.aside.toggle)
-        head.copy_wanted.connect(lambda: chat.exporting.copy(chat.conversation_id))
+        head.copy_wanted.connect(lambda: chat.export.copy(chat.conversation_id))
         head.export_wanted.connect(self._export)
         head.find_wanted.connect(self.work.open_find)
         head.pin_wanted.connect(self._toggle_pin)
         head.delete_wanted.connect(lambda: self.listing.delete([chat.conversation_id]))
         head.chat_settings_wanted.connect(lambda: self.aside.open("prompt"))
-        composer.sent.connect(chat.answers.send)
-        composer.stop_wanted.connect(chat.answers.stop)
+        self.details.copied.connect(self.toast.say)
+        self.details.sent_wanted.connect(lambda: self.message_actions.show_sent(self.aside.shown))
+        self.details.prompt.label_changed.connect(self._set_label)
+        first = self.first_start
+        first.start_wanted.connect(self.start_chatting)
+        first.import_wanted.connect(self.import_wanted)
+        first.get_wanted.connect(self.get_wanted)
+        first.all_wanted.connect(self.all_models_wanted)
+        first.prompt_chosen.connect(self._asking.send)
+        self.work.empty.prompt_chosen.connect(self._asking.send)
+        self.toast.undo_wanted.connect(self.listing.restore)
+
+    def _follow_actions(self) -> None:
+        chat, asking, composer = self._chat, self._asking, self.composer
+        composer.edit.undo_fallback = self.toast.undo
+        composer.sent.connect(asking.send)
+        composer.stop_wanted.connect(asking.stop)
         composer.target_chosen.connect(lambda _: self._show_context())
-        composer.picture_wanted.connect(lambda one: chat.pictures.take(one, composer.chat))
+        composer.picture_wanted.connect(lambda one: chat.pictures.take(one, chat.key))
+        composer.document_wanted.connect(self.message_actions.ask_about_document)
         composer.queued_edit_wanted.connect(self._edit_queued)
-        composer.queued_drop_wanted.connect(chat.answers.unqueue)
+        composer.queued_drop_wanted.connect(asking.unqueue)
+        composer.queue_send_wanted.connect(asking.send_queued)
         composer.settings_wanted.connect(lambda: self.aside.open("prompt"))
         composer.models_dropped.connect(self.models_dropped)
         composer.failed.connect(self.show_error)
-        self.forward.way_wanted.connect(self.way_wanted)
-        self.forward.noticed.connect(self.toast.say)
-        self.transcript.action_requested.connect(self._acting.act)
-        self.details.copied.connect(self.toast.say)
-        self.details.sent_wanted.connect(lambda: self.forward.show_sent(self.aside.shown))
-        self.first_start.start_wanted.connect(self.start_chatting)
-        self.first_start.import_wanted.connect(self.import_wanted)
-        self.first_start.get_wanted.connect(self.get_wanted)
-        self.first_start.all_wanted.connect(self.all_models_wanted)
-        self.first_start.prompt_chosen.connect(chat.answers.send)
-        self.work.empty.prompt_chosen.connect(chat.answers.send)
-        self.toast.undo_wanted.connect(self.listing.restore)
+        self.transcript.action_requested.connect(self.message_actions.act)
+        self.message_actions.details_wanted.connect(self.aside.show_answer)
+        self.message_actions.target_wanted.connect(
+            lambda: composer.open_picker(self.head.destination)
+        )
+        self.dialogs.edit_wanted.connect(composer.edit.setFocus)
+        for source in (self.next_target, self.message_actions, self.dialogs):
+            source.way_wanted.connect(self.way_wanted)
+        self.message_actions.noticed.connect(self.toast.say)
+        self.dialogs.noticed.connect(self.toast.say)
 
     # -- what the window asks for -----------------------------------------------------------
 
@@ -186,7 +206,7 @@ class ChatPage(QWidget):
         """An empty page to type on."""
         self.keep_draft()
         self._was_started = True
-        self._controller.new_chat()
+        self._chat.new_chat(keep_choices=not self._asking.is_busy(self._chat.key))
         self.composer.edit.setFocus()
 
     def expect_chat(self) -> None:
@@ -199,7 +219,12 @@ class ChatPage(QWidget):
         """Show a conversation, at a place when one is named."""
         self.keep_draft()
         self.columns.close_drawer()
-        self._controller.open(conversation_id, scroll_to=scroll_to, highlight=highlight)
+        self._chat.open(
+            conversation_id,
+            scroll_to=scroll_to,
+            highlight=highlight,
+            select=not self._asking.is_busy(conversation_id),
+        )
 
     def rename_chat(self) -> None:
         """In the list where it has the keyboard, else in the head."""
@@ -213,24 +238,24 @@ class ChatPage(QWidget):
         elif self.work.find_bar.isVisible():
             self.work.close_find()
         else:
-            self._controller.answers.stop()
+            self._asking.stop()
 
     def regenerate(self) -> None:
-        """Answer the last question again."""
-        answer = self.thread_.last("assistant") or self.thread_.last("user")
+        """Another version of the last answer."""
+        answer = self.messages.last("assistant") or self.messages.last("user")
         if answer is not None:
-            self._controller.answers.regenerate(answer.id)
+            self._asking.again(answer.id)
 
-    def ask_elsewhere(self) -> None:
+    def ask_another_model(self) -> None:
         """What is selected, or else the message that has the keyboard, or the last one."""
         if self.transcript.selected_text().strip():
             self.transcript.forward_selection()
-        elif message := self.thread_.message(self.transcript.focused) or self.thread_.newest:
-            self.forward.ask_about_turn(message.id)
+        elif message := self.messages.message(self.transcript.focused) or self.messages.newest:
+            self.message_actions.ask_about_message(message.id)
 
     def copy_last_answer(self) -> None:
         """The last answer, as it was written, on the clipboard."""
-        answer = self.thread_.last("assistant")
+        answer = self.messages.last("assistant")
         if answer is not None:
             QApplication.clipboard().setText(answer.content)
             self.toast.say("Copied the last answer")
@@ -244,7 +269,7 @@ class ChatPage(QWidget):
         """Who can answer."""
         self._targets = targets
         self._knows_models = True
-        self.forward.show_targets(targets)
+        self.next_target.show_targets(targets)
         self._show_context()
         self._show_empty()
 
@@ -262,7 +287,7 @@ class ChatPage(QWidget):
         self._is_opening = False
         self._show_empty()
 
-    # -- following the controllers ----------------------------------------------------------
+    # -- following the chat and what is asked -------------------------------------------------
 
     def _show_opened(self, opened: OpenedChat) -> None:
         conversation = opened.conversation
@@ -270,7 +295,7 @@ class ChatPage(QWidget):
         self.banners.clear()
         self.work.close_find()
         self.aside.forget()
-        self.thread_.open(conversation_id, opened.messages)
+        self.messages.open(conversation_id, opened.messages)
         self._is_opening = False
         if conversation is not None and opened.is_begun:
             self.drafts.go_on_in(conversation)
@@ -278,7 +303,8 @@ class ChatPage(QWidget):
             self.drafts.load(conversation)
         self.list_panel.set_current(conversation_id)
         self._show_conversation(conversation)
-        self.composer.set_running(running=self._running() is not None)
+        self._show_running()
+        self._asking.show_chat()
         self._after_path()
         if not self.list_panel.has_keyboard:  # there Del and the arrows go on working
             self.composer.edit.setFocus()
@@ -286,17 +312,18 @@ class ChatPage(QWidget):
             self.transcript.scroll_to(opened.scroll_to, highlight=opened.highlight)
         elif opened.highlight and self.transcript.find(opened.highlight):
             self.transcript.find_next()
+        self.dialogs.show_held()
 
-    def _show_path(self, changed: PathChanged) -> None:
-        self.thread_.sync(changed.conversation.id, changed.messages)
+    def _show_path(self, changed: OpenedChat) -> None:
+        self.messages.sync(self._chat.key, changed.messages)
         self._after_path()
 
-    def _show_message(self, changed: MessageChanged) -> None:
-        self.thread_.update(changed.message)
+    def _show_message(self, message: Message) -> None:
+        self.messages.update(message)
         self._after_path()
 
     def _after_path(self) -> None:
-        question = self.thread_.last("user")
+        question = self.messages.last("user")
         self.composer.set_recall(question.content if question else "")
         self._show_context()
         self.aside.show_facts()
@@ -311,7 +338,7 @@ class ChatPage(QWidget):
             self.head.show_chat(title, exists=True, pinned=conversation.pinned)
             self.titled.emit(title)
         if self._knows_models:
-            self.forward.show_choice()
+            self.next_target.show_choice()
         self.aside.show_settings()
 
     def _show_listing(self, listing: Listing) -> None:
@@ -322,7 +349,7 @@ class ChatPage(QWidget):
         self._show_empty()
 
     def _show_empty(self) -> None:
-        has_messages = bool(self.thread_.messages) or self._running() is not None
+        has_messages = bool(self.messages.messages)
         is_first = not self._has_chats and not self._was_started
         unknown = self._has_chats is None or not self._knows_models or self._is_opening
         waits = Face.NOTHING if unknown else Face.FIRST if is_first else Face.EMPTY
@@ -330,40 +357,46 @@ class ChatPage(QWidget):
         has_head = face != Face.FIRST and (face != Face.NOTHING or self._was_started)
         self.work.show_face(face, has_head=has_head)
 
-    def _answer_started(self, started: AnswerStarted) -> None:
-        if started.conversation_id == self._controller.conversation_id:
-            self.thread_.start(started)
+    def _answer_started(self, started: TurnStarted) -> None:
+        self._show_running()
+        if started.conversation.id == self._chat.conversation_id:
+            self.messages.start(started)
             self._after_path()
+            self._chat.update(started.conversation)
 
     def _show_progress(self, run: RunState) -> None:
         self.list_panel.show_progress(run)
-        if run.conversation_id == self._controller.conversation_id:
-            self.composer.set_running(running=True)
-            self.thread_.progress(run)
+        if run.conversation_id == self._chat.conversation_id:
+            self.messages.progress(run)
 
     def _answer_ended(self, ended: AnswerEnded) -> None:
         self.list_panel.show_end(ended)
-        self.thread_.note_end(ended)
-        if ended.conversation_id == self._controller.conversation_id:
-            self.composer.set_running(running=False)
+        self.messages.note_end(ended)
+        self._show_running()
+        self.next_target.update_estimate()
         if ended.failed is not None and ended.failed.exit_code == NoRoom.exit_code:
-            self.no_room.emit(ended.failed)
+            self.no_room.emit(ended)
 
-    def _running(self) -> RunState | None:
-        return self._controller.runs.running(self._controller.conversation_id)
+    def _show_running(self) -> None:
+        self.composer.set_running(running=self._asking.is_busy(self._chat.key))
+
+    def _follow_writers(self) -> None:
+        """Another process wrote; what an answer of our own changes is followed anyway."""
+        if not self._asking.is_busy(self._chat.key):
+            self._chat.follow()
 
     def _leave_removed(self, ids: tuple[str, ...]) -> None:
-        if self._controller.conversation_id in ids:
+        if self._chat.conversation_id in ids:
             self.drafts.forget()
-            self._controller.new_chat()
+            self._chat.new_chat()
 
     def _show_context(self) -> None:
-        wanted = self._controller.target
+        wanted = self._chat.target
         target = next((one for one in self._targets if one.name == wanted), None)
         if target is None and self._targets:
             target = self._targets[0]
         settings = self._settings.current
-        used, total = context_use(self.thread_.messages, target, settings)
+        used, total = context_use(self.messages.messages, target, settings)
         self.composer.set_context(used, total, cut_oldest=settings.when_full == "cut_oldest")
 
     # -- what the reader does ---------------------------------------------------------------
@@ -372,8 +405,13 @@ class ChatPage(QWidget):
         """A new chat with that model; "" is the default."""
         self.new_chat()
         if target:
-            self.forward.choose(target)
+            self.next_target.choose(target)
             self._show_context()
+
+    def _set_label(self, label: str) -> None:
+        """In force at once: it may forbid the target that is chosen."""
+        self._chat.set_label(label)
+        self.next_target.show_choice()
 
     def _type(self, words: str) -> None:
         self.composer.edit.setFocus()
@@ -384,18 +422,18 @@ class ChatPage(QWidget):
             super().keyPressEvent(event)
 
     def _edit_queued(self, queued_id: str) -> None:
-        waiting = self._controller.answers.unqueue(queued_id)
-        if waiting is not None:
-            self.composer.take_back(waiting.text, waiting.images)
+        question = self._asking.unqueue(queued_id)
+        if question is not None:
+            self.composer.take_back(question.text, question.images)
         self.composer.edit.setFocus()
 
     def _toggle_pin(self) -> None:
-        conversation = self._controller.conversation
+        conversation = self._chat.conversation
         if conversation is not None:
             self.listing.set_pinned([conversation.id], pinned=not conversation.pinned)
-            self._controller.reload()
+            self._chat.reload()
 
     def _export(self, fmt: str) -> None:
-        conversation = self._controller.conversation
+        conversation = self._chat.conversation
         if conversation is not None:
-            self._controller.exporting.choose_file(conversation, fmt, self)
+            self._chat.export.choose_file(conversation, fmt, self)

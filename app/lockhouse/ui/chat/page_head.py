@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QMenu, QPushButton, QWidget
 
 from lockhouse.ui import shortcuts
+from lockhouse.ui.chat.list_delegate import fitted_title
 from lockhouse.ui.frame_parts import icon_button, make_menu
 from lockhouse.ui.shortcuts import claims_escape
 from lockhouse.ui.theme import Theme, repolish
@@ -28,6 +29,7 @@ class TitleEdit(QLineEdit):
         super().__init__(parent)
         self._theme = theme
         self._kept = ""
+        self._is_edited = False  # it has the keyboard; the whole title is shown
         self.setObjectName("chat_title")
         self.setAccessibleName("Title of the chat")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -39,19 +41,21 @@ class TitleEdit(QLineEdit):
         """Another conversation's title."""
         self._kept = title
         self.setReadOnly(not editable)
-        if not self.hasFocus():
-            self.setText(title)
-            self.setCursorPosition(0)
+        if not self._is_edited:
+            self._show_kept()
         self.setToolTip("Rename" if editable else "")
+
+    def _show_kept(self) -> None:
+        """The title; cut at its end with "…" where there is no room, while it is not edited."""
+        room = self.width() - self._theme.px(16)
+        self.setText(fitted_title(self._kept, self.font(), room))
+        self.setCursorPosition(0)
 
     def _keep(self) -> None:
         wanted = self.text().strip()
-        if wanted and wanted != self._kept:
+        if self._is_edited and wanted and wanted != self._kept:
             self._kept = wanted
             self.renamed.emit(wanted)
-        else:
-            self.setText(self._kept)
-        self.setCursorPosition(0)
 
     def event(self, event: QEvent) -> bool:
         return claims_escape(event) or super().event(event)
@@ -67,8 +71,23 @@ class TitleEdit(QLineEdit):
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         super().focusInEvent(event)
+        if not self._is_edited:  # not when only the window was left and came back
+            self._is_edited = True
+            self.setText(self._kept)
         if not self.isReadOnly():
             self.selectAll()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        reasons = Qt.FocusReason
+        if event.reason() not in (reasons.ActiveWindowFocusReason, reasons.PopupFocusReason):
+            self._is_edited = False
+            self._show_kept()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if not self._is_edited:
+            self._show_kept()
 
     def _dress(self) -> None:
         theme = self._theme

@@ -7,11 +7,18 @@ from PySide6.QtGui import QDoubleValidator, QIntValidator, QValidator
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QTextEdit, QVBoxLayout, QWidget
 
 from lockhouse.storage.settings import Settings
+from lockhouse.ui.chat.open_chat import OpenChat
 from lockhouse.ui.chat.parameters import PARAMETERS, Parameter
 from lockhouse.ui.frame_parts import hairline, icon_button, label
 from lockhouse.ui.theme import Theme, repolish
+from lockhouse.ui.widgets import SegmentedControl
 
 _PAUSE_MS = 500
+_LABELS = (("public", "Public"), ("internal", "Internal"), ("confidential", "Confidential"))
+_LABEL_HELP = (
+    "Public may be sent to any model, internal only to this machine and your own network, "
+    "confidential only to this machine."
+)
 
 
 class ParameterField(QWidget):
@@ -104,11 +111,13 @@ class PromptPanel(QWidget):
 
     system_changed = Signal(str)
     parameters_changed = Signal(object)  # dict[str, object]
+    label_changed = Signal(str)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         px = theme.px
         self._own: dict[str, object] = {}
+        self._chat = ""  # key of the chat that is shown
         self._is_loading = False
         self.setObjectName("prompt_panel")
         column = QVBoxLayout(self)
@@ -124,6 +133,13 @@ class PromptPanel(QWidget):
         self._system.setMinimumHeight(px(96))
         self._system.setMaximumHeight(px(180))
         column.addWidget(self._system)
+        column.addSpacing(px(8))
+        column.addWidget(label("Label", role="strong"))
+        column.addWidget(label(_LABEL_HELP, ink="3", wrap=True))
+        self._label = SegmentedControl("Label of this chat", _LABELS)
+        self._label.setObjectName("chat_label")
+        self._label.selected.connect(self.label_changed)
+        column.addWidget(self._label)
         column.addSpacing(px(8))
         column.addWidget(hairline())
         column.addSpacing(px(4))
@@ -147,19 +163,22 @@ class PromptPanel(QWidget):
         self._system.textChanged.connect(self._system_edited)
         self._dirty = False
 
-    def show_chat(self, system: str, own: dict[str, object], settings: Settings) -> None:
-        """The values of the open chat. What is being typed right now is left alone."""
-        self._own = dict(own)
-        if not self._system.hasFocus():
+    def show_chat(self, chat: OpenChat, settings: Settings) -> None:
+        """The values of the open chat. What is being typed for this chat is left alone."""
+        is_other = chat.key != self._chat
+        self._chat = chat.key
+        self._own = chat.parameters
+        if is_other or not self._system.hasFocus():
             self._is_loading = True
-            self._system.setPlainText(system)
+            self._system.setPlainText(chat.system)
             self._is_loading = False
             self._dirty = False
         self._system.setPlaceholderText(settings.system_prompt or "For example: answer briefly.")
+        self._label.set_current(chat.label)
         for field in self._fields:
-            if not field.edit.hasFocus():
+            if is_other or not field.edit.hasFocus():
                 name = field.parameter.name
-                field.show_value(own.get(name), getattr(settings, name, None))
+                field.show_value(self._own.get(name), getattr(settings, name, None))
 
     def flush(self) -> None:
         """Announce what was typed and not announced yet."""

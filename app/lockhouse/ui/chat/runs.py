@@ -1,16 +1,15 @@
-"""Answers in progress, several at once, each in a conversation of its own.
+"""Answers in progress, several at once, each in a chat of its own.
 
-Hides the threads, the cancel tokens and the folding of core events into what the page shows.
-A run belongs to a conversation, not to what is on the screen: it goes on in the background
-when another conversation is opened.
+Hides the threads, the cancel tokens and the folding of events into what the page shows. A run
+belongs to a chat, not to what is on the screen: it continues in the background when another chat
+is opened.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from PySide6.QtCore import QObject, Signal
 
@@ -28,33 +27,24 @@ from lockhouse.core.events import (
     Text,
     TextWasReasoning,
     Usage,
+    failed_of,
 )
-from lockhouse.ui.chat.values import (
-    AnswerEnded,
-    AnswerGrew,
-    AnswerStarted,
-    Note,
-    Phase,
-    RunState,
-)
+from lockhouse.ui.chat.values import AnswerEnded, AnswerGrew, Note, Phase, RunState
 from lockhouse.ui.jobs import JobHandle, Jobs
 
-_QUIET = ("waiting", "server_changed")  # told where the answer is going to stand
+TurnFactory = Callable[[CancelToken], Iterator[TurnEvent]]  # called on the run's own thread
+
+_SHOWN_IN_PLACE = ("waiting", "server_changed")  # where the answer will stand, not in a banner
 _RATE_AFTER_S = 0.4  # before that a rate is noise
-
-
-class TurnFactory(Protocol):
-    """Starts a turn; called on the run's own thread."""
-
-    def __call__(self, cancel: CancelToken) -> Iterator[TurnEvent]: ...
 
 
 @dataclass
 class _Run:
-    conversation_id: str
+    chat: str  # its key: the conversation's id once the question is stored
     cancel: CancelToken
     handle: JobHandle | None = None
     message_id: str = ""
+    target: str = ""
     text: list[str] = field(default_factory=list)
     reasoning: list[str] = field(default_factory=list)
     phase: Phase = "loading"
@@ -70,24 +60,18 @@ class _Run:
     def state(self) -> RunState:
         elapsed = time.monotonic() - self.first_at if self.first_at else 0.0
         rate = self.counted / elapsed if elapsed > _RATE_AFTER_S else 0.0
-        return RunState(
-            self.conversation_id,
-            self.message_id,
-            self.phase,
-            self.done,
-            self.total,
-            rate,
-            "" if self.text else self.told,
-        )
+        told = "" if self.text else self.told
+        return RunState(self.chat, self.message_id, self.phase, self.done, self.total, rate, told)
 
 
 class Runs(QObject):
     """Starts, follows and stops answers."""
 
-    started = Signal(object)  # AnswerStarted
+    begun = Signal(str)  # key of a chat: asking has begun, nothing is stored yet
+    started = Signal(str, object)  # that key, and TurnStarted: question and answer are stored
     grew = Signal(object)  # AnswerGrew
-    progressed = Signal(object)  # RunState
-    noticed = Signal(object)  # Note
+    progressed = Signal(object)  # RunState, of answers that have started
+    noticed = Signal(str, object)  # conversation, Note
     ended = Signal(object)  # AnswerEnded
 
     def __init__(self, jobs: Jobs, parent: QObject | None = None) -> None:
@@ -95,12 +79,12 @@ class Runs(QObject):
         self._jobs = jobs
         self._runs: dict[str, _Run] = {}
 
-    def start(self, conversation_id: str, turn: TurnFactory) -> bool:
-        """Begin an answer. False when one is already running in that conversation."""
-        if conversation_id in self._runs:
+    def start(self, chat: str, turn: TurnFactory) -> bool:
+        """Begin an answer. False when one is already running in that chat."""
+        if chat in self._runs:
             return False
-        run = _Run(conversation_id, CancelToken())
-        self._runs[conversation_id] = run
+        run = _Run(chat, CancelToken())
+        self._runs[chat] = run
         run.handle = self._jobs.stream(
             lambda: turn(run.cancel),
             lambda events: self._take(run, events),
@@ -108,36 +92,41 @@ class Runs(QObject):
             lambda error: self._fail(run, error),
             on_cancel=run.cancel.cancel,
         )
-        self.progressed.emit(run.state())
+        self.begun.emit(chat)
         return True
 
-    def stop(self, conversation_id: str) -> None:
+    def stop(self, chat: str) -> None:
         """Ask the answer to end; what came is kept."""
-        if run := self._runs.get(conversation_id):
+        if run := self._runs.get(chat):
             run.cancel.cancel()
 
     def leave_all(self) -> None:
-        """The window closes: end every answer, as cut off and not as stopped by the reader."""
+        """The window closes: end every answer, as interrupted and not as stopped by the reader."""
         for run in self._runs.values():
             run.cancel.leave()
 
-    def answer_now(self, conversation_id: str) -> None:
+    def answer_now(self, chat: str) -> None:
         """End the reasoning and answer."""
-        if run := self._runs.get(conversation_id):
+        if run := self._runs.get(chat):
             run.cancel.answer_now()
 
-    def running(self, conversation_id: str) -> RunState | None:
-        """The state of the answer in that conversation, None when nothing runs."""
-        run = self._runs.get(conversation_id)
+    def running(self, chat: str) -> RunState | None:
+        """The state of the answer in that chat, None when nothing runs."""
+        run = self._runs.get(chat)
         return run.state() if run else None
+
+    def has_started(self, chat: str) -> bool:
+        """Whether the question of that chat is stored and its answer is on its way."""
+        run = self._runs.get(chat)
+        return run is not None and bool(run.message_id)
 
     def all_running(self) -> tuple[RunState, ...]:
         """Every answer in progress."""
         return tuple(run.state() for run in self._runs.values())
 
-    def so_far(self, conversation_id: str) -> tuple[str, str, str]:
+    def so_far(self, chat: str) -> tuple[str, str, str]:
         """Message id, text and reasoning of the running answer, up to this moment."""
-        run = self._runs.get(conversation_id)
+        run = self._runs.get(chat)
         if run is None:
             return "", "", ""
         return run.message_id, "".join(run.text), "".join(run.reasoning)
@@ -156,8 +145,10 @@ class Runs(QObject):
                 self._show_from_start(run)
             elif isinstance(event, StartOver):
                 run.text, run.reasoning, text, reasoning = [], [], [], []
-                run.remark = "Began again: another server took over"
+                run.remark = "Started over on another server"
                 self._show_from_start(run)
+            elif isinstance(event, TurnStarted):
+                self._started(run, event)
             else:
                 self._take_other(run, event, has_words=bool(run.text or text))
         run.text += text
@@ -165,54 +156,50 @@ class Runs(QObject):
         if text or reasoning:
             run.first_at = run.first_at or time.monotonic()
             run.phase = "answering" if run.text else "thinking"
-            self.grew.emit(
-                AnswerGrew(run.conversation_id, run.message_id, "".join(text), "".join(reasoning))
-            )
-        self.progressed.emit(run.state())
+            self.grew.emit(AnswerGrew(run.chat, run.message_id, "".join(text), "".join(reasoning)))
+        if run.message_id:
+            self.progressed.emit(run.state())
+
+    def _started(self, run: _Run, event: TurnStarted) -> None:
+        key = run.chat
+        del self._runs[key]
+        run.chat = event.conversation.id
+        self._runs[run.chat] = run
+        run.message_id = event.answer.id
+        run.target = event.answer.target.name if event.answer.target else ""
+        run.text += filter(None, [event.answer.content])
+        run.reasoning += filter(None, [event.answer.reasoning])
+        self.started.emit(key, event)
 
     def _show_from_start(self, run: _Run) -> None:
         trace = "".join(run.reasoning)
         self.grew.emit(
-            AnswerGrew(
-                run.conversation_id,
-                run.message_id,
-                "",
-                trace,
-                from_start=True,
-                remark=run.remark,
-            )
+            AnswerGrew(run.chat, run.message_id, "", trace, from_start=True, remark=run.remark)
         )
 
     def _take_other(self, run: _Run, event: TurnEvent, *, has_words: bool) -> None:
-        if isinstance(event, TurnStarted):
-            run.message_id = event.answer.id
-            if event.answer.content:
-                run.text.append(event.answer.content)
-            if event.answer.reasoning:
-                run.reasoning.append(event.answer.reasoning)
-            self.started.emit(AnswerStarted(run.conversation_id, event.user, event.answer))
-        elif isinstance(event, LoadProgress):
+        if isinstance(event, LoadProgress):
             run.phase, run.done, run.total = "loading", round(event.fraction * 100), 100
         elif isinstance(event, PromptProgress):
             run.phase, run.done, run.total = "reading", event.tokens_read, event.tokens_total
         elif isinstance(event, Usage):
             run.counted = event.completion_tokens
         elif isinstance(event, Notice):
-            if event.code in _QUIET and not has_words:
-                run.told = event.message
-            elif event.code in _QUIET:
-                self.noticed.emit(Note(event.message))
+            if event.code not in _SHOWN_IN_PLACE:
+                self.noticed.emit(run.chat, Note(event.message, "warning"))
+            elif has_words:
+                self.noticed.emit(run.chat, Note(event.message))
             else:
-                self.noticed.emit(Note(event.message, "warning"))
+                run.told = event.message
         elif isinstance(event, Finished):
             run.finished = event
         elif isinstance(event, Failed):
             run.failed = event
 
     def _fail(self, run: _Run, error: LockhouseError) -> None:
-        run.failed = Failed(error.code, error.message, error.hint, error.exit_code)
+        run.failed = failed_of(error)
         self._end(run)
 
     def _end(self, run: _Run) -> None:
-        self._runs.pop(run.conversation_id, None)
-        self.ended.emit(AnswerEnded(run.conversation_id, run.message_id, run.finished, run.failed))
+        self._runs.pop(run.chat, None)
+        self.ended.emit(AnswerEnded(run.chat, run.message_id, run.target, run.finished, run.failed))

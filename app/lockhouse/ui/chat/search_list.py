@@ -47,7 +47,8 @@ class SearchLine:
     """One line. Without an icon it is a heading.
 
     In ``detail``, which stands below the title, matches are enclosed in \\x02 and \\x03.
-    ``action`` names what choosing the line does. ``value`` is for whoever fills the list.
+    ``action`` names what choosing the line does; ``pill`` is a short mark, read out as
+    ``spoken_pill`` where that says more. ``value`` is for whoever fills the list.
     """
 
     title: str
@@ -56,6 +57,7 @@ class SearchLine:
     right: str = ""
     action: str = ""
     pill: str = ""
+    spoken_pill: str = ""
     pill_icon: str = ""
     pill_tone: PillTone = "neutral"
     is_current: bool = False
@@ -71,7 +73,8 @@ class SearchLine:
         """The whole line for a screen reader, without the marks of matches."""
         detail = self.detail.replace("\x02", "").replace("\x03", "")
         current = "selected" if self.is_current else ""
-        parts = (self.title, detail, self.right, self.pill, self.action.rstrip("…"), current)
+        pill = self.spoken_pill or self.pill
+        parts = (self.title, detail, self.right, pill, self.action.rstrip("…"), current)
         return ", ".join(part for part in parts if part)
 
 

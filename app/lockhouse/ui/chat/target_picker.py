@@ -115,7 +115,8 @@ def _line(destination: Destination, current: str) -> SearchLine:
     line = SearchLine(
         info.title or info.name,
         action=WAY_WORDS.get(destination.way, ""),
-        pill=mark,
+        pill="Leaves" if mark == LEAVES else mark,
+        spoken_pill=mark,
         pill_icon="" if not mark else "arrow-up-right" if mark == LEAVES else "house",
         pill_tone="warning" if mark == LEAVES else "neutral",
         value=destination,

@@ -13,11 +13,12 @@ from datetime import UTC, datetime, timedelta
 
 from lockhouse.chat.conversations import Message
 from lockhouse.chat.text_attachments import attached
+from lockhouse.chat.turns import TurnStarted
 from lockhouse.core.errors import EngineCrashed
 from lockhouse.core.events import Cost, Failed, Finished
 from lockhouse.ui import formatting
 from lockhouse.ui.chat.runs import Runs
-from lockhouse.ui.chat.values import AnswerEnded, AnswerGrew, AnswerStarted, RunState
+from lockhouse.ui.chat.values import AnswerEnded, AnswerGrew, RunState
 from lockhouse.ui.outbound.values import WAY_WORDS
 from lockhouse.ui.outbound.words import badge_words, leaves
 from lockhouse.ui.transcript import TranscriptView
@@ -69,15 +70,15 @@ class TranscriptModel:
         """The latest message of a role."""
         return next((one for one in reversed(self._messages) if one.role == role), None)
 
-    def open(self, conversation_id: str, messages: Sequence[Message]) -> None:
+    def open(self, chat: str, messages: Sequence[Message]) -> None:
         """Another conversation."""
         self._streaming = ""
         self._messages = list(messages)
         self._shown = [self._as_shown(message) for message in messages]
         self._view.set_messages(self._shown)
-        self._join(conversation_id)
+        self._join(chat)
 
-    def sync(self, conversation_id: str, messages: Sequence[Message]) -> None:
+    def sync(self, chat: str, messages: Sequence[Message]) -> None:
         """The same conversation, as it is stored now."""
         same = 0
         for old, new in zip(self._messages, messages, strict=False):
@@ -85,7 +86,7 @@ class TranscriptModel:
                 break
             same += 1
         if same == 0:
-            self.open(conversation_id, messages)
+            self.open(chat, messages)
             return
         self._cut(same)
         for number, new in enumerate(messages[:same]):
@@ -98,7 +99,7 @@ class TranscriptModel:
             self._shown.append(shown)
         if self._streaming and self.message(self._streaming) is None:
             self._streaming = ""
-        self._join(conversation_id)
+        self._join(chat)
 
     def update(self, message: Message) -> None:
         """One message, as it is stored now."""
@@ -118,7 +119,7 @@ class TranscriptModel:
             self._view.update_message(shown)
         self._messages[number], self._shown[number] = message, shown
 
-    def start(self, started: AnswerStarted) -> None:
+    def start(self, started: TurnStarted) -> None:
         """A question and its answer begin in the open conversation."""
         answer = to_transcript(started.answer)
         parent = started.answer.parent_id
@@ -182,9 +183,9 @@ class TranscriptModel:
         del self._messages[keep:]
         del self._shown[keep:]
 
-    def _join(self, conversation_id: str) -> None:
+    def _join(self, chat: str) -> None:
         """Show the text so far of an answer that is being written in this chat."""
-        message_id, text, reasoning = self._runs.so_far(conversation_id)
+        message_id, text, reasoning = self._runs.so_far(chat)
         if not message_id or message_id == self._streaming:
             return
         for shown in self._shown:

@@ -1,14 +1,13 @@
-"""What the chat controllers announce: frozen values, one per signal."""
+"""What the parts of the Chat page tell each other: frozen values, one per signal."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from types import EllipsisType
+from dataclasses import dataclass
 from typing import Literal
 
+from lockhouse.answer.request import Question
 from lockhouse.chat.conversations import Conversation, Folder, Message
 from lockhouse.core.events import Failed, Finished
-from lockhouse.core.messages import Image
 
 Phase = Literal["loading", "reading", "thinking", "answering"]
 
@@ -23,7 +22,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class OpenedChat:
-    """The conversation on the page now; None is a new one that nothing was asked in yet.
+    """The chat on the page, with its messages; None is a new one in which nothing was asked yet.
 
     ``is_begun`` says that it was such a new one until this moment.
     """
@@ -33,31 +32,6 @@ class OpenedChat:
     scroll_to: str = ""
     highlight: str = ""
     is_begun: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class PathChanged:
-    """The messages of the open conversation as they are now."""
-
-    conversation: Conversation
-    messages: tuple[Message, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class MessageChanged:
-    """One message of the open conversation, as it is stored now."""
-
-    conversation: Conversation
-    message: Message
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerStarted:
-    """A question was stored and its answer begins."""
-
-    conversation_id: str
-    user: Message | None
-    answer: Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +68,22 @@ class RunState:
 
 @dataclass(frozen=True, slots=True)
 class AnswerEnded:
-    """An answer is over: finished, failed, or neither when it was cancelled on the way."""
+    """An answer is over: finished, failed, or neither when it was cancelled on the way.
+
+    ``conversation_id`` is the key of its chat where the question of a new one was not stored.
+    Without ``message_id`` nothing was stored.
+    """
 
     conversation_id: str
-    message_id: str
+    message_id: str = ""
+    target: str = ""
     finished: Finished | None = None
     failed: Failed | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something to tell in passing. ``undo_token`` makes it offer to take the step back."""
+    """A short message to the reader. ``undo_token`` makes it offer to undo."""
 
     text: str
     kind: Literal["info", "success", "warning"] = "info"
@@ -112,49 +91,19 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
-class QueuedText:
-    """A message typed while the model was still answering, and whom it was meant for then."""
+class QueuedQuestion:
+    """A question that waits for its turn, and the target it was meant for when it was typed."""
 
     id: str
-    text: str
-    images: tuple[Image, ...] = ()
+    question: Question
     target: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """Something to be asked in a conversation. ``alone``: nothing of it goes along.
+class Rejected:
+    """A question of which nothing was stored. ``returned`` goes back to where it was typed."""
 
-    ``edits`` names the message of which this is another version: its pictures stay with it.
-    """
-
-    text: str
-    images: tuple[Image, ...] = ()
-    parent_id: str | EllipsisType | None = ...
-    edits: str = ""
-    alone: bool = False
-    task: str = ""
-
-    @property
-    def is_task(self) -> bool:
-        """Not typed into the composer: nothing has to be cleared or given back."""
-        return bool(self.task or self.edits)
-
-
-@dataclass(frozen=True, slots=True)
-class QueueState:
-    """What waits to be sent in the open conversation."""
-
-    conversation_id: str
-    waiting: tuple[QueuedText, ...] = field(default=())
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A question that could not even be stored; what was typed is given back."""
-
-    conversation_id: str
-    text: str
-    failed: Failed
+    chat: str
+    failed: Failed | None = None
+    returned: Question | None = None
     is_gone: bool = False  # because its chat was deleted elsewhere
-    images: tuple[Image, ...] = ()

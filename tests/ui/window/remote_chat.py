@@ -28,7 +28,7 @@ def sheet_of(window: Window) -> OutboundSheet:
 
 
 def choose_cloud(window: Window) -> None:
-    window.page.forward.choose(CLOUD)
+    window.page.next_target.choose(CLOUD)
     window.stored()
 
 

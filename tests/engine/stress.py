@@ -131,7 +131,7 @@ class Client(threading.Thread):
         if action == "regenerate" and path:
             question = Question(again=path[-1].id, choices=choices)
         else:
-            if len(path) > 6:
+            if len(path) > 4:
                 self._conversation = conversations.create().id
             question = Question(self._prompt(), choices=choices)
         token = CancelToken()
@@ -155,7 +155,7 @@ class Client(threading.Thread):
                     return
 
     def _prompt(self) -> str:
-        count = self._chance.choice((1, 5, 40, 150))
+        count = self._chance.choice((1, 5, 30, 80))
         return " ".join(self._chance.choices(_WORDS, k=count))
 
     def _choices(self) -> Choices:

@@ -41,13 +41,13 @@ def gone(pid: int) -> bool:
     return True
 
 
-def test_two_doors_share_one_engine(pool: EnginePool, spec: EngineSpec, tmp_path: Path) -> None:
-    other_door = EnginePool(tmp_path / "run", tmp_path / "logs")
+def test_two_programs_share_one_engine(pool: EnginePool, spec: EngineSpec, tmp_path: Path) -> None:
+    other = EnginePool(tmp_path / "run", tmp_path / "logs")
     asked = request(CAPITAL)
     results: list[Answered] = []
     threads = [
-        threading.Thread(target=lambda door=door: results.append(ask(door, spec, asked)))
-        for door in (pool, other_door)
+        threading.Thread(target=lambda each=each: results.append(ask(each, spec, asked)))
+        for each in (pool, other)
     ]
     for thread in threads:
         thread.start()
@@ -56,7 +56,7 @@ def test_two_doors_share_one_engine(pool: EnginePool, spec: EngineSpec, tmp_path
     assert all("Paris" in result.text for result in results)
     assert len(pool.list()) == 1
     assert pool.list() != []
-    assert pool.list()[0].pid == other_door.list()[0].pid
+    assert pool.list()[0].pid == other.list()[0].pid
 
 
 def test_of_two_engines_of_one_name_both_are_proved(

@@ -150,10 +150,10 @@ class EnginePool:
     def _events(
         self, engine_id: str, connection: Connection, cancel: CancelToken
     ) -> Iterator[Event]:
-        wishes = _Wishes(connection, cancel)
-        with cancel.watched(wishes.tell):
+        requests = _CancelRequests(connection, cancel)
+        with cancel.watched(requests.tell):
             while True:
-                reply = self._reply(engine_id, connection, wishes)
+                reply = self._reply(engine_id, connection, requests)
                 if reply is None:
                     reply = Finished("cancelled")  # an engine that hangs must not hang us
                 assert not isinstance(reply, TokenCount | EngineStatus)
@@ -165,7 +165,7 @@ class EnginePool:
         yield reply
 
     def _reply(
-        self, engine_id: str, connection: Connection, wishes: _Wishes | None = None
+        self, engine_id: str, connection: Connection, requests: _CancelRequests | None = None
     ) -> Reply | None:
         """The next reply; None when the engine was told to stop long ago.
 
@@ -175,7 +175,7 @@ class EnginePool:
         comes = protocol.readable(connection)
         heard_at, missed = time.monotonic(), 0
         while not comes(_LOOK_S):
-            if wishes is not None and wishes.is_patience_over:
+            if requests is not None and requests.is_patience_over:
                 return None
             if time.monotonic() - heard_at > _SILENCE_S:
                 record = self._records.get(engine_id)
@@ -461,8 +461,8 @@ class EnginePool:
         return failed_of(error, details="\n".join(getattr(error, "__notes__", ())))
 
 
-class _Wishes:
-    """Hands a token's wishes on to the engine, in the thread that has them."""
+class _CancelRequests:
+    """Forwards a token's requests to the engine, in the thread that makes them."""
 
     def __init__(self, connection: Connection, cancel: CancelToken) -> None:
         self._connection = connection

@@ -1,7 +1,7 @@
 """The engine's process: a supervisor that outlives it by a moment, and the engine itself.
 
 The supervisor is forked off before anything large is loaded. It waits, and writes down how the
-engine ended, so that whichever door asks next can be told the cause. When it dies itself, the
+engine ended, so that the next program that asks can be told the cause. When it dies itself, the
 engine goes with it.
 """
 
@@ -55,7 +55,7 @@ def run_engine() -> int:
 
 
 def _quiet_signals() -> None:
-    """Ctrl-C in a terminal is for the door, not for the engine it started."""
+    """Ctrl-C in a terminal is for the command, not for the engine it started."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)

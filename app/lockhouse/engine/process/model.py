@@ -140,7 +140,7 @@ class Vocabulary:
 
 
 class AbortFlag:
-    """A wish to abort that native code can read by itself.
+    """A request to abort that native code can read by itself.
 
     llama.cpp asks some 500 times a token; a Python callback would take the interpreter's lock
     each time. Its question ``bool ask(void *data)`` is answered by the C library's own ``atoi``

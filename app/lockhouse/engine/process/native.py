@@ -1,4 +1,4 @@
-"""The one door to llama.cpp: the low-level bindings, without the package around them.
+"""The bindings to llama.cpp: the low-level ones, without the package around them.
 
 ``import llama_cpp`` would also load its chat layer, Jinja and a disk cache that Lockhouse does
 not use; a bare package object with the same search path gives the bindings alone, in a third of

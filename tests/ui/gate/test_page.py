@@ -18,10 +18,12 @@ from PySide6.QtWidgets import (
 from lockhouse.answer.remote_targets import EndpointHealth
 from lockhouse.answer.request import Question
 from lockhouse.core.cancellation import CancelToken
+from lockhouse.gate.costs.values import Limits, Snapshot, Spent
 from lockhouse.gate.network import Network
 from lockhouse.gate.providers import Provider
 from lockhouse.places import paths_for
 from lockhouse.ui.gate.claims_dialog import joined
+from lockhouse.ui.gate.controller import Spending
 from lockhouse.ui.gate.page import GatePage
 from lockhouse.ui.gate.provider_values import ProviderRow
 from lockhouse.ui.gate.records_model import HOST, PURPOSE
@@ -252,9 +254,15 @@ def test_at_900_pixels_what_for_is_readable_and_nothing_is_cut(
     window.main.resize(900, 760)
     window.until(lambda: page.width() < 900)
     view = page.records.table
-    window.until(lambda: view.columnWidth(PURPOSE) >= 160)
-    host = QFontMetrics(page._theme.font("body")).horizontalAdvance("192.168.178.12:8080")
-    assert view.columnWidth(HOST) - 16 >= host
+    metrics = QFontMetrics(page._theme.font("body"))
+
+    def fits(column: int, words: str) -> bool:
+        return view.columnWidth(column) - 16 >= metrics.horizontalAdvance(words)
+
+    window.until(lambda: fits(HOST, "192.168.178.12:8080") and fits(PURPOSE, "Model download"))
+    limits, spent = Limits(per_day=Decimal(100), per_month=Decimal(1000)), Spent(Decimal("88.25"))
+    spending = Spending(spent, spent, limits, "target", (), Snapshot("2026-11-10", "", "", ""))
+    page.spending.show_spending(spending)
     for card in (page.providers, page.proof, page.spending):
         assert card.minimumSizeHint().width() <= page._side_area.width() - 16
     assert state_of(page, "printer") == "Key rejected"

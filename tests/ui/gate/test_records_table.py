@@ -129,7 +129,8 @@ def test_search_and_filter_leave_in_what_is_meant(
     row = card.model.row(0)
     assert row is not None
     assert row.host == "host3.example"
-    card.show_kind("refused")
+    card.choice.set_key("refused")
+    card.choice.picked.emit("refused")
     qtbot.waitUntil(lambda: card._stack.currentWidget() is card._none_found, timeout=WAIT_MS)
     card.edit.clear()
     qtbot.waitUntil(lambda: card.model.rowCount() == 1, timeout=WAIT_MS)

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QDialog,
     QFrame,
     QHBoxLayout,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -20,6 +19,7 @@ from PySide6.QtWidgets import (
 from lockhouse import seal
 from lockhouse.core.errors import LockhouseError
 from lockhouse.gate.proof import Proof
+from lockhouse.ui.chat.details import scrolling
 from lockhouse.ui.error_views import BannerStack
 from lockhouse.ui.frame_parts import label, push_button
 from lockhouse.ui.gate.banner import GateBanner
@@ -37,13 +37,10 @@ from lockhouse.ui.theme import Theme
 from lockhouse.ui.toast import Toast
 
 _HEAD_HEIGHT = 48
-_SIDE_WIDTH = 336
-_NARROW_SIDE_WIDTH = 288
-_TIGHT_SIDE_WIDTH = 232
-_NARROW_BELOW = 1000
-_TIGHT_BELOW = 900
-_STACKED_BELOW = 760
 _STACKED_RECORDS = 440
+# How wide the cards are in a page of less than this width; below the first they are stacked.
+_SIDE_WIDTHS = ((760, 0), (900, 232), (1000, 288))
+_SIDE_WIDTH = 336
 
 
 class GatePage(QWidget):
@@ -65,7 +62,7 @@ class GatePage(QWidget):
         self._network = network
         self._settings = settings
         self._theme = theme
-        self._shape = ""
+        self._side_width = -1
         self._scale = theme.scale
         self.setObjectName("gate_page")
         self.banner = GateBanner(theme, seal.state())
@@ -92,7 +89,7 @@ class GatePage(QWidget):
         for card in (self.providers, self.proof, self.spending):
             side.addWidget(card)
         side.addStretch(1)
-        self._side_area = _area("gate_side")
+        self._side_area = scrolling(self._side, "gate_side")
         self._records_part = QWidget()
         part = QVBoxLayout(self._records_part)
         part.setContentsMargins(0, px(16), 0, px(16))
@@ -101,8 +98,7 @@ class GatePage(QWidget):
         self._columns = QBoxLayout(QBoxLayout.Direction.LeftToRight, self._work)
         self._columns.setContentsMargins(px(16), 0, px(12), 0)
         self._columns.setSpacing(px(16))
-        self._area = _area("gate_area")
-        self._area.setWidget(self._work)
+        self._area = scrolling(self._work, "gate_area")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -110,7 +106,7 @@ class GatePage(QWidget):
         column.addWidget(self.banner)
         column.addWidget(self.banners)
         column.addWidget(self._area, 1)
-        self._fit_shape("wide")
+        self._arrange(_SIDE_WIDTH)
 
     def _make_head(self) -> QWidget:
         theme, px = self._theme, self._theme.px
@@ -130,56 +126,45 @@ class GatePage(QWidget):
         row.addWidget(claims)
         return head
 
-    def _fit_shape(self, shape: str) -> None:
-        """Side by side, or one above the other where there is no room."""
-        px = self._theme.px
-        if shape == self._shape:
+    def _arrange(self, side_width: int) -> None:
+        """Records and cards side by side, or one above the other where the width is 0."""
+        if side_width == self._side_width:
             return
-        self._shape = shape
-        stacked = shape == "stacked"
-        if stacked:
+        self._side_width = side_width
+        px, is_stacked = self._theme.px, side_width == 0
+        for part in (self._records_part, self._side, self._side_area):
+            self._columns.removeWidget(part)
+        if is_stacked:
             self._side_area.takeWidget()
-            self._columns.removeWidget(self._side_area)
             self._side_area.setParent(None)
         else:
-            self._columns.removeWidget(self._side)
             self._side_area.setWidget(self._side)
+            self._side_area.setFixedWidth(px(side_width + 12))
+        side: QWidget = self._side if is_stacked else self._side_area
         direction = QBoxLayout.Direction
-        self._columns.setDirection(direction.TopToBottom if stacked else direction.LeftToRight)
-        self._columns.removeWidget(self._records_part)
+        self._columns.setDirection(direction.TopToBottom if is_stacked else direction.LeftToRight)
         self._columns.addWidget(self._records_part, 1)
-        side: QWidget = self._side if stacked else self._side_area
         self._columns.addWidget(side)
+        self._records_part.setMinimumHeight(px(_STACKED_RECORDS) if is_stacked else 0)
         side.show()
         self._side.show()
-        self._records_part.setMinimumHeight(px(_STACKED_RECORDS) if stacked else 0)
-        if not stacked:
-            width = {"tight": _TIGHT_SIDE_WIDTH, "narrow": _NARROW_SIDE_WIDTH}.get(
-                shape, _SIDE_WIDTH
-            )
-            self._side_area.setFixedWidth(px(width + 12))
-        self._columns.setSpacing(px(12 if shape == "tight" else 16))
-        self.providers.show_narrow(narrow=shape in ("tight", "narrow"))
+        self.providers.show_narrow(narrow=0 < side_width < _SIDE_WIDTH)
+
+    def _fit(self) -> None:
+        wide = self.width() / self._theme.scale
+        fitting = (width for below, width in _SIDE_WIDTHS if wide < below)
+        self._arrange(next(fitting, _SIDE_WIDTH))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._choose_shape()
+        self._fit()
 
     def _rescale(self) -> None:
         if self._scale != self._theme.scale:
             self._scale = self._theme.scale
             self._head.setFixedHeight(self._theme.px(_HEAD_HEIGHT))
-            self._shape = ""
-            self._choose_shape()
-
-    def _choose_shape(self) -> None:
-        wide = self.width() / self._theme.scale
-        if wide < _STACKED_BELOW:
-            self._fit_shape("stacked")
-        elif wide < _TIGHT_BELOW:
-            self._fit_shape("tight")
-        else:
-            self._fit_shape("narrow" if wide < _NARROW_BELOW else "wide")
+            self._side_width = -1
+            self._fit()
 
     # wiring
 
@@ -296,13 +281,3 @@ def _controls(part: QWidget) -> list[QWidget]:
     reached = Qt.FocusPolicy.TabFocus
     found = [one for one in part.findChildren(QWidget) if one.focusPolicy() & reached]
     return sorted(found, key=lambda one: not (isinstance(part, Card) and part.is_in_head(one)))
-
-
-def _area(name: str) -> QScrollArea:
-    area = QScrollArea()
-    area.setObjectName(name)
-    area.setWidgetResizable(True)
-    area.setFrameShape(QFrame.Shape.NoFrame)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    return area

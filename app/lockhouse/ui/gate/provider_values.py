@@ -95,6 +95,11 @@ class ProviderRow:
         more = len(hosts) - 1
         return hosts[0] if not more else f"{hosts[0]} and {more} more"
 
+    @property
+    def short_place(self) -> str:
+        """The same where there is little room."""
+        return self.place.replace(" and ", " +").removesuffix(" more")
+
     def is_open(self, open_hosts: Iterable[str]) -> bool:
         """Whether network access to all of its hosts is allowed."""
         listed = tuple(open_hosts)

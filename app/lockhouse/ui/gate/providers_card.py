@@ -175,8 +175,8 @@ class ProvidersCard(Card):
             layout.addWidget(label(shown, role="caption", ink="2"))
         closed = self._view.is_open and row.is_used and not row.is_open(self._view.hosts)
         parts = ["No access"] if closed else []
-        if not (is_short and self._is_narrow and (when or not has_room)):
-            parts.append(row.place)
+        if not (is_short and (when or (self._is_narrow and not has_room))):
+            parts.append(row.short_place)
         if layout.count() and parts:
             parts.insert(0, "")
         place = Elided(" · ".join(parts).strip(), role="caption", ink="2")

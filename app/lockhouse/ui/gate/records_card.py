@@ -144,11 +144,6 @@ class RecordsCard(QWidget):
         self.edit.clear()
         self._filter()
 
-    def show_kind(self, key: str) -> None:
-        """Show one kind of records."""
-        self.choice.set_key(key)
-        self._filter()
-
     def _filter(self) -> None:
         self._rest.stop()
         kinds = FILTERS[self.choice.key][1].kinds

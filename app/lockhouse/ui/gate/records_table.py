@@ -48,10 +48,10 @@ from lockhouse.ui.theme import Theme
 from lockhouse.ui.theme.tokens import RADIUS_CARD
 
 _WIDTHS = {OPEN: 28, TIME: 68, EVENT: 114, OUT: 72, IN: 72}
-_TIGHT_WIDTHS = {OPEN: 24, TIME: 58, EVENT: 114, OUT: 60, IN: 0}  # the details have what came in
+_TIGHT_WIDTHS = {OPEN: 24, TIME: 62, EVENT: 114, OUT: 60, IN: 0}  # the details have what came in
 _TIGHT_BELOW = 640
 _HOST_WIDTH = 96, 208  # least and most; the purpose takes the rest
-_LEAST_PURPOSE = 160
+_LEAST_PURPOSE = 128
 _HEAD_HEIGHT = 32
 
 
@@ -59,7 +59,6 @@ class RecordsTable(RowsView):
     """Arrows walk, Enter and Right open, Left and Esc close."""
 
     row_opened = Signal(object)  # RecordRow
-    row_closed = Signal()
     _opened = -1  # events come before the end of __init__
 
     def __init__(
@@ -134,7 +133,6 @@ class RecordsTable(RowsView):
             self.setRowHeight(number, self._theme.px(ROW_HEIGHT))
         if had_focus:
             self.setFocus()
-        self.row_closed.emit()
         self.viewport().update()
 
     def fit_panel(self) -> None:

@@ -168,15 +168,15 @@ class SpendingCard(Card):
 
 
 class _Amount:
-    """One line: a name, a bar where there is a limit, and the amount."""
+    """A name and an amount, and a bar below them where there is a limit."""
 
     def __init__(self, theme: Theme, words: str, grid: QGridLayout, row: int) -> None:
         self._words = words
         self._bar = ThinBar(theme, words)
         self._amount = label("", role="medium")
-        grid.addWidget(label(words, ink="2"), row, 0)
-        grid.addWidget(self._bar, row, 1)
-        grid.addWidget(self._amount, row, 2, Qt.AlignmentFlag.AlignRight)
+        grid.addWidget(label(words, ink="2"), 2 * row, 0)
+        grid.addWidget(self._amount, 2 * row, 1, Qt.AlignmentFlag.AlignRight)
+        grid.addWidget(self._bar, 2 * row + 1, 0, 1, 2)
 
     def show(self, spent: Spent, limit: Decimal | None) -> None:
         """Show what was spent of a limit."""

@@ -41,7 +41,7 @@ _TYPING_MS = 250
 class OutboundSheet(QDialog):
     """Asks about one request. ``wished`` asks for another one, ``show_request`` brings it."""
 
-    wished = Signal(object)  # Wish: another request is wanted
+    wished = Signal(object)  # SendOptions: another request is wanted
     send_wanted = Signal(object, bool)  # Outbound: the very one shown; whether always from now on
     local_wanted = Signal()
     edit_wanted = Signal()

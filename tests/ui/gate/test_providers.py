@@ -350,7 +350,7 @@ def test_a_keyring_that_waits_for_its_password_keeps_no_chat_waiting(
     answered = threading.Event()
     controller = window_of_a_home.app.pages.gate.providers
     told: list[str] = []
-    controller.told.connect(told.append)
+    controller.notified.connect(told.append)
     controller._change(answered.wait, "The key is gone")
     window_of_a_home.stored()
     assert told == []

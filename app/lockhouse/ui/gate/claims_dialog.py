@@ -1,14 +1,15 @@
-"""What is guaranteed: the project's own page on it, readable without a network."""
+"""What is guaranteed: the document of the project, readable without a network."""
 
 from __future__ import annotations
 
 import re
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QDialog, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QWidget
 
 from lockhouse.bundled import document
-from lockhouse.ui.frame_parts import label, push_button
+from lockhouse.ui.form_dialog import FormDialog
+from lockhouse.ui.frame_parts import label
 from lockhouse.ui.markdown import parse
 from lockhouse.ui.models.model_card import ModelCard
 from lockhouse.ui.theme import Theme
@@ -18,41 +19,33 @@ _PLAIN = re.compile(r"\s*(?![-*+>|#]|\d+[.)]|```)\S|\s*\*\*")  # no list, table,
 _OPEN_END = re.compile(r"(?!\s*$|\s*[|#]|```)")  # a line that can go on
 
 
-class ClaimsDialog(QDialog):
-    """Links are told, not followed: this window has no network."""
+class ClaimsDialog(FormDialog):
+    """Links are copied, not followed: this window has no network."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        px = theme.px
-        self.setObjectName("claims_dialog")
-        self.setWindowTitle("What is guaranteed")
-        self.resize(px(780), px(640))
+        title = "What is guaranteed"
+        super().__init__(theme, "claims_dialog", title, width=780, height=640, parent=parent)
+        self.setMinimumWidth(0)
+        self.heading.hide()  # the text has its own
         self._card = ModelCard(theme)
         self._card.setObjectName("claims_text")
-        self._card.setAccessibleName("What is guaranteed")
-        self._card.link_pressed.connect(self._tell)
+        self._card.setAccessibleName(title)
+        self._card.link_pressed.connect(self._copy)
         self._card.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # arrows and Page Down scroll
         self._card.setFocus()
-        self._told = label("", role="caption", ink="2", wrap=True, name="claims_link")
-        close = push_button(theme, "Close", name="claims_close")
-        close.clicked.connect(self.accept)
-        row = QHBoxLayout()
-        row.addWidget(self._told, 1)
-        row.addWidget(close)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(px(8), px(8), px(16), px(12))
-        column.setSpacing(px(8))
-        column.addWidget(self._card, 1)
-        column.addLayout(row)
         self._card.show_blocks(tuple(parse(joined(document(CLAIMS)))))
+        self._copied = label("", role="caption", ink="2", wrap=True, name="claims_link")
+        self.content.addWidget(self._card, 1)
+        self.content.addWidget(self._copied)
+        self.add_button("Close", self.accept, name="claims_close")
 
-    def _tell(self, address: str) -> None:
+    def _copy(self, address: str) -> None:
         QApplication.clipboard().setText(address)
-        self._told.setText(f"Copied: {address}")
+        self._copied.setText(f"Copied: {address}")
 
 
 def joined(text: str) -> str:
-    """The text without the line ends inside its paragraphs, which are there for its editor."""
+    """The text with one line per paragraph; the line breaks inside are for its editor."""
     lines: list[str] = []
     in_code = False
     for line in text.splitlines():

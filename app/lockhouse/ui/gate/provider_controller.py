@@ -32,7 +32,7 @@ class ProviderController(QObject):
     listed = Signal(object)  # tuple[ProviderRow, ...]
     tested = Signal(object)  # KeyTest
     answered = Signal(str)  # a name: its test or check is over
-    told = Signal(str)  # for a toast
+    notified = Signal(str)  # for a toast
     failed = Signal(object)  # LockhouseError
     changed = Signal()  # there are other targets now
 
@@ -164,8 +164,8 @@ class ProviderController(QObject):
                 tried = try_key(self._workspace.gate, provider, cancel=cancel)
             except LockhouseError as error:
                 return KeyTest(provider.name, error.message, error.hint)
-            told = f"The key works. {provider.title} lists {tried.models} models."
-            return KeyTest(provider.name, told, is_good=True)
+            message = f"The key works. {provider.title} lists {tried.models} models."
+            return KeyTest(provider.name, message, is_good=True)
 
         job = self._jobs.run(work, self._show_test, self.failed.emit)
         self._tests[provider.name] = (job, cancel)
@@ -249,8 +249,8 @@ class ProviderController(QObject):
             if error.code == "not_there" and not urlsplit(url).path.strip("/"):
                 below = self._check(draft, f"{url.rstrip('/')}/v1")
                 if below.is_up:
-                    told = f"No list of models at this address. Under /v1: {below.message}"
-                    return ServerCheck(url, told, better_url=below.url)
+                    message = f"No list of models at this address. Under /v1: {below.message}"
+                    return ServerCheck(url, message, better_url=below.url)
             return ServerCheck(url, error.message, error.hint)
         names = tuple(model.name for model in found.models)
         return ServerCheck(url, _found_words(names, found.duration_s), is_up=True)
@@ -379,7 +379,7 @@ class ProviderController(QObject):
         def done(_outcome: object) -> None:
             if key_of:
                 self._forget_health(key_of)
-            self.told.emit(words)
+            self.notified.emit(words)
             self.changed.emit()
             self.refresh()
 

@@ -1,4 +1,4 @@
-"""The dialogs around providers: which one is open, and what it is told."""
+"""The dialogs around providers: which are open, and what they show."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from lockhouse.ui.theme import Theme
 
 
 class ProviderDialogs(QObject):
-    """At most one of each kind is open. What comes back after it was closed is told by the page."""
+    """At most one of each kind is open. The page tells what comes back after it was closed."""
 
     asked = Signal(str)  # a name: a request to it has begun
-    told = Signal(str)  # for a toast
-    troubled = Signal(str, str)  # message, hint
+    notified = Signal(str)  # for a toast
+    failed = Signal(str, str)  # message, hint
     ended = Signal()  # the last open one was closed, and no other took its place
 
     def __init__(
@@ -72,14 +72,14 @@ class ProviderDialogs(QObject):
                 self._key.show_saved(state)
             else:
                 where = "saved in the keyring" if state == "set" else "held for this session"
-                self.told.emit(f"API key for {provider.title} {where}")
+                self.notified.emit(f"API key for {provider.title} {where}")
 
         def failed(error: LockhouseError) -> None:
             if self._key is not None and self._key.name == provider.name:
                 self._key.show_failed(error)
             else:  # a server was added together with its key
                 message = f"The API key for {provider.title} was not saved. {error.message}"
-                self.troubled.emit(message, error.hint)
+                self.failed.emit(message, error.hint)
 
         self._controller.set_key(provider, key, saved, failed, for_session=for_session)
 
@@ -95,9 +95,9 @@ class ProviderDialogs(QObject):
         if self._key is not None and self._key.name == test.name:
             self._key.show_tested(test)
         elif test.is_good:
-            self.told.emit(test.message)
+            self.notified.emit(test.message)
         else:
-            self.troubled.emit(test.message, test.hint)
+            self.failed.emit(test.message, test.hint)
 
     def remove_key(self, name: str) -> None:
         """Ask, then remove a key."""
@@ -126,7 +126,7 @@ class ProviderDialogs(QObject):
             if self._models is dialog:
                 dialog.show_failed(error)
             else:
-                self.troubled.emit(error.message, error.hint)
+                self.failed.emit(error.message, error.hint)
 
         def show(models: tuple[RemoteModel, ...]) -> None:
             if self._models is dialog:
@@ -208,19 +208,19 @@ class ProviderDialogs(QObject):
     def _added(self, provider: Provider, done: str) -> None:
         if self._server is not None:
             self._server.accept()
-        self.told.emit(f"{done} {provider.title}")
+        self.notified.emit(f"{done} {provider.title}")
         if self._controller.can_reach(provider):
             self._controller.request_models(
                 provider.name,
                 lambda _models: None,
-                lambda error: self.troubled.emit(error.message, error.hint),
+                lambda error: self.failed.emit(error.message, error.hint),
             )
 
     def _moved(self, provider: Provider, key_left_at: tuple[str, ...]) -> None:
         self._added(provider, "Changed")
         if key_left_at:
             hosts = ", ".join(key_left_at)
-            self.troubled.emit(
+            self.failed.emit(
                 f"The API key for {provider.title} was set for {hosts} and is sent nowhere else.",
                 "Set the key again if the new address may have it.",
             )
@@ -229,7 +229,7 @@ class ProviderDialogs(QObject):
         if self._server is not None:
             self._server.show_failed(error)
         else:
-            self.troubled.emit(error.message, error.hint)
+            self.failed.emit(error.message, error.hint)
 
     # inside
 

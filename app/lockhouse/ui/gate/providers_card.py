@@ -180,7 +180,7 @@ class ProvidersCard(Card):
         if layout.count() and parts:
             parts.insert(0, "")
         place = Elided(" · ".join(parts).strip(), role="caption", ink="2")
-        place.setToolTip("\n".join(_told(row) or row.provider.endpoints))
+        place.setToolTip("\n".join(_health_lines(row) or row.provider.endpoints))
         layout.addWidget(place, 1)
 
     def _add_state(self, layout: QHBoxLayout, row: ProviderRow) -> None:
@@ -192,7 +192,7 @@ class ProvidersCard(Card):
         name = f"state_{row.provider.name}"
         shown = label(state.words, role="caption", ink=state.ink, name=name)
         if row.health:
-            shown.setToolTip("\n".join(_told(row)))
+            shown.setToolTip("\n".join(_health_lines(row)))
         layout.addWidget(shown)
 
     def _add_waiting(self, layout: QHBoxLayout, row: ProviderRow) -> None:
@@ -238,7 +238,7 @@ class ProvidersCard(Card):
         return menu
 
 
-def _told(row: ProviderRow) -> list[str]:
+def _health_lines(row: ProviderRow) -> list[str]:
     lines = []
     for one in row.health:
         what = one.problem or f"up, {one.latency_s * 1000:.0f} ms"

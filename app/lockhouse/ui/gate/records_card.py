@@ -38,7 +38,7 @@ _SEARCH_WIDTH = 176
 class RecordsCard(QWidget):
     """What was sent, and what was refused."""
 
-    told = Signal(str)  # for a toast
+    notified = Signal(str)  # for a toast
 
     def __init__(self, model: RecordsModel, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -132,7 +132,7 @@ class RecordsCard(QWidget):
         self.model.exported.connect(self._say_exported)
         self.table.row_opened.connect(self._open)
         self.panel.resized.connect(self.table.fit_panel)
-        self.panel.copied.connect(self.told)
+        self.panel.copied.connect(self.notified)
         self.edit.textChanged.connect(lambda _: self._rest.start())
         self.choice.picked.connect(lambda _: self._filter())
         self._none_found.chosen.connect(lambda _: self.clear())
@@ -176,4 +176,4 @@ class RecordsCard(QWidget):
             self.model.export(Path(name))
 
     def _say_exported(self, path: Path, count: int) -> None:
-        self.told.emit(f"Exported {formatting.counted(count, 'record')} to {path.name}")
+        self.notified.emit(f"Exported {formatting.counted(count, 'record')} to {path.name}")

@@ -99,7 +99,7 @@ def forwarded(hands: Hands, command: list[str], home: Path, host: str) -> None:
     hands.key("Return")
     sheet(hands)
     hands.shot("sheet-message")
-    hands.click("Send, and do not ask again for messages to Cloudy")
+    hands.click("Send, and do not ask again before sending to Cloudy")
     hands.wait(lambda: len(hands.shown(badge, exact=False)) >= 3, "a third answer from there")
     answered(hands)
     hands.shot("chat-elsewhere")

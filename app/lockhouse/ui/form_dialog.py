@@ -29,6 +29,7 @@ class FormDialog(QDialog):
         super().__init__(parent)
         self._theme = theme
         self._is_fixed = height > 0
+        self._fitted = 0  # the height that it gave itself
         px = theme.px
         self.setObjectName(name)
         self.setWindowTitle(title)
@@ -144,8 +145,14 @@ class FormDialog(QDialog):
         self.fit()
 
     def fit(self) -> None:
-        """As high as its text: a dialog does not grow by itself for lines that wrap."""
-        if not self._is_fixed:
-            self._column.activate()
-            wanted = self._column.totalHeightForWidth(self.width())
-            self.resize(self.width(), max(wanted, self.minimumHeight()))
+        """As high as its text: a dialog does not grow by itself for lines that wrap.
+
+        A height that the user chose stays, as long as the text has room in it.
+        """
+        if self._is_fixed or not self.isVisible():
+            return
+        self._column.activate()
+        wanted = max(self._column.totalHeightForWidth(self.width()), self.minimumHeight())
+        if self._fitted in (0, self.height()) or wanted > self.height():
+            self.resize(self.width(), wanted)
+            self._fitted = wanted

@@ -114,7 +114,7 @@ def test_a_proxy_that_a_command_named_stays_the_way_out(
     assert network.state().proxy == "http://127.0.0.1:3128"
 
 
-def test_what_is_typed_here_never_goes_into_the_chat_behind(window_of_a_home: Window) -> None:
+def test_keys_typed_on_this_page_never_reach_the_chat(window_of_a_home: Window) -> None:
     page = gate_page(window_of_a_home)
     window_of_a_home.main.activateWindow()
     window_of_a_home.page.composer.edit.setFocus()
@@ -144,7 +144,7 @@ def test_limits_are_typed_in_place_and_kept(window_of_a_home: Window) -> None:
     assert window.workspace.settings.budget_per_day_usd == 2.5
 
 
-def test_a_price_of_ones_own_is_set_and_removed(open_window: OpenWindow, home: Path) -> None:
+def test_your_own_price_is_set_and_removed(open_window: OpenWindow, home: Path) -> None:
     window = open_window(home, prepare=_choose_big)
     page = gate_page(window)
     provider, prices = window.workspace.providers.get("mistral"), window.workspace.budget.prices
@@ -244,7 +244,7 @@ def test_tab_goes_through_the_page_as_it_is_read(window_of_a_home: Window) -> No
     assert places == sorted(places)
 
 
-def test_at_900_pixels_what_for_is_readable_and_nothing_is_cut(
+def test_at_900_pixels_hosts_and_purposes_are_readable_and_no_card_is_cut(
     open_window: OpenWindow, home: Path
 ) -> None:
     window = open_window(home, prepare=lambda workspace: workspace.providers.add(_printer()))

@@ -270,7 +270,9 @@ def shelf(window: Window) -> tuple[TargetInfo, ...]:
     return window.app.models.installed.targets
 
 
-def test_a_server_that_stalls_can_be_left_alone(start_open: Start, server: RemoteServer) -> None:
+def test_the_check_of_a_server_that_stalls_can_be_stopped(
+    start_open: Start, server: RemoteServer
+) -> None:
     window = start_open((server.host,), (office(server),))
     page = gate_page(window)
     check(window, page)
@@ -299,7 +301,7 @@ def test_a_consent_that_a_command_withdraws_is_seen(open_window: OpenWindow, hom
     window.until(lambda: not any(one.may_send for one in page._controller.providers.rows))
 
 
-def test_who_has_a_key_is_not_guessed(window_of_a_home: Window) -> None:
+def test_keys_are_unknown_until_the_keyring_has_answered(window_of_a_home: Window) -> None:
     """Network access is asked for before the keyring has answered: nothing is said of keys then."""
     providers = window_of_a_home.app.pages.gate.providers
     seen: list[tuple[ProviderRow, ...]] = []
@@ -312,7 +314,9 @@ def test_who_has_a_key_is_not_guessed(window_of_a_home: Window) -> None:
     window_of_a_home.until(lambda: asked == ["no_keyring"])
 
 
-def test_the_way_to_a_key_says_where_it_will_really_be_kept(window_of_a_home: Window) -> None:
+def test_a_chat_that_needs_a_key_leads_to_the_dialog_that_says_where_it_is_stored(
+    window_of_a_home: Window,
+) -> None:
     window_of_a_home.app.pages.follow_way("key", "mistral")
     dialog = window_of_a_home.dialog("key_dialog")
     assert "has no secure keyring" in text_of(dialog, "key_dialog_about")
@@ -332,7 +336,7 @@ def test_a_dialog_that_a_chat_leads_to_leads_back_to_it(window_of_a_home: Window
     assert window.main.page == "gate"
 
 
-def test_a_row_that_is_made_anew_takes_the_keyboard_from_nobody(window_of_a_home: Window) -> None:
+def test_a_row_that_is_rebuilt_takes_no_keyboard_focus(window_of_a_home: Window) -> None:
     page = gate_page(window_of_a_home)
     window_of_a_home.until(lambda: state_of(page, "openai") == "No key")
     key = page.providers.findChild(QPushButton, "key_openai")

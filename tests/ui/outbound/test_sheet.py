@@ -1,4 +1,4 @@
-"""The sheet: what it says, and that nothing but the two buttons sends."""
+"""The send dialog: what it says, and that nothing but two buttons sends."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_nothing_can_be_sent_before_it_is_shown(sheet: OutboundSheet, qtbot: QtB
         qtbot.keyClick(sheet, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
 
 
-def test_what_stands_in_the_way_can_be_read_and_gone_around(
+def test_an_obstacle_is_shown_with_what_can_be_done_about_it(
     sheet: OutboundSheet, qtbot: QtBot
 ) -> None:
     obstacle = Obstacle("sealed", "Sealed", "The network is sealed.", way="network")
@@ -132,7 +132,7 @@ def test_what_stands_in_the_way_can_be_read_and_gone_around(
     assert way.args == ["network"]
 
 
-def test_a_limit_that_would_be_passed_is_told_before(sheet: OutboundSheet) -> None:
+def test_a_request_that_would_exceed_a_limit_cannot_be_sent(sheet: OutboundSheet) -> None:
     money = Money(Limits(per_day=Decimal(1)), today=Decimal("0.99"))
     sheet.show_request(Shown(outbound(), money=money))
     assert "this would exceed it" in text(sheet, "outbound_limits")
@@ -140,7 +140,7 @@ def test_a_limit_that_would_be_passed_is_told_before(sheet: OutboundSheet) -> No
     assert button(sheet, "banner-limits").text() == "Change limit…"
 
 
-def test_another_wish_takes_back_what_was_shown(qtbot: QtBot, theme: Theme) -> None:
+def test_another_instruction_makes_what_was_shown_outdated(qtbot: QtBot, theme: Theme) -> None:
     sheet = OutboundSheet(theme, "Mistral", Subject("selection", "The selection", has_before=True))
     qtbot.addWidget(sheet)
     sheet.show()
@@ -154,7 +154,7 @@ def test_another_wish_takes_back_what_was_shown(qtbot: QtBot, theme: Theme) -> N
     assert sheet.shown is None
 
 
-def test_what_goes_along_begins_where_everything_else_does(qtbot: QtBot, theme: Theme) -> None:
+def test_the_choice_of_history_is_aligned_with_the_rest(qtbot: QtBot, theme: Theme) -> None:
     sheet = OutboundSheet(theme, "Office", Subject("turn", "The question", has_before=True))
     qtbot.addWidget(sheet)
     sheet.show()

@@ -20,6 +20,7 @@ from lockhouse.answer.request import Question
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.gate.costs.values import Limits, Snapshot, Spent
 from lockhouse.gate.network import Network
+from lockhouse.gate.proof import Attempt, Proof
 from lockhouse.gate.providers import Provider
 from lockhouse.places import paths_for
 from lockhouse.ui.gate.claims_dialog import joined
@@ -263,6 +264,8 @@ def test_at_900_pixels_hosts_and_purposes_are_readable_and_no_card_is_cut(
     limits, spent = Limits(per_day=Decimal(100), per_month=Decimal(1000)), Spent(Decimal("88.25"))
     spending = Spending(spent, spent, limits, "target", (), Snapshot("2026-11-10", "", "", ""))
     page.spending.show_spending(spending)
+    attempt = Attempt("this window", "Netlink, the kernel's own channel", True, "EPERM", "kernel")  # noqa: FBT003 - stopped
+    page.proof.show_proof(Proof("2026-11-22T10:12:00+00:00", 0.8, (attempt,)))
     for card in (page.providers, page.proof, page.spending):
         assert card.minimumSizeHint().width() <= page._side_area.width() - 16
     assert state_of(page, "printer") == "Key rejected"

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from lockhouse.gate.proof import Attempt, Proof, ProofLevel
 from lockhouse.ui import formatting
+from lockhouse.ui.flow_layout import FlowLayout
 from lockhouse.ui.frame_parts import label, push_button
 from lockhouse.ui.gate.card import Card, Elided
 from lockhouse.ui.theme import Theme
@@ -135,14 +136,16 @@ class ProofCard(Card):
         prove = push_button(theme, again, name="prove", icon="refresh-cw", compact=True)
         prove.setEnabled(not running)
         prove.clicked.connect(self.prove_wanted)
-        parts: list[QWidget] = [prove]
+        buttons = QWidget()
+        row = FlowLayout(buttons, spacing=theme.px(8))
+        row.addWidget(prove)
         if running:
-            parts.append(Spinner(theme, "Trying every way out"))
+            row.addWidget(Spinner(theme, "Trying every way out"))
         elif self._proof is not None:
             save = push_button(theme, "Save report…", name="proof_save", kind="quiet", compact=True)
             save.clicked.connect(self._choose_file)
-            parts.append(save)
-        self.add_row(*parts, side=12)
+            row.addWidget(save)
+        self.add_row(buttons, wide=buttons, side=12)
 
     def _choose_file(self) -> None:
         suggested = str(Path.home() / "lockhouse-proof.txt")

@@ -175,13 +175,14 @@ class RecordsTable(RowsView):
 
     def _fit_columns(self) -> None:
         px = self._theme.px
-        is_tight = self.width() < px(_TIGHT_BELOW)
+        room = self.viewport().width()
+        is_tight = room < px(_TIGHT_BELOW)
         widths = _TIGHT_WIDTHS if is_tight else _WIDTHS
         self.setColumnHidden(IN, is_tight)
         for column, width in widths.items():
             self.setColumnWidth(column, px(width))
         least, most = _HOST_WIDTH
-        spare = self.width() - px(sum(widths.values()) + _LEAST_PURPOSE)
+        spare = room - px(sum(widths.values()) + _LEAST_PURPOSE)
         self.setColumnWidth(HOST, max(px(least), min(spare, px(most))))
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:

@@ -67,7 +67,7 @@ class SpendingCard(Card):
             cell.addWidget(FieldLabel(words, edit, role="caption", ink="2"))
             edit.setObjectName(f"limit_{name}")
             edit.setAccessibleName(f"Limit per {words.lower()}, in US dollars")
-            edit.setPlaceholderText("No limit")
+            edit.setPlaceholderText("None")
             edit.setProperty("compact", "true")
             edit.setMinimumWidth(px(48))
             edit.editingFinished.connect(lambda wanted=name: self._typed(wanted))

@@ -159,6 +159,6 @@ class RecordPanel(QFrame):
         grid.setColumnMinimumWidth(0, px(104))
         top = Qt.AlignmentFlag.AlignTop
         for number, (name, value) in enumerate(facts):
-            grid.addWidget(label(name, ink="3"), number, 0, top)
+            grid.addWidget(label(name, ink="3", wrap=True), number, 0, top)
             grid.addWidget(label(value, wrap=True), number, 1, top)
         return content

@@ -69,7 +69,7 @@ _OUTCOMES = {
     "sealed": "the network was sealed",
     "broker_gone": "the network process had stopped",
     "cut_off": "interrupted, so this much may have been sent",
-    "start_anew": "Lockhouse has to be restarted first",
+    "start_anew": "needs a restart",
     "host_not_allowed": "host not allowed",
     "key_unencrypted": "the key would have been sent unencrypted",
     "label": "the label does not allow it",

@@ -186,7 +186,7 @@ class _Amount:
             share = spent.cost / limit
             self._bar.set_fraction(float(share))
             self._bar.set_ink("warning" if share >= _WARN_FROM else "accent")
-            words += f" of {formatting.money(limit)}"
+            words += f" of {formatting.money(limit).removesuffix('.00')}"
         if spent.reserved:
             self._amount.setToolTip(
                 f"{formatting.money(spent.reserved)} of it is reserved for running requests"

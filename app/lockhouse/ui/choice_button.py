@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QAction, QActionGroup, QFont, QFontMetrics, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QAction, QActionGroup, QPainter, QPaintEvent
+from PySide6.QtWidgets import QPushButton, QSizePolicy, QStyle, QStyleOptionButton, QWidget
 
 from lockhouse.ui.frame_parts import make_menu
 from lockhouse.ui.theme import Theme
 
 
-class PickerButton(QAbstractButton):
+class PickerButton(QPushButton):
     """A framed name with a chevron and an optional icon; 28 or 32 px high."""
 
     def __init__(
@@ -20,73 +20,45 @@ class PickerButton(QAbstractButton):
     ) -> None:
         super().__init__(parent)
         self._theme = theme
-        self._icon = icon
-        self._ink = "text-2"
-        self._height = height
-        self._is_chip = False
+        self._is_measured = False  # the whole text counts for the preferred size
+        self.setAutoDefault(False)
+        self.setProperty("kind", "named-picker" if icon else "picker")
+        self.setProperty("compact", "true" if height < 32 else "false")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-        theme.changed.connect(self.updateGeometry)
+        if icon:
+            self.set_icon(icon)
 
     def set_icon(self, icon: str, ink: str = "text-2") -> None:
         """Show another icon, in the colour of that token."""
-        self._icon, self._ink = icon, ink
-        self.update()
-
-    @property
-    def _left(self) -> int:
-        return self._theme.px(30 if self._icon else 8 if self._is_chip else 10)
-
-    def _font(self) -> QFont:
-        if self._is_chip:
-            return self._theme.font("caption", weight=500)
-        return self._theme.font("body", weight=500 if self._icon else 400)
+        self._theme.bind_icon(self, icon, role=ink)
 
     def sizeHint(self) -> QSize:
-        metrics = QFontMetrics(
-            self._font() if self._is_chip else self._theme.font("body", weight=500)
-        )
-        px = self._theme.px
-        wide = self._left + metrics.horizontalAdvance(self.text()) + px(6 + 14 + 8) + 2
-        return QSize(min(wide, px(280)), px(self._height))
+        self._is_measured = True
+        hint = super().sizeHint()
+        self._is_measured = False
+        return hint.boundedTo(QSize(self._theme.px(280), hint.height()))
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(self._theme.px(40 if self._is_chip else 72), self._theme.px(self._height))
+        return QSize(self._theme.px(72), super().minimumSizeHint().height())
 
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        theme, px = self._theme, self._theme.px
+    def initStyleOption(self, option: QStyleOptionButton) -> None:
+        super().initStyleOption(option)
+        if self._is_measured:
+            return
+        contents = QStyle.SubElement.SE_PushButtonContents
+        room = self.style().subElementRect(contents, option, self).width()
+        if not self.icon().isNull():
+            room -= self.iconSize().width() + self._theme.px(4)
+        middle = Qt.TextElideMode.ElideMiddle
+        option.text = self.fontMetrics().elidedText(self.text(), middle, room)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        px, ratio = self._theme.px, self.devicePixelRatioF()
+        chevron = self._theme.pixmap("chevron-down", 14, "text-2", ratio=ratio)
         painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        ring = bool(self.property("ring"))
-        width = 2 if ring else 1
-        half = width / 2
-        lively = self.underMouse() or self.isDown()
-        line = "border" if self._icon or self._is_chip else "border-strong"
-        painter.setBrush(theme.color("hover" if lively else "surface"))
-        painter.setPen(QPen(theme.color("focus" if ring else line), width))
-        painter.drawRoundedRect(
-            QRectF(self.rect()).adjusted(half, half, -half, -half), px(6), px(6)
-        )
-        middle = self.height() // 2
-        ratio = self.devicePixelRatioF()
-        if self._icon:
-            icon = theme.pixmap(self._icon, 16, self._ink, ratio=ratio)
-            painter.drawPixmap(px(8), middle - px(8), icon)
-        chevron = theme.pixmap("chevron-down", 14, "text-2", ratio=ratio)
-        painter.drawPixmap(self.width() - px(8 + 14), middle - px(7), chevron)
-        painter.setFont(self._font())
-        painter.setPen(theme.color("text-2" if self._is_chip else "text-1"))
-        area = self.rect().adjusted(self._left, 0, -px(28), 0)
-        text = QFontMetrics(painter.font()).elidedText(
-            self.text(), Qt.TextElideMode.ElideMiddle, area.width()
-        )
-        painter.drawText(area, Qt.AlignmentFlag.AlignVCenter, text)
-
-    def enterEvent(self, _event: object) -> None:
-        self.update()
-
-    def leaveEvent(self, _event: object) -> None:
-        self.update()
+        painter.drawPixmap(self.width() - px(8 + 14), self.height() // 2 - px(7), chevron)
 
 
 class ChoiceButton(PickerButton):
@@ -107,8 +79,8 @@ class ChoiceButton(PickerButton):
         """``options`` are pairs of a key and its label. A ``chip`` is a filter: smaller, and its
         first option filters nothing out."""
         super().__init__(theme, parent=parent, height=height)
-        self._is_chip = chip
         if chip:
+            self.setProperty("kind", "chip-picker")
             self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self._name = name
         self._options = list(options)
@@ -137,8 +109,6 @@ class ChoiceButton(PickerButton):
         self._key = key
         self.setText(dict(self._options)[key])
         self.setAccessibleName(f"{self._name}: {self.text()}")
-        self.updateGeometry()
-        self.update()
 
     def open_menu(self) -> None:
         """Show all choices below the button."""

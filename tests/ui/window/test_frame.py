@@ -173,6 +173,25 @@ def test_nothing_is_cut_off_at_900(window: Window) -> None:
             assert right <= composer.width()
 
 
+def test_a_long_title_is_shortened_and_whole_while_it_is_edited(window: Window) -> None:
+    title = "How rivers find their way to the sea, and what a delta tells of it " * 2
+    title = title.strip()
+    chat = window.workspace.conversations.create(title=title)
+    window.open(chat)
+    window.main.resize(900, 700)
+    shown = window.page.head.title
+    window.until(lambda: shown.text().endswith("…") and title.startswith(shown.text()[:-1]))
+    for key in (Qt.Key.Key_Escape, Qt.Key.Key_Return):
+        window.main.activateWindow()
+        window.page.rename_chat()
+        window.until(shown.hasFocus)
+        assert shown.text() == title
+        window.qtbot.keyClick(shown, key)
+        assert shown.text().endswith("…")
+    window.stored()
+    assert window.workspace.conversations.get(chat.id).title == title
+
+
 def test_geometry_columns_and_the_open_chat_come_back(open_window: OpenWindow, home: Path) -> None:
     first = open_window(
         home, prepare=lambda workspace: workspace.conversations.create(title="Kept open")

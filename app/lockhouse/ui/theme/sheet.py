@@ -160,6 +160,17 @@ QPushButton#send {
 QPushButton#send[ring="true"] {
     min-width: 24px; max-width: 24px; min-height: 24px; max-height: 24px;
 }
+QPushButton[kind="picker"], QPushButton[kind="named-picker"], QPushButton[kind="chip-picker"] {
+    text-align: left; padding: 0 28px 0 9px; font-weight: 400;
+}
+QPushButton[kind="named-picker"] { border-color: @border; padding-left: 7px; font-weight: 500; }
+QPushButton[kind="chip-picker"] {
+    border-color: @border; padding-left: 7px; color: @text-2; font-size: 12px; font-weight: 500;
+}
+QPushButton[kind="picker"][ring="true"] { border-color: @focus; padding: 0 27px 0 8px; }
+QPushButton[kind="named-picker"][ring="true"], QPushButton[kind="chip-picker"][ring="true"] {
+    border-color: @focus; padding: 0 27px 0 6px;
+}
 QPushButton::menu-indicator { image: none; width: 0; }
 QPushButton#seal {
     background: @accent-soft; color: @accent-text; border: 1px solid @accent-soft;

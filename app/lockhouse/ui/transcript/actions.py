@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QFontMetricsF, QPainter, QPaintEvent
-from PySide6.QtWidgets import QWidget
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
+from lockhouse.ui.frame_parts import label
 from lockhouse.ui.theme import Theme, tokens
 from lockhouse.ui.transcript.values import TranscriptMessage
 from lockhouse.ui.widgets import IconButton
@@ -23,6 +24,7 @@ _ACTIONS = (
     ("details", "info", "Details", ""),
 )
 _DONE_MS = 1500
+_GAP = "    "
 
 
 class ActionRow(QWidget):
@@ -33,22 +35,33 @@ class ActionRow(QWidget):
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
         self._theme = theme
-        self._versions = ""
-        self._versions_at = 0
         self._mine = False
         self._stats: tuple[str, ...] = ()
         self._buttons: dict[str, IconButton] = {}
+        self._versions = label("", role="caption-strong", ink="2")
+        self._figures = label("", role="caption", ink="2")
+        self._figures.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._figures.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
         for kind, icon, name, _ in _ACTIONS:
             button = IconButton(theme, icon, name, self)
             button.setObjectName(f"action-{kind}")
             button.clicked.connect(lambda _=False, kind=kind: self.chosen.emit(kind))
             self._buttons[kind] = button
+            row.addWidget(button)
+            if kind == "previous_version":
+                row.addWidget(self._versions)
+        row.addWidget(self._figures, 1)
 
     def show_message(self, message: TranscriptMessage) -> None:
         self._mine = mine = message.role != "assistant"
         several = message.version_count > 1
-        self._versions = f"{message.version_index} / {message.version_count}" if several else ""
+        self._versions.setText(f"{message.version_index} / {message.version_count}")
+        self._versions.setVisible(several)
         self._stats = () if mine else message.stats
+        self._figures.setVisible(not mine)
         for kind, _, for_answer, for_mine in _ACTIONS:
             name = for_mine if mine else for_answer
             shown = bool(name) and (several or not kind.endswith("version"))
@@ -56,8 +69,7 @@ class ActionRow(QWidget):
         self._show_names()
         self._buttons["previous_version"].setEnabled(message.version_index > 1)
         self._buttons["next_version"].setEnabled(message.version_index < message.version_count)
-        self._place()
-        self.update()
+        self._show_figures()
 
     def _show_names(self) -> None:
         for kind, icon, for_answer, for_mine in _ACTIONS:
@@ -65,49 +77,22 @@ class ActionRow(QWidget):
             if name:
                 self._buttons[kind].set_icon(icon, name)
 
-    def sizeHint(self) -> QSize:
-        return QSize(self._place(), self._theme.px(tokens.COMPACT_HEIGHT))
-
     def show_done(self, kind: str) -> None:
         """Show a tick on the button for a moment after its action."""
         self._buttons[kind].set_icon("check", "Copied")
         QTimer.singleShot(_DONE_MS, self, self._show_names)
 
-    def _place(self) -> int:
-        side = self._theme.px(tokens.COMPACT_HEIGHT)
-        left = 0
-        for kind, *_ in _ACTIONS:
-            button = self._buttons[kind]
-            if button.isHidden():
-                continue
-            button.setGeometry(left, 0, side, side)
-            left += side
-            if kind == "previous_version":
-                self._versions_at = left - self._theme.px(5)
-                left += self._version_room() - self._theme.px(10)
-        return left
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._show_figures()
 
-    def _version_room(self) -> int:
-        metrics = QFontMetricsF(self._theme.font("caption", weight=500, tabular=True))
-        return round(metrics.horizontalAdvance(self._versions)) + self._theme.px(4)
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        theme, px = self._theme, self._theme.px
-        painter = QPainter(self)
-        font = theme.font("caption", weight=500, tabular=True)
-        painter.setFont(font)
-        painter.setPen(theme.color("text-2"))
-        if self._versions:
-            room = QRectF(self._versions_at, 0, self._version_room(), self.height())
-            painter.drawText(room, Qt.AlignmentFlag.AlignCenter, self._versions)
-        painter.setFont(theme.font("caption", tabular=True))
-        metrics = QFontMetricsF(painter.font())
-        right = float(self.width())
-        limit = self._place()
-        for words in reversed(self._stats):
-            width = metrics.horizontalAdvance(words)
-            if right - width < limit + px(8):
-                break
-            box = QRectF(right - width, 0, width + 1, self.height())
-            painter.drawText(box, Qt.AlignmentFlag.AlignVCenter, words)
-            right -= width + px(12)
+    def _show_figures(self) -> None:
+        """As many of the figures as there is room for, the last ones first."""
+        metrics, stats = self._figures.fontMetrics(), list(self._stats)
+        buttons = sum(not button.isHidden() for button in self._buttons.values())
+        room = self.width() - buttons * self._theme.px(tokens.COMPACT_HEIGHT) - self._theme.px(8)
+        if not self._versions.isHidden():
+            room -= self._versions.sizeHint().width()
+        while stats and metrics.horizontalAdvance(_GAP.join(stats)) > room:
+            stats.pop(0)
+        self._figures.setText(_GAP.join(stats))

@@ -116,10 +116,10 @@ def test_a_server_of_ones_own_from_the_first_word_to_the_answer(
     ("name", "url", "problem"),
     [
         ("office", "http://api.example.com/v1", "is not encrypted"),
-        ("office", "https://me:secret@api.example.com/v1", "does not belong in an address"),
+        ("office", "https://me:secret@api.example.com/v1", "cannot contain a name or password"),
         ("office", "https://api.example.com/v1?key=secret", "behind ? or #"),
-        ("office", "ftp://127.0.0.1/v1", "is no address"),
-        ("office", "127.0.0.1:8080", "is no address"),
+        ("office", "ftp://127.0.0.1/v1", "is not the address"),
+        ("office", "127.0.0.1:8080", "is not the address"),
         ("Office Server", "http://127.0.0.1:8080/v1", "cannot be the name"),
         ("hub", "http://127.0.0.1:8080/v1", "is reserved"),
         ("local", "http://127.0.0.1:8080/v1", "is reserved"),
@@ -333,13 +333,13 @@ def test_a_server_that_wants_a_key_says_so_and_takes_one_for_one_command(
         assert opened("unseal", "--add", "--for", "keyed").code == 0
         asked = opened("ask", "-m", "keyed/small", "Hi", "--json").json["error"]
         assert asked["code"] == "unauthorized"
-        assert asked["message"] == "keyed wants a key, and there is none for it."
-        assert asked["hint"] == "Set it: lockhouse keys set keyed"
+        assert asked["message"] == "keyed requires a key, and none is saved for it."
+        assert asked["hint"] == "Save one: lockhouse keys set keyed"
         checked = opened("targets", "check", "keyed", "--json")
         assert checked.code == 1
         (up,) = checked.json
         assert (up["is_up"], up["code"]) == (True, "unauthorized")
-        assert "wants a key" in up["problem"]
+        assert "requires a key" in up["problem"]
         key = b"sk-only-this-once\n"
         assert opened("targets", "check", "keyed", "--key", stdin=key).code == 0
         read = opened("targets", "models", "keyed", "--refresh", "--key", "--json", stdin=key)
@@ -354,7 +354,7 @@ def test_what_broke_off_is_kept_only_where_it_was_to_be(
     opened: Command, server: RemoteServer
 ) -> None:
     server.faults.append(Fault("reset-middle"))
-    assert "What came is kept" in opened("ask", "-m", "office/small", "Hi").err
+    assert "The partial answer is kept" in opened("ask", "-m", "office/small", "Hi").err
     server.faults.append(Fault("reset-middle"))
     broken = opened("ask", "-m", "office/small", "Hi", "--no-save")
     assert "Ask again." in broken.err

@@ -151,7 +151,7 @@ def test_the_proof_holds_while_a_broker_is_there(
     }  # fmt: skip
     by_level = {(row["process"], row["attempt"]): row["level"] for row in rows}
     assert by_level["a window", "io_uring"] == "kernel"
-    assert by_level["the broker", "A host that is not listed, asked"] == "python"
+    assert by_level["the broker", "A request to a host that is not listed"] == "python"
     if seal.landlock_version() >= seal.LANDLOCK_WITH_PORTS:
         assert by_level["the broker", "A port that is not listed, from native code"] == "sandbox"
     kinds = [kept.record.kind for kept in Records(database).search(RecordFilter(("proved",)))]

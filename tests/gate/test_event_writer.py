@@ -13,7 +13,7 @@ from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.events import Notice, Reasoning, Text
 from lockhouse.gate import protocol as wire
 from lockhouse.gate.broker.event_writer import EventWriter
-from lockhouse.gate.cancellation import taking_back
+from lockhouse.gate.cancellation import cancel_with
 
 Pair = tuple[Connection, Connection]
 RECORD = wire.Record("2026-11-22T10:00:00+00:00", "allowed", "a:443")
@@ -88,7 +88,7 @@ def test_a_door_that_is_gone_is_no_error_here(pair: Pair) -> None:
 def test_the_wish_is_passed_on_once(pair: Pair) -> None:
     client, broker = pair
     cancel = CancelToken()
-    with taking_back(client, cancel):
+    with cancel_with(client, cancel):
         cancel.answer_now()
         assert not broker.poll(0)
         cancel.cancel()
@@ -101,14 +101,14 @@ def test_a_wish_from_before_counts(pair: Pair) -> None:
     client, broker = pair
     cancel = CancelToken()
     cancel.cancel()
-    with taking_back(client, cancel):
+    with cancel_with(client, cancel):
         assert broker.recv_bytes() == b"-"
 
 
 def test_a_broker_that_does_not_obey_is_left_behind(pair: Pair) -> None:
     client, broker = pair
     cancel = CancelToken()
-    with taking_back(client, cancel):
+    with cancel_with(client, cancel):
         cancel.cancel()
         with pytest.raises(EOFError):
             client.recv_bytes()

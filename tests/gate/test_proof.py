@@ -58,7 +58,7 @@ def test_a_loaded_engine_is_tried_itself(home: Path, lockhouse: Run) -> None:
         assert len(tried) == 8
         assert all(row["stopped"] for row in tried)
         assert told["proof"]["notes"] == [
-            "There is no broker: nothing that could connect exists in this program."
+            "There is no broker: no process of this program could connect."
         ]
     finally:
         lockhouse("engines", "stop")

@@ -1,8 +1,8 @@
-"""Starting a broker before the launcher seals itself, when the network of its home is open.
+"""Starts a broker before the launcher seals itself, when the network of its home is open.
 
-Loaded before the seal, so it imports next to nothing; what a sealed home costs is one look for
-a file. The broker is a process of its own with few of the launcher's variables: no proxy
-settings, no keys.
+Loaded before the seal, so it imports next to nothing; a sealed home costs one look for a file.
+The broker is a process of its own with few of the launcher's variables: no proxy settings, no
+keys.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _started: list[Channel] = []
 def start_broker(network_file: Path, run: Path, logs: Path, *, soon: FirstRequest = "") -> bool:
     """Start a broker for this program if the network is open. Raises OSError.
 
-    ``soon``: what it will be asked first, and so soon that it gets ready for it at once.
+    ``soon``: the first request, if it comes so soon that the broker prepares for it at once.
     """
     state = Network(network_file).state()
     if sys.platform == "win32" or not state.is_open:
@@ -62,7 +62,7 @@ def start_broker(network_file: Path, run: Path, logs: Path, *, soon: FirstReques
                     0o600,
                 ),
             ],
-            setsid=True,  # Ctrl-C in a terminal is for the door
+            setsid=True,  # Ctrl-C in a terminal is for the program
         )
     ours.broker_pid = pid
     if seal.landlock_version() >= seal.LANDLOCK_WITH_PORTS:
@@ -72,7 +72,7 @@ def start_broker(network_file: Path, run: Path, logs: Path, *, soon: FirstReques
 
 
 def inherited_channel() -> Channel | None:
-    """This program's way to its broker; None when it started sealed."""
+    """The channel to this program's broker; None when it started sealed."""
     return _started[0] if _started else None
 
 

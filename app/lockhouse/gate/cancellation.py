@@ -1,8 +1,7 @@
-"""Taking an operation back while somebody waits for what the broker says about it.
+"""Passes a cancellation on to the broker while another thread waits for its reply.
 
-The wish is passed on in the thread that has it, so that the one that waits need not wake up to
-look for it. A broker that does not obey in time, because it waits for something that cannot be
-called off, is left behind.
+The thread that cancels sends it, so that the waiting thread does not have to poll. A broker that
+does not react in time, because it waits for something that cannot be interrupted, is abandoned.
 """
 
 from __future__ import annotations
@@ -21,16 +20,16 @@ _SHORT_PATIENCE_S: Final = 0.04
 
 
 @contextlib.contextmanager
-def taking_back(
+def cancel_with(
     connection: Connection,
     cancel: CancelToken | None,
     *,
     has_begun: Callable[[], bool] = lambda: True,
 ) -> Iterator[None]:
-    """Meanwhile, the operation of this connection is taken back as soon as ``cancel`` is called.
+    """Within this block, cancel the operation of this connection as soon as ``cancel`` is set.
 
-    What the broker then says is its end; the connection ends in a second at the latest. Before
-    anything has begun, while a broker still gets ready, there is nothing to wait for.
+    The broker then ends it; the connection ends after a second at the latest, and at once where
+    nothing has begun because the broker is still starting.
     """
     if cancel is None:
         yield

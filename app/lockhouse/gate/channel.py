@@ -1,7 +1,7 @@
-"""The pair of local sockets between a door and its broker, and handing files across it.
+"""The pair of local sockets between a program and its broker, which also passes open files.
 
-Sockets of the AF_UNIX family only, which the seal leaves open. Hides ``SCM_RIGHTS``: with each
-operation travel one end of its own connection and the files that the broker may write.
+Sockets of the AF_UNIX family only, which the seal leaves open. Hides ``SCM_RIGHTS``: each
+operation passes one end of its own connection and the files that the broker may write.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-MOST_FILES = 16  # handed over with one operation, the state of the network included
+MOST_FILES = 16  # passed with one operation, including the state of the network
 _OPERATION = b"+"
 
 
 class Channel:
-    """One end of the pair. The door begins operations, the broker takes them up."""
+    """One end of the pair. The program begins operations, the broker accepts them."""
 
     def __init__(self, sock: socket.socket, *, broker_pid: int = 0) -> None:
         self._socket = sock
@@ -29,12 +29,12 @@ class Channel:
 
     @classmethod
     def pair(cls) -> tuple[Channel, Channel]:
-        """The door's end and the broker's."""
+        """The program's end and the broker's."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         return cls(ours), cls(theirs)
 
     def inherited_fd(self) -> int:
-        """The number of this end for a process that is about to be started with it."""
+        """The descriptor of this end, for a process about to be started with it."""
         self._socket.set_inheritable(True)
         return self._socket.fileno()
 
@@ -57,7 +57,7 @@ class Channel:
         return Connection(ours.detach())
 
     def take(self) -> tuple[Connection, list[int]]:
-        """The next operation that the door begins. Raises EOFError when the door is gone."""
+        """The next operation of the program. Raises EOFError when the program is gone."""
         from multiprocessing.connection import Connection
 
         while True:
@@ -71,7 +71,7 @@ class Channel:
 
     @property
     def is_alive(self) -> bool:
-        """Whether somebody is at the other end. Never waits."""
+        """Whether the process at the other end still runs. Never waits."""
         try:
             return self._socket.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK) != b""
         except BlockingIOError:
@@ -80,12 +80,12 @@ class Channel:
             return False
 
     def close(self) -> None:
-        """Let go; the broker at the other end then ends."""
+        """Close this end; the broker at the other end then ends."""
         with contextlib.suppress(OSError):
             self._socket.close()
 
 
 def hang_up(connection: Connection) -> None:
-    """End a connection from another thread: whoever waits at either end reads its end."""
+    """End a connection from another thread: both ends then read the end of the stream."""
     with contextlib.suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as sock:
         sock.shutdown(socket.SHUT_RDWR)

@@ -1,8 +1,8 @@
-"""The gate as the rest of the program sees it: is it open, ask the broker, what has left.
+"""The client of the broker process: whether the network is open, requests, what was sent.
 
 Hides the broker's process, its channel and the records. A program that started sealed has no
-broker and can never get one: opening the network is a new start, and :meth:`GateClient.why_closed`
-says so.
+broker and can never get one: allowing network access takes a restart, and
+:meth:`GateClient.why_closed` says so.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from lockhouse.core.errors import (
 from lockhouse.core.json_decoding import decoded, decoder_of
 from lockhouse.gate import keys
 from lockhouse.gate import protocol as wire
-from lockhouse.gate.cancellation import taking_back
+from lockhouse.gate.cancellation import cancel_with
 from lockhouse.gate.channel import Channel
 from lockhouse.gate.keys import KeyState
 from lockhouse.gate.memory_scrub import overwrite_freed_memory
@@ -41,16 +41,16 @@ from lockhouse.gate.running_brokers import Brokers
 from lockhouse.storage.database import Database
 
 ReplyT = TypeVar("ReplyT", bound=msgspec.Struct)
-CUT_OFF = "cut_off"  # the code of what was sealed, or lost its broker, on its way
+CUT_OFF = "cut_off"  # the code of a request whose broker ended before its reply
 Way = Literal["open", "sealed", "sealed_meanwhile", "start_anew", "broker_gone", "damaged"]
 
 
 class GateStatus(msgspec.Struct, frozen=True):
-    """The gate of this program in words, for a window or a listing.
+    """The network access of this program, in words.
 
-    ``way``: ``open``; ``sealed``; ``sealed_meanwhile`` (somebody sealed while this runs);
-    ``start_anew`` (opened since this program started, which cannot use it); ``broker_gone``;
-    ``damaged`` (network.json is, so everything is sealed).
+    ``way``: ``open``; ``sealed``; ``sealed_meanwhile`` (sealed while this program runs);
+    ``start_anew`` (allowed since this program started, which needs a restart for it);
+    ``broker_gone``; ``damaged`` (network.json is, so everything is sealed).
     """
 
     way: Way
@@ -61,11 +61,11 @@ class GateStatus(msgspec.Struct, frozen=True):
     since: str
     lan: bool
     bytes_out: int  # by this program
-    names: tuple[str, ...] = ()  # who can be reached, by their titles; empty while closed
+    names: tuple[str, ...] = ()  # what can be reached, by titles; empty while sealed
 
 
 class GateClient:
-    """The way out of one program. Usable from any thread."""
+    """The network access of one program. Usable from any thread."""
 
     def __init__(
         self,
@@ -83,25 +83,25 @@ class GateClient:
         self._lock = threading.Lock()
         self._session_keys: dict[str, tuple[str, ...]] = {}  # the hosts of each, never the key
         self.bytes_out = 0  # of this session
-        self._bytes_under_way = 0  # about as many, of what is not over
+        self._bytes_under_way = 0  # about, of requests that are not over
 
     @property
     def state(self) -> NetworkState:
-        """What network.json says now, for programs that start now. Costs one look at the file."""
+        """The policy in network.json, for programs that start now. Costs one stat of the file."""
         return self._network.state()
 
     @property
     def is_open(self) -> bool:
-        """Whether this program can reach a listed host, now. Cheap enough for a timer."""
+        """Whether this program can reach a listed host now. Cheap enough for a timer."""
         return self._way(self.state) == "open"
 
     @property
     def has_broker(self) -> bool:
-        """Whether there is one, be it that nothing may be asked of it: its file may be gone."""
+        """Whether this program has a broker, even one that refuses every request."""
         return self._channel is not None and self._channel.is_alive
 
     def status(self) -> GateStatus:
-        """The gate in words. Compare two of these to see a change; cheap enough for a timer."""
+        """The network access in words. Comparable, to see a change; cheap enough for a timer."""
         state = self.state
         way = self._way(state)
         names = self._names(state) if way == "open" else ()
@@ -120,10 +120,10 @@ class GateClient:
         )
 
     def way_to(self, hosts: Sequence[str]) -> Way | Literal["not_listed"]:
-        """Whether this program can reach all of these, now, and if not, why.
+        """Whether this program can reach all of these now, and if not, why.
 
-        ``start_anew`` also for a host that was added and whose port the broker of this program
-        may not use.
+        ``start_anew`` also for a host that was added with a port that the broker of this program
+        cannot use.
         """
         state = self.state
         way = self._way(state)
@@ -138,20 +138,20 @@ class GateClient:
         return "open"
 
     def _names(self, state: NetworkState) -> tuple[str, ...]:
-        """Asked for on a timer, so looked up anew only when the list was changed."""
+        """Called on a timer, so looked up again only when the list was changed."""
         known = self._named
         if known is None or known[0] != state:
             from lockhouse.gate import host_names
             from lockhouse.gate.providers import Providers
 
             providers = []
-            with contextlib.suppress(StorageError):  # hosts by themselves then
+            with contextlib.suppress(StorageError):  # then hosts only
                 providers = Providers(self._database).list()
             self._named = known = (state, host_names.reached(state, providers))
         return known[1]
 
     def why_closed(self) -> LockhouseError:
-        """What to tell someone who asked for something from the network."""
+        """The error to raise for a request while the network is closed."""
         status = self.status()
         return NetworkRefused(
             f"{status.title}. {status.explanation}", hint=status.what_to_do, code="sealed"
@@ -169,15 +169,15 @@ class GateClient:
         purpose: str = "",
         near: Sequence[str] = (),
     ) -> ReplyT:
-        """Have the broker carry out a request and wait for its reply.
+        """Have the broker carry out a request, and wait for its reply.
 
-        The request's type must stand in the broker's table of handlers. ``files`` are
-        descriptors that the broker may write; they stay the caller's. What the handler yields is
-        decoded as ``event_type`` (a type or a union) and given to ``events`` in this thread.
-        ``purpose`` is the word in the records. ``near``: hosts that this time must be of this
-        machine or of a private network, however they were opened. Raises Cancelled when
-        ``cancel`` was called, and LockhouseError: sealed, a host that is not allowed, what the
-        network or the host said.
+        The request's type must be in the broker's table of handlers. ``files`` are descriptors
+        that the broker may write; they remain the caller's. What the handler yields is decoded as
+        ``event_type`` (a type or a union) and passed to ``events`` in this thread. ``purpose`` is
+        the word in the records. ``near``: hosts that must be this machine or in a private network
+        for this request, even if they were allowed without that. Raises Cancelled when ``cancel``
+        was called, and LockhouseError: sealed, a host that is not allowed, an error of the
+        network or of the host.
         """
         reply = b""
         frames = self.stream(
@@ -209,9 +209,9 @@ class GateClient:
         purpose: str = "",
         near: Sequence[str] = (),
     ) -> Generator[Any, None, bytes]:
-        """The same, event by event; returns the JSON of the reply. Closing it takes it back.
+        """The same, event by event; returns the JSON of the reply. Closing it cancels it.
 
-        Nothing is sent before the first event is asked for.
+        Nothing is sent before the first event is requested.
         """
         purpose = purpose or type(request).__name__
         connection = self._begin(files, purpose)
@@ -241,9 +241,9 @@ class GateClient:
                 raise self._why_gone(purpose) from error
 
     def use_key(self, provider: str, key: str, hosts: Sequence[str]) -> None:
-        """Give the broker a key for ``hosts``, for as long as this program runs; empty forgets it.
+        """Give the broker a key for ``hosts``, for as long as this program runs; empty removes it.
 
-        For systems without a keyring. Raises LockhouseError: sealed, no key at all.
+        For systems without a keyring. Raises LockhouseError: sealed, an invalid key.
         """
         self.ask(wire.UseKey(provider, key, tuple(hosts)), reply_type=wire.Done)
         if key:
@@ -262,9 +262,9 @@ class GateClient:
     ) -> KeyState:
         """Keep a key for ``hosts``: in the keyring, or where there is none, for this session.
 
-        ``for_session`` leaves the keyring alone. ``set`` or ``session``. Raises StorageError: the
-        keyring is locked or silent; NetworkRefused: it is for this session, and there is no
-        broker that could keep it.
+        ``for_session`` does not use the keyring. Returns ``set`` or ``session``. Raises
+        StorageError: the keyring is locked or does not answer; NetworkRefused: it is for this
+        session, and there is no broker that could keep it.
         """
         kept: KeyState = "session" if for_session else "set"
         try:
@@ -284,13 +284,13 @@ class GateClient:
     def remove_key(
         self, provider: str, *, purpose: str, on_wait: Callable[[], None] | None = None
     ) -> None:
-        """Forget a key, in the keyring and of this session. Raises NotFound, StorageError.
+        """Remove a key, from the keyring and this session. Raises NotFound, StorageError.
 
         ``on_wait`` is called when the keyring seems to wait for its own password.
         """
         had_one = provider in self._session_keys
         if had_one:
-            with contextlib.suppress(NetworkRefused):  # sealed: it went with the broker
+            with contextlib.suppress(NetworkRefused):  # sealed: the broker ended with it
                 self.use_key(provider, "", ())
             self._session_keys.pop(provider, None)
         try:
@@ -310,21 +310,21 @@ class GateClient:
         return found
 
     def seal(self) -> int:
-        """Seal the home, at once, for every program of it; how many brokers were ended.
+        """Seal the home at once, for all its programs; how many brokers were ended.
 
-        Raises StorageError when it could not be written down; the connections are ended even so.
+        Raises StorageError when that could not be stored; the connections are ended even so.
         """
         return self._switch().seal().brokers_ended
 
     def unseal(
         self, hosts: Sequence[str] = (), *, lan_hosts: Sequence[str] = (), add: bool = False
     ) -> NetworkState:
-        """Open the home for the model hub, or for ``hosts`` and ``lan_hosts``; ``add`` to the rest.
+        """Allow the model hub, or ``hosts`` and ``lan_hosts``; ``add`` keeps what is allowed.
 
-        A program that started sealed stays as it is; :meth:`status` then says to start it anew.
-        One that has a broker can reach what is added at once, as far as :meth:`way_to` says so.
+        A program that started sealed stays sealed, and :meth:`status` says to restart it. One
+        with a broker can reach added hosts at once, where :meth:`way_to` says so.
         """
-        proxy = self.state.proxy  # a window cannot name one: what a command set stays the way out
+        proxy = self.state.proxy  # a window cannot set one: what a command set stays
         return (
             self._switch()
             .unseal(os.environ, hosts=hosts, lan_hosts=lan_hosts, add=add, proxy=proxy)
@@ -332,19 +332,19 @@ class GateClient:
         )
 
     def prove_broker(self) -> tuple[wire.LimitTried, ...]:
-        """Have this program's broker try what it must not do. Raises LockhouseError."""
+        """Have this program's broker test its limits. Raises LockhouseError."""
         request = wire.ProveLimits(str(self._database.path))
         return self.ask(request, reply_type=wire.LimitsProved, purpose="self-test").rows
 
     def note(
         self, kind: RecordKind, *, host: str = "", purpose: str = "", outcome: str = ""
     ) -> None:
-        """Keep in the records what was done here. Raises StorageError."""
+        """Write to the records. Raises StorageError."""
         self._records.note(kind, host=host, purpose=purpose, outcome=outcome)
 
     def _switch(self) -> Switch:
         def note(kind: RecordKind, outcome: str) -> None:
-            with contextlib.suppress(StorageError):  # no reason to leave anything open
+            with contextlib.suppress(StorageError):  # sealing must not fail because of it
                 self._records.note(kind, purpose="window", outcome=outcome)
 
         assert self._brokers is not None, "only the gate of a workspace can switch"
@@ -377,12 +377,12 @@ class GateClient:
     def _follow(
         self, connection: Connection, cancel: CancelToken | None, event_type: Any, size: int
     ) -> Generator[Any, None, bytes]:
-        """Read frames until the reply; its bytes. ``size`` is about what goes out."""
+        """Read frames until the reply; its bytes. ``size`` is about what is sent."""
         decoder = None if event_type is None else decoder_of(event_type)
         tried: list[Record] = []
         with (
             self._under_way(size) as on_its_way,
-            taking_back(connection, cancel, has_begun=lambda: bool(tried)),
+            cancel_with(connection, cancel, has_begun=lambda: bool(tried)),
         ):
             while True:
                 try:
@@ -414,12 +414,12 @@ class GateClient:
         try:
             self._records.add(record)
         except StorageError:
-            if record.kind == "allowed":  # what cannot be recorded is ended
+            if record.kind == "allowed":  # a request that cannot be recorded is ended
                 raise
 
     @contextlib.contextmanager
     def _under_way(self, size: int) -> Iterator[Callable[[bool], None]]:
-        """Counts what leaves from when it is let go until the record says how much it was."""
+        """Counts a request from when it is allowed until the record says how much was sent."""
         counted = 0
 
         def count(is_under_way: bool) -> None:  # noqa: FBT001 - a switch
@@ -435,28 +435,28 @@ class GateClient:
             count(False)
 
     def _cut_off(self, tried: Sequence[Record], size: int) -> LockhouseError | None:
-        """The broker was ended on its way to a host: what had left by then is not known.
+        """The error for a broker that ended while a host was asked: what was sent is not known.
 
-        So it is told and recorded as having left. None where no host had been asked.
+        So it is recorded as sent. None where no host had been asked.
         """
         asked = [record for record in tried if record.kind == "allowed"]
         if not asked:
             return None
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         last = asked[-1]
-        if tried[-1] is last:  # else the record of what it sent came before the end
-            with contextlib.suppress(StorageError):  # that it was cut off is what must be told
+        if tried[-1] is last:  # else its record of the transfer came before the end
+            with contextlib.suppress(StorageError):  # the interruption itself must be reported
                 self._keep(Record(at, "transfer", last.host, last.purpose, size, outcome=CUT_OFF))
         status = self.status()
         return NetworkRefused(
-            f"{status.title}. This was under way: what had come is kept, and what was asked may "
-            "have left.",
+            f"{status.title}. This request was interrupted: what it sent may have arrived, and "
+            "what came back is kept.",
             hint=status.what_to_do,
             code=CUT_OFF,
         )
 
     def _note_refusal(self, purpose: str, outcome: str) -> None:
-        with contextlib.suppress(StorageError):  # the refusal itself is what must be told
+        with contextlib.suppress(StorageError):  # the refusal itself must be reported
             self._records.note("refused", purpose=purpose, outcome=outcome)
 
     def _why_gone(self, purpose: str) -> LockhouseError:
@@ -464,14 +464,14 @@ class GateClient:
         return self.why_closed()
 
     def _reap(self) -> None:
-        """A broker that was ended is this program's child: let it go from the process list."""
+        """Reap an ended broker, which is a child of this program."""
         if self._channel is not None and self._channel.broker_pid:
             with contextlib.suppress(OSError):
                 os.waitpid(self._channel.broker_pid, os.WNOHANG)
 
 
 def _size_of(request: msgspec.Struct) -> int:
-    """About how many bytes a request sends, its headers left out."""
+    """About how many bytes a request sends, without its headers."""
     body = getattr(request, "body", b"")
     return len(body) or len(msgspec.json.encode(request))
 
@@ -481,49 +481,49 @@ def _error(body: bytes) -> Exception:
     return Cancelled() if failure.code == "cancelled" else wire.error_of(failure)
 
 
-_UNSEAL = "Open it for model downloads: lockhouse unseal; for a provider: unseal --for NAME"
-_ONLY_BROKER = (
-    "One process, the broker, can reach the hosts on the list and nothing else. Every other "
-    "process, the models included, stays sealed."
+_RESTART = "Restart this program."
+_ALLOW = (
+    "Allow it for model downloads: lockhouse unseal; for a provider: lockhouse unseal --for NAME"
 )
-_THEN_ANEW = "A running window must then be started anew: a process that began sealed stays sealed."
-_ANEW = "Close this program and start it again."
+_WORDS: dict[Way, tuple[str, str, str]] = {  # title, explanation, what to do
+    "open": (
+        "The network is open",
+        "One process, the broker, can reach the hosts on the list. All others stay sealed.",
+        "",
+    ),
+    "sealed": (
+        "The network is sealed",
+        "Nothing can leave this machine through Lockhouse.",
+        f"{_ALLOW}. A window that is already running needs a restart.",
+    ),
+    "sealed_meanwhile": (
+        "The network was sealed while this program was running",
+        "The network process was ended, and with it every connection.",
+        f"{_ALLOW}. Then restart this program.",
+    ),
+    "start_anew": (
+        "Network access starts after a restart",
+        "It was allowed after this program had started, and a sealed process stays sealed.",
+        _RESTART,
+    ),
+    "broker_gone": (
+        "The network process stopped",
+        "It held every connection, so nothing can be reached.",
+        "Restart Lockhouse.",
+    ),
+    "damaged": (
+        "The network is sealed, because its settings cannot be read",
+        "",
+        "Write them again: lockhouse seal, or lockhouse unseal",
+    ),
+}
 
 
 def _words(way: Way, state: NetworkState, names: Sequence[str]) -> tuple[str, str, str]:
     """Title, explanation, what to do."""
+    title, explanation, what_to_do = _WORDS[way]
     if way == "open":
         from lockhouse.gate.host_names import sentence
 
-        words = (f"The network is open for {sentence(names)}", _ONLY_BROKER, "")
-    elif way == "sealed":
-        words = (
-            "The network is sealed",
-            "Nothing can leave this machine through Lockhouse.",
-            f"{_UNSEAL}. {_THEN_ANEW}",
-        )
-    elif way == "sealed_meanwhile":
-        words = (
-            "The network was sealed while this program runs",
-            "Its broker has ended, and with it every connection.",
-            f"{_UNSEAL}, then: {_ANEW}",
-        )
-    elif way == "start_anew":
-        words = (
-            "This program started sealed",
-            "The network has been opened since, but a process that began sealed stays sealed.",
-            _ANEW,
-        )
-    elif way == "broker_gone":
-        words = (
-            "The broker has ended",
-            "The process that holds every connection is gone, so nothing can be reached.",
-            _ANEW,
-        )
-    else:
-        words = (
-            "The network is sealed, because its state cannot be read",
-            f"{state.problem}.",
-            "Write it anew: lockhouse seal, or lockhouse unseal",
-        )
-    return words
+        title = f"{title} for {sentence(names)}"
+    return title, explanation or f"{state.problem}.", what_to_do

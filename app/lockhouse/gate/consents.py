@@ -1,7 +1,7 @@
-"""Which providers a person has allowed to be sent something without being asked each time.
+"""Which providers may be sent something without a confirmation each time.
 
-A consent holds for a name and its hosts together: a provider whose address was changed has to
-be allowed anew. Servers of one's own network need none.
+A consent holds for a name together with its hosts: a provider whose address was changed has to
+be allowed again. Servers of the own network need none.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CREATE TABLE consents (
 
 
 class Consent(msgspec.Struct, frozen=True):
-    """One provider that may be sent something."""
+    """One provider that may be sent something without a confirmation."""
 
     provider: str
     hosts: tuple[str, ...]
@@ -46,7 +46,7 @@ class Consents:
         self._records = Records(database)
 
     def given(self, provider: Provider) -> bool:
-        """Whether something may go there without a question."""
+        """Whether something may be sent there without a confirmation."""
         if provider.zone == "lan":
             return True
         return any(
@@ -62,12 +62,12 @@ class Consents:
                 "INSERT OR REPLACE INTO consents VALUES (?, ?, ?)",
                 [provider.name, " ".join(provider.hosts), at],
             )
-            self._records.note(  # it is given when this is written down, and not otherwise
+            self._records.note(  # given only if this is recorded
                 "consent_given", host=" ".join(provider.hosts), purpose=by, outcome=provider.name
             )
 
     def withdraw(self, name: str, *, by: str = "window") -> bool:
-        """Ask again from now on. Whether it had been allowed."""
+        """Require a confirmation from now on. Whether it had been allowed."""
         with self._tables.write() as database:
             removed = database.execute("DELETE FROM consents WHERE provider = ?", [name]).rowcount
             if removed:
@@ -75,7 +75,7 @@ class Consents:
         return bool(removed)
 
     def list(self) -> _ConsentList:
-        """All that were given, by name."""
+        """All consents, by name of provider."""
         rows = self._tables.read().execute(
             "SELECT provider, hosts, at FROM consents ORDER BY provider"
         )

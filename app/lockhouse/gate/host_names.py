@@ -1,6 +1,6 @@
-"""Hosts by the names that people know: the hub, the providers, servers of one's own.
+"""Maps the names that people know (the hub, providers, own servers) to hosts and back.
 
-The list of what may leave holds hosts and ports; this turns names into them and back.
+The list of allowed hosts holds hosts and ports.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Hosts(msgspec.Struct, frozen=True):
 
 
 def hosts_for(names: Iterable[str], providers: Providers, environment: Mapping[str, str]) -> Hosts:
-    """What has to be open for these providers, servers and the hub. Raises NotFound."""
+    """The hosts of these providers, servers and the hub. Raises NotFound."""
     hosts: list[str] = []
     near: list[str] = []
     for name in names:
@@ -50,10 +50,10 @@ def key_hosts(
 
 
 def reached(state: NetworkState, providers: Sequence[Provider]) -> tuple[str, ...]:
-    """Who can be reached, each by its title: the hub, providers, then hosts nobody has named."""
+    """What can be reached, by titles: the hub, providers, then hosts that belong to neither."""
     rest = dict.fromkeys(state.all_hosts)
     found = []
-    with contextlib.suppress(UsageMistake):  # a mirror that is no address cannot be open
+    with contextlib.suppress(UsageMistake):  # an invalid mirror cannot be allowed
         hub = hub_hosts({"HF_ENDPOINT": state.endpoint or os.environ.get("HF_ENDPOINT", "")})
         if set(hub) <= set(rest):
             found.append(HUB_TITLE)
@@ -68,7 +68,7 @@ def reached(state: NetworkState, providers: Sequence[Provider]) -> tuple[str, ..
 
 
 def sentence(names: Sequence[str], *, most: int = 4) -> str:
-    """Names as part of a sentence."""
+    """Names in a sentence."""
     if len(names) > most:
         names = [*names[: most - 1], f"{len(names) - most + 1} more"]
     if len(names) < 2:

@@ -1,13 +1,12 @@
-"""A hub of models as the program sees it: search, repositories, cards, files.
+"""Client of a model hub: search, repositories, cards, files.
 
-Hides that the broker does it: every method is a request through the gate and raises what the
-gate raises, NetworkRefused while the network is sealed.
+Every method is a request to the broker and raises what the gate raises, NetworkRefused while
+the network is sealed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import LockhouseError
@@ -38,18 +37,18 @@ __all__ = ["Hub", "HubFile", "HubModel", "HubRepo", "Reference", "parse_referenc
 
 
 class Hub:
-    """The hub that the environment names. Usable from several threads."""
+    """The hub, or the mirror set in the environment. Usable from several threads."""
 
     def __init__(self, gate: GateClient) -> None:
         self._gate = gate
 
     @property
     def is_open(self) -> bool:
-        """Whether the hub may be asked."""
+        """Whether the hub can be reached."""
         return self._gate.is_open
 
     def why_closed(self) -> LockhouseError:
-        """What to tell someone who wants something from it."""
+        """The error to raise while it cannot be reached."""
         return self._gate.why_closed()
 
     def search(
@@ -63,7 +62,7 @@ class Hub:
         sort: Sort = "downloads",
         cancel: CancelToken | None = None,
     ) -> list[HubModel]:
-        """Repositories with GGUF files whose name holds the words."""
+        """Repositories with GGUF files whose name contains the words."""
         request = SearchHub(words, limit, license, capability, language, sort)
         return list(
             self._gate.ask(
@@ -74,9 +73,9 @@ class Hub:
     def repo(
         self, name: str, revision: str = "main", *, cancel: CancelToken | None = None
     ) -> HubRepo:
-        """A repository at the commit that ``revision`` stands for now.
+        """A repository at the commit that ``revision`` names now.
 
-        Raises NotFound when there is none, NetworkRefused "gated" when its owner asks for more.
+        Raises NotFound, or NetworkRefused "gated" when its owner has to grant access.
         """
         request = ReadRepo(name, revision or "main")
         return self._gate.ask(request, reply_type=RepoRead, cancel=cancel, purpose="model").repo
@@ -106,21 +105,18 @@ class Hub:
         progress: Callable[[int], None],
         cancel: CancelToken | None = None,
     ) -> Fetched:
-        """Let the broker write a part of a file. Tells how many bytes it has written so far."""
-
-        def tell(event: Any) -> None:
-            progress(event.written_bytes)
+        """Let the broker write a part of a file. ``progress`` gets the bytes written so far."""
 
         return self._gate.ask(
             request,
             reply_type=Fetched,
             files=(descriptor,),
-            events=tell,
+            events=lambda event: progress(event.written_bytes),
             event_type=FetchProgress,
             cancel=cancel,
             purpose="download",
         )
 
     def limit_speed(self, bytes_per_s: int) -> None:
-        """Limit all fetches of this program together; 0 lifts the limit."""
+        """Limit all downloads of this program together; 0 is no limit."""
         self._gate.ask(LimitSpeed(bytes_per_s), reply_type=SpeedLimited)

@@ -1,6 +1,6 @@
-"""What people call a model on a hub: a name, a pasted address, a link from another page.
+"""Parses the ways to name a model on a hub: a name, a pasted address, a link from a page.
 
-Only reads the text; whether such a model exists is for the hub to say.
+Only reads the text; the hub knows whether the model exists.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _PROGRAM_LINKS: Final = frozenset({"lockhouse", "lmstudio", "sanctum", "msty", "
 _FILE_VERBS: Final = frozenset({"blob", "resolve", "raw"})
 _LONGEST: Final = 2048
 _FORMS: Final = (
-    "Write it as org/repo, org/repo:Q4_K_M, org/repo:file.gguf, each with @revision if you like,"
+    "Write it as org/repo, org/repo:Q4_K_M or org/repo:file.gguf, optionally with @revision,"
     " or paste the address of its page."
 )
 
 
 class Reference(msgspec.Struct, frozen=True):
-    """A repository, and what of it is meant. Empty: not said."""
+    """A repository and the part of it that is meant. Empty: not given."""
 
     repo: str
     file: str = ""
@@ -36,7 +36,7 @@ class Reference(msgspec.Struct, frozen=True):
 
 
 def parse_reference(text: str) -> Reference:
-    """Read a reference. Raises UsageMistake that shows the forms there are."""
+    """Parse a reference. Raises UsageMistake, which lists the valid forms."""
     text = text.strip()
     if not text or len(text) > _LONGEST or not text.isprintable():
         raise _not_one(text)
@@ -56,7 +56,7 @@ def parse_reference(text: str) -> Reference:
 
 
 def is_safe_file(name: str) -> bool:
-    """Whether a name from a hub stays beneath the folder it is written to, on every system."""
+    """Whether a name from a hub stays inside the folder it is written to, on every system."""
     parts = name.split("/")
     return (
         len(name) <= 512
@@ -67,7 +67,7 @@ def is_safe_file(name: str) -> bool:
 
 
 def is_repo(name: str) -> bool:
-    """Whether a hub could have a repository of that name."""
+    """Whether this is a valid name of a repository."""
     return len(name) <= 200 and _REPO.fullmatch(name) is not None and ".." not in name
 
 
@@ -82,7 +82,7 @@ def _from_words(text: str) -> Reference:
 
 
 def _from_address(text: str) -> Reference:
-    """The address of a model's page, of a file's page, or of a file; on any hub."""
+    """The address of a model's page, a file's page or a file, on any hub."""
     address = urlsplit(text)
     parts = [unquote(part) for part in address.path.split("/") if part]
     if parts[:2] == ["api", "models"]:
@@ -111,7 +111,7 @@ def _from_address(text: str) -> Reference:
 
 
 def _from_link(text: str) -> Reference:
-    """``lmstudio://open_from_hf?model=org/repo&file=x.gguf`` and its relatives."""
+    """``lmstudio://open_from_hf?model=org/repo&file=x.gguf`` and similar links."""
     link = urlsplit(text)
     query = parse_qs(link.query)
     repo = query.get("model", [""])[0]

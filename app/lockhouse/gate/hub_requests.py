@@ -1,6 +1,6 @@
-"""What the program may ask the broker about a hub of models, and what it answers.
+"""Requests to the broker about a model hub, and their replies.
 
-Values only: both sides of the channel import them, neither learns of the other's means.
+Values only, used at both ends of the channel.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ Sort = Literal["downloads", "likes", "updated", "created", "trending"]
 
 
 class CheckHubKey(msgspec.Struct, frozen=True):
-    """Ask the hub whose the key is; what it says of that is not passed on. Answered by Done."""
+    """Ask the hub whether it accepts the key. Its account data is dropped. Reply: Done."""
 
 
 class HubModel(msgspec.Struct, frozen=True):
-    """One entry of a search. Empty text and 0 stand for what the hub does not say."""
+    """One search result. Empty text and 0 where the hub says nothing."""
 
     repo: str
     author: str = ""
@@ -36,16 +36,16 @@ class HubModel(msgspec.Struct, frozen=True):
 
 
 class HubFile(msgspec.Struct, frozen=True):
-    """One GGUF file of a repository. ``name`` is its path in it."""
+    """One GGUF file of a repository. ``name`` is its path in the repository."""
 
     name: str
     size_bytes: int
-    sha256: str = ""  # of files in large-file storage, which all but tiny ones are
+    sha256: str = ""  # of files in large-file storage, as all but tiny ones are
     quantization: str = ""
     shard_index: int = 0  # from 0
     shard_count: int = 1
     is_projector: bool = False
-    blob_id: str = ""  # the git object, which stands in where there is no sha256
+    blob_id: str = ""  # the git object, used where there is no sha256
 
 
 class HubRepo(msgspec.Struct, frozen=True):
@@ -79,13 +79,13 @@ class SearchHub(msgspec.Struct, frozen=True, tag="hub_search"):
 
 
 class SearchResults(msgspec.Struct, frozen=True, tag="hub_results"):
-    """What was found, in the hub's order."""
+    """The results, in the hub's order."""
 
     models: tuple[HubModel, ...]
 
 
 class ReadRepo(msgspec.Struct, frozen=True, tag="hub_repo"):
-    """Look at one repository; ``revision`` is a branch, a tag or a commit."""
+    """Read one repository; ``revision`` is a branch, a tag or a commit."""
 
     repo: str
     revision: str = "main"
@@ -105,13 +105,13 @@ class ReadCard(msgspec.Struct, frozen=True, tag="hub_card"):
 
 
 class CardRead(msgspec.Struct, frozen=True, tag="hub_card_read"):
-    """The card in Markdown, without its metadata; cut at a limit."""
+    """The card in Markdown, without its metadata; truncated at a limit."""
 
     markdown: str
 
 
 class ReadStart(msgspec.Struct, frozen=True, tag="hub_start"):
-    """Read the first bytes of a file, where its header lies."""
+    """Read the first bytes of a file, which hold its header."""
 
     repo: str
     file: str
@@ -120,13 +120,13 @@ class ReadStart(msgspec.Struct, frozen=True, tag="hub_start"):
 
 
 class StartRead(msgspec.Struct, frozen=True, tag="hub_start_read"):
-    """The bytes; fewer than asked for when the file is shorter."""
+    """The bytes; fewer than requested when the file is shorter."""
 
     data: bytes
 
 
 class LimitSpeed(msgspec.Struct, frozen=True, tag="hub_limit"):
-    """From now on all fetches together take so many bytes a second; 0 is as many as come."""
+    """Limit all downloads together to so many bytes a second; 0 is no limit."""
 
     bytes_per_s: int
 
@@ -138,11 +138,11 @@ class SpeedLimited(msgspec.Struct, frozen=True, tag="hub_limited"):
 
 
 class FetchFile(msgspec.Struct, frozen=True, tag="hub_fetch"):
-    """Write the bytes ``start`` to ``end`` of a file into the descriptor that comes along.
+    """Write the bytes ``start`` to ``end`` of a file into the open file that is passed along.
 
-    ``revision`` is a commit: parts fetched on different days are of one file. ``size_bytes``
-    and ``sha256`` are what the hub said of it before; ``etag`` is what the server called it when
-    the first part came.
+    ``revision`` is a commit, so that parts fetched on different days belong to one file.
+    ``size_bytes`` and ``sha256`` are what the hub said before; ``etag`` is the server's, from
+    the first part.
     """
 
     repo: str
@@ -152,13 +152,13 @@ class FetchFile(msgspec.Struct, frozen=True, tag="hub_fetch"):
     sha256: str
     start: int
     end: int
-    write_at: int  # where in the descriptor's file the first byte belongs
+    write_at: int  # offset of the first byte in the open file
     etag: str = ""
     idle_timeout_s: float = 30.0
 
 
 class FetchProgress(msgspec.Struct, frozen=True, tag="hub_progress"):
-    """So many bytes of this fetch are written; told about ten times a second."""
+    """Bytes written so far; sent about ten times a second."""
 
     written_bytes: int
 
@@ -167,11 +167,11 @@ FetchEnd = Literal["complete", "cut", "stalled", "no range", "changed", "busy", 
 
 
 class Fetched(msgspec.Struct, frozen=True, tag="hub_fetched"):
-    """How a fetch ended. What was written before is in the file, whatever the end.
+    """How a download ended. What was written before stays in the file in any case.
 
-    "no range": the server would only send the whole file, and nothing was written.
-    "changed": the server has another file under this name now, and nothing was written.
-    "busy" and "failed": it refused for the moment; ``retry_after_s`` when it said for how long.
+    "no range": the server sends the whole file only; nothing was written.
+    "changed": the server has another file under this name now; nothing was written.
+    "busy" and "failed": it refused for now; ``retry_after_s`` where it said for how long.
     """
 
     end: FetchEnd

@@ -1,6 +1,6 @@
-"""Does a key work? Asked of the one it is for, through the broker, at no cost.
+"""Tests whether a key works, through the broker and at no cost.
 
-A provider is asked for its list of models, the hub for the name of whom the key belongs to.
+A provider is asked for its list of models, the hub for the account of the key.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from lockhouse.gate.remote_requests import ListedModels, ListModels
 
 PURPOSE = "key test"
 _HUB_TITLE = "the model hub"
-# What is wrong with one of several equal servers, and not with the key.
+# Errors of one of several equal servers, not of the key.
 _OF_THE_SERVER = ("connection_refused", "timed_out", "dns", "connection_lost", "overloaded", "tls")
 
 
 class KeyTestResult(msgspec.Struct, frozen=True):
-    """The key was taken. ``models`` is how many the list has; 0 for the hub, which has none."""
+    """The key was accepted. ``models`` is the length of the list; 0 for the hub, which has none."""
 
     provider: str
     title: str
@@ -34,7 +34,7 @@ class KeyTestResult(msgspec.Struct, frozen=True):
 def try_key(
     gate: GateClient, provider: Provider, *, cancel: CancelToken | None = None
 ) -> KeyTestResult:
-    """Show a provider its key. Raises LockhouseError: none there, sealed, what the provider said.
+    """Test the key of a provider. Raises LockhouseError: no key, sealed, the provider's error.
 
     May wait for the keyring and for the provider.
     """
@@ -45,7 +45,7 @@ def try_key(
 
 
 def try_hub_key(gate: GateClient, hosts: tuple[str, ...]) -> KeyTestResult:
-    """The same for the hub's."""
+    """Test the key of the hub."""
     _require(gate, HUGGINGFACE, _HUB_TITLE, hosts)
     try:
         gate.ask(CheckHubKey(), reply_type=Done, purpose=PURPOSE)
@@ -86,7 +86,7 @@ def _first_that_answers(
 
 
 def _require(gate: GateClient, name: str, title: str, hosts: tuple[str, ...]) -> None:
-    """There is a key, and a way to where it is for."""
+    """Raise LockhouseError where there is no key, or its hosts cannot be reached."""
     state = gate.key_states({name: hosts})[name]
     if state in ("locked", "silent"):
         raise StorageError(
@@ -97,19 +97,19 @@ def _require(gate: GateClient, name: str, title: str, hosts: tuple[str, ...]) ->
     if state not in ("set", "session"):
         raise NotFound(
             f"There is no key for {title} that may go to {' or '.join(hosts)}.",
-            hint=f"Set it: lockhouse keys set {name}",
+            hint=f"Save one: lockhouse keys set {name}",
             code="no_key",
         )
     way = gate.way_to(hosts)
     if way == "not_listed":
         raise NetworkRefused(
-            f"The network is open, but not for {title}, so its key was not tested.",
-            hint=f"Open it for {title} too: lockhouse unseal --add --for {name}",
+            f"Network access is allowed, but not to {title}, so the key was not tested.",
+            hint=f"Allow {title} as well: lockhouse unseal --add --for {name}",
             code="host_not_allowed",
         )
     if way in ("sealed", "sealed_meanwhile", "damaged"):
         closed = gate.why_closed()
-        closed.hint = f"Open it for {title} and nothing else: lockhouse unseal --for {name}"
+        closed.hint = f"Allow {title} only: lockhouse unseal --for {name}"
         raise closed
     if way != "open":
         raise gate.why_closed()

@@ -1,7 +1,7 @@
-"""The way to the system's keyring: which backend is trusted, and never waiting for ever.
+"""Access to the system's keyring: which backends are trusted, and a time limit for each call.
 
-Hides that the keyring's library asks over D-Bus without any limit of time, looks for backends
-by asking each of them, and raises errors of four other libraries.
+Hides that the keyring's library calls D-Bus without a time limit, finds backends by trying each
+of them, and raises errors of four other libraries.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ANSWER_S = 5.0
 UNLOCK_S = 60.0  # a person may be typing the keyring's password
-SILENT_S = 2.0  # from then on, whoever waits is told for what
+SILENT_S = 2.0  # after this, the person is told what is waited for
 _SECRET_SERVICE = "keyring.backends.SecretService"  # noqa: S105 - a module
 _TRUSTED = (
     _SECRET_SERVICE,
@@ -27,14 +27,14 @@ _TRUSTED = (
     "keyring.backends.macOS",
     "keyring.backends.Windows",
 )
-# Where a key can go meanwhile: the same words wherever no keyring can be used.
+# The alternative, in the same words wherever no keyring can be used.
 FOR_ONE_SESSION = (
-    "Until then a key can be given for one session: in the window, or with: lockhouse chat --key"
+    "Until then you can use a key for one session: in the window, or with: lockhouse chat --key"
 )
-_NOT_MADE = ("InitError",)  # by the name: the library is loaded only where it is needed
+_NOT_SET_UP = ("InitError",)  # by name: the library is loaded only where it is needed
 _FoundT = TypeVar("_FoundT")
 
-# Those that were given up on and still wait: until they are gone, nobody else is sent after them.
+# Calls that timed out and still wait: no other call is made until they have ended.
 _stuck: list[threading.Thread] = []
 
 
@@ -46,9 +46,8 @@ def ask(
 ) -> _FoundT:
     """Do ``work`` with the trusted backend, or with None where there is none.
 
-    ``on_wait`` is called once when that takes a while: a person is probably asked for the
-    keyring's password. Raises StorageError: the keyring is locked, or did not answer within the
-    limit.
+    ``on_wait`` is called once when that takes a while: the keyring is probably asking for its
+    password. Raises StorageError: the keyring is locked, or did not answer within the limit.
     """
     _stuck[:] = [thread for thread in _stuck if thread.is_alive()]
     if _stuck:
@@ -76,19 +75,19 @@ def ask(
         _stuck.append(thread)
         raise _silent(waited_s=whole_s)
     if raised:
-        raise _told(raised[0]) from raised[0]
+        raise _mapped(raised[0]) from raised[0]
     if not found:  # a bug, shown by the thread
         raise _failed("an unexpected error")
     return found[0]
 
 
 def name_of(backend: KeyringBackend | None) -> str:
-    """A word for the keyring; empty for none."""
+    """The name of the keyring; empty for none."""
     return type(backend).__module__.rpartition(".")[2] if backend is not None else ""
 
 
 def is_locked(backend: KeyringBackend) -> bool:
-    """Whether it would have to ask for its password. Asks nobody; False where that is unknown."""
+    """Whether it would have to ask for its password. Shows no prompt; False where unknown."""
     if type(backend).__module__ != _SECRET_SERVICE:
         return False
     import secretstorage
@@ -99,8 +98,8 @@ def is_locked(backend: KeyringBackend) -> bool:
 
 
 def is_empty(backend: KeyringBackend) -> bool:
-    """Whether nothing was ever kept in it. Where that is so, reading would have a keyring made,
-    and a password asked for: ask this first."""
+    """Whether it does not exist yet. Reading would then create a keyring and ask for a new
+    password, so check this first."""
     if type(backend).__module__ != _SECRET_SERVICE:
         return False
     import secretstorage
@@ -110,7 +109,7 @@ def is_empty(backend: KeyringBackend) -> bool:
 
 
 def holds(backend: KeyringBackend, service: str, entry: str) -> bool:
-    """Whether there is such an entry; where the system can tell, without reading it."""
+    """Whether there is such an entry; without reading it where the system allows that."""
     if type(backend).__module__ != _SECRET_SERVICE:
         return backend.get_password(service, entry) is not None
     import secretstorage
@@ -122,8 +121,7 @@ def holds(backend: KeyringBackend, service: str, entry: str) -> bool:
 
 
 def _collection(connection: Any) -> Any:
-    """The usual one, or None where there is none yet: looking must not have one made and asked
-    a password for."""
+    """The default collection, or None: looking must not create one, which asks for a password."""
     import secretstorage
 
     try:
@@ -145,7 +143,7 @@ def _backend() -> KeyringBackend | None:
 
 
 def _foreign() -> tuple[type[Exception], ...]:
-    """What the keyring's library and those beneath it raise when they mean it."""
+    """The errors of the keyring's library and of those below it."""
     from keyring.errors import KeyringError
 
     found: list[type[Exception]] = [KeyringError]
@@ -157,13 +155,13 @@ def _foreign() -> tuple[type[Exception], ...]:
     return tuple(found)
 
 
-def _told(error: Exception) -> Exception:
-    """The error in words; our own as it is."""
+def _mapped(error: Exception) -> Exception:
+    """Maps the error of a library; our own stay as they are."""
     if isinstance(error, LockhouseError):
         return error
     if isinstance(error, OSError | EOFError):
         return _failed(type(error).__name__)
-    if type(error).__name__ in _NOT_MADE:
+    if type(error).__name__ in _NOT_SET_UP:
         return StorageError(
             "The keyring has never been set up, or its password was not given.",
             hint="Log in to the desktop and unlock it, or set it up with the system's own program "
@@ -171,7 +169,7 @@ def _told(error: Exception) -> Exception:
             code="keyring_locked",
         )
     return StorageError(
-        "The keyring is locked, and it was not unlocked.",
+        "The keyring is locked.",
         hint="Unlock it, then try again. " + FOR_ONE_SESSION,
         code="keyring_locked",
     )
@@ -186,10 +184,10 @@ def _failed(what: str) -> StorageError:
 
 
 def _silent(*, waited_s: float = 0.0) -> StorageError:
-    waited = f", and was waited for {waited_s:g} seconds" if waited_s >= UNLOCK_S else ""
+    waited = f" after {waited_s:g} seconds" if waited_s >= UNLOCK_S else ""
     return StorageError(
         f"The keyring does not answer{waited}.",
-        hint="Its service may hang, or it waits for its password in a window that you do not "
-        f"see. Unlock it or log in again, then try again. {FOR_ONE_SESSION}",
+        hint="Its service may hang, or it asks for its password in a window that is hidden. "
+        f"Unlock it or log in again, then try again. {FOR_ONE_SESSION}",
         code="keyring_silent",
     )

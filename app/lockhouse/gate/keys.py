@@ -1,12 +1,12 @@
 """Keys of hubs and providers, in the keyring of the system and nowhere else.
 
 Never in a file, an argument, a variable or a log. A key is bound to the hosts that it was set
-for: no request can carry it to another. Backends that keep nothing, or keep it in plain text,
-count as none: a key can then be given for the session of a running program only.
+for: no request can send it to another. Backends that keep nothing, or keep it in plain text,
+count as none: a key can then be used for the session of a running program only.
 
-Two entries a provider: the key together with its hosts, which the broker alone reads, and the
-hosts by themselves, so that a listing brings no key into its process. A keyring that does not
-answer is left behind after a while; nothing here waits for ever.
+There are two entries for each provider: the key together with its hosts, which only the broker
+reads, and the hosts alone, so that a listing brings no key into its process. Every call has a
+time limit.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _ENTRY_VERSION = 2  # a bare key, from before keys had hosts, is the hub's
 
 
 def backend_name() -> str:
-    """The keyring that keeps keys here; empty where there is none to be trusted.
+    """The keyring in use; empty where there is none that is trusted.
 
     Raises StorageError when it does not answer.
     """
@@ -52,17 +52,17 @@ def backend_name() -> str:
 def read(provider: str, host: str) -> str | None:
     """The key that may go to ``host``; None where there is none for it.
 
-    For the broker: nobody else wants to know a key. May ask the person to unlock the keyring.
+    Called by the broker only. May ask the person to unlock the keyring.
     Raises StorageError when it is locked or does not answer.
     """
     name = checked_provider(provider)
 
-    def look(backend: KeyringBackend | None) -> str | None:
+    def find(backend: KeyringBackend | None) -> str | None:
         if backend is None or access.is_empty(backend):
             return None
         return backend.get_password(_SERVICE, name)
 
-    kept = access.ask(look, limit_s=access.UNLOCK_S)
+    kept = access.ask(find, limit_s=access.UNLOCK_S)
     if not kept:
         return None
     key, hosts = _decoded(name, kept)
@@ -75,7 +75,7 @@ def write(
     """Keep a key for ``hosts`` and for no others.
 
     ``on_wait`` is called when the keyring seems to wait for its own password.
-    Raises StorageError without a keyring, InvalidInput for what is no key.
+    Raises StorageError without a keyring, InvalidInput for an invalid key.
     """
     name, key, bound = checked_provider(provider), checked(key), bound_hosts(hosts)
 
@@ -90,7 +90,7 @@ def write(
 
 
 def remove(provider: str, *, on_wait: Callable[[], None] | None = None) -> None:
-    """Forget a key; ``on_wait`` as for ``write``. Raises NotFound for none, StorageError."""
+    """Remove a key; ``on_wait`` as for ``write``. Raises NotFound, StorageError."""
     name = checked_provider(provider)
 
     def forget(backend: KeyringBackend | None) -> bool:
@@ -108,13 +108,13 @@ def remove(provider: str, *, on_wait: Callable[[], None] | None = None) -> None:
 
 
 def states(providers: Mapping[str, Iterable[str]]) -> dict[str, KeyState]:
-    """Whether there is a key for each, with its hosts; no key is read.
+    """Whether each has a key for its hosts; no key is read.
 
-    ``session`` is for the gate to know.
+    ``session`` is added by the gate's client.
     """
     wanted = {checked_provider(name): tuple(hosts) for name, hosts in providers.items()}
 
-    def look(backend: KeyringBackend | None) -> dict[str, KeyState]:
+    def find(backend: KeyringBackend | None) -> dict[str, KeyState]:
         if backend is None:
             return dict.fromkeys(wanted, "no_keyring")
         if access.is_empty(backend):
@@ -124,7 +124,7 @@ def states(providers: Mapping[str, Iterable[str]]) -> dict[str, KeyState]:
         return {name: _state(backend, name, hosts) for name, hosts in wanted.items()}
 
     try:
-        return access.ask(look)
+        return access.ask(find)
     except StorageError as error:
         return dict.fromkeys(wanted, "silent" if error.code == "keyring_silent" else "locked")
 
@@ -133,49 +133,49 @@ def hosts_of(provider: str) -> tuple[str, ...]:
     """The hosts that its key was set for; empty where there is no key. Raises StorageError."""
     name = checked_provider(provider)
 
-    def look(backend: KeyringBackend | None) -> tuple[str, ...]:
+    def find(backend: KeyringBackend | None) -> tuple[str, ...]:
         if backend is None or access.is_empty(backend):
             return ()
         return _kept_hosts(backend, name)
 
-    return access.ask(look)
+    return access.ask(find)
 
 
 def checked(key: str) -> str:
-    """The key without the white space around it; InvalidInput when it cannot be one."""
+    """The key without the white space around it. Raises InvalidInput."""
     key = key.strip()
     if not key:
         raise InvalidInput("The key is empty.")
     if len(key) > _MOST_CHARACTERS or not key.isascii() or not key.isprintable() or " " in key:
-        raise InvalidInput("This is no key: keys are one word of plain letters and digits.")
+        raise InvalidInput("This is not a key: keys are one word of plain letters and digits.")
     return key
 
 
 def checked_provider(provider: str) -> str:
-    """The name, when it has the shape of one. Raises NotFound."""
+    """The name, if it is a valid one. Raises NotFound."""
     if not _NAME.fullmatch(provider):
         raise NotFound(f"There is no provider {provider!r}.")
     return provider
 
 
 def bound_hosts(hosts: Iterable[str]) -> list[str]:
-    """Hosts as a key is bound to them: exact, each with its port. Raises UsageMistake."""
+    """Hosts in the form a key is bound to: exact, each with its port. Raises UsageMistake."""
     bound = list(dict.fromkeys(host_pattern(host) for host in hosts))
     if not bound or any(host.startswith("*") for host in bound):
-        raise UsageMistake("A key is kept for named hosts only.")
+        raise UsageMistake("A key needs exact hosts, without a star.")
     return bound
 
 
 def require_keyring() -> None:
-    """Raises StorageError where no key could be kept."""
+    """Raise StorageError where no key could be saved."""
     if not backend_name():
         raise no_keyring()
 
 
 def no_keyring() -> StorageError:
-    """What to tell someone whose key cannot be kept."""
+    """The error for a key that cannot be saved."""
     return StorageError(
-        "This system has no keyring that could keep the key safely, so it was not kept.",
+        "This system has no keyring that could keep the key safely, so it was not saved.",
         hint=f"Install gnome-keyring or KWallet and log in again. {access.FOR_ONE_SESSION}",
         code="no_keyring",
     )
@@ -187,7 +187,7 @@ def _state(backend: KeyringBackend, name: str, hosts: tuple[str, ...]) -> KeySta
 
 
 def _kept_hosts(backend: KeyringBackend, name: str) -> tuple[str, ...]:
-    """From the entry that holds no key."""
+    """Read from the entry that holds no key."""
     if told := backend.get_password(_SERVICE, _index(name)):
         return _hosts_in(told)
     if name == HUGGINGFACE and access.holds(backend, _SERVICE, name):
@@ -221,12 +221,12 @@ def _decoded(name: str, kept: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _usable(name: str, key: str) -> str:
-    """Whoever wrote it, it must be one before it stands in a request, or in an error about it."""
+    """Check a key from the keyring before it is used in a request: any program may write there."""
     try:
         return checked(key)
     except InvalidInput as error:
         raise StorageError(
-            f"What the keyring holds for {name} is no key.",
+            f"The keyring holds an invalid key for {name}.",
             hint=f"Set it again: lockhouse keys set {name}",
             code="keyring_no_key",
         ) from error

@@ -1,9 +1,8 @@
-"""Forgetting a key that was in this process's memory, as well as Python allows.
+"""Erases a key from this process's memory, as well as Python allows.
 
-Strings cannot be emptied, and freed memory keeps what was in it until something else is put
-there. So it is put there at once: blocks of every small size are asked for, written over and
-given back. That reaches what was freed, not what somebody still holds, and nothing is promised
-of copies that the system made, such as in swap.
+Strings cannot be emptied, and freed memory keeps its contents until it is used again. So it is
+used at once: blocks of every small size are allocated, overwritten and freed. That reaches freed
+memory, not what is still referenced, nor copies that the system made, such as in swap.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ _BLOCKS = 96  # of each size
 
 
 def overwrite_freed_memory() -> None:
-    """Write over the small blocks that this process, and this thread, have freed. Some ms."""
+    """Overwrite the small blocks that this process and this thread have freed. Takes some ms."""
     held: list[object] = []
     for size in range(_STEP_BYTES, _PYTHON_BYTES, _STEP_BYTES):
         held += [bytes([size & 0xFF]) * size for _ in range(_BLOCKS)]

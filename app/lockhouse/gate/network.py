@@ -1,8 +1,8 @@
-"""What may leave this home: the state of the network, kept in ``network.json``.
+"""The network policy of a home: sealed or open, and for which hosts. Stored in ``network.json``.
 
-Sealed is the state of a new home, of a missing file and of a damaged one; a damaged file is
-reported, never guessed at. The launcher reads it before it seals itself, so this is standard
-library only and small.
+Sealed is the state of a new home, of a missing file and of a damaged one, which is reported. The
+launcher reads it before it seals itself, so this module is small and uses the standard library
+only.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 
 @dataclass(frozen=True, slots=True)
 class NetworkState:
-    """What may leave. ``hosts`` are ``host:port``, exact or ``*.suffix:port``.
+    """The policy. ``hosts`` are ``host:port``, exact or ``*.suffix:port``.
 
     ``lan_hosts`` are further ones that must be this machine or in a private network, whatever
-    their names resolve to; keys may travel to them unencrypted. ``lan``, in older files: that
-    holds for all hosts. ``endpoint``: the hub or its mirror. ``proxy``: the only way out, when
-    one is named. ``problem``: why the file could not be used; the state is sealed then.
+    their names resolve to; keys may be sent to them unencrypted. ``lan``, in older files, makes
+    that hold for all hosts. ``endpoint``: the hub or its mirror. ``proxy``: used for every
+    connection, where one is set. ``problem``: why the file could not be used; it is sealed then.
     """
 
     mode: Mode = "sealed"
@@ -67,34 +67,34 @@ class NetworkState:
         return (*self.hosts, *self.lan_hosts)
 
     def must_be_near(self, host: str, port: int) -> bool:
-        """Whether ``host`` may only be this machine or in a private network."""
+        """Whether ``host`` must be this machine or in a private network."""
         return self.lan or allows(self.lan_hosts, host, port)
 
     @property
     def is_open(self) -> bool:
-        """Whether anything may leave at all."""
+        """Whether any host is allowed."""
         return self.mode == "open"
 
 
 class Network:
-    """The file of one home. Cheap to ask again: it is read only when it changed."""
+    """The file of one home. Cheap to call often: the file is read only when it changed."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        # What was read, with the look of the file it was read from: one value, so that threads
-        # that ask at the same time never pair the one with the other's.
+        # What was read, with the signature of the file: one value, so that threads never pair the
+        # state of one reading with the signature of another.
         self._known: tuple[tuple[int, int, int], NetworkState] | None = None
 
     def state(self) -> NetworkState:
-        """What is in force for programs that start now."""
+        """The policy for programs that start now."""
         try:
             found = self.path.stat()
         except FileNotFoundError:
             return NetworkState()
         except OSError as error:
             return NetworkState(problem=f"{self.path} cannot be read: {error.strerror}")
-        if not stat.S_ISREG(found.st_mode):  # to read a pipe would be to wait for ever
-            return NetworkState(problem=f"{self.path} is no file")
+        if not stat.S_ISREG(found.st_mode):  # reading a pipe could wait for ever
+            return NetworkState(problem=f"{self.path} is not a file")
         signature = (found.st_ino, found.st_size, found.st_mtime_ns)
         known = self._known
         if known is None or known[0] != signature:
@@ -102,13 +102,13 @@ class Network:
         return known[1]
 
     def seal(self) -> NetworkState:
-        """Nothing may leave any more. Ends no broker that runs: see ``gate.switch``."""
+        """Allow no host any more. Ends no broker: see ``gate.network_switch``."""
         before = self.state()
         try:
             return self._write(
                 replace(before, mode="sealed", hosts=(), lan_hosts=(), lan=False, problem="")
             )
-        except StorageError:  # a full disk: no file at all is sealed too, and needs no room
+        except StorageError:  # a full disk: a missing file is sealed too, and needs no space
             try:
                 self.path.unlink(missing_ok=True)
             except OSError:
@@ -126,12 +126,12 @@ class Network:
         endpoint: str = "",
         proxy: str = "",
     ) -> NetworkState:
-        """Let these hosts be reached, and no others. A host on both lists must be near."""
+        """Allow these hosts and no others. A host on both lists must be near."""
         near = tuple(dict.fromkeys(_near_pattern(host) for host in lan_hosts))
         patterns = dict.fromkeys(host_pattern(host) for host in hosts)
         listed = tuple(host for host in patterns if host not in near)
         if not listed and not near:
-            raise UsageMistake("No host was named, so there is nothing to open.")
+            raise UsageMistake("No host was given, so there is nothing to allow.")
         return self._write(
             NetworkState(
                 "open",
@@ -180,7 +180,7 @@ class Network:
 
 
 def state_in(fd: int) -> NetworkState:
-    """What an open file of this kind says; sealed, with the reason, when it is damaged."""
+    """The policy in an open file; sealed, with the reason, when it is damaged."""
     try:
         return _decoded(os.pread(fd, _MOST_BYTES + 1, 0))
     except (OSError, *_DAMAGED) as error:
@@ -189,19 +189,19 @@ def state_in(fd: int) -> NetworkState:
 
 def _decoded(data: bytes) -> NetworkState:
     if len(data) > _MOST_BYTES:
-        raise ValueError("it is far too long")
+        raise ValueError("it is too long")
     told = json.loads(data)
     if not isinstance(told, dict) or told.get("version") != _VERSION:
-        raise ValueError("it is not of this version")
+        raise ValueError("it has another version")
     mode, hosts, lan = told["mode"], told["hosts"], told["lan"]
     words = {name: told.get(name, "") for name in ("since", "endpoint", "proxy")}
     if mode not in ("sealed", "open") or not isinstance(lan, bool):
         raise ValueError("its mode is unknown")
     if not all(isinstance(word, str) for word in words.values()):
-        raise ValueError("one of its texts is none")
+        raise ValueError("one of its values is not text")
     listed, near = _listed(hosts), _listed(told.get("lan_hosts", []))
     if mode == "open" and not listed and not near:
-        raise ValueError("it is open, and names no host")
+        raise ValueError("it is open without a host")
     return NetworkState(
         mode,
         listed,
@@ -215,7 +215,7 @@ def _decoded(data: bytes) -> NetworkState:
 
 def _listed(hosts: object) -> tuple[str, ...]:
     if not isinstance(hosts, list) or not all(isinstance(host, str) for host in hosts):
-        raise ValueError("its hosts are no list of names")
+        raise ValueError("its hosts are not a list of names")
     return tuple(host_pattern(host) for host in hosts)
 
 
@@ -225,8 +225,7 @@ def _listed(hosts: object) -> tuple[str, ...]:
 def hub_hosts(environment: Mapping[str, str]) -> tuple[str, ...]:
     """Where models are downloaded from: the hub and where it redirects to, or its mirror.
 
-    A mirror named by HF_ENDPOINT stands in the hub's place; the hub's own hosts are not opened
-    beside it.
+    A mirror set in HF_ENDPOINT replaces the hub, whose own hosts are then not allowed.
     """
     endpoint = hub_endpoint(environment)
     if not endpoint:
@@ -242,49 +241,51 @@ def hosts_of(endpoints: Iterable[str]) -> tuple[str, ...]:
         parts = split_url(endpoint)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
             raise UsageMistake(
-                f"{endpoint!r} is no address of a server.",
-                hint="Give it as https://HOST/v1 or http://HOST:PORT/v1.",
+                f"{endpoint!r} is not the address of a server.",
+                hint="Write it as https://HOST/v1 or http://HOST:PORT/v1.",
             )
         found.append(host_pattern(_netloc(parts.hostname, _port_of(endpoint))))
     return tuple(dict.fromkeys(found))
 
 
 def hub_key_hosts(state: NetworkState, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Where the hub's key may go: to the hub, or to the mirror in force in its place."""
+    """Where the hub's key may go: to the hub, or to the mirror that replaces it."""
     return hosts_of([state.endpoint or hub_endpoint(environment) or HUB_ENDPOINT])
 
 
 def hub_endpoint(environment: Mapping[str, str]) -> str:
-    """The mirror named by HF_ENDPOINT; empty for the hub itself. Raises UsageMistake."""
+    """The mirror set in HF_ENDPOINT; empty for the hub itself. Raises UsageMistake."""
     endpoint = environment.get("HF_ENDPOINT", "").strip().rstrip("/")
     if not endpoint or endpoint == HUB_ENDPOINT:
         return ""
     parts = split_url(endpoint)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
         raise UsageMistake(
-            f"HF_ENDPOINT is {endpoint!r}, which is no address of a hub.",
-            hint="Give it as https://HOST or http://HOST:PORT, without a name or password.",
+            f"HF_ENDPOINT is {endpoint!r}, which is not the address of a hub.",
+            hint="Write it as https://HOST or http://HOST:PORT, without a name or password.",
         )
     return endpoint
 
 
 def proxy_url(text: str) -> str:
-    """A proxy as it is kept, or UsageMistake. Empty for none."""
+    """A proxy in its stored form; empty for none. Raises UsageMistake."""
     if not text:
         return ""
     parts = split_url(text)
     if parts.scheme != "http" or not parts.hostname:
-        raise UsageMistake(f"{text!r} is no proxy.", hint="Give it as http://HOST:PORT.")
+        raise UsageMistake(
+            f"{text!r} is not the address of a proxy.", hint="Write it as http://HOST:PORT."
+        )
     if parts.username or parts.password:
         raise UsageMistake(
-            "A proxy's password does not belong in network.json.",
+            "A proxy with a password is not supported.",
             hint="Use a proxy that knows this machine by its address.",
         )
     return f"{parts.scheme}://{_netloc(parts.hostname, _port_of(text))}"
 
 
 def host_pattern(text: str, *, port: int = 443) -> str:
-    """``HOST[:PORT]`` as it is kept: lower case, with its port. Raises UsageMistake."""
+    """``HOST[:PORT]`` in its stored form: lower case, with its port. Raises UsageMistake."""
     if text.count("[") != text.count("]"):
         raise _no_host(text)
     name, given = _split(text.strip().lower())
@@ -296,15 +297,15 @@ def host_pattern(text: str, *, port: int = 443) -> str:
 
 
 def _near_pattern(text: str) -> str:
-    """The same for a host of the local network; an address outside of it is none."""
+    """The same for a host of the local network, which excludes addresses outside of it."""
     pattern = host_pattern(text)
     name, _ = split_host(pattern)
     with contextlib.suppress(ValueError):
         ipaddress.ip_address(name)
         if not is_near(name):
             raise UsageMistake(
-                f"{name} is no address of this machine or of a private network.",
-                hint="Open it without --lan, if you mean a host of the internet.",
+                f"{name} is not an address of this machine or of a private network.",
+                hint="If you mean a host of the internet, leave out --lan.",
             )
     return pattern
 
@@ -335,20 +336,20 @@ def is_this_machine(host: str) -> bool:
 
 
 def is_near(number: str) -> bool:
-    """An address of this machine or of a private network. Unspecified ones (0.0.0.0) are none."""
+    """Whether an address belongs to this machine or to a private network; 0.0.0.0 does not."""
     try:
         address = ipaddress.ip_address(number.strip("[]").partition("%")[0])
     except ValueError:
         return False
-    mapped = getattr(address, "ipv4_mapped", None)  # an IPv4 address in IPv6's clothes
+    mapped = getattr(address, "ipv4_mapped", None)  # an IPv4 address written as IPv6
     return any((mapped or address) in network for network in _NEAR)
 
 
 def reachable_ports(state: NetworkState) -> tuple[int, ...]:
-    """Where a broker that starts now may connect to, as long as it lives.
+    """The ports that a broker started now may connect to for as long as it runs.
 
-    The ports on the list, and that of encrypted connections, so that a provider can be added to
-    it; or the proxy's alone.
+    Those on the list, and that of encrypted connections, so that a provider can be added later;
+    or the proxy's alone.
     """
     if state.proxy:
         return (split_host(state.proxy.removeprefix("http://"))[1],)
@@ -356,7 +357,7 @@ def reachable_ports(state: NetworkState) -> tuple[int, ...]:
 
 
 def split_host(listed: str) -> tuple[str, int]:
-    """Name and port of a host as it is kept."""
+    """Name and port of a host in its stored form."""
     name, port = _split(listed)
     return name, int(port)
 
@@ -384,15 +385,15 @@ def _checked_name(name: str, text: str) -> str:
         raise _no_host(text)
     if wild and (len(labels) < 2 or labels[-1].isdecimal()):
         raise UsageMistake(
-            f"{text!r} would open a whole top-level domain.",
-            hint="Name at least two parts after the star: *.example.org",
+            f"{text!r} would allow a whole top-level domain.",
+            hint="Give at least two parts after the star: *.example.org",
         )
     return f"*.{bare}" if wild else bare
 
 
 def _no_host(text: str) -> UsageMistake:
     return UsageMistake(
-        f"{text!r} is no host.", hint="Give HOST or HOST:PORT, such as example.org:8080."
+        f"{text!r} is not a valid host.", hint="Write HOST or HOST:PORT, such as example.org:8080."
     )
 
 
@@ -401,7 +402,7 @@ def _netloc(name: str, port: int) -> str:
 
 
 def split_url(url: str) -> SplitResult:
-    """The parts of an address; all of them empty where it is none."""
+    """The parts of an address; all empty where it is invalid."""
     try:
         return urlsplit(url)
     except ValueError:  # half an IPv6 address
@@ -413,4 +414,4 @@ def _port_of(url: str) -> int:
     try:
         return parts.port or (80 if parts.scheme == "http" else 443)
     except ValueError as error:
-        raise UsageMistake(f"{url!r} has a port that is none.") from error
+        raise UsageMistake(f"{url!r} has an invalid port.") from error

@@ -1,4 +1,4 @@
-"""Sealing and opening a home: the file, the brokers that run, and the record, always together."""
+"""Seals and opens a home: the file, the running brokers and the record, always together."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _POLL_S = 0.01
 
 
 class Switched(msgspec.Struct, frozen=True):
-    """What is in force now, and how many brokers were ended for it."""
+    """The policy now in force, and how many brokers were ended for it."""
 
     state: NetworkState
     brokers_ended: int
 
 
 class Switch:
-    """The switch of one home. ``note`` keeps what was done in the records."""
+    """The switch of one home. ``note`` writes to the records."""
 
     def __init__(
         self, network: Network, brokers: Brokers, note: Callable[[RecordKind, str], None]
@@ -40,7 +40,7 @@ class Switch:
         self._note = note
 
     def seal(self) -> Switched:
-        """Nothing leaves from now on; what runs is cut off. Raises StorageError."""
+        """Allow no host from now on, and end every connection. Raises StorageError."""
         ended = 0
 
         def end_all() -> None:
@@ -48,9 +48,9 @@ class Switch:
             ended += self._brokers.end_all()
 
         try:
-            with self._alone(end_all):  # the connections do not wait for anybody's turn
+            with self._alone(end_all):  # ends the connections without waiting for the lock
                 state = self._network.seal()
-        finally:  # whatever becomes of the file, the connections end
+        finally:  # even if the file could not be written
             end_all()
         self._note("sealed", f"brokers ended: {ended}")
         return Switched(state, ended)
@@ -64,10 +64,10 @@ class Switch:
         add: bool = False,
         proxy: str = "",
     ) -> Switched:
-        """Open the home: for the model hub, or for ``hosts`` and ``lan_hosts``.
+        """Allow the model hub, or ``hosts`` and ``lan_hosts``.
 
         ``lan_hosts`` must be this machine or in private networks, whatever their names resolve
-        to. ``add`` keeps what is open. Raises UsageMistake, StorageError.
+        to. ``add`` keeps what is allowed already. Raises UsageMistake, StorageError.
         """
         with self._alone():
             switched = self._unseal(
@@ -96,7 +96,7 @@ class Switch:
             lan = before.lan
         if (near or lan) and proxy:
             raise UsageMistake(
-                "Hosts of the local network and --proxy exclude each other: a proxy looks names "
+                "Hosts of the local network cannot be combined with --proxy: a proxy looks names "
                 "up itself."
             )
         state = self._network.open(wanted, lan_hosts=near, lan=lan, endpoint=endpoint, proxy=proxy)
@@ -106,9 +106,10 @@ class Switch:
 
     @contextlib.contextmanager
     def _alone(self, if_somebody_else: Callable[[], None] = lambda: None) -> Iterator[None]:
-        """One after the other, in all programs of the home, so that what was asked last holds.
+        """One change after the other, in all programs of the home, so that the last one holds.
 
-        Nobody waits for ever, nor fails because there is no room for a file: sealing goes on.
+        Waits for a limited time, and goes on where the lock file cannot be created: sealing must
+        not fail.
         """
         with contextlib.ExitStack() as stack:
             with contextlib.suppress(OSError):
@@ -131,8 +132,8 @@ class Switch:
 
 
 def _is_locked(file: int) -> bool:
-    """Whether it is ours now, until it is closed."""
-    if sys.platform == "win32":  # where nothing can be opened
+    """Lock it until it is closed; whether that succeeded."""
+    if sys.platform == "win32":  # where the network cannot be opened
         return True
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

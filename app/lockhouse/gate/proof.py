@@ -1,8 +1,8 @@
-"""The self-test of the whole program: every way out, tried in every kind of process.
+"""The self-test of the whole program: every way to connect, tried in every kind of process.
 
 Each attempt is a real one; nothing is sent, because an attempt that is not stopped ends at a
-closed port of this machine. What stopped it is told with its level: the kernel, the system's
-sandbox, or Python only. Hides how each process is made to try.
+closed port of this machine. The level says what stopped it: the kernel, the system's sandbox, or
+Python only. Hides how each process is made to try.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ _LEVEL_WORDS: dict[ProofLevel, str] = {
     "python": "by Python only",
     "none": "by nothing",
 }
-_NO_BROKER = "There is no broker: nothing that could connect exists in this program."
-_IDLE = "There is a broker, which refuses whatever is asked of it as long as the network is sealed."
+_NO_BROKER = "There is no broker: no process of this program could connect."
+_IDLE = "There is a broker, which refuses every request as long as the network is sealed."
 _LIMIT_S = 60.0
 _ENGINE_LIKE_JOB = JobSpec("prove", "The self-test", limits=Limits(time_s=_LIMIT_S))
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """One way out of one process, and what became of it.
+    """One attempt of one process to connect, and its result.
 
     ``process``: "this window", "this command", "a window", "a command", "the engine of MODEL",
-    "a process confined like an engine", "the broker". ``error`` is what the system said; for an
-    attempt that was not stopped, what was reached. ``level``: what stopped it: the kernel for all
-    code, the system's sandbox (Landlock), or Python code only.
+    "a process confined like an engine", "the broker". ``error`` is the system's message; for an
+    attempt that was not stopped, what was reached. ``level`` is what stopped it: the kernel for
+    all code, the system's sandbox (Landlock), or Python code only.
     """
 
     process: str
@@ -62,10 +62,10 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 class Proof(msgspec.Struct, frozen=True):
-    """What was tried at ``at`` (ISO 8601), in all processes that were to be had.
+    """What was tried at ``at`` (ISO 8601), in all processes.
 
-    ``missing``: processes that could not be tried, with the reason. ``notes``: what there was
-    nothing of to try, as with a broker while sealed.
+    ``missing``: processes that could not be tried, with the reason. ``notes``: processes that
+    do not exist, such as the broker while sealed.
     """
 
     at: str
@@ -86,10 +86,10 @@ def prove(
     *,
     process: str = THIS_WINDOW,
 ) -> Proof:
-    """Try every way out of this process, of one of the other kinds each, of the engines that
-    run, and of this program's broker.
+    """Try every way to connect from this process, one of each other kind, the running engines
+    and this program's broker.
 
-    Takes seconds: call it in the background. Raises nothing that belongs to an attempt.
+    Takes seconds: call it in the background. Errors of the attempts are results, not raised.
     """
     began, at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
     rows = list(_rows(process, seal.self_test()))
@@ -117,7 +117,7 @@ def prove(
 
 
 def summary(proof: Proof) -> str:
-    """What came of it, in a sentence."""
+    """The result in a sentence."""
     stopped = sum(row.stopped for row in proof.rows)
     if proof.holds:
         return f"All {stopped} attempts were stopped."
@@ -158,7 +158,7 @@ def _rows(process: str, probes: Iterable[Probe]) -> list[Attempt]:
 
 
 def _tried_elsewhere(kind: str) -> list[Probe]:
-    """The same in a process that is started for it; nothing when that fails."""
+    """The self-test in a process started for it; empty when that fails."""
     try:
         run = subprocess.run(
             [*own_command(), "--prove", kind],
@@ -198,5 +198,5 @@ def _prove_broker(
 def _note(gate: GateClient, proof: Proof, process: str) -> None:
     try:
         gate.note("proved", purpose=process, outcome=summary(proof))
-    except StorageError:  # what was found out is told all the same
+    except StorageError:  # the result is shown all the same
         return

@@ -1,9 +1,9 @@
-"""What a door and its broker say to each other: one connection an operation.
+"""The protocol between a program and its broker: one connection for each operation.
 
-The door hands the broker one end of a fresh socket pair, and with it the files that the broker
-may write. On that connection it sends one call and reads frames until the reply or the failure;
-closing it, or sending anything more, takes the operation back. Frames are JSON in frames of
-``multiprocessing.connection``, their kind in the first byte, never pickle.
+The program passes the broker one end of a new socket pair, together with the files that the
+broker may write. On that connection it sends one call and reads frames until the reply or the
+failure; closing it, or sending anything more, cancels the operation. Frames are JSON in frames
+of ``multiprocessing.connection``, their kind in the first byte, never pickle.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ EVENT, REPLY, FAILURE, ATTEMPT = b"E", b"R", b"F", b"A"
 
 
 class Record(msgspec.Struct, frozen=True):
-    """One attempt to reach a host, or a change of what may be reached. Never holds what was said.
+    """One attempt to reach a host, or a change of the policy. Never holds what was said.
 
     ``outcome``: ``ok``, an HTTP status, or the code of an error.
     """
@@ -45,8 +45,8 @@ class Record(msgspec.Struct, frozen=True):
 class Call(msgspec.Struct, frozen=True):
     """The first frame of an operation. ``request`` is the JSON of the type named.
 
-    ``hosts``, ``lan_hosts`` and ``lan`` are what the door finds allowed; the broker takes what
-    both allow. The state of the network travels beside it, as the first file.
+    ``hosts``, ``lan_hosts`` and ``lan`` are what the program allows; the broker uses what both
+    allow. The state of the network is passed beside it, as the first file.
     """
 
     version: int
@@ -59,7 +59,7 @@ class Call(msgspec.Struct, frozen=True):
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """An error on its way to the door."""
+    """An error as it is sent to the program."""
 
     code: str
     exit_code: int
@@ -89,7 +89,7 @@ class RemoteFailure(NetworkRefused):
 
 
 def failure_of(error: LockhouseError) -> Failure:
-    """The error as it crosses to the door."""
+    """The error as it is sent to the program."""
     status, retry_after_s = 0, 0.0
     if isinstance(error, RemoteFailure):
         status, retry_after_s = error.status, error.retry_after_s
@@ -97,7 +97,7 @@ def failure_of(error: LockhouseError) -> Failure:
 
 
 def error_of(failure: Failure) -> LockhouseError:
-    """The error that the broker described."""
+    """The error that the broker sent."""
     if failure.exit_code == NetworkRefused.exit_code:
         return RemoteFailure(
             failure.message,
@@ -113,7 +113,7 @@ def error_of(failure: Failure) -> LockhouseError:
 
 
 class Reach(msgspec.Struct, frozen=True):
-    """Ask one address and read its answer; into the first file handed over, where there is one.
+    """Request one address and read its answer, into the first file passed along, if any.
 
     Followed by :class:`Progress` and a :class:`Reached`.
     """
@@ -124,7 +124,7 @@ class Reach(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How much has come so far."""
+    """Bytes received so far."""
 
     done_bytes: int
 
@@ -138,9 +138,9 @@ class Reached(msgspec.Struct, frozen=True):
 
 
 class UseKey(msgspec.Struct, frozen=True):
-    """Keep a key in the broker's memory for as long as it lives; empty forgets it.
+    """Keep a key in the broker's memory for as long as it runs; empty removes it.
 
-    It goes to ``hosts`` and to no others.
+    It may be sent to ``hosts`` and to no others.
     """
 
     provider: str
@@ -149,7 +149,7 @@ class UseKey(msgspec.Struct, frozen=True):
 
 
 class ProveLimits(msgspec.Struct, frozen=True):
-    """Try, inside the broker, what it must not do; ``file`` is one that it must not read."""
+    """Test the broker's limits from inside; ``file`` is one that it must not be able to read."""
 
     file: str
 
@@ -170,4 +170,4 @@ class LimitsProved(msgspec.Struct, frozen=True):
 
 
 class Done(msgspec.Struct, frozen=True):
-    """Reply where there is nothing to say."""
+    """Reply without content."""

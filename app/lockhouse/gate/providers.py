@@ -1,8 +1,8 @@
-"""Who can answer beside this machine: the providers known by name, and servers of one's own.
+"""The remote providers: API providers known by name, and servers that a person adds.
 
-A provider is data: a dialect, addresses and a few peculiarities. The presets come with the
-program (resources/providers.json); what a person adds is kept in the database. Hides the tables
-and the rules that names and addresses have to meet.
+A provider is data: a dialect, addresses and a few settings. The presets come with the program
+(resources/providers.json); what a person adds is stored in the database. Hides the tables and
+the rules for names and addresses.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ KeyNeed = Literal["required", "optional", "none"]
 
 
 class Provider(msgspec.Struct, frozen=True):
-    """Where to ask and how. ``name`` is the word before the slash in ``provider/model``.
+    """Where requests go and how. ``name`` is the word before the slash in ``provider/model``.
 
     ``endpoints`` are base addresses up to and without the path of the dialect, such as
     ``https://api.openai.com/v1``; several are equal servers that share the load (zone ``lan``
-    only). ``body`` is merged into every request: what this provider wants or may be told
-    ("store": false). ``omit`` names fields of the dialect that it does not take.
+    only). ``body`` is merged into every request, such as
+    "store": false. ``omit`` names fields of the dialect that it does not accept.
     """
 
     name: str
@@ -51,30 +51,29 @@ class Provider(msgspec.Struct, frozen=True):
     endpoints: tuple[str, ...]
     key: KeyNeed = "required"
     is_preset: bool = False
-    key_page: str = ""  # where its keys are made, shown as text
+    key_page: str = ""  # where to get a key, shown as text
     prices: str = ""  # its name in the price snapshot; empty where there are no prices
-    suggested: tuple[str, ...] = ()  # models worth offering before its list was read
+    suggested: tuple[str, ...] = ()  # models to offer before its list was read
     body: dict[str, object] = {}
     omit: tuple[str, ...] = ()
     max_tokens_field: str = "max_tokens"  # of the OpenAI dialect: or "max_completion_tokens"
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """``host:port`` of every address, each once: what has to be open, and who gets a key."""
+        """``host:port`` of every address, each once: what must be allowed and may get the key."""
         return tuple(dict.fromkeys(host_of(url) for url in self.endpoints))
 
     @property
     def near_hosts(self) -> tuple[str, ...]:
-        """Those that must be of this machine or of a private network, however they were opened."""
+        """Those that must be this machine or in a private network, even if allowed without that."""
         return self.hosts if self.zone == "lan" else ()
 
 
 class RemoteModel(msgspec.Struct, frozen=True):
-    """A model that a provider offers. ``is_chosen``: it stands among the targets.
+    """A model that a provider offers. ``is_chosen``: it is one of the targets.
 
-    Zeros and empty texts where the provider's list does not say; no capabilities at all where
-    it tells none. ``name`` is the server's own and what is sent; ``short`` is there where that
-    is the path of a file.
+    Zeros, empty texts and no capabilities where the provider's list does not say. ``name`` is the
+    server's own and what is sent; ``short`` is set where that is the path of a file.
     """
 
     provider: str
@@ -94,7 +93,7 @@ class RemoteModel(msgspec.Struct, frozen=True):
 
 
 class Presets(msgspec.Struct, frozen=True):
-    """The bundled file. ``template`` is what a server of one's own begins with."""
+    """The bundled file. ``template`` has the defaults of a server that a person adds."""
 
     about: str
     checked_on: str
@@ -108,11 +107,11 @@ def presets() -> Presets:
     return decoded(resource("providers.json").read_bytes(), Presets)
 
 
-# Names that mean something else where a provider could be named.
+# Names with another meaning where a provider can be named.
 _RESERVED = frozenset({"hub", "huggingface", "local", "lan", "cloud", "none", "default", "all"})
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
 _MOST_ENDPOINTS = 32
-_NOT, _BY_HAND, _BY_ITSELF = 0, 1, 2  # how a model came among the targets
+_NOT, _BY_HAND, _BY_ITSELF = 0, 1, 2  # how a model became a target
 _LOCAL_SUFFIXES = (".local", ".lan", ".home.arpa", ".internal", ".localdomain")
 
 _TABLES = """
@@ -148,58 +147,57 @@ class Providers:
         return [*known, *sorted(own.values(), key=lambda provider: provider.name)]
 
     def get(self, name: str) -> Provider:
-        """The one of that name. Raises NotFound with the names that are near."""
+        """The one of that name. Raises NotFound, which suggests similar names."""
         found = {provider.name: provider for provider in self.list()}
         if name not in found:
             near = difflib.get_close_matches(name, found, n=3, cutoff=0.5)
             hint = (
                 f"Did you mean {' or '.join(near)}?"
                 if near
-                else "A server of your own is made known with: lockhouse targets add NAME URL"
+                else "Add a server of your own with: lockhouse targets add NAME URL"
             )
             raise NotFound(f"There is no provider {name!r}.", hint=hint, code="unknown_provider")
         return found[name]
 
     def add(self, provider: Provider) -> Provider:
-        """Make one known. Raises UsageMistake for a name or an address that cannot be used."""
+        """Add one. Raises UsageMistake for an invalid name or address."""
         if any(known.name == provider.name for known in self.list()):
             raise UsageMistake(
-                f"There is a provider {provider.name!r} already.",
+                f"There is already a provider {provider.name!r}.",
                 hint=f"Choose another name, or remove it: lockhouse targets remove {provider.name}",
             )
         return self._keep(_checked(msgspec.structs.replace(provider, is_preset=False)))
 
     def change(self, provider: Provider) -> Provider:
-        """Keep it as it is given. Of a preset, only ``body``, ``omit`` and the like can differ."""
+        """Store a changed provider. Of a preset, only ``body``, ``omit`` and such can change."""
         before = self.get(provider.name)
         if before.is_preset:
             fixed = ("dialect", "zone", "endpoints", "key", "is_preset")
             if any(getattr(before, field) != getattr(provider, field) for field in fixed):
                 raise UsageMistake(
-                    f"The address of {before.title} came with the program and stays as it is.",
-                    hint="Add one with another name: lockhouse targets add NAME URL",
+                    f"The address of {before.title} is built in and cannot be changed.",
+                    hint="Add another one: lockhouse targets add NAME URL",
                 )
         return self._keep(_checked(provider))
 
     def remove(self, name: str) -> None:
-        """Forget one, its models and what was chosen of them; of a preset, what was changed."""
+        """Remove one with its models and choices; of a preset, remove the changes."""
         provider = self.get(name)
         changed = any(own.name == name for own in self._own())
         if provider.is_preset and not changed:
             raise UsageMistake(
-                f"{provider.title} came with the program and cannot be removed.",
-                hint=f"Nothing goes there as long as it is not allowed: "
-                f"lockhouse targets forbid {name}",
+                f"{provider.title} is built in and cannot be removed.",
+                hint=f"Nothing is sent there unless you allow it: lockhouse targets forbid {name}",
             )
         with self._tables.write() as database:
             database.execute("DELETE FROM providers WHERE name = ?", [name])
             if not provider.is_preset:
                 database.execute("DELETE FROM provider_models WHERE provider = ?", [name])
 
-    # Models
+    # -- models ------------------------------------------------------------------------------------
 
     def models(self, name: str) -> _ModelList:
-        """What it is known to offer: the chosen ones first, each part by name.
+        """The models it offers: the chosen ones first, each part by name.
 
         Before its list was read, these are the suggested ones.
         """
@@ -214,7 +212,7 @@ class Providers:
         return sorted(_shortened(known), key=lambda model: not model.is_chosen)
 
     def chosen(self) -> _ModelList:
-        """Every model that stands among the targets, in one look."""
+        """Every model that is a target, in one query."""
         rows = self._tables.read().execute(
             "SELECT provider, value FROM provider_models WHERE is_chosen ORDER BY provider, name"
         )
@@ -229,10 +227,9 @@ class Providers:
         return any(listed for _, _, listed, _ in self._rows(name))
 
     def keep_models(self, name: str, listed: Iterable[ListedModel]) -> _ModelList:
-        """Keep what a provider's list says now. What was chosen stays chosen.
+        """Store the list of a provider. What was chosen stays chosen.
 
-        Of a server of one's own, all that are listed are chosen as long as nobody chose among
-        them.
+        For a server that a person added, all listed models are chosen until the person chooses.
         """
         provider = self.get(name)
         before = {row[0]: row[3] for row in self._rows(name)}
@@ -259,7 +256,7 @@ class Providers:
         return self.models(name)
 
     def choose(self, name: str, model: str, *, is_chosen: bool = True) -> RemoteModel:
-        """Put a model among the targets, or take it away."""
+        """Make a model a target, or no longer one."""
         found = self.model(name, model)
         with self._tables.write() as database:
             listed = any(row[0] == found.name and row[2] for row in self._rows(name))
@@ -267,27 +264,27 @@ class Providers:
         return msgspec.structs.replace(found, is_chosen=is_chosen)
 
     def model(self, name: str, model: str) -> RemoteModel:
-        """One model of a provider. Raises NotFound with near names when its list has it not.
+        """One model of a provider. Raises NotFound, which suggests similar names.
 
-        A provider whose list was never read is believed to have every model.
+        A provider whose list was never read is assumed to have every model.
         """
         models = self.models(name)
         known = {found.called: found for found in models} | {found.name: found for found in models}
         if model in known:
             return known[model]
         if not model:
-            hint = f"Name one: {name}/MODEL. They are listed by: lockhouse targets models {name}"
-            raise UsageMistake(f"No model of {name} was named.", hint=hint)
+            hint = f"Name one: {name}/MODEL. List them with: lockhouse targets models {name}"
+            raise UsageMistake(f"No model of {name} was given.", hint=hint)
         if not self.was_listed(name):
             return RemoteModel(name, model)
         raise _no_model(name, model, known)
 
     def own_name(self, name: str, model: str) -> str:
-        """What the server itself calls a model, of which the short name may be given."""
+        """The server's own name of a model, for its name or its short name."""
         found = (one.name for one in self.models(name) if model == one.short)
         return next(found, model)
 
-    # Inside
+    # -- rows --------------------------------------------------------------------------------------
 
     def _rows(self, name: str) -> Sequence[tuple[str, str, int, int]]:
         rows: Sequence[tuple[str, str, int, int]] = (
@@ -378,10 +375,12 @@ def _ends(path: str) -> list[str]:
 
 def _no_model(provider: str, model: str, known: Iterable[str]) -> NotFound:
     near = difflib.get_close_matches(model, known, n=3, cutoff=0.4)
-    told = f"Near it: {', '.join(f'{provider}/{name}' for name in near)}. " if near else ""
+    similar = ""
+    if near:
+        similar = f"Did you mean {' or '.join(f'{provider}/{name}' for name in near)}? "
     return NotFound(
         f"{provider} has no model {model!r} on its list.",
-        hint=f"{told}Read the list again: lockhouse targets models {provider} --refresh",
+        hint=f"{similar}Refresh the list: lockhouse targets models {provider} --refresh",
         code="unknown_model",
     )
 
@@ -390,7 +389,7 @@ def _no_model(provider: str, model: str, known: Iterable[str]) -> NotFound:
 
 
 def host_of(url: str) -> str:
-    """``host:port`` of an address, as the list of allowed hosts has it. Raises UsageMistake."""
+    """``host:port`` of an address, in the form of the list of hosts. Raises UsageMistake."""
     try:
         parts = urlsplit(url)
         port = parts.port or (80 if parts.scheme == "http" else 443)
@@ -402,7 +401,7 @@ def host_of(url: str) -> str:
 
 
 def zone_of(urls: Iterable[str]) -> ProviderZone:
-    """``lan`` when every address is one of this machine or of a private network."""
+    """``lan`` when every address belongs to this machine or a private network."""
     return "lan" if all(_is_near(split_url(url).hostname or "") for url in urls) else "cloud"
 
 
@@ -412,7 +411,7 @@ def is_this_machine(url: str) -> bool:
 
 
 def _is_near(host: str) -> bool:
-    """Judged by the name alone, without asking anybody: one word, or one that is never public."""
+    """Judged by the name alone, without a look-up: one word, or a name that is never public."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -421,12 +420,12 @@ def _is_near(host: str) -> bool:
 
 
 def _checked(provider: Provider) -> Provider:
-    """The provider with its addresses as they are kept. Raises UsageMistake."""
+    """The provider with its addresses in their stored form. Raises UsageMistake."""
     name = provider.name
     if name in _RESERVED:
         raise UsageMistake(
             f"{name!r} is reserved, so it cannot be the name of a provider.",
-            hint="Choose another, such as: office-server",
+            hint="Choose another name, such as: office-server",
         )
     if not _NAME.fullmatch(name):
         raise UsageMistake(
@@ -438,11 +437,11 @@ def _checked(provider: Provider) -> Provider:
     endpoints = tuple(dict.fromkeys(_checked_url(url, provider.zone) for url in provider.endpoints))
     if len(endpoints) > 1 and provider.zone != "lan":
         raise UsageMistake(
-            "Only servers of your own network can be several equal ones.",
+            "Only servers on your own network can have several addresses.",
             hint="Give each address a name of its own.",
         )
     if len(endpoints) > _MOST_ENDPOINTS:
-        raise UsageMistake(f"These are more than {_MOST_ENDPOINTS} addresses.")
+        raise UsageMistake(f"There can be {_MOST_ENDPOINTS} addresses at most.")
     title = " ".join(provider.title.split()) or name
     return msgspec.structs.replace(provider, endpoints=endpoints, title=title)
 
@@ -457,18 +456,18 @@ def _checked_url(url: str, zone: ProviderZone) -> str:
         raise _no_address(url)
     if parts.username is not None or parts.password is not None:
         raise UsageMistake(
-            "A name or password does not belong in an address.",
-            hint="Give the address without it, and keep the key: lockhouse keys set NAME",
+            "An address cannot contain a name or password.",
+            hint="Leave it out, and save the key with: lockhouse keys set NAME",
         )
     if parts.query or parts.fragment:
         raise UsageMistake(
-            "The address has a part behind ? or #, which that of a server has not.",
-            hint="Keys do not belong in addresses: lockhouse keys set NAME",
+            "The address of a server cannot contain ? or #.",
+            hint="Save a key with: lockhouse keys set NAME",
         )
     host_of(url)
     if parts.scheme == "http" and zone == "cloud" and not is_this_machine(url):
         raise UsageMistake(
-            f"{url} is not encrypted, and it is not on your own network.",
+            f"{url} is not encrypted and not on your own network.",
             hint="Use its https:// address. Names of your own network end in .local or .lan, "
             "or are private addresses.",
         )
@@ -477,6 +476,6 @@ def _checked_url(url: str, zone: ProviderZone) -> str:
 
 def _no_address(url: str) -> UsageMistake:
     return UsageMistake(
-        f"{url!r} is no address of a server.",
-        hint="Give it as http://HOST:PORT/v1 or https://HOST/v1.",
+        f"{url!r} is not the address of a server.",
+        hint="Write it as http://HOST:PORT/v1 or https://HOST/v1.",
     )

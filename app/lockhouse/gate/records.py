@@ -1,7 +1,7 @@
-"""The records of what left, what was refused and what was allowed: appended, never changed.
+"""The records of what was sent, refused and allowed: appended, never changed.
 
-They hold hosts, sizes and outcomes, never what was said. Old ones go only when somebody asks for
-it, and that is a record too.
+They hold hosts, sizes and outcomes, never what was said. Old ones are removed only on request,
+which is recorded as well.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CREATE TABLE network_records (
     duration_s REAL NOT NULL DEFAULT 0
 ) STRICT
 """
-# The same without the list of kinds, which grows; numbers are never given twice.
+# The same without the list of kinds, which grows; numbers are never used twice.
 _SECOND_TABLE = """
 CREATE TABLE network_records_new (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -54,32 +54,32 @@ _COLUMNS = "at, kind, host, purpose, bytes_out, bytes_in, outcome, duration_s"
 
 
 class Term(msgspec.Struct, frozen=True):
-    """A word to look for: in the host, the outcome, or the purpose, which may be one of those
-    that a page shows under this word."""
+    """A word to search for: in the host, the outcome and the purpose, or among ``purposes`` that
+    a page shows under this word."""
 
     text: str
     purposes: tuple[str, ...] = ()
 
 
 class RecordFilter(msgspec.Struct, frozen=True):
-    """Which records are meant; empty parts mean all. Every term must be found."""
+    """Which records to find; empty parts mean all. Every term must match."""
 
     kinds: tuple[RecordKind, ...] = ()
     terms: tuple[Term, ...] = ()
 
 
 class KeptRecord(msgspec.Struct, frozen=True):
-    """A record and its number, which counts up and is never given twice."""
+    """A record and its number, which increases and is never used twice."""
 
     seq: int
     record: Record
 
 
 class Session(msgspec.Struct, frozen=True):
-    """What moved since a record: bytes out, to which hosts, and how often something was refused."""
+    """What happened since a record: bytes sent, to which hosts, and how often one was refused."""
 
     bytes_out: int = 0
-    hosts: tuple[str, ...] = ()  # who got something, the one with the most first
+    hosts: tuple[str, ...] = ()  # those that were sent something, the largest first
     refused: int = 0
 
 
@@ -109,7 +109,7 @@ class Records:
     def note(
         self, kind: RecordKind, *, host: str = "", purpose: str = "", outcome: str = ""
     ) -> None:
-        """Append what happens now and moves no bytes."""
+        """Append an event of now that moves no bytes."""
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         self.add(Record(at, kind, host, purpose, outcome=outcome))
 
@@ -127,11 +127,11 @@ class Records:
         return [KeptRecord(row[0], Record(*row[1:])) for row in rows]
 
     def prune(self, before: datetime, *, purpose: str) -> int:
-        """Remove what is older than ``before``, and note that; how many there were."""
+        """Remove what is older than ``before``, and record that; how many there were."""
         moment = before.astimezone(UTC).isoformat(timespec="milliseconds")
         with self._tables.write() as database:
             gone = database.execute("DELETE FROM network_records WHERE at < ?", (moment,)).rowcount
-            if gone:  # told together, or not done
+            if gone:  # recorded in the same transaction
                 self.note("pruned", purpose=purpose, outcome=f"{gone} records before {moment}")
         return int(gone)
 
@@ -141,7 +141,7 @@ class Records:
         return int(found or 0)
 
     def since(self, seq: int) -> Session:
-        """What moved after the record of that number."""
+        """What happened after the record of that number."""
         read = self._tables.read()
         moved = read.execute(
             "SELECT host, sum(bytes_out) AS out FROM network_records"

@@ -1,7 +1,7 @@
 """The brokers that run for a home: each leaves a record in ``run/brokers``, and can be ended.
 
 Every program that started while the network was open has a broker of its own. Sealing ends them
-all, those of running windows too.
+all, including those of running windows.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Brokers:
         self.folder = run / "brokers"
 
     def list(self) -> list[Broker]:
-        """Those that run, oldest first. Records of others are cleared away."""
+        """Those that run, oldest first. Records of ended ones are removed."""
         found = []
         for path in sorted(self.folder.glob("*.json")) if self.folder.is_dir() else []:
             broker = _read(path)
@@ -50,9 +50,9 @@ class Brokers:
         return sorted(found, key=lambda broker: broker.since)
 
     def end_all(self) -> int:
-        """End every broker at once, its connections with it; how many there were.
+        """End every broker at once, and with it its connections; how many there were.
 
-        What is written by then stays: a broker keeps nothing that would need an orderly end.
+        What was written by then stays: a broker holds nothing that would have to be saved.
         """
         brokers = self.list()
         for broker in brokers:
@@ -66,7 +66,7 @@ class Brokers:
         return len(brokers)
 
     def write(self, broker: Broker) -> Path:
-        """Leave word of a broker, for those who seal."""
+        """Record a broker, so that sealing finds it."""
         for folder in (self.folder.parent, self.folder):  # engines keep their keys beside it
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self.folder / f"{broker.pid}.json"

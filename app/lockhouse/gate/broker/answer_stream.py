@@ -1,8 +1,8 @@
-"""Sending one request to a provider and reading the stream that answers it.
+"""Sends one request to a provider and reads the stream that answers it.
 
-Hides the waiting: for a connection, for the first token, between tokens, in all, and before
-another attempt. Another attempt is made only while nothing of an answer has come. The body is
-sent as it was handed over, and no redirect is followed.
+Hides the time limits: for a connection, for the first token, between tokens, in all, and before
+another attempt. Another attempt is made only before any of the answer has come. The body is
+sent as it was passed in, and no redirect is followed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterable
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import httpx2
@@ -21,6 +21,7 @@ from lockhouse.core.events import Notice, Reasoning, Text
 from lockhouse.core.json_decoding import decoded
 from lockhouse.core.messages import ToolCall
 from lockhouse.gate.broker import network_errors
+from lockhouse.gate.broker.context import BrokerContext
 from lockhouse.gate.broker.sse import SseParser
 from lockhouse.gate.dialects import Dialect, dialect
 from lockhouse.gate.dialects.provider_errors import (
@@ -31,7 +32,7 @@ from lockhouse.gate.dialects.provider_errors import (
     clean,
     nothing_came,
     refusal_in,
-    waiting,
+    waiting_notice,
 )
 from lockhouse.gate.protocol import RemoteFailure
 from lockhouse.gate.providers import host_of
@@ -45,9 +46,6 @@ from lockhouse.gate.remote_requests import (
     RemoteEvent,
     SendAnswerRequest,
 )
-
-if TYPE_CHECKING:
-    from lockhouse.gate.broker.service import BrokerContext
 
 _MOST_OF_AN_ERROR = 64 << 10
 _ERROR_S: Final = 10.0  # how long the rest of an error may take
@@ -64,7 +62,7 @@ _Events = Generator[RemoteEvent, None, Answered]
 
 
 def send_answer_request(request: SendAnswerRequest, context: BrokerContext) -> _Events:
-    """Ask, and ask again where that makes sense, until there is an answer or a failure."""
+    """Send the request, again where that makes sense, until there is an answer or a failure."""
     host = host_of(request.url)
     context.hold_to(request.label, host)
     key = context.key(request.key, host) if request.key else None
@@ -74,21 +72,20 @@ def send_answer_request(request: SendAnswerRequest, context: BrokerContext) -> _
     ends_at = time.monotonic() + request.total_s
     attempt = 1
     while True:
-        sending = _Sending(request, context, who, key, ends_at)
+        sending = _Attempt(request, context, who, key, ends_at)
         try:
             return (yield from sending.answer())
         except LockhouseError as error:
-            told, wait_s = _without_key(error, key), sending.pause_s(error, attempt)
+            shown, wait_s = _without_key(error, key), sending.pause_s(error, attempt)
             if wait_s is None:
-                raise told from error
-            why = told.message.rstrip(".!?…")
-            yield Notice("waiting", f"{why}. Trying again in {waiting(wait_s)}.")
+                raise shown from error
+            yield Notice("waiting", waiting_notice(who, shown, wait_s))
         context.wait(wait_s)
         attempt += 1
 
 
-class _Sending:
-    """One attempt."""
+class _Attempt:
+    """One attempt to have a request answered."""
 
     def __init__(
         self,
@@ -112,7 +109,7 @@ class _Sending:
         self._may_ask_again = False
 
     def answer(self) -> _Events:
-        """Send it and read what comes. Raises LockhouseError, Cancelled."""
+        """Send the request and read the answer. Raises LockhouseError, Cancelled."""
         request = self._request
         self._context.limit(
             body_bytes=request.most_bytes,
@@ -138,10 +135,10 @@ class _Sending:
                 raise self._late(error) from error
             raise
         except httpx2.TransportError as error:
-            known = network_errors.told(error)
+            known = network_errors.map_error(error)
             if known is None:
                 raise
-            # Broken at once: a connection that was kept too long. Later, it may have been computed.
+            # Lost at once: a connection kept too long. Later, an answer may have been computed.
             self._may_ask_again = (
                 known.code == "connection_lost"
                 and not self._first_byte_s
@@ -183,7 +180,7 @@ class _Sending:
         self._context.limit(idle_s=self._request.idle_s)
 
     def _patience(self, *, is_done: bool) -> None:
-        """How long to wait for the next piece. Signs of life are no token."""
+        """Set how long to wait for the next piece. Keep-alive lines are not a token."""
         if is_done:
             self._context.limit(idle_s=_TAIL_S)
         elif not self._first_token_s:
@@ -192,10 +189,10 @@ class _Sending:
                 raise self._stalled()
             self._context.limit(idle_s=left)
 
-    # -- what is no answer -----------------------------------------------------------------------
+    # -- errors -----------------------------------------------------------------------------------
 
     def _require_stream(self, response: httpx2.Response) -> None:
-        """Raises RemoteFailure for anything but a stream of events."""
+        """Raise RemoteFailure for anything but a stream of events."""
         status = response.status_code
         if 300 <= status < 400:
             raise self._redirected(response)
@@ -210,10 +207,10 @@ class _Sending:
             body = self._error_body(response) if kind == "application/json" else b""
             if b'"error"' in body:
                 raise refusal_in(body, self._who, 0, response.headers)
-            raise bad_stream(self._who, f"not a stream of events but {clean(kind)}")
+            raise bad_stream(self._who, f"it is {clean(kind)}, not a stream of events")
 
     def _error_body(self, response: httpx2.Response) -> bytes:
-        """What came of it; an error that is cut is still an error."""
+        """As much of it as comes; an incomplete error is still an error."""
         self._context.limit(idle_s=min(_ERROR_S, self._request.idle_s))
         body = b""
         try:
@@ -228,7 +225,7 @@ class _Sending:
     def _redirected(self, response: httpx2.Response) -> RemoteFailure:
         where = urlsplit(response.headers.get("location", "")).netloc or "another address there"
         return RemoteFailure(
-            f"{self._who.title} sends requests on to {clean(where)}; that was not followed.",
+            f"{self._who.title} redirects to {clean(where)}, which was not followed.",
             hint="If that is its new address, change it in the list of providers and servers.",
             code="redirected",
             status=response.status_code,
@@ -248,28 +245,28 @@ class _Sending:
     def _stalled(self) -> RemoteFailure:
         title, request = self._who.title, self._request
         if self._first_token_s:
-            what = f"{title} went silent in mid-answer: nothing came for {request.idle_s:g} s."
+            what = f"{title} stopped in the middle of the answer, for {request.idle_s:g} s."
             hint = PARTLY_CAME
         else:
-            what = f"{title} began no answer in {request.first_token_s:g} seconds."
+            what = f"{title} did not begin to answer in {request.first_token_s:g} seconds."
             hint = "It may be overloaded. Try again, or choose another model."
         return RemoteFailure(what, hint=hint, code="stalled")
 
     def _named(self, known: LockhouseError) -> LockhouseError:
-        """With what to do, where the connection was lost in the middle."""
+        """Says when the connection was lost, and what to do."""
         if known.code != "connection_lost":
             return known
         if self._first_token_s:
-            when, hint = "in mid-answer", PARTLY_CAME
+            when, hint = "in the middle of the answer", PARTLY_CAME
         else:
             when, hint = "before it answered", "Try again, or choose another model."
-        what = f"{self._who.title} broke the connection {when}."
+        what = f"{self._who.title} closed the connection {when}."
         return RemoteFailure(what, hint=hint, code="connection_lost")
 
-    # -- again -----------------------------------------------------------------------------------
+    # -- attempts ----------------------------------------------------------------------------------
 
     def pause_s(self, error: LockhouseError, attempt: int) -> float | None:
-        """How long to wait before another attempt; None when there is to be none."""
+        """How long to wait before another attempt; None when there must be none."""
         request = self._request
         if not self._may_ask_again or attempt >= request.attempts:
             return None
@@ -285,7 +282,7 @@ class _Sending:
 def list_models(
     request: ListModels, context: BrokerContext
 ) -> Generator[RemoteEvent, None, ListedModels]:
-    """Ask which models there are. Never asks twice."""
+    """Ask a server for its list of models. Never retries."""
     spoken, host = dialect(request.dialect), host_of(request.endpoint)
     key = context.key(request.key, host) if request.key else None
     who = Recipient(request.provider, request.title or host, has_key=bool(key))
@@ -307,13 +304,13 @@ def list_models(
     try:
         response = context.client.get(url, headers=headers, follow_redirects=False)
         duration_s = time.monotonic() - began
-        if response.status_code in (404, 405):  # no model was named that it could miss
+        if response.status_code in (404, 405):  # not a missing model: none was named
             raise _no_list(who, request.endpoint, response.status_code)
         if response.status_code >= 400:
             raise refusal_in(response.content, who, response.status_code, response.headers)
         if response.status_code >= 300:
             raise RemoteFailure(
-                f"{who.title} sends requests on to another address; that was not followed.",
+                f"{who.title} redirects to another address, which was not followed.",
                 hint="Check the address of the server.",
                 code="redirected",
                 status=response.status_code,
@@ -324,7 +321,7 @@ def list_models(
 
 
 def _usable(listed: Iterable[ListedModel]) -> tuple[ListedModel, ...]:
-    """What of a list can be shown and kept: whoever writes one may write anything into it."""
+    """The part of a list that can be shown and kept: a server may write anything into it."""
     found = (model for model in listed if 0 < len(model.name) <= _LONGEST_NAME)
     return tuple(
         msgspec.structs.replace(
@@ -338,7 +335,7 @@ def _usable(listed: Iterable[ListedModel]) -> tuple[ListedModel, ...]:
 
 
 def _line(name: str) -> str:
-    """A name that is told, short and without what would steer a terminal."""
+    """A name in one line, short and without control characters."""
     return "".join(letter for letter in name[:_LONGEST_NAME] if letter.isprintable())
 
 
@@ -349,7 +346,7 @@ def _within(tokens: int) -> int:
 def count_prompt(
     request: CountPrompt, context: BrokerContext
 ) -> Generator[RemoteEvent, None, Counted]:
-    """Ask for an answer of one token and read what was counted. Never asks twice."""
+    """Ask for an answer of one token and read the token count. Never retries."""
     spoken, host = dialect("openai"), host_of(request.url)
     context.hold_to(request.label, host)
     key = context.key(request.key, host) if request.key else None
@@ -367,27 +364,27 @@ def count_prompt(
         request.url, content=request.body, headers=headers, follow_redirects=False
     )
     try:
-        told = decoded(response.content, _WithUsage).usage
+        usage = decoded(response.content, _WithUsage).usage
     except UNREADABLE:
         return Counted()
-    return Counted(told.prompt_tokens)
+    return Counted(usage.prompt_tokens)
 
 
-class _ToldUsage(msgspec.Struct):
+class _PromptUsage(msgspec.Struct):
     prompt_tokens: int = 0
 
 
 class _WithUsage(msgspec.Struct):
-    usage: _ToldUsage
+    usage: _PromptUsage
 
 
-# --- small things ----------------------------------------------------------------------------
+# --- errors ----------------------------------------------------------------------------------
 
 
 def _no_list(who: Recipient, endpoint: str, status: int) -> RemoteFailure:
     bare = not urlsplit(endpoint).path.strip("/")
     return RemoteFailure(
-        f"{who.title} answers, but there is no list of models at this address.",
+        f"{who.title} answers, but it has no list of models at this address.",
         hint=f"Most servers have it under /v1: {endpoint.rstrip('/')}/v1"
         if bare
         else "Check the address of the server.",
@@ -408,7 +405,7 @@ def _no_key(who: Recipient, host: str, context: BrokerContext) -> LockhouseError
 
 
 def _without_key(error: LockhouseError, key: str | None) -> LockhouseError:
-    """Whatever a server quotes, the key stays here."""
+    """Remove the key from what a server quotes."""
     if key and (key in error.message or key in error.hint):
         error.message = error.message.replace(key, "…")
         error.hint = error.hint.replace(key, "…")

@@ -1,8 +1,8 @@
-"""The way back from an operation to its door.
+"""Writes the events, records and reply of one operation to its client.
 
-The first event after a wait goes out at once. Those that came with it follow in one frame, no
-later than the operation waits again, or a millisecond on where it never has to. So text is not
-held back, and many events a second cost few frames.
+The first event after a wait goes out at once. Those that came with it follow in one frame, as
+soon as the operation waits again, or after a millisecond if it does not. So text is not delayed,
+and many events a second cost few frames.
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ _encoder = msgspec.json.Encoder()
 
 
 class EventWriter:
-    """Used by the thread that carries the operation out. Notices nothing of a door that is gone:
-
-    that is for whoever listens to it.
+    """Used by the thread that carries the operation out. Ignores a client that is gone, which
+    the thread that listens to it will notice.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -35,7 +34,7 @@ class EventWriter:
         self._pending_since = 0.0
 
     def event(self, event: msgspec.Struct) -> None:
-        """Something happened in the operation."""
+        """Send an event, or hold it back for a moment."""
         if not self._has_sent:
             self._has_sent = True
             self._send(wire.EVENT, _encoder.encode(event))
@@ -48,27 +47,27 @@ class EventWriter:
             self._flush()
 
     def about_to_wait(self) -> None:
-        """Nothing more is known until something comes."""
+        """The operation is about to wait: send what was held back."""
         self._flush()
         self._has_sent = False
 
     def record(self, record: wire.Record) -> None:
-        """Something for the door's records."""
+        """Send something for the client to keep in its records."""
         self._flush()
         self._send(wire.ATTEMPT, _encoder.encode(record))
 
     def reply(self, reply: msgspec.Struct) -> None:
-        """The operation is done."""
+        """The operation is done: send its reply."""
         self._flush()
         self._send(wire.REPLY, _encoder.encode(reply))
 
     def fail(self, failure: wire.Failure) -> None:
-        """It has failed."""
+        """The operation has failed."""
         self._flush()
         self._send(wire.FAILURE, _encoder.encode(failure))
 
     def refuse(self, error: LockhouseError, purpose: str) -> None:
-        """It is not even begun."""
+        """The operation was refused before it began."""
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         self.record(wire.Record(at, "refused", purpose=purpose, outcome=error.code))
         self.fail(wire.failure_of(error))
@@ -84,7 +83,7 @@ class EventWriter:
 
 
 def _join(pending: list[msgspec.Struct], event: msgspec.Struct) -> None:
-    """Text that came together with the text before it is one piece."""
+    """Append an event; text joins the text before it."""
     last = pending[-1] if pending else None
     if isinstance(event, Text) and isinstance(last, Text):
         pending[-1] = Text(last.text + event.text)

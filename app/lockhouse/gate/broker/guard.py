@@ -1,7 +1,7 @@
-"""What may be connected to: asked before every request, before every connection, and by a hook.
+"""Which hosts may be connected to: checked before every request, every connection, and by a hook.
 
-Three looks at the same list. The transport asks :meth:`Guard.check` for every request and every
-redirect; :meth:`Guard.connect` looks the name up and makes the connection; and the audit hook
+Three checks of the same list. The transport calls :meth:`Guard.check` for every request and every
+redirect; :meth:`Guard.look_up` and :meth:`Guard.connect` make the connection; and the audit hook
 refuses any other connection or look-up that Python code of this process tries, whoever wrote it.
 """
 
@@ -46,11 +46,11 @@ class Guard:
     def narrowed(
         self, hosts: tuple[str, ...], lan_hosts: tuple[str, ...] = (), *, lan: bool
     ) -> Guard:
-        """What both this broker and the door find allowed, in the nearer zone of the two."""
+        """What both this broker and the program allow, in the nearer zone of the two."""
         both = [host for host in self.state.all_hosts if host in hosts or host in lan_hosts]
         near = tuple(host for host in both if host in self.state.lan_hosts or host in lan_hosts)
         far = tuple(host for host in both if host not in near)
-        # One that a pattern allows may have to be near by itself.
+        # A host that a pattern allows may be required to be near by itself.
         near += tuple(one for one in lan_hosts if one not in near and _is_among(far, one))
         state = replace(self.state, hosts=far, lan_hosts=near, lan=self.state.lan or lan)
         return self.changed(state)
@@ -70,29 +70,29 @@ class Guard:
 
     @property
     def proxy_address(self) -> tuple[str, int] | None:
-        """Host and port of the policy's proxy."""
+        """Host and port of the proxy, where one is set."""
         return split_host(self.state.proxy.removeprefix("http://")) if self.state.proxy else None
 
     def check(self, scheme: str, host: str, port: int, *, has_key: bool) -> None:
-        """Refuse a request that may not be made. Raises NetworkRefused."""
+        """Raise NetworkRefused or PolicyRefused for a request that is not allowed."""
         if scheme not in ("http", "https"):
-            raise NetworkRefused(f"{scheme}: is no way for this program.", code="host_not_allowed")
+            raise NetworkRefused("Only http and https are supported.", code="host_not_allowed")
         if not allows(self.state.all_hosts, host, port):
             raise self._not_listed(host, port)
         self.require_label(host, port)
         if scheme == "http" and has_key and not self._must_be_near(host, port):
             raise NetworkRefused(
-                f"A key would travel to {host} unencrypted, so nothing was sent.",
-                hint="Use the address that begins with https.",
+                f"The key would be sent to {host} unencrypted, so nothing was sent.",
+                hint="Use its https:// address.",
                 code="key_unencrypted",
             )
 
     def require_label(self, host: str, port: int) -> None:
-        """Raise PolicyRefused where the label keeps what is sent from this host."""
+        """Raise PolicyRefused when the label does not allow this host."""
         require_label(self._label, self.zone_of(host, port), _named(host, port))
 
     def zone_of(self, host: str, port: int) -> Zone:
-        """Where a host is: by what :meth:`look_up` holds its addresses to, not by what is told."""
+        """Where a host is, by what :meth:`look_up` requires of its addresses."""
         if self.state.proxy:  # which looks names up itself
             return "cloud"
         if is_this_machine(host):
@@ -106,9 +106,9 @@ class Guard:
             raise self._not_listed(host, port)
         if self._ports is not None and port not in self._ports and not proxy:
             raise NetworkRefused(
-                f"{_named(host, port)} was opened after this program started, whose broker can "
-                f"use the ports {', '.join(map(str, self._ports))} only.",
-                hint="Close this program and start it again.",
+                f"{_named(host, port)} was allowed after this program started, which can use the "
+                f"ports {', '.join(map(str, self._ports))} only.",
+                hint="Restart this program.",
                 code="start_anew",
             )
         with self._towards(host, port):
@@ -116,8 +116,8 @@ class Guard:
         addresses = list(dict.fromkeys((int(one[0]), str(one[4][0]), port) for one in found))
         if is_this_machine(host) and not all(is_this_machine(number) for _, number, _ in addresses):
             raise NetworkRefused(
-                f"{host} does not lead to this machine.",
-                hint="Check what /etc/hosts says of this name.",
+                f"{host} does not resolve to this machine.",
+                hint="Check the name in /etc/hosts.",
                 code="host_not_allowed",
             )
         if self._must_be_near(host, port):
@@ -125,7 +125,7 @@ class Guard:
         return addresses
 
     def _must_be_near(self, host: str, port: int) -> bool:
-        """Held to private addresses by the list, or one by its own name."""
+        """Whether the list or its own name requires private addresses."""
         return self.state.must_be_near(host, port) or is_this_machine(host) or is_near(host)
 
     def connect(self, sock: socket.socket, address: Address) -> None:
@@ -135,17 +135,17 @@ class Guard:
             sock.connect((number, port))
 
     def audit(self, event: str, args: tuple[object, ...]) -> None:
-        """The hook: refuses what did not come through here."""
+        """The hook: refuses what does not come through this guard."""
         if event == "socket.connect":
             self._audit_connect(args)
         elif event == "socket.getaddrinfo":
             if args[0] is not None and args[:1] != self._goal()[:1]:
-                raise _refusal("a look-up that no listed host asked for")
+                raise _refusal("only listed hosts are looked up")
         elif event in ("socket.bind", "socket.sendto", "socket.sendmsg"):
             if args[1] is not None and _is_internet(args[0]):
-                raise _refusal("only connections to listed hosts are made here")
+                raise _refusal("only connections to listed hosts are allowed")
         elif event in _LOOKS_UP:
-            raise _refusal("a look-up that no listed host asked for")
+            raise _refusal("only listed hosts are looked up")
         elif event in _STARTS_A_PROCESS:
             raise _refusal("the broker starts no programs")
 
@@ -172,7 +172,7 @@ class Guard:
         name = _named(host, port)
         return NetworkRefused(
             f"{name} is not on the list of allowed hosts, so nothing was sent to it.",
-            hint=f"If you trust it, add it: lockhouse unseal --add --host {name}",
+            hint=f"If you trust it, allow it: lockhouse unseal --add --host {name}",
             code="host_not_allowed",
         )
 
@@ -186,7 +186,7 @@ def _named(host: str, port: int) -> str:
 
 
 def _is_internet(sock: object) -> bool:
-    """Whatever class it has: there are some beneath, and others over, the usual one."""
+    """Whether it is no local socket, whatever class it has: the usual one has base classes."""
     return isinstance(sock, socket.SocketType) and _FAMILY.__get__(sock) != socket.AF_UNIX
 
 
@@ -195,15 +195,15 @@ def _refusal(what: str) -> PermissionError:
 
 
 def require_near(host: str, addresses: Iterable[Address]) -> None:
-    """Raises NetworkRefused when one of its addresses is not of a private network.
+    """Raise NetworkRefused when one of its addresses is not in a private network.
 
-    One is enough: a name that has both kinds could be either at the next look.
+    One is enough: a name with both kinds could lead to either one at the next look-up.
     """
     for _, number, _ in addresses:
         if not is_near(number):
             raise NetworkRefused(
                 f"{host} is {number}, which is outside the local network.",
-                hint="It was opened as a host of the local network (unseal --lan), so all its "
-                "addresses must be of this machine or of a private network.",
+                hint="It is allowed as a host of the local network (unseal --lan), so all its "
+                "addresses must belong to this machine or a private network.",
                 code="host_not_allowed",
             )

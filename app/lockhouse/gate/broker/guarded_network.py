@@ -1,6 +1,6 @@
-"""Connections as the HTTP library sees them: looked up, made, limited and counted by the guard.
+"""Connections for the HTTP library: looked up, made, limited and counted under the guard.
 
-Written against httpcore's public seam for networks. Everything that leaves or comes passes
+Implements httpcore's public interface for networks. Every byte that is sent or received passes
 through :class:`Stream`, so its counts are what the records say.
 """
 
@@ -20,13 +20,13 @@ from lockhouse.gate.broker import operation as operations
 
 _CONNECT_S = 15.0
 _IDLE_S = 30.0
-# What was sent and nobody acknowledges is lost after this: a connection kept over a night's sleep
-# of the machine, say, which a server would otherwise be waited on for as long as for an answer.
+# After this long without an acknowledgement a connection is lost: one kept while the machine was
+# suspended, for example, which would otherwise be waited on for as long as for an answer.
 _UNHEARD_MS = 20_000
 
 
 class Stream(httpcore2.NetworkStream):
-    """One connection. ``handle`` is a second hold on it that TLS does not take over."""
+    """One connection. ``handle`` is a duplicate of its socket that TLS does not take over."""
 
     def __init__(self, sock: socket.socket, handle: socket.socket) -> None:
         self._sock = sock
@@ -35,7 +35,7 @@ class Stream(httpcore2.NetworkStream):
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """What has come; empty at the end."""
         operation = operations.current()
-        # What holds now: it may have changed since the request was made.
+        # The limit may have changed since the request was made.
         patience_s = operation.patience_s(operation.limits.idle_s)
         operation.check()
         try:
@@ -55,7 +55,7 @@ class Stream(httpcore2.NetworkStream):
         return data
 
     def _at_hand(self, max_bytes: int) -> bytes | None:
-        """What has come already; None when it has to be waited for."""
+        """What has come already; None when there is nothing yet."""
         self._sock.settimeout(0)
         try:
             return self._sock.recv(max_bytes)
@@ -63,7 +63,7 @@ class Stream(httpcore2.NetworkStream):
             return None
 
     def receive(self, buffer: memoryview, *, idle_s: float) -> int:
-        """Read straight into ``buffer``; how much, 0 at the end. For bodies that come plainly.
+        """Read straight into ``buffer``; how much, 0 at the end. For bodies without an encoding.
 
         Raises TimeoutError, OSError, Cancelled.
         """
@@ -116,7 +116,7 @@ class Stream(httpcore2.NetworkStream):
         return Stream(wrapped, self._handle)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the connection."""
         with contextlib.suppress(OSError):
             self._sock.close()
         self._handle.close()

@@ -1,6 +1,6 @@
-"""The broker's answers about a hub of models, by way of huggingface_hub.
+"""The broker's handlers for a hub of models, on huggingface_hub.
 
-Hides that library: its types, its errors, its habit of waiting minutes for a busy server, and
+Hides that library: its types, its errors, that it waits minutes for a busy server, and
 what it would tell the hub about this machine.
 """
 
@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
-import msgspec
-
 from lockhouse.core.errors import NotFound
+from lockhouse.gate.broker.context import BrokerContext, Events
 from lockhouse.gate.dialects.provider_errors import retry_after_s
 from lockhouse.gate.hub_references import is_repo, is_safe_file
 from lockhouse.gate.hub_requests import (
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
     import httpx2
     from huggingface_hub import HfApi
 
-    from lockhouse.gate.broker.service import BrokerContext
-
 _MOST_CARD_BYTES: Final = 256 << 10
 _START_BYTES: Final = 48 << 20
 _MOST_FOUND: Final = 200
@@ -55,16 +52,14 @@ _FORM: Final = re.compile(
     r"|MXFP4(?:_MOE)?|NVFP4|BF16|F16|FP16|F32|FP32))(?=$|[-._/])",
     re.IGNORECASE,
 )
-# Written so that no card, whatever is in it, is looked at more than once.
+# Linear time, whatever is in the card.
 _FRONT_MATTER: Final = re.compile(r"\A---[^\S\n]*\n.*?\n---[^\S\n]*\n", re.DOTALL)
 _preparing = threading.Lock()
 _prepared: list[bool] = []
 _Found = TypeVar("_Found")
 
-Answering = Generator[msgspec.Struct, None, Any]
 
-
-def search(request: SearchHub, context: BrokerContext) -> Answering:
+def search(request: SearchHub, context: BrokerContext) -> Events:
     """Repositories with GGUF files."""
     filters = ["gguf"]
     filters += [f"license:{request.license}"] if request.license else []
@@ -88,7 +83,7 @@ def search(request: SearchHub, context: BrokerContext) -> Answering:
     return SearchResults(models)
 
 
-def read_repo(request: ReadRepo, context: BrokerContext) -> Answering:
+def read_repo(request: ReadRepo, context: BrokerContext) -> Events:
     """A repository with its GGUF files."""
     _require_repo(request.repo)
 
@@ -100,7 +95,7 @@ def read_repo(request: ReadRepo, context: BrokerContext) -> Answering:
     return RepoRead(_repo(info, context.endpoint))
 
 
-def read_card(request: ReadCard, context: BrokerContext) -> Answering:
+def read_card(request: ReadCard, context: BrokerContext) -> Events:
     """The model card."""
     _require_repo(request.repo)
     context.limit(body_bytes=_MOST_CARD_BYTES * 4)
@@ -116,8 +111,8 @@ def read_card(request: ReadCard, context: BrokerContext) -> Answering:
     return CardRead(_FRONT_MATTER.sub("", text, count=1).strip())
 
 
-def read_start(request: ReadStart, context: BrokerContext) -> Answering:
-    """The first bytes of a file; the server may ignore that only those are wanted."""
+def read_start(request: ReadStart, context: BrokerContext) -> Events:
+    """The first bytes of a file; the server may ignore the range and send all of it."""
     _require_repo(request.repo)
     count = max(1, min(request.count, _START_BYTES))
     address = file_address(context.endpoint, request.repo, request.revision, request.file)
@@ -129,8 +124,8 @@ def read_start(request: ReadStart, context: BrokerContext) -> Answering:
         return StartRead(_first(response, count))
 
 
-def check_key(_request: CheckHubKey, context: BrokerContext) -> Answering:
-    """Whether the hub takes the key."""
+def check_key(_request: CheckHubKey, context: BrokerContext) -> Events:
+    """Whether the hub accepts the key."""
     token = context.token()
     if not token:
         raise context.locked or NotFound(
@@ -142,18 +137,18 @@ def check_key(_request: CheckHubKey, context: BrokerContext) -> Answering:
     return Done()
 
 
-# What files have in common
+# --- files
 
 
 def file_address(endpoint: str, repo: str, revision: str, file: str) -> str:
     """Where the hub serves a file."""
     if not is_safe_file(file):
-        raise NotFound(f"{file!r} is no name of a file.")
+        raise NotFound(f"{file!r} is not a valid file name.")
     return f"{endpoint}/{repo}/resolve/{quote(revision, safe='')}/{quote(file)}"
 
 
 def file_headers(context: BrokerContext) -> dict[str, str]:
-    """As it is, and with the user's token where there is one."""
+    """Headers for the plain file, with the user's token where there is one."""
     headers = {"Accept-Encoding": "identity"}
     if token := context.token():
         headers["Authorization"] = f"Bearer {token}"
@@ -161,7 +156,7 @@ def file_headers(context: BrokerContext) -> dict[str, str]:
 
 
 def require_file(response: httpx2.Response, repo: str, file: str) -> None:
-    """Raise what an answer other than the file means."""
+    """Raise the error that an answer other than the file means."""
     status = response.status_code
     if status < 400:
         return
@@ -180,11 +175,11 @@ def require_file(response: httpx2.Response, repo: str, file: str) -> None:
 
 
 def refused(status: int, retry_after_s: float) -> RemoteFailure:
-    """The hub answers, but not what was asked."""
+    """The error for a hub that is busy or fails."""
     when = f"in {retry_after_s:.0f} s" if retry_after_s else "in a while"
     if status == 429:
         return RemoteFailure(
-            "The hub asks to wait: too many requests came from here.",
+            "The hub asks to wait (rate limit).",
             hint=f"Try again {when}.",
             code="rate_limited",
             status=status,
@@ -200,17 +195,17 @@ def refused(status: int, retry_after_s: float) -> RemoteFailure:
 
 
 def gated(repo: str, status: int) -> RemoteFailure:
-    """The repository's owner wants to know who takes it."""
+    """The error for a repository whose owner has to grant access."""
     if status == 403:
         return RemoteFailure(
-            f"{repo} is given to people its owner has approved, and your account is not yet.",
-            hint=f"Ask for access on the page of {repo}, then try again.",
+            f"The owner of {repo} grants access by hand, and your account has none yet.",
+            hint=f"Request access on the page of {repo}, then try again.",
             code="gated",
             status=status,
         )
     return RemoteFailure(
-        f"{repo} is given only to people who have accepted its terms.",
-        hint=f"Accept them on the page of {repo}, make a token that can read, and store it with:"
+        f"{repo} requires that you accept its terms first.",
+        hint=f"Accept them on the page of {repo}, create a token that can read, and save it with:"
         " lockhouse keys set huggingface",
         code="gated",
         status=status,
@@ -226,7 +221,7 @@ def _no_repo(repo: str) -> NotFound:
 
 def _require_repo(repo: str) -> None:
     if not is_repo(repo):
-        raise NotFound(f"{repo!r} is no name of a repository.", hint="Write it as org/repo.")
+        raise NotFound(f"{repo!r} is not the name of a repository.", hint="Write it as org/repo.")
 
 
 def _first(response: httpx2.Response, count: int) -> bytes:
@@ -238,11 +233,11 @@ def _first(response: httpx2.Response, count: int) -> bytes:
     return bytes(data[:count])
 
 
-# huggingface_hub
+# --- huggingface_hub
 
 
 def _asked(context: BrokerContext, ask: Callable[[HfApi], _Found]) -> _Found:
-    """What the library brings, or the error that its own means."""
+    """What the library returns, or our error for its own."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -265,14 +260,14 @@ def _asked(context: BrokerContext, ask: Callable[[HfApi], _Found]) -> _Found:
     except RepositoryNotFoundError as error:
         raise _no_repo(_repo_of(error)) from error
     except HFValidationError as error:
-        raise NotFound("The hub cannot have a model of that name.") from error
+        raise NotFound("This is not a valid model name for the hub.") from error
     except HfHubHTTPError as error:
         wait_s = retry_after_s(error.response.headers)
         raise refused(error.response.status_code, wait_s) from error
 
 
 def _prepare(make_client: Callable[[], httpx2.Client]) -> None:
-    """Give the library the guarded way out, once; it keeps its client for all threads."""
+    """Give the library the guarded client, once; it keeps it for all threads."""
     from huggingface_hub import set_client_factory
 
     with _preparing:
@@ -282,7 +277,7 @@ def _prepare(make_client: Callable[[], httpx2.Client]) -> None:
 
 
 def _impatient(client: httpx2.Client) -> httpx2.Client:
-    """A client with which the library never waits by itself: a person is waiting already."""
+    """A client with which the library never waits and retries: a person is waiting already."""
 
     def tell(response: httpx2.Response) -> None:
         status = response.status_code
@@ -340,8 +335,8 @@ def _repo(info: Any, endpoint: str) -> HubRepo:
     name, commit = str(info.id), str(info.sha or "")
     if not is_repo(name) or not _COMMIT.fullmatch(commit):  # both become names of folders
         raise RemoteFailure(
-            "The hub names a repository or a revision as no hub does; nothing was taken from it.",
-            hint="Check which address is open: lockhouse status",
+            "The hub sent an invalid name of a repository or revision, so its answer was ignored.",
+            hint="Check which address is allowed: lockhouse status",
             code="hub_answer_invalid",
         )
     gguf = info.gguf if isinstance(info.gguf, dict) else {}
@@ -403,7 +398,7 @@ def _files(siblings: Iterable[Any]) -> tuple[HubFile, ...]:
 
 
 def quantization_of(name: str) -> str:
-    """The form that a file's name states; empty when it states none."""
+    """The quantization in a file's name; empty when there is none."""
     found = _FORM.findall(_SHARD.sub("", name).removesuffix(".gguf"))
     form = str(found[-1]).upper() if found else ""
     return {"FP16": "F16", "FP32": "F32"}.get(form, form)

@@ -1,4 +1,4 @@
-"""Errors of the network, of hosts and of their libraries, told once in the user's words.
+"""Maps errors of the network, of hosts and of libraries to what the user can do about them.
 
 Codes are stable: ``host_not_allowed``, ``key_unencrypted``, ``dns``, ``connection_refused``,
 ``tls``, ``timed_out``, ``connection_lost``, ``network_unreachable``, ``too_large``,
@@ -25,8 +25,8 @@ _LATER = "Try again in a while."
 _UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
 
 
-def told(error: BaseException) -> LockhouseError | None:
-    """The error in the user's words; None for what is a bug."""
+def map_error(error: BaseException) -> LockhouseError | None:
+    """The error in the user's words; None for a bug."""
     if isinstance(error, LockhouseError):
         return error
     response = getattr(error, "response", None)
@@ -50,22 +50,22 @@ def told(error: BaseException) -> LockhouseError | None:
             code="connection_lost",
         )
     if isinstance(error, httpx2.TooManyRedirects):
-        return RemoteFailure(f"{where} sends from one address to the next without end.")
+        return RemoteFailure(f"{where} redirects without end.")
     if isinstance(error, httpx2.HTTPError | httpx2.InvalidURL):
-        return RemoteFailure(f"{where} could not be asked: {error}.", code="remote_failed")
+        return RemoteFailure(f"The request to {where} failed: {error}.", code="remote_failed")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return NoRoom("The disk is full.", hint="Free some space, then go on.", code="disk_full")
+        return NoRoom("The disk is full.", hint="Free some space, then continue.", code="disk_full")
     return None
 
 
 def _host_of(error: BaseException) -> str:
-    # httpx raises when an error that was never sent is asked for its request
+    # httpx raises when the error of a request that was never sent is asked for it
     request = getattr(error, "_request", None)
     return request.url.netloc.decode() if isinstance(request, httpx2.Request) else "the host"
 
 
 def _system_error(error: BaseException) -> BaseException:
-    """What the system said, beneath what the libraries made of it."""
+    """The system's error below those of the libraries."""
     found: BaseException | None = error
     while found is not None and not isinstance(found, OSError):
         # httpcore's pool raises "from None", which hides a cause and leaves the context
@@ -83,20 +83,20 @@ def _not_connected(cause: BaseException, where: str) -> LockhouseError:
     if isinstance(cause, ssl.SSLError):
         reason = getattr(cause, "verify_message", "") or cause.reason or str(cause)
         return RemoteFailure(
-            f"{where} could not prove who it is: {reason}.",
-            hint="Somebody may be listening in between. If it is your own server, add its "
+            f"{where} could not prove its identity: {reason}.",
+            hint="The connection may be intercepted. If this is your own server, add its "
             "certificate to the system's.",
             code="tls",
         )
     if isinstance(cause, ConnectionRefusedError):
         return RemoteFailure(
             f"{where} refuses connections.",
-            hint="Check the port and that the server runs.",
+            hint="Check the port and that the server is running.",
             code="connection_refused",
         )
     if isinstance(cause, OSError) and cause.errno in _UNREACHABLE:
         return RemoteFailure(
-            f"There is no way to {where} from this machine.",
+            f"{where} cannot be reached from this machine.",
             hint="Check that this machine is connected.",
             code="network_unreachable",
         )
@@ -104,22 +104,22 @@ def _not_connected(cause: BaseException, where: str) -> LockhouseError:
 
 
 def for_status(status: int, headers: Mapping[str, str], host: str, name: str = "") -> RemoteFailure:
-    """What an HTTP status means. ``name`` is the class of the hub library's error, if any."""
+    """The error for an HTTP status. ``name`` is the class of the hub library's error, if any."""
     said = clean(headers.get("x-error-message", ""))
     code, message, hint = "remote_failed", f"{host} answered with the error {status}.", _LATER
     wait_s = 0.0
     if name == "GatedRepoError" or headers.get("x-error-code") == "GatedRepo":
-        code, message = "gated", "The authors of this model give it only to those they admit."
+        code, message = "gated", "The authors of this model have to grant you access first."
         hint = (
-            "Accept their conditions on the model's page, then keep your access token here: "
+            "Accept the terms on the model's page, then save your access token: "
             "lockhouse keys set huggingface"
         )
     elif status == 401:
-        code, message = "unauthorized", f"{host} wants a valid key for this."
+        code, message = "unauthorized", f"{host} requires a valid key for this."
         hint = "Check that the name is right; for private models: lockhouse keys set huggingface"
     elif status == 403:
-        code, message = "forbidden", f"{host} does not give this to you."
-        hint = "Your key may lack the right to it: lockhouse keys set huggingface"
+        code, message = "forbidden", f"{host} does not allow you to read this."
+        hint = "Your key may not have access to it: lockhouse keys set huggingface"
     elif status in (404, 410):
         code, message = "not_there", f"{host} has nothing under this name."
         hint = "Check the name and the revision."
@@ -127,7 +127,7 @@ def for_status(status: int, headers: Mapping[str, str], host: str, name: str = "
         code, message = "rate_limited", f"{host} asks to wait before the next request."
         hint = f"Try again in {wait_s:.0f} seconds." if wait_s else _LATER
     elif status == 407:
-        code, message, hint = "proxy", "The proxy wants to know who is asking.", ""
+        code, message, hint = "proxy", "The proxy requires a login, which is not supported.", ""
     if said:
         message = f"{message.rstrip('.')}: {said}"
     return RemoteFailure(message, hint=hint, code=code, status=status, retry_after_s=wait_s)

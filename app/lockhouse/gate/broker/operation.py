@@ -1,7 +1,7 @@
-"""One operation of a door: what it may use, how much it has moved, and how it is taken back.
+"""One operation: what it may use, how many bytes it has moved, and how it is cancelled.
 
 An operation is carried out by one thread. Every socket that the thread waits on is known here
-while it waits, so that taking the operation back ends the wait at once: the socket is shut down.
+while it waits, so that cancelling ends the wait at once: the socket is shut down.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Limits:
 
 @dataclass(slots=True)
 class Exchange:
-    """One request and its answer, as it will stand in the records."""
+    """One request and its answer, as the records will show them."""
 
     host: str
     began: float
@@ -65,7 +65,7 @@ class Operation:
 
     @property
     def cancelled(self) -> bool:
-        """Whether the door took it back."""
+        """Whether it was cancelled."""
         return self._cancelled.is_set()
 
     def cancel(self) -> None:
@@ -77,18 +77,18 @@ class Operation:
                     sock.shutdown(socket.SHUT_RDWR)
 
     def check(self) -> None:
-        """Raises Cancelled when the door took it back."""
+        """Raises Cancelled when it was cancelled."""
         if self._cancelled.is_set():
             raise Cancelled
 
     def wait(self, seconds: float) -> None:
-        """Do nothing for a while. Raises Cancelled as soon as the door takes it back."""
+        """Do nothing for a while. Raises Cancelled as soon as it is cancelled."""
         self.before_waiting()
         if self._cancelled.wait(seconds):
             raise Cancelled
 
     def wait_for(self, sock: socket.socket) -> None:
-        """This thread is about to wait for ``sock``: cancelling shuts it down until :meth:`go_on`.
+        """This thread is about to wait for ``sock``; until :meth:`go_on`, cancelling shuts it down.
 
         Raises Cancelled.
         """
@@ -104,19 +104,20 @@ class Operation:
         self.check()
 
     def patience_s(self, wanted: float) -> float:
-        """How long the next step may take. Raises RemoteFailure when the time is used up."""
+        """How long the next step may take. Raises RemoteFailure when no time is left."""
         left = self._ends_at - time.monotonic()
         if left <= 0:
             raise RemoteFailure(
                 f"It took longer than {self.limits.total_s:g} seconds.",
-                hint="The host or the network is slow; try again later.",
+                hint="The host or the network is slow. Try again later.",
                 code="timed_out",
             )
         return min(wanted, left)
 
     def hold_to(self, label: Label, host: str) -> None:
-        """Send nothing any more that this label forbids. Raises PolicyRefused, for ``host:port``
-        at once; every request and every connection that follows is held to it, too.
+        """Refuse every request from now on that this label forbids.
+
+        Raises PolicyRefused when it forbids ``host:port``.
         """
         self.guard = self.guard.labelled(label)
         try:
@@ -129,11 +130,11 @@ class Operation:
 
     @property
     def has_carried_keys(self) -> bool:
-        """Whether a key passed through here."""
+        """Whether it was given a key."""
         return self._has_carried
 
     def carry(self, key: str, host: str) -> None:
-        """From now on this key may travel to ``host:port``, and to no host that was not named."""
+        """From now on this key may go to ``host:port``, and to no host that was not named."""
         self._carried.setdefault(key, set()).add(host)
         self._has_carried = True
 
@@ -143,13 +144,13 @@ class Operation:
         return [hosts for key, hosts in self._carried.items() if key in joined]
 
     def drop_keys(self) -> None:
-        """Forget them: the operation is over."""
+        """Forget the keys: the operation is over."""
         self._carried.clear()
 
     # -- records ---------------------------------------------------------------------------------
 
     def begin(self, host: str) -> Exchange:
-        """A request is about to be made."""
+        """A request is about to be sent."""
         now = time.monotonic()
         self._ends_at = now + self.limits.total_s
         if host not in self._told:
@@ -158,7 +159,7 @@ class Operation:
         return Exchange(host, now, self.bytes_out, self.bytes_in)
 
     def end(self, exchange: Exchange, outcome: str) -> None:
-        """The answer has come, or will not come. Safe to call twice."""
+        """The answer is complete, or will not come. Safe to call twice."""
         if exchange.is_over:
             return
         exchange.is_over = True
@@ -181,7 +182,7 @@ class Operation:
         bytes_in: int = 0,
         duration_s: float = 0.0,
     ) -> None:
-        """Hand the door something to keep in its records."""
+        """Send the client something to keep in its records."""
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         self._record(Record(at, kind, host, self.purpose, bytes_out, bytes_in, outcome, duration_s))
 
@@ -190,7 +191,7 @@ def current() -> Operation:
     """The operation that this thread carries out. Raises NetworkRefused where there is none."""
     operation: Operation | None = getattr(_current, "operation", None)
     if operation is None:
-        raise NetworkRefused("Nobody asked for this connection.", code="host_not_allowed")
+        raise NetworkRefused("No operation asked for this connection.", code="host_not_allowed")
     return operation
 
 

@@ -1,9 +1,8 @@
-"""The list that is in force now, for each operation anew.
+"""The list of allowed hosts, read again for each operation.
 
-The broker cannot read the home: the kernel keeps it from everything there. So the door hands over
-network.json, open, with each operation, and the broker makes sure that it is that very file. What
-was sealed is refused at once; what was added can be reached, as far as the kernel lets this broker
-use its port.
+The broker cannot read the home: the kernel prevents it. So the program passes network.json, open,
+with each operation, and the broker makes sure that it is that very file. A sealed network is
+refused at once; a host that was added can be reached if the kernel lets this broker use its port.
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ from lockhouse.core.errors import NetworkRefused
 from lockhouse.gate.broker.guard import Guard
 from lockhouse.gate.network import NetworkState, state_in
 
-_Look = tuple[int, int, int, int]
+_Signature = tuple[int, int, int, int]  # device, inode, size and time of a file
 
 
 class PolicySource:
-    """Looks at the file of one home, which was in the state ``started`` when the broker began."""
+    """Reads the file of one home, whose state was ``started`` when the broker started."""
 
     def __init__(
         self, path: Path, started: NetworkState, *, ports: tuple[int, ...] | None = None
@@ -31,35 +30,35 @@ class PolicySource:
         self._started = started
         self._mirror = os.environ.get("HF_ENDPOINT", "")
         self.guard = Guard(replace(started, endpoint=started.endpoint or self._mirror), ports)
-        self._seen: _Look | None = None
+        self._read: _Signature | None = None
 
-    def look(self, fd: int) -> Guard:
+    def read(self, fd: int) -> Guard:
         """The guard for an operation that begins now. Raises NetworkRefused.
 
         The same one as long as nothing was changed. Called by one thread at a time.
         """
         try:
-            handed, there = os.fstat(fd), self._path.stat()
+            passed, there = os.fstat(fd), self._path.stat()
         except OSError as error:
             raise _sealed() from error
-        if not os.path.samestat(handed, there):
+        if not os.path.samestat(passed, there):
             raise NetworkRefused(
-                "What may leave was changed at this very moment, so nothing was sent.",
+                "The list of allowed hosts was changed at this moment, so nothing was sent.",
                 hint="Try again.",
             )
-        seen = (there.st_dev, there.st_ino, there.st_size, there.st_mtime_ns)
-        if seen != self._seen:
-            self._take_up(state_in(fd))
-            self._seen = seen
+        signature = (there.st_dev, there.st_ino, there.st_size, there.st_mtime_ns)
+        if signature != self._read:
+            self._update(state_in(fd))
+            self._read = signature
         if not self.guard.state.is_open:
             raise _sealed()
         return self.guard
 
-    def _take_up(self, state: NetworkState) -> None:
+    def _update(self, state: NetworkState) -> None:
         if state.is_open and state.proxy != self._started.proxy:
             raise NetworkRefused(
-                "Another way out was chosen since this program started.",
-                hint="Close this program and start it again.",
+                "The proxy was changed since this program started.",
+                hint="Restart this program.",
                 code="start_anew",
             )
         state = replace(state, endpoint=state.endpoint or self._mirror)
@@ -69,5 +68,6 @@ class PolicySource:
 
 def _sealed() -> NetworkRefused:
     return NetworkRefused(
-        "The network is sealed, so nothing was sent.", hint="Open it: lockhouse unseal"
+        "The network is sealed, so nothing was sent.",
+        hint="Allow network access: lockhouse unseal",
     )

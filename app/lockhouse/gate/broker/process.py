@@ -1,8 +1,8 @@
 """The broker's process: the only one of the program that may open a connection.
 
-Started by the launcher before it seals itself. It leaves word of itself, reads the state of the
-network once, gives up every file it does not need, and waits; what speaks HTTP is imported at
-the first request. It ends with its launcher, or when somebody seals.
+Started by the launcher before it seals itself. It leaves a record of itself, reads the state of
+the network once, gives up every file it does not need, and waits; what speaks HTTP is imported at
+the first request. It ends with its launcher, or when the network is sealed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 _MOST_FDS = 1 << 16
 _MOST_LOG_BYTES = 1 << 20
 _DNS_PORT = 53  # an answer too long for UDP is asked for again by TCP
-# Where those who know the name servers write them anew, whenever the network changes.
+# Where the system writes its name servers, whenever the network changes.
 _OF_NAME_LOOKUP = (
     "/run/systemd/resolve", "/run/NetworkManager", "/run/resolvconf", "/run/netconfig",
     "/run/connman", "/run/nscd",
@@ -38,17 +38,17 @@ _OF_NAME_LOOKUP = (
 
 
 def run_broker(arguments: list[str]) -> int:
-    """``FD NETWORK_FILE RUN_FOLDER [hub|answer]``: serve the door at the end of FD till it goes."""
+    """``FD NETWORK_FILE RUN_FOLDER [hub|answer]``: serve the program at FD until it ends."""
     fd, network_file, run = int(arguments[0]), Path(arguments[1]), Path(arguments[2])
     os.closerange(3, fd)  # whatever the launcher was started with
     os.closerange(fd + 1, _MOST_FDS)
     os.set_inheritable(fd, False)  # noqa: FBT003 - the call's own shape
-    _keep_to_ourselves()
+    _protect_process()
     with contextlib.suppress(OSError):
         if os.fstat(2).st_size > _MOST_LOG_BYTES:
             os.ftruncate(2, 0)
-    # Word first, then the look at the file: whoever seals writes the file first and looks for
-    # brokers then, so that one of the two sees the other.
+    # The record first, then the file: sealing writes the file first and then looks for brokers, so
+    # that one of the two sees the other.
     brokers = Brokers(run)
     pid, birth = processes.mine()
     since = datetime.now(UTC).isoformat(timespec="seconds")
@@ -60,23 +60,23 @@ def run_broker(arguments: list[str]) -> int:
             return 0
         reached = reachable_ports(state)
         by_kernel = seal.landlock_version() >= seal.LANDLOCK_WITH_PORTS
-        lookout = PolicySource(network_file, state, ports=reached if by_kernel else None)
+        policy = PolicySource(network_file, state, ports=reached if by_kernel else None)
         _prepare_libraries()
         if not _confine(reached, record.parent) and broker.confined:
             sys.stderr.write("the kernel has Landlock and refused it: nothing is done\n")
             return 1
         seal.limit_broker()
-        sys.addaudithook(lookout.guard.audit)
+        sys.addaudithook(policy.guard.audit)
         if ready_for := arguments[3:]:
             threading.Thread(target=_get_ready, args=ready_for, name="ready", daemon=True).start()
-        _serve(Channel.of_fd(fd), lookout)
+        _serve(Channel.of_fd(fd), policy)
     finally:
         with contextlib.suppress(OSError):
             record.unlink()
     os._exit(0)  # operations that still run end with their connections
 
 
-def _serve(channel: Channel, lookout: PolicySource) -> None:
+def _serve(channel: Channel, policy: PolicySource) -> None:
     while True:
         try:
             connection, files = channel.take()
@@ -84,24 +84,24 @@ def _serve(channel: Channel, lookout: PolicySource) -> None:
             return
 
         def carry_out(connection: Connection = connection, files: list[int] = files) -> None:
-            with contextlib.closing(connection):  # whatever goes wrong, the door does not wait
+            with contextlib.closing(connection):  # whatever goes wrong, the client does not wait
                 from lockhouse.gate.broker.service import serve
 
-                serve(connection, files, lookout)
+                serve(connection, files, policy)
 
         threading.Thread(target=carry_out, name="operation", daemon=True).start()
 
 
 def _get_ready(what_for: str) -> None:
-    """Import what the first request needs, while the door is still starting."""
+    """Import what the first request needs, while the program is still starting."""
     import lockhouse.gate.broker.service  # noqa: F401
 
     if what_for == "hub":
         import huggingface_hub.hf_api  # noqa: F401
 
 
-def _keep_to_ourselves() -> None:
-    """End with the launcher; no debugger, no memory image: keys pass through here."""
+def _protect_process() -> None:
+    """End with the launcher; no debugger and no core files, because keys pass through here."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     import resource
@@ -130,7 +130,7 @@ def _prepare_libraries() -> None:
 
 
 def _confine(reached: tuple[int, ...], records: Path) -> bool:
-    """Libraries, certificates and name look-up to read; nothing to write but what is handed over.
+    """Allow reading libraries, certificates and name look-up, and writing only open files.
 
     The record may be removed. TCP goes to the ports in ``reached`` and for name look-up only.
     """
@@ -138,7 +138,7 @@ def _confine(reached: tuple[int, ...], records: Path) -> bool:
     places = (
         "/etc", "/proc", "/sys/devices/system/cpu", "/var/lib/ca-certificates", *_OF_NAME_LOOKUP,
     )  # fmt: skip
-    # As it is now, wherever it lies: not all of /run, where drives are mounted, too.
+    # As it is now, wherever it is: not all of /run, where drives are mounted as well.
     servers = Path("/etc/resolv.conf").resolve()
     return seal.confine_files(
         read=[*(Path(place) for place in places), servers, config / "python_keyring"],

@@ -1,9 +1,9 @@
-"""Fetching a part of a large file from a hub into a file that was handed over.
+"""Downloads a byte range of a large file from a hub into an open file.
 
 Hides how bytes get from a socket to a disk quickly: once the answer's head is read, the body is
-received into one large buffer straight from the connection and written where it belongs. Never
-asks a second time by itself: whether and from where to go on is the caller's to decide, who
-knows what is on the disk.
+received into one large buffer straight from the connection and written at its place. Never
+retries: whether and from where to continue is for the caller to decide, who knows what is on
+the disk.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Final
 
 from lockhouse.core.errors import Cancelled, InvalidInput, NoRoom
+from lockhouse.gate.broker.context import BrokerContext
 from lockhouse.gate.broker.guarded_network import Stream
 from lockhouse.gate.broker.hub import file_address, file_headers, require_file
 from lockhouse.gate.dialects.provider_errors import retry_after_s
@@ -31,7 +32,6 @@ from lockhouse.gate.hub_requests import (
 if TYPE_CHECKING:
     import httpx2
 
-    from lockhouse.gate.broker.service import BrokerContext
 
 _BUFFER_BYTES: Final = 1 << 20
 _PROGRESS_S: Final = 0.1
@@ -43,7 +43,7 @@ _Events = Generator[FetchProgress, None, Fetched]
 
 
 class SpeedLimit:
-    """A number of bytes a second that all fetches of this process share."""
+    """A limit in bytes a second that all downloads of this process share."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -57,12 +57,12 @@ class SpeedLimit:
             self._free_at = 0.0
 
     def piece(self, most: int) -> int:
-        """How much to take at once, so that a slow flow is an even one."""
+        """How much to read at once, so that a slow download is an even one."""
         limit = self._bytes_per_s
         return most if not limit else max(1024, min(most, limit // 20))
 
     def wait_s(self, count: int) -> float:
-        """Note that so many bytes came; how long to wait before the next ones."""
+        """Count bytes that came; how long to wait before the next ones."""
         with self._lock:
             if not self._bytes_per_s:
                 return 0.0
@@ -75,19 +75,19 @@ _LIMIT: Final = SpeedLimit()
 
 
 def limit_speed(request: LimitSpeed, _: BrokerContext) -> Generator[None, None, SpeedLimited]:
-    """Take up another limit, in the middle of fetches too."""
+    """Set another limit, which holds for running downloads as well."""
     _LIMIT.set(request.bytes_per_s)
     yield from ()
     return SpeedLimited(request.bytes_per_s)
 
 
 def fetch(request: FetchFile, context: BrokerContext) -> _Events:
-    """Fetch one part."""
+    """Download one range."""
     import httpx2
 
     count = request.end - request.start
     if not 0 <= request.start < request.end <= request.size_bytes or len(context.fds) != 1:
-        raise InvalidInput("That is no part of the file.")
+        raise InvalidInput("This range is not within the file.")
     context.limit(body_bytes=count, total_s=_FOREVER_S, idle_s=request.idle_timeout_s)
     address = file_address(context.endpoint, request.repo, request.revision, request.file)
     headers = file_headers(context)
@@ -109,7 +109,7 @@ def fetch(request: FetchFile, context: BrokerContext) -> _Events:
 
 
 def _refusal(response: httpx2.Response, request: FetchFile) -> Fetched | None:
-    """Why this answer is not the part that was asked for; None when it is."""
+    """Why this answer is not the requested range; None when it is."""
     status = response.status_code
     if status in (429, 503) or status >= 500:
         wait_s = retry_after_s(response.headers)
@@ -129,7 +129,7 @@ def _refusal(response: httpx2.Response, request: FetchFile) -> Fetched | None:
     if status == 206:
         part = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
         if part is None or int(part[1]) != request.start or int(part[2]) != request.end - 1:
-            return Fetched("failed", 0, detail="The hub sent another part than was asked for.")
+            return Fetched("failed", 0, detail="The hub sent another range than was requested.")
         if part[3] not in ("*", str(request.size_bytes)):
             return Fetched("changed", 0, detail=f"The hub's file has {part[3]} bytes now.")
     elif status != 200:
@@ -144,7 +144,7 @@ def _etag(response: httpx2.Response) -> str:
 
 
 def _changed(response: httpx2.Response, request: FetchFile, etag: str) -> str | None:
-    """What shows that this is another file, in a sentence."""
+    """What shows that this is another file, as a sentence; None for the same one."""
     linked = ""
     for each in (*response.history, response):
         commit = each.headers.get("X-Repo-Commit", request.revision)
@@ -164,7 +164,7 @@ def _changed(response: httpx2.Response, request: FetchFile, etag: str) -> str | 
 def _written(
     response: httpx2.Response, pieces: Iterator[bytes], request: FetchFile, context: BrokerContext
 ) -> _Events:
-    """Write the body, and tell how far it is."""
+    """Write the body and report progress."""
     import httpx2
 
     etag, total = _etag(response), request.end - request.start
@@ -189,7 +189,7 @@ def _written(
 def _bytes_to_disk(
     direct: Stream | None, pieces: Iterator[bytes], request: FetchFile, context: BrokerContext
 ) -> Iterator[int]:
-    """Receive and write pieces; gives the size of each."""
+    """Receive and write pieces; yields the size of each."""
     left, position = request.end - request.start, request.write_at
     descriptor = context.fds[0]
     for piece in pieces:
@@ -201,7 +201,7 @@ def _bytes_to_disk(
         if not left:
             return
         if direct is not None:
-            break  # the parser has given out what it had; the rest is in the connection
+            break  # the parser has returned what it had; the rest is in the connection
     if direct is None or not left:
         return
     buffer = memoryview(bytearray(_BUFFER_BYTES))
@@ -217,7 +217,7 @@ def _bytes_to_disk(
 
 
 def _connection(response: httpx2.Response) -> Stream | None:
-    """The connection that the body comes by, where it comes plainly from its beginning to end."""
+    """The connection of the body, where it comes without any encoding of the transfer."""
     headers = response.headers
     if response.http_version != "HTTP/1.1" or "Transfer-Encoding" in headers:
         return None
@@ -242,8 +242,8 @@ def _write(descriptor: int, data: memoryview, position: int) -> None:
             data, position = data[count:], position + count
     except OSError as error:
         raise NoRoom(
-            f"The disk took no more of the download: {error.strerror}.",
-            hint="Free some space, then resume it. What came is kept.",
+            f"The download could not be written to disk: {error.strerror}.",
+            hint="Free some space, then resume it. What was downloaded is kept.",
             code="disk_full",
         ) from error
 

@@ -1,7 +1,7 @@
-"""The broker's own limits, tried from inside: what it must not reach, read, write or start.
+"""Tests the broker's limits from inside: what it must not reach, read, write or start.
 
-Each attempt is a real one, made around the code that would normally refuse it. Nothing is sent:
-whatever is not stopped ends at a closed port of this machine.
+Each attempt is a real one that bypasses the code which would normally refuse it. Nothing is sent:
+an attempt that is not stopped ends at a closed port of this machine.
 """
 
 from __future__ import annotations
@@ -13,17 +13,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from lockhouse import seal
 from lockhouse.core.errors import NetworkRefused
+from lockhouse.gate.broker.context import BrokerContext
 from lockhouse.gate.network import split_host
 from lockhouse.gate.protocol import LimitsProved, LimitTried, ProveLimits
-
-if TYPE_CHECKING:
-    from lockhouse.gate.broker.service import BrokerContext
 
 _NOBODY = "not-listed.invalid"
 _CLOSED_PORTS = (9, 7, 19)
@@ -33,14 +30,14 @@ _AF_VSOCK = 40
 def prove(
     request: ProveLimits, context: BrokerContext
 ) -> Generator[msgspec.Struct, None, LimitsProved]:
-    """Every attempt and what became of it."""
+    """Every attempt and its result."""
     listed = {split_host(host)[1] for host in context.hosts}
     port = next(port for port in _CLOSED_PORTS if port not in listed)
     attempts: tuple[tuple[str, str, Callable[[], str]], ...] = (
-        ("A host that is not listed, asked", "python", lambda: _ask(context)),
-        ("A connection around the list", "python", lambda: _connect(port)),
+        ("A request to a host that is not listed", "python", lambda: _ask(context)),
+        ("A connection that bypasses the list", "python", lambda: _connect(port)),
         ("A port that is not listed, from native code", "sandbox", lambda: _connect_natively(port)),
-        ("A look-up that no listed host needs", "python", _look_up),
+        ("A look-up of a host that is not listed", "python", _look_up),
         ("A UDP packet", "python", lambda: _send_packet(port)),
         ("Starting a program", "python", _start_program),
         ("Reading your files", "sandbox", lambda: _read(Path(request.file))),
@@ -66,7 +63,7 @@ def _tried(name: str, level: str, attempt: Callable[[], str]) -> LimitTried:
 
 def _ask(context: BrokerContext) -> str:
     context.client.get(f"https://{_NOBODY}/")
-    return "it was asked"
+    return "it was sent"
 
 
 def _connect(port: int) -> str:
@@ -113,7 +110,7 @@ def _read(file: Path) -> str:
 
 
 def _write(file: Path) -> str:
-    """A new file beside it; where that is not refused, it goes again."""
+    """Create a new file beside it, and remove it where that was not refused."""
     place = file.with_name("self-test.new")
     with place.open("xb"):
         pass

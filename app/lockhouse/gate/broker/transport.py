@@ -1,10 +1,10 @@
-"""The one HTTP client: every request and every redirect is held against the list of hosts.
+"""The one HTTP client: every request and every redirect is checked against the list of hosts.
 
-Hides httpcore's pool. The environment's proxies, netrc, certificates and cookies have no say;
+Hides httpcore's pool. The environment's proxies, netrc, certificates and cookies are ignored;
 what is sent beside the request itself is the same for everyone. What the list forbids is raised
-as LockhouseError, a wish to stop as Cancelled, and what the network does as httpx's own errors;
-they are told in words once, in ``failures``. For huggingface_hub that is done here already: of
-httpx's errors it would try again by itself, for half a minute.
+as LockhouseError, cancelling as Cancelled, and what the network does as httpx's own errors, which
+``network_errors`` maps once. For huggingface_hub they are mapped here: after httpx's own errors
+it would retry by itself for half a minute.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _KEY_HEADERS = ("authorization", "x-api-key", "x-goog-api-key", "api-key")
 _MOST_CONNECTIONS = 32
 _MOST_REDIRECTS = 8
 _KEPT_S = 60.0  # a connection that is not used: the next question often comes soon
-# httpcore's errors and httpx's of the same meaning, the most particular first.
+# httpcore's errors and httpx's of the same meaning, the most specific first.
 _SAME = (
     (httpcore2.ConnectTimeout, httpx2.ConnectTimeout),
     (httpcore2.ReadTimeout, httpx2.ReadTimeout),
@@ -105,7 +105,7 @@ class GuardedTransport(httpx2.BaseTransport):
         if headers.get("content-encoding", "identity").lower() != "identity":
             answer.close()
             operation.end(exchange, "remote_failed")
-            raise RemoteFailure(f"{name} answered in an encoding that nobody asked for.")
+            raise RemoteFailure(f"{name} answered in an encoding that was not requested.")
         headers.pop("set-cookie", None)
         return httpx2.Response(
             status_code=answer.status,
@@ -115,22 +115,22 @@ class GuardedTransport(httpx2.BaseTransport):
         )
 
     def close(self) -> None:
-        """Clients come and go; the pool stays as long as the broker."""
+        """Called for every client; the pool outlives them."""
 
     def end(self) -> None:
         """Close every connection."""
         self._pool.close()
 
 
-class TellingTransport(httpx2.BaseTransport):
-    """The same way out, its errors told in words: nothing that a library would try again."""
+class MappingTransport(httpx2.BaseTransport):
+    """The same transport with its errors mapped to ours, after which no library retries."""
 
     def __init__(self, guarded: GuardedTransport) -> None:
         self._guarded = guarded
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """One request, no redirect."""
-        return self._guarded.answer(request, _told)
+        return self._guarded.answer(request, _mapped)
 
 
 class _Body(httpx2.SyncByteStream):
@@ -167,7 +167,7 @@ class _Body(httpx2.SyncByteStream):
     def _refuse_more_than_asked(self, came_bytes: int) -> None:
         if came_bytes > self._operation.limits.body_bytes:
             raise RemoteFailure(
-                f"{self._exchange.host} sends more than was asked for.",
+                f"{self._exchange.host} sends more than was requested.",
                 hint="Nothing more was read from it.",
                 code="too_large",
             )
@@ -182,7 +182,7 @@ def _system_certificates() -> ssl.SSLContext:
     return httpcore2.default_ssl_context(_trust_env=False)
 
 
-def make_client(transport: GuardedTransport | TellingTransport) -> httpx2.Client:
+def make_client(transport: GuardedTransport | MappingTransport) -> httpx2.Client:
     """A client over the one transport."""
     return httpx2.Client(
         transport=transport,
@@ -228,13 +228,13 @@ def _same(error: BaseException, request: httpx2.Request) -> BaseException:
     return error
 
 
-def _told(error: BaseException, request: httpx2.Request) -> BaseException:
+def _mapped(error: BaseException, request: httpx2.Request) -> BaseException:
     same = _same(error, request)
-    return (network_errors.told(same) if same is not error else None) or same
+    return (network_errors.map_error(same) if same is not error else None) or same
 
 
 def _as_listed(host: str, port: int) -> str:
-    """``host:port`` as lists of hosts have it; what is none stays as it is."""
+    """``host:port`` as lists of hosts have it; an invalid one stays as it is."""
     name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
         return host_pattern(name)
@@ -244,7 +244,7 @@ def _as_listed(host: str, port: int) -> str:
 
 def _key_elsewhere(name: str) -> NetworkRefused:
     return NetworkRefused(
-        f"A key would have travelled to {name}, which it was not set for, so nothing was sent.",
+        f"The key would have been sent to {name}, which it was not set for, so nothing was sent.",
         hint="If this is the provider's new address, set its key again for it.",
         code="key_elsewhere",
     )
@@ -253,7 +253,7 @@ def _key_elsewhere(name: str) -> NetworkRefused:
 def _outcome(error: BaseException) -> str:
     if isinstance(error, Cancelled | GeneratorExit):
         return "cancelled"
-    known = network_errors.told(error)
+    known = network_errors.map_error(error)
     return known.code if known is not None else "bug"
 
 

@@ -1,4 +1,4 @@
-"""What providers say when they do not answer, told once in the user's words.
+"""Maps the errors of providers to what the user can do about them.
 
 Codes: ``unauthorized``, ``forbidden``, ``no_credit``, ``rate_limited``, ``model_not_found``,
 ``not_there`` (nothing at this address), ``content_refused``, ``context_too_long``,
@@ -16,15 +16,16 @@ from typing import Any, Final
 
 import msgspec
 
+from lockhouse.core.errors import LockhouseError
 from lockhouse.gate.protocol import RemoteFailure
 
-# What the reading of JSON raises for what is none, and for what is nested without end.
+# What decoding raises for anything but JSON, and for JSON that is nested too deeply.
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
-_KEPT: Final = "What came is kept. "
+_KEPT: Final = "The partial answer is kept. "
 PARTLY_CAME: Final = _KEPT + "Ask again, or press Continue in the window."
 _MOST_SAID = 300
-_MOST_READ = 4096  # of a sentence: patterns are not let loose on more
+_MOST_READ = 4096  # of a sentence, before it is searched
 _MOST_WORD = 200
 _MOST_DETAILS = 16
 _MOST_WAIT_S = 86_400.0
@@ -34,13 +35,13 @@ _IN_SECONDS: Final = re.compile(
     r"(?:try again|retry)[a-z ]* in (?:(\d+)m(?!s))?\s*(\d+(?:\.\d+)?)\s*(ms|s)?", re.IGNORECASE
 )
 
-# Words of the providers (their codes, types and states), and of their sentences.
+# Searched in the codes, types and states of the providers and in their sentences.
 _CONTEXT: Final = re.compile(
     r"context[ _](?:length|window|size)|prompt is too long|input token count|too many (?:input )?"
     r"tokens|maximum (?:number of )?(?:input )?tokens|exceeds? (?:the )?(?:available )?context",
     re.IGNORECASE,
 )
-# Not "billing" alone: many a rate limit names the page where more can be bought.
+# Not "billing" alone: messages about rate limits name the page where more can be bought.
 _CREDIT: Final = re.compile(
     r"insufficient[ _](?:quota|balance|funds|credits?)|credit balance|prepayment credits|"
     r"billing_(?:error|hard_limit)|enable billing|out of credits|requires more credits",
@@ -61,10 +62,31 @@ _FAST: Final = re.compile(r"rate[ _]limit|resource_exhausted|too many requests",
 _BUSY: Final = re.compile(r"overloaded|unavailable|no healthy|capacity|loading", re.IGNORECASE)
 _INVALID: Final = re.compile(r"validation error", re.IGNORECASE)
 _LARGE: Final = re.compile(r"(?:request|payload|entity|body)[a-z_ ]*too[ _]large", re.IGNORECASE)
+# Settings that a provider may name when it rejects a request, with their option.
+_OPTIONS: Final = {
+    "temperature": "--temperature",
+    "top_p": "--top-p",
+    "topp": "--top-p",
+    "top_k": "--top-k",
+    "topk": "--top-k",
+    "min_p": "--min-p",
+    "repeat_penalty": "--repeat-penalty",
+    "repetition_penalty": "--repeat-penalty",
+    "seed": "--seed",
+    "stop_sequences": "--stop",
+    "stop": "--stop",
+    "max_completion_tokens": "--max-tokens",
+    "max_tokens": "--max-tokens",
+    "maxoutputtokens": "--max-tokens",
+    "response_format": "--schema",
+    "output_config": "--schema",
+    "responsejsonschema": "--schema",
+}
+_NAMES: Final = re.compile(rf"(?<![\w-])(?:{'|'.join(_OPTIONS)})(?![\w-])", re.IGNORECASE)
 
 
 class Recipient(msgspec.Struct, frozen=True):
-    """Who was asked: the name for commands, the title for sentences; whether a key went along."""
+    """Who was asked: the name for commands, the title for sentences; whether a key was sent."""
 
     name: str
     title: str
@@ -72,15 +94,16 @@ class Recipient(msgspec.Struct, frozen=True):
 
 
 class Said(msgspec.Struct, frozen=True):
-    """An error's body, read: its sentence, the words meant for programs, the time to wait."""
+    """An error's body: its sentence, its words for programs, the setting it names, the wait."""
 
     message: str = ""
     words: str = ""
     wait_s: float = 0.0
+    parameter: str = ""
 
 
 def read_error(body: bytes) -> Said | None:
-    """What an error's body says, whoever wrote it; None for what is no error."""
+    """What an error's body says, in any dialect; None where it says nothing."""
     try:
         found: Any = msgspec.json.decode(body)
     except UNREADABLE:
@@ -92,7 +115,7 @@ def read_error(body: bytes) -> Said | None:
 
 
 def said_by(found: dict[str, Any]) -> Said | None:
-    """The same of an object already decoded."""
+    """The same for an object that is already decoded."""
     error = found.get("error", found)
     if isinstance(error, str):
         return Said(clean(error), _word(found.get("error_type")))
@@ -108,14 +131,15 @@ def said_by(found: dict[str, Any]) -> Said | None:
             wait_s = wait_s or _seconds(_word(detail.get("retryDelay")))
     metadata = error.get("metadata")
     if isinstance(metadata, dict) and isinstance(metadata.get("raw"), str):
-        message = f"{message}: {metadata['raw']}"  # what the server behind a go-between said
+        message = f"{message}: {metadata['raw']}"  # what the server behind a router said
     if not message and not any(words):
         return None
-    return Said(clean(_sentence(message)), " ".join(word for word in words if word), wait_s)
+    named = " ".join(word for word in words if word)
+    return Said(clean(_sentence(message)), named, wait_s, _word(error.get("param")))
 
 
 def _word(told: object) -> str:
-    """A word that is meant for programs. Numbers and anything else tell nothing here."""
+    """A word that is meant for programs; empty for numbers and anything else."""
     return told[:_MOST_WORD] if isinstance(told, str) else ""
 
 
@@ -139,27 +163,29 @@ def clean(text: str) -> str:
 def refusal_in(
     body: bytes, who: Recipient, status: int, headers: Mapping[str, str]
 ) -> RemoteFailure:
-    """What an answer with an error's status means, in any dialect."""
+    """The error for an answer with an error status, in any dialect."""
     return refusal(who, status, headers, read_error(body))
 
 
 def refusal(
     who: Recipient, status: int, headers: Mapping[str, str], said: Said | None
 ) -> RemoteFailure:
-    """The same of what was read already; status 0 for an error inside a stream."""
+    """The same for a body already read; status 0 for an error inside a stream."""
     said = said or Said()
     code = _code(status, said)
     wait_s = retry_after_s(headers)
     if not wait_s and code in ("rate_limited", "overloaded"):
-        wait_s = said.wait_s or _told_in(said.message)
+        wait_s = said.wait_s or _wait_in(said.message)
     message, hint = _words(code, who, status, wait_s)
+    if code == "not_accepted" and (named := _NAMES.search(said.parameter or said.message)):
+        hint = f"Leave out {_OPTIONS[named[0].lower()]}, which the error names."
     if code != "unauthorized" or who.has_key:  # without one, "incorrect key" would mislead
         message = _quoting(message, said.message)
     return RemoteFailure(message, hint=hint, code=code, status=status, retry_after_s=wait_s)
 
 
 def _quoting(message: str, said: str) -> str:
-    """Our words and theirs, where theirs add something."""
+    """Our words, followed by theirs where they add something."""
     said = said.rstrip(" .!,;:")
     if not said or said.lower() in message.lower():
         return message
@@ -203,76 +229,87 @@ def _code(status: int, said: Said) -> str:
 
 def _words(code: str, who: Recipient, status: int, wait_s: float) -> tuple[str, str]:
     """What happened, and what to do."""
-    title, later = who.title, "Try again in a while, or choose another model."
+    title, later = who.title, "Try again later, or choose another model."
     if not who.has_key and code in _ABOUT_KEYS:
-        return _ABOUT_KEYS[code].format(title=title), f"Set it: lockhouse keys set {who.name}"
+        return _ABOUT_KEYS[code].format(title=title), f"Save one: lockhouse keys set {who.name}"
     if wait_s:
-        later = f"Try again in {waiting(wait_s)}, or choose another model."
-    told = {
+        later = f"Try again in {duration(wait_s)}, or choose another model."
+    words = {
         "unauthorized": (
             f"{title} does not accept the key.",
             f"Set a valid one: lockhouse keys set {who.name}",
         ),
         "forbidden": (
             f"{title} does not allow this for your key.",
-            "Look into your account there: which models, regions and rights the key has.",
+            "Check in your account there which models and permissions the key has.",
         ),
         "no_credit": (
-            f"Your account at {title} has nothing left to spend.",
+            f"Your account at {title} has no credit left.",
             "Add credit or raise the limit there, or choose another model.",
         ),
-        "rate_limited": (f"{title} asks to wait: too many requests or tokens.", later),
+        "rate_limited": (f"{_asks_to_wait(who, wait_s)}.", later),
         "overloaded": (f"{title} is overloaded.", later),
         "model_not_found": (
-            f"{title} has no such model, or not for you.",
-            f"See which it has: lockhouse targets models {who.name}",
+            f"{title} has no such model, or your account has no access to it.",
+            f"List its models: lockhouse targets models {who.name}",
         ),
         "not_there": (
             f"{title} has nothing at this address.",
-            "Check the address of the server: of most it ends in /v1.",
+            "Check the address of the server. Most end in /v1.",
         ),
         "content_refused": (
             f"{title} refused because of the content.",
-            "Word it differently, or ask a model on this machine.",
+            "Rephrase it, or ask a model on this machine.",
         ),
         "context_too_long": (
             "The conversation is too long for this model.",
-            "Send this message alone, shorten the conversation, or choose another model.",
+            "Send this message only, shorten the conversation, or choose another model.",
         ),
         "too_large": (
             f"The request is too large for {title}.",
-            "Leave out pictures or documents, or send this message alone.",
+            "Leave out pictures or documents, or send this message only.",
         ),
         "timed_out": (f"{title} did not answer in time.", later),
         "not_accepted": (
             f"{title} does not accept this request ({status}).",
-            "The settings or the attachments may not suit this model.",
+            "This model may not support one of the settings or attachments.",
         ),
     }
     number = f" ({status})" if status else ""
-    return told.get(code, (f"{title} had an error of its own{number}.", later))
+    return words.get(code, (f"{title} reported an internal error{number}.", later))
 
 
-# The same where no key went along: there is none that could be wrong.
+# The same where no key was sent, so that none can be wrong.
 _ABOUT_KEYS: Final = {
-    "unauthorized": "{title} wants a key, and there is none for it.",
+    "unauthorized": "{title} requires a key, and none is saved for it.",
     "forbidden": "{title} does not allow this without a key.",
 }
 
 
 def kept_nowhere(hint: str) -> str:
-    """What to do about an answer that broke off, where nothing of it is kept."""
+    """What to do about an incomplete answer where no part of it is kept."""
     return "Ask again." if hint.startswith(_KEPT) else hint
 
 
-def waiting(seconds: float) -> str:
-    """A time to wait, as people say it."""
+def waiting_notice(who: Recipient, error: LockhouseError, wait_s: float) -> str:
+    """Says why the request is sent again, and when."""
+    if error.code == "rate_limited" and isinstance(error, RemoteFailure) and error.retry_after_s:
+        return f"{_asks_to_wait(who, wait_s)}. Trying again."
+    return f"{error.message.rstrip('.!?…')}. Trying again in {duration(wait_s)}."
+
+
+def _asks_to_wait(who: Recipient, wait_s: float) -> str:
+    time_to_wait = f" {duration(wait_s)}" if wait_s else ""
+    return f"{who.title} asks to wait{time_to_wait} (rate limit)"
+
+
+def duration(seconds: float) -> str:
+    """A time to wait, for people."""
     if seconds < 90:
-        count = max(1, round(seconds))
-        return f"{count} second{'s' if count != 1 else ''}"
+        return f"{max(1, round(seconds))} s"
     if seconds < 5400:
-        return f"{round(seconds / 60)} minutes"
-    return f"{round(seconds / 3600)} hours"
+        return f"{round(seconds / 60)} min"
+    return f"{round(seconds / 3600)} h"
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float:
@@ -290,11 +327,11 @@ def retry_after_s(headers: Mapping[str, str]) -> float:
     try:
         moment = email.utils.parsedate_to_datetime(value)
         return min(max(0.0, moment.timestamp() - time.time()), _MOST_WAIT_S)
-    except (TypeError, ValueError, OverflowError, IndexError):  # whatever stands there
+    except (TypeError, ValueError, OverflowError, IndexError):  # not a date
         return 0.0
 
 
-def _told_in(message: str) -> float:
+def _wait_in(message: str) -> float:
     found = _IN_SECONDS.search(message)
     if found is None:
         return 0.0
@@ -314,50 +351,50 @@ def _seconds(text: str) -> float:
 
 
 def content_refused(who: Recipient, said: str = "") -> RemoteFailure:
-    """The answer was ended, or never begun, because of what is in it or in the prompt."""
+    """The provider refused because of the content of the prompt or the answer."""
     message, hint = _words("content_refused", who, 0, 0.0)
     return RemoteFailure(_quoting(message, clean(said)), hint=hint, code="content_refused")
 
 
 def bad_stream(who: Recipient, what: str) -> RemoteFailure:
-    """Something came that is no answer in this dialect."""
+    """The server sent something else than an answer in this dialect."""
     return RemoteFailure(
-        f"{who.title} sent something that is no answer: {what}.",
-        hint="Check the address and which of the three dialects the server speaks.",
+        f"{who.title} did not send a valid answer: {what}.",
+        hint="Check the address, and which of the three kinds of API the server has.",
         code="bad_stream",
     )
 
 
 def cut_short(who: Recipient) -> RemoteFailure:
-    """The stream ended before the answer did."""
+    """The stream ended before the answer was complete."""
     return RemoteFailure(
-        f"{who.title} ended the connection before the answer was complete.",
+        f"{who.title} closed the connection before the answer was complete.",
         hint=PARTLY_CAME,
         code="connection_lost",
     )
 
 
 def given_up(who: Recipient) -> RemoteFailure:
-    """The server marked the end of an answer that has none: it turned to another question."""
+    """The server marked the end without a reason: it turned to another question."""
     return RemoteFailure(
-        f"{who.title} gave the answer up for another question.",
-        hint="It answers one at a time. Ask again, or start it so that it does not interrupt.",
+        f"{who.title} dropped the answer for another question.",
+        hint="It answers one question at a time. Ask again, or start it without interruption.",
         code="given_up",
     )
 
 
 def nothing_came(who: Recipient) -> RemoteFailure:
-    """A status that promises an answer, then the end. Some servers do that with every error."""
+    """A success status without an answer, which is how some servers report every error."""
     return RemoteFailure(
-        f"{who.title} ended the connection without a word of an answer.",
-        hint="The conversation may be too long for the model, or the server has an error of its "
-        "own: its log tells. Send this message alone, or try again.",
+        f"{who.title} closed the connection without an answer.",
+        hint="The conversation may be too long for the model, or the server failed: see its log. "
+        "Send this message only, or try again.",
         code="connection_lost",
     )
 
 
 def ended_oddly(who: Recipient, reason: str) -> RemoteFailure:
-    """The provider ended the answer for a reason of its own."""
+    """The provider ended the answer for another reason."""
     return RemoteFailure(
         f"{who.title} ended the answer: {clean(reason)}.",
         hint=f"{_KEPT}Ask again.",
@@ -366,9 +403,9 @@ def ended_oddly(who: Recipient, reason: str) -> RemoteFailure:
 
 
 def no_list() -> RemoteFailure:
-    """What came where a list of models was expected is none."""
+    """The server sent something else than a list of models."""
     return RemoteFailure(
-        "The server sent no list of models.",
-        hint="Check the address: of most servers it ends in /v1.",
+        "The server did not send a list of models.",
+        hint="Check the address of the server. Most end in /v1.",
         code="bad_stream",
     )

@@ -1,7 +1,7 @@
-"""Telling a process from a later one that got the same number.
+"""Identifies processes by number and start time, because numbers are used again.
 
-A process is known by its number and its birth. On Linux the birth is counted since boot, as the
-kernel does: the wall clock may be set while a process runs, and the two would no longer agree.
+On Linux the start time counts from boot, as in the kernel: the wall clock may be set while a
+process runs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _TOLERANCE_S = 0.5 if _ON_LINUX else 2.0
 
 
 def mine() -> tuple[int, float]:
-    """Number and birth of this process."""
+    """Number and start time of this process."""
     pid = os.getpid()
     return pid, _own_birth(pid)
 
@@ -28,13 +28,13 @@ def _own_birth(pid: int) -> float:
 
 
 def is_alive(pid: int, birth: float) -> bool:
-    """Whether the process born then still runs; one that has ended but was not reaped does not."""
+    """Whether the process started then still runs; one that only waits to be reaped does not."""
     found = _birth(pid)
     return found is not None and abs(found - birth) <= _TOLERANCE_S
 
 
 def exists(pid: int) -> bool:
-    """Whether any living process has this number."""
+    """Whether any running process has this number."""
     return _birth(pid) is not None
 
 
@@ -46,7 +46,7 @@ def age_s() -> float:
 
 
 def own_command() -> list[str]:
-    """How to start this program again, private arguments to follow: frozen ones have no ``-m``."""
+    """The command that starts this program. Frozen ones have no ``-m``."""
     if getattr(sys, "frozen", False):
         return [sys.executable]
     return [sys.executable, "-m", "lockhouse"]
@@ -54,13 +54,13 @@ def own_command() -> list[str]:
 
 def _birth(pid: int) -> float | None:
     """Seconds since boot on Linux, since the epoch elsewhere; None when there is no such
-    process, or only its remains."""
+    process, or it only waits to be reaped."""
     if _ON_LINUX:
         try:
             text = Path(f"/proc/{pid}/stat").read_text()
         except OSError:
             return None
-        fields = text[text.rindex(")") + 2 :].split()  # the name before may hold anything
+        fields = text[text.rindex(")") + 2 :].split()  # the name before it may contain anything
         if fields[0] in "ZX":
             return None
         return int(fields[19]) / os.sysconf("SC_CLK_TCK")

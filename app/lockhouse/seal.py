@@ -77,7 +77,7 @@ def _filter_program(machine: str, families: Sequence[int]) -> bytes:
     load, equal, at_least, ret = 0x20, 0x15, 0x35, 0x06
     allow, refuse, kill = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x80000000
     program = [(load, 0, 0, 4), (equal, 1, 0, arch), (ret, 0, 0, kill), (load, 0, 0, 0)]
-    if machine == "x86_64":  # the x32 numbers would be a way around
+    if machine == "x86_64":  # the x32 numbers would bypass the filter
         program += [(at_least, 0, 1, 0x40000000), (ret, 0, 0, refuse)]
     for number in (io_uring_nr, pidfd_getfd_nr):
         program += [(equal, 0, 1, number), (ret, 0, 0, refuse)]
@@ -166,10 +166,10 @@ def confine_files(
     remove: Iterable[Path] = (),
     connect_ports: Sequence[int] = (),
 ) -> bool:
-    """Let this process reach only these files and folders, and no TCP. False without Landlock.
+    """Restrict this process to these files and folders, and forbid TCP. False without Landlock.
 
     ``read`` may be read, ``run`` read and executed, ``write`` read and written (existing files
-    only), from ``remove`` files may be removed. Paths that do not exist are passed over.
+    only), from ``remove`` files may be removed. Paths that do not exist are ignored.
     ``connect_ports`` is for the broker: TCP to these ports, and local sockets without a file,
     which some desktops use for the keyring. Cannot be taken back.
     """
@@ -206,7 +206,7 @@ def confine_files(
 
 
 def program_files() -> list[Path]:
-    """What a process of this program must be able to run: the program, Python, the system."""
+    """What every process of this program must be able to run: the program, Python, the system."""
     system = [Path(path) for path in ("/usr", "/lib", "/lib64", "/bin", "/opt", "/nix")]
     prefixes = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent}
     return [*system, *prefixes, Path(__file__).resolve().parents[1]]
@@ -246,7 +246,7 @@ _NATIVE = (
 
 
 def self_test() -> list[Probe]:
-    """Try to open the network in every way this process could, and report each attempt.
+    """Try every way to use the network from this process, and report each attempt.
 
     Nothing is sent: an attempt that is not stopped ends at a closed port of this machine.
     """

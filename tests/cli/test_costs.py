@@ -104,11 +104,11 @@ def test_a_limit_that_cannot_be_read_is_not_taken_for_none(
     workspace.budget.prices.set_own("openai", "m", Price(Decimal(1), Decimal(10)))
     body = msgspec.json.encode({"messages": [], "max_tokens": 10})
     (lockhouse.home / "settings.json").write_text(text)
-    with pytest.raises(PolicyRefused, match="A limit to what may be spent cannot be read") as error:
+    with pytest.raises(PolicyRefused, match="A spending limit cannot be read") as error:
         workspace.budget.reserve(CLOUD, "m", body)
     assert error.value.code == "budget"
     lockhouse("settings", "set", "theme", "dark")  # which says nothing of limits
-    with pytest.raises(PolicyRefused, match="A limit to what may be spent cannot be read"):
+    with pytest.raises(PolicyRefused, match="A spending limit cannot be read"):
         workspace.budget.reserve(CLOUD, "m", body)
     for command in ("show", "limits"):
         assert "Nothing is sent to an API" in lockhouse("costs", command).err

@@ -13,9 +13,9 @@ import pytest
 
 from lockhouse.gate.broker import operation as operations
 from lockhouse.gate.broker import range_download
+from lockhouse.gate.broker.context import BrokerContext
 from lockhouse.gate.broker.guard import Guard
 from lockhouse.gate.broker.operation import Operation
-from lockhouse.gate.broker.service import BrokerContext
 from lockhouse.gate.broker.transport import GuardedTransport
 from lockhouse.gate.hub_requests import Fetched, FetchFile
 from lockhouse.gate.network import NetworkState

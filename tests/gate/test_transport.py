@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from lockhouse.core.errors import Cancelled, LockhouseError, NetworkRefused
 from lockhouse.gate.broker import operation as operations
 from lockhouse.gate.broker.guard import Guard
-from lockhouse.gate.broker.network_errors import for_status, told
+from lockhouse.gate.broker.network_errors import for_status, map_error
 from lockhouse.gate.broker.operation import Operation
 from lockhouse.gate.broker.transport import GuardedTransport, make_client
 from lockhouse.gate.dialects.provider_errors import retry_after_s
@@ -124,7 +124,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(
     operation = begun(f"127.0.0.1:{server.port}", records)
     with operations.carrying_out(operation), pytest.raises(Exception) as caught:  # noqa: PT011
         make_client(GuardedTransport(operation.guard)).get(f"https://127.0.0.1:{server.port}/")
-    known = told(caught.value)
+    known = map_error(caught.value)
     assert known is not None
     assert known.code == records[-1].outcome == "tls"
     assert not server.asked.is_set()
@@ -162,7 +162,7 @@ def test_time_runs_out(records: list[Record]) -> None:
         operation.limits.total_s = 0.2
         with operations.carrying_out(operation), pytest.raises(Exception) as caught:  # noqa: PT011
             make_client(GuardedTransport(operation.guard)).get(f"http://{host}/")
-        known = told(caught.value)
+        known = map_error(caught.value)
         assert known is not None
         assert known.code == "timed_out"
 
@@ -207,7 +207,7 @@ def test_what_a_host_says_of_its_error_is_quoted_short_and_clean() -> None:
 
 
 def test_what_is_a_bug_is_not_explained_away() -> None:
-    assert told(KeyError("x")) is None
+    assert map_error(KeyError("x")) is None
     failure = RemoteFailure("no", code="gated")
-    assert told(failure) is failure
-    assert isinstance(told(TimeoutError()), LockhouseError)
+    assert map_error(failure) is failure
+    assert isinstance(map_error(TimeoutError()), LockhouseError)

@@ -40,7 +40,7 @@ from lockhouse.gate.records import Records
 from lockhouse.gate.running_brokers import Brokers
 from lockhouse.storage.database import Database
 
-ReplyT = TypeVar("ReplyT", bound=msgspec.Struct)
+ReplyT = TypeVar("ReplyT")
 CUT_OFF = "cut_off"  # the code of a request whose broker ended before its reply
 Way = Literal["open", "sealed", "sealed_meanwhile", "start_anew", "broker_gone", "damaged"]
 

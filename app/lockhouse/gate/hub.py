@@ -14,7 +14,6 @@ from lockhouse.gate.client import GateClient
 from lockhouse.gate.hub_references import Reference, parse_reference
 from lockhouse.gate.hub_requests import (
     Capability,
-    CardRead,
     Fetched,
     FetchFile,
     FetchProgress,
@@ -25,13 +24,10 @@ from lockhouse.gate.hub_requests import (
     ReadCard,
     ReadRepo,
     ReadStart,
-    RepoRead,
     SearchHub,
-    SearchResults,
     Sort,
-    SpeedLimited,
-    StartRead,
 )
+from lockhouse.gate.protocol import Done
 
 __all__ = ["Hub", "HubFile", "HubModel", "HubRepo", "Reference", "parse_reference"]
 
@@ -64,11 +60,7 @@ class Hub:
     ) -> list[HubModel]:
         """Repositories with GGUF files whose name contains the words."""
         request = SearchHub(words, limit, license, capability, language, sort)
-        return list(
-            self._gate.ask(
-                request, reply_type=SearchResults, cancel=cancel, purpose="search"
-            ).models
-        )
+        return self._gate.ask(request, reply_type=list[HubModel], cancel=cancel, purpose="search")
 
     def repo(
         self, name: str, revision: str = "main", *, cancel: CancelToken | None = None
@@ -78,11 +70,11 @@ class Hub:
         Raises NotFound, or NetworkRefused "gated" when its owner has to grant access.
         """
         request = ReadRepo(name, revision or "main")
-        return self._gate.ask(request, reply_type=RepoRead, cancel=cancel, purpose="model").repo
+        return self._gate.ask(request, reply_type=HubRepo, cancel=cancel, purpose="model")
 
     def card(self, repo: str, revision: str, *, cancel: CancelToken | None = None) -> str:
         """The model card as Markdown, at most a quarter of a megabyte; empty when there is none."""
-        return self._gate.ask(ReadCard(repo, revision), reply_type=CardRead, cancel=cancel).markdown
+        return self._gate.ask(ReadCard(repo, revision), reply_type=str, cancel=cancel)
 
     def start(
         self,
@@ -95,7 +87,7 @@ class Hub:
     ) -> bytes:
         """The first bytes of a file."""
         request = ReadStart(repo, file, revision, count)
-        return self._gate.ask(request, reply_type=StartRead, cancel=cancel, purpose="header").data
+        return self._gate.ask(request, reply_type=bytes, cancel=cancel, purpose="header")
 
     def fetch(
         self,
@@ -119,4 +111,4 @@ class Hub:
 
     def limit_speed(self, bytes_per_s: int) -> None:
         """Limit all downloads of this program together; 0 is no limit."""
-        self._gate.ask(LimitSpeed(bytes_per_s), reply_type=SpeedLimited)
+        self._gate.ask(LimitSpeed(bytes_per_s), reply_type=Done)

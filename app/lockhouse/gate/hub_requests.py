@@ -68,7 +68,7 @@ class HubRepo(msgspec.Struct, frozen=True):
 
 
 class SearchHub(msgspec.Struct, frozen=True, tag="hub_search"):
-    """Find repositories that hold GGUF files."""
+    """Find repositories that hold GGUF files. Reply: tuple of HubModel, in the hub's order."""
 
     words: str
     limit: int = 30
@@ -78,40 +78,22 @@ class SearchHub(msgspec.Struct, frozen=True, tag="hub_search"):
     sort: Sort = "downloads"
 
 
-class SearchResults(msgspec.Struct, frozen=True, tag="hub_results"):
-    """The results, in the hub's order."""
-
-    models: tuple[HubModel, ...]
-
-
 class ReadRepo(msgspec.Struct, frozen=True, tag="hub_repo"):
-    """Read one repository; ``revision`` is a branch, a tag or a commit."""
+    """Read one repository; ``revision`` is a branch, a tag or a commit. Reply: HubRepo."""
 
     repo: str
     revision: str = "main"
 
 
-class RepoRead(msgspec.Struct, frozen=True, tag="hub_repo_read"):
-    """The repository."""
-
-    repo: HubRepo
-
-
 class ReadCard(msgspec.Struct, frozen=True, tag="hub_card"):
-    """Read a repository's model card."""
+    """Read a repository's model card. Reply: its Markdown, truncated at a limit."""
 
     repo: str
     revision: str
 
 
-class CardRead(msgspec.Struct, frozen=True, tag="hub_card_read"):
-    """The card in Markdown, without its metadata; truncated at a limit."""
-
-    markdown: str
-
-
 class ReadStart(msgspec.Struct, frozen=True, tag="hub_start"):
-    """Read the first bytes of a file, which hold its header."""
+    """Read the first bytes of a file, which hold its header. Reply: the bytes."""
 
     repo: str
     file: str
@@ -119,20 +101,8 @@ class ReadStart(msgspec.Struct, frozen=True, tag="hub_start"):
     count: int
 
 
-class StartRead(msgspec.Struct, frozen=True, tag="hub_start_read"):
-    """The bytes; fewer than requested when the file is shorter."""
-
-    data: bytes
-
-
 class LimitSpeed(msgspec.Struct, frozen=True, tag="hub_limit"):
-    """Limit all downloads together to so many bytes a second; 0 is no limit."""
-
-    bytes_per_s: int
-
-
-class SpeedLimited(msgspec.Struct, frozen=True, tag="hub_limited"):
-    """The limit is in force."""
+    """Limit all downloads together to so many bytes a second; 0 is no limit. Reply: Done."""
 
     bytes_per_s: int
 

@@ -1,7 +1,7 @@
-"""What the broker can be asked of providers: to send one request, to list models, to check.
+"""Requests to the broker about providers: send one request, list models, count a prompt.
 
-Bodies are made on the door's side (``gate.dialects``); the broker adds the key, sends the bytes
-as they are, and reads what comes back. Where their label may not go, it sends nothing.
+The program makes the body (``gate.dialects``); the broker adds the key, sends the bytes as they
+are and reads the answer. It sends nothing where the label of the body does not allow the host.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class SendAnswerRequest(msgspec.Struct, frozen=True):
     """Send ``body`` to ``url`` and read the stream that answers it.
 
     Followed by :data:`RemoteEvent` and an :class:`Answered`. ``key`` names the provider whose
-    key goes with it; empty for none. Retries (``attempts`` in all) only before the first byte
+    key is added; empty for none. Retries (``attempts`` in all) only before the first byte
     of an answer, honouring Retry-After up to ``most_wait_s``.
     """
 
@@ -47,9 +47,9 @@ RemoteEvent = Text | Reasoning | ToolCall | Usage | Notice
 
 
 class Answered(msgspec.Struct, frozen=True):
-    """The stream's end. ``usage`` None where the provider gave none.
+    """The end of an answer. ``usage`` None where the provider reports none.
 
-    ``pieces`` of text and reasoning came: most servers of one's own send a token in each.
+    ``pieces`` counts those of text and reasoning: most own servers send a token in each.
     """
 
     finish_reason: str  # stop, length, tool_calls
@@ -60,14 +60,14 @@ class Answered(msgspec.Struct, frozen=True):
     first_token_s: float = 0.0
     total_s: float = 0.0
     cache_write_tokens: int = 0
-    reported_cost: str = ""  # decimal, where the provider says what it charged
+    reported_cost: str = ""  # decimal, where the provider reports it
     pieces: int = 0
 
 
 class CountPrompt(msgspec.Struct, frozen=True):
-    """Ask a server for an answer without a stream, to learn what it counts for the prompt.
+    """Ask a server for an answer without a stream, to learn its count of the prompt's tokens.
 
-    For servers of one's own that count nothing while they stream; ``body`` wants one token.
+    For own servers that report no usage while they stream; ``body`` asks for one token.
     """
 
     provider: str

@@ -74,7 +74,7 @@ def test_a_killed_programs_reservation_goes_on_counting(tmp_path: Path, budget: 
     assert LIMITS.per_day is not None
     assert spent + kept <= LIMITS.per_day
     assert budget.spent_today().cost == spent + kept
-    with pytest.raises(PolicyRefused, match="is kept for questions without an end yet"):
+    with pytest.raises(PolicyRefused, match="is reserved for unfinished questions"):
         budget.reserve(CLOUD, "m", question(1000))
     assert sum(total.estimated_calls for total in budget.totals("task")) == 1
 

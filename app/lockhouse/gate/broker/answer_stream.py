@@ -279,9 +279,7 @@ class _Attempt:
         return wait_s
 
 
-def list_models(
-    request: ListModels, context: BrokerContext
-) -> Generator[RemoteEvent, None, ListedModels]:
+def list_models(request: ListModels, context: BrokerContext) -> ListedModels:
     """Ask a server for its list of models. Never retries."""
     spoken, host = dialect(request.dialect), host_of(request.endpoint)
     key = context.key(request.key, host) if request.key else None
@@ -300,7 +298,6 @@ def list_models(
     )
     began = time.monotonic()
     url = request.endpoint.rstrip("/") + spoken.models_path
-    yield from ()
     try:
         response = context.client.get(url, headers=headers, follow_redirects=False)
         duration_s = time.monotonic() - began
@@ -343,9 +340,7 @@ def _within(tokens: int) -> int:
     return tokens if 0 < tokens < _MOST_TOKENS else 0
 
 
-def count_prompt(
-    request: CountPrompt, context: BrokerContext
-) -> Generator[RemoteEvent, None, Counted]:
+def count_prompt(request: CountPrompt, context: BrokerContext) -> Counted:
     """Ask for an answer of one token and read the token count. Never retries."""
     spoken, host = dialect("openai"), host_of(request.url)
     context.hold_to(request.label, host)
@@ -359,7 +354,6 @@ def count_prompt(
         idle_s=request.timeout_s,
         connect_s=request.timeout_s,
     )
-    yield from ()
     response = context.client.post(
         request.url, content=request.body, headers=headers, follow_redirects=False
     )

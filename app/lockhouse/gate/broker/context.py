@@ -6,11 +6,10 @@ every host.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import Any
 
 import httpx2
-import msgspec
 
 from lockhouse.core.errors import StorageError
 from lockhouse.core.labels import Label
@@ -103,10 +102,9 @@ class BrokerContext:
         raise network_errors.for_status(response.status_code, response.headers, response.url.host)
 
 
-# A handler yields its events and returns its reply. What it raises is mapped once, in
+# A handler returns its reply, or yields events before it does. What it raises is mapped once, in
 # gate.broker.network_errors.
-Events = Generator[msgspec.Struct | None, None, Any]
-Handler = Callable[[Any, BrokerContext], Events]
+Handler = Callable[[Any, BrokerContext], Any]
 
 
 def keep_session_key(provider: str, key: str, hosts: tuple[str, ...]) -> None:

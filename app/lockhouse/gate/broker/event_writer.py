@@ -56,7 +56,7 @@ class EventWriter:
         self._flush()
         self._send(wire.ATTEMPT, _encoder.encode(record))
 
-    def reply(self, reply: msgspec.Struct) -> None:
+    def reply(self, reply: object) -> None:
         """The operation is done: send its reply."""
         self._flush()
         self._send(wire.REPLY, _encoder.encode(reply))

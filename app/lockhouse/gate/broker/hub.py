@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
 from lockhouse.core.errors import NotFound
-from lockhouse.gate.broker.context import BrokerContext, Events
+from lockhouse.gate.broker.context import BrokerContext
 from lockhouse.gate.dialects.provider_errors import retry_after_s
 from lockhouse.gate.hub_references import is_repo, is_safe_file
 from lockhouse.gate.hub_requests import (
-    CardRead,
     CheckHubKey,
     Gated,
     HubFile,
@@ -26,10 +25,7 @@ from lockhouse.gate.hub_requests import (
     ReadCard,
     ReadRepo,
     ReadStart,
-    RepoRead,
     SearchHub,
-    SearchResults,
-    StartRead,
 )
 from lockhouse.gate.protocol import Done, RemoteFailure
 
@@ -59,7 +55,7 @@ _prepared: list[bool] = []
 _Found = TypeVar("_Found")
 
 
-def search(request: SearchHub, context: BrokerContext) -> Events:
+def search(request: SearchHub, context: BrokerContext) -> tuple[HubModel, ...]:
     """Repositories with GGUF files."""
     filters = ["gguf"]
     filters += [f"license:{request.license}"] if request.license else []
@@ -78,12 +74,10 @@ def search(request: SearchHub, context: BrokerContext) -> Events:
         )
         return list(found)
 
-    models = tuple(_model(found) for found in _asked(context, ask) if is_repo(found.id))
-    yield from ()
-    return SearchResults(models)
+    return tuple(_model(found) for found in _asked(context, ask) if is_repo(found.id))
 
 
-def read_repo(request: ReadRepo, context: BrokerContext) -> Events:
+def read_repo(request: ReadRepo, context: BrokerContext) -> HubRepo:
     """A repository with its GGUF files."""
     _require_repo(request.repo)
 
@@ -91,40 +85,37 @@ def read_repo(request: ReadRepo, context: BrokerContext) -> Events:
         return api.model_info(request.repo, revision=request.revision, files_metadata=True)
 
     info = _asked(context, ask)
-    yield from ()
-    return RepoRead(_repo(info, context.endpoint))
+    return _repo(info, context.endpoint)
 
 
-def read_card(request: ReadCard, context: BrokerContext) -> Events:
+def read_card(request: ReadCard, context: BrokerContext) -> str:
     """The model card."""
     _require_repo(request.repo)
     context.limit(body_bytes=_MOST_CARD_BYTES * 4)
     address = file_address(context.endpoint, request.repo, request.revision, "README.md")
-    yield from ()
     with context.client.stream(
         "GET", address, headers=file_headers(context), follow_redirects=True
     ) as response:
         if response.status_code == 404:
-            return CardRead("")
+            return ""
         require_file(response, request.repo, "README.md")
         text = _first(response, _MOST_CARD_BYTES).decode("utf-8", "replace")
-    return CardRead(_FRONT_MATTER.sub("", text, count=1).strip())
+    return _FRONT_MATTER.sub("", text, count=1).strip()
 
 
-def read_start(request: ReadStart, context: BrokerContext) -> Events:
+def read_start(request: ReadStart, context: BrokerContext) -> bytes:
     """The first bytes of a file; the server may ignore the range and send all of it."""
     _require_repo(request.repo)
     count = max(1, min(request.count, _START_BYTES))
     address = file_address(context.endpoint, request.repo, request.revision, request.file)
     headers = {**file_headers(context), "Range": f"bytes=0-{count - 1}"}
     context.limit(body_bytes=1 << 50)  # it is not read further than asked for
-    yield from ()
     with context.client.stream("GET", address, headers=headers, follow_redirects=True) as response:
         require_file(response, request.repo, request.file)
-        return StartRead(_first(response, count))
+        return _first(response, count)
 
 
-def check_key(_request: CheckHubKey, context: BrokerContext) -> Events:
+def check_key(_request: CheckHubKey, context: BrokerContext) -> Done:
     """Whether the hub accepts the key."""
     token = context.token()
     if not token:
@@ -132,7 +123,6 @@ def check_key(_request: CheckHubKey, context: BrokerContext) -> Events:
             "There is no key for this hub.", hint="Set it: lockhouse keys set huggingface"
         )
     headers = {"Authorization": f"Bearer {token}"}
-    yield from ()
     context.check(context.client.get(f"{context.endpoint}/api/whoami-v2", headers=headers))
     return Done()
 

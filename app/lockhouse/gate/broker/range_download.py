@@ -26,8 +26,8 @@ from lockhouse.gate.hub_requests import (
     FetchFile,
     FetchProgress,
     LimitSpeed,
-    SpeedLimited,
 )
+from lockhouse.gate.protocol import Done
 
 if TYPE_CHECKING:
     import httpx2
@@ -74,11 +74,10 @@ class SpeedLimit:
 _LIMIT: Final = SpeedLimit()
 
 
-def limit_speed(request: LimitSpeed, _: BrokerContext) -> Generator[None, None, SpeedLimited]:
+def limit_speed(request: LimitSpeed, _: BrokerContext) -> Done:
     """Set another limit, which holds for running downloads as well."""
     _LIMIT.set(request.bytes_per_s)
-    yield from ()
-    return SpeedLimited(request.bytes_per_s)
+    return Done()
 
 
 def fetch(request: FetchFile, context: BrokerContext) -> _Events:

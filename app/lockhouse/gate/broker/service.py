@@ -10,6 +10,7 @@ import contextlib
 import os
 import threading
 import time
+from collections.abc import Generator
 from functools import cache
 from multiprocessing.connection import Connection
 
@@ -21,7 +22,7 @@ from lockhouse.gate import hub_requests, remote_requests
 from lockhouse.gate import protocol as wire
 from lockhouse.gate.broker import answer_stream, hub, network_errors, range_download, self_test
 from lockhouse.gate.broker import operation as operations
-from lockhouse.gate.broker.context import BrokerContext, Events, Handler, keep_session_key
+from lockhouse.gate.broker.context import BrokerContext, Handler, keep_session_key
 from lockhouse.gate.broker.event_writer import EventWriter
 from lockhouse.gate.broker.guard import Guard
 from lockhouse.gate.broker.operation import Operation
@@ -41,7 +42,9 @@ _BUG = wire.Failure(
 )
 
 
-def reach(request: wire.Reach, context: BrokerContext) -> Events:
+def reach(
+    request: wire.Reach, context: BrokerContext
+) -> Generator[wire.Progress, None, wire.Reached]:
     """Request one address; its answer goes into the first of the files, where there is one."""
     began, done_bytes, told_at = time.monotonic(), 0, 0.0
     context.limit(body_bytes=request.most_bytes, total_s=24 * 3600.0)
@@ -58,10 +61,9 @@ def reach(request: wire.Reach, context: BrokerContext) -> Events:
     return wire.Reached(response.status_code, done_bytes, time.monotonic() - began)
 
 
-def use_key(request: wire.UseKey, _context: BrokerContext) -> Events:
+def use_key(request: wire.UseKey, _context: BrokerContext) -> wire.Done:
     """Keep a key for this session."""
     keep_session_key(request.provider, request.key, request.hosts)
-    yield from ()
     return wire.Done()
 
 
@@ -196,23 +198,23 @@ def _with_locked_keyring(failure: wire.Failure, context: BrokerContext) -> wire.
 
 def _handle(
     call: wire.Call, operation: Operation, context: BrokerContext, writer: EventWriter
-) -> msgspec.Struct:
+) -> object:
     if call.version != wire.VERSION or call.name not in _named():
         raise UsageMistake(
             f"The network process does not know the request {call.name}.",
             hint="Two versions of Lockhouse are running. Close every window and restart.",
         )
     kind, handler = _named()[call.name]
-    steps = handler(decoded(call.request, kind), context)
-    with contextlib.closing(steps):
+    outcome = handler(decoded(call.request, kind), context)
+    if not isinstance(outcome, Generator):
+        return outcome
+    with contextlib.closing(outcome) as steps:
         while True:
             try:
                 event = next(steps)
             except StopIteration as end:
-                reply: msgspec.Struct = end.value
-                return reply
-            if event is not None:
-                writer.event(event)
+                return end.value
+            writer.event(event)
             operation.check()
 
 

@@ -1,1 +1,1 @@
-"""What answers from elsewhere cost: a dated list of prices, limits, and what was spent."""
+"""What remote answers cost: a dated list of prices, limits, and what was spent."""

@@ -1,12 +1,11 @@
-"""What may be spent: estimated and reserved before anything is sent, settled afterwards.
+"""Spending limits: costs are estimated and reserved before sending, and settled afterwards.
 
-A reservation counts at its ceiling, so several programs together stay below a limit whatever
-they are answered. One whose program was killed goes on counting at its ceiling: what it cost is
-not known, and too much is never taken for too little. It leaves the day's and the month's sum
-as these end.
+A reservation counts at its ceiling, so that several programs together stay below a limit whatever
+the answers are. If its program is killed it keeps counting at its ceiling, because the real cost
+is not known and must not be counted too low. It drops out of the sums with its day and month.
 
-The ceiling holds for one generation at list price. A provider that bills differently from what
-it published is recorded as it billed, and then the next question is the one that is stopped.
+The ceiling holds for one generation at list price. Where a provider bills more than it published,
+that is recorded, and the next question is the one that is stopped.
 """
 
 from __future__ import annotations
@@ -32,18 +31,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Budget", "Reservation", "Subject", "limits_in", "limits_of"]
 
-# The longest a request may take: a price that changes meanwhile is in its ceiling.
+# The longest a request may take: its ceiling includes prices that begin in that time.
 _SPAN = timedelta(hours=2)
-_LIKELY_ANSWER = 500  # tokens, before a target's own answers tell
-_BYTES_PER_TOKEN = 3  # of an answer that nobody counted; rather too many tokens than too few
+_LIKELY_ANSWER = 500  # tokens, before there are answers of the target to go by
+_BYTES_PER_TOKEN = 3  # of an answer without a token count; rather too many tokens than too few
 _FEWEST = 16  # a shorter answer is not worth offering
 _LIMITS = frozenset({"budget_per_call_usd", "budget_per_day_usd", "budget_per_month_usd"})
 
 
 class Reservation(msgspec.Struct, frozen=True):
-    """Room made for one request. Settle it, or release it when nothing was sent.
+    """A cost reserved for one request. Settle it, or release it when nothing was sent.
 
-    ``estimate`` is None where nobody knows a price. ``is_free``: a server of one's own.
+    ``estimate`` is None where no price is known. ``is_free``: a server of the own network.
     """
 
     id: int
@@ -55,7 +54,7 @@ class Reservation(msgspec.Struct, frozen=True):
 
     @property
     def provider(self) -> str:
-        """Who is asked, by name."""
+        """The provider's name."""
         return self.recipient.name
 
 
@@ -63,13 +62,13 @@ class _Quote(msgspec.Struct, frozen=True):
     """A request, measured and priced. ``estimate`` None where no price or no bound is known."""
 
     measured: Measured
-    prices: tuple[Price, ...]  # that may hold while it is answered
+    prices: tuple[Price, ...]  # all that may apply while it is answered
     estimate: Estimate | None
     is_free: bool
 
 
 def limits_of(settings: Settings) -> Limits:
-    """The limits that the settings tell; 0 is none. The digits are those that were typed."""
+    """The limits in the settings; 0 is none. The digits are those that were typed."""
 
     def limit(amount: float) -> Decimal | None:
         return Decimal(repr(amount)).normalize() + 0 if amount else None
@@ -82,16 +81,16 @@ def limits_of(settings: Settings) -> Limits:
 
 
 def limits_in(file: SettingsFile, overrides: Mapping[str, Value]) -> Limits:
-    """The limits in force, read anew: one that another program set holds at once.
+    """The limits in force, read again, so that one set by another program holds at once.
 
-    Raises PolicyRefused when one of them cannot be read: no limit is not what it said.
+    Raises PolicyRefused when one of them cannot be read, which does not mean that there is none.
     """
     settings = file.load(overrides=overrides)
     if file.unusable & _LIMITS or file.lost >= _LIMITS:
         why = file.problem or "The settings were unreadable and have been set aside."
         raise PolicyRefused(
-            f"A limit to what may be spent cannot be read. {why}",
-            hint="Set the limits again, or say that there are none: lockhouse costs limits --help",
+            f"A spending limit cannot be read. {why}",
+            hint="Set the limits again, or remove them: lockhouse costs limits --help",
             code="budget",
         )
     return limits_of(settings)
@@ -112,7 +111,7 @@ class Budget:
         *,
         now: Callable[[], datetime] = _local_now,
     ) -> None:
-        """``now`` is in the person's own zone: days and months are calendar days there."""
+        """``now`` is in the local time zone, whose calendar days and months count."""
         self.prices = prices
         self._spending = SpendingTable(database)
         self._limits = limits
@@ -120,21 +119,21 @@ class Budget:
 
     @property
     def limits(self) -> Limits:
-        """What is in force."""
+        """The limits in force."""
         return self._limits()
 
     def estimate(self, provider: Provider, model: str, body: bytes) -> Estimate | None:
         """What sending ``body`` would cost; None where no price is known, or where it is free.
 
-        How long the answer may be is read from the body itself. Servers of one's own are free
-        unless they were given a price.
+        The maximum length of the answer is read from the body. Servers of the own network are
+        free unless a price was set for them.
         """
         return self._quote(provider, model, body).estimate
 
     def reserve(
         self, provider: Provider, model: str, body: bytes, *, task: str = "chat"
     ) -> Reservation:
-        """Make room for one request, or raise PolicyRefused "budget" with the numbers."""
+        """Reserve the cost of one request. Raises PolicyRefused "budget" with the numbers."""
         quote, limits = self._quote(provider, model, body), self._limits()
         amount = _ceiling(provider, model, quote, limits)
         with self._spending.write():  # from here on no other program can reserve
@@ -167,11 +166,11 @@ class Budget:
         received_bytes: int = 0,
         is_complete: bool = True,
     ) -> Cost | None:
-        """Put what it did cost in place of what was reserved; None where it has no price.
+        """Replace the reserved cost by the actual one, and return it; None without a price.
 
-        ``received_bytes`` counts text, reasoning and tool calls in UTF-8: from them the length
-        of an answer is estimated that ended half-way (not ``is_complete``) or told no usage.
-        What the provider says that it charged (``reported_cost``) stands before the price list.
+        ``received_bytes`` counts text, reasoning and tool calls in UTF-8. It is used to estimate
+        the length of an answer that was interrupted (not ``is_complete``) or reports no usage.
+        The provider's own ``reported_cost`` takes precedence over the price list.
         """
         counted = usage
         if usage is None or not is_complete:
@@ -179,7 +178,7 @@ class Budget:
         elif not reservation.is_free:
             counted = _filled(usage, reservation.prompt_tokens, received_bytes)
         assert counted is not None
-        told = (
+        charged = (
             None
             if reservation.is_free
             else self._charged(
@@ -193,12 +192,12 @@ class Budget:
         free = Decimal(0) if reservation.is_free else None
         self._spending.settle(
             reservation.id,
-            free if told is None else told.amount,
+            free if charged is None else charged.amount,
             counted,
             cache_write_tokens=cache_write_tokens,
-            is_estimate=told is not None and told.is_estimate,
+            is_estimate=charged is not None and charged.is_estimate,
         )
-        return told
+        return charged
 
     def _charged(
         self,
@@ -212,37 +211,37 @@ class Budget:
         reported = _amount(reported_cost)
         if reported is not None:
             return Cost(reported)
-        # Where a price depends on the time of day, the end of the answer decides.
+        # Where a price depends on the time of day, the end of the answer counts.
         price = self.prices.price_of(reservation.recipient, reservation.model, self._now())
-        if price is None and reservation.estimate is not None:  # taken away meanwhile
+        if price is None and reservation.estimate is not None:  # removed meanwhile
             price = reservation.estimate.price
         if price is None:
             return None
-        told = cost(price, usage, cache_write_tokens=cache_write_tokens)
+        counted = cost(price, usage, cache_write_tokens=cache_write_tokens)
         if is_counted:
-            return told
-        amount = told.amount
+            return counted
+        amount = counted.amount
         if reservation.estimate is not None:
             amount = min(amount, reservation.estimate.ceiling.amount)
-        return Cost(amount, told.currency, is_estimate=True)
+        return Cost(amount, counted.currency, is_estimate=True)
 
     def release(self, reservation: Reservation) -> None:
-        """Give the room back: nothing was sent."""
+        """Remove the reservation: nothing was sent."""
         self._spending.release(reservation.id)
 
     # -- what was spent -----------------------------------------------------------------------
 
     def spent_today(self) -> Spent:
-        """Since midnight in the person's own zone."""
+        """Since midnight, local time."""
         day = self._now().date().isoformat()
         return self._spending.spent_now(day, day)
 
     def spent_this_month(self) -> Spent:
-        """Since the first of the month, likewise."""
+        """Since the first of the month, local time."""
         return self._spending.spent_now(*_month(self._now()))
 
     def totals(self, by: Subject, since: datetime | None = None) -> list[Total]:
-        """What was spent, by what; the dearest first, days the newest first."""
+        """Sums of the spending; the highest first, days the newest first."""
         return list(self._spending.totals(by, since))
 
     # -- pricing and checking -----------------------------------------------------------------
@@ -274,14 +273,14 @@ class Budget:
         return _Quote(measured, prices, estimate, is_free)
 
     def _check(self, limits: Limits, quote: _Quote, amount: Decimal | None, now: datetime) -> None:
-        """Raises PolicyRefused for the first limit that ``amount`` would break."""
+        """Raise PolicyRefused for the first limit that ``amount`` would exceed."""
         if quote.estimate is None or not amount:
             return
         day = now.date().isoformat()
         spans = (
-            ("per-call", limits.per_call, None, "one question may cost"),
-            ("per-day", limits.per_day, (day, day), "today may cost"),
-            ("per-month", limits.per_month, _month(now), "this month may cost"),
+            ("per-call", limits.per_call, None, "the limit for one question is"),
+            ("per-day", limits.per_day, (day, day), "the limit for today is"),
+            ("per-month", limits.per_month, _month(now), "the limit for this month is"),
         )
         for option, limit, days, words in spans:
             if limit is None:
@@ -292,7 +291,7 @@ class Budget:
 
 
 def _filled(usage: Usage, prompt_tokens: int, received_bytes: int) -> Usage:
-    """A count with what is missing in it: neither a question nor text that came is nothing."""
+    """A usage whose missing counts are estimated: a question and its answer are not 0 tokens."""
     if received_bytes and not usage.completion_tokens:
         estimated = -(-received_bytes // _BYTES_PER_TOKEN)
         usage = msgspec.structs.replace(usage, completion_tokens=estimated)
@@ -302,18 +301,18 @@ def _filled(usage: Usage, prompt_tokens: int, received_bytes: int) -> Usage:
 
 
 def _received(usage: Usage | None, prompt_tokens: int, received_bytes: int) -> Usage:
-    """What an answer must have taken that nobody counted to its end."""
-    told = usage or Usage()
+    """An estimated usage for an answer without a complete count."""
+    known = usage or Usage()
     return Usage(
-        prompt_tokens=told.prompt_tokens or prompt_tokens,
-        cached_tokens=told.cached_tokens,
-        completion_tokens=max(told.completion_tokens, -(-received_bytes // _BYTES_PER_TOKEN)),
-        reasoning_tokens=told.reasoning_tokens,
+        prompt_tokens=known.prompt_tokens or prompt_tokens,
+        cached_tokens=known.cached_tokens,
+        completion_tokens=max(known.completion_tokens, -(-received_bytes // _BYTES_PER_TOKEN)),
+        reasoning_tokens=known.reasoning_tokens,
     )
 
 
 def _amount(text: str) -> Decimal | None:
-    """What a provider says that it charged; None where it is no amount."""
+    """The cost that a provider reports; None where it is not a valid amount."""
     try:
         amount = Decimal(text)
     except InvalidOperation:
@@ -327,7 +326,7 @@ def _month(now: datetime) -> tuple[str, str]:
 
 
 def _ceiling(provider: Provider, model: str, quote: _Quote, limits: Limits) -> Decimal | None:
-    """What it costs at most; None where nobody knows. Raises where a limit needs to know."""
+    """The maximum cost; None where it is not known, which is refused where there is a limit."""
     if quote.estimate is not None:
         return quote.estimate.ceiling.amount
     if not quote.is_free and limits.has_any:
@@ -336,11 +335,11 @@ def _ceiling(provider: Provider, model: str, quote: _Quote, limits: Limits) -> D
 
 
 def _no_ceiling(provider: Provider, model: str, quote: _Quote) -> PolicyRefused:
-    """With a limit, what nobody can bound is not sent."""
+    """The refusal where there is a limit and no upper bound of the cost."""
     name = f"{provider.name}/{model}"
     if not quote.prices:
         return PolicyRefused(
-            f"Nobody knows what {name} costs, and there is a limit to what may be spent.",
+            f"The price of {name} is not known, and there is a spending limit.",
             hint="Set its price per million tokens: lockhouse costs price set"
             f" {name} --input X --output Y",
             code="budget",
@@ -350,8 +349,8 @@ def _no_ceiling(provider: Provider, model: str, quote: _Quote) -> PolicyRefused:
     else:
         why = "it does not say how long the answer may be"
     return PolicyRefused(
-        f"Nobody can say what this request to {name} costs at most: {why}.",
-        hint="Change what is sent to this provider, or take the limits away:"
+        f"The maximum cost of this request to {name} is not known: {why}.",
+        hint="Change what is sent to this provider, or remove the limits:"
         " lockhouse costs limits --none",
         code="budget",
     )
@@ -361,18 +360,18 @@ def _over(
     quote: _Quote, amount: Decimal, limit: Decimal, spent: Spent, option: str, words: str
 ) -> PolicyRefused:
     room = max(Decimal(0), limit - spent.cost)
-    most_told = in_dollars(amount, rounding=ROUND_CEILING)
-    message = f"This could cost up to {most_told}, and {words} {in_dollars(limit)}"
+    ceiling = in_dollars(amount, rounding=ROUND_CEILING)
+    message = f"This could cost up to {ceiling}, and {words} {in_dollars(limit)}"
     if spent.cost:
         message += f", of which {in_dollars(room, rounding=ROUND_FLOOR)} is left"
     if spent.reserved:
-        message += f" ({in_dollars(spent.reserved)} is kept for questions without an end yet)"
+        message += f" ({in_dollars(spent.reserved)} is reserved for unfinished questions)"
     raised = f"lockhouse costs limits --{option} {_enough(spent.cost + amount)}"
     fits = _longest_answer(quote, room)
     if fits >= _FEWEST:
         hint = f"A shorter answer fits: --max-tokens {fits}. Or raise the limit: {raised}"
     else:
-        hint = f"Ask a cheaper model, or one on this machine. Or raise the limit: {raised}"
+        hint = f"Use a cheaper model, or one on this machine. Or raise the limit: {raised}"
     return PolicyRefused(f"{message}.", hint=hint, code="budget")
 
 
@@ -389,5 +388,5 @@ def _longest_answer(quote: _Quote, room: Decimal) -> int:
 
 
 def _enough(amount: Decimal) -> str:
-    """An amount that is enough, in cents."""
+    """The amount rounded up to cents."""
     return str(amount.quantize(Decimal("0.01"), rounding=ROUND_CEILING))

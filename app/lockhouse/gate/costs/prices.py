@@ -1,4 +1,4 @@
-"""What a model costs: the bundled snapshot of prices, and the prices a person set."""
+"""The prices of models: the bundled snapshot, and prices that a person sets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lockhouse.gate.providers import Provider
     from lockhouse.storage.database import Database
 
-PER_TOKENS = 1_000_000  # prices are told for so many tokens
+PER_TOKENS = 1_000_000  # prices are for so many tokens
 
 _TABLE = """
 CREATE TABLE own_prices (
@@ -37,23 +37,23 @@ _COLUMNS = ", ".join(("provider", "model", *_AMOUNTS, "set_at"))
 
 
 class PriceList:
-    """Prices by provider and model. Nothing is read before it is first asked for."""
+    """Prices by provider and model. Nothing is read before its first use."""
 
     def __init__(self, database: Database | None = None, *, file: Path | None = None) -> None:
-        """``database`` keeps a person's own prices; ``file`` stands in for the snapshot."""
+        """``database`` stores a person's own prices; ``file`` replaces the snapshot."""
         self._own_prices = Tables(database, "prices", {"own_prices": _TABLE}) if database else None
         self._file = file
         self._bundled: BundledPrices | None = None
 
     def price_of(self, provider: Provider, model: str, at: datetime | None = None) -> Price | None:
-        """The person's own price, or else the snapshot's; None where nobody knows one."""
+        """The person's own price, or else the snapshot's; None where neither is known."""
         own = self._own(provider.name, model)
         return own or self.find(provider.prices, model, at)
 
     def prices_of(
         self, provider: Provider, model: str, at: datetime, span: timedelta
     ) -> list[Price]:
-        """Every price that holds between ``at`` and the end of the span."""
+        """Every price that applies between ``at`` and the end of the span."""
         own = self._own(provider.name, model)
         if own:
             return [own]
@@ -62,28 +62,28 @@ class PriceList:
         return self._snapshot().prices(provider.prices, model, at, at + span)
 
     def find(self, prices_name: str, model: str, at: datetime | None = None) -> Price | None:
-        """The snapshot's price, by the provider's name in it, as it holds at that time."""
+        """The snapshot's price at that time, by the provider's name in the snapshot."""
         if not prices_name:
             return None
         return self._snapshot().price(prices_name, model, at or datetime.now(UTC))
 
     def listed(self, prices_name: str) -> list[tuple[str, Price]]:
-        """Every model of a provider in the snapshot with what it costs now, by name."""
+        """Every model of a provider in the snapshot with its current price, by name."""
         return self._snapshot().models(prices_name) if prices_name else []
 
     def context_length(self, prices_name: str, model: str) -> int:
-        """The context window that the snapshot tells; 0 where it tells none."""
+        """The context length in the snapshot; 0 where it has none."""
         return self._snapshot().context_length(prices_name, model) if prices_name else 0
 
     @property
     def snapshot(self) -> Snapshot:
-        """Where the bundled prices are from."""
+        """Source and date of the bundled prices."""
         return self._snapshot().snapshot
 
-    # -- the person's own ---------------------------------------------------------------------
+    # -- own prices ---------------------------------------------------------------------------
 
     def set_own(self, provider: str, model: str, price: Price) -> None:
-        """Keep a price of the person's own; it stands before the snapshot's."""
+        """Store a price of the person's own, which replaces the snapshot's."""
         amounts = (getattr(price, name) for name in _AMOUNTS)
         texts = (None if amount is None else str(amount) for amount in amounts)
         now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -94,7 +94,7 @@ class PriceList:
             )
 
     def remove_own(self, provider: str, model: str) -> bool:
-        """Forget it again. Whether there was one."""
+        """Remove it. Whether there was one."""
         with self._tables().write() as database:
             cursor = database.execute(
                 "DELETE FROM own_prices WHERE provider = ? AND model = ?", (provider, model)
@@ -102,7 +102,7 @@ class PriceList:
             return cursor.rowcount > 0
 
     def own(self) -> list[OwnPrice]:
-        """All that a person set."""
+        """All prices that a person set."""
         if self._own_prices is None:
             return []
         rows = self._own_prices.read().execute(
@@ -134,16 +134,16 @@ class PriceList:
 
 def _price(texts: tuple[str | None, ...]) -> Price:
     amounts = (None if text is None else Decimal(text) for text in texts)
-    told = dict(zip(_AMOUNTS, amounts, strict=True))
-    return Price(**told, source="your own")  # type: ignore[arg-type] # input and output are never null
+    named = dict(zip(_AMOUNTS, amounts, strict=True))
+    return Price(**named, source="your own")  # type: ignore[arg-type] # input and output are never null
 
 
 def cost(price: Price, usage: Usage, *, cache_write_tokens: int = 0) -> Cost:
-    """What a counted request costs, exactly.
+    """The exact cost of a request.
 
     ``usage.prompt_tokens`` includes ``cached_tokens`` and ``cache_write_tokens``;
     ``usage.completion_tokens`` includes ``reasoning_tokens``, which are billed as output. A
-    tier that is reached holds for the whole request, as every provider bills it.
+    tier applies to the whole request, as every provider bills it.
     """
     rate = rate_at(price, usage.prompt_tokens)
     cached = min(usage.cached_tokens, usage.prompt_tokens)
@@ -159,7 +159,7 @@ def cost(price: Price, usage: Usage, *, cache_write_tokens: int = 0) -> Cost:
 
 
 def most(price: Price, prompt_tokens: int, completion_tokens: int) -> Cost:
-    """What no request of at most so many tokens can exceed, whatever of it is cached."""
+    """The maximum cost of a request with at most so many tokens, whatever is cached."""
     rates: list[Price | PriceTier] = [
         price,
         *(tier for tier in price.tiers if tier.above < prompt_tokens),
@@ -170,6 +170,6 @@ def most(price: Price, prompt_tokens: int, completion_tokens: int) -> Cost:
 
 
 def rate_at(price: Price, prompt_tokens: int) -> Price | PriceTier:
-    """What holds for a prompt of that size."""
+    """The rate for a prompt of that size."""
     reached = [tier for tier in price.tiers if prompt_tokens > tier.above]
     return max(reached, key=lambda tier: tier.above, default=price)

@@ -1,7 +1,6 @@
-"""The bundled prices: finding a model by its provider's rules, and what holds at a time.
+"""The bundled prices: finds a model by its provider's rules, and its price at a time.
 
-Hides the file, its short spellings and where it lies. Of the providers in it only those are
-decoded that somebody asks for.
+Hides the file and its format. Only the providers that are used are decoded.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ class _Tier(msgspec.Struct, frozen=True):
 
 
 class _Entry(msgspec.Struct, frozen=True):
-    """A price and when it holds: from a day on, or between two times of day, in UTC."""
+    """A price and when it applies: from a day on, or between two times of day, in UTC."""
 
     input: Decimal
     output: Decimal
@@ -44,7 +43,7 @@ class _Entry(msgspec.Struct, frozen=True):
     between: tuple[str, str] | None = None
 
     def holds(self, at: datetime) -> bool:
-        """Whether it does at that time."""
+        """Whether it applies at that time."""
         if self.begins is not None:
             return at.date() >= self.begins
         if self.between is None:
@@ -54,7 +53,7 @@ class _Entry(msgspec.Struct, frozen=True):
         return start <= now < end if start <= end else (now >= start or now < end)
 
     def changes(self, at: datetime, until: datetime) -> Iterator[datetime]:
-        """When it begins or ends to hold, after ``at`` and not after ``until``."""
+        """When it begins or ends to apply, after ``at`` and not after ``until``."""
         if self.begins is not None:
             moments = [datetime.combine(self.begins, time(), UTC)]
         else:
@@ -64,7 +63,7 @@ class _Entry(msgspec.Struct, frozen=True):
         yield from (moment for moment in moments if at < moment <= until)
 
     def price(self, source: str) -> Price:
-        """As it is told."""
+        """As a price."""
         return Price(
             input=self.input,
             output=self.output,
@@ -80,7 +79,7 @@ class _Entry(msgspec.Struct, frozen=True):
 
 
 class _Model(msgspec.Struct, frozen=True):
-    """A model under all its names. ``match``: alternatives; a list of texts has to hold wholly."""
+    """A model under all its names. ``match``: alternatives; all texts of a list have to match."""
 
     name: str
     prices: tuple[_Entry, ...]
@@ -89,7 +88,7 @@ class _Model(msgspec.Struct, frozen=True):
 
     @property
     def rules(self) -> tuple[str | tuple[str, ...], ...]:
-        """By which it is found."""
+        """The rules that match its names."""
         return self.match or (f"={self.name}",)
 
     def is_named(self, name: str) -> bool:
@@ -98,7 +97,7 @@ class _Model(msgspec.Struct, frozen=True):
         return any(all(_holds(text, name) for text in rule) for rule in rules)
 
     def entry(self, at: datetime) -> _Entry | None:
-        """What holds: the last one that does, or else the first."""
+        """The price that applies: the last one that does, or else the first."""
         for entry in reversed(self.prices):
             if entry.holds(at):
                 return entry
@@ -127,12 +126,12 @@ class _File(msgspec.Struct, frozen=True):
 
 
 class _Models:
-    """The models of one provider. The first whose rule fits a name is meant by it."""
+    """The models of one provider. A name means the first model with a matching rule."""
 
     def __init__(self, models: tuple[_Model, ...]) -> None:
         self.all = models
         self._exact: dict[str, int] = {}
-        self._others: list[int] = []  # those that have other rules than whole names
+        self._others: list[int] = []  # those with other rules than whole names
         for number, model in enumerate(models):
             whole = [rule for rule in model.rules if isinstance(rule, str) and rule[0] == "="]
             for rule in whole:
@@ -152,7 +151,7 @@ class _Models:
 
 
 class BundledPrices:
-    """The snapshot that came with the program."""
+    """The bundled snapshot."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
@@ -160,18 +159,18 @@ class BundledPrices:
 
     @property
     def snapshot(self) -> Snapshot:
-        """Where it is from."""
+        """Its source and date."""
         file = self._file
         return Snapshot(file.date, file.package, file.version, file.sha256)
 
     def price(self, provider: str, model: str, at: datetime) -> Price | None:
-        """What holds at that time; None where the snapshot knows none."""
+        """The price at that time; None where the snapshot has none."""
         found = self._find(provider, model)
         entry = found.entry(at.astimezone(UTC)) if found else None
         return entry.price(self._source) if entry else None
 
     def prices(self, provider: str, model: str, at: datetime, until: datetime) -> list[Price]:
-        """Every price that holds at some time of a span, its beginning first."""
+        """Every price that applies within a span, in order of time."""
         found = self._find(provider, model)
         if found is None or not found.prices:
             return []
@@ -188,7 +187,7 @@ class BundledPrices:
         return sorted(priced, key=lambda one: one[0])
 
     def context_length(self, provider: str, model: str) -> int:
-        """Tokens a model takes; 0 where the snapshot does not tell."""
+        """The context length of a model; 0 where the snapshot has none."""
         found = self._find(provider, model)
         return found.window if found else 0
 

@@ -1,7 +1,7 @@
-"""The table of what was spent: a row for every question asked elsewhere, free ones included.
+"""The table of spending: a row for every remote question, including free ones.
 
 Amounts are whole trillionths of a dollar, rounded up, so that sums are exact and never too low.
-Hides the table and its queries. A row is kept with the calendar day of the person's own zone.
+Hides the table and its queries. A row is stored with its calendar day in local time.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ Subject = Literal["target", "task", "day", "provider"]
 
 _SCALE = 12
 _UNIT = 10**_SCALE
-_MOST = 10**18  # a million dollars: what is more counts as this, and can be kept
-_REMEMBERED = 20  # answers of a target, from which the length of the next is expected
+_MOST = 10**18  # a million dollars, which larger amounts are counted as
+_REMEMBERED = 20  # answers of a target, to estimate the length of the next one
 
 _TABLE = """
 CREATE TABLE spending (
@@ -51,7 +51,7 @@ CREATE TABLE spending (
 CREATE INDEX spending_by_day ON spending (day, state, cost);
 CREATE INDEX spending_by_target ON spending (provider, model, id);
 """
-# Dollars and the rest by themselves: no sum of these is ever too large for the database.
+# Dollars and the rest separately, so that no sum is too large for the database.
 _SUM = f"sum(cost / {_UNIT}), sum(cost % {_UNIT})"
 _NAMES: dict[Subject, str] = {
     "target": "provider || '/' || model",
@@ -62,7 +62,7 @@ _NAMES: dict[Subject, str] = {
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One row, before it is settled. ``cost`` None: nobody knows the price."""
+    """One row before it is settled. ``cost`` None: the price is not known."""
 
     at: datetime
     provider: str
@@ -82,7 +82,7 @@ class SpendingTable:
         return self._tables.write()
 
     def reserve(self, entry: Entry) -> int:
-        """A row that counts with its cost from now on. Its number."""
+        """Add a row whose cost counts from now on; its number."""
         with self._tables.write() as database:
             row = database.execute(
                 "INSERT INTO spending (at, day, provider, model, task, state, cost, is_priced,"
@@ -108,7 +108,7 @@ class SpendingTable:
         cache_write_tokens: int,
         is_estimate: bool,
     ) -> None:
-        """What it was in the end; the day stays the one on which it was reserved."""
+        """Set the actual cost; the day remains the one of the reservation."""
         with self._tables.write() as database:
             database.execute(
                 "UPDATE spending SET state = 'settled', cost = ?, is_priced = ?, is_estimate = ?,"
@@ -128,22 +128,22 @@ class SpendingTable:
             )
 
     def release(self, number: int) -> None:
-        """Forget a reservation; a settled row stays."""
+        """Remove a reservation; a settled row stays."""
         with self._tables.write() as database:
             database.execute("DELETE FROM spending WHERE id = ? AND state = 'reserved'", (number,))
 
     def spent(self, first_day: str, last_day: str) -> Spent:
-        """Everything between two days, these included; what is reserved counts in full."""
-        # Inside a transaction of this thread: the writer's connection sees what it did itself.
+        """The sum of two days and those between; reservations count in full."""
+        # The writer's connection, because it sees the open transaction of this thread.
         with self._tables.write() as database:
             return _spent(database, first_day, last_day)
 
     def spent_now(self, first_day: str, last_day: str) -> Spent:
-        """The same, to be shown: nobody is made to wait."""
+        """The same for display, without waiting for writers."""
         return _spent(self._tables.read(), first_day, last_day)
 
     def likely_completion(self, provider: str, model: str) -> int | None:
-        """How long the last answers of a target were; None when there was none."""
+        """The average length of a target's last answers; None when there was none."""
         row = self._tables.read().execute(
             "SELECT avg(completion_tokens) FROM (SELECT completion_tokens FROM spending"
             " WHERE provider = ? AND model = ? AND state = 'settled' ORDER BY id DESC LIMIT ?)",
@@ -153,7 +153,7 @@ class SpendingTable:
         return None if average is None else round(average)
 
     def totals(self, by: Subject, since: datetime | None) -> Iterator[Total]:
-        """Sums by something: days the newest first, all else the dearest first."""
+        """Sums by subject: days the newest first, all else the highest first."""
         begins = since.astimezone(UTC).isoformat(timespec="milliseconds") if since else ""
         order = "name DESC" if by == "day" else "total(cost) DESC, calls DESC, name"
         rows = self._tables.read().execute(

@@ -1,6 +1,6 @@
-"""How many tokens a request can have: what is likely, and what cannot be exceeded.
+"""Estimates the tokens of a request: a likely number, and an upper bound.
 
-The bound. A tokenizer cuts text into tokens of at least one byte, so a prompt never has more
+A tokenizer cuts text into tokens of at least one byte, so a prompt never has more
 tokens than bytes; what a model's template puts around a message is shorter than the JSON around
 it. Some tokenizers write out compatibility characters first ("ﷺ" becomes 18 letters), so the
 longer spelling counts. On top come tokens for what a provider adds unseen, and for every picture
@@ -32,15 +32,15 @@ _TEXTS = frozenset({"content", "text", "system", "thinking", "reasoning_content"
 _CALLERS_OWN = frozenset(
     {"tools", "response_format", "generationConfig", "output_config", "input", "args", "response"}
 )
-# What costs more than tokens at the standard rate.
+# Billed beyond tokens at the standard rate.
 _EXTRAS = frozenset({"web_search_options", "plugins", "speed"})
 _STANDARD_TIERS = frozenset({"auto", "default", "standard", "standard_only", "on_demand", "flex"})
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """What a body tells. ``max_tokens`` 0: it does not say how long the answer may be.
+    """The token counts of a body. ``max_tokens`` 0: it sets no limit for the answer.
 
-    ``is_plain``: nothing in it costs more than tokens do, and nothing is of unknown size.
+    ``is_plain``: everything in it is billed as tokens, and everything has a known size.
     """
 
     prompt_tokens: int
@@ -51,7 +51,7 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 def measure(body: bytes, dialect: DialectName) -> Measured:
-    """Count what a request's body holds."""
+    """Estimate the tokens of a request's body."""
     told = msgspec.json.decode(body)
     images = media_bytes = 0
     likely = float(_LIKELY_PER_MESSAGE * len(told.get("messages") or told.get("contents") or ()))
@@ -78,7 +78,7 @@ def measure(body: bytes, dialect: DialectName) -> Measured:
 
 
 def likely_tokens(text: str) -> float:
-    """About as many as a tokenizer makes: four letters, one ideogram."""
+    """About as many as a tokenizer makes: one for four letters, or for an ideogram."""
     if text.isascii():
         return len(text) / 4
     ascii_letters = sum(1 for letter in text if letter < "\x80")
@@ -87,7 +87,7 @@ def likely_tokens(text: str) -> float:
 
 
 def _walk(told: object) -> Iterator[tuple[str, Any]]:
-    """Every key with its value, but for what is a caller's own: schemas, tools, arguments."""
+    """Every key with its value, except in the caller's own data: schemas, tools, arguments."""
     waiting: list[tuple[str, Any]] = [("", told)]
     while waiting:
         key, value = waiting.pop()
@@ -99,14 +99,14 @@ def _walk(told: object) -> Iterator[tuple[str, Any]]:
 
 
 def _data_bytes(value: object) -> int:
-    """How much of the body a picture is. A picture is no text, so it is no tokens by the byte."""
+    """How many bytes of the body are a picture, which is not billed by its bytes."""
     if isinstance(value, dict):
         value = value.get("url") or value.get("data")
     return len(value) if isinstance(value, str) and value.isascii() else 0
 
 
 def _growth(told: object) -> int:
-    """How many bytes the texts' longest spelling is longer than the one that is sent."""
+    """How many bytes longer the longest Unicode form of the text is than the one sent."""
     text = msgspec.json.encode(told).decode()
     if text.isascii() or unicodedata.is_normalized("NFKC", text):
         return 0
@@ -131,14 +131,14 @@ def _answers(told: dict[str, Any]) -> int:
 
 
 def _is_standard(told: dict[str, Any]) -> bool:
-    """Whether nothing but tokens is billed, and these at the standard rate."""
+    """Whether only tokens are billed, at the standard rate."""
     if _EXTRAS & told.keys() or told.get("service_tier", "auto") not in _STANDARD_TIERS:
         return False
     return all(_is_function(tool) for tool in told.get("tools") or ())
 
 
 def _is_function(tool: dict[str, Any]) -> bool:
-    """Whether the caller runs the tool, and not the provider."""
+    """Whether the tool runs at the caller, not at the provider."""
     if "functionDeclarations" in tool or "function_declarations" in tool:
         return len(tool) == 1
     return tool.get("type", "custom") in ("function", "custom") and len(tool) > 1

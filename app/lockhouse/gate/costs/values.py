@@ -1,4 +1,4 @@
-"""Money as it is told: prices, estimates, limits and totals."""
+"""Values about money: prices, estimates, limits and totals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lockhouse.core.events import Cost
 
 
 class PriceTier(msgspec.Struct, frozen=True):
-    """What holds for the whole request when its prompt has more than ``above`` tokens."""
+    """The rates for the whole request when its prompt has more than ``above`` tokens."""
 
     above: int
     input: Decimal
@@ -20,10 +20,10 @@ class PriceTier(msgspec.Struct, frozen=True):
 
 
 class Price(msgspec.Struct, frozen=True):
-    """What one model costs, per million tokens; None where it has no price of its own.
+    """The price of one model per million tokens; None where there is no separate price.
 
-    ``source`` tells where it is from: "prices of 2026-11-20" or "your own". ``tiers`` rise with
-    the size of the prompt.
+    ``source`` is "prices of 2026-11-20" or "your own". ``tiers`` depend on the size of the
+    prompt.
     """
 
     input: Decimal
@@ -46,7 +46,7 @@ class OwnPrice(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """Where the bundled prices are from. ``sha256`` is of the data they were made from."""
+    """The source of the bundled prices. ``sha256`` is of the data they were made from."""
 
     date: str
     package: str
@@ -55,9 +55,8 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 class Estimate(msgspec.Struct, frozen=True):
-    """Before something is sent. ``ceiling`` cannot be exceeded: it counts every token allowed.
-
-    ``most_prompt_tokens`` and ``max_tokens`` are what the ceiling counts with.
+    """The cost of a request before it is sent. ``ceiling`` cannot be exceeded: it is the cost of
+    ``most_prompt_tokens`` and ``max_tokens``.
     """
 
     prompt_tokens: int
@@ -78,12 +77,12 @@ class Limits(msgspec.Struct, frozen=True):
 
     @property
     def has_any(self) -> bool:
-        """Whether anything is limited."""
+        """Whether there is any limit."""
         return not (self.per_call is None and self.per_day is None and self.per_month is None)
 
 
 class Spent(msgspec.Struct, frozen=True):
-    """What was spent in a span of time. ``reserved`` is the part that is still on its way."""
+    """What was spent in a time span. ``reserved`` is the part that is not settled yet."""
 
     cost: Decimal
     reserved: Decimal = Decimal(0)
@@ -91,7 +90,7 @@ class Spent(msgspec.Struct, frozen=True):
 
 
 class Total(msgspec.Struct, frozen=True):
-    """What was spent on something: a target, a task, a day."""
+    """What was spent on one subject: a target, a task, a day."""
 
     name: str
     calls: int
@@ -101,12 +100,12 @@ class Total(msgspec.Struct, frozen=True):
     reasoning_tokens: int
     cost: Decimal
     currency: str = "USD"
-    unpriced_calls: int = 0  # of the calls, those whose price nobody knows
-    estimated_calls: int = 0  # of the calls, those that nobody counted exactly
+    unpriced_calls: int = 0  # calls without a known price
+    estimated_calls: int = 0  # calls without an exact count
 
 
 def in_dollars(amount: Decimal, *, rounding: str = ROUND_HALF_EVEN) -> str:
-    """An amount for people: cents from a dollar on, below that two digits that are not zero."""
+    """An amount for people: cents from a dollar on, two significant digits below."""
     places = 2 if amount == 0 or amount >= 1 else max(2, 1 - amount.adjusted())
     shown = f"{amount.quantize(Decimal(1).scaleb(-places), rounding=rounding):,f}"
     while places > 2 and shown.endswith("0"):

@@ -1,4 +1,4 @@
-"""Anthropic's messages: content in blocks, the system's words apart, events with names."""
+"""Anthropic's messages API: content in blocks, a separate system prompt, named events."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ class Anthropic(Dialect):
         fields["messages"] = _messages(request)
         fields["stream"] = True
         thinking = _thinking(request, max_tokens)
-        fields.update(thinking or _sampling(request))  # who thinks takes no settings
-        if stops := [text for text in request.stop if text.strip()]:  # white space is refused
+        fields.update(thinking or _sampling(request))  # thinking excludes sampler settings
+        if stops := [text for text in request.stop if text.strip()]:  # only white space is refused
             fields["stop_sequences"] = stops
         if request.tools:
             fields["tools"] = _tools(request)
         if request.json_schema is not None:
-            form = schema(request.json_schema, "The form of the answer")
+            form = schema(request.json_schema, "The schema of the answer")
             fields["output_config"] = {"format": {"type": "json_schema", "schema": form}}
         return written(provider, fields)
 
@@ -102,7 +102,7 @@ def _role(turn: Turn) -> str:
 
 
 def _plain(parts: list[Fields]) -> object:
-    """A single piece of text stands alone."""
+    """The text alone where there is nothing else."""
     return parts[0]["text"] if len(parts) == 1 and parts[0]["type"] == "text" else parts
 
 
@@ -128,7 +128,7 @@ def _blocks(turn: Turn) -> list[Fields]:
             "type": "tool_use",
             "id": identifier(call.id),
             "name": call.name,
-            "input": schema(call.arguments or "{}", f"What {call.name} was called with"),
+            "input": schema(call.arguments or "{}", f"The arguments of {call.name}"),
         }
         for call in turn.tool_calls
     ]
@@ -136,9 +136,9 @@ def _blocks(turn: Turn) -> list[Fields]:
 
 
 def _thinking(request: AnswerRequest, max_tokens: int) -> Fields:
-    """A trace of bounded length, where it can be had.
+    """A reasoning budget, where it is possible.
 
-    Not before words that are given, nor after calls, whose traces would have to be sent back.
+    Not with a prefill, nor after tool calls, whose reasoning would have to be sent back.
     """
     budget = request.reasoning_budget
     has_calls = any(turn.tool_calls for turn in request.turns)
@@ -167,7 +167,7 @@ def _tools(request: AnswerRequest) -> list[Fields]:
         entry: Fields = {"name": tool.name}
         if tool.description:
             entry["description"] = tool.description
-        form = schema(tool.parameters, f"What {tool.name} takes")
+        form = schema(tool.parameters, f"The parameters of {tool.name}")
         entry["input_schema"] = {"type": "object", **form}
         tools.append(entry)
     return tools

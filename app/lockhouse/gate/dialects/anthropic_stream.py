@@ -1,4 +1,4 @@
-"""Reading a stream of Anthropic's message events."""
+"""Reads a stream of Anthropic's message events."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class _Details(msgspec.Struct):
 
 
 class _Usage(msgspec.Struct):
-    """Counts so far, each of them a total; what is left out has not changed."""
+    """Counts so far, each of them a total; a missing one has not changed."""
 
     input_tokens: Told = None
     cache_creation_input_tokens: Told = None
@@ -106,7 +106,7 @@ class Reader(StreamReader):
         return [Reasoning(block.thinking)] if block.thinking else []
 
     def _count(self, usage: _Usage | None) -> list[RemoteEvent]:
-        """With one meaning: what was cached, read or written, belongs to the prompt."""
+        """In our terms: what was cached, read or written, belongs to the prompt."""
         if usage is None:
             return []
         self._input = _newer(usage.input_tokens, self._input)

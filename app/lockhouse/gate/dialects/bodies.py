@@ -1,7 +1,7 @@
-"""What the bodies of all dialects have in common: how they are written, merged and checked.
+"""What the bodies of all dialects share: how they are encoded, merged and checked.
 
-The same request gives the same bytes: the keys stand in the order in which a dialect puts them,
-without white space, in UTF-8.
+The same request always gives the same bytes: keys in the order of the dialect, without white
+space, in UTF-8.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NO_IDENTIFIER = re.compile(r"[^A-Za-z0-9_-]")
 
 
 def written(provider: Provider, fields: Fields) -> bytes:
-    """The bytes of a body: with what the provider wants merged in and what it refuses left out."""
+    """The bytes of a body: the provider's fields merged in, those it refuses left out."""
     body = _merged(fields, provider.body)
     for name in provider.omit:
         _leave_out(body, name.split("."))
@@ -52,39 +52,39 @@ def _leave_out(body: Fields, path: list[str]) -> None:
 
 
 def chosen(request: AnswerRequest, names: Iterable[str]) -> dict[str, float]:
-    """The sampler settings among ``names`` that somebody chose; the rest is the provider's."""
+    """The sampler settings among ``names`` that were chosen; the provider decides the rest."""
     return {
         name: getattr(request.sampling, name) for name in names if name not in request.left_open
     }
 
 
 def schema(text: str, what: str) -> Fields:
-    """A JSON schema from its text. Raises InvalidInput."""
+    """A JSON object from its text. Raises InvalidInput, which names it as ``what``."""
     try:
         return decoded(text.encode(), dict[str, object])
     except msgspec.DecodeError as error:
-        raise InvalidInput(f"{what} is no JSON schema: {error}.") from error
+        raise InvalidInput(f"{what}: invalid JSON ({error}).") from error
 
 
 def base64_of(image: Image) -> str:
-    """The picture's bytes as text."""
+    """The bytes of a picture as text."""
     return base64.b64encode(image.data).decode("ascii")
 
 
 def identifier(call_id: str) -> str:
-    """A tool call's name as every provider takes it, wherever it came from."""
+    """The id of a tool call in a form that every provider accepts."""
     return _NO_IDENTIFIER.sub("_", call_id) or "call"
 
 
 def system_text(turns: Iterable[Turn]) -> str:
-    """All system turns as one, for dialects that keep them apart."""
+    """All system turns as one text, for dialects with a separate field for it."""
     return "\n\n".join(turn.content for turn in turns if turn.role == "system" and turn.content)
 
 
 def alternating(
     turns: Iterable[Turn], role_of: Callable[[Turn], str], parts_of: Callable[[Turn], list[Fields]]
 ) -> list[tuple[str, list[Fields]]]:
-    """Roles and parts, turns of the same role made one; empty turns and system turns left out."""
+    """Roles and parts, with turns of the same role joined; without empty and system turns."""
     messages: list[tuple[str, list[Fields]]] = []
     for turn in turns:
         parts = parts_of(turn) if turn.role != "system" else []
@@ -99,9 +99,9 @@ def alternating(
 
 
 def refuse_grammar(request: AnswerRequest, who: str) -> None:
-    """Raises InvalidInput when the request needs a grammar: APIs know none."""
+    """Raise InvalidInput when the request has a grammar, which APIs do not support."""
     if request.grammar is not None:
         raise InvalidInput(
-            f"{who} cannot be held to a grammar.",
-            hint="Give a JSON schema instead, or choose a model on this machine.",
+            f"{who} does not support grammars.",
+            hint="Use a JSON schema instead, or choose a model on this machine.",
         )

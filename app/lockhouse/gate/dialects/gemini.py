@@ -1,4 +1,4 @@
-"""Gemini's generateContent: contents in parts, settings in an object of their own."""
+"""Gemini's generateContent API: contents in parts, settings in a separate object."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from lockhouse.gate.dialects.provider_errors import UNREADABLE, no_list
 from lockhouse.gate.providers import Provider
 from lockhouse.gate.remote_requests import ListedModel
 
-# Stands for the signature of a thought that is not ours to keep; models that want one accept it.
+# Replaces the signature of a thought, which is not stored; models that require one accept it.
 _NO_SIGNATURE = "skip_thought_signature_validator"
 _NAMES = {
     "temperature": "temperature",
@@ -113,7 +113,7 @@ def _parts(turn: Turn, names: Mapping[str, str]) -> list[Fields]:
     if turn.content:
         parts.append({"text": turn.content})
     for number, call in enumerate(turn.tool_calls):
-        arguments = schema(call.arguments or "{}", f"What {call.name} was called with")
+        arguments = schema(call.arguments or "{}", f"The arguments of {call.name}")
         part: Fields = {"functionCall": {"id": call.id, "name": call.name, "args": arguments}}
         if number == 0:
             part["thoughtSignature"] = _NO_SIGNATURE
@@ -122,7 +122,7 @@ def _parts(turn: Turn, names: Mapping[str, str]) -> list[Fields]:
 
 
 def _response(turn: Turn) -> Fields:
-    """What a tool gave, as the object that is wanted here."""
+    """The result of a tool as an object, which this API requires."""
     try:
         return decoded(turn.content.encode(), dict[str, object])
     except msgspec.DecodeError:
@@ -135,7 +135,7 @@ def _declarations(request: AnswerRequest) -> list[Fields]:
         entry: Fields = {"name": tool.name}
         if tool.description:
             entry["description"] = tool.description
-        form = schema(tool.parameters, f"What {tool.name} takes")
+        form = schema(tool.parameters, f"The parameters of {tool.name}")
         if form.get("properties") or form.get("type", "object") != "object":  # none is refused
             entry["parametersJsonSchema"] = form
         declarations.append(entry)
@@ -153,7 +153,7 @@ def _settings(request: AnswerRequest, max_tokens: int) -> Fields:
         settings["stopSequences"] = list(request.stop)
     if request.json_schema is not None:
         settings["responseMimeType"] = "application/json"
-        settings["responseJsonSchema"] = schema(request.json_schema, "The form of the answer")
+        settings["responseJsonSchema"] = schema(request.json_schema, "The schema of the answer")
     if request.reasoning_budget is not None:
         budget = request.reasoning_budget
         settings["thinkingConfig"] = {"includeThoughts": budget > 0, "thinkingBudget": budget}

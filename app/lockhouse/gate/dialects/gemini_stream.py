@@ -1,4 +1,4 @@
-"""Reading a stream of Gemini's generateContent responses."""
+"""Reads a stream of Gemini's generateContent responses."""
 
 from __future__ import annotations
 
@@ -139,5 +139,5 @@ class Reader(StreamReader):
 
 
 def _plain(word: str) -> str:
-    """PROHIBITED_CONTENT as people write it; a sentence stays as it is."""
+    """PROHIBITED_CONTENT in plain words; a sentence stays as it is."""
     return word.replace("_", " ").lower() if word.isupper() else word

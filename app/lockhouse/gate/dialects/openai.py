@@ -1,7 +1,6 @@
-"""OpenAI's chat completions, the dialect of most providers and of every server of one's own.
+"""OpenAI's chat completions API, which most providers and all local servers have.
 
-Hides what differs between those who speak it: where reasoning stands, how calls come in pieces,
-what is counted, and what their lists of models tell.
+Hides the differences between their settings and lists of models.
 """
 
 from __future__ import annotations
@@ -29,16 +28,16 @@ from lockhouse.gate.providers import Provider
 from lockhouse.gate.remote_requests import ListedModel
 
 _SAMPLING = ("temperature", "top_p")
-# Neutral values of these are left out: models that know no penalties refuse the field itself.
+# Left out at their neutral value: models without penalties refuse the field itself.
 _PENALTIES = {"frequency_penalty": 0.0, "presence_penalty": 0.0}
-# Known to servers of one's own and to some providers; the others' ``omit`` names them.
+# Known to own servers and to some providers; the ``omit`` of the others names them.
 _MORE_SAMPLING = {
     "top_k": 0,
     "min_p": 0.0,
     "typical_p": 1.0,
     "repeat_penalty": 1.0,
 }
-# llama.cpp's own.
+# Of llama.cpp.
 _LAN_SAMPLING = {
     "repeat_last_n": 64,
     "dry_multiplier": 0.0,
@@ -133,15 +132,15 @@ def _sampling(provider: Provider, request: AnswerRequest) -> Fields:
     for name, value in chosen(request, neutral).items():
         if value != neutral[name]:
             fields[name] = value
-    # Two names for one thing: servers take the one they know.
+    # Two names for one setting: servers use the one they know.
     if "repeat_penalty" in fields and "repeat_penalty" not in provider.omit:
         fields["repetition_penalty"] = fields["repeat_penalty"]
     if request.sampling.logit_bias:
         bias = request.sampling.logit_bias
         if not all(token.isascii() and token.isdecimal() for token in bias):
             raise InvalidInput(
-                "Tokens can be weighed by their numbers only, not by their text.",
-                hint="Leave the weights out, or choose a model on this machine.",
+                "Logit biases need token numbers here, not the text of tokens.",
+                hint="Leave them out, or choose a model on this machine.",
             )
         fields["logit_bias"] = dict(bias)
     return fields
@@ -153,13 +152,13 @@ def _tools(request: AnswerRequest) -> list[Fields]:
         function: Fields = {"name": tool.name}
         if tool.description:
             function["description"] = tool.description
-        function["parameters"] = schema(tool.parameters, f"What {tool.name} takes")
+        function["parameters"] = schema(tool.parameters, f"The parameters of {tool.name}")
         tools.append({"type": "function", "function": function})
     return tools
 
 
 def _response_format(text: str) -> Fields:
-    wanted = schema(text, "The form of the answer")
+    wanted = schema(text, "The schema of the answer")
     form: Fields = {"name": "answer", "schema": wanted}
     if _is_strict(wanted):
         form["strict"] = True
@@ -167,7 +166,7 @@ def _response_format(text: str) -> Fields:
 
 
 def _is_strict(part: object) -> bool:
-    """Whether a schema can be held to: every object is closed and all of it is required."""
+    """Whether a schema can be strict: every object is closed and all its fields are required."""
     if isinstance(part, list):
         return all(_is_strict(each) for each in part)
     if not isinstance(part, dict):
@@ -182,7 +181,7 @@ def _is_strict(part: object) -> bool:
 
 
 def _for_own_servers(request: AnswerRequest) -> Fields:
-    """What llama.cpp's and vLLM's servers take beyond the dialect."""
+    """What the servers of llama.cpp and vLLM accept beyond the dialect."""
     fields: Fields = {}
     if request.grammar is not None:
         fields["grammar"] = request.grammar
@@ -196,7 +195,7 @@ def _for_own_servers(request: AnswerRequest) -> Fields:
 
 # --- lists -----------------------------------------------------------------------------------
 
-# Parts of the names of models that answer no chat, where the list does not say it.
+# Parts of the names of models that cannot chat, where the list does not say so.
 _NO_CHAT = (
     "embed", "whisper", "tts", "dall-e", "moderation", "transcribe", "realtime", "-audio",
     "gpt-image", "sora", "davinci-002", "babbage-002", "rerank", "-ocr", "guard", "omni-mod",
@@ -205,7 +204,7 @@ _KINDS_OF_CHAT = ("", "chat", "language", "code", "model", "llm", "vlm", "base")
 
 
 def _listed(data: bytes) -> tuple[ListedModel, ...]:
-    """The models that can chat, in the order of the list. Raises RemoteFailure for no list."""
+    """The models that can chat, in the order of the list. Raises RemoteFailure."""
     try:
         found: Any = msgspec.json.decode(data)
     except UNREADABLE as error:
@@ -239,8 +238,8 @@ def _model(entry: dict[str, Any]) -> ListedModel | None:
     )
 
 
-# Where the length of the context is told: vLLM, Mistral, Groq, OpenRouter and Together, and what
-# llama-server runs with before what the model was trained for.
+# Where the context length is: vLLM, Mistral, Groq, OpenRouter and Together, and llama-server,
+# whose current one comes before the one that the model was trained for.
 _CONTEXTS = (
     ("max_model_len",), ("max_context_length",), ("context_window",), ("context_length",),
     ("meta", "n_ctx"), ("meta", "n_ctx_train"), ("max_input_tokens",),
@@ -261,7 +260,7 @@ def _first(entry: dict[str, Any], places: tuple[tuple[str, ...], ...]) -> int:
 
 
 def _capabilities(entry: dict[str, Any]) -> tuple[str, ...]:
-    """What the list tells of it; empty where it tells nothing."""
+    """The capabilities in the list; empty where it has none."""
     told, more = entry.get("capabilities"), entry.get("supported_parameters")
     architecture = entry.get("architecture")
     found: list[str] = []

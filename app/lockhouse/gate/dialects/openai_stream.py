@@ -1,4 +1,4 @@
-"""Reading a stream of chat completion chunks, from everyone who sends them."""
+"""Reads a stream of chat completion chunks, in the variants of all providers and servers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from lockhouse.gate.dialects.stream_reader import (
 )
 from lockhouse.gate.remote_requests import RemoteEvent
 
-_MOST_REFUSAL = 4096  # a sentence of it is told
+_MOST_REFUSAL = 4096  # one sentence of it is shown
 _ODD = ("error", "abort", "insufficient_system_resource")
 
 
@@ -68,8 +68,8 @@ class _Usage(msgspec.Struct):
     total_tokens: Told = None
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
-    prompt_cache_hit_tokens: Told = None  # where the provider counts hits and misses
-    cost: Decimal | None = None  # where it says what it charged
+    prompt_cache_hit_tokens: Told = None  # of providers that count hits and misses
+    cost: Decimal | None = None  # where the provider reports it
 
 
 class _Groq(msgspec.Struct):
@@ -167,7 +167,7 @@ class Reader(StreamReader):
         return calls
 
     def _counted(self, usage: _Usage) -> Usage:
-        """With one meaning: the prompt includes what was cached, the completion the reasoning."""
+        """In our terms: the prompt includes what was cached, the completion the reasoning."""
         prompt, completion = count(usage.prompt_tokens), count(usage.completion_tokens)
         prompts = usage.prompt_tokens_details or _PromptDetails()
         completions = usage.completion_tokens_details or _CompletionDetails()
@@ -190,7 +190,7 @@ class Reader(StreamReader):
 
 
 def _parts(parts: list[dict[str, Any]]) -> list[RemoteEvent]:
-    """Content in parts, as those write it who put reasoning among them."""
+    """Content in parts, as it is written by providers that put reasoning among them."""
     events: list[RemoteEvent] = []
     for part in parts:
         text = part.get("text")

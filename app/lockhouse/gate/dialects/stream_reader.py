@@ -1,7 +1,7 @@
-"""What reading a streamed answer has in common in all dialects: its state, its calls, its end.
+"""What the readers of all dialects share: the state of an answer, its tool calls and its end.
 
-A dialect decodes one event and says what it means; how an error inside the stream, a missing end
-or a refusal is told is the same for all of them.
+A dialect says what one decoded event means. Errors inside the stream and a missing end are
+handled here.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class StreamReader:
         return self.read(found)
 
     def read(self, found: Any) -> list[RemoteEvent]:
-        """What a decoded event means."""
+        """What a decoded event means, as events of ours."""
         raise NotImplementedError
 
     def end(self) -> Answered:

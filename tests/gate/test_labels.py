@@ -11,12 +11,13 @@ import pytest
 
 from lockhouse.core import labels
 from lockhouse.core.errors import LockhouseError, NetworkRefused, PolicyRefused
+from lockhouse.core.labels import LABELS, ZONES, Label, Zone, highest, may_go
 from lockhouse.core.messages import Turn
 from lockhouse.core.request import AnswerRequest
 from lockhouse.gate.broker.guard import Guard
 from lockhouse.gate.client import GateClient
 from lockhouse.gate.dialects import dialect
-from lockhouse.gate.labels import LABELS, ZONES, Label, Zone, highest, may_go, zone_of
+from lockhouse.gate.labels import zone_of
 from lockhouse.gate.network import Mode, Network, NetworkState
 from lockhouse.gate.providers import Provider
 from lockhouse.gate.records import Records

@@ -34,11 +34,11 @@ def cancel_with(
     if cancel is None:
         yield
         return
-    token, is_told = cancel, threading.Lock()
+    token, is_sent = cancel, threading.Lock()
     timers: list[threading.Timer] = []
 
-    def tell() -> None:
-        if not token.cancelled or not is_told.acquire(blocking=False):
+    def send_cancel() -> None:
+        if not token.cancelled or not is_sent.acquire(blocking=False):
             return
         patience_s = _PATIENCE_S if has_begun() else _SHORT_PATIENCE_S
         timers.append(threading.Timer(patience_s, hang_up, (connection,)))
@@ -47,7 +47,7 @@ def cancel_with(
         with contextlib.suppress(OSError):  # it has ended by itself
             connection.send_bytes(b"-")
 
-    with cancel.watched(tell):
+    with cancel.watched(send_cancel):
         try:
             yield
         finally:

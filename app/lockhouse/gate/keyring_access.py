@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ANSWER_S = 5.0
 UNLOCK_S = 60.0  # a person may be typing the keyring's password
-SILENT_S = 2.0  # after this, the person is told what is waited for
+SILENT_S = 2.0  # after this, the person is told why it takes long
 _SECRET_SERVICE = "keyring.backends.SecretService"  # noqa: S105 - a module
 _TRUSTED = (
     _SECRET_SERVICE,

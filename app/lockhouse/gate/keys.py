@@ -188,8 +188,8 @@ def _state(backend: KeyringBackend, name: str, hosts: tuple[str, ...]) -> KeySta
 
 def _kept_hosts(backend: KeyringBackend, name: str) -> tuple[str, ...]:
     """Read from the entry that holds no key."""
-    if told := backend.get_password(_SERVICE, _index(name)):
-        return _hosts_in(told)
+    if stored := backend.get_password(_SERVICE, _index(name)):
+        return _hosts_in(stored)
     if name == HUGGINGFACE and access.holds(backend, _SERVICE, name):
         return (HUB_HOST,)
     return ()
@@ -199,9 +199,9 @@ def _index(name: str) -> str:
     return f"{name}/hosts"
 
 
-def _hosts_in(told: str) -> tuple[str, ...]:
+def _hosts_in(stored: str) -> tuple[str, ...]:
     try:
-        found = json.loads(told)
+        found = json.loads(stored)
     except ValueError:
         return ()
     return tuple(str(host) for host in found) if isinstance(found, list) else ()

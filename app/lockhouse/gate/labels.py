@@ -1,15 +1,13 @@
-"""The label of a request against the zone of its target: the rule of ``core.labels``, applied.
+"""The zone of a provider, which its label must allow: the rule itself is in ``core.labels``.
 
-It is checked twice. The program asks :func:`zone_of` and :func:`require_label` before it sends
-anything; the broker judges by itself from the address that it would connect to.
+It is checked twice: in the program before it makes a request, by :func:`zone_of`, and in the
+broker by the address that it is about to connect to (``broker.guard``).
 """
 
 from __future__ import annotations
 
-from lockhouse.core.labels import LABELS, ZONES, Label, Zone, highest, may_go, require_label
+from lockhouse.core.labels import Zone
 from lockhouse.gate.providers import Provider, is_this_machine
-
-__all__ = ["LABELS", "ZONES", "Label", "Zone", "highest", "may_go", "require_label", "zone_of"]
 
 
 def zone_of(provider: Provider, *, proxy: str = "") -> Zone:

@@ -155,14 +155,14 @@ class Network:
 
     def _write(self, state: NetworkState) -> NetworkState:
         state = replace(state, since=datetime.now(UTC).isoformat(timespec="seconds"))
-        told = {"version": _VERSION, **asdict(state)}
-        del told["problem"]
+        stored = {"version": _VERSION, **asdict(state)}
+        del stored["problem"]
         writer = f"{os.getpid()}-{threading.get_ident()}"
         temporary = self.path.with_name(f"{self.path.name}.{writer}.new")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with temporary.open("w", encoding="utf-8") as file:
-                json.dump(told, file, indent=2)
+                json.dump(stored, file, indent=2)
                 file.write("\n")
                 file.flush()
                 os.fsync(file.fileno())
@@ -190,16 +190,16 @@ def state_in(fd: int) -> NetworkState:
 def _decoded(data: bytes) -> NetworkState:
     if len(data) > _MOST_BYTES:
         raise ValueError("it is too long")
-    told = json.loads(data)
-    if not isinstance(told, dict) or told.get("version") != _VERSION:
+    stored = json.loads(data)
+    if not isinstance(stored, dict) or stored.get("version") != _VERSION:
         raise ValueError("it has another version")
-    mode, hosts, lan = told["mode"], told["hosts"], told["lan"]
-    words = {name: told.get(name, "") for name in ("since", "endpoint", "proxy")}
+    mode, hosts, lan = stored["mode"], stored["hosts"], stored["lan"]
+    words = {name: stored.get(name, "") for name in ("since", "endpoint", "proxy")}
     if mode not in ("sealed", "open") or not isinstance(lan, bool):
         raise ValueError("its mode is unknown")
     if not all(isinstance(word, str) for word in words.values()):
         raise ValueError("one of its values is not text")
-    listed, near = _listed(hosts), _listed(told.get("lan_hosts", []))
+    listed, near = _listed(hosts), _listed(stored.get("lan_hosts", []))
     if mode == "open" and not listed and not near:
         raise ValueError("it is open without a host")
     return NetworkState(

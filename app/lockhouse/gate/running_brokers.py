@@ -82,13 +82,13 @@ def _pid_of(path: Path) -> int:
 
 def _read(path: Path) -> Broker | None:
     try:
-        told = json.loads(path.read_bytes())
+        stored = json.loads(path.read_bytes())
         return Broker(
-            int(told["pid"]),
-            float(told["birth"]),
-            int(told["launcher_pid"]),
-            str(told["since"]),
-            bool(told["confined"]),
+            int(stored["pid"]),
+            float(stored["birth"]),
+            int(stored["launcher_pid"]),
+            str(stored["since"]),
+            bool(stored["confined"]),
         )
     except (OSError, ValueError, TypeError, KeyError):
         return None

@@ -269,13 +269,13 @@ def _prepare(make_client: Callable[[], httpx2.Client]) -> None:
 def _impatient(client: httpx2.Client) -> httpx2.Client:
     """A client with which the library never waits and retries: a person is waiting already."""
 
-    def tell(response: httpx2.Response) -> None:
+    def raise_if_busy(response: httpx2.Response) -> None:
         status = response.status_code
         if (status == 429 or status >= 500) and "/api/" in response.url.path:
             raise refused(status, retry_after_s(response.headers))
 
     hooks = client.event_hooks
-    client.event_hooks = {**hooks, "response": [*hooks.get("response", []), tell]}
+    client.event_hooks = {**hooks, "response": [*hooks.get("response", []), raise_if_busy]}
     return client
 
 

@@ -123,7 +123,7 @@ class Operation:
         try:
             self.guard.require_label(*split_host(host))
         except PolicyRefused as error:
-            self.tell("refused", host, outcome=error.code)
+            self.add_record("refused", host, outcome=error.code)
             raise
 
     # -- keys ------------------------------------------------------------------------------------
@@ -155,7 +155,7 @@ class Operation:
         self._ends_at = now + self.limits.total_s
         if host not in self._told:
             self._told.add(host)
-            self.tell("allowed", host)
+            self.add_record("allowed", host)
         return Exchange(host, now, self.bytes_out, self.bytes_in)
 
     def end(self, exchange: Exchange, outcome: str) -> None:
@@ -163,7 +163,7 @@ class Operation:
         if exchange.is_over:
             return
         exchange.is_over = True
-        self.tell(
+        self.add_record(
             "transfer",
             exchange.host,
             outcome=outcome,
@@ -172,7 +172,7 @@ class Operation:
             duration_s=round(time.monotonic() - exchange.began, 4),
         )
 
-    def tell(
+    def add_record(
         self,
         kind: RecordKind,
         host: str,

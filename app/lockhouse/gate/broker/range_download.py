@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _BUFFER_BYTES: Final = 1 << 20
 _PROGRESS_S: Final = 0.1
-_PROGRESS_BYTES: Final = 16 << 20  # so that whoever hashes is never far behind
+_PROGRESS_BYTES: Final = 16 << 20  # so that hashing is never far behind
 _LOOK_S: Final = 0.1  # how often a wish to stop is looked for while it holds back
 _RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _FOREVER_S: Final = 30 * 24 * 3600.0
@@ -167,13 +167,13 @@ def _written(
     import httpx2
 
     etag, total = _etag(response), request.end - request.start
-    written, told, told_at, end, detail = 0, 0, time.monotonic(), "complete", ""
+    written, reported, reported_at, end, detail = 0, 0, time.monotonic(), "complete", ""
     try:
         for count in _bytes_to_disk(_connection(response), pieces, request, context):
             written += count
             now = time.monotonic()
-            if now - told_at >= _PROGRESS_S or written - told >= _PROGRESS_BYTES:
-                told_at, told = now, written
+            if now - reported_at >= _PROGRESS_S or written - reported >= _PROGRESS_BYTES:
+                reported_at, reported = now, written
                 yield FetchProgress(written)
     except (TimeoutError, httpx2.TimeoutException):
         end, detail = "stalled", f"Nothing came for {request.idle_timeout_s:.0f} s."

@@ -46,7 +46,7 @@ def reach(
     request: wire.Reach, context: BrokerContext
 ) -> Generator[wire.Progress, None, wire.Reached]:
     """Request one address; its answer goes into the first of the files, where there is one."""
-    began, done_bytes, told_at = time.monotonic(), 0, 0.0
+    began, done_bytes, reported_at = time.monotonic(), 0, 0.0
     context.limit(body_bytes=request.most_bytes, total_s=24 * 3600.0)
     headers = {"range": f"bytes={request.range_start}-"} if request.range_start else {}
     with context.client.stream("GET", request.url, headers=headers) as response:
@@ -55,8 +55,8 @@ def reach(
             if context.fds:
                 os.pwrite(context.fds[0], chunk, request.range_start + done_bytes)
             done_bytes += len(chunk)
-            if time.monotonic() - told_at > _PROGRESS_S:
-                told_at = time.monotonic()
+            if time.monotonic() - reported_at > _PROGRESS_S:
+                reported_at = time.monotonic()
                 yield wire.Progress(done_bytes)
     return wire.Reached(response.status_code, done_bytes, time.monotonic() - began)
 
@@ -183,7 +183,7 @@ def _carry_out(
             raise
         else:
             failure = _with_locked_keyring(wire.failure_of(known), context)
-    finally:  # a bug goes on to the log, and the client is told as well
+    finally:  # a bug goes on to the log, and the client gets a failure
         _close(list(context.fds))
         if failure is not None:
             writer.fail(failure)

@@ -1,6 +1,6 @@
 """Server-sent events from a stream of bytes, however it is cut into pieces.
 
-Works on bytes: the data of an event is decoded by whoever reads it, so that a character split
+Works on bytes: the data of an event is decoded by its reader, so that a character split
 over two pieces needs no care here. Hides line ends (LF, CR, CRLF), comments, and data over
 several lines.
 """
@@ -46,7 +46,7 @@ class SseParser:
         return self._read(lines)
 
     def end(self) -> list[tuple[str, bytes]]:
-        """The stream is over: what stands there without the blank line that should follow."""
+        """The stream is over: an event without the blank line that should follow it."""
         return self._read(b"".join(self._rest) + b"\n\n")
 
     def _keep(self, piece: bytes) -> None:

@@ -53,7 +53,7 @@ class GuardedTransport(httpx2.BaseTransport):
     """One pool of connections, for all operations that may reach the same hosts."""
 
     def __init__(self, guard: Guard, trusted: ssl.SSLContext | None = None) -> None:
-        """``trusted`` stands in for the system's certificates in tests."""
+        """``trusted`` replaces the certificates of the system in tests."""
         context = trusted or _system_certificates()
         if guard.state.proxy:
             self._pool: httpcore2.ConnectionPool = httpcore2.HTTPProxy(
@@ -90,7 +90,7 @@ class GuardedTransport(httpx2.BaseTransport):
             if any(name not in hosts for hosts in bound):
                 raise _key_elsewhere(name)
         except LockhouseError as error:
-            operation.tell("refused", name, outcome=error.code)
+            operation.add_record("refused", name, outcome=error.code)
             raise
         exchange = operation.begin(name)
         try:

@@ -52,11 +52,13 @@ class Measured(msgspec.Struct, frozen=True):
 
 def measure(body: bytes, dialect: DialectName) -> Measured:
     """Estimate the tokens of a request's body."""
-    told = msgspec.json.decode(body)
+    fields = msgspec.json.decode(body)
     images = media_bytes = 0
-    likely = float(_LIKELY_PER_MESSAGE * len(told.get("messages") or told.get("contents") or ()))
-    is_plain = _is_standard(told)
-    for key, value in _walk(told):
+    likely = float(
+        _LIKELY_PER_MESSAGE * len(fields.get("messages") or fields.get("contents") or ())
+    )
+    is_plain = _is_standard(fields)
+    for key, value in _walk(fields):
         if key in _OTHER_MEDIA or (key == "type" and value == "document"):
             is_plain = False
         elif key in _IMAGES or (key == "source" and isinstance(value, dict)):
@@ -64,15 +66,15 @@ def measure(body: bytes, dialect: DialectName) -> Measured:
             media_bytes += _data_bytes(value)
         elif key in _TEXTS and isinstance(value, str):
             likely += likely_tokens(value)
-    tools = told.get("tools")
+    tools = fields.get("tools")
     if tools:
         likely += len(msgspec.json.encode(tools)) / 4
-    most = len(body) - media_bytes + _growth(told) + images * MOST_PER_IMAGE[dialect]
+    most = len(body) - media_bytes + _growth(fields) + images * MOST_PER_IMAGE[dialect]
     return Measured(
         prompt_tokens=round(likely) + images * _LIKELY_PER_IMAGE[dialect],
         most_prompt_tokens=most + ADDED_TOKENS + (ADDED_FOR_TOOLS if tools else 0),
-        max_tokens=_max_tokens(told),
-        answers=_answers(told),
+        max_tokens=_max_tokens(fields),
+        answers=_answers(fields),
         is_plain=is_plain,
     )
 
@@ -86,9 +88,9 @@ def likely_tokens(text: str) -> float:
     return ascii_letters / 4 + wide + (len(text) - ascii_letters - wide) / 2
 
 
-def _walk(told: object) -> Iterator[tuple[str, Any]]:
+def _walk(fields: object) -> Iterator[tuple[str, Any]]:
     """Every key with its value, except in the caller's own data: schemas, tools, arguments."""
-    waiting: list[tuple[str, Any]] = [("", told)]
+    waiting: list[tuple[str, Any]] = [("", fields)]
     while waiting:
         key, value = waiting.pop()
         yield key, value
@@ -105,9 +107,9 @@ def _data_bytes(value: object) -> int:
     return len(value) if isinstance(value, str) and value.isascii() else 0
 
 
-def _growth(told: object) -> int:
+def _growth(fields: object) -> int:
     """How many bytes longer the longest Unicode form of the text is than the one sent."""
-    text = msgspec.json.encode(told).decode()
+    text = msgspec.json.encode(fields).decode()
     if text.isascii() or unicodedata.is_normalized("NFKC", text):
         return 0
     spellings = (unicodedata.normalize("NFC", text), unicodedata.normalize("NFKC", text))
@@ -115,26 +117,26 @@ def _growth(told: object) -> int:
     return max(0, longest - len(text.encode()))
 
 
-def _max_tokens(told: dict[str, Any]) -> int:
-    settings = told.get("generationConfig") or {}
+def _max_tokens(fields: dict[str, Any]) -> int:
+    settings = fields.get("generationConfig") or {}
     counts = (
-        told.get("max_completion_tokens"),
-        told.get("max_tokens"),
+        fields.get("max_completion_tokens"),
+        fields.get("max_tokens"),
         settings.get("maxOutputTokens"),
     )
     return max((count for count in counts if isinstance(count, int)), default=0)
 
 
-def _answers(told: dict[str, Any]) -> int:
-    settings = told.get("generationConfig") or {}
-    return max(1, int(told.get("n") or 1), int(settings.get("candidateCount") or 1))
+def _answers(fields: dict[str, Any]) -> int:
+    settings = fields.get("generationConfig") or {}
+    return max(1, int(fields.get("n") or 1), int(settings.get("candidateCount") or 1))
 
 
-def _is_standard(told: dict[str, Any]) -> bool:
+def _is_standard(fields: dict[str, Any]) -> bool:
     """Whether only tokens are billed, at the standard rate."""
-    if _EXTRAS & told.keys() or told.get("service_tier", "auto") not in _STANDARD_TIERS:
+    if _EXTRAS & fields.keys() or fields.get("service_tier", "auto") not in _STANDARD_TIERS:
         return False
-    return all(_is_function(tool) for tool in told.get("tools") or ())
+    return all(_is_function(tool) for tool in fields.get("tools") or ())
 
 
 def _is_function(tool: dict[str, Any]) -> bool:

@@ -196,12 +196,12 @@ _CAPABILITIES = {
 }
 
 
-def _capabilities(told: dict[str, Any] | None) -> tuple[str, ...]:
-    if told is None:
+def _capabilities(stated: dict[str, Any] | None) -> tuple[str, ...]:
+    if stated is None:
         return ()
     found = [
         ours
         for theirs, ours in _CAPABILITIES.items()
-        if isinstance(told.get(theirs), dict) and told[theirs].get("supported")
+        if isinstance(stated.get(theirs), dict) and stated[theirs].get("supported")
     ]
     return ("chat", "tools", *found)

@@ -8,21 +8,21 @@ import msgspec
 
 from lockhouse.core.events import Reasoning, Text, Usage
 from lockhouse.gate.dialects.provider_errors import Recipient, content_refused
-from lockhouse.gate.dialects.stream_reader import PartialCall, StreamReader, Told, count
+from lockhouse.gate.dialects.stream_reader import PartialCall, RawCount, StreamReader, count
 from lockhouse.gate.remote_requests import RemoteEvent
 
 
 class _Details(msgspec.Struct):
-    thinking_tokens: Told = None
+    thinking_tokens: RawCount = None
 
 
 class _Usage(msgspec.Struct):
     """Counts so far, each of them a total; a missing one has not changed."""
 
-    input_tokens: Told = None
-    cache_creation_input_tokens: Told = None
-    cache_read_input_tokens: Told = None
-    output_tokens: Told = None
+    input_tokens: RawCount = None
+    cache_creation_input_tokens: RawCount = None
+    cache_read_input_tokens: RawCount = None
+    output_tokens: RawCount = None
     output_tokens_details: _Details | None = None
 
 
@@ -126,5 +126,5 @@ class Reader(StreamReader):
         super().require_complete()
 
 
-def _newer(told: Told, before: int) -> int:
-    return before if told is None else count(told)
+def _newer(raw: RawCount, before: int) -> int:
+    return before if raw is None else count(raw)

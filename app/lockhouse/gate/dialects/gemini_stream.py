@@ -12,7 +12,7 @@ from lockhouse.gate.dialects.provider_errors import (
     content_refused,
     ended_oddly,
 )
-from lockhouse.gate.dialects.stream_reader import PartialCall, StreamReader, Told, count
+from lockhouse.gate.dialects.stream_reader import PartialCall, RawCount, StreamReader, count
 from lockhouse.gate.remote_requests import RemoteEvent
 
 _REFUSED = (
@@ -45,11 +45,11 @@ class _Candidate(msgspec.Struct, rename="camel"):
 
 
 class _Usage(msgspec.Struct, rename="camel"):
-    prompt_token_count: Told = None
-    cached_content_token_count: Told = None
-    candidates_token_count: Told = None
-    thoughts_token_count: Told = None
-    tool_use_prompt_token_count: Told = None
+    prompt_token_count: RawCount = None
+    cached_content_token_count: RawCount = None
+    candidates_token_count: RawCount = None
+    thoughts_token_count: RawCount = None
+    tool_use_prompt_token_count: RawCount = None
 
 
 class _Feedback(msgspec.Struct, rename="camel"):

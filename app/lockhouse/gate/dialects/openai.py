@@ -221,12 +221,12 @@ def _model(entry: dict[str, Any]) -> ListedModel | None:
     name = entry.get("id") or entry.get("name")
     if not isinstance(name, str) or not name:
         return None
-    told = entry.get("capabilities")
-    if isinstance(told, dict) and told.get("completion_chat") is False:
+    stated = entry.get("capabilities")
+    if isinstance(stated, dict) and stated.get("completion_chat") is False:
         return None
     if str(entry.get("type") or "") not in _KINDS_OF_CHAT or entry.get("active") is False:
         return None
-    if not isinstance(told, dict) and any(part in name.lower() for part in _NO_CHAT):
+    if not isinstance(stated, dict) and any(part in name.lower() for part in _NO_CHAT):
         return None
     title = entry.get("display_name") or entry.get("name") or ""
     return ListedModel(
@@ -261,14 +261,14 @@ def _first(entry: dict[str, Any], places: tuple[tuple[str, ...], ...]) -> int:
 
 def _capabilities(entry: dict[str, Any]) -> tuple[str, ...]:
     """The capabilities in the list; empty where it has none."""
-    told, more = entry.get("capabilities"), entry.get("supported_parameters")
+    stated, more = entry.get("capabilities"), entry.get("supported_parameters")
     architecture = entry.get("architecture")
     found: list[str] = []
-    if isinstance(told, dict):  # Mistral
+    if isinstance(stated, dict):  # Mistral
         names = {"vision": "vision", "function_calling": "tools", "reasoning": "reasoning"}
-        found = [ours for theirs, ours in names.items() if told.get(theirs)]
-    elif isinstance(told, list):  # llama-server says "multimodal"
-        found = ["vision"] if "multimodal" in told or "vision" in told else []
+        found = [ours for theirs, ours in names.items() if stated.get(theirs)]
+    elif isinstance(stated, list):  # llama-server says "multimodal"
+        found = ["vision"] if "multimodal" in stated or "vision" in stated else []
     elif isinstance(more, list):  # OpenRouter
         inputs = architecture.get("input_modalities") if isinstance(architecture, dict) else None
         found = ["vision"] if isinstance(inputs, list) and "image" in inputs else []

@@ -17,8 +17,8 @@ from lockhouse.gate.dialects.provider_errors import (
 )
 from lockhouse.gate.dialects.stream_reader import (
     PartialCall,
+    RawCount,
     StreamReader,
-    Told,
     amount,
     count,
 )
@@ -54,21 +54,21 @@ class _Choice(msgspec.Struct):
 
 
 class _PromptDetails(msgspec.Struct):
-    cached_tokens: Told = None
-    cache_write_tokens: Told = None
+    cached_tokens: RawCount = None
+    cache_write_tokens: RawCount = None
 
 
 class _CompletionDetails(msgspec.Struct):
-    reasoning_tokens: Told = None
+    reasoning_tokens: RawCount = None
 
 
 class _Usage(msgspec.Struct):
-    prompt_tokens: Told = None
-    completion_tokens: Told = None
-    total_tokens: Told = None
+    prompt_tokens: RawCount = None
+    completion_tokens: RawCount = None
+    total_tokens: RawCount = None
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
-    prompt_cache_hit_tokens: Told = None  # of providers that count hits and misses
+    prompt_cache_hit_tokens: RawCount = None  # of providers that count hits and misses
     cost: Decimal | None = None  # where the provider reports it
 
 

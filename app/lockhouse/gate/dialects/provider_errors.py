@@ -138,9 +138,9 @@ def said_by(found: dict[str, Any]) -> Said | None:
     return Said(clean(_sentence(message)), named, wait_s, _word(error.get("param")))
 
 
-def _word(told: object) -> str:
+def _word(value: object) -> str:
     """A word that is meant for programs; empty for numbers and anything else."""
-    return told[:_MOST_WORD] if isinstance(told, str) else ""
+    return value[:_MOST_WORD] if isinstance(value, str) else ""
 
 
 def _sentence(message: object) -> str:

@@ -24,7 +24,7 @@ from lockhouse.gate.dialects.provider_errors import (
 )
 from lockhouse.gate.remote_requests import Answered, RemoteEvent
 
-Told = int | float | None  # a count as a server gives it: any number, none, or nonsense
+RawCount = int | float | None  # a count as a server gives it: any number, none, or nonsense
 
 _MOST_TOKENS = 1_000_000_000
 _HIGHEST_DIGIT = 5  # of what one answer costs: less than a million
@@ -109,15 +109,15 @@ class StreamReader:
             raise cut_short(self.who)
 
 
-def count(told: Told) -> int:
+def count(raw: RawCount) -> int:
     """A number of tokens: none at the least, and not more than there can be."""
-    return int(max(0, min(told or 0, _MOST_TOKENS)))
+    return int(max(0, min(raw or 0, _MOST_TOKENS)))
 
 
-def amount(told: Decimal | None) -> str:
+def amount(raw: Decimal | None) -> str:
     """What a provider says it charged, exactly; empty where that cannot be true."""
-    if told is None or not told.is_finite() or told.is_signed():
+    if raw is None or not raw.is_finite() or raw.is_signed():
         return ""
-    if told and not _LEAST_DIGIT <= told.adjusted() <= _HIGHEST_DIGIT:
+    if raw and not _LEAST_DIGIT <= raw.adjusted() <= _HIGHEST_DIGIT:
         return ""
-    return format(+told, "f")  # no more digits than are ever counted with
+    return format(+raw, "f")  # no more digits than are ever counted with

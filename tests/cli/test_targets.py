@@ -117,7 +117,7 @@ def test_a_server_of_ones_own_from_the_first_word_to_the_answer(
     [
         ("office", "http://api.example.com/v1", "is not encrypted"),
         ("office", "https://me:secret@api.example.com/v1", "cannot contain a name or password"),
-        ("office", "https://api.example.com/v1?key=secret", "behind ? or #"),
+        ("office", "https://api.example.com/v1?key=secret", "cannot contain ? or #"),
         ("office", "ftp://127.0.0.1/v1", "is not the address"),
         ("office", "127.0.0.1:8080", "is not the address"),
         ("Office Server", "http://127.0.0.1:8080/v1", "cannot be the name"),

@@ -15,7 +15,6 @@ from lockhouse.gate.broker import operation as operations
 from lockhouse.gate.broker import range_download
 from lockhouse.gate.broker.context import BrokerContext
 from lockhouse.gate.broker.guard import Guard
-from lockhouse.gate.broker.operation import Operation
 from lockhouse.gate.broker.transport import GuardedTransport
 from lockhouse.gate.hub_requests import Fetched, FetchFile
 from lockhouse.gate.network import NetworkState
@@ -42,21 +41,22 @@ def fetched(
 ) -> Fetched:
     """Fetch the rest of the file, the way the broker does."""
     state = NetworkState("open", hub.hosts, endpoint=hub.url)
-    operation = Operation(Guard(state), "download", records.append)
     repo = hub.repos["org/Model-GGUF"]
     request = FetchFile(
         repo.name, "m.gguf", repo.main, len(CONTENT), repo.commits[repo.main]["m.gguf"].sha256,
         start, len(CONTENT), start, idle_timeout_s=0.5,
     )  # fmt: skip
-    with operations.carrying_out(operation), path.open("r+b") as file:
-        transport = GuardedTransport(operation.guard, trusted)
-        context = BrokerContext(operation, transport, (file.fileno(),))
-        answering = range_download.fetch(request, context)
-        try:
-            while True:
-                next(answering)
-        except StopIteration as ended:
-            reply: Fetched = ended.value
+    guard = Guard(state)
+    transport = GuardedTransport(guard, trusted)
+    with path.open("r+b") as file:
+        context = BrokerContext(guard, "download", records.append, transport, (file.fileno(),))
+        with operations.carrying_out(context):
+            steps = range_download.fetch(request, context)
+            try:
+                while True:
+                    next(steps)
+            except StopIteration as ended:
+                reply: Fetched = ended.value
         transport.end()
     return reply
 

@@ -20,13 +20,14 @@ from lockhouse.gate.network import (
     Network,
     NetworkState,
     allows,
+    host_of,
     host_pattern,
     hosts_of,
     proxy_url,
     reachable_ports,
 )
 from lockhouse.gate.protocol import Record
-from lockhouse.gate.providers import Provider, Providers, host_of, is_this_machine, zone_of
+from lockhouse.gate.providers import Provider, Providers, is_this_machine, zone_of
 from lockhouse.storage.database import Database
 from tests.gate.web import Web
 
@@ -258,7 +259,7 @@ def test_a_mirror_that_is_no_address_stands_in_nobodys_way(
 def test_half_an_address_is_told(providers: Providers, url: str) -> None:
     assert not is_this_machine(url)
     provider = Provider("half", "Half", "openai", zone_of([url]), (url,))
-    with pytest.raises(UsageMistake, match="no address"):
+    with pytest.raises(UsageMistake, match="not the address"):
         providers.add(provider)
     with pytest.raises(UsageMistake):
         hosts_of([url])

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from lockhouse.core.errors import LockhouseError, NetworkRefused
 from lockhouse.gate.client import CUT_OFF, GateClient
-from lockhouse.gate.network import allows, split_host
-from lockhouse.gate.providers import Provider, host_of
+from lockhouse.gate.network import allows, host_of, split_host
+from lockhouse.gate.providers import Provider
 
 
 def require_open(gate: GateClient, provider: Provider, endpoints: Iterable[str]) -> None:

@@ -41,9 +41,10 @@ from lockhouse.core.request import AnswerRequest
 from lockhouse.gate.client import CUT_OFF, GateClient
 from lockhouse.gate.consents import Consents
 from lockhouse.gate.costs.budget import Budget, Reservation
+from lockhouse.gate.network import host_of
 from lockhouse.gate.outbound import Outbound
 from lockhouse.gate.protocol import RemoteFailure
-from lockhouse.gate.providers import Provider, host_of
+from lockhouse.gate.providers import Provider
 from lockhouse.gate.remote_requests import (
     Answered,
     Counted,

@@ -160,7 +160,8 @@ def add(
 
     Give the base URL of the API: http://192.168.1.20:8080/v1
     """
-    from lockhouse.gate.providers import Provider, host_of, presets, zone_of
+    from lockhouse.gate.network import host_of
+    from lockhouse.gate.providers import Provider, presets, zone_of
 
     for url in urls:
         host_of(url)  # which raises when it is not a URL

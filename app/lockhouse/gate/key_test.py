@@ -12,8 +12,9 @@ from lockhouse.core.errors import LockhouseError, NetworkRefused, NotFound, Stor
 from lockhouse.gate.client import GateClient
 from lockhouse.gate.hub_requests import CheckHubKey
 from lockhouse.gate.keys import HUGGINGFACE, STATE_WORDS
+from lockhouse.gate.network import host_of
 from lockhouse.gate.protocol import Done
-from lockhouse.gate.providers import Provider, host_of
+from lockhouse.gate.providers import Provider
 from lockhouse.gate.remote_requests import ListedModels, ListModels
 
 PURPOSE = "key test"

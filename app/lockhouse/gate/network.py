@@ -230,22 +230,23 @@ def hub_hosts(environment: Mapping[str, str]) -> tuple[str, ...]:
     endpoint = hub_endpoint(environment)
     if not endpoint:
         return _HUB_HOSTS
-    parts = split_url(endpoint)
-    return (host_pattern(_netloc(parts.hostname or "", _port_of(endpoint))),)
+    return (host_of(endpoint),)
 
 
 def hosts_of(endpoints: Iterable[str]) -> tuple[str, ...]:
     """The hosts behind base addresses, each with its port. Raises UsageMistake."""
-    found = []
-    for endpoint in endpoints:
-        parts = split_url(endpoint)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-            raise UsageMistake(
-                f"{endpoint!r} is not the address of a server.",
-                hint="Write it as https://HOST/v1 or http://HOST:PORT/v1.",
-            )
-        found.append(host_pattern(_netloc(parts.hostname, _port_of(endpoint))))
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(host_of(endpoint) for endpoint in endpoints))
+
+
+def host_of(url: str) -> str:
+    """``host:port`` of an address, in the form of the list of hosts. Raises UsageMistake."""
+    parts = split_url(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        raise UsageMistake(
+            f"{url!r} is not the address of a server.",
+            hint="Write it as http://HOST:PORT/v1 or https://HOST/v1.",
+        )
+    return host_pattern(_netloc(parts.hostname, _port_of(url)))
 
 
 def hub_key_hosts(state: NetworkState, environment: Mapping[str, str]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from lockhouse.gate.costs.values import Estimate
+from lockhouse.gate.network import host_of
 from lockhouse.gate.remote_requests import DialectName, ProviderZone
 
 
@@ -48,8 +49,6 @@ class Outbound(ProviderRequest, frozen=True, kw_only=True):
     @property
     def hosts(self) -> tuple[str, ...]:
         """``host:port`` of every address that may get it, each once."""
-        from lockhouse.gate.providers import host_of
-
         return tuple(dict.fromkeys(host_of(url) for url in self.endpoints))
 
     @property

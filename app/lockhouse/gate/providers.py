@@ -15,7 +15,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -23,7 +22,7 @@ from lockhouse.bundled import resource
 from lockhouse.core.errors import NotFound, UsageMistake
 from lockhouse.core.json_decoding import decoded
 from lockhouse.gate import network
-from lockhouse.gate.network import host_pattern, is_near, split_url
+from lockhouse.gate.network import host_of, is_near, split_url
 from lockhouse.gate.remote_requests import DialectName, ListedModel, ProviderZone
 from lockhouse.storage.tables import Tables
 
@@ -388,18 +387,6 @@ def _no_model(provider: str, model: str, known: Iterable[str]) -> NotFound:
 # --- addresses -----------------------------------------------------------------------------
 
 
-def host_of(url: str) -> str:
-    """``host:port`` of an address, in the form of the list of hosts. Raises UsageMistake."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port or (80 if parts.scheme == "http" else 443)
-    except ValueError as error:
-        raise _no_address(url) from error
-    return host_pattern(
-        f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or "", port=port
-    )
-
-
 def zone_of(urls: Iterable[str]) -> ProviderZone:
     """``lan`` when every address belongs to this machine or a private network."""
     return "lan" if all(_is_near(split_url(url).hostname or "") for url in urls) else "cloud"
@@ -448,12 +435,7 @@ def _checked(provider: Provider) -> Provider:
 
 def _checked_url(url: str, zone: ProviderZone) -> str:
     url = url.strip().rstrip("/")
-    try:
-        parts = urlsplit(url)
-    except ValueError as error:
-        raise _no_address(url) from error
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise _no_address(url)
+    parts = split_url(url)
     if parts.username is not None or parts.password is not None:
         raise UsageMistake(
             "An address cannot contain a name or password.",
@@ -472,10 +454,3 @@ def _checked_url(url: str, zone: ProviderZone) -> str:
             "or are private addresses.",
         )
     return url
-
-
-def _no_address(url: str) -> UsageMistake:
-    return UsageMistake(
-        f"{url!r} is not the address of a server.",
-        hint="Write it as http://HOST:PORT/v1 or https://HOST/v1.",
-    )

@@ -94,16 +94,7 @@ class Records:
         with self._tables.write() as database:
             database.execute(
                 f"INSERT INTO network_records ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
-                (
-                    record.at,
-                    record.kind,
-                    record.host,
-                    record.purpose,
-                    record.bytes_out,
-                    record.bytes_in,
-                    record.outcome,
-                    record.duration_s,
-                ),
+                msgspec.structs.astuple(record),
             )
 
     def note(

@@ -34,8 +34,8 @@ from lockhouse.gate.dialects.provider_errors import (
     refusal_in,
     waiting_notice,
 )
+from lockhouse.gate.network import host_of
 from lockhouse.gate.protocol import RemoteFailure
-from lockhouse.gate.providers import host_of
 from lockhouse.gate.remote_requests import (
     Answered,
     Counted,

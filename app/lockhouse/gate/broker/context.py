@@ -12,18 +12,19 @@ from typing import Any
 import httpx2
 
 from lockhouse.core.errors import StorageError
-from lockhouse.core.labels import Label
 from lockhouse.gate import keys
 from lockhouse.gate.broker import network_errors
+from lockhouse.gate.broker.guard import Guard
 from lockhouse.gate.broker.operation import Operation
 from lockhouse.gate.broker.transport import GuardedTransport, MappingTransport, make_client
 from lockhouse.gate.network import HUB_ENDPOINT, hosts_of
+from lockhouse.gate.protocol import Record
 
 _session_keys: dict[str, tuple[str, tuple[str, ...]]] = {}  # a key and its hosts
 
 
-class BrokerContext:
-    """What one operation may use. Belongs to the thread that carries the operation out.
+class BrokerContext(Operation):
+    """One operation with its client and its keys, used by the thread that carries it out.
 
     The client checks the host of every request and every redirect, and its connections end at
     once when the operation is cancelled. A thread that a handler starts itself has no operation
@@ -31,21 +32,20 @@ class BrokerContext:
     """
 
     def __init__(
-        self, operation: Operation, transport: GuardedTransport, fds: tuple[int, ...]
+        self,
+        guard: Guard,
+        purpose: str,
+        record: Callable[[Record], None],
+        transport: GuardedTransport,
+        fds: tuple[int, ...],
     ) -> None:
-        self._operation = operation
+        super().__init__(guard, purpose, record)
         self.client = make_client(transport)
         # For huggingface_hub, which must not retry by itself.
         self.make_client = lambda: make_client(MappingTransport(transport))
         self.fds = fds  # files to write; closed by the broker after the operation
-        self.endpoint = (operation.guard.state.endpoint or HUB_ENDPOINT).rstrip("/")
-        self.hosts = operation.guard.state.all_hosts
+        self.endpoint = (guard.state.endpoint or HUB_ENDPOINT).rstrip("/")
         self.locked: StorageError | None = None  # why the keyring gave no key, where it did not
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether the operation was cancelled. The client raises Cancelled by itself."""
-        return self._operation.cancelled
 
     def key(self, provider: str, host: str) -> str | None:
         """The key that may go to ``host:port``: the one of this session, or of the keyring.
@@ -61,20 +61,12 @@ class BrokerContext:
         except StorageError as error:
             self.locked = error
         if found:
-            self._operation.carry(found, host)
+            self.carry(found, host)
         return found
 
     def token(self) -> str | None:
         """The key of the hub, or of the mirror that stands in its place."""
         return self.key(keys.HUGGINGFACE, hosts_of([self.endpoint])[0])
-
-    def hold_to(self, label: Label, host: str) -> None:
-        """Refuse to send what has this label where it may not go. Raises PolicyRefused."""
-        self._operation.hold_to(label, host)
-
-    def wait(self, seconds: float) -> None:
-        """Do nothing for a while. Raises Cancelled as soon as the operation is cancelled."""
-        self._operation.wait(seconds)
 
     def limit(
         self,
@@ -89,13 +81,13 @@ class BrokerContext:
         The defaults are 64 MiB an answer, 120 s a request, 30 s without a byte and 15 s for a
         connection. ``idle_s`` takes effect at once, in the middle of an answer too.
         """
-        limits = self._operation.limits
+        limits = self.limits
         limits.body_bytes = limits.body_bytes if body_bytes is None else body_bytes
         limits.total_s = limits.total_s if total_s is None else total_s
         limits.idle_s = limits.idle_s if idle_s is None else idle_s
         limits.connect_s = limits.connect_s if connect_s is None else connect_s
 
-    def check(self, response: httpx2.Response) -> httpx2.Response:
+    def require_success(self, response: httpx2.Response) -> httpx2.Response:
         """The same response when its status is below 400; raises RemoteFailure otherwise."""
         if response.status_code < 400:
             return response

@@ -120,10 +120,11 @@ def check_key(_request: CheckHubKey, context: BrokerContext) -> Done:
     token = context.token()
     if not token:
         raise context.locked or NotFound(
-            "There is no key for this hub.", hint="Set it: lockhouse keys set huggingface"
+            "There is no key for this hub.", hint="Save one: lockhouse keys set huggingface"
         )
     headers = {"Authorization": f"Bearer {token}"}
-    context.check(context.client.get(f"{context.endpoint}/api/whoami-v2", headers=headers))
+    response = context.client.get(f"{context.endpoint}/api/whoami-v2", headers=headers)
+    context.require_success(response)
     return Done()
 
 

@@ -27,7 +27,7 @@ _AF_VSOCK = 40
 
 def prove(request: ProveLimits, context: BrokerContext) -> LimitsProved:
     """Every attempt and its result."""
-    listed = {split_host(host)[1] for host in context.hosts}
+    listed = {split_host(host)[1] for host in context.guard.state.all_hosts}
     port = next(port for port in _CLOSED_PORTS if port not in listed)
     attempts: tuple[tuple[str, str, Callable[[], str]], ...] = (
         ("A request to a host that is not listed", "python", lambda: _ask(context)),

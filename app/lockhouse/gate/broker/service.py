@@ -21,11 +21,10 @@ from lockhouse.core.json_decoding import decoded
 from lockhouse.gate import hub_requests, remote_requests
 from lockhouse.gate import protocol as wire
 from lockhouse.gate.broker import answer_stream, hub, network_errors, range_download, self_test
-from lockhouse.gate.broker import operation as operations
 from lockhouse.gate.broker.context import BrokerContext, Handler, keep_session_key
 from lockhouse.gate.broker.event_writer import EventWriter
 from lockhouse.gate.broker.guard import Guard
-from lockhouse.gate.broker.operation import Operation
+from lockhouse.gate.broker.operation import carrying_out
 from lockhouse.gate.broker.policy_source import PolicySource
 from lockhouse.gate.broker.transport import GuardedTransport
 from lockhouse.gate.memory_scrub import overwrite_freed_memory
@@ -50,7 +49,7 @@ def reach(
     context.limit(body_bytes=request.most_bytes, total_s=24 * 3600.0)
     headers = {"range": f"bytes={request.range_start}-"} if request.range_start else {}
     with context.client.stream("GET", request.url, headers=headers) as response:
-        context.check(response)
+        context.require_success(response)
         for chunk in response.iter_raw():
             if context.fds:
                 os.pwrite(context.fds[0], chunk, request.range_start + done_bytes)
@@ -67,8 +66,7 @@ def use_key(request: wire.UseKey, _context: BrokerContext) -> wire.Done:
     return wire.Done()
 
 
-# A handler yields its events and RETURNS its reply. What it raises is mapped once, in
-# gate.broker.failures. The request's class name is its name on the wire.
+# The request's class name is its name on the wire.
 HANDLERS: dict[type[msgspec.Struct], Handler] = {
     wire.Reach: reach,
     wire.UseKey: use_key,
@@ -139,19 +137,18 @@ def serve(connection: Connection, files: list[int], policy: PolicySource) -> Non
         _close(files)
         connection.close()
         return
-    operation = Operation(guard, call.purpose, writer.record)
-    operation.before_waiting = writer.about_to_wait
-    context = BrokerContext(operation, transport, tuple(files))
+    context = BrokerContext(guard, call.purpose, writer.record, transport, tuple(files))
+    context.before_waiting = writer.about_to_wait
     worker = threading.Thread(
-        target=_carry_out, args=(call, operation, context, writer), name="request", daemon=True
+        target=_carry_out, args=(call, context, writer), name="request", daemon=True
     )
     worker.start()
     with contextlib.suppress(EOFError, OSError):
         connection.recv_bytes(1024)  # anything more from the client cancels it
-    operation.cancel()
+    context.cancel()
     worker.join()
     connection.close()
-    if operation.has_carried_keys:
+    if context.has_carried_keys:
         del call, context, worker  # what they hold is freed before it is written over
         _write_over_keys()
 
@@ -165,19 +162,17 @@ def _write_over_keys() -> None:
             _writing_over.release()
 
 
-def _carry_out(
-    call: wire.Call, operation: Operation, context: BrokerContext, writer: EventWriter
-) -> None:
+def _carry_out(call: wire.Call, context: BrokerContext, writer: EventWriter) -> None:
     failure: wire.Failure | None = _BUG
     try:
-        with operations.carrying_out(operation):
-            writer.reply(_handle(call, operation, context, writer))
+        with carrying_out(context):
+            writer.reply(_handle(call, context, writer))
         failure = None
     except Cancelled:
         failure = _CANCELLED
     except network_errors.KNOWN as error:
         known = network_errors.map_error(error)
-        if operation.cancelled:  # what a connection that was cut looks like
+        if context.cancelled:  # what a connection that was cut looks like
             failure = _CANCELLED
         elif known is None:
             raise
@@ -196,9 +191,7 @@ def _with_locked_keyring(failure: wire.Failure, context: BrokerContext) -> wire.
     return msgspec.structs.replace(failure, hint=hint)
 
 
-def _handle(
-    call: wire.Call, operation: Operation, context: BrokerContext, writer: EventWriter
-) -> object:
+def _handle(call: wire.Call, context: BrokerContext, writer: EventWriter) -> object:
     if call.version != wire.VERSION or call.name not in _named():
         raise UsageMistake(
             f"The network process does not know the request {call.name}.",
@@ -215,7 +208,7 @@ def _handle(
             except StopIteration as end:
                 return end.value
             writer.event(event)
-            operation.check()
+            context.check()
 
 
 def _close(files: list[int]) -> None:

@@ -31,19 +31,12 @@ _KEY_HEADERS = ("authorization", "x-api-key", "x-goog-api-key", "api-key")
 _MOST_CONNECTIONS = 32
 _MOST_REDIRECTS = 8
 _KEPT_S = 60.0  # a connection that is not used: the next question often comes soon
-# httpcore's errors and httpx's of the same meaning, the most specific first.
-_SAME = (
-    (httpcore2.ConnectTimeout, httpx2.ConnectTimeout),
-    (httpcore2.ReadTimeout, httpx2.ReadTimeout),
-    (httpcore2.WriteTimeout, httpx2.WriteTimeout),
-    (httpcore2.PoolTimeout, httpx2.PoolTimeout),
-    (httpcore2.ConnectError, httpx2.ConnectError),
-    (httpcore2.ReadError, httpx2.ReadError),
-    (httpcore2.WriteError, httpx2.WriteError),
-    (httpcore2.ProxyError, httpx2.ProxyError),
-    (httpcore2.RemoteProtocolError, httpx2.RemoteProtocolError),
-    (httpcore2.LocalProtocolError, httpx2.LocalProtocolError),
-    (httpcore2.UnsupportedProtocol, httpx2.UnsupportedProtocol),
+_HTTPCORE_ERRORS = (
+    httpcore2.NetworkError,
+    httpcore2.TimeoutException,
+    httpcore2.ProtocolError,
+    httpcore2.ProxyError,
+    httpcore2.UnsupportedProtocol,
 )
 
 Translate = Callable[[BaseException, httpx2.Request], BaseException]
@@ -220,12 +213,13 @@ def _prepared(request: httpx2.Request, operation: Operation) -> httpcore2.Reques
 
 
 def _same(error: BaseException, request: httpx2.Request) -> BaseException:
-    for theirs, ours in _SAME:
-        if isinstance(error, theirs):
-            same = ours(str(error), request=request)
-            same.__cause__ = error
-            return same
-    return error
+    """httpx's error for httpcore's, which has the same name; any other as it is."""
+    ours = getattr(httpx2, type(error).__name__, None)
+    if ours is None or not isinstance(error, _HTTPCORE_ERRORS):
+        return error
+    same: BaseException = ours(str(error), request=request)
+    same.__cause__ = error
+    return same
 
 
 def _mapped(error: BaseException, request: httpx2.Request) -> BaseException:

@@ -16,6 +16,7 @@ from lockhouse.gate.dialects.bodies import (
     alternating,
     base64_of,
     chosen,
+    described,
     identifier,
     refuse_grammar,
     schema,
@@ -162,15 +163,10 @@ def _sampling(request: AnswerRequest) -> Fields:
 
 
 def _tools(request: AnswerRequest) -> list[Fields]:
-    tools: list[Fields] = []
-    for tool in request.tools:
-        entry: Fields = {"name": tool.name}
-        if tool.description:
-            entry["description"] = tool.description
-        form = schema(tool.parameters, f"The parameters of {tool.name}")
-        entry["input_schema"] = {"type": "object", **form}
-        tools.append(entry)
-    return tools
+    return [
+        {**entry, "input_schema": {"type": "object", **form}}
+        for entry, form in map(described, request.tools)
+    ]
 
 
 # --- lists -----------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import msgspec
 
 from lockhouse.core.errors import InvalidInput
 from lockhouse.core.json_decoding import decoded
-from lockhouse.core.messages import Image, Turn
+from lockhouse.core.messages import Image, Tool, Turn
 from lockhouse.core.request import AnswerRequest
 from lockhouse.gate.providers import Provider
 
@@ -64,6 +64,14 @@ def schema(text: str, what: str) -> Fields:
         return decoded(text.encode(), dict[str, object])
     except msgspec.DecodeError as error:
         raise InvalidInput(f"{what}: invalid JSON ({error}).") from error
+
+
+def described(tool: Tool) -> tuple[Fields, Fields]:
+    """Name and description of a tool, and the schema of its parameters."""
+    entry: Fields = {"name": tool.name}
+    if tool.description:
+        entry["description"] = tool.description
+    return entry, schema(tool.parameters, f"The parameters of {tool.name}")
 
 
 def base64_of(image: Image) -> str:

@@ -16,6 +16,7 @@ from lockhouse.gate.dialects.bodies import (
     alternating,
     base64_of,
     chosen,
+    described,
     refuse_grammar,
     schema,
     system_text,
@@ -131,11 +132,7 @@ def _response(turn: Turn) -> Fields:
 
 def _declarations(request: AnswerRequest) -> list[Fields]:
     declarations: list[Fields] = []
-    for tool in request.tools:
-        entry: Fields = {"name": tool.name}
-        if tool.description:
-            entry["description"] = tool.description
-        form = schema(tool.parameters, f"The parameters of {tool.name}")
+    for entry, form in map(described, request.tools):
         if form.get("properties") or form.get("type", "object") != "object":  # none is refused
             entry["parametersJsonSchema"] = form
         declarations.append(entry)

@@ -17,6 +17,7 @@ from lockhouse.gate.dialects.bodies import (
     Fields,
     base64_of,
     chosen,
+    described,
     identifier,
     refuse_grammar,
     schema,
@@ -149,11 +150,8 @@ def _sampling(provider: Provider, request: AnswerRequest) -> Fields:
 def _tools(request: AnswerRequest) -> list[Fields]:
     tools: list[Fields] = []
     for tool in request.tools:
-        function: Fields = {"name": tool.name}
-        if tool.description:
-            function["description"] = tool.description
-        function["parameters"] = schema(tool.parameters, f"The parameters of {tool.name}")
-        tools.append({"type": "function", "function": function})
+        entry, form = described(tool)
+        tools.append({"type": "function", "function": {**entry, "parameters": form}})
     return tools
 
 

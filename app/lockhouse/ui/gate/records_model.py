@@ -18,8 +18,9 @@ import msgspec
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, QTimer, Signal
 
 from lockhouse.core.errors import LockhouseError, NotFound, StorageError
+from lockhouse.gate.network import host_of
 from lockhouse.gate.protocol import Record
-from lockhouse.gate.providers import Providers, host_of
+from lockhouse.gate.providers import Providers
 from lockhouse.gate.records import KeptRecord, RecordFilter, Records, Session
 from lockhouse.gate.sent_requests import Sent, SentRequest
 from lockhouse.ui import formatting

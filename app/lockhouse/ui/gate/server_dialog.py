@@ -9,8 +9,8 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLineEdit, QPlainTextEdit, QWidget
 
 from lockhouse.core.errors import LockhouseError, UsageMistake
-from lockhouse.gate.network import allows, split_host
-from lockhouse.gate.providers import Provider, host_of, is_this_machine, zone_of
+from lockhouse.gate.network import allows, host_of, split_host
+from lockhouse.gate.providers import Provider, is_this_machine, zone_of
 from lockhouse.ui.choice_button import ChoiceButton
 from lockhouse.ui.form_dialog import FormDialog
 from lockhouse.ui.frame_parts import label

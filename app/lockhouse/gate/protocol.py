@@ -90,10 +90,10 @@ class RemoteFailure(NetworkRefused):
 
 def failure_of(error: LockhouseError) -> Failure:
     """The error as it is sent to the program."""
-    status, retry_after_s = 0, 0.0
-    if isinstance(error, RemoteFailure):
-        status, retry_after_s = error.status, error.retry_after_s
-    return Failure(error.code, error.exit_code, error.message, error.hint, status, retry_after_s)
+    status = error.status if isinstance(error, RemoteFailure) else 0
+    return Failure(
+        error.code, error.exit_code, error.message, error.hint, status, error.retry_after_s
+    )
 
 
 def error_of(failure: Failure) -> LockhouseError:

@@ -65,10 +65,7 @@ def send_answer_request(request: SendAnswerRequest, context: BrokerContext) -> _
     """Send the request, again where that makes sense, until there is an answer or a failure."""
     host = host_of(request.url)
     context.hold_to(request.label, host)
-    key = context.key(request.key, host) if request.key else None
-    who = Recipient(request.provider, request.title or host, has_key=bool(key))
-    if request.key and not key:
-        raise _no_key(who, host, context)
+    who, key = _recipient(request, host, context)
     ends_at = time.monotonic() + request.total_s
     attempt = 1
     while True:
@@ -195,7 +192,7 @@ class _Attempt:
         """Raise RemoteFailure for anything but a stream of events."""
         status = response.status_code
         if 300 <= status < 400:
-            raise self._redirected(response)
+            raise _redirected(self._who, response)
         if status >= 400:
             body = self._error_body(response)
             self._may_ask_again = (
@@ -221,15 +218,6 @@ class _Attempt:
         except httpx2.TransportError:
             pass
         return body[:_MOST_OF_AN_ERROR]
-
-    def _redirected(self, response: httpx2.Response) -> RemoteFailure:
-        where = urlsplit(response.headers.get("location", "")).netloc or "another address there"
-        return RemoteFailure(
-            f"{self._who.title} redirects to {clean(where)}, which was not followed.",
-            hint="If that is its new address, change it in the list of providers and servers.",
-            code="redirected",
-            status=response.status_code,
-        )
 
     def _late(self, error: Exception) -> RemoteFailure:
         if isinstance(error, httpx2.ReadTimeout) and time.monotonic() < self._ends_at:
@@ -272,8 +260,8 @@ class _Attempt:
             return None
         if error.code in ("no_credit", "context_too_long", "content_refused", "too_large"):
             return None
-        wait_s = error.retry_after_s if isinstance(error, RemoteFailure) else 0.0
-        wait_s = wait_s or min(_MOST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (attempt - 1))
+        pause_s = min(_MOST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (attempt - 1))
+        wait_s = error.retry_after_s or pause_s
         if wait_s > request.most_wait_s or time.monotonic() + wait_s >= self._ends_at:
             return None
         return wait_s
@@ -281,21 +269,12 @@ class _Attempt:
 
 def list_models(request: ListModels, context: BrokerContext) -> ListedModels:
     """Ask a server for its list of models. Never retries."""
-    spoken, host = dialect(request.dialect), host_of(request.endpoint)
-    key = context.key(request.key, host) if request.key else None
-    who = Recipient(request.provider, request.title or host, has_key=bool(key))
-    if request.key and not key:
-        raise _no_key(who, host, context)
-    headers = [("accept", "application/json")]
-    headers += spoken.list_headers
+    spoken = dialect(request.dialect)
+    who, key = _recipient(request, host_of(request.endpoint), context)
+    headers = [("accept", "application/json"), *spoken.list_headers]
     if key:
         headers.append(spoken.key_header(key))
-    context.limit(
-        body_bytes=request.most_bytes,
-        total_s=request.timeout_s,
-        idle_s=request.timeout_s,
-        connect_s=request.timeout_s,
-    )
+    context.limit_to(request.timeout_s, body_bytes=request.most_bytes)
     began = time.monotonic()
     url = request.endpoint.rstrip("/") + spoken.models_path
     try:
@@ -306,12 +285,7 @@ def list_models(request: ListModels, context: BrokerContext) -> ListedModels:
         if response.status_code >= 400:
             raise refusal_in(response.content, who, response.status_code, response.headers)
         if response.status_code >= 300:
-            raise RemoteFailure(
-                f"{who.title} redirects to another address, which was not followed.",
-                hint="Check the address of the server.",
-                code="redirected",
-                status=response.status_code,
-            )
+            raise _redirected(who, response)
         return ListedModels(_usable(spoken.listed(response.content)), round(duration_s, 6))
     except LockhouseError as error:
         raise _without_key(error, key) from error
@@ -348,12 +322,7 @@ def count_prompt(request: CountPrompt, context: BrokerContext) -> Counted:
     headers = [("accept", "application/json"), ("content-type", "application/json")]
     if key:
         headers.append(spoken.key_header(key))
-    context.limit(
-        body_bytes=_MOST_OF_AN_ERROR,
-        total_s=request.timeout_s,
-        idle_s=request.timeout_s,
-        connect_s=request.timeout_s,
-    )
+    context.limit_to(request.timeout_s, body_bytes=_MOST_OF_AN_ERROR)
     response = context.client.post(
         request.url, content=request.body, headers=headers, follow_redirects=False
     )
@@ -372,7 +341,28 @@ class _WithUsage(msgspec.Struct):
     usage: _PromptUsage
 
 
+def _recipient(
+    request: SendAnswerRequest | ListModels, host: str, context: BrokerContext
+) -> tuple[Recipient, str | None]:
+    """Who is asked, and the key for it. Raises LockhouseError where that is missing."""
+    key = context.key(request.key, host) if request.key else None
+    who = Recipient(request.provider, request.title or host, has_key=bool(key))
+    if request.key and not key:
+        raise _no_key(who, host, context)
+    return who, key
+
+
 # --- errors ----------------------------------------------------------------------------------
+
+
+def _redirected(who: Recipient, response: httpx2.Response) -> RemoteFailure:
+    where = urlsplit(response.headers.get("location", "")).netloc or "another address there"
+    return RemoteFailure(
+        f"{who.title} redirects to {clean(where)}, which was not followed.",
+        hint="If that is its new address, change it in the list of providers and servers.",
+        code="redirected",
+        status=response.status_code,
+    )
 
 
 def _no_list(who: Recipient, endpoint: str, status: int) -> RemoteFailure:

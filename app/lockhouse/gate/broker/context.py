@@ -15,7 +15,7 @@ from lockhouse.core.errors import StorageError
 from lockhouse.gate import keys
 from lockhouse.gate.broker import network_errors
 from lockhouse.gate.broker.guard import Guard
-from lockhouse.gate.broker.operation import Operation
+from lockhouse.gate.broker.operation import Limits, Operation
 from lockhouse.gate.broker.transport import GuardedTransport, MappingTransport, make_client
 from lockhouse.gate.network import HUB_ENDPOINT, hosts_of
 from lockhouse.gate.protocol import Record
@@ -86,6 +86,10 @@ class BrokerContext(Operation):
         limits.total_s = limits.total_s if total_s is None else total_s
         limits.idle_s = limits.idle_s if idle_s is None else idle_s
         limits.connect_s = limits.connect_s if connect_s is None else connect_s
+
+    def limit_to(self, timeout_s: float, *, body_bytes: int) -> None:
+        """Allow every request, each of its steps included, so many seconds and bytes."""
+        self.limits = Limits(body_bytes, total_s=timeout_s, idle_s=timeout_s, connect_s=timeout_s)
 
     def require_success(self, response: httpx2.Response) -> httpx2.Response:
         """The same response when its status is below 400; raises RemoteFailure otherwise."""

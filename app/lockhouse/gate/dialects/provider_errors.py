@@ -293,7 +293,7 @@ def kept_nowhere(hint: str) -> str:
 
 def waiting_notice(who: Recipient, error: LockhouseError, wait_s: float) -> str:
     """Says why the request is sent again, and when."""
-    if error.code == "rate_limited" and isinstance(error, RemoteFailure) and error.retry_after_s:
+    if error.code == "rate_limited" and error.retry_after_s:
         return f"{_asks_to_wait(who, wait_s)}. Trying again."
     return f"{error.message.rstrip('.!?…')}. Trying again in {duration(wait_s)}."
 

@@ -210,7 +210,7 @@ def test_unknown_names_are_told_with_those_near_them(
         home.remotes.get("listed/smal")
     assert "listed/small" in no_model.value.hint
     assert no_model.value.code == "unknown_model"
-    with pytest.raises(UsageMistake, match="No model of listed was named"):
+    with pytest.raises(UsageMistake, match="No model of listed was given"):
         home.remotes.get("listed/")
 
 

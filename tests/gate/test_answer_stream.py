@@ -473,7 +473,7 @@ def test_what_does_not_pass_is_not_asked_again(scene: Scene, fault: Fault, asked
     assert outcome.error is not None
     assert outcome.error.retry_after_s == float(fault.retry_after or 0)
     if fault.retry_after == "60":
-        assert "60 seconds" in outcome.error.hint
+        assert "60 s" in outcome.error.hint
 
 
 # --- taking it back ------------------------------------------------------------------------

@@ -228,7 +228,7 @@ def test_a_broker_that_is_killed_is_told_and_harmless(start: Start, web: Web) ->
     told = program.hear_end()
     assert told["code"] == "cut_off"
     assert "network process stopped" in told["message"]
-    assert "may have left" in told["message"]
+    assert "may have arrived" in told["message"]
     assert program.ask("status")["way"] == "broker_gone"
     assert Brokers(program.home / "run").list() == []
 

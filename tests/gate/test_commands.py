@@ -45,7 +45,7 @@ def test_unseal_says_plainly_what_it_opens(lockhouse: Run, home: Path) -> None:
     assert opened.returncode == 0
     for host in ("huggingface.co:443", "*.huggingface.co:443", "*.hf.co:443"):
         assert f"  {host}\n" in opened.stderr
-    assert "started anew" in opened.stderr
+    assert "restart a window" in opened.stderr
     told = json.loads(lockhouse("status", "--json").stdout)
     assert told["sealed"] is False
     assert told["network"]["hosts"] == ["huggingface.co:443", "*.huggingface.co:443", "*.hf.co:443"]

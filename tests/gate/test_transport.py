@@ -151,7 +151,7 @@ def test_cancelling_ends_an_encrypted_wait(certificate: Path, records: list[Reco
 
 def test_without_an_operation_nothing_is_asked(records: list[Record]) -> None:
     client = make_client(GuardedTransport(begun("127.0.0.1:80", records).guard))
-    with pytest.raises(NetworkRefused, match="Nobody asked"):
+    with pytest.raises(NetworkRefused, match="No operation asked"):
         client.get("http://127.0.0.1/")
 
 

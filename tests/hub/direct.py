@@ -5,7 +5,7 @@ For tests of what the handlers and the queue do; the real broker has tests of it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeVar
 
 import httpx2
@@ -13,6 +13,7 @@ import msgspec
 
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import Cancelled
+from lockhouse.core.json_decoding import decoded
 from lockhouse.gate.broker import hub, range_download
 from lockhouse.gate.client import GateClient
 from lockhouse.gate.hub_requests import (
@@ -24,7 +25,7 @@ from lockhouse.gate.hub_requests import (
     SearchHub,
 )
 
-_Reply = TypeVar("_Reply", bound=msgspec.Struct)
+_Reply = TypeVar("_Reply")
 HANDLERS: dict[type[msgspec.Struct], Callable[..., Any]] = {
     SearchHub: hub.search,
     ReadRepo: hub.read_repo,
@@ -95,11 +96,10 @@ class DirectGate(GateClient):
     ) -> _Reply:
         context = DirectContext(self.endpoint, files, self.token, cancel)
         with context.client:
-            answering = HANDLERS[type(request)](request, context)
-            reply = None
-            while reply is None:
+            reply = HANDLERS[type(request)](request, context)
+            while isinstance(reply, Generator):
                 try:
-                    event = next(answering)
+                    event = next(reply)
                 except StopIteration as ended:
                     reply = ended.value
                 else:
@@ -107,5 +107,4 @@ class DirectGate(GateClient):
                         raise Cancelled
                     if events is not None:
                         events(event)
-        assert isinstance(reply, reply_type)
-        return reply
+        return decoded(msgspec.json.encode(reply), reply_type)

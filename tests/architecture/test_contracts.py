@@ -67,6 +67,26 @@ VIOLATIONS = [
         "gate/planted.py",
         "import socket",
     ),
+    Violation(
+        "Processes are started by the engine, the gate and the launcher only",
+        "library/planted.py",
+        "import subprocess",
+    ),
+    Violation(
+        "Processes are started by the engine, the gate and the launcher only",
+        "ui/planted.py",
+        "from subprocess import Popen",
+    ),
+    Violation(
+        "How a remote target answers is known to the answer path only",
+        "cli/planted.py",
+        "from lockhouse.answer.remote import RemoteTarget",
+    ),
+    Violation(
+        "How a remote target answers is known to the answer path only",
+        "ui/planted.py",
+        "from lockhouse.answer.remote_request import RemoteRequest",
+    ),
 ]
 
 

@@ -88,6 +88,10 @@ class RemoteTargets:
             if model.provider in known
         ]
 
+    def info(self, provider: Provider, model: RemoteModel) -> TargetInfo:
+        """What a model of a provider would be as a target, chosen or not."""
+        return info_of(provider, model, self._budget)
+
     def refresh_models(self, name: str) -> _ModelList:
         """Read a provider's list of models and keep it. Raises what was in the way."""
         provider = self._providers.get(name)

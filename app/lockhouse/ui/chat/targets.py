@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from PySide6.QtCore import QObject, Signal
 
 from lockhouse.answer.permission import Allowed, Proposal
-from lockhouse.answer.remote import info_of
 from lockhouse.answer.request import Question
 from lockhouse.answer.target import Target, TargetInfo
 from lockhouse.chat.turns import NewChat
@@ -224,7 +223,7 @@ class Targets(QObject):
                 yield Destination(_without_model(provider), obstacle)
                 continue
             for model in models:
-                info = info_of(provider, model, self._workspace.budget)
+                info = self._workspace.remotes.info(provider, model)
                 sees = "vision" in model.capabilities if model.capabilities else None
                 yield Destination(info, obstacle, is_suggested=not model.is_chosen, sees=sees)
 

@@ -107,18 +107,7 @@ class FirstStart(QScrollArea):
     def _rebuild(self) -> None:
         px = self._theme.px
         page = QWidget()
-        page.setObjectName("first_start_page")
-        sides = QHBoxLayout(page)
-        sides.setContentsMargins(px(24), px(32), px(24), px(32))
-        middle = QWidget()
-        middle.setMaximumWidth(px(COLUMN_WIDTH))
-        sides.addStretch(1)
-        sides.addWidget(middle, 1000)
-        sides.addStretch(1)
-        column = QVBoxLayout(middle)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addStretch(1)
+        column = self._column_of(page)
         ready = self._starter is not None or bool(self._others)
         column.addWidget(
             label(
@@ -157,6 +146,23 @@ class FirstStart(QScrollArea):
             self._add_suggestions(column)
         column.addStretch(2)
         self.setWidget(page)
+
+    def _column_of(self, page: QWidget) -> QVBoxLayout:
+        """The column in the middle of the page."""
+        px = self._theme.px
+        page.setObjectName("first_start_page")
+        sides = QHBoxLayout(page)
+        sides.setContentsMargins(px(24), px(32), px(24), px(32))
+        middle = QWidget()
+        middle.setMaximumWidth(px(COLUMN_WIDTH))
+        sides.addStretch(1)
+        sides.addWidget(middle, 1000)
+        sides.addStretch(1)
+        column = QVBoxLayout(middle)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addStretch(1)
+        return column
 
     def _add_suggestions(self, column: QVBoxLayout) -> None:
         px = self._theme.px

@@ -195,3 +195,29 @@ def test_settings_are_cheap_to_import() -> None:
 
 def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+_SAVES = """
+import dataclasses, sys
+from pathlib import Path
+from lockhouse.storage.settings import SettingsFile
+path, name = Path(sys.argv[1]), sys.argv[2]
+lost = 0
+for value in range(1, 101):
+    file = SettingsFile(path)
+    file.save(dataclasses.replace(file.load(environment={}), **{name: value}))
+    lost += getattr(SettingsFile(path).load(environment={}), name) != value
+print(lost)
+"""
+
+
+def test_two_windows_that_save_settings_at_once_lose_none(tmp_path: Path) -> None:
+    windows = [
+        subprocess.Popen(
+            [sys.executable, "-c", _SAVES, tmp_path / "settings.json", name],
+            stdout=subprocess.PIPE,
+            text=True,
+        )  # fmt: skip
+        for name in ("threads", "top_k")
+    ]
+    assert [window.communicate()[0] for window in windows] == ["0\n", "0\n"]

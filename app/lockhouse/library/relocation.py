@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 
 from lockhouse.core.cancellation import CancelToken
@@ -30,9 +29,7 @@ from lockhouse.library.file_copy import (
 from lockhouse.library.folders import Folders
 from lockhouse.library.inventory import Inventory, Stamp
 from lockhouse.library.model_info import Relocation
-
-if sys.platform != "win32":
-    import fcntl
+from lockhouse.storage.file_lock import file_lock
 
 
 class Relocator:
@@ -50,7 +47,7 @@ class Relocator:
 
     def main_folder_kept(self) -> AbstractContextManager[None]:
         """No move of the main folder begins within. Raises UsageMistake "moving" during one."""
-        return _held(self._downloads_lock, _is_moving(), shared=True)
+        return file_lock(self._downloads_lock, shared=True, refusal=_is_moving())
 
     def run(
         self, folder: Path, to: Path, *, progress: Progress | None, cancel: CancelToken | None
@@ -58,9 +55,9 @@ class Relocator:
         """Begin or continue. Raises Cancelled between two pieces; the next call continues."""
         source = self._folders.own_named(folder)
         with ExitStack() as locks:
-            locks.enter_context(_held(self._move_lock, _is_moving()))
+            locks.enter_context(file_lock(self._move_lock, refusal=_is_moving()))
             if source == self._folders.main:
-                locks.enter_context(_held(self._downloads_lock, _has_downloads(source)))
+                locks.enter_context(file_lock(self._downloads_lock, refusal=_has_downloads(source)))
             if next((source / PARTS_FOLDER).glob("*/*.part"), None) is not None:
                 raise _has_downloads(source)
             source, target = self._folders.begin_move(source, to)
@@ -170,27 +167,6 @@ def _is_moving() -> UsageMistake:
         hint="Wait until the move is complete.",
         code="moving",
     )
-
-
-@contextmanager
-def _held(lock: Path, refusal: UsageMistake, *, shared: bool = False) -> Iterator[None]:
-    """Hold a lock file, or raise ``refusal`` when another process holds it."""
-    try:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
-    except OSError as error:
-        raise map_os_error(error, lock) from error
-    try:
-        if sys.platform != "win32":
-            try:
-                kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-                fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise refusal from error
-            except OSError:
-                pass  # some network disks have no locks
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _files(folder: Path) -> Iterator[Path]:

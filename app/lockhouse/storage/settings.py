@@ -13,12 +13,14 @@ import math
 import os
 import tempfile
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from lockhouse.core.errors import UsageMistake
+from lockhouse.storage.file_lock import file_lock
 from lockhouse.storage.storage_errors import map_write_error
 
 Value = str | int | float | bool
@@ -386,7 +388,10 @@ class SettingsFile:
             if field.name in naming or getattr(settings, field.name) != getattr(before, field.name)
         }
         if changed or not self.path.exists():
-            self._write({**self._read(), **changed})
+            with suppress(OSError):  # reported when the file is written
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            with file_lock(self.path.with_suffix(".lock")):
+                self._write({**self._read(), **changed})
         self._loaded = settings
 
     def _variables(self, environment: Mapping[str, str]) -> dict[str, Value]:

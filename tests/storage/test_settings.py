@@ -217,7 +217,7 @@ def test_two_windows_that_save_settings_at_once_lose_none(tmp_path: Path) -> Non
             [sys.executable, "-c", _SAVES, tmp_path / "settings.json", name],
             stdout=subprocess.PIPE,
             text=True,
-        )  # fmt: skip
+        )
         for name in ("threads", "top_k")
     ]
     assert [window.communicate()[0] for window in windows] == ["0\n", "0\n"]

@@ -44,7 +44,7 @@ def length_at(position: int, stops: Sequence[int]) -> int:
 
 
 def position_of(length: int, stops: Sequence[int]) -> int:
-    """Where a length lies on the slider."""
+    """The position of a length on the slider."""
     if length <= stops[0]:
         return 0
     for number, (low, high) in enumerate(itertools.pairwise(stops)):

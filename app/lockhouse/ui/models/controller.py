@@ -216,7 +216,7 @@ class ModelsController(QObject):
     # changes
 
     def change(self, work: Callable[[Models], object]) -> None:
-        """Do this with the library, then read it again. What ``work`` returns as text is told."""
+        """Change the library, then read it again. A text that ``work`` returns is shown."""
 
         def tell(outcome: object) -> None:
             if isinstance(outcome, str):

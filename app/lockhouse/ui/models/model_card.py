@@ -1,4 +1,4 @@
-"""A model card, drawn from Markdown by the transcript's own parts: no HTML, nothing fetched."""
+"""A model card: Markdown shown with the parts of the transcript. No HTML, no remote images."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from lockhouse.ui.theme import Theme
 from lockhouse.ui.transcript.parts import TextPart, fill_part, fit_part, make_part
 from lockhouse.ui.transcript.styles import Styles
 
-_MOST_BLOCKS = 400
-_AT_ONCE = 8  # laid out between two turns of the event loop
+_MAX_BLOCKS = 400
+_AT_ONCE = 8  # blocks laid out in one turn of the event loop
 _COLUMN = 720
 
 
 class ModelCard(QScrollArea):
-    """One column of blocks; a link tells its address and opens nothing by itself."""
+    """One column of blocks. A clicked link is reported, not opened."""
 
     link_pressed = Signal(str)
 
@@ -34,19 +34,19 @@ class ModelCard(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self._inside = QWidget()
         self.setWidget(self._inside)
-        self._empty = label("It has no model card.", ink="2")
+        self._empty = label("This repository has no model card.", ink="2")
         self._empty.setParent(self._inside)
         self._step = QTimer(self)
         self._step.setInterval(0)
         self._step.timeout.connect(self._add_some)
-        theme.changed.connect(self._again)
+        theme.changed.connect(self._rebuild)
 
     def show_blocks(self, blocks: tuple[Block, ...]) -> None:
-        """Another card, read from its Markdown elsewhere."""
-        self._blocks = blocks[:_MOST_BLOCKS]
-        self._again()
+        """Show these blocks, which were parsed on another thread."""
+        self._blocks = blocks[:_MAX_BLOCKS]
+        self._rebuild()
 
-    def _again(self) -> None:
+    def _rebuild(self) -> None:
         self._styles = Styles(self._theme)
         for part in self._parts:
             part.hide()

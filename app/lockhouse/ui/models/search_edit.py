@@ -1,4 +1,4 @@
-"""A field for words to look for: a lens at its left, a cross at its right once it holds any."""
+"""A search field with an icon at its left, and a clear button once it holds text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lockhouse.ui.theme import Theme
 
 
 class SearchEdit(QLineEdit):
-    """Qt's own clear button has colours of its own; this one follows the theme."""
+    """Unlike Qt's own, its clear button has the colours of the theme."""
 
     def __init__(
         self,
@@ -23,18 +23,18 @@ class SearchEdit(QLineEdit):
         self.setObjectName(name)
         self.setAccessibleName(spoken)
         self.setPlaceholderText(placeholder)
-        self._lens = self.addAction(
+        self._search = self.addAction(
             theme.icon("search", 16, "text-3"), QLineEdit.ActionPosition.LeadingPosition
         )
-        self._cross = self.addAction(
+        self._clear = self.addAction(
             theme.icon("x", 16, "text-2"), QLineEdit.ActionPosition.TrailingPosition
         )
-        self._cross.setToolTip("Clear")
-        self._cross.setVisible(False)
-        self._cross.triggered.connect(self.clear)
-        self.textChanged.connect(lambda text: self._cross.setVisible(bool(text)))
-        theme.changed.connect(self._dress)
+        self._clear.setToolTip("Clear")
+        self._clear.setVisible(False)
+        self._clear.triggered.connect(self.clear)
+        self.textChanged.connect(lambda text: self._clear.setVisible(bool(text)))
+        theme.changed.connect(self._restyle)
 
-    def _dress(self) -> None:
-        self._lens.setIcon(self._theme.icon("search", 16, "text-3"))
-        self._cross.setIcon(self._theme.icon("x", 16, "text-2"))
+    def _restyle(self) -> None:
+        self._search.setIcon(self._theme.icon("search", 16, "text-3"))
+        self._clear.setIcon(self._theme.icon("x", 16, "text-2"))

@@ -126,7 +126,7 @@ def _line(destination: Destination, current: str) -> SearchLine:
         return replace(line, title=info.provider_title, icon="key-round", detail=detail)
     remote = (info.provider_title, info.detail, host_name(info.host))
     parts = remote if destination.is_remote else (info.detail,)
-    pieces = dict.fromkeys((*parts, price_words(info), state))
+    pieces = dict.fromkeys((state, *parts, price_words(info)))
     return replace(
         line,
         icon="globe" if destination.is_remote else "cpu",

@@ -15,9 +15,11 @@ from lockhouse.answer.request import Question
 from lockhouse.answer.target import Target, TargetInfo
 from lockhouse.chat.turns import NewChat
 from lockhouse.core.errors import LockhouseError
+from lockhouse.gate.labels import zone_of
 from lockhouse.gate.providers import Provider
 from lockhouse.gate.sent_requests import SentRequest
 from lockhouse.ui.chat.target_picker import Destination
+from lockhouse.ui.chat.transcript_model import without_commands
 from lockhouse.ui.jobs import JobHandle, Jobs, ignore
 from lockhouse.ui.outbound.values import Obstacle, Shown, WayOn
 from lockhouse.ui.outbound.words import Money
@@ -180,14 +182,15 @@ class Targets(QObject):
     # -- inside -----------------------------------------------------------------------------
 
     def _obstacle_of(self, proposal: Proposal) -> Obstacle | None:
-        """In the words of the list where it knows of one; what it is decides the proposal."""
-        error, known = proposal.obstacle, self.find(proposal.info.name)
-        if error is None:
+        """In the words of the lists where they have any; the proposal says if there is one."""
+        error, name = proposal.obstacle, proposal.info.provider
+        if error is None or not name:
             return None
-        if known is not None and known.obstacle is not None:
-            return known.obstacle
-        way = _WAYS.get(error.code, "")
-        return Obstacle(error.code, "", error.message, error.hint, way)
+        provider = self._workspace.providers.get(name)
+        states = self._workspace.gate.key_states({provider.name: provider.hosts})
+        known = self._obstacle(provider, states.get(provider.name, "none"))
+        hint, way = without_commands(error.hint), _WAYS.get(error.code, "")
+        return known or Obstacle(error.code, "", error.message, hint, way)
 
     def _local_title(self) -> str:
         try:
@@ -214,7 +217,7 @@ class Targets(QObject):
         for provider in providers:
             state = states.get(provider.name, "none")
             has_key = provider.key != "required" or state in _HAS_KEY
-            obstacle = self._closed(provider) if has_key else _no_key(provider, state)
+            obstacle = self._obstacle(provider, state)
             models = self._workspace.providers.models(provider.name)
             chosen = [model for model in models if model.is_chosen]
             if chosen:
@@ -227,6 +230,11 @@ class Targets(QObject):
                 sees = "vision" in model.capabilities if model.capabilities else None
                 yield Destination(info, obstacle, is_suggested=not model.is_chosen, sees=sees)
 
+    def _obstacle(self, provider: Provider, key_state: str) -> Obstacle | None:
+        if provider.key == "required" and key_state not in _HAS_KEY:
+            return _no_key(provider, key_state)
+        return self._closed(provider)
+
     def _closed(self, provider: Provider) -> Obstacle | None:
         status = self._workspace.gate.status()
         if status.way != "open":
@@ -234,7 +242,7 @@ class Targets(QObject):
                 "sealed",
                 "Needs a restart" if status.way == "start_anew" else "Sealed",
                 _CLOSED.get(status.way, f"{status.title}. {status.explanation}"),
-                "" if status.way == "sealed" else status.what_to_do,
+                "" if status.way == "sealed" else without_commands(status.what_to_do),
                 way="network",
             )
         ways = {self._workspace.gate.way_to((host,)) for host in provider.hosts}
@@ -282,6 +290,7 @@ def _without_model(provider: Provider) -> TargetInfo:
         kind="api" if provider.zone == "cloud" else "lan",
         provider=provider.name,
         leaves_machine=provider.zone == "cloud",
+        zone=zone_of(provider),
         host=provider.hosts[0],
         provider_title=provider.title,
     )

@@ -15,7 +15,7 @@ from lockhouse.chat.conversations import Message
 from lockhouse.chat.text_attachments import attached
 from lockhouse.chat.turns import TurnStarted
 from lockhouse.core.errors import EngineCrashed
-from lockhouse.core.events import Cost, Failed, Finished
+from lockhouse.core.events import Cost, Finished
 from lockhouse.ui import formatting
 from lockhouse.ui.chat.runs import Runs
 from lockhouse.ui.chat.values import AnswerEnded, AnswerGrew, RunState
@@ -219,7 +219,7 @@ def to_transcript(
         version_count=message.version_count,
         stats=stats(finished) if finished else (),
         error_message=error.message if error else "",
-        error_hint=_hint(error),
+        error_hint=without_commands(error.hint) if error else "",
         created_at=message.created_at,
         retry_safer=crashed,
         limit=_limit(message),
@@ -285,11 +285,9 @@ def _ways(message: Message) -> tuple[tuple[str, str], ...]:
     return (*ways, ("ask_local", "Use a local model instead"))
 
 
-def _hint(error: Failed | None) -> str:
+def without_commands(hint: str) -> str:
     """What to do, without commands for a terminal: the window has buttons for them."""
-    if error is None:
-        return ""
-    return _COMMAND.sub("", error.hint).strip()
+    return _COMMAND.sub("", hint).strip()
 
 
 def _limit(message: Message) -> str:

@@ -107,6 +107,13 @@ def test_no_single_key_sends(sheet: OutboundSheet, qtbot: QtBot, key: Qt.Key) ->
         qtbot.keyClick(sheet.box.view, key)
 
 
+def test_cancel_sends_nothing(sheet: OutboundSheet, qtbot: QtBot) -> None:
+    sheet.show_request(Shown(outbound()))
+    with qtbot.assertNotEmitted(sheet.send_wanted):
+        button(sheet, "outbound_cancel").click()
+    assert not sheet.isVisible()
+
+
 def test_control_and_enter_send(sheet: OutboundSheet, qtbot: QtBot) -> None:
     sheet.show_request(Shown(outbound()))
     with qtbot.waitSignal(sheet.send_wanted):

@@ -93,7 +93,7 @@ class SendDialogs(QObject):
             sheet.show_request(made[1])
 
         def fail(error: LockhouseError) -> None:
-            sheet.show_problem(error.message, error.hint, ())
+            sheet.show_problem(error.message, error.hint)
 
         def end() -> None:
             for handle in jobs:

@@ -31,6 +31,7 @@ from lockhouse.ui.outbound.values import (
     SendOptions,
     Shown,
     Subject,
+    WayOn,
 )
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Banner, Pill, SegmentedControl, Spinner
@@ -223,7 +224,7 @@ class OutboundSheet(QDialog):
         self._local.setVisible(False)
         return row
 
-    # -- what it is told --------------------------------------------------------------------
+    # -- what it shows ----------------------------------------------------------------------
 
     @property
     def wish(self) -> SendOptions:
@@ -268,15 +269,16 @@ class OutboundSheet(QDialog):
         self._local.setToolTip(f"{shown.local_title} answers on this machine; nothing is sent")
         self._let_send(allowed=True)
         if obstacle := shown.obstacle or self._over:
-            self._stand_in_the_way(obstacle)
+            self._put_banner(obstacle.message, obstacle.hint, obstacle.way)
+            self._let_send(allowed=False)  # it can be read
 
-    def show_problem(self, message: str, hint: str, ways: tuple[tuple[str, str], ...]) -> None:
-        """No request could be prepared or sent: why, and what to do about it."""
+    def show_problem(self, message: str, hint: str) -> None:
+        """No request could be prepared: why, and what to do about it."""
         self._shown = None
         self._drop_problem()
         self._spinner.hide()
         self._sentence.setText("Nothing was sent.")
-        self._put_banner(message, hint, ways)
+        self._put_banner(message, hint)
         self._let_send(allowed=False)
 
     def focus_first(self) -> None:
@@ -288,18 +290,12 @@ class OutboundSheet(QDialog):
 
     # -- inside -----------------------------------------------------------------------------
 
-    def _put_banner(self, message: str, hint: str, ways: tuple[tuple[str, str], ...]) -> None:
-        self._problem = Banner(self._theme, "warning", message, hint=hint, actions=ways[:2])
+    def _put_banner(self, message: str, hint: str, way: WayOn = "") -> None:
+        actions = [(way, WAY_WORDS[way])] if way else []
+        self._problem = Banner(self._theme, "warning", message, hint=hint, actions=actions)
         self._problem.setObjectName("outbound_problem")
         self._problem.action_chosen.connect(self._go)
         self._place.addWidget(self._problem)
-
-    def _stand_in_the_way(self, obstacle: Obstacle) -> None:
-        """It can be read, but not sent for now."""
-        way = ((obstacle.way, WAY_WORDS[obstacle.way]),) if obstacle.way else ()
-        self._put_banner(obstacle.message, obstacle.hint, way)
-        self._always.setEnabled(False)
-        self._once.setEnabled(False)
 
     def _say(self, name: str, value: str, ink: str = "") -> None:
         key, shown = self._values[name]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import itertools
+import os
 import random
 import subprocess
 import sys
@@ -217,6 +218,11 @@ class Stress:
             [*command, *model, "--max-tokens", "400", "able bird cold"],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            env={
+                **os.environ,
+                "LOCKHOUSE_THREADS": "1",
+                "LOCKHOUSE_CONTEXT_LENGTH": str(_CONTEXT),
+            },
         )
         assert asked.stdout is not None
         asked.stdout.read(chance.randrange(1, 12))

@@ -341,10 +341,14 @@ class EnginePool:
         return same and enough and want.threads in (0, have.threads)
 
     def _ask_to_retire(self, record: EngineRecord) -> None:
-        """Other settings were asked for, or the file changed: end once nobody is answered."""
-        self._records.mark_retiring(record)
+        """Other settings were asked for, or the file changed: end once nobody is answered.
+
+        One that cannot be told now is told again by whoever looks for an engine next.
+        """
         self._let_go_of(record.id)
-        self._tell(record.id, protocol.Stop(when_idle=True))
+        if not self._tell(record.id, protocol.Stop(when_idle=True)):
+            return
+        self._records.mark_retiring(record)
         deadline = time.monotonic() + _RETIRES_S  # an idle one leaves its memory to the next
         while is_alive(record) and time.monotonic() < deadline:
             time.sleep(_POLL_S)
@@ -407,11 +411,14 @@ class EnginePool:
                 raise TimeoutError
             yield connection
 
-    def _tell(self, engine_id: str, operation: protocol.Operation) -> None:
+    def _tell(self, engine_id: str, operation: protocol.Operation) -> bool:
+        """Send an operation without a reply; whether it could be sent."""
         with contextlib.suppress(*_UNREACHABLE):
             connection = protocol.connect(self._records.folder, engine_id)
             with contextlib.closing(connection):
                 protocol.send(connection, operation)
+            return True
+        return False
 
     def _stop(self, record: EngineRecord) -> None:
         import psutil  # rarely needed here, and slow to import

@@ -115,7 +115,7 @@ def test_search_finds_a_message_while_four_models_are_being_checked(
         palette = window.dialog("palette")
         assert isinstance(palette, Palette)
         window.qtbot.keyClicks(palette.edit, "meander")
-        window.until(lambda: any(entry.kind == "hit" for entry in palette.model.lines))
+        window.until(lambda: any("\x02" in line.detail for line in palette.model.lines))
         assert not ended
         palette.close()
 
@@ -127,7 +127,7 @@ def test_the_window_closes_though_the_process_that_downloads_hangs(
     window.until(lambda: window.app.network.view.is_open)
     repo = window.workspace.hub.repo(REPO)
     transfers = window.app.transfers
-    transfers.add(repo, repo.files, "Q4_1")
+    transfers.change(lambda queue: queue.add(repo, repo.files, label="Q4_1"))
     window.until(lambda: bool(transfers.transfers) and transfers.transfers[0].done_bytes > 0)
     broker = broker_launch._started[-1].broker_pid
     rescued = threading.Event()

@@ -61,7 +61,7 @@ class Other:
         is_stopped = False
         while True:
             event = protocol.receive_reply(connection)
-            assert not isinstance(event, protocol.TokenCount | protocol.EngineStatus)
+            assert isinstance(event, Event)
             yield event
             if isinstance(event, Finished):
                 self.tokens += event.usage.completion_tokens

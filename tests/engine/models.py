@@ -50,7 +50,11 @@ KINDS: dict[str, Callable[[], Plan]] = {
 
 def small_model(kind: str, path: Path, *, seed: int = 1) -> Path:
     """A model of one of the KINDS with random weights, always the same for one seed."""
-    write(KINDS[kind](), path)
+    return with_random_weights(write(KINDS[kind](), path), seed=seed)
+
+
+def with_random_weights(path: Path, *, seed: int = 1) -> Path:
+    """The same file, with weights where it had holes."""
     header, chance = read_header(path), np.random.default_rng(seed)
     with path.open("r+b") as file:
         for tensor in header.tensors:

@@ -154,7 +154,6 @@ def test_capabilities_come_from_the_template(
         ({"general__architecture": "clip"}, "projector"),
         ({"general__type": "mmproj"}, "projector"),
         ({"general__type": "adapter"}, "adapter"),
-        ({"llama__pooling_type": 1}, "cannot answer"),
         ({"llama__block_count": 0}, "block_count is 0"),
         ({"llama__block_count": 513}, "block_count is 513"),
         ({"llama__block_count": 10**9}, "block_count is 1000000000"),

@@ -18,13 +18,13 @@ from lockhouse.answer.energy import EnergyMeter
 from lockhouse.answer.model_hashes import ModelHashes
 from lockhouse.answer.target import TargetInfo
 from lockhouse.core.cancellation import CancelToken
-from lockhouse.core.errors import LockhouseError, NoRoom, NotFound
+from lockhouse.core.errors import InvalidInput, LockhouseError, NoRoom, NotFound
 from lockhouse.core.events import Event, Finished, LoadProgress, Reasoning, Text, Timing
 from lockhouse.core.messages import Turn
 from lockhouse.core.request import AnswerRequest
 from lockhouse.engine.checkup import EngineCheckup
 from lockhouse.engine.pool import EnginePool
-from lockhouse.engine.protocol import EngineSpec, LoadSettings
+from lockhouse.engine.protocol import LONGEST_TEXT_UNASKED, EngineSpec, LoadSettings
 from lockhouse.library.fit import (
     MARGIN_BYTES,
     SMALLEST_CONTEXT,
@@ -48,7 +48,13 @@ if TYPE_CHECKING:
     from lockhouse.storage.settings import Settings
 
 _MEASURED_TOKENS = 16
+_CANNOT_CHAT = {
+    "embedding": "is an embedding model: it turns text into vectors and cannot answer.",
+    "reranking": "is a reranker: it ranks documents by a question and cannot answer.",
+    "draft": "is a draft model: it guesses ahead for a larger model and cannot answer by itself.",
+}
 _USABLE = ("ready", "changed")
+_READS_WHOLE_TEXTS = {"embedding", "reranking"}
 _STARTER_INSTRUCTIONS = "You are a helpful AI assistant. Answer in plain English."
 
 
@@ -232,6 +238,7 @@ class LocalTargets:
         return sorted(found, key=lambda info: info.name != first)
 
     def _target(self, model: ModelInfo) -> LocalTarget:
+        _require_chat(model)
         settings = self._settings()
         load = LoadSettings(
             context_length=settings.context_length,
@@ -244,6 +251,17 @@ class LocalTargets:
             choice = msgspec.structs.asdict(profile.load)
             load = msgspec.structs.replace(load, **{k: v for k, v in choice.items() if v})
         return LocalTarget(model, self._models, self._engines, self._hashes, load, profile)
+
+
+def _require_chat(model: ModelInfo) -> None:
+    """Raise InvalidInput for a model that was made for something else, and say for what."""
+    for capability, words in _CANNOT_CHAT.items():
+        if capability in model.capabilities:
+            raise InvalidInput(
+                f"{model.name} {words}",
+                hint="Choose a chat model: lockhouse targets list",
+                code="not_a_chat_model",
+            )
 
 
 class LoadPlanner:
@@ -271,6 +289,8 @@ class LoadPlanner:
         check_loadable(header)
         verdict = self._checkup.require(self._starter or path)
         settings = spec.settings
+        if not _READS_WHOLE_TEXTS.isdisjoint(header.capabilities):
+            settings = _for_texts(settings, header.context_length)
         shape, load, machine = Shape.of(header), LoadShape.of(settings), self._machine()
         choice = choose_context(shape, machine, load)
         context_length = settings.context_length or choice.context_length
@@ -282,11 +302,17 @@ class LoadPlanner:
             spec,
             memory_bytes=needed,
             settings=msgspec.structs.replace(
-                settings,
-                context_length=context_length,
+                spec.settings,  # as asked for: others who ask alike shall find this engine
+                context_length=spec.settings.context_length or context_length,
                 extra_buffers=settings.extra_buffers and verdict.extra_buffers,
             ),
         )
+
+
+def _for_texts(settings: LoadSettings, trained: int) -> LoadSettings:
+    """As an embedding model uses them: whole texts at once, in one batch of that length."""
+    length = min(settings.context_length or LONGEST_TEXT_UNASKED, trained)
+    return msgspec.structs.replace(settings, context_length=length, batch=length)
 
 
 def _no_room(needed: int, room: int, context_length: int, largest: int) -> NoRoom:

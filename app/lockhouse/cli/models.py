@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lockhouse.library.model_info import ImportMode, ImportOutcome, ModelInfo, Verification
 
 _COMPARED_AT_ONCE_BYTES: Final = 1 << 30  # a second or two of reading
+_OTHER_PURPOSES: Final = {"embedding", "reranking", "draft"}
 _IN_OTHER_MODULES: Final = {
     "catalogue": "downloads",
     "diff": "model_revisions",
@@ -90,8 +91,10 @@ def _sorted(found: list[ModelInfo], sort: str | None) -> list[ModelInfo]:
 
 
 def _write_models(found: Sequence[ModelInfo]) -> None:
-    """Write a table of models, with their state only where one is not ready."""
+    """Write a table of models, with their state only where one is not ready, and what they are for
+    only where one is not for chat."""
     unready = [model for model in found if model.state != "ready"]
+    purposes = [", ".join(_OTHER_PURPOSES.intersection(model.capabilities)) for model in found]
     headings = ["NAME", "QUALITY", "QUANT", "SIZE", "CONTEXT", "FIT", "OWNER"]
     rows = [
         [
@@ -105,6 +108,10 @@ def _write_models(found: Sequence[ModelInfo]) -> None:
         ]
         for model in found
     ]
+    if any(purposes):
+        headings.insert(1, "FOR")
+        for row, purpose in zip(rows, purposes, strict=True):
+            row.insert(1, purpose or "chat")
     if unready:
         headings.insert(1, "STATE")
         for row, model in zip(rows, found, strict=True):

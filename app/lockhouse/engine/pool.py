@@ -11,11 +11,11 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -29,7 +29,6 @@ from lockhouse.core.errors import (
     from_wire,
 )
 from lockhouse.core.events import (
-    EngineBuild,
     Event,
     Failed,
     Finished,
@@ -46,11 +45,18 @@ from lockhouse.engine.protocol import (
     EngineSpec,
     EngineStatus,
     Reply,
+    Result,
     TokenCount,
+    TokenScore,
 )
-from lockhouse.engine.records import EngineRecords, is_alive
+from lockhouse.engine.records import EngineRecords, is_alive, not_responding
 from lockhouse.seal import Probe
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_ResultT = TypeVar("_ResultT", bound=Result)
 _START_LIMIT_S = 30.0
 _POLL_S = 0.05
 _LOOK_S = 0.5  # whether an engine that was told to stop has: nothing else is waited for in steps
@@ -104,11 +110,12 @@ class EnginePool:
         An engine that dies before the first word, of the trace or the answer, is started again,
         once; after that, or when words have come, the answer ends in Failed with the cause.
         """
-        crashes = lost = 0
+        attempts = _Attempts(cancel)
         was_heard = False
         while True:
             try:
-                for event in self._answer_once(spec, request, cancel):
+                for event in self._run(spec, protocol.Answer(request), cancel):
+                    assert not isinstance(event, protocol.Result)
                     was_heard = was_heard or said_something(event)
                     yield event
                 return  # noqa: TRY300 - an else would hide the way out of the loop
@@ -116,27 +123,102 @@ class EnginePool:
                 yield Finished("cancelled")
                 return
             except EngineCrashed as crash:
-                is_retired = crash.code == "engine_retired"
-                crashes, lost = crashes + (not is_retired), lost + is_retired
-                is_lasting = crash.code in _LASTING or was_heard or cancel.cancelled
-                if is_lasting or crashes > 1 or lost > _MOST_RETIRED:
+                if was_heard or not attempts.may_follow(crash):
                     yield self._failed(crash)
                     return
-                if not is_retired:
+                if crash.code != "engine_retired":
                     yield Notice("engine_restarted", f"{crash.message} It was started again.")
             except LockhouseError as error:
                 yield self._failed(error)
                 return
 
-    def _answer_once(
-        self, spec: EngineSpec, request: AnswerRequest, cancel: CancelToken
-    ) -> Iterator[Event]:
+    def embed(
+        self,
+        spec: EngineSpec,
+        texts: Sequence[str],
+        cancel: CancelToken | None = None,
+        progress: Callable[[int], None] = lambda _count: None,
+    ) -> NDArray[np.float32]:
+        """A vector of length one for each text, as the rows of a matrix.
+
+        ``progress`` is told how many are done. Starts an engine if need be. Raises InvalidInput
+        for a model that makes none, NoRoom for a text longer than it reads, and Cancelled.
+        """
+        import numpy as np  # slow to import, and for this alone
+
+        rows = np.empty((0, 0), np.float32)
+        for some in protocol.portions(texts):
+            found = self._results(spec, protocol.Embed(some), protocol.Vectors, cancel)
+            values = np.frombuffer(b"".join(part.data for part in found), "<f4")
+            new = values.reshape(len(some), -1)
+            rows = np.concatenate([rows, new]) if len(rows) else new
+            progress(len(rows))
+        return rows
+
+    def rank(
+        self,
+        spec: EngineSpec,
+        query: str,
+        documents: Sequence[str],
+        cancel: CancelToken | None = None,
+    ) -> tuple[float, ...]:
+        """How much each document has to do with the query, by a reranker: the larger, the more."""
+        values: tuple[float, ...] = ()
+        for some in protocol.portions(documents):
+            operation = protocol.Rank(query, some)
+            for part in self._results(spec, operation, protocol.Ranks, cancel):
+                values += part.values
+        return values
+
+    def score(
+        self,
+        spec: EngineSpec,
+        prompt: AnswerRequest | str,
+        continuation: str,
+        cancel: CancelToken | None = None,
+    ) -> tuple[TokenScore, ...]:
+        """How likely each token of a continuation is to a chat model, after this prompt.
+
+        A prompt of text is taken as it is, without a chat template.
+        """
+        operation = protocol.Score(prompt, continuation)
+        (scores,) = self._results(spec, operation, protocol.Scores, cancel)
+        return scores.tokens
+
+    def _results(
+        self,
+        spec: EngineSpec,
+        operation: protocol.Work,
+        kind: type[_ResultT],
+        cancel: CancelToken | None,
+    ) -> list[_ResultT]:
+        """All results of an operation. An engine that dies of it is started again, once."""
+        cancel = cancel or CancelToken()
+        attempts = _Attempts(cancel)
+        while True:
+            try:
+                replies = list(self._run(spec, operation, cancel))
+            except EngineCrashed as crash:
+                if not attempts.may_follow(crash):
+                    raise
+                continue
+            end = replies[-1]
+            if isinstance(end, Failed):
+                raise from_wire(end.code, end.exit_code, end.message, end.hint)
+            if cancel.cancelled:
+                raise Cancelled
+            return [reply for reply in replies if isinstance(reply, kind)]
+
+    def _run(
+        self, spec: EngineSpec, operation: protocol.Work, cancel: CancelToken
+    ) -> Iterator[Event | Result]:
+        """All that an engine sends for an operation; the last is Finished or Failed."""
         engine_id, connection = self._connect(spec, cancel)
         is_open = True
         try:
-            protocol.send(connection, protocol.Answer(request))
+            protocol.send(connection, operation)
             for event in self._events(engine_id, connection, cancel):
-                if isinstance(event, Finished | Failed):
+                if isinstance(event, Finished | Failed) and isinstance(operation, protocol.Answer):
                     # Before the last event is handed on: nobody has to come back for more.
                     self._let_go(engine_id, connection, event)
                     is_open = False
@@ -149,7 +231,7 @@ class EnginePool:
 
     def _events(
         self, engine_id: str, connection: Connection, cancel: CancelToken
-    ) -> Iterator[Event]:
+    ) -> Iterator[Event | Result]:
         requests = _CancelRequests(connection, cancel)
         with cancel.watched(requests.tell):
             while True:
@@ -235,7 +317,7 @@ class EnginePool:
             if status is not None:
                 found.append(status)
             elif is_alive(record):
-                found.append(_not_responding(record))
+                found.append(not_responding(record))
         return sorted(found, key=lambda status: status.started_at)
 
     def memory(self) -> tuple[EngineMemory, ...]:
@@ -296,7 +378,8 @@ class EnginePool:
             if record is None:
                 with self._records.start_lock(cancel, 4 * self._start_limit_s):
                     record = self._matching(spec) or self._start(spec, cancel)
-                give_up_at = time.monotonic() + _REACH_LIMIT_S
+                # It listens, and loads llama.cpp before it does anything else.
+                give_up_at = time.monotonic() + self._start_limit_s
             try:
                 return record.id, protocol.connect(self._records.folder, record.id)
             except _UNREACHABLE as error:
@@ -468,6 +551,21 @@ class EnginePool:
         return failed_of(error, details="\n".join(getattr(error, "__notes__", ())))
 
 
+class _Attempts:
+    """Whether to try again after a crash: once, or more often when the engine had just retired."""
+
+    def __init__(self, cancel: CancelToken) -> None:
+        self._cancel = cancel
+        self._crashes = self._retired = 0
+
+    def may_follow(self, crash: EngineCrashed) -> bool:
+        """Whether another attempt may follow this one."""
+        is_retired = crash.code == "engine_retired"
+        self._crashes, self._retired = self._crashes + (not is_retired), self._retired + is_retired
+        is_lasting = crash.code in _LASTING or self._cancel.cancelled
+        return not is_lasting and self._crashes <= 1 and self._retired <= _MOST_RETIRED
+
+
 class _CancelRequests:
     """Forwards a token's requests to the engine, in the thread that makes them."""
 
@@ -499,32 +597,4 @@ def _silent() -> EngineCrashed:
         "The engine does not respond.",
         hint="Unload the model and ask again: lockhouse engines stop",
         code="engine_silent",
-    )
-
-
-def _not_responding(record: EngineRecord) -> EngineStatus:
-    """What can be told of an engine that does not tell it itself."""
-    import psutil
-
-    memory_bytes, started_at = 0, time.time()
-    with contextlib.suppress(psutil.Error):
-        process = psutil.Process(record.pid)
-        memory_bytes, started_at = process.memory_info().rss, process.create_time()
-    return EngineStatus(
-        id=record.id,
-        pid=record.pid,
-        model_path=record.spec.model_path,
-        model_name=record.spec.model_name,
-        state="not responding",
-        context_length=record.spec.settings.context_length,
-        threads=record.spec.settings.threads,
-        clients=0,
-        active=0,
-        idle_s=0.0,
-        idle_limit_s=0.0,
-        memory_bytes=memory_bytes,
-        started_at=datetime.fromtimestamp(started_at, UTC).isoformat(timespec="seconds"),
-        build=EngineBuild(),
-        settings=record.spec.settings,
-        confined=False,
     )

@@ -15,7 +15,7 @@ import select
 import socket
 import struct
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import (
     Client,
     Connection,
@@ -34,6 +34,9 @@ from lockhouse.core.request import AnswerRequest
 from lockhouse.seal import Probe
 
 VERSION = 2
+LONGEST_TEXT_UNASKED = 2048  # tokens: what an embedding model needs grows with the square of it
+MOST_TEXTS = 1024  # in one operation
+_PORTION_TEXTS, _PORTION_CHARS = 256, 1 << 20
 _CONNECT_LIMIT_S = 3.0
 _SEND_LIMIT_S = 20.0
 KvType = Literal["f16", "q8_0"]
@@ -99,6 +102,29 @@ class CountTokens(msgspec.Struct, frozen=True, tag="count_tokens"):
     request: AnswerRequest
 
 
+class Embed(msgspec.Struct, frozen=True, tag="embed"):
+    """Turn texts into vectors; followed by Vectors for all of them in order, and Finished."""
+
+    texts: tuple[str, ...]
+
+
+class Rank(msgspec.Struct, frozen=True, tag="rank"):
+    """Tell how much documents have to do with a query; followed by Ranks, and Finished."""
+
+    query: str
+    documents: tuple[str, ...]
+
+
+class Score(msgspec.Struct, frozen=True, tag="score"):
+    """Tell how likely a continuation is; followed by Scores, and Finished.
+
+    ``prompt`` is what an answer would be made to, or text as it is, without a chat template.
+    """
+
+    prompt: AnswerRequest | str
+    continuation: str
+
+
 class Inquire(msgspec.Struct, frozen=True, tag="inquire"):
     """Who are you; followed by an EngineStatus."""
 
@@ -113,7 +139,9 @@ class Stop(msgspec.Struct, frozen=True, tag="stop"):
     when_idle: bool = False
 
 
-Operation = Answer | Cancel | AnswerNow | CountTokens | Inquire | Prove | Stop
+Operation = (
+    Answer | Cancel | AnswerNow | CountTokens | Embed | Rank | Score | Inquire | Prove | Stop
+)  # fmt: skip
 
 
 class TokenCount(msgspec.Struct, frozen=True, tag="token_count"):
@@ -167,7 +195,37 @@ class Proved(msgspec.Struct, frozen=True, tag="proved"):
     probes: tuple[Probe, ...]
 
 
-Reply = Event | TokenCount | EngineStatus
+class Vectors(msgspec.Struct, frozen=True, tag="vectors"):
+    """Vectors of the next texts, each of length one: 32-bit floats, lowest byte first."""
+
+    width: int
+    data: bytes
+
+
+class Ranks(msgspec.Struct, frozen=True, tag="ranks"):
+    """How much the next documents have to do with the query: the larger, the more."""
+
+    values: tuple[float, ...]
+
+
+class TokenScore(msgspec.Struct, frozen=True):
+    """One token of a continuation. ``is_likeliest``: no other token was more probable there."""
+
+    token: int
+    text: str
+    log_probability: float
+    is_likeliest: bool
+
+
+class Scores(msgspec.Struct, frozen=True, tag="scores"):
+    """The next tokens of a continuation."""
+
+    tokens: tuple[TokenScore, ...]
+
+
+Work = Answer | Embed | Rank | Score
+Result = Vectors | Ranks | Scores
+Reply = Event | TokenCount | EngineStatus | Result
 
 
 class StartOrder(msgspec.Struct, frozen=True):
@@ -249,6 +307,20 @@ def receive_proof(connection: Connection) -> Proved:
     """Read the reply to Prove, likewise."""
     proof: Proved = _proof.decode(connection.recv_bytes(64 << 20))
     return proof
+
+
+def portions(texts: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Texts in portions that leave others their turn, and fit into a message."""
+    some: list[str] = []
+    size = 0
+    for text in texts:
+        if some and (len(some) == _PORTION_TEXTS or size + len(text) > _PORTION_CHARS):
+            yield tuple(some)
+            some, size = [], 0
+        some.append(text)
+        size += len(text)
+    if some:
+        yield tuple(some)
 
 
 def identity_of(path: Path) -> str:

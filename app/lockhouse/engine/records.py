@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -19,10 +20,11 @@ import msgspec
 from lockhouse import processes
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import Cancelled, EngineCrashed
+from lockhouse.core.events import EngineBuild
 from lockhouse.core.json_decoding import decoded
 from lockhouse.engine import protocol
 from lockhouse.engine.launch import reap
-from lockhouse.engine.protocol import EngineRecord, ExitRecord
+from lockhouse.engine.protocol import EngineRecord, EngineStatus, ExitRecord
 
 _POLL_S = 0.05
 _EXIT_LIMIT_S = 2.0
@@ -155,3 +157,31 @@ else:
         except BlockingIOError:
             return False
         return True
+
+
+def not_responding(record: EngineRecord) -> EngineStatus:
+    """What can be told of an engine that does not tell it itself."""
+    import psutil
+
+    memory_bytes, started_at = 0, time.time()
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(record.pid)
+        memory_bytes, started_at = process.memory_info().rss, process.create_time()
+    return EngineStatus(
+        id=record.id,
+        pid=record.pid,
+        model_path=record.spec.model_path,
+        model_name=record.spec.model_name,
+        state="not responding",
+        context_length=record.spec.settings.context_length,
+        threads=record.spec.settings.threads,
+        clients=0,
+        active=0,
+        idle_s=0.0,
+        idle_limit_s=0.0,
+        memory_bytes=memory_bytes,
+        started_at=datetime.fromtimestamp(started_at, UTC).isoformat(timespec="seconds"),
+        build=EngineBuild(),
+        settings=record.spec.settings,
+        confined=False,
+    )

@@ -26,7 +26,7 @@ from lockhouse.library.file_copy import (
     same_content,
 )
 from lockhouse.library.folders import Folders, absolute, real
-from lockhouse.library.gguf import GgufHeader, check_loadable, read_header, shard_paths
+from lockhouse.library.gguf import check_loadable, read_header, shard_paths
 from lockhouse.library.gguf.layout import shown
 from lockhouse.library.inventory import Inventory
 from lockhouse.library.model_info import OWN, ImportAction, ImportMode, ImportOutcome, ModelInfo
@@ -138,7 +138,7 @@ class Importer:
         self, file: Path, names: Names, included: set[Path], known: Sequence[ModelInfo]
     ) -> _Plan:
         header = read_header(file)
-        _require_model(header)
+        check_loadable(header)
         theirs = any(real(file).is_relative_to(real(each.path)) for each in self._found)
         if self._mode == "move" and (file.is_symlink() or theirs or real(file) in included):
             raise UsageMistake(
@@ -263,12 +263,6 @@ def _name_of_copy(files: Sequence[Path], known: Sequence[ModelInfo]) -> str:
         if sample_of(weights[0]) == sample_of(files[0]):
             return model.name
     return ""
-
-
-def _require_model(header: GgufHeader) -> None:
-    """Refuse files that could never be used. Embedding models are accepted."""
-    if "embedding" not in header.capabilities:
-        check_loadable(header)
 
 
 def _existing(folder: Path) -> Path:

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
-from lockhouse.core.events import Event, Failed, Finished
+from lockhouse.core.events import Failed, Finished
 from lockhouse.engine import protocol
 
 _AT_ONCE_BYTES = 8192  # what a socket that is ready for writing takes for certain
@@ -34,7 +34,7 @@ class EventWriter:
         self._writer: threading.Thread | None = None
         self._ended = threading.Event()
 
-    def put(self, event: Event) -> None:
+    def put(self, event: protocol.Reply) -> None:
         """Send an event, or let it wait behind others. A client that is gone gets nothing more."""
         data, closing = protocol.encode(event), isinstance(event, Finished | Failed)
         with self._lock:

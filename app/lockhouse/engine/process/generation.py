@@ -95,6 +95,11 @@ class Job:
         """Whether more than the newest token is still to be computed."""
         return self._first_token_at == 0.0
 
+    @property
+    def wanted_from(self) -> int:
+        """The first position whose logits are wanted."""
+        return len(self.tokens) - 1
+
     def begin(self, sequence: int, cached: int) -> None:
         """A sequence was found, with the first ``cached`` tokens already in it."""
         self.sequence, self.done = sequence, cached

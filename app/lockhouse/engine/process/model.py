@@ -52,6 +52,17 @@ class Model:
         """The C pointer."""
         return self._model
 
+    @property
+    def pooling(self) -> int:
+        """How its file says to make one vector of a text (llama_pooling_type); 0 for not at all."""
+        value = self._metadata(f"{self._metadata('general.architecture')}.pooling_type")
+        return int(value) if value.isdecimal() else 0
+
+    def _metadata(self, key: str) -> str:
+        buffer = ctypes.create_string_buffer(256)
+        lib.llama_model_meta_val_str(self._model, key.encode(), buffer, 256)
+        return buffer.value.decode("utf-8", "replace")
+
     def description(self) -> str:
         """One line about the model, by llama.cpp."""
         buffer = ctypes.create_string_buffer(256)
@@ -224,6 +235,7 @@ class Context:
         self.length: int = lib.llama_n_ctx(self._context)
         self.batch_size: int = parameters.n_batch
         self._memory = lib.llama_get_memory(self._context)
+        self.remembers: bool = bool(self._memory)  # or it reads whole texts only
         self._batch = lib.llama_batch_init(self.batch_size, 0, 1)
         self.sequences = settings.parallel
         self._views: dict[int, Logits] = {}  # making one costs as much as choosing a token

@@ -34,10 +34,11 @@ class Sequences:
         self._context = context
         self._all = [_Sequence(number) for number in range(context.sequences)]
 
-    def take(self, tokens: list[int], *, exact: bool) -> tuple[int, int] | None:
+    def take(self, tokens: list[int], *, most_reused: int, exact: bool) -> tuple[int, int] | None:
         """A sequence for these tokens, and how many of them it holds already; None when there is
         no room beside what is busy.
 
+        At most ``most_reused`` of those are used again; the others are computed, for their logits.
         ``exact``: as in a new context, so that nothing of the past changes a rounding. Only while
         nothing is busy.
         """
@@ -57,7 +58,7 @@ class Sequences:
         chosen = source
         if source.is_busy or shared < _WORTH_KEEPING * len(source.tokens):
             chosen = min(free, key=lambda s: (bool(s.tokens), s.used_at))
-        shared = self._usable(source, min(shared, len(tokens) - 1))
+        shared = self._usable(source, min(shared, most_reused))
         if chosen is source:
             shared = self.cut_back(chosen.id, shared)
         else:

@@ -1,4 +1,4 @@
-"""The engine as its clients see it: loads the model, listens, answers, counts, ends when idle.
+"""The engine as its clients see it: loads the model, listens, answers and counts, ends when idle.
 
 Threads: the main one loads and then computes; one accepts connections, and does no more than
 that; each connection has one of its own, so that a client that is silent, slow or gone delays
@@ -33,11 +33,12 @@ from lockhouse.engine.process.native import build, load_model, start_backend
 from lockhouse.engine.process.occupancy import Client, Occupancy
 from lockhouse.engine.process.prompt_fit import PromptFitter
 from lockhouse.engine.process.thread_governor import ThreadGovernor
-from lockhouse.engine.protocol import EngineState, EngineStatus, StartOrder, TokenCount
+from lockhouse.engine.protocol import EngineState, EngineStatus, StartOrder, TokenCount, Work
 
 if TYPE_CHECKING:  # these need numpy, which is imported while the model loads
-    from lockhouse.engine.process.generation import Job
-    from lockhouse.engine.process.scheduler import Scheduler
+    from lockhouse.engine.process.job_factory import AnyJob, JobFactory
+    from lockhouse.engine.process.job_loop import JobLoop
+    from lockhouse.engine.process.model import Model
 
 _DEFAULT_CONTEXT = 8192
 _MOST_SEQUENCES = 16
@@ -63,8 +64,8 @@ class Service:
         self._occupancy = Occupancy(idle_limit_s=order.idle_limit_s, first_client_s=_FIRST_CLIENT_S)
         self._started_at = datetime.now(UTC).isoformat(timespec="seconds")
         self._renderer: Renderer | None = None
-        self._prompts: PromptFitter | None = None
-        self._scheduler: Scheduler | None = None
+        self._jobs: JobFactory | None = None
+        self._scheduler: JobLoop[Any] | None = None
         self._context_length = 0
         self._threads = 0
         self._build = EngineBuild()
@@ -97,21 +98,24 @@ class Service:
 
     # -- loading -------------------------------------------------------------------------------
 
-    def _load(self) -> Scheduler:
+    def _load(self) -> JobLoop[Any]:
         settings = self._order.spec.settings
         # Confined like this process: a template sees no file of the user's either.
         self._renderer = Renderer([*processes.own_command(), "--template-renderer"])
         start_backend()
         loading = _Loading(self._order, self._on_progress)
 
+        from lockhouse.engine.process.job_factory import ChatJobs
         from lockhouse.engine.process.model import AbortFlag, Context, Model
         from lockhouse.engine.process.scheduler import Scheduler
 
         self._build = build()
         model = Model(loading.result())
-        wanted = settings.context_length or min(model.trained_context, _DEFAULT_CONTEXT)
         governor = ThreadGovernor(settings.threads)
         self._threads = governor.most
+        if model.pooling:
+            return self._embedding(model, governor)
+        wanted = settings.context_length or min(model.trained_context, _DEFAULT_CONTEXT)
         parallel = max(1, min(settings.parallel, _MOST_SEQUENCES))
         settings = msgspec.structs.replace(settings, parallel=parallel)
         context = Context(
@@ -121,13 +125,15 @@ class Service:
             threads=self._threads,
             abort=AbortFlag(),
         )
+        if not context.remembers:  # it reads whole texts only, though its file does not say how
+            return self._embedding(model, governor)
         self._context_length = context.length
-        self._prompts = prompts = PromptFitter(
+        prompts = PromptFitter(
             PromptBuilder(model.vocabulary, model.chat_template, self._renderer),
             context_length=context.length,
             trained_context=model.trained_context,
         )
-        self._vocabulary = model.vocabulary
+        self._jobs = ChatJobs(self._order.spec.model_name, model, prompts, context.length)
         return Scheduler(
             model,
             context,
@@ -142,6 +148,19 @@ class Service:
             },
             shorten=lambda job, room: prompts.cut(job.request, room),
         )
+
+    def _embedding(self, model: Model, governor: ThreadGovernor) -> JobLoop[Any]:
+        """For a model that turns texts into vectors or ranks them."""
+        from lockhouse.engine.process.embedding import EmbeddingContext, EmbeddingScheduler
+        from lockhouse.engine.process.job_factory import EmbeddingJobs
+        from lockhouse.engine.process.model import AbortFlag
+
+        self._close_renderer()  # it has no chat template
+        spec = self._order.spec
+        context = EmbeddingContext(model, spec.settings, threads=governor.most, abort=AbortFlag())
+        self._context_length = context.length
+        self._jobs = EmbeddingJobs(spec.model_name, model, context)
+        return EmbeddingScheduler(context, governor, build=self._build)
 
     def _on_progress(self, fraction: float) -> bool:
         self._fraction = fraction
@@ -175,9 +194,9 @@ class Service:
 
     def _carry_out(self, operation: protocol.Operation, connection: Connection) -> None:
         match operation:
-            case protocol.Answer(request):
+            case protocol.Answer() | protocol.Embed() | protocol.Rank() | protocol.Score():
                 with self._occupancy.client() as client:
-                    self._answer(connection, client, request)
+                    self._work(connection, client, operation)
             case protocol.CountTokens(request):
                 with self._occupancy.client():
                     protocol.send(connection, self._count(connection, request))
@@ -193,13 +212,14 @@ class Service:
             case _:
                 pass
 
-    def _answer(self, connection: Connection, client: Client, request: AnswerRequest) -> None:
+    def _work(self, connection: Connection, client: Client, operation: Work) -> None:
         writer = EventWriter(connection, ended=client.done)
-        job: Job | None = None
+        job: AnyJob | None = None
         try:
             started = time.perf_counter()
             answer_now = self._wait_loaded(connection, writer.put)
-            job = self._job(request, writer.put, started)
+            assert self._jobs is not None
+            job = self._jobs.job(operation, writer.put, started)
             assert self._scheduler is not None
             self._scheduler.submit(job)
             if answer_now:
@@ -219,7 +239,7 @@ class Service:
             writer.put(Failed("bug", f"The engine made a mistake: {type(error).__name__}."))
         writer.wait_for_end()
 
-    def _follow(self, connection: Connection, job: Job) -> None:
+    def _follow(self, connection: Connection, job: AnyJob) -> None:
         """Take orders about an answer until the client closes, which takes the answer back."""
         assert self._scheduler is not None
         while True:
@@ -249,19 +269,10 @@ class Service:
             raise self._failure
         return answer_now
 
-    def _job(self, request: AnswerRequest, send: Callable[[Event], None], started: float) -> Job:
-        assert self._prompts is not None
-        prompt = self._prompts.fit(request)
-        for notice in prompt.notices:
-            send(notice)
-        from lockhouse.engine.process.generation import Job
-
-        return Job(request, prompt, self._vocabulary, send, submitted_at=started)
-
     def _count(self, connection: Connection, request: AnswerRequest) -> TokenCount:
         self._wait_loaded(connection, lambda _event: None)
-        assert self._prompts is not None
-        return TokenCount(len(self._prompts.build(request).tokens), self._context_length)
+        assert self._jobs is not None
+        return TokenCount(self._jobs.count(request), self._context_length)
 
     # -- state -------------------------------------------------------------------------
 

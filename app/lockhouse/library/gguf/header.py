@@ -33,6 +33,7 @@ _EMBEDDING_ARCHITECTURES: Final = frozenset(
         "t5encoder",
     }
 )
+_RANK_POOLING: Final = 4  # LLAMA_POOLING_TYPE_RANK
 _DRAFT_ARCHITECTURES: Final = frozenset({"dflash", "eagle3", "gemma4-assistant"})
 _REASONING_MARKS: Final = re.compile(
     r"<think|</think|\[THINK\]|<seed:think|START_THINKING|enable_thinking|reasoning_content"
@@ -201,6 +202,8 @@ def _capabilities(
     if kind != "model":
         return ()
     pooling = _whole(values.get(f"{architecture}.pooling_type"))
+    if pooling == _RANK_POOLING:
+        return ("reranking",)
     if architecture in _EMBEDDING_ARCHITECTURES or pooling > 0:
         return ("embedding",)
     if architecture in _DRAFT_ARCHITECTURES:

@@ -103,12 +103,6 @@ def _check_kind(header: GgufHeader) -> None:
             "it is a draft model, which cannot answer by itself",
             hint="Choose the model it was made for.",
         )
-    if "embedding" in header.capabilities:
-        _refuse(
-            header,
-            "it is an embedding model and cannot answer",
-            hint="Choose a chat or instruct model.",
-        )
 
 
 def _check_parts(header: GgufHeader) -> None:

@@ -291,6 +291,7 @@ QProgressBar {
 QProgressBar::chunk { background: @accent; border-radius: 2px; }
 QProgressBar[ink="text-2"]::chunk { background: @text-2; }
 QProgressBar[ink="text-3"]::chunk { background: @text-3; }
+QProgressBar[ink="success"]::chunk { background: @success; }
 QProgressBar[ink="warning"]::chunk { background: @warning; }
 QProgressBar[ink="danger"]::chunk { background: @danger; }
 """

@@ -107,7 +107,8 @@ class SendDialogs(QObject):
         sheet.send_wanted.connect(
             lambda _, always: confirmation.reply(Send(current[0], always=always))
         )
-        sheet.local_wanted.connect(lambda: confirmation.reply(AnswerHere(current[0])))
+        here = self._chat.target
+        sheet.local_wanted.connect(lambda: confirmation.reply(AnswerHere(current[0], here)))
         sheet.edit_wanted.connect(self.edit_wanted)
         sheet.way_wanted.connect(lambda way: self.way_wanted.emit(way, info.provider or ""))
         sheet.copied.connect(self.noticed)

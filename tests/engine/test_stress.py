@@ -13,7 +13,7 @@ from .stress import ALL_KINDS, Stress
 def test_many_clients_of_one_engine_each_get_their_answers(
     tmp_path: Path, checked: Path, kind: str
 ) -> None:
-    report = Stress(kind, tmp_path, seed=4, cache=checked).run(actions=28, clients=4)
+    report = Stress(kind, tmp_path, seed=4, cache=checked).run(actions=16, clients=4)
     assert report.wrong == []
     assert report.done["pinned answers"] == report.done["pinned answers equal to those given alone"]
-    assert report.done["pinned answers"] >= 4
+    assert report.done["pinned answers"] >= 2

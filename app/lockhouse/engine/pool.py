@@ -49,7 +49,7 @@ from lockhouse.engine.protocol import (
     TokenCount,
     TokenScore,
 )
-from lockhouse.engine.records import EngineRecords, is_alive, not_responding
+from lockhouse.engine.records import EngineRecords, Patience, is_alive, not_responding, silent
 from lockhouse.seal import Probe
 
 if TYPE_CHECKING:
@@ -255,16 +255,19 @@ class EnginePool:
         question about its state hangs: then this raises EngineCrashed.
         """
         comes = protocol.readable(connection)
-        heard_at, missed = time.monotonic(), 0
+        heard_at = time.monotonic()
+        patience: Patience | None = None
         while not comes(_LOOK_S):
             if requests is not None and requests.is_patience_over:
                 return None
             if time.monotonic() - heard_at > _SILENCE_S:
                 record = self._records.get(engine_id)
-                responds = record is None or self._inquire(engine_id) is not None
-                missed = 0 if responds else missed + 1
-                if record is not None and missed > 1 and is_alive(record):
-                    raise _silent()
+                if record is None or self._inquire(engine_id) is not None:
+                    patience = None
+                elif patience is None:
+                    patience = Patience(record)
+                elif patience.is_over and is_alive(record):
+                    raise silent()
                 heard_at = time.monotonic()
         return protocol.receive_reply(connection)
 
@@ -371,7 +374,8 @@ class EnginePool:
     def _connect(self, spec: EngineSpec, cancel: CancelToken) -> tuple[str, Connection]:
         """A connection to an engine for this spec, started if there is none."""
         give_up_at = time.monotonic() + _REACH_LIMIT_S
-        while time.monotonic() < give_up_at:
+        patience: Patience | None = None
+        while time.monotonic() < give_up_at or (patience and not patience.is_over):
             if cancel.cancelled:
                 raise Cancelled
             record = self._matching(spec)
@@ -390,10 +394,11 @@ class EnginePool:
                         code="engine_locked",
                     ) from error
                 if is_alive(record):
+                    patience = patience or Patience(record)
                     time.sleep(_POLL_S)  # it is dying: its socket goes before its process
                 else:
                     self._records.clear(record.id)
-        raise _silent()
+        raise silent()
 
     def _matching(self, spec: EngineSpec) -> EngineRecord | None:
         """A live engine of the same unchanged file whose settings cover what is asked."""
@@ -590,11 +595,3 @@ class _CancelRequests:
     def is_patience_over(self) -> bool:
         """Whether the engine has been told to stop long ago."""
         return bool(self._give_up_at) and time.monotonic() > self._give_up_at
-
-
-def _silent() -> EngineCrashed:
-    return EngineCrashed(
-        "The engine does not respond.",
-        hint="Unload the model and ask again: lockhouse engines stop",
-        code="engine_silent",
-    )

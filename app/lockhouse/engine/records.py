@@ -27,6 +27,7 @@ from lockhouse.engine.launch import reap
 from lockhouse.engine.protocol import EngineRecord, EngineStatus, ExitRecord
 
 _POLL_S = 0.05
+_BUSY_LIMIT_S = 60.0  # for an engine that does not respond and yet computes
 _EXIT_LIMIT_S = 2.0
 _KEEP_EXITS_S = 24 * 3600.0
 
@@ -184,4 +185,39 @@ def not_responding(record: EngineRecord) -> EngineStatus:
         build=EngineBuild(),
         settings=record.spec.settings,
         confined=False,
+    )
+
+
+class Patience:
+    """How long an engine is waited for that does not respond: longer while it computes.
+
+    On a machine that is very busy an engine may come to nothing but its next token.
+    """
+
+    def __init__(self, record: EngineRecord) -> None:
+        self._pid = record.pid
+        self._until = time.monotonic() + _BUSY_LIMIT_S
+        self._used_s = self._used()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has done nothing since this was asked last, or for too long."""
+        before_s, self._used_s = self._used_s, self._used()
+        return self._used_s <= before_s or time.monotonic() > self._until
+
+    def _used(self) -> float:
+        import psutil
+
+        try:
+            return sum(psutil.Process(self._pid).cpu_times()[:2])
+        except psutil.Error:
+            return 0.0
+
+
+def silent() -> EngineCrashed:
+    """The error for one that hangs."""
+    return EngineCrashed(
+        "The engine does not respond.",
+        hint="Unload the model and ask again: lockhouse engines stop",
+        code="engine_silent",
     )

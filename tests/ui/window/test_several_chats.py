@@ -117,7 +117,7 @@ def test_a_warning_about_an_answer_is_shown_in_its_own_chat(
 ) -> None:
     def prepare(workspace: Workspace) -> None:
         workspace.save_settings(
-            context_length=512, answer_max_tokens=6, when_full="cut_oldest", temperature=0.0
+            context_length=256, answer_max_tokens=2, when_full="cut_oldest", temperature=0.0
         )
         _long_chat(workspace)
 

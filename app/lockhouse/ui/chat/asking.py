@@ -71,11 +71,13 @@ class Confirmation:
         self._reply: Send | AnswerHere | None = None
         self._is_over = threading.Event()
 
-    def reply(self, reply: Send | AnswerHere | None) -> None:
+    def reply(self, reply: Send | AnswerHere | None) -> bool:
         """What the person decided; None sends nothing. Only the first reply counts."""
-        if not self._is_over.is_set():
-            self._reply = reply
-            self._is_over.set()
+        if self._is_over.is_set():
+            return False
+        self._reply = reply
+        self._is_over.set()
+        return True
 
     def wait(self, cancel: CancelToken) -> Send | AnswerHere:
         """Blocks until the reply, or until the question is withdrawn; raises Cancelled then."""
@@ -93,7 +95,6 @@ class _ChatWork:
     asked: Asked | None = None
     queue: list[QueuedQuestion] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
-    sends_next: bool = False  # sent while a question before it was not stored yet
     is_queue_stored: bool = False
 
 
@@ -151,7 +152,6 @@ class Asking(QObject):
         self._store_queue(chat.key)
         self.taken.emit(chat.conversation_id, text)
         self.tell_queue()
-        work.sends_next = work.asked is not None and not self.runs.has_started(chat.key)
         self.send_queued()
 
     def send_queued(self) -> None:
@@ -221,6 +221,11 @@ class Asking(QObject):
         question = Question(text, alone=True, task=task, must_confirm=True)
         subject = Subject(task, f"{words}, {size}", has_before)
         self._ask(Asked(question, target, subject, material=material))
+
+    def decline(self, confirmation: Confirmation) -> None:
+        """The person does not want it sent. The chat is free for another question at once."""
+        if confirmation.reply(None):
+            self.runs.abandon(confirmation.chat)
 
     def stop(self) -> None:
         """Stop the answer of the open chat."""
@@ -313,8 +318,7 @@ class Asking(QObject):
             )
 
         if self.runs.start(key, turn):
-            work = self._work_of(key)
-            work.asked, work.sends_next = asked, False
+            self._work_of(key).asked = asked
 
     def _ask_next(self, key: str) -> None:
         """Ask what waits there longest."""
@@ -358,8 +362,6 @@ class Asking(QObject):
         self.tell_queue()
         if not ended.message_id:
             self._reject(ended, asked)
-            if work.queue and work.sends_next:
-                self._ask_next(ended.conversation_id)
             return
         self._chat.stored.emit(ended.conversation_id)
         self._chat.read_message(ended.conversation_id, ended.message_id)

@@ -100,6 +100,13 @@ class Runs(QObject):
         if run := self._runs.get(chat):
             run.cancel.cancel()
 
+    def abandon(self, chat: str) -> None:
+        """End a run of which nothing was stored, without waiting for its thread."""
+        run = self._runs.get(chat)
+        if run is not None and not run.message_id and run.handle is not None:
+            run.handle.cancel()  # what its thread still tells is of no interest
+            self._end(run)
+
     def leave_all(self) -> None:
         """The window closes: end every answer, as interrupted and not as stopped by the reader."""
         for run in self._runs.values():
@@ -114,11 +121,6 @@ class Runs(QObject):
         """The state of the answer in that chat, None when nothing runs."""
         run = self._runs.get(chat)
         return run.state() if run else None
-
-    def has_started(self, chat: str) -> bool:
-        """Whether the question of that chat is stored and its answer is on its way."""
-        run = self._runs.get(chat)
-        return run is not None and bool(run.message_id)
 
     def all_running(self) -> tuple[RunState, ...]:
         """Every answer in progress."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QObject, QTimer, Signal
-from PySide6.QtWidgets import QWidget
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QDialog, QWidget
 
 from lockhouse.answer.permission import AnswerHere, Proposal, Send
 from lockhouse.core.errors import LockhouseError
@@ -39,6 +39,7 @@ class SendDialogs(QObject):
     ) -> None:
         super().__init__(over)
         self._chat = chat
+        self._asking = asking
         self._targets = targets
         self._jobs = jobs
         self._theme = theme
@@ -54,7 +55,7 @@ class SendDialogs(QObject):
         elif self._chat.id_of(confirmation.chat):
             self._held[confirmation.chat] = confirmation
         else:
-            confirmation.reply(None)
+            self._asking.decline(confirmation)
 
     def show_held(self) -> None:
         """The chat was opened: what had to wait for that is shown now."""
@@ -95,12 +96,12 @@ class SendDialogs(QObject):
         def fail(error: LockhouseError) -> None:
             sheet.show_problem(error.message, error.hint)
 
-        def end() -> None:
+        def end(result: int) -> None:
             for handle in jobs:
                 handle.cancel()
             self._sheets.pop(confirmation.chat, None)
-            # After what the button that closed it tells.
-            QTimer.singleShot(0, self, lambda: confirmation.reply(None))
+            if result == QDialog.DialogCode.Rejected:  # otherwise the reply follows
+                self._asking.decline(confirmation)
             sheet.deleteLater()
 
         sheet.wished.connect(prepare)
@@ -112,7 +113,7 @@ class SendDialogs(QObject):
         sheet.edit_wanted.connect(self.edit_wanted)
         sheet.way_wanted.connect(lambda way: self.way_wanted.emit(way, info.provider or ""))
         sheet.copied.connect(self.noticed)
-        sheet.finished.connect(lambda _: end())
+        sheet.finished.connect(end)
         sheet.show()
         sheet.focus_first()
         prepare(sheet.wish)

@@ -364,8 +364,8 @@ class OutboundSheet(QDialog):
             self.send_wanted.emit(outbound, always)
 
     def _answer_here(self) -> None:
+        self.local_wanted.emit()  # first: closing the dialog declines
         self.reject()
-        self.local_wanted.emit()
 
     def _edit_again(self) -> None:
         self.reject()

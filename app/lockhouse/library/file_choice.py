@@ -84,9 +84,11 @@ def pick(found: Sequence[FileChoice], reference: Reference) -> FileChoice:
 
     Raises NotFound with the list of choices.
     """
-    if reference.file and not reference.file.lower().endswith(".gguf"):
+    asked = reference.file or reference.quantization
+    suffix = Path(asked).suffix.lower()
+    if suffix[1:].isalpha() and suffix != ".gguf":
         raise InvalidInput(
-            f"{reference.file} is not GGUF and cannot be run here.",
+            f"{asked} is not GGUF and cannot be run here.",
             hint=f"See the files that can: lockhouse models get {reference.repo} --dry-run",
         )
     if not found:
@@ -106,7 +108,6 @@ def pick(found: Sequence[FileChoice], reference: Reference) -> FileChoice:
     if named:
         return named[0]
     labels = ", ".join(each.label for each in found)
-    asked = reference.file or reference.quantization
     if not asked:
         raise InvalidInput(
             f"No file of {reference.repo} fits into the memory of this machine.",

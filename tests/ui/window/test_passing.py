@@ -66,7 +66,7 @@ def test_what_waits_in_a_chat_that_nobody_looks_at_is_not_sent(
     assert not any(one.isVisible() for one in cloud.main.findChildren(QPushButton, "outbound_send"))
     cloud.page.open_chat(there)  # what it holds has to be confirmed where it is seen
     sheet = sheet_of(cloud)
-    assert "For all to read" in sheet.box.view.body.text
+    assert "For all to read" in sheet.box.view.text
     assert waiting(cloud) == ["For all to read"]
     sheet.close()
     assert not server.asked()

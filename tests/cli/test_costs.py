@@ -42,7 +42,7 @@ def test_a_new_home_has_spent_nothing_and_has_no_limits(lockhouse: Command) -> N
     assert shown["totals"] == []
     assert shown["prices"]["package"] == "genai-prices"
     assert len(shown["prices"]["sha256"]) == 64
-    assert "Nothing was asked elsewhere yet." in lockhouse("costs", "show").err
+    assert "No API was used yet." in lockhouse("costs", "show").err
 
 
 def test_what_was_spent_is_shown_by_everything(lockhouse: Command) -> None:
@@ -80,7 +80,7 @@ def test_limits_are_set_shown_and_taken_away(lockhouse: Command) -> None:
 def test_what_is_no_amount_is_told(lockhouse: Command, amount: str) -> None:
     outcome = lockhouse("costs", "limits", "--per-day", amount)
     assert outcome.code == 2
-    assert "is no amount" in outcome.err
+    assert "is not an amount" in outcome.err
 
 
 def test_a_limit_set_by_a_command_holds_in_a_program_that_runs(lockhouse: Command) -> None:
@@ -124,7 +124,7 @@ def test_prices_are_listed_with_their_tiers_and_source(lockhouse: Command) -> No
     assert (price["input"], price["cached_input"], price["output"]) == ("2.5", "0.25", "15")
     assert price["tiers"][0]["above"] == 272_000
     assert price["source"] == f"prices of {told['snapshot']['date']}"
-    assert "above 272,000 tokens in" in lockhouse("costs", "price", "list", "openai").text
+    assert "above 272,000 input tokens" in lockhouse("costs", "price", "list", "openai").text
     assert lockhouse("costs", "price", "list", "nobody").code == 3
 
 

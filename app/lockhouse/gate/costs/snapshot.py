@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 
@@ -21,19 +22,26 @@ from lockhouse.gate.costs.values import Price, PriceTier, Snapshot
 _DAY = re.compile(r"-(20\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)")
 
 
-# The short names of the file.
-_SHORT = {"cached_input": "cached", "cache_write": "write", "per_request": "request"}
+class _Tier(msgspec.Struct, frozen=True):
+    """A tier under the short names of the file."""
+
+    above: int
+    input: Decimal
+    output: Decimal
+    cached: Decimal | None = None
+    write: Decimal | None = None
 
 
-class _Tier(PriceTier, frozen=True, rename=_SHORT):
-    """A tier as the file has it."""
-
-
-class _Entry(Price, frozen=True, rename={**_SHORT, "begins": "from"}):
+class _Entry(msgspec.Struct, frozen=True):
     """A price and when it applies: from a day on, or between two times of day, in UTC."""
 
+    input: Decimal
+    output: Decimal
+    cached: Decimal | None = None
+    write: Decimal | None = None
+    request: Decimal | None = None
     tiers: tuple[_Tier, ...] = ()
-    begins: date | None = None
+    begins: date | None = msgspec.field(name="from", default=None)
     between: tuple[str, str] | None = None
 
     def holds(self, at: datetime) -> bool:
@@ -58,9 +66,18 @@ class _Entry(Price, frozen=True, rename={**_SHORT, "begins": "from"}):
 
     def price(self, source: str) -> Price:
         """The price without its times."""
-        fields = {name: getattr(self, name) for name in Price.__struct_fields__}
-        tiers = tuple(PriceTier(*msgspec.structs.astuple(tier)) for tier in self.tiers)
-        return Price(**{**fields, "source": source, "tiers": tiers})
+        return Price(
+            input=self.input,
+            output=self.output,
+            cached_input=self.cached,
+            cache_write=self.write,
+            per_request=self.request,
+            source=source,
+            tiers=tuple(
+                PriceTier(tier.above, tier.input, tier.output, tier.cached, tier.write)
+                for tier in self.tiers
+            ),
+        )
 
 
 class _Model(msgspec.Struct, frozen=True):

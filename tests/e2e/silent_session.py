@@ -68,7 +68,7 @@ def session(window: Window, folder: Path) -> None:
     palette.close()
     print("search", flush=True)
     chat = window.app.chat
-    chat.exporting.save(chat.conversation_id, "md", folder / "chat.md")
+    chat.export.save(chat.conversation_id, "md", folder / "chat.md")
     window.until((folder / "chat.md").exists)
     print("export", flush=True)
     try:

@@ -60,7 +60,7 @@ def forwarded(hands: Hands, command: list[str], home: Path, host: str) -> None:
     say("forwarded one turn")
 
     hands.key("ctrl+i")
-    hands.until_sees("Where it came from")
+    hands.until_sees("Source")
     hands.until_sees("Host: ")
     hands.click("Show what was sent")
     hands.until_sees("What was sent")
@@ -79,11 +79,11 @@ def forwarded(hands: Hands, command: list[str], home: Path, host: str) -> None:
     hands.click("Send once")
     hands.wait(lambda: len(hands.shown(badge, exact=False)) >= 2, "a second answer from there")
     answered(hands)
-    assert hands.sees("This machine answers"), "the chat itself did not stay here"
+    assert hands.sees("A model on this machine answers"), "the chat itself did not stay here"
     hands.shot("forwarded-selection")
     say("forwarded a selection")
 
-    hands.click("This machine answers. Choose who answers")
+    hands.click("A model on this machine answers. Choose a model")
     pick(hands, "cloudy")
     hands.until_sees(f"The next message goes to {host}")
     hands.click("Message", role="text")

@@ -103,7 +103,7 @@ def first_hour(hands: Hands, command: list[str], home: Path) -> None:
     say("searched")
 
     hands.key("ctrl+i")
-    hands.until_sees("Where it came from")
+    hands.until_sees("Source")
     hands.shot("details")
     hands.key("ctrl+i")
     hands.click("Sealed: nothing can leave. Open the Gate")

@@ -173,7 +173,7 @@ def test_equal_files_are_told_apart_on_demand(
     layouts.gpt4all(user, source)
     (same,) = shop("models", "verify", "--equal", "--json").json
     assert [place["owner"] for place in same["places"]] == ["LM Studio", "GPT4All"]
-    assert "2 places" in shop("models", "verify", "--equal").text
+    assert "2 identical copies" in shop("models", "verify", "--equal").text
 
 
 def test_the_catalogue_is_there_without_models_or_network(shop: Command, starter: Path) -> None:

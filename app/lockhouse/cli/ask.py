@@ -197,9 +197,11 @@ class _Asked:
 
     def events(self, cancel: CancelToken) -> Iterable[object]:
         """Ask within a conversation, or without leaving one behind."""
+        from lockhouse.cli.stream_printer import permitted
+
         confirm = confirm_once if self._options["allow_once"] else confirm_on_terminal
         if not self._options["no_save"]:
-            return self._workspace.turns.ask(
+            events = self._workspace.turns.ask(
                 self._chat,
                 self._question,
                 target=self.target,
@@ -208,6 +210,7 @@ class _Asked:
                 cancel=cancel,
                 by="command",
             )
+            return permitted(events)
         session = self._workspace.answers.open(
             self._question,
             [self.target],

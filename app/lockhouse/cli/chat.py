@@ -180,6 +180,8 @@ class _Talk:
         self._answer(self._begun().id, question, Changes())
 
     def _answer(self, chat: str | NewChat, question: Question, changes: Changes) -> None:
+        from lockhouse.cli.stream_printer import permitted
+
         cancel = CancelToken()
         events = self._workspace.turns.ask(
             chat,
@@ -190,7 +192,7 @@ class _Talk:
             cancel=cancel,
             by="command",
         )
-        self._show(self._noticing_start(events), cancel)
+        self._show(self._noticing_start(permitted(events)), cancel)
 
     def _noticing_start(self, events: Iterator[object]) -> Iterator[object]:
         """The same events; once it is stored, the conversation goes on from this question."""

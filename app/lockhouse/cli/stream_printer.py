@@ -7,6 +7,7 @@ and what came until then is kept. Text goes out as it comes; everything else to 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import signal
 import sys
 from collections.abc import Iterable, Iterator
@@ -86,6 +87,15 @@ def signals_stop(cancel: CancelToken, answer: Answer) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def permitted(events: Iterator[object]) -> Iterator[object]:
+    """The same events, once asking is permitted.
+
+    Until the first one comes, a person may be asked: Ctrl-C and the keyboard are for that then,
+    and not for an answer.
+    """
+    return itertools.chain((next(events),), events)
 
 
 class StreamPrinter:

@@ -149,6 +149,28 @@ def test_a_question_that_is_changed_while_it_is_shown_is_judged_again(
         )
 
 
+def test_a_label_that_is_raised_while_the_request_is_shown_holds(
+    everyone: Everyone, server: RemoteServer
+) -> None:
+    everyone.home.consents.withdraw("api")
+    labels_now: list[Label] = ["public"]
+
+    def raise_label(proposal: Proposal, _cancel: CancelToken) -> Send:
+        labels_now[0] = "confidential"  # in another window
+        return Send(proposal)
+
+    before = len(server.requests)
+    with pytest.raises(PolicyRefused, match="confidential"):
+        everyone.answers.open(
+            Question("Where?"),
+            ["api/small"],
+            lambda _: labelled(labels_now[0]),
+            confirm=raise_label,
+            cancel=CancelToken(),
+        )
+    assert len(server.requests) == before
+
+
 def test_what_stays_here_needs_no_question(everyone: Everyone) -> None:
     for label in LABELS:
         proposal = decided(everyone, label, "here", "nothing allowed")

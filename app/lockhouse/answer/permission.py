@@ -71,6 +71,11 @@ class Proposal:
         """The same target with another question. May wait for the disk and the keyring."""
         return self._permissions.propose(question, self.target, self._draft)
 
+    def require_label_still(self) -> None:
+        """Raises PolicyRefused where the label was raised while a person was looking."""
+        info = self.info
+        require_label(self._draft(self.question).label, info.zone, info.host)
+
     def at(self, target: Target) -> Proposal:
         """The same question for another target."""
         return self._permissions.propose(self.question, target, self._draft)

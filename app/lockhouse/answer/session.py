@@ -209,6 +209,7 @@ class Answers:
             return self._permitted(here, refuse_unconfirmed, cancel, by)
         if isinstance(reply.proposal.decision, Refused):  # the question was changed meanwhile
             raise reply.proposal.decision.error
+        reply.proposal.require_label_still()
         if reply.always:
             self._permissions.allow(reply.proposal, by=by)
         return reply.proposal

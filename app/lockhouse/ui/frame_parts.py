@@ -7,8 +7,9 @@ style sheet looks for, so that no page forgets one.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt, SignalInstance
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import (
     QApplication,
@@ -19,6 +20,7 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QMenu,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -27,6 +29,8 @@ from PySide6.QtWidgets import (
 from lockhouse.ui.paragraph import Paragraph, ratio_of
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import IconButton, KeyCap
+
+Act = Callable[[], object] | SignalInstance
 
 
 def label(
@@ -49,19 +53,29 @@ def object_name(words: str) -> str:
 
 
 def icon_button(
-    theme: Theme, icon: str, words: str, *, name: str = "", size: int = 16, checkable: bool = False
+    theme: Theme,
+    icon: str,
+    words: str,
+    act: Act | None = None,
+    *,
+    name: str = "",
+    size: int = 16,
+    checkable: bool = False,
 ) -> IconButton:
     """A 28 px square button; ``words`` are its tool tip and its accessible name."""
     button = IconButton(theme, icon, words, size=size)
     button.setObjectName(name or object_name(words))
     button.setCheckable(checkable)
     button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    if act is not None:
+        button.clicked.connect(act)
     return button
 
 
 def push_button(
     theme: Theme,
     words: str,
+    act: Act | None = None,
     *,
     name: str = "",
     kind: str = "",
@@ -81,7 +95,36 @@ def push_button(
     if icon:
         role = {"primary": "on-accent", "danger": "danger", "quiet": "text-2"}.get(kind, "text-1")
         theme.bind_icon(button, icon, role=role)
+    if act is not None:
+        button.clicked.connect(act)
     return button
+
+
+def line_edit(
+    name: str, words: str, hint: str = "", *, compact: bool = False, secret: bool = False
+) -> QLineEdit:
+    """A field for one line; ``words`` are its accessible name, ``hint`` stands in it when empty."""
+    made = QLineEdit()
+    made.setObjectName(name)
+    made.setAccessibleName(words)
+    made.setPlaceholderText(hint or words)
+    if compact:
+        made.setProperty("compact", "true")
+    if secret:
+        made.setEchoMode(QLineEdit.EchoMode.Password)
+    return made
+
+
+def scrolling(inside: QWidget, name: str) -> QScrollArea:
+    """The widget in an area that scrolls up and down only."""
+    area = QScrollArea()
+    area.setObjectName(name)
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    area.setWidget(inside)
+    return area
 
 
 def make_menu(parent: QWidget, title: str = "") -> QMenu:
@@ -96,6 +139,12 @@ def make_menu(parent: QWidget, title: str = "") -> QMenu:
     if not title:
         menu.aboutToHide.connect(menu.deleteLater)
     return menu
+
+
+def pop_under(menu: QMenu, button: QWidget) -> None:
+    """Show a menu below a button, their right edges in one line."""
+    corner = button.mapToGlobal(button.rect().bottomRight())
+    menu.popup(QPoint(corner.x() - menu.sizeHint().width(), corner.y() + 4))
 
 
 def hairline() -> QFrame:
@@ -165,11 +214,9 @@ class LineDialog(QDialog):
         row = QHBoxLayout()
         row.setSpacing(px(8))
         row.addStretch(1)
-        cancel = push_button(theme, "Cancel", name="line_cancel")
-        cancel.clicked.connect(self.reject)
-        okay = push_button(theme, accept, name="line_accept", kind="primary")
+        cancel = push_button(theme, "Cancel", self.reject, name="line_cancel")
+        okay = push_button(theme, accept, self.accept, name="line_accept", kind="primary")
         okay.setDefault(True)
-        okay.clicked.connect(self.accept)
         row.addWidget(cancel)
         row.addWidget(okay)
         column.addLayout(row)

@@ -85,6 +85,34 @@ class Paragraph(QLabel):
         return layout, max(1, count)
 
 
+class Elided(QLabel):
+    """One line of plain text that is shortened where there is no room for all of it."""
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        role: str = "body",
+        ink: str = "",
+        name: str = "",
+        at: Qt.TextElideMode = Qt.TextElideMode.ElideMiddle,
+    ) -> None:
+        super().__init__(text)
+        self._at = at
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setProperty("role", role)
+        self.setProperty("ink", ink)
+        self.setObjectName(name)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        area = self.contentsRect()
+        shown = self.fontMetrics().elidedText(self.text(), self._at, area.width())
+        painter.drawText(area, self.alignment() | Qt.AlignmentFlag.AlignVCenter, shown)
+
+
 def ratio_of(role: str) -> float:
     """Line height divided by font size of a role; that of body for other names."""
     style = next((style for name, style in TYPE.items() if name == role), TYPE["body"])

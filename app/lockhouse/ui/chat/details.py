@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtWidgets import (
-    QApplication,
-    QFrame,
-    QGridLayout,
-    QHBoxLayout,
-    QScrollArea,
-    QStackedWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QApplication, QFrame, QGridLayout, QStackedWidget, QWidget
 
-from lockhouse.answer.target import TargetInfo
 from lockhouse.chat.conversations import Message
 from lockhouse.core.events import Finished
 from lockhouse.ui import formatting
@@ -25,7 +15,8 @@ from lockhouse.ui.chat.page_head import PageHead
 from lockhouse.ui.chat.parameters import parameter_name, parameter_value
 from lockhouse.ui.chat.prompt_panel import PromptPanel
 from lockhouse.ui.chat.transcript_model import TranscriptModel, is_edited
-from lockhouse.ui.frame_parts import hairline, icon_button, label, push_button
+from lockhouse.ui.frame_parts import hairline, icon_button, label, push_button, scrolling
+from lockhouse.ui.layouts import LEFT, STRETCH, TOP, Part, column, holding, row
 from lockhouse.ui.outbound.words import host_name, leaves
 from lockhouse.ui.settings.store import SettingsStore
 from lockhouse.ui.theme import Theme, tokens
@@ -51,7 +42,7 @@ _STATUS_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One line of the details: ``exact`` is copied, ``value`` shown."""
+    """One line of the details: ``exact`` is copied, ``value`` shown; none where it is empty."""
 
     key: str
     value: str
@@ -66,18 +57,6 @@ class FactGroup:
     title: str
     facts: tuple[Fact, ...]
     has_sent: bool = False  # what was sent for this answer can be shown
-
-
-def scrolling(inside: QWidget, name: str) -> QScrollArea:
-    """The widget in an area that scrolls up and down only."""
-    area = QScrollArea()
-    area.setObjectName(name)
-    area.setWidgetResizable(True)
-    area.setFrameShape(QFrame.Shape.NoFrame)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    area.setWidget(inside)
-    return area
 
 
 class DetailsPanel(QFrame):
@@ -100,26 +79,15 @@ class DetailsPanel(QFrame):
         )
         self._choice.setObjectName("panel_choice")
         self._choice.selected.connect(self.show_view)
-        close = icon_button(theme, "x", "Close the panel", name="close_details")
-        close.clicked.connect(self.closed)
+        close = icon_button(theme, "x", "Close the panel", self.closed, name="close_details")
         px = theme.px
-        bar = QWidget()
+        bar = holding(row(theme, self._choice, STRETCH, close, margins=(16, 0, 8, 0)))
         bar.setFixedHeight(px(47))
-        head = QHBoxLayout(bar)
-        head.setContentsMargins(px(16), 0, px(8), 0)
-        head.addWidget(self._choice)
-        head.addStretch(1)
-        head.addWidget(close)
         self._stack = QStackedWidget()
         self._facts_area = scrolling(QWidget(), "facts_area")
         self._stack.addWidget(self._facts_area)
         self._stack.addWidget(scrolling(self.prompt, "prompt_area"))
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(bar)
-        column.addWidget(hairline())
-        column.addWidget(self._stack, 1)
+        column(theme, bar, hairline(), (self._stack, 1), on=self)
         self.show_facts(())
 
     def show_view(self, key: str) -> None:
@@ -134,32 +102,22 @@ class DetailsPanel(QFrame):
 
     def show_facts(self, groups: tuple[FactGroup, ...]) -> None:
         """Another answer's details."""
-        px = self._theme.px
-        inside = QWidget()
-        inside.setObjectName("facts")
-        column = QVBoxLayout(inside)
-        column.setContentsMargins(px(16), px(16), px(16), px(16))
-        column.setSpacing(px(6))
+        parts: list[Part] = []
         if not groups:
-            column.addWidget(
-                label(
-                    "Choose Details under an answer to see how it came about.", ink="3", wrap=True
-                )
-            )
-        for number, group in enumerate(groups):
-            if number:
-                column.addSpacing(px(6))
-                column.addWidget(hairline())
-                column.addSpacing(px(6))
-            column.addWidget(label(group.title, role="strong"))
-            column.addLayout(self._grid(group))
+            words = "Choose Details under an answer to see how it came about."
+            parts.append(label(words, ink="3", wrap=True))
+        for group in groups:
+            if parts:
+                parts += [6, hairline(), 6]
+            parts += [label(group.title, role="strong"), self._grid(group)]
             if group.has_sent:
                 sent = push_button(
-                    self._theme, "Show what was sent", name="show_sent", compact=True
-                )
-                sent.clicked.connect(self.sent_wanted)
-                column.addWidget(sent, 0, Qt.AlignmentFlag.AlignLeft)
-        column.addStretch(1)
+                    self._theme, "Show what was sent", self.sent_wanted,
+                    name="show_sent", compact=True,
+                )  # fmt: skip
+                parts.append((sent, LEFT))
+        inside = holding(column(self._theme, *parts, STRETCH, gap=6, margins=(16, 16)))
+        inside.setObjectName("facts")
         self._facts_area.setWidget(inside)
 
     def _grid(self, group: FactGroup) -> QGridLayout:
@@ -169,39 +127,35 @@ class DetailsPanel(QFrame):
         grid.setHorizontalSpacing(px(8))
         grid.setVerticalSpacing(px(2))
         grid.setColumnStretch(1, 1)
-        for row, fact in enumerate(group.facts):
+        for number, fact in enumerate(group.facts):
             value = label(fact.value, role="code-small" if fact.mono else "body", wrap=True)
             value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             value.setAccessibleName(f"{fact.key}: {fact.exact or fact.value}")
             if not fact.key:
-                grid.addWidget(value, row, 0, 1, 3)
+                grid.addWidget(value, number, 0, 1, 3)
                 continue
             key = label(fact.key, ink="3")
             key.setWordWrap(True)  # by the label itself, in lines as high as those of the value
             key.setFixedWidth(px(_KEY_WIDTH))  # the values of all groups stand in one line
-            top = Qt.AlignmentFlag.AlignTop
-            grid.addWidget(key, row, 0, top)
-            grid.addWidget(value, row, 1, top)
+            grid.addWidget(key, number, 0, TOP)
+            grid.addWidget(value, number, 1, TOP)
             has_copy = bool(fact.exact and fact.mono)
             height = px(tokens.COMPACT_HEIGHT if has_copy else _ROW_HEIGHT)
-            grid.setRowMinimumHeight(row, height)
+            grid.setRowMinimumHeight(number, height)
             for words in (key, value):  # the first line of each is in the middle of the button
                 words.ensurePolished()
                 line = words.fontMetrics().height()
                 words.setContentsMargins(0, max(0, (height - line) // 2), 0, 0)
             if has_copy:
-                grid.addWidget(self._copy_button(fact), row, 2, top)
+                grid.addWidget(self._copy_button(fact), number, 2, TOP)
         return grid
 
     def _copy_button(self, fact: Fact) -> QWidget:
-        button = icon_button(self._theme, "copy", f"Copy {fact.key.lower()}", size=14)
-
         def copy() -> None:
             QApplication.clipboard().setText(fact.exact)
             self.copied.emit(f"Copied {fact.key.lower()}")
 
-        button.clicked.connect(copy)
-        return button
+        return icon_button(self._theme, "copy", f"Copy {fact.key.lower()}", copy, size=14)
 
 
 class Details(QObject):
@@ -296,36 +250,32 @@ def facts_of(message: Message) -> tuple[FactGroup, ...]:
     if message.error is not None and message.error.details:
         lines = message.error.details.strip()
         groups.append(FactGroup("Last lines of the engine", (Fact("", lines, lines, mono=True),)))
-    return tuple(group for group in groups if group.facts)
+    known = (replace(one, facts=tuple(fact for fact in one.facts if fact.value)) for one in groups)
+    return tuple(group for group in known if group.facts)
 
 
 def _answer_facts(message: Message) -> tuple[Fact, ...]:
-    facts = [Fact("Written", f"{message.created_at.astimezone():%d %b %Y, %H:%M:%S}")]
-    if message.version_count > 1:
-        number = message.version_index + 1
-        facts.append(Fact("Version", f"{number} of {message.version_count}"))
+    count, error = message.version_count, message.error
+    ended = _STATUS_WORDS.get(message.status, "")
     if message.provenance is not None and message.status != "cut":
-        reason = message.provenance.finished.finish_reason
-        facts.append(Fact("Ended", _FINISH_WORDS[reason]))
-    elif message.status in _STATUS_WORDS:
-        facts.append(Fact("Ended", _STATUS_WORDS[message.status]))
-    if message.error is not None:
-        facts.append(Fact("Error", message.error.message, message.error.code))
-    return tuple(facts)
+        ended = _FINISH_WORDS[message.provenance.finished.finish_reason]
+    return (
+        Fact("Written", f"{message.created_at.astimezone():%d %b %Y, %H:%M:%S}"),
+        Fact("Version", f"{message.version_index + 1} of {count}" if count > 1 else ""),
+        Fact("Ended", ended),
+        Fact("Error", error.message if error else "", error.code if error else ""),
+    )
 
 
 def _token_facts(finished: Finished) -> tuple[Fact, ...]:
-    usage = finished.usage
-    facts = [
+    usage, context = finished.usage, finished.context_length
+    return (
         Fact("Prompt", f"{usage.prompt_tokens:,}"),
         Fact("Cached", f"{usage.cached_tokens:,}"),
         Fact("Answer", f"{usage.completion_tokens:,}"),
-    ]
-    if usage.reasoning_tokens:
-        facts.append(Fact("Reasoning", f"{usage.reasoning_tokens:,}"))
-    if finished.context_length:
-        facts.append(Fact("Context", f"{finished.context_length:,}"))
-    return tuple(facts)
+        Fact("Reasoning", f"{usage.reasoning_tokens:,}" if usage.reasoning_tokens else ""),
+        Fact("Context", f"{context:,}" if context else ""),
+    )
 
 
 def _cost_facts(message: Message) -> tuple[Fact, ...]:
@@ -333,90 +283,70 @@ def _cost_facts(message: Message) -> tuple[Fact, ...]:
     finished = message.provenance.finished if message.provenance else None
     info = message.provenance.target if message.provenance else message.target
     cost = finished.cost if finished else message.error.cost if message.error else None
-    facts = []
     if cost is not None:
         told = formatting.money(cost.amount, cost.currency)
-        exact = f"{cost.amount:f} {cost.currency}"
-        facts.append(Fact("Cost", f"about {told} (estimated)" if cost.is_estimate else told, exact))
+        words = f"about {told} (estimated)" if cost.is_estimate else told
     elif info is not None and info.kind == "api":
-        facts.append(Fact("Cost", "Not known: this model has no known price"))
-    elif info is not None:
-        facts.append(Fact("Cost", "No cost"))
-    if finished is not None and finished.energy_j is not None:
-        facts.append(
-            Fact("Energy", f"{formatting.joules(finished.energy_j)}, measured on this machine")
-        )
-    return tuple(facts)
+        words = "Not known: this model has no known price"
+    else:
+        words = "No cost" if info is not None else ""
+    energy_j = finished.energy_j if finished else None
+    energy = "" if energy_j is None else f"{formatting.joules(energy_j)}, measured on this machine"
+    exact = f"{cost.amount:f} {cost.currency}" if cost else ""
+    return Fact("Cost", words, exact), Fact("Energy", energy)
 
 
 def _time_facts(finished: Finished) -> tuple[Fact, ...]:
     timing = finished.timing
-    facts = []
-    if timing.load_s >= 0.01:
-        facts.append(Fact("Loading", formatting.seconds(timing.load_s)))
-    facts.append(Fact("First token", formatting.seconds(timing.first_token_s)))
-    facts.append(Fact("Total", formatting.seconds(timing.total_s)))
-    if timing.prompt_tokens_per_s > 0:
-        facts.append(Fact("Reading", formatting.speed(timing.prompt_tokens_per_s)))
-    if timing.tokens_per_s > 0:
-        facts.append(Fact("Writing", formatting.speed(timing.tokens_per_s)))
-    return tuple(facts)
+    reading, writing = timing.prompt_tokens_per_s, timing.tokens_per_s
+    return (
+        Fact("Loading", formatting.seconds(timing.load_s) if timing.load_s >= 0.01 else ""),
+        Fact("First token", formatting.seconds(timing.first_token_s)),
+        Fact("Total", formatting.seconds(timing.total_s)),
+        Fact("Reading", formatting.speed(reading) if reading > 0 else ""),
+        Fact("Writing", formatting.speed(writing) if writing > 0 else ""),
+    )
 
 
 def _parameter_facts(finished: Finished) -> tuple[Fact, ...]:
-    facts = []
-    if "seed" in finished.parameters:
-        seed = str(finished.parameters["seed"])
-        facts.append(Fact("Seed", seed, seed, mono=True))
-    for name, value in finished.parameters.items():
-        if name == "seed" or value in (None, "", [], {}):
-            continue
-        facts.append(Fact(parameter_name(name), parameter_value(name, value)))
-    return tuple(facts)
+    seed = str(finished.parameters.get("seed", ""))
+    others = (
+        Fact(parameter_name(name), parameter_value(name, value))
+        for name, value in finished.parameters.items()
+        if name != "seed" and value not in (None, "", [], {})
+    )
+    return Fact("Seed", seed, seed, mono=True), *others
 
 
 def _origin_facts(message: Message) -> tuple[Fact, ...]:
+    """For a remote target also its provider and host, and the hash of what was sent."""
     info = message.provenance.target if message.provenance else message.target
+    finished = message.provenance.finished if message.provenance else None
     if info is None:
         return (Fact("Author", "Not a model"),)
     facts = [Fact("Model", info.title or info.name)]
     if info.kind != "local":
-        facts += _remote_facts(message, info)
-    if info.detail:
-        facts.append(Fact("Kind", info.detail))
-    if message.provenance is None:
+        host = (finished.host if finished else "") or info.host
+        facts += [
+            Fact("Provider", info.provider_title),
+            Fact("Host", host_name(host), host),
+            Fact("Model reported", finished.model if finished else ""),
+            _hash("Sent hash", finished.sent_sha256 if finished else ""),
+        ]
+    facts.append(Fact("Kind", info.detail))
+    if finished is None:
         return tuple(facts)
-    finished = message.provenance.finished
-    sha256 = finished.model_sha256 or info.sha256
-    if sha256:
-        facts.append(Fact("Model hash", formatting.short_hash(sha256), sha256, mono=True))
-    if finished.template_sha256:
-        template = finished.template_sha256
-        facts.append(Fact("Template", formatting.short_hash(template), template, mono=True))
-    engine = finished.engine
-    if info.kind == "local":
-        facts.append(Fact("Engine", f"{engine.name} {engine.version}".strip()))
-    if engine.build:
-        build = engine.build
-        facts.append(Fact("Build", formatting.short_hash(build), build, mono=True))
-    if finished.threads:
-        facts.append(Fact("Threads", str(finished.threads)))
-    facts.append(Fact("Left this machine", "Yes" if leaves(info) else "No"))
-    return tuple(facts)
+    engine = f"{finished.engine.name} {finished.engine.version}".strip()
+    return (
+        *facts,
+        _hash("Model hash", finished.model_sha256 or info.sha256),
+        _hash("Template", finished.template_sha256),
+        Fact("Engine", engine if info.kind == "local" else ""),
+        _hash("Build", finished.engine.build),
+        Fact("Threads", str(finished.threads) if finished.threads else ""),
+        Fact("Left this machine", "Yes" if leaves(info) else "No"),
+    )
 
 
-def _remote_facts(message: Message, info: TargetInfo) -> list[Fact]:
-    """The provider and host, the name of the model there, and the hash of what was sent."""
-    finished = message.provenance.finished if message.provenance else None
-    facts = []
-    if info.provider_title:
-        facts.append(Fact("Provider", info.provider_title))
-    host = (finished.host if finished else "") or info.host
-    if host:
-        facts.append(Fact("Host", host_name(host), host))
-    if finished is not None and finished.model:
-        facts.append(Fact("Model reported", finished.model))
-    if finished is not None and finished.sent_sha256:
-        digest = finished.sent_sha256
-        facts.append(Fact("Sent hash", formatting.short_hash(digest), digest, mono=True))
-    return facts
+def _hash(key: str, digest: str | None) -> Fact:
+    return Fact(key, formatting.short_hash(digest) if digest else "", digest or "", mono=True)

@@ -16,7 +16,7 @@ from lockhouse.ui.chat.open_chat import OpenChat
 from lockhouse.ui.chat.target_picker import Destination, TargetPopup
 from lockhouse.ui.chat.targets import Targets
 from lockhouse.ui.chat.transcript_model import TranscriptModel
-from lockhouse.ui.outbound.sent_dialog import SentDialog
+from lockhouse.ui.outbound.request_box import SentDialog
 from lockhouse.ui.outbound.words import host_name
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.transcript.values import TranscriptAction
@@ -50,7 +50,7 @@ class MessageActions(QObject):
         self._over = over
         self._handlers: Mapping[str, Handler] = {
             "regenerate": self._again,
-            "retry_safer": lambda action: asking.again_safer(action.message_id),
+            "retry_safer": lambda action: asking.again(action.message_id, safer=True),
             "continue": self._resume,
             "previous_version": lambda action: asking.select_version(action.message_id, -1),
             "next_version": lambda action: asking.select_version(action.message_id, +1),
@@ -62,7 +62,7 @@ class MessageActions(QObject):
             "forward": lambda action: self.ask_about_message(action.message_id),
             "forward_selection": lambda action: self.ask_about_selection(action.text),
             "forward_file": self._ask_about_file,
-            "ask_local": lambda action: asking.again_here(action.message_id),
+            "ask_local": lambda action: asking.again(action.message_id, here=True),
             "ask_alone": lambda action: self._ask_alone(action.message_id),
             "choose_target": lambda _: self.target_wanted.emit(),
             "show_sent": lambda action: self.show_sent(action.message_id),

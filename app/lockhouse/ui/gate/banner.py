@@ -6,13 +6,14 @@ import datetime as dt
 from typing import NamedTuple
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QWidget
 
 from lockhouse.gate.records import Session
 from lockhouse.seal import SealLevel
 from lockhouse.ui import formatting
 from lockhouse.ui.frame_parts import label, push_button
 from lockhouse.ui.gate.records_model import Activity
+from lockhouse.ui.layouts import MIDDLE, STRETCH, column, row
 from lockhouse.ui.network_monitor import NetworkView
 from lockhouse.ui.theme import Theme, repolish
 
@@ -127,34 +128,26 @@ class GateBanner(QFrame):
         super().__init__(parent)
         self._theme = theme
         self._level = level
-        px = theme.px
         self.setObjectName("gate_banner")
         self.setProperty("line", "bottom")
         self._tile = label("")
         self._tile.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._title = label("", role="title", wrap=True, name="gate_title")
         self._below = label("", ink="2", wrap=True, name="gate_below")
-        text = QVBoxLayout()
-        text.setSpacing(px(2))
-        text.addStretch(1)
-        text.addWidget(self._title)
-        text.addWidget(self._below)
-        text.addStretch(1)
-        self._open = push_button(theme, "Allow network access…", name="gate_open", icon="lock-open")
-        self._open.clicked.connect(self.open_wanted)
-        self._change = push_button(theme, "Change…", name="gate_change")
-        self._change.clicked.connect(self.open_wanted)
-        self._quit = push_button(theme, "Quit Lockhouse", name="gate_quit", icon="power")
-        self._quit.clicked.connect(self.quit_wanted)
-        self._seal = push_button(theme, "Seal now", name="gate_seal", kind="primary", icon="lock")
-        self._seal.clicked.connect(self.seal_wanted)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(px(16), px(16), px(16), px(16))
-        row.setSpacing(px(16))
-        row.addWidget(self._tile, 0, Qt.AlignmentFlag.AlignVCenter)
-        row.addLayout(text, 1)
-        for button in (self._open, self._change, self._quit, self._seal):
-            row.addWidget(button, 0, Qt.AlignmentFlag.AlignVCenter)
+        self._open = push_button(
+            theme, "Allow network access…", self.open_wanted, name="gate_open", icon="lock-open"
+        )
+        self._change = push_button(theme, "Change…", self.open_wanted, name="gate_change")
+        self._quit = push_button(
+            theme, "Quit Lockhouse", self.quit_wanted, name="gate_quit", icon="power"
+        )
+        self._seal = push_button(
+            theme, "Seal now", self.seal_wanted, name="gate_seal", kind="primary", icon="lock"
+        )
+        text = column(theme, STRETCH, self._title, self._below, STRETCH, gap=2)
+        buttons = ((one, MIDDLE) for one in (self._open, self._change, self._quit, self._seal))
+        around = (16, 16)
+        row(theme, (self._tile, MIDDLE), (text, 1), *buttons, gap=16, margins=around, on=self)
         self._view, self._activity = NetworkView(), Activity()
         theme.changed.connect(self._dress_tile)
         self._show()

@@ -10,15 +10,15 @@ from pathlib import Path
 import msgspec
 from PySide6.QtCore import QObject, Signal
 
-from lockhouse.core.errors import LockhouseError, StorageError
 from lockhouse.gate.costs.budget import Subject
 from lockhouse.gate.costs.values import Limits, Price, Snapshot, Spent, Total
 from lockhouse.gate.proof import Proof, prove, report
 from lockhouse.gate.records import Records
+from lockhouse.ui.files import writing
 from lockhouse.ui.gate.price_dialog import ModelPrice
 from lockhouse.ui.gate.provider_controller import ProviderController
 from lockhouse.ui.gate.records_model import RecordsModel
-from lockhouse.ui.jobs import Jobs
+from lockhouse.ui.jobs import Failure, Jobs
 from lockhouse.workspace import Workspace
 
 
@@ -37,13 +37,8 @@ class Spending:
 class GateController(QObject):
     """Runs what the page asks for on threads. Records and providers have their own."""
 
-    spent = Signal(object)  # Spending
-    priced = Signal(object)  # tuple[ModelPrice, ...]
     price_changed = Signal()
-    proved = Signal(object)  # Proof
-    report_saved = Signal(object)  # Path
     failed = Signal(object)  # LockhouseError
-    proof_failed = Signal(object)  # LockhouseError
 
     def __init__(
         self,
@@ -68,7 +63,7 @@ class GateController(QObject):
         self.records.failed.connect(self.failed)
         self.providers.failed.connect(self.failed)
 
-    def read_spending(self, by: Subject) -> None:
+    def read_spending(self, by: Subject, done: Callable[[Spending], None]) -> None:
         """What was spent, and on what."""
         budget = self._workspace.budget
 
@@ -82,9 +77,9 @@ class GateController(QObject):
                 budget.prices.snapshot,
             )
 
-        self._jobs.run(read, self.spent.emit, self.failed.emit)
+        self._jobs.run(read, done, self.failed.emit)
 
-    def read_prices(self) -> None:
+    def read_prices(self, done: Callable[[tuple[ModelPrice, ...]], None]) -> None:
         """What the selected models cost."""
         its = self._workspace
 
@@ -101,7 +96,7 @@ class GateController(QObject):
                 for one in its.providers.chosen()
             )
 
-        self._jobs.run(read, self.priced.emit, self.failed.emit)
+        self._jobs.run(read, done, self.failed.emit)
 
     def set_price(self, of: ModelPrice, going_in: Decimal, coming_out: Decimal) -> None:
         """Store your own price. What else was known of it stays."""
@@ -118,28 +113,16 @@ class GateController(QObject):
     def _change_price(self, work: Callable[[], object]) -> None:
         self._jobs.run_in_order(work, lambda _: self.price_changed.emit(), self.failed.emit)
 
-    def prove(self) -> None:
+    def prove(self, done: Callable[[Proof], None], failed: Failure) -> None:
         """Try every way out, in every kind of process."""
         its = self._workspace
-        self._jobs.run(
-            lambda: prove(its.gate, its.engines), self.proved.emit, self._tell_failed_proof
-        )
+        self._jobs.run(lambda: prove(its.gate, its.engines), done, failed)
 
-    def save_report(self, proof: Proof, path: Path) -> None:
+    def save_report(self, proof: Proof, path: Path, done: Callable[[], None]) -> None:
         """The proof as text."""
 
-        def write() -> Path:
-            try:
+        def write() -> None:
+            with writing("The report", path):
                 path.write_text(report(proof), encoding="utf-8")
-            except OSError as error:
-                raise StorageError(
-                    f"The report could not be written to {path}: {error.strerror}.",
-                    hint="Choose an existing, writable folder on a disk with free space.",
-                ) from error
-            return path
 
-        self._jobs.run(write, self.report_saved.emit, self.failed.emit)
-
-    def _tell_failed_proof(self, error: LockhouseError) -> None:
-        self.proof_failed.emit(error)
-        self.failed.emit(error)
+        self._jobs.run(write, lambda _: done(), self.failed.emit)

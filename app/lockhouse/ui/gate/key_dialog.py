@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QLineEdit, QWidget
+from PySide6.QtWidgets import QWidget
 
 from lockhouse.core.errors import InvalidInput, LockhouseError
 from lockhouse.gate.keys import checked
 from lockhouse.ui.form_dialog import FormDialog
-from lockhouse.ui.frame_parts import label
+from lockhouse.ui.frame_parts import label, line_edit
 from lockhouse.ui.gate.provider_values import KeyTest, ProviderRow
 from lockhouse.ui.network_monitor import NetworkView
 from lockhouse.ui.theme import Theme
@@ -66,7 +66,13 @@ class KeyDialog(FormDialog):
             page = label(f"Get a key at {provider.key_page.removeprefix('https://')}", ink="3")
             page.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             self.content.addWidget(page)
-        self.edit = self._make_edit()
+        words = f"API key for {provider.title}"
+        self.edit = line_edit("key_edit", words, "Paste the key", secret=True)
+        self.edit.setInputMethodHints(
+            Qt.InputMethodHint.ImhSensitiveData | Qt.InputMethodHint.ImhNoPredictiveText
+        )
+        self.edit.setEnabled(self._is_possible)
+        self.edit.textChanged.connect(self._check)
         self.content.addWidget(self.edit)
         self._problem = label("", role="caption", ink="danger", wrap=True, name="key_problem")
         self._problem.hide()
@@ -77,19 +83,6 @@ class KeyDialog(FormDialog):
         self._test.hide()
         self._save = self.add_button("Save key", self._give, name="key_save", kind="primary")
         self._save.setEnabled(False)
-
-    def _make_edit(self) -> QLineEdit:
-        edit = QLineEdit()
-        edit.setObjectName("key_edit")
-        edit.setAccessibleName(f"API key for {self._row.provider.title}")
-        edit.setPlaceholderText("Paste the key")
-        edit.setEchoMode(QLineEdit.EchoMode.Password)
-        edit.setInputMethodHints(
-            Qt.InputMethodHint.ImhSensitiveData | Qt.InputMethodHint.ImhNoPredictiveText
-        )
-        edit.setEnabled(self._is_possible)
-        edit.textChanged.connect(self._check)
-        return edit
 
     def _check(self, text: str) -> None:
         problem = ""

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from lockhouse.gate.network import allows, split_host
-from lockhouse.ui.chat.details import scrolling
 from lockhouse.ui.form_dialog import FormDialog
-from lockhouse.ui.frame_parts import hairline, label, object_name
+from lockhouse.ui.frame_parts import hairline, label, object_name, scrolling
 from lockhouse.ui.gate.provider_values import ProviderRow
+from lockhouse.ui.layouts import STRETCH, Part, column, holding, row
 from lockhouse.ui.network_monitor import NetworkView
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import CheckBox
@@ -58,8 +58,8 @@ def permissions_of(
         used.append(
             NetworkPermission("hub", "Model downloads", "Find and get models", tuple(hub_hosts))
         )
-    for row in rows:
-        (used if row.is_used else others).append(_permission(row))
+    for one in rows:
+        (used if one.is_used else others).append(_permission(one))
     return (*used, *others)
 
 
@@ -114,15 +114,11 @@ class NetworkAccessDialog(FormDialog):
 
     def _make_list(self, permissions: tuple[NetworkPermission, ...], wanted: str) -> QWidget:
         px = self._theme.px
-        inside = QWidget()
-        column = QVBoxLayout(inside)
-        column.setContentsMargins(0, 0, px(8), 0)
-        column.setSpacing(0)
-        for number, one in enumerate(permissions):
-            if number:
-                column.addWidget(hairline())
-            column.addWidget(self._row(one, is_ticked=one.key == wanted or self._is_allowed(one)))
-        column.addStretch(1)
+        lines: list[Part] = []
+        for one in permissions:
+            lines += [hairline()] if lines else []
+            lines.append(self._row(one, is_ticked=one.key == wanted or self._is_allowed(one)))
+        inside = holding(column(self._theme, *lines, STRETCH, margins=(0, 0, 8, 0)))
         area = scrolling(inside, "access_area")
         area.setAccessibleName("Hosts")
         whole = min(px(_MOST_LIST_HEIGHT), len(permissions) * px(49) + px(2))
@@ -138,8 +134,6 @@ class NetworkAccessDialog(FormDialog):
 
     def _row(self, permission: NetworkPermission, *, is_ticked: bool) -> QWidget:
         px = self._theme.px
-        line = QWidget()
-        line.setMinimumHeight(px(48))
         box = CheckBox(self._theme, permission.title)
         box.setObjectName(f"access_{object_name(permission.key)}")
         box.setAccessibleName(permission.title)
@@ -147,22 +141,20 @@ class NetworkAccessDialog(FormDialog):
         box.setChecked(is_ticked)
         box.toggled.connect(self._check)
         self._boxes.append((permission, box))
-        row = QHBoxLayout(line)
-        row.setContentsMargins(px(2), px(4), 0, px(4))
-        row.setSpacing(px(12))
-        row.addWidget(box)
-        texts = QVBoxLayout()
-        texts.setSpacing(0)
         hosts = ", ".join(host.removesuffix(":443") for host in permission.hosts)
-        for part in (
+        texts = (
             label(permission.words, role="caption", ink="2"),
             label(hosts, role="code-small", ink="3"),
-        ):
+        )
+        for part in texts:
             part.setAlignment(Qt.AlignmentFlag.AlignRight)
             part.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
             part.setToolTip("\n".join(permission.hosts))
-            texts.addWidget(part)
-        row.addLayout(texts, 1)
+        margins = (2, 4, 0, 4)
+        line = holding(
+            row(self._theme, box, (column(self._theme, *texts), 1), gap=12, margins=margins)
+        )
+        line.setMinimumHeight(px(48))
         return line
 
     def _make_actions(self) -> None:

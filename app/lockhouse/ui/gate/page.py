@@ -7,21 +7,14 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import (
-    QBoxLayout,
-    QDialog,
-    QFrame,
-    QHBoxLayout,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QBoxLayout, QDialog, QFrame, QWidget
 
 from lockhouse import seal
 from lockhouse.core.errors import LockhouseError
+from lockhouse.gate.costs.budget import Subject
 from lockhouse.gate.proof import Proof
-from lockhouse.ui.chat.details import scrolling
 from lockhouse.ui.error_views import BannerStack
-from lockhouse.ui.frame_parts import label, push_button
+from lockhouse.ui.frame_parts import label, push_button, scrolling
 from lockhouse.ui.gate.banner import GateBanner
 from lockhouse.ui.gate.card import Card
 from lockhouse.ui.gate.controller import GateController, Spending
@@ -31,6 +24,7 @@ from lockhouse.ui.gate.provider_dialogs import ProviderDialogs
 from lockhouse.ui.gate.providers_card import ProvidersCard
 from lockhouse.ui.gate.records_card import RecordsCard
 from lockhouse.ui.gate.spending_card import SpendingCard
+from lockhouse.ui.layouts import STRETCH, column, holding, row
 from lockhouse.ui.network_monitor import NetworkMonitor, NetworkView
 from lockhouse.ui.settings.store import SettingsStore
 from lockhouse.ui.theme import Theme
@@ -81,31 +75,15 @@ class GatePage(QWidget):
     # laying out
 
     def _lay_out(self) -> None:
-        px = self._theme.px
-        self._side = QWidget()
-        side = QVBoxLayout(self._side)
-        side.setContentsMargins(0, px(16), px(4), px(16))
-        side.setSpacing(px(16))
-        for card in (self.providers, self.proof, self.spending):
-            side.addWidget(card)
-        side.addStretch(1)
+        cards = (self.providers, self.proof, self.spending)
+        side = column(self._theme, *cards, STRETCH, gap=16, margins=(0, 16, 4, 16))
+        self._side = holding(side)
         self._side_area = scrolling(self._side, "gate_side")
-        self._records_part = QWidget()
-        part = QVBoxLayout(self._records_part)
-        part.setContentsMargins(0, px(16), 0, px(16))
-        part.addWidget(self.records)
-        self._work = QWidget()
-        self._columns = QBoxLayout(QBoxLayout.Direction.LeftToRight, self._work)
-        self._columns.setContentsMargins(px(16), 0, px(12), 0)
-        self._columns.setSpacing(px(16))
-        self._area = scrolling(self._work, "gate_area")
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self._make_head())
-        column.addWidget(self.banner)
-        column.addWidget(self.banners)
-        column.addWidget(self._area, 1)
+        self._records_part = holding(column(self._theme, self.records, margins=(0, 16)))
+        self._columns = row(self._theme, gap=16, margins=(16, 0, 12, 0))
+        self._area = scrolling(holding(self._columns), "gate_area")
+        self._head = self._make_head()
+        column(self._theme, self._head, self.banner, self.banners, (self._area, 1), on=self)
         self._arrange(_SIDE_WIDTH)
 
     def _make_head(self) -> QWidget:
@@ -113,17 +91,12 @@ class GatePage(QWidget):
         head = QFrame()
         head.setProperty("line", "bottom")
         head.setFixedHeight(px(_HEAD_HEIGHT))
-        self._head = head
-        claims = push_button(
-            theme, "What is guaranteed", name="gate_claims", kind="quiet", compact=True
-        )
-        claims.clicked.connect(self.show_claims)
-        self._claims = claims
-        row = QHBoxLayout(head)
-        row.setContentsMargins(px(16), 0, px(16), 0)
-        row.addWidget(label("Gate", role="page-title"))
-        row.addStretch(1)
-        row.addWidget(claims)
+        self._claims = push_button(
+            theme, "What is guaranteed", self.show_claims,
+            name="gate_claims", kind="quiet", compact=True,
+        )  # fmt: skip
+        title = label("Gate", role="page-title")
+        row(theme, title, STRETCH, self._claims, margins=(16, 0), on=head)
         return head
 
     def _arrange(self, side_width: int) -> None:
@@ -190,21 +163,16 @@ class GatePage(QWidget):
         self.dialogs.failed.connect(self.banners.say)
         providers.open_wanted.connect(self.open_wanted)
         providers.stop_wanted.connect(its.providers.stop)
-        its.spent.connect(self._show_spending)
         self.spending.by_chosen.connect(lambda _: self._read_spending())
-        self.spending.price_wanted.connect(its.read_prices)
-        its.priced.connect(self._ask_price)
+        self.spending.price_wanted.connect(lambda: its.read_prices(self._ask_price))
         its.price_changed.connect(self._read_spending)
         self.spending.limit_changed.connect(self._settings.set)
         self._settings.changed.connect(lambda _: self._read_spending())
         self.proof.prove_wanted.connect(self.prove)
-        self.proof.save_wanted.connect(its.save_report)
-        its.proved.connect(self._show_proof)
-        its.proof_failed.connect(lambda _: self.proof.show_failed())
+        self.proof.save_wanted.connect(self._save_report)
         for card in (providers, self.proof):
             card.rebuilt.connect(self._order_tabs)
         self._order_tabs()
-        its.report_saved.connect(lambda path: self.toast.say(f"Saved {Path(path).name}"))
 
     def _order_tabs(self) -> None:
         """Tab visits the controls in reading order, whenever they were made."""
@@ -250,18 +218,27 @@ class GatePage(QWidget):
         """Try every way out, and show what stopped it."""
         self.proof.show_running()
         self._area.ensureWidgetVisible(self.proof)
-        self._controller.prove()
+        self._controller.prove(self._show_proof, self._show_failed_proof)
 
     def _show_proof(self, proof: Proof) -> None:
         self.proof.show_proof(proof)
         self._controller.records.look()
+
+    def _show_failed_proof(self, error: LockhouseError) -> None:
+        self.proof.show_failed()
+        self.show_error(error)
+
+    def _save_report(self, proof: Proof, path: Path) -> None:
+        saved = f"Saved {path.name}"
+        self._controller.save_report(proof, path, lambda: self.toast.say(saved))
 
     def _show_spending(self, spending: Spending) -> None:
         if spending.by == self.spending.by:
             self.spending.show_spending(spending)
 
     def _read_spending(self) -> None:
-        self._controller.read_spending(self.spending.by)  # type: ignore[arg-type] # one of them
+        by: Subject = self.spending.by  # type: ignore[assignment] # one of them
+        self._controller.read_spending(by, self._show_spending)
 
     # while it is shown
 

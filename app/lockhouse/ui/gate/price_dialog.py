@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QLineEdit, QWidget
+from PySide6.QtWidgets import QWidget
 
 from lockhouse.gate.costs.values import Price
 from lockhouse.ui.choice_button import ChoiceButton
 from lockhouse.ui.form_dialog import FormDialog
-from lockhouse.ui.frame_parts import label
+from lockhouse.ui.frame_parts import label, line_edit
 from lockhouse.ui.theme import Theme
 
 _MOST_PER_MILLION = 1_000_000
@@ -49,8 +49,9 @@ class PriceDialog(FormDialog):
         options = [(name, name) for name in self._known] or [("", "No model")]
         self.choice = ChoiceButton(theme, "Model", options)
         self.choice.setObjectName("price_model")
-        self.input = _edit("price_input", "Price of input tokens")
-        self.output = _edit("price_output", "Price of output tokens")
+        per = "in US dollars per million"
+        self.input = line_edit("price_input", f"Price of input tokens, {per}", "0.25")
+        self.output = line_edit("price_output", f"Price of output tokens, {per}", "0.25")
         self.add_fields(("Model", self.choice), ("Input", self.input), ("Output", self.output))
         self._source = label("", role="caption", ink="3", wrap=True, name="price_source")
         self.content.addWidget(self._source)
@@ -88,14 +89,6 @@ class PriceDialog(FormDialog):
     def _take_away(self) -> None:
         self.removal_wanted.emit(self._known[self.choice.key])
         self.accept()
-
-
-def _edit(name: str, words: str) -> QLineEdit:
-    edit = QLineEdit()
-    edit.setObjectName(name)
-    edit.setAccessibleName(f"{words}, in US dollars per million")
-    edit.setPlaceholderText("0.25")
-    return edit
 
 
 def _amount(text: str) -> Decimal | None:

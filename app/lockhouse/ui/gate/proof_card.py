@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QWidget
 
 from lockhouse.gate.proof import Attempt, Proof, ProofLevel
 from lockhouse.ui import formatting
+from lockhouse.ui.files import ask_path
 from lockhouse.ui.flow_layout import FlowLayout
 from lockhouse.ui.frame_parts import label, push_button
-from lockhouse.ui.gate.card import Card, Elided
+from lockhouse.ui.gate.card import Card
+from lockhouse.ui.layouts import column, holding
+from lockhouse.ui.paragraph import Elided
 from lockhouse.ui.theme import Theme
+from lockhouse.ui.timers import repetition
 from lockhouse.ui.widgets import Spinner
 
 _LEVELS: dict[ProofLevel, str] = {
@@ -37,9 +40,7 @@ class ProofCard(Card):
         self._seconds = 0.0
         self._when = label("", role="caption", ink="3", name="proof_when")
         self.head.addWidget(self._when)
-        self._tick = QTimer(self)
-        self._tick.setInterval(_TICK_MS)
-        self._tick.timeout.connect(self._count)
+        self._tick = repetition(self, _TICK_MS, self._count)
         self._build()
         theme.changed.connect(self._dress)
 
@@ -95,18 +96,14 @@ class ProofCard(Card):
         self.rebuilt.emit()
 
     def _summary(self, *, running: bool) -> QWidget:
-        px = self.theme.px
         title, below = _verdict(None if running else self._proof)
         if running:
             title = "Trying every way out…"
             below = "From this window, an engine and a network process."
-        made = QWidget()
-        column = QVBoxLayout(made)
-        column.setContentsMargins(px(16), px(12), px(16), px(12))
-        column.setSpacing(px(2))
-        column.addWidget(label(title, role="strong", wrap=True, name="proof_verdict"))
-        column.addWidget(label(below, role="caption", ink="2", wrap=True, name="proof_below"))
-        return made
+        verdict = label(title, role="strong", wrap=True, name="proof_verdict")
+        more = label(below, role="caption", ink="2", wrap=True, name="proof_below")
+        margins = (16, 12)
+        return holding(column(self.theme, verdict, more, gap=2, margins=margins))
 
     def _add_attempt(self, group: Sequence[Attempt]) -> None:
         first = group[0]
@@ -133,25 +130,26 @@ class ProofCard(Card):
     def _add_buttons(self, *, running: bool) -> None:
         theme = self.theme
         again = "Prove it again" if self._proof else "Prove it"
-        prove = push_button(theme, again, name="prove", icon="refresh-cw", compact=True)
+        prove = push_button(
+            theme, again, self.prove_wanted, name="prove", icon="refresh-cw", compact=True
+        )
         prove.setEnabled(not running)
-        prove.clicked.connect(self.prove_wanted)
         buttons = QWidget()
         row = FlowLayout(buttons, spacing=theme.px(8))
         row.addWidget(prove)
         if running:
             row.addWidget(Spinner(theme, "Trying every way out"))
         elif self._proof is not None:
-            save = push_button(theme, "Save report…", name="proof_save", kind="quiet", compact=True)
-            save.clicked.connect(self._choose_file)
-            row.addWidget(save)
+            words, save = "Save report…", self._choose_file
+            row.addWidget(
+                push_button(theme, words, save, name="proof_save", kind="quiet", compact=True)
+            )
         self.add_row(buttons, wide=buttons, side=12)
 
     def _choose_file(self) -> None:
-        suggested = str(Path.home() / "lockhouse-proof.txt")
-        name, _ = QFileDialog.getSaveFileName(self, "Save report", suggested, "Text (*.txt)")
-        if name and self._proof is not None:
-            self.save_wanted.emit(self._proof, Path(name))
+        path = ask_path(self, "Save report", "lockhouse-proof.txt", "Text (*.txt)")
+        if path and self._proof is not None:
+            self.save_wanted.emit(self._proof, path)
 
 
 def _grouped(rows: Sequence[Attempt]) -> list[list[Attempt]]:

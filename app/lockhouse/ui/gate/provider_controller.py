@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -15,15 +16,17 @@ from lockhouse.core.errors import LockhouseError, NotFound
 from lockhouse.gate.key_test import try_key
 from lockhouse.gate.memory_scrub import overwrite_freed_memory
 from lockhouse.gate.providers import KeyNeed, Provider, RemoteModel, presets, zone_of
-from lockhouse.gate.remote_requests import ListedModels, ListModels, ProviderZone
+from lockhouse.gate.remote_requests import ListedModels, ListModels
 from lockhouse.ui.gate.provider_values import Draft, KeyTest, ProviderRow, ServerCheck
 from lockhouse.ui.jobs import Failure, JobHandle, Jobs
 from lockhouse.ui.network_monitor import NetworkView
+from lockhouse.ui.timers import OneAtATime
 from lockhouse.workspace import Workspace
 
 _MOST_NAMED = 3
 _PURPOSE = "window"
 _QUEUE = "providers"
+_Result = TypeVar("_Result")
 
 
 class ProviderController(QObject):
@@ -43,7 +46,7 @@ class ProviderController(QObject):
         self._health: dict[str, tuple[EndpointHealth, ...]] = {}
         self._tests: dict[str, tuple[JobHandle, CancelToken]] = {}
         self._checks: dict[str, JobHandle] = {}
-        self._reading = self._stale = False
+        self._reading = OneAtATime(lambda: jobs.run(self._read, self._show, self._not_read))
         self._wait: list[Callable[[], None]] = []
         self.rows: tuple[ProviderRow, ...] = ()
 
@@ -51,11 +54,7 @@ class ProviderController(QObject):
 
     def refresh(self) -> None:
         """Read everything again. The keyring may take a moment."""
-        if self._reading:
-            self._stale = True
-            return
-        self._reading = True
-        self._jobs.run(self._read, self._show, self._not_read)
+        self._reading.want()
 
     def _read(self) -> tuple[ProviderRow, ...]:
         known = self._workspace.providers.list()
@@ -80,19 +79,16 @@ class ProviderController(QObject):
         )
 
     def _show(self, rows: tuple[ProviderRow, ...]) -> None:
-        self._reading = False
         if rows != self.rows:
             self.rows = rows
             self.listed.emit(rows)
         waiting, self._wait = self._wait, []
         for act in waiting:
             act()
-        if self._stale:
-            self._stale = False
-            self.refresh()
+        self._reading.end()
 
     def _not_read(self, error: LockhouseError) -> None:
-        self._reading = self._stale = False
+        self._reading.end(has_failed=True)
         self._wait.clear()
         self.failed.emit(error)
 
@@ -202,15 +198,10 @@ class ProviderController(QObject):
 
     def choose(self, name: str, model: str, failed: Failure, *, is_chosen: bool) -> None:
         """Make a model a target, or no target any more."""
-
-        def work() -> RemoteModel:
-            return self._workspace.providers.choose(name, model, is_chosen=is_chosen)
-
-        def done(_model: RemoteModel) -> None:
-            self.changed.emit()
-            self.refresh()
-
-        self._jobs.run_in_order(work, done, failed, queue_name=_QUEUE)
+        providers = self._workspace.providers
+        self._store(
+            lambda: providers.choose(name, model, is_chosen=is_chosen), lambda _: None, failed
+        )
 
     # consent
 
@@ -224,18 +215,10 @@ class ProviderController(QObject):
     # servers of your own
 
     def check(
-        self, draft: Draft, each: Callable[[ServerCheck], None], failed: Failure
+        self, draft: Draft, done: Callable[[list[ServerCheck]], None], failed: Failure
     ) -> JobHandle:
         """Request the models of each address, before the server is added."""
-
-        def work() -> tuple[ServerCheck, ...]:
-            return tuple(self._check(draft, url) for url in draft.urls)
-
-        def done(found: tuple[ServerCheck, ...]) -> None:
-            for one in found:
-                each(one)
-
-        return self._jobs.run(work, done, failed)
+        return self._jobs.run(lambda: [self._check(draft, url) for url in draft.urls], done, failed)
 
     def _check(self, draft: Draft, url: str) -> ServerCheck:
         request = ListModels(draft.name, draft.dialect, url.rstrip("/"), title=draft.title)  # type: ignore[arg-type] # one of the dialects, chosen from a list
@@ -257,28 +240,13 @@ class ProviderController(QObject):
 
     def add(self, draft: Draft, done: Callable[[Provider], None], failed: Failure) -> None:
         """Add a server. A key that was typed is for the caller to set."""
-        its = self._workspace
+        template = presets().template
 
         def work() -> Provider:
-            template = presets().template
-            zone = zone_of(draft.urls)
-            made = msgspec.structs.replace(
-                template,
-                name=draft.name,
-                title=draft.title or draft.name,
-                dialect=draft.dialect,
-                zone=zone,
-                endpoints=draft.urls,
-                key=_key_need(zone),
-            )
-            return its.providers.add(made)
+            made = msgspec.structs.replace(_moved(template, draft, draft.name), name=draft.name)
+            return self._workspace.providers.add(made)
 
-        def added(provider: Provider) -> None:
-            done(provider)
-            self.changed.emit()
-            self.refresh()
-
-        self._jobs.run_in_order(work, added, failed, queue_name=_QUEUE)
+        self._store(work, done, failed)
 
     def move(
         self,
@@ -291,27 +259,15 @@ class ProviderController(QObject):
         its = self._workspace
 
         def work() -> tuple[Provider, tuple[str, ...]]:
-            zone = zone_of(draft.urls)
-            changed = msgspec.structs.replace(
-                provider,
-                title=draft.title or provider.title,
-                dialect=draft.dialect,
-                zone=zone,
-                endpoints=draft.urls,
-                key=provider.key if zone == provider.zone else _key_need(zone),
-            )
-            kept = its.providers.change(changed)
+            kept = its.providers.change(_moved(provider, draft, provider.title))
             its.remotes.forget_key_states()
             return kept, its.remotes.key_left_at(kept)
 
         def moved(found: tuple[Provider, tuple[str, ...]]) -> None:
-            kept, key_left_at = found
-            self._forget_health(kept.name)
-            done(kept, key_left_at)
-            self.changed.emit()
-            self.refresh()
+            self._forget_health(found[0].name)
+            done(*found)
 
-        self._jobs.run_in_order(work, moved, failed, queue_name=_QUEUE)
+        self._store(work, moved, failed)
 
     def remove(self, provider: Provider) -> None:
         """Remove a server, its models and its key."""
@@ -370,6 +326,18 @@ class ProviderController(QObject):
 
     # inside
 
+    def _store(
+        self, work: Callable[[], _Result], done: Callable[[_Result], None], failed: Failure
+    ) -> None:
+        """Write something of the providers, in the order of the calls."""
+
+        def stored(result: _Result) -> None:
+            done(result)
+            self.changed.emit()
+            self.refresh()
+
+        self._jobs.run_in_order(work, stored, failed, queue_name=_QUEUE)
+
     def _change(self, work: Callable[[], object], words: str, *, key_of: str = "") -> None:
         """``key_of`` is the provider whose key is changed by it.
 
@@ -390,8 +358,18 @@ class ProviderController(QObject):
         self._jobs.run(work, done, fail)
 
 
-def _key_need(zone: ProviderZone) -> KeyNeed:
-    return "optional" if zone == "lan" else "required"
+def _moved(provider: Provider, draft: Draft, title: str) -> Provider:
+    """At the addresses of the draft; ``title`` is for one without a name."""
+    zone = zone_of(draft.urls)
+    need: KeyNeed = "optional" if zone == "lan" else "required"
+    return msgspec.structs.replace(
+        provider,
+        title=draft.title or title,
+        dialect=draft.dialect,
+        zone=zone,
+        endpoints=draft.urls,
+        key=provider.key if zone == provider.zone else need,
+    )
 
 
 def _found_words(names: tuple[str, ...], duration_s: float) -> str:

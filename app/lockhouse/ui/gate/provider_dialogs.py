@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QDialog, QWidget
@@ -17,6 +18,8 @@ from lockhouse.ui.gate.provider_values import Draft, KeyTest
 from lockhouse.ui.gate.server_dialog import ServerDialog
 from lockhouse.ui.network_monitor import NetworkMonitor
 from lockhouse.ui.theme import Theme
+
+_Dialog = TypeVar("_Dialog", bound=QDialog)
 
 
 class ProviderDialogs(QObject):
@@ -35,14 +38,12 @@ class ProviderDialogs(QObject):
         self._network = network
         self._theme = theme
         self._over = over
-        self._key: KeyDialog | None = None
-        self._models: ModelsDialog | None = None
-        self._server: ServerDialog | None = None
+        self._open: dict[type[QDialog], QDialog] = {}
 
     @property
     def any_open(self) -> bool:
         """Whether one of them is open."""
-        return any((self._key, self._models, self._server))
+        return bool(self._open)
 
     # keys
 
@@ -52,8 +53,6 @@ class ProviderDialogs(QObject):
         row = self._controller.row(name)
         if provider is None or row is None:
             return
-        if self._key is not None:
-            self._key.close()
         can_test = self._controller.can_reach(provider)
         dialog = KeyDialog(
             self._theme, row, self._network.view, can_test=can_test, parent=self._over
@@ -62,21 +61,24 @@ class ProviderDialogs(QObject):
             lambda key, for_session: self._save_key(provider, key, for_session=for_session)
         )
         dialog.test_wanted.connect(lambda: self._controller.test_key(provider))
-        self._key = dialog
-        dialog.finished.connect(self._close_key)
         self._show(dialog)
+
+    def _key_dialog(self, name: str) -> KeyDialog | None:
+        """The open one of that provider."""
+        dialog = self._opened(KeyDialog)
+        return dialog if dialog is not None and dialog.name == name else None
 
     def _save_key(self, provider: Provider, key: str, *, for_session: bool = False) -> None:
         def saved(state: str) -> None:
-            if self._key is not None and self._key.name == provider.name:
-                self._key.show_saved(state)
+            if dialog := self._key_dialog(provider.name):
+                dialog.show_saved(state)
             else:
                 where = "saved in the keyring" if state == "set" else "held for this session"
                 self.notified.emit(f"API key for {provider.title} {where}")
 
         def failed(error: LockhouseError) -> None:
-            if self._key is not None and self._key.name == provider.name:
-                self._key.show_failed(error)
+            if dialog := self._key_dialog(provider.name):
+                dialog.show_failed(error)
             else:  # a server was added together with its key
                 message = f"The API key for {provider.title} was not saved. {error.message}"
                 self.failed.emit(message, error.hint)
@@ -92,8 +94,8 @@ class ProviderDialogs(QObject):
 
     def show_tested(self, test: KeyTest) -> None:
         """The answer to that."""
-        if self._key is not None and self._key.name == test.name:
-            self._key.show_tested(test)
+        if dialog := self._key_dialog(test.name):
+            dialog.show_tested(test)
         elif test.is_good:
             self.notified.emit(test.message)
         else:
@@ -118,18 +120,16 @@ class ProviderDialogs(QObject):
         row = self._controller.row(name)
         if row is None:
             return
-        if self._models is not None:
-            self._models.close()
         dialog = ModelsDialog(self._theme, row, self._network.view, self._over)
 
         def failed(error: LockhouseError) -> None:
-            if self._models is dialog:
+            if self._opened(ModelsDialog) is dialog:
                 dialog.show_failed(error)
             else:
                 self.failed.emit(error.message, error.hint)
 
         def show(models: tuple[RemoteModel, ...]) -> None:
-            if self._models is dialog:
+            if self._opened(ModelsDialog) is dialog:
                 dialog.show_models(models)
 
         dialog.read_wanted.connect(lambda: self._controller.request_models(name, show, failed))
@@ -140,10 +140,8 @@ class ProviderDialogs(QObject):
         )
         dialog.key_wanted.connect(lambda: self._instead(dialog, lambda: self.set_key(name)))
         dialog.change_wanted.connect(lambda: self._instead(dialog, lambda: self.change(name)))
-        self._models = dialog
-        dialog.finished.connect(self._close_models)
-        self._controller.load_models(name, show, failed)
         self._show(dialog)
+        self._controller.load_models(name, show, failed)
 
     def withdraw(self, name: str) -> None:
         """Ask again before anything is sent there."""
@@ -166,7 +164,7 @@ class ProviderDialogs(QObject):
             self._controller.add(draft, done, self._add_failed)
 
         dialog.add_wanted.connect(add)
-        self._show_server(dialog)
+        self._show(dialog)
 
     def change(self, name: str) -> None:
         """Change the address of a server of your own."""
@@ -179,13 +177,6 @@ class ProviderDialogs(QObject):
         dialog.add_wanted.connect(
             lambda draft: self._controller.move(row.provider, draft, self._moved, self._add_failed)
         )
-        self._show_server(dialog)
-
-    def _show_server(self, dialog: ServerDialog) -> None:
-        if self._server is not None:
-            self._server.close()
-        self._server = dialog
-        dialog.finished.connect(self._close_server)
         self._show(dialog)
 
     def check(self, name: str) -> None:
@@ -206,8 +197,8 @@ class ProviderDialogs(QObject):
             )
 
     def _added(self, provider: Provider, done: str) -> None:
-        if self._server is not None:
-            self._server.accept()
+        if dialog := self._opened(ServerDialog):
+            dialog.accept()
         self.notified.emit(f"{done} {provider.title}")
         if self._controller.can_reach(provider):
             self._controller.request_models(
@@ -226,8 +217,8 @@ class ProviderDialogs(QObject):
             )
 
     def _add_failed(self, error: LockhouseError) -> None:
-        if self._server is not None:
-            self._server.show_failed(error)
+        if dialog := self._opened(ServerDialog):
+            dialog.show_failed(error)
         else:
             self.failed.emit(error.message, error.hint)
 
@@ -254,21 +245,26 @@ class ProviderDialogs(QObject):
         dialog.chosen.connect(lambda _: act())
         self._show(dialog)
 
+    def _opened(self, kind: type[_Dialog]) -> _Dialog | None:
+        dialog = self._open.get(kind)
+        return dialog if isinstance(dialog, kind) else None
+
     def _show(self, dialog: QDialog) -> None:
+        """Show it instead of the open one of its kind."""
+        kind = type(dialog)
+        if before := self._open.get(kind):
+            before.close()
+        self._open[kind] = dialog
+
+        def close() -> None:
+            del self._open[kind]
+            # One dialog may open another as it closes.
+            QTimer.singleShot(0, self, self._tell_end)
+
+        dialog.finished.connect(close)
         dialog.finished.connect(dialog.deleteLater)
-        # One dialog may open another as it closes.
-        dialog.finished.connect(lambda _: QTimer.singleShot(0, self, self._tell_end))
         dialog.show()
 
     def _tell_end(self) -> None:
         if not self.any_open:
             self.ended.emit()
-
-    def _close_key(self, _result: int) -> None:
-        self._key = None
-
-    def _close_models(self, _result: int) -> None:
-        self._models = None
-
-    def _close_server(self, _result: int) -> None:
-        self._server = None

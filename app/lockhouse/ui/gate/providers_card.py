@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QPoint, Qt, Signal
-from PySide6.QtWidgets import QApplication, QHBoxLayout, QMenu, QVBoxLayout, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QApplication, QMenu, QWidget
 
 from lockhouse.ui import formatting
-from lockhouse.ui.frame_parts import icon_button, label, make_menu, push_button
-from lockhouse.ui.gate.card import Card, Elided
+from lockhouse.ui.frame_parts import icon_button, label, make_menu, pop_under, push_button
+from lockhouse.ui.gate.card import Card
 from lockhouse.ui.gate.provider_dialogs import ProviderDialogs
 from lockhouse.ui.gate.provider_values import ProviderRow
+from lockhouse.ui.layouts import MIDDLE, STRETCH, Part, column, row
 from lockhouse.ui.network_monitor import NetworkView
+from lockhouse.ui.paragraph import Elided
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Spinner
 
@@ -35,14 +37,13 @@ class ProvidersCard(Card):
         self._busy: set[str] = set()
         self._is_unfolded = self._is_narrow = False
         self._check = push_button(
-            theme, "Check servers", name="providers_check", kind="quiet", compact=True
-        )
+            theme, "Check servers", self._check_all,
+            name="providers_check", kind="quiet", compact=True,
+        )  # fmt: skip
         self._check.setToolTip("Request the list of models from each of your servers")
-        self._check.clicked.connect(self._check_all)
         self._check.hide()  # until there is a server that may be reached
         self.head.addWidget(self._check)
-        add = icon_button(theme, "plus", "Add server or API", name="provider_add")
-        add.clicked.connect(dialogs.add)
+        add = icon_button(theme, "plus", "Add server or API", dialogs.add, name="provider_add")
         self.head.addWidget(add)
         self.add_row(label("Reading the keyring…", ink="3"), side=12, gap=4)
         theme.changed.connect(self._dress)
@@ -77,19 +78,18 @@ class ProvidersCard(Card):
         name = focused.objectName() if focused is not None and is_inside else ""
         self.clear()
         self._check.setVisible(bool(self._checkable()))
-        used = [row for row in self._rows if row.is_used]
-        others = [row for row in self._rows if not row.is_used]
+        used = [one for one in self._rows if one.is_used]
+        others = [one for one in self._rows if not one.is_used]
         shown = others if self._is_unfolded else others[: max(0, _SHOWN_UNUSED - len(used))]
-        for row in (*used, *shown):
-            self.add(self._row(row))
+        for one in (*used, *shown):
+            self.add(self._row(one))
         hidden = len(others) - len(shown)
         if hidden or (self._is_unfolded and len(self._rows) > _SHOWN_UNUSED):
             title = f"{hidden} more…" if hidden else "Show fewer"
             more = push_button(
-                self.theme, title, name="providers_more", kind="link", compact=True,
+                self.theme, title, self._fold, name="providers_more", kind="link", compact=True,
                 spoken="Show all providers" if hidden else "Show fewer providers",
             )  # fmt: skip
-            more.clicked.connect(self._fold)
             self.add_row(more, side=12, gap=4)
         if name and (found := self.findChild(QWidget, name)) is not None:
             found.setFocus()
@@ -119,94 +119,80 @@ class ProvidersCard(Card):
         self._is_unfolded = not self._is_unfolded
         self._build()
 
-    def _row(self, row: ProviderRow) -> QWidget:
-        theme, px = self.theme, self.theme.px
-        provider, name = row.provider, row.provider.name
+    def _row(self, one: ProviderRow) -> QWidget:
+        theme, px, narrow = self.theme, self.theme.px, self._is_narrow
+        provider, name = one.provider, one.provider.name
+        has_button = one.wants_key or one.key_refused
+        is_busy = name in self._busy
+        is_below = not is_busy and (narrow or (has_button and one.is_server))
+        below = self._state(one) if is_below else []
+        below += self._place(one, is_short=is_below, has_room=not has_button)
+        title = Elided(provider.title, role="medium")
+        parts: list[Part] = [(column(theme, STRETCH, title, row(theme, *below, gap=4), STRETCH), 1)]
+        if is_busy:
+            parts += self._waiting(one)
+        elif not is_below:
+            parts += self._state(one)
+        if has_button:
+            act = "Replace key" if one.may_have_key else "Set key"
+            shown = "Replace…" if narrow and one.may_have_key else f"{act}…"
+            parts.append(
+                push_button(
+                    theme,
+                    shown,
+                    lambda: self._dialogs.set_key(name),
+                    name=f"key_{name}",
+                    compact=True,
+                    spoken=f"{act} for {provider.title}",
+                )
+            )
+        more = icon_button(theme, "ellipsis", f"More for {provider.title}", name=f"more_{name}")
+        more.clicked.connect(lambda: pop_under(self._menu(one), more))
         line = QWidget()
         line.setObjectName(f"provider_{name}")
         line.setFixedHeight(px(52))
-        has_button = row.wants_key or row.key_refused
-        is_busy = name in self._busy
-        is_below = not is_busy and (self._is_narrow or (has_button and row.is_server))
-        texts = QVBoxLayout()
-        texts.setSpacing(0)
-        texts.addStretch(1)
-        texts.addWidget(Elided(provider.title, role="medium"))
-        below = QHBoxLayout()
-        below.setSpacing(px(4))
-        if is_below:
-            self._add_state(below, row)
-        self._add_place(below, row, is_short=is_below, has_room=not has_button)
-        texts.addLayout(below)
-        texts.addStretch(1)
-        layout = QHBoxLayout(line)
-        narrow = self._is_narrow
-        layout.setContentsMargins(px(12 if narrow else 16), 0, px(4 if narrow else 8), 0)
-        layout.setSpacing(px(4 if narrow else 6))
-        layout.addLayout(texts, 1)
-        if is_busy:
-            self._add_waiting(layout, row)
-        elif not is_below:
-            self._add_state(layout, row)
-        if has_button:
-            act = "Replace key" if row.may_have_key else "Set key"
-            shown = "Replace…" if narrow and row.may_have_key else f"{act}…"
-            set_key = push_button(
-                theme, shown, name=f"key_{name}", compact=True,
-                spoken=f"{act} for {provider.title}",
-            )  # fmt: skip
-            set_key.clicked.connect(lambda: self._dialogs.set_key(name))
-            layout.addWidget(set_key)
-        more = icon_button(theme, "ellipsis", f"More for {provider.title}", name=f"more_{name}")
-        more.clicked.connect(lambda: self._show_menu(row, more))
-        layout.addWidget(more)
+        margins = (12 if narrow else 16, 0, 4 if narrow else 8, 0)
+        row(theme, *parts, more, gap=4 if narrow else 6, margins=margins, on=line)
         return line
 
-    def _add_place(
-        self, layout: QHBoxLayout, row: ProviderRow, *, is_short: bool, has_room: bool
-    ) -> None:
+    def _place(self, one: ProviderRow, *, is_short: bool, has_room: bool) -> list[Part]:
         """When it was checked, where it is, and whether access is missing.
 
         After a state there is little room: the tool tip has what does not fit.
         """
-        when = formatting.clock(row.checked_at, formatting.local_now()) if row.checked_at else ""
+        parts: list[Part] = []
+        when = formatting.clock(one.checked_at, formatting.local_now()) if one.checked_at else ""
         if when and (has_room or not self._is_narrow):
             shown = when if is_short else f"Checked {when}"
-            layout.addWidget(label(shown, role="caption", ink="2"))
-        closed = self._view.is_open and row.is_used and not row.is_open(self._view.hosts)
-        parts = ["No access"] if closed else []
+            parts.append(label(shown, role="caption", ink="2"))
+        closed = self._view.is_open and one.is_used and not one.is_open(self._view.hosts)
+        words = ["No access"] if closed else []
         if not (is_short and (when or (self._is_narrow and not has_room))):
-            parts.append(row.short_place)
-        if layout.count() and parts:
-            parts.insert(0, "")
-        place = Elided(" · ".join(parts).strip(), role="caption", ink="2")
-        place.setToolTip("\n".join(_health_lines(row) or row.provider.endpoints))
-        layout.addWidget(place, 1)
+            words.append(one.short_place)
+        if words and (parts or is_short):
+            words.insert(0, "")
+        place = Elided(" · ".join(words).strip(), role="caption", ink="2")
+        place.setToolTip("\n".join(_health_lines(one) or one.provider.endpoints))
+        return [*parts, (place, 1)]
 
-    def _add_state(self, layout: QHBoxLayout, row: ProviderRow) -> None:
-        state = row.state()
-        if state.icon:
-            icon = label("")
-            icon.setPixmap(self.theme.pixmap(state.icon, 14, state.token))
-            layout.addWidget(icon, 0, Qt.AlignmentFlag.AlignVCenter)
-        name = f"state_{row.provider.name}"
-        shown = label(state.words, role="caption", ink=state.ink, name=name)
-        if row.health:
-            shown.setToolTip("\n".join(_health_lines(row)))
-        layout.addWidget(shown)
+    def _state(self, one: ProviderRow) -> list[Part]:
+        state = one.state()
+        shown = label(state.words, role="caption", ink=state.ink, name=f"state_{one.provider.name}")
+        shown.setToolTip("\n".join(_health_lines(one)))
+        if not state.icon:
+            return [shown]
+        icon = label("")
+        icon.setPixmap(self.theme.pixmap(state.icon, 14, state.token))
+        return [(icon, MIDDLE), shown]
 
-    def _add_waiting(self, layout: QHBoxLayout, row: ProviderRow) -> None:
-        theme, title, name = self.theme, row.provider.title, row.provider.name
-        layout.addWidget(Spinner(theme, f"Checking {title}"))
-        layout.addWidget(label("Checking…", role="caption", ink="2"))
-        stop = icon_button(theme, "x", f"Stop checking {title}", name=f"stop_{name}", size=14)
-        stop.clicked.connect(lambda: self.stop_wanted.emit(name))
-        layout.addWidget(stop)
-
-    def _show_menu(self, row: ProviderRow, under: QWidget) -> None:
-        menu = self._menu(row)
-        corner = under.mapToGlobal(under.rect().bottomRight())
-        menu.popup(QPoint(corner.x() - menu.sizeHint().width(), corner.y() + 4))
+    def _waiting(self, one: ProviderRow) -> list[Part]:
+        theme, title, name = self.theme, one.provider.title, one.provider.name
+        stop = icon_button(
+            theme, "x", f"Stop checking {title}", lambda: self.stop_wanted.emit(name),
+            name=f"stop_{name}", size=14,
+        )  # fmt: skip
+        words = label("Checking…", role="caption", ink="2")
+        return [Spinner(theme, f"Checking {title}"), words, stop]
 
     def _menu(self, row: ProviderRow) -> QMenu:
         provider, name, icon = row.provider, row.provider.name, self.theme.icon

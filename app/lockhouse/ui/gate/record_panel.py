@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QFontMetricsF, QResizeEvent
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QWidget
 
 from lockhouse.gate.sent_requests import SentRequest
 from lockhouse.ui import formatting
 from lockhouse.ui.frame_parts import label
-from lockhouse.ui.gate.card import Elided
 from lockhouse.ui.gate.record_row import result_of, trouble_of
 from lockhouse.ui.gate.records_model import OpenedRecord
+from lockhouse.ui.layouts import column, holding, replace, row
 from lockhouse.ui.outbound.request_box import RequestBox
+from lockhouse.ui.paragraph import Elided
 from lockhouse.ui.theme import Theme
 
 _MOST_ROWS = 16
@@ -27,15 +28,13 @@ class RecordPanel(QFrame):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
-        px = theme.px
         self.setObjectName("record_panel")
         self.setAccessibleName("Details of the record")
         self.setProperty("tone", "bg-1")
         self.setAutoFillBackground(True)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(px(28), px(8), px(16), px(12))
         self._content = QWidget()
-        column.addWidget(self._content)
+        self._column = column(theme, self._content, margins=(28, 8, 16, 12))
+        self.setLayout(self._column)
         self._box: RequestBox | None = None
         self.show_waiting()
         theme.changed.connect(self._fit_body)
@@ -44,20 +43,14 @@ class RecordPanel(QFrame):
         """How high it has to be in this width."""
         if width != self.width():
             self.resize(width, self.height())
-        layout = self.layout()
-        if layout is None:
-            return 0
+        layout = self._column
         layout.activate()
         flows = layout.hasHeightForWidth()
         return layout.totalHeightForWidth(width) if flows else layout.totalSizeHint().height()
 
     def show_waiting(self) -> None:
         """The details are being read."""
-        waiting = QWidget()
-        row = QHBoxLayout(waiting)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(label("Loading…", ink="3"))
-        self._put(waiting)
+        self._put(holding(row(self._theme, label("Loading…", ink="3"))))
 
     def show_record(self, opened: OpenedRecord) -> None:
         """The whole of a record."""
@@ -85,12 +78,7 @@ class RecordPanel(QFrame):
 
     def _put(self, content: QWidget) -> None:
         self._box = None
-        layout = self.layout()
-        if layout is not None:
-            layout.replaceWidget(self._content, content)
-        self._content.hide()
-        self._content.deleteLater()
-        self._content = content
+        self._content = replace(self._column, self._content, content)
         content.show()
         for part in content.findChildren(QWidget):
             part.ensurePolished()  # only then are heights right
@@ -105,14 +93,9 @@ class RecordPanel(QFrame):
         self._box.view.setFixedHeight(int(rows * line) + px(2 * 12 + 2))
 
     def _request(self, opened: OpenedRecord, sent: SentRequest) -> QWidget:
-        content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(self._theme.px(6))
         self._box = RequestBox(self._theme)
         self._box.copied.connect(self.copied)
         self._box.show_request(opened.address, sent)
-        column.addWidget(self._box)
         parts = [f"{sent.provider_title or sent.provider}: {sent.model}"]
         if sent.usage is not None:
             parts.append(
@@ -127,12 +110,10 @@ class RecordPanel(QFrame):
             parts.append(trouble)
         facts = Elided(" · ".join(parts), role="caption", ink="2", name="record_facts")
         facts.setToolTip(facts.text())
-        foot = QHBoxLayout()
-        foot.setSpacing(self._theme.px(12))
-        foot.addWidget(facts, 1)
-        foot.addWidget(label(f"Sent {formatting.full_time(sent.at)}", role="caption", ink="2"))
-        column.addLayout(foot)
-        return content
+        at = label(f"Sent {formatting.full_time(sent.at)}", role="caption", ink="2")
+        return holding(
+            column(self._theme, self._box, row(self._theme, (facts, 1), at, gap=12), gap=6)
+        )
 
     def _facts(self, opened: OpenedRecord) -> QWidget:
         px = self._theme.px

@@ -4,31 +4,32 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
-    QFileDialog,
     QFrame,
-    QHBoxLayout,
     QSizePolicy,
     QStackedWidget,
-    QVBoxLayout,
     QWidget,
 )
 
 from lockhouse.gate.records import RecordFilter
 from lockhouse.ui import formatting
 from lockhouse.ui.choice_button import ChoiceButton
+from lockhouse.ui.files import ask_path
 from lockhouse.ui.frame_parts import label, push_button
-from lockhouse.ui.gate.card import HEAD_HEIGHT, Elided
+from lockhouse.ui.gate.card import HEAD_HEIGHT
 from lockhouse.ui.gate.record_panel import RecordPanel
 from lockhouse.ui.gate.record_row import FILTERS, RecordRow, terms_of
 from lockhouse.ui.gate.records_model import OpenedRecord, RecordsModel
 from lockhouse.ui.gate.records_table import RecordsTable
+from lockhouse.ui.layouts import column, row
 from lockhouse.ui.models.empty_state import EmptyState
 from lockhouse.ui.models.search_edit import SearchEdit
+from lockhouse.ui.paragraph import Elided
 from lockhouse.ui.theme import Theme
+from lockhouse.ui.timers import once
 
 _REST_MS = 120
 _TWO_LINES_BELOW = 640
@@ -47,10 +48,7 @@ class RecordsCard(QWidget):
         self.model = model
         self.panel = RecordPanel(theme)
         self.table = RecordsTable(theme, model, self.panel)
-        self._rest = QTimer(self)  # a burst of keys is one change
-        self._rest.setSingleShot(True)
-        self._rest.setInterval(_REST_MS)
-        self._rest.timeout.connect(self._filter)
+        self._rest = once(self, _REST_MS, self._filter)
         self._lay_out()
         self._wire()
         self._filter()
@@ -71,32 +69,18 @@ class RecordsCard(QWidget):
             height=28,  # as the field and the button beside it
         )
         self.choice.setObjectName("records_filter")
-        self._export = push_button(theme, "Export…", name="records_export", compact=True)
-        self._title_row = QHBoxLayout()
-        self._title_row.setSpacing(px(8))
-        self._title_row.addWidget(self._title, 1)
-        self._title_row.addWidget(self._count)
-        tools = QHBoxLayout()
-        tools.setSpacing(px(8))
-        tools.addWidget(self.edit, 1)
-        tools.addWidget(self.choice)
-        tools.addWidget(self._export)
-        self._head = QBoxLayout(QBoxLayout.Direction.LeftToRight)
-        self._head.setSpacing(px(8))
-        self._head.addLayout(self._title_row, 1)
-        self._head.addLayout(tools)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(px(8))
-        column.addLayout(self._head)
-        column.addWidget(self._make_card(), 1)
+        self._export = push_button(
+            theme, "Export…", self._choose_file, name="records_export", compact=True
+        )
+        title = row(theme, (self._title, 1), self._count, gap=8)
+        tools = row(theme, (self.edit, 1), self.choice, self._export, gap=8)
+        self._head = row(theme, (title, 1), tools, gap=8)
+        column(theme, self._head, (self._make_card(), 1), gap=8, on=self)
 
     def _make_card(self) -> QWidget:
         theme = self._theme
         card = QFrame()
         card.setProperty("tone", "card")
-        inside = QVBoxLayout(card)
-        inside.setContentsMargins(1, 1, 1, 4)
         self._nothing = EmptyState(
             theme,
             "lock",
@@ -115,7 +99,7 @@ class RecordsCard(QWidget):
         for widget in (self.table, self._nothing, self._none_found):
             widget.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
             self._stack.addWidget(widget)
-        inside.addWidget(self._stack)
+        column(theme, self._stack, margins=(1, 1, 1, 4), on=card)
         return card
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -136,7 +120,6 @@ class RecordsCard(QWidget):
         self.edit.textChanged.connect(lambda _: self._rest.start())
         self.choice.picked.connect(lambda _: self._filter())
         self._none_found.chosen.connect(lambda _: self.clear())
-        self._export.clicked.connect(self._choose_file)
 
     def clear(self) -> None:
         """Show all activity again."""
@@ -168,12 +151,9 @@ class RecordsCard(QWidget):
             self.table.scrollTo(self.model.index(number, 1))
 
     def _choose_file(self) -> None:
-        suggested = str(Path.home() / "lockhouse-records.csv")
-        name, _ = QFileDialog.getSaveFileName(
-            self, "Export network activity", suggested, "Table (*.csv);;JSON lines (*.jsonl)"
-        )
-        if name:
-            self.model.export(Path(name))
+        kinds = "Table (*.csv);;JSON lines (*.jsonl)"
+        if path := ask_path(self, "Export network activity", "lockhouse-records.csv", kinds):
+            self.model.export(path)
 
     def _say_exported(self, path: Path, count: int) -> None:
         self.notified.emit(f"Exported {formatting.counted(count, 'record')} to {path.name}")

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TextIO
 
 import msgspec
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, QTimer, Signal
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, Signal
 
-from lockhouse.core.errors import LockhouseError, NotFound, StorageError
+from lockhouse.core.errors import LockhouseError, NotFound
 from lockhouse.gate.network import host_of
 from lockhouse.gate.protocol import Record
 from lockhouse.gate.providers import Providers
@@ -25,8 +25,10 @@ from lockhouse.gate.records import KeptRecord, RecordFilter, Records, Session
 from lockhouse.gate.sent_requests import Sent, SentRequest
 from lockhouse.ui import formatting
 from lockhouse.ui.chat.list_model import Index
+from lockhouse.ui.files import writing
 from lockhouse.ui.gate.record_row import RecordRow, make_rows
 from lockhouse.ui.jobs import Jobs
+from lockhouse.ui.timers import OneAtATime, repetition
 
 PAGE_ROWS = 200
 OPEN, TIME, EVENT, HOST, PURPOSE, OUT, IN = range(7)
@@ -95,10 +97,8 @@ class RecordsModel(QAbstractTableModel):
         self._generation = 0  # of the filter: what was read for an earlier one is dropped
         self._shown_generation = -1
         self._known: tuple[int, int | None] | None = None  # last record, start of the session
-        self._looking = self._again = False
-        self._timer = QTimer(self)
-        self._timer.setInterval(_LOOK_EVERY_MS)
-        self._timer.timeout.connect(self.look)
+        self._looking = OneAtATime(self._look)
+        self._timer = repetition(self, _LOOK_EVERY_MS, self.look)
 
     # what is shown
 
@@ -119,10 +119,9 @@ class RecordsModel(QAbstractTableModel):
 
     def look(self) -> None:
         """Look for new records; a look that is going on is followed by one more."""
-        if self._looking:
-            self._again = True
-            return
-        self._looking, self._again = True, False
+        self._looking.want()
+
+    def _look(self) -> None:
         generation, wanted, known = self._generation, self._filter, self._known
         session_seq = self._first_seq()
 
@@ -131,14 +130,12 @@ class RecordsModel(QAbstractTableModel):
             return None if now == known else (now, self._count(wanted), self._read(session_seq))
 
         def done(found: tuple[tuple[int, int | None], _Counts, Activity] | None) -> None:
-            self._looking = False
             if found is not None:
                 if generation == self._generation:
                     self._known = found[0]
                     self._show(found[1])
                 self.activity_read.emit(found[2])
-            if self._again:
-                self.look()
+            self._looking.end()
 
         self._jobs.run(read, done, self._not_read)
 
@@ -170,19 +167,15 @@ class RecordsModel(QAbstractTableModel):
         wanted = self._filter
 
         def write() -> int:
-            try:
-                with path.open("w", encoding="utf-8", newline="") as file:
-                    write_line = _writer(file, path.suffix.lower())
-                    count = 0
-                    for kept in self._all(wanted):
-                        write_line(kept)
-                        count += 1
-                    return count
-            except OSError as error:
-                raise StorageError(
-                    f"The records could not be written to {path}: {error.strerror}.",
-                    hint="Choose an existing, writable folder on a disk with free space.",
-                ) from error
+            with (
+                writing("The records", path),
+                path.open("w", encoding="utf-8", newline="") as file,
+            ):
+                write_line, count = _writer(file, path.suffix.lower()), 0
+                for kept in self._all(wanted):
+                    write_line(kept)
+                    count += 1
+            return count
 
         self._jobs.run(write, lambda count: self.exported.emit(path, count), self.failed.emit)
 
@@ -301,7 +294,7 @@ class RecordsModel(QAbstractTableModel):
             offset += len(page)
 
     def _not_read(self, error: LockhouseError) -> None:
-        self._looking = False
+        self._looking.end(has_failed=True)
         self._timer.stop()  # said once, not every second
         self.failed.emit(error)
 

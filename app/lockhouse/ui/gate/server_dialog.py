@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from urllib.parse import urlsplit
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QLineEdit, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
 from lockhouse.core.errors import LockhouseError, UsageMistake
 from lockhouse.gate.network import allows, host_of, split_host
 from lockhouse.gate.providers import Provider, is_this_machine, zone_of
 from lockhouse.ui.choice_button import ChoiceButton
 from lockhouse.ui.form_dialog import FormDialog
-from lockhouse.ui.frame_parts import label
+from lockhouse.ui.frame_parts import label, line_edit
 from lockhouse.ui.gate.provider_controller import ProviderController
 from lockhouse.ui.gate.provider_values import Draft, ServerCheck
 from lockhouse.ui.jobs import JobHandle
 from lockhouse.ui.network_monitor import NetworkMonitor
 from lockhouse.ui.theme import Theme, repolish
+from lockhouse.ui.widgets import BannerTone
 
 _FORMATS = (
     ("openai", "OpenAI (vLLM, llama-server, Ollama and most others)"),
@@ -79,18 +81,12 @@ class ServerDialog(FormDialog):
         self.urls.setPlaceholderText("http://192.168.1.20:8080/v1")
         self.urls.setTabChangesFocus(True)
         self.urls.setFixedHeight(self._theme.px(60))
-        self.title = QLineEdit()
-        self.title.setObjectName("server_title")
-        self.title.setAccessibleName("Name")
-        self.title.setPlaceholderText("Office server")
+        self.title = line_edit("server_title", "Name", "Office server")
         self._format = ChoiceButton(self._theme, "API format", _FORMATS)
         self._format.setObjectName("server_format")
         self._format.set_key("openai")
-        self.key = QLineEdit()
-        self.key.setObjectName("server_key")
-        self.key.setAccessibleName("API key, if the server requires one")
-        self.key.setPlaceholderText("Only if the server requires one")
-        self.key.setEchoMode(QLineEdit.EchoMode.Password)
+        hint = "Only if the server requires one"
+        self.key = line_edit("server_key", "API key, if the server requires one", hint, secret=True)
         names = self.add_fields(
             ("Address", self.urls),
             ("Name", self.title),
@@ -176,19 +172,15 @@ class ServerDialog(FormDialog):
             self._waiting = None
             self.show_failed(error)
 
-    def _show_checked(self, check: ServerCheck) -> None:
+    def _show_checked(self, checks: list[ServerCheck]) -> None:
         self.show_idle()
         self._check.setEnabled(True)
         several = len(self.draft.urls) > 1
-        better = check.better_url
-        self.say(
-            f"{check.url}: {check.message}" if several else check.message,
-            check.hint,
-            tone="info" if check.is_up else "warning",
-            actions=[("use", f"Use {better}", lambda: self._use(check.url, better))]
-            if better
-            else (),
-        )
+        for check in checks:
+            message = f"{check.url}: {check.message}" if several else check.message
+            use = ("use", f"Use {check.better_url}", partial(self._use, check))
+            tone: BannerTone = "info" if check.is_up else "warning"
+            self.say(message, check.hint, tone=tone, actions=(use,) if check.better_url else ())
 
     def _ask_add(self) -> None:
         self._add.setEnabled(False)
@@ -196,9 +188,9 @@ class ServerDialog(FormDialog):
         self.key.clear()
         self.add_wanted.emit(draft)
 
-    def _use(self, old: str, new: str) -> None:
+    def _use(self, check: ServerCheck) -> None:
         self.clear_messages()
-        urls = [new if url == old else url for url in self.draft.urls]
+        urls = [check.better_url if url == check.url else url for url in self.draft.urls]
         self.urls.setPlainText("\n".join(urls))
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 from decimal import Decimal
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QLineEdit, QVBoxLayout, QWidget
 
 from lockhouse.core.errors import UsageMistake
 from lockhouse.gate.costs.values import Spent, Total
 from lockhouse.storage.settings import parse
 from lockhouse.ui import formatting
-from lockhouse.ui.frame_parts import FieldLabel, label, push_button
-from lockhouse.ui.gate.card import Card, Elided
+from lockhouse.ui.frame_parts import FieldLabel, label, line_edit, push_button
+from lockhouse.ui.gate.card import Card
 from lockhouse.ui.gate.controller import Spending
+from lockhouse.ui.layouts import LEFT, clear, column, holding, row
+from lockhouse.ui.paragraph import Elided
 from lockhouse.ui.theme import Theme, repolish
 from lockhouse.ui.widgets import SegmentedControl, ThinBar
 
@@ -38,73 +40,49 @@ class SpendingCard(Card):
         px = theme.px
         self._prices = label("", role="caption", ink="3", name="price_date")
         self.head.addWidget(self._prices)
-        spent = QWidget()
-        grid = QGridLayout(spent)
+        grid = QGridLayout()
         grid.setContentsMargins(px(16), px(12), px(16), px(12))
         grid.setHorizontalSpacing(px(12))
         grid.setVerticalSpacing(px(6))
         grid.setColumnStretch(1, 1)
         self._today = _Amount(theme, "Today", grid, 0)
         self._month = _Amount(theme, "This month", grid, 1)
-        self.add(spent)
-        self.add(self._make_limits())
-        self.add(self._make_totals())
-
-    def _make_limits(self) -> QWidget:
-        px = self.theme.px
-        made = QWidget()
-        column = QVBoxLayout(made)
-        column.setContentsMargins(px(16), px(8), px(16), px(12))
-        column.setSpacing(px(4))
-        column.addWidget(label("Limits in US dollars", role="caption", ink="3"))
-        row = QHBoxLayout()
-        row.setSpacing(px(8))
+        self.add(holding(grid))
         self._edits: dict[str, QLineEdit] = {}
-        for name, words in _LIMITS:
-            cell = QVBoxLayout()
-            cell.setSpacing(px(2))
-            edit = QLineEdit()
-            cell.addWidget(FieldLabel(words, edit, role="caption", ink="2"))
-            edit.setObjectName(f"limit_{name}")
-            edit.setAccessibleName(f"Limit per {words.lower()}, in US dollars")
-            edit.setPlaceholderText("None")
-            edit.setProperty("compact", "true")
-            edit.setMinimumWidth(px(48))
-            edit.editingFinished.connect(lambda wanted=name: self._typed(wanted))
-            cell.addWidget(edit)
-            self._edits[name] = edit
-            row.addLayout(cell, 1)
-        column.addLayout(row)
+        limits = row(theme, *((self._make_limit(*one), 1) for one in _LIMITS), gap=8)
         self._problem = label("", role="caption", ink="danger", wrap=True, name="limit_problem")
         self._problem.hide()
-        column.addWidget(self._problem)
-        return made
+        heading = label("Limits in US dollars", role="caption", ink="3")
+        margins = (16, 8, 16, 12)
+        self.add(holding(column(theme, heading, limits, self._problem, gap=4, margins=margins)))
+        self.add(self._make_totals())
+
+    def _make_limit(self, name: str, words: str) -> QVBoxLayout:
+        px = self.theme.px
+        spoken = f"Limit per {words.lower()}, in US dollars"
+        edit = line_edit(f"limit_{name}", spoken, "None", compact=True)
+        edit.setMinimumWidth(px(48))
+        edit.editingFinished.connect(lambda: self._typed(name))
+        self._edits[name] = edit
+        return column(self.theme, FieldLabel(words, edit, role="caption", ink="2"), edit, gap=2)
 
     def _make_totals(self) -> QWidget:
         theme, px = self.theme, self.theme.px
-        made = QWidget()
-        column = QVBoxLayout(made)
-        column.setContentsMargins(px(16), px(10), px(16), px(12))
-        column.setSpacing(px(6))
         self._by = SegmentedControl(
             "Totals by", (("target", "Model"), ("task", "Task"), ("day", "Day"))
         )
         self._by.setObjectName("totals_by")
         self._by.selected.connect(self.by_chosen)
-        choice = QHBoxLayout()
-        choice.setSpacing(px(8))
-        choice.addWidget(label("By", role="caption", ink="3"))
-        choice.addWidget(self._by, 1)
-        column.addLayout(choice)
+        choice = row(theme, label("By", role="caption", ink="3"), (self._by, 1), gap=8)
         self._totals = QGridLayout()
         self._totals.setHorizontalSpacing(px(12))
         self._totals.setVerticalSpacing(px(4))
         self._totals.setColumnStretch(0, 1)
-        column.addLayout(self._totals)
-        price = push_button(theme, "Set price…", name="price_set", kind="link", compact=True)
-        price.clicked.connect(self.price_wanted)
-        column.addWidget(price, 0, Qt.AlignmentFlag.AlignLeft)
-        return made
+        price = push_button(
+            theme, "Set price…", self.price_wanted, name="price_set", kind="link", compact=True
+        )
+        margins = (16, 10, 16, 12)
+        return holding(column(theme, choice, self._totals, (price, LEFT), gap=6, margins=margins))
 
     @property
     def by(self) -> str:
@@ -127,12 +105,7 @@ class SpendingCard(Card):
         self._show_totals(spending.totals)
 
     def _show_totals(self, totals: tuple[Total, ...]) -> None:
-        while self._totals.count():
-            item = self._totals.takeAt(0)
-            widget = item.widget() if item else None
-            if widget is not None:
-                widget.hide()
-                widget.deleteLater()
+        clear(self._totals)
         if not totals:
             nothing = label("No API was used yet.", role="caption", ink="3", wrap=True)
             self._totals.addWidget(nothing, 0, 0, 1, 2)

@@ -9,7 +9,6 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 from lockhouse.core.errors import LockhouseError
 from lockhouse.library.gguf import read_header
 from lockhouse.library.model_info import OWN, Difference, LoadChoice, ModelInfo
-from lockhouse.ui.chat.details import scrolling
 from lockhouse.ui.flow_layout import FlowLayout
 from lockhouse.ui.frame_parts import (
     ask_text,
@@ -18,6 +17,7 @@ from lockhouse.ui.frame_parts import (
     label,
     make_menu,
     push_button,
+    scrolling,
 )
 from lockhouse.ui.jobs import Jobs
 from lockhouse.ui.models import model_text

@@ -9,9 +9,8 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from lockhouse.library.model_info import FolderUse
 from lockhouse.ui import formatting
-from lockhouse.ui.chat.details import scrolling
 from lockhouse.ui.form_dialog import FormDialog
-from lockhouse.ui.frame_parts import hairline, icon_button, label
+from lockhouse.ui.frame_parts import hairline, icon_button, label, scrolling
 from lockhouse.ui.models import model_text
 from lockhouse.ui.theme import Theme
 

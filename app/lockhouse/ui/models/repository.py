@@ -12,9 +12,8 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 from lockhouse.library.file_choice import FileChoice
 from lockhouse.library.transfers import Transfer
 from lockhouse.ui import formatting
-from lockhouse.ui.chat.details import scrolling
 from lockhouse.ui.flow_layout import FlowLayout
-from lockhouse.ui.frame_parts import hairline, label, push_button
+from lockhouse.ui.frame_parts import hairline, label, push_button, scrolling
 from lockhouse.ui.models import model_text
 from lockhouse.ui.models.hub_entries import GROUPS, OpenedRepository
 from lockhouse.ui.models.transfer_controller import MOVING

@@ -7,9 +7,8 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSizePolicy, QVBoxLayout
 
 from lockhouse.library.model_info import Difference, Revision
 from lockhouse.ui import formatting
-from lockhouse.ui.chat.details import scrolling
 from lockhouse.ui.form_dialog import FormDialog
-from lockhouse.ui.frame_parts import label, push_button
+from lockhouse.ui.frame_parts import label, push_button, scrolling
 from lockhouse.ui.models import model_text
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Pill

@@ -7,9 +7,8 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QStackedWidget, QVBoxLayout, 
 
 from lockhouse.library.transfers import Transfer
 from lockhouse.ui import formatting
-from lockhouse.ui.chat.details import scrolling
 from lockhouse.ui.choice_button import ChoiceButton
-from lockhouse.ui.frame_parts import hairline, icon_button, label, push_button
+from lockhouse.ui.frame_parts import hairline, icon_button, label, push_button, scrolling
 from lockhouse.ui.models import model_text
 from lockhouse.ui.models.empty_state import EmptyState
 from lockhouse.ui.models.transfer_controller import MOVING, TransferController

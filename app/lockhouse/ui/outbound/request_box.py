@@ -1,21 +1,28 @@
-"""One request in a frame: address, size, hash, headers and body, exactly as sent."""
+"""One request in a frame: address, size, hash, headers and body, exactly as sent.
+
+And the dialog that shows what was sent for an answer.
+"""
 
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QWidget
 
 from lockhouse.gate.outbound import Outbound
 from lockhouse.gate.sent_requests import SentRequest
 from lockhouse.ui import formatting
+from lockhouse.ui.form_dialog import FormDialog
 from lockhouse.ui.frame_parts import hairline, label, push_button
+from lockhouse.ui.layouts import column, row
 from lockhouse.ui.outbound.body_view import BodyView
+from lockhouse.ui.outbound.words import host_name
 from lockhouse.ui.theme import Theme
 
 _NO_BODY = (
     "The text is no longer stored: its chat was deleted, it belonged to none, or it was very large."
     " Its size and hash are kept."
 )
+_OUTCOMES = {"ok": "answered", "cancelled": "stopped by you", "sending": "not finished"}
 
 
 class RequestBox(QFrame):
@@ -26,7 +33,6 @@ class RequestBox(QFrame):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
-        px = theme.px
         self.setObjectName("request_box")
         self._address = label("", role="code-small", ink="2", name="outbound_address")
         self._address.setTextInteractionFlags(
@@ -39,51 +45,29 @@ class RequestBox(QFrame):
         )
         self._headers_button.setCheckable(True)
         self._copy = push_button(
-            theme,
-            "Copy",
-            name="outbound_copy",
-            kind="quiet",
-            icon="copy",
-            compact=True,
-            spoken="Copy the body",
-        )
+            theme, "Copy", self._copy_body,
+            name="outbound_copy", kind="quiet", icon="copy", compact=True, spoken="Copy the body",
+        )  # fmt: skip
         self._headers = label(
             "", role="code-small", ink="2", wrap=True, name="outbound_header_list"
         )
         self._note = label("", role="caption", ink="2", wrap=True, name="outbound_note")
         self.view = BodyView(theme)
-        self._lay_out(px(12), px(8))
+        self._lay_out()
         self._headers.hide()
         self._note.hide()
         self._headers_button.toggled.connect(self._headers.setVisible)
-        self._copy.clicked.connect(self._copy_body)
         theme.changed.connect(self._dress)
         self._dress()
 
-    def _lay_out(self, side: int, gap: int) -> None:
-        column = QVBoxLayout(self)
-        column.setContentsMargins(1, 0, 1, 1)
-        column.setSpacing(0)
-        facts = QHBoxLayout()
-        facts.setContentsMargins(side, gap // 2, gap, gap // 2)
-        facts.setSpacing(side)
-        facts.addWidget(self._size)
-        facts.addWidget(self._hash, 1)
-        facts.addWidget(self._headers_button)
-        facts.addWidget(self._copy)
-        column.addLayout(facts)
-        column.addWidget(hairline())
-        address = QVBoxLayout()
-        address.setContentsMargins(side, gap, side, 0)
-        address.setSpacing(gap // 2)
-        address.addWidget(self._address)
-        address.addWidget(self._headers)
-        column.addLayout(address)
-        column.addWidget(self.view, 1)
-        note = QHBoxLayout()
-        note.setContentsMargins(side, 0, side, gap)
-        note.addWidget(self._note)
-        column.addLayout(note)
+    def _lay_out(self) -> None:
+        theme, buttons = self._theme, (self._headers_button, self._copy)
+        margins = (12, 4, 8, 4)
+        facts = row(theme, self._size, (self._hash, 1), *buttons, gap=12, margins=margins)
+        address = column(theme, self._address, self._headers, gap=4, margins=(12, 8, 12, 0))
+        note = row(theme, self._note, margins=(12, 0, 12, 8))
+        parts = (facts, hairline(), address, (self.view, 1), note)
+        column(theme, *parts, margins=(1, 0, 1, 1), on=self)
 
     def show_request(self, address: str, request: Outbound | SentRequest) -> None:
         """Show a request that would be sent, or was."""
@@ -130,3 +114,34 @@ class RequestBox(QFrame):
             f"QFrame#request_box {{ background: {theme.hex('code-bg')};"
             f" border: 1px solid {theme.hex('border')}; border-radius: {theme.px(6)}px; }}"
         )
+
+
+class SentDialog(FormDialog):
+    """What was sent for an answer, in one request or several. Nothing can be sent from here."""
+
+    def __init__(
+        self, theme: Theme, requests: tuple[SentRequest, ...], parent: QWidget | None = None
+    ) -> None:
+        nothing = "" if requests else "This request is no longer stored."
+        super().__init__(
+            theme, "sent_dialog", "What was sent", nothing,
+            width=760, height=560 if requests else 180, parent=parent,
+        )  # fmt: skip
+        self.setMinimumWidth(0)
+        self.setSizeGripEnabled(True)
+        for sent in requests:
+            self.content.addWidget(label(_sentence(sent), ink="2", wrap=True, name="sent_sentence"))
+            if sent.added:
+                added = f"Also sent: {' '.join(sent.added)}"
+                self.content.addWidget(label(added, ink="2", wrap=True))
+            box = RequestBox(theme)
+            box.show_request(f"{host_name(sent.host)}/…{sent.path}", sent)
+            self.content.addWidget(box, 1)
+        self.add_button("Close", self.accept, name="sent_close")
+
+
+def _sentence(sent: SentRequest) -> str:
+    outcome = _OUTCOMES.get(sent.outcome, f"failed ({sent.outcome})")
+    size = formatting.exact_bytes(sent.size_bytes)
+    at = formatting.full_time(sent.at)
+    return f"{at}. {size} to {host_name(sent.host)}, for {sent.model}: {outcome}."

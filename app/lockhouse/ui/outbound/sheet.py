@@ -7,21 +7,13 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import (
-    QDialog,
-    QFrame,
-    QGridLayout,
-    QHBoxLayout,
-    QLineEdit,
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QWidget
 
 from lockhouse.ui.flow_layout import FlowLayout
-from lockhouse.ui.frame_parts import label, push_button
+from lockhouse.ui.frame_parts import label, line_edit, push_button, scrolling
+from lockhouse.ui.layouts import STRETCH, TOP, column, holding, row
 from lockhouse.ui.outbound import words
 from lockhouse.ui.outbound.request_box import RequestBox
 from lockhouse.ui.outbound.values import (
@@ -34,6 +26,7 @@ from lockhouse.ui.outbound.values import (
     WayOn,
 )
 from lockhouse.ui.theme import Theme
+from lockhouse.ui.timers import once
 from lockhouse.ui.widgets import Banner, Pill, SegmentedControl, Spinner
 
 _TYPING_MS = 250
@@ -63,30 +56,26 @@ class OutboundSheet(QDialog):
         self.setWindowTitle(f"Send to {title}?")
         self.setModal(True)
         self.setSizeGripEnabled(True)
-        inside = QWidget()
-        column = QVBoxLayout(inside)
-        column.setContentsMargins(px(24), px(20), px(24), px(12))
-        column.setSpacing(px(12))
-        column.addLayout(self._make_head(title))
-        column.addWidget(self._make_wish())
-        column.addLayout(self._make_facts())
         self._added = label("", ink="2", wrap=True, name="outbound_added")
-        column.addWidget(self._added)
-        self._place = QVBoxLayout()
-        column.addLayout(self._place)
+        self._place = column(theme, gap=12)
         self.box = RequestBox(theme)
         self.box.copied.connect(self.copied)
         self.box.view.setMinimumHeight(px(96))
-        column.addWidget(self.box, 1)
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.setSpacing(0)
-        whole.addWidget(_scrolling(inside), 1)  # however small the screen, the buttons are on it
-        whole.addLayout(self._make_buttons())
-        self._typing = QTimer(self)
-        self._typing.setSingleShot(True)
-        self._typing.setInterval(_TYPING_MS)
-        self._typing.timeout.connect(self._tell_wish)
+        inside = column(
+            theme,
+            self._make_head(title),
+            self._make_wish(),
+            self._make_facts(),
+            self._added,
+            self._place,
+            (self.box, 1),
+            gap=12,
+            margins=(24, 20, 24, 12),
+        )
+        # However small the screen, the buttons are on it.
+        area = scrolling(holding(inside), "outbound_area")
+        column(theme, (area, 1), self._make_buttons(), on=self)
+        self._typing = once(self, _TYPING_MS, self._tell_wish)
         self._set_tab_order()
         self._show_waiting()
         self.resize(self._wanted_size())
@@ -118,33 +107,17 @@ class OutboundSheet(QDialog):
             f"Send this to {title}?", role="title", wrap=True, name="outbound_title"
         )
         self._sentence = label("", ink="2", wrap=True, name="outbound_sentence")
-        texts = QVBoxLayout()
-        texts.setSpacing(px(2))
-        texts.addWidget(self._title)
-        texts.addWidget(self._sentence)
-        row = QHBoxLayout()
-        row.setSpacing(px(12))
-        row.addWidget(tile, 0, Qt.AlignmentFlag.AlignTop)
-        row.addLayout(texts, 1)
+        texts = column(theme, self._title, self._sentence, gap=2)
         self._spinner = Spinner(theme, "Preparing the request")
-        row.addWidget(self._spinner, 0, Qt.AlignmentFlag.AlignTop)
-        return row
+        return row(theme, (tile, TOP), (texts, 1), (self._spinner, TOP), gap=12)
 
     def _make_wish(self) -> QWidget:
         """What to do with a selection, and whether the chat history is sent too."""
         px = self._theme.px
-        part = QWidget()
-        part.setObjectName("outbound_wish")
-        column = QVBoxLayout(part)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(px(8))
-        self._instruction = QLineEdit(INSTRUCTIONS[0][1])
-        self._instruction.setObjectName("outbound_instruction")
-        self._instruction.setAccessibleName("What to do with it")
-        self._instruction.setPlaceholderText("What to do with it")
+        self._instruction = line_edit("outbound_instruction", "What to do with it")
+        self._instruction.setText(INSTRUCTIONS[0][1])
         self._instruction.textEdited.connect(lambda _: self._await_typing())
         self._suggestions = [self._suggestion(*pair) for pair in INSTRUCTIONS]
-        column.addWidget(self._instruction)
         self._reach = SegmentedControl(
             "What is sent",
             (("alone", "Only this"), ("before", "With chat history")),
@@ -152,10 +125,11 @@ class OutboundSheet(QDialog):
         self._reach.setObjectName("outbound_reach")
         self._reach.selected.connect(lambda _: self._tell_wish())
         choices = QWidget()
-        row = FlowLayout(choices, spacing=px(6))
+        flow = FlowLayout(choices, spacing=px(6))
         for button in (*self._suggestions, self._reach):
-            row.addWidget(button)
-        column.addWidget(choices)
+            flow.addWidget(button)
+        part = holding(column(self._theme, self._instruction, choices, gap=8))
+        part.setObjectName("outbound_wish")
         for part_of_asking in (self._instruction, *self._suggestions):
             part_of_asking.setVisible(self._subject.takes_instruction)
         self._reach.setVisible(self._subject.is_task and self._subject.has_before)
@@ -163,14 +137,13 @@ class OutboundSheet(QDialog):
         return part
 
     def _suggestion(self, name: str, instruction: str) -> QWidget:
-        button = push_button(self._theme, name, name=f"instruction_{name.lower()}", compact=True)
-
         def take() -> None:
             self._instruction.setText(instruction)
             self._tell_wish()
 
-        button.clicked.connect(take)
-        return button
+        return push_button(
+            self._theme, name, take, name=f"instruction_{name.lower()}", compact=True
+        )
 
     def _make_facts(self) -> QGridLayout:
         px = self._theme.px
@@ -181,48 +154,37 @@ class OutboundSheet(QDialog):
         grid.setColumnStretch(1, 1)
         self._values = {}
         self._zone = Pill(self._theme, "", icon="arrow-up-right", tone="warning")
-        for row, name in enumerate(("To", "What", "Cost", "Limits")):
+        for number, name in enumerate(("To", "What", "Cost", "Limits")):
             key = label(name, ink="3", wrap=True)
             value = label("", wrap=True, name=f"outbound_{name.lower()}")
-            grid.addWidget(key, row, 0, Qt.AlignmentFlag.AlignTop)
+            grid.addWidget(key, number, 0, TOP)
             if name == "To":
-                pair = QHBoxLayout()
-                pair.setSpacing(px(8))
-                pair.addWidget(value, 1)
-                pair.addWidget(self._zone)
-                grid.addLayout(pair, row, 1)
+                grid.addLayout(row(self._theme, (value, 1), self._zone, gap=8), number, 1)
             else:
-                grid.addWidget(value, row, 1)
+                grid.addWidget(value, number, 1)
             self._values[name] = (key, value)
         return grid
 
     def _make_buttons(self) -> QHBoxLayout:
-        theme, px = self._theme, self._theme.px
-        self._local = push_button(theme, "Answer here instead", name="outbound_local", icon="cpu")
-        self._local.clicked.connect(self._answer_here)
-        self._edit = push_button(theme, "Edit…", name="outbound_edit")
-        self._edit.clicked.connect(self._edit_again)
-        self._cancel = push_button(theme, "Cancel", name="outbound_cancel")
-        self._cancel.clicked.connect(self.reject)
-        self._always = push_button(theme, "Always send", name="outbound_always")
-        self._always.clicked.connect(lambda: self._send(always=True))
-        self._once = push_button(
-            theme, "Send once", name="outbound_send", kind="primary", icon="arrow-up-right"
+        theme = self._theme
+        self._local = push_button(
+            theme, "Answer here instead", self._answer_here, name="outbound_local", icon="cpu"
         )
+        self._edit = push_button(theme, "Edit…", self._edit_again, name="outbound_edit")
+        self._cancel = push_button(theme, "Cancel", self.reject, name="outbound_cancel")
+        self._always = push_button(
+            theme, "Always send", lambda: self._send(always=True), name="outbound_always"
+        )
+        self._once = push_button(
+            theme, "Send once", lambda: self._send(always=False),
+            name="outbound_send", kind="primary", icon="arrow-up-right",
+        )  # fmt: skip
         self._once.setToolTip("Send once  (Ctrl+Enter)")
-        self._once.clicked.connect(lambda: self._send(always=False))
-        row = QHBoxLayout()
-        row.setContentsMargins(px(24), px(8), px(24), px(20))
-        row.setSpacing(px(8))
-        row.addWidget(self._local)
-        row.addWidget(self._edit)
-        row.addStretch(1)
-        row.addWidget(self._cancel)
-        row.addWidget(self._always)
-        row.addWidget(self._once)
         self._edit.setVisible(self._subject.kind == "message")
         self._local.setVisible(False)
-        return row
+        right = (self._cancel, self._always, self._once)
+        margins = (24, 8, 24, 20)
+        return row(theme, self._local, self._edit, STRETCH, *right, gap=8, margins=margins)
 
     # -- what it shows ----------------------------------------------------------------------
 
@@ -391,14 +353,3 @@ class OutboundSheet(QDialog):
             room = screen.availableGeometry().size()
             wanted = wanted.boundedTo(QSize(room.width() - px(32), room.height() - px(64)))
         return wanted
-
-
-def _scrolling(inside: QWidget) -> QScrollArea:
-    area = QScrollArea()
-    area.setObjectName("outbound_area")
-    area.setWidgetResizable(True)
-    area.setFrameShape(QFrame.Shape.NoFrame)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    area.setWidget(inside)
-    return area

@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 
 from lockhouse.library.starter import starter_model
 from lockhouse.ui import shortcuts
-from lockhouse.ui.chat.cards import CardButton
+from lockhouse.ui.chat.first_start import CardButton
 from lockhouse.ui.chat.palette import Palette
 from lockhouse.ui.models.page import ModelsPage
 from lockhouse.ui.pages import PAGES, PageEntry

@@ -76,8 +76,8 @@ def test_commands_are_found_and_done(window: Window) -> None:
 def test_nothing_found_says_so(window: Window) -> None:
     palette = _palette(window)
     window.qtbot.keyClicks(palette.edit, "zeppelin")
-    window.until(lambda: "zeppelin" in palette._none.text())
-    assert palette._none.isVisible()
+    window.until(lambda: "zeppelin" in palette.nothing.text())
+    assert palette.nothing.isVisible()
     palette.close()
 
 
@@ -95,7 +95,7 @@ def test_arrows_pass_over_headings(window: Window) -> None:
     palette = _palette(window)
     for _ in range(len(palette.model.lines) * 2):
         window.qtbot.keyClick(palette.edit, Qt.Key.Key_Down)
-        row = palette._list.view.currentIndex().row()
+        row = palette.view.currentIndex().row()
         assert not palette.model.lines[row].is_heading
     palette.close()
 

@@ -159,25 +159,21 @@ class Asking(QObject):
         if self._work_of(self._chat.key).queue and not self.is_busy(self._chat.key):
             self._ask_next(self._chat.key)
 
-    def again(self, message_id: str, conversation_id: str = "") -> None:
-        """Another version of an answer, or another answer to a question."""
+    def again(
+        self, message_id: str, conversation_id: str = "", *, safer: bool = False, here: bool = False
+    ) -> None:
+        """Another version of an answer, or another answer to a question.
+
+        ``safer``: with the load settings that are least likely to fail; ``here``: by a model on
+        this machine.
+        """
         subject = Subject("message", "Your question, asked again")
-        asked = Asked(Question(again=message_id), self._chat.target, subject)
+        question = Question(again=message_id, safer=safer)
+        asked = Asked(question, self._chat.target, subject, is_local=here)
         if conversation_id and conversation_id != self._chat.conversation_id:
             self._start(conversation_id, replace(asked, target=""))
         else:
             self._ask(asked)
-
-    def again_safer(self, message_id: str) -> None:
-        """Another version, with the load settings that are least likely to fail."""
-        subject = Subject("message", "Your question, asked again")
-        self._ask(Asked(Question(again=message_id, safer=True), self._chat.target, subject))
-
-    def again_here(self, message_id: str) -> None:
-        """The same question, answered by a model on this machine."""
-        subject = Subject("message", "Your question, asked again")
-        question = Question(again=message_id)
-        self._ask(Asked(question, self._chat.target, subject, is_local=True))
 
     def resume(self, message: Message, *, has_before: bool) -> None:
         """Continue an answer where it ended.

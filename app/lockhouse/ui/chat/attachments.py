@@ -22,7 +22,6 @@ from lockhouse.core.messages import Image
 from lockhouse.ui import formatting
 from lockhouse.ui.jobs import Failure, Jobs, ignore
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 MAX_TEXT_BYTES = 400_000
 MAX_SIDE = 2048  # pixels; larger pictures only cost more
 MAX_BYTES = 4_000_000
@@ -37,21 +36,14 @@ _TYPES = {
     "webp": "image/webp",
     "gif": "image/gif",
 }
+SUFFIXES = tuple(f".{kind}" for kind in _TYPES)
 
 
 def read_attachment(path: Path) -> Attachment:
     """Read a text file; InvalidInput tells why it cannot be attached."""
     if not path.is_file():
         raise InvalidInput(f"{path.name} is not a file.", hint="Attach a text file.")
-    try:
-        if path.stat().st_size > MAX_TEXT_BYTES:
-            raise InvalidInput(
-                f"{path.name} is larger than {MAX_TEXT_BYTES // 1000} kB.",
-                hint="Attach the part that the question is about.",
-            )
-        data = path.read_bytes()
-    except OSError as error:
-        raise InvalidInput(f"{path.name} could not be read: {error.strerror}.") from error
+    data = _read(path, MAX_TEXT_BYTES, "Attach the part that the question is about.")
     if b"\0" in data:
         raise InvalidInput(
             f"{path.name} is not a text file.", hint="Plain text, Markdown, code and CSV work."
@@ -87,16 +79,16 @@ def is_picture(path: Path) -> bool:
 
 def read_picture(path: Path) -> PreparedPicture:
     """Read a picture file; InvalidInput tells why it cannot be attached."""
+    return prepare_picture(_read(path, MAX_FILE_BYTES, "Make it smaller first."), path.name)
+
+
+def _read(path: Path, most: int, hint: str) -> bytes:
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise InvalidInput(
-                f"{path.name} is larger than {formatting.size(MAX_FILE_BYTES)}.",
-                hint="Make it smaller first.",
-            )
-        data = path.read_bytes()
+        if path.stat().st_size > most:
+            raise InvalidInput(f"{path.name} is larger than {formatting.size(most)}.", hint=hint)
+        return path.read_bytes()
     except OSError as error:
         raise InvalidInput(f"{path.name} could not be read: {error.strerror}.") from error
-    return prepare_picture(data, path.name)
 
 
 def prepare_picture(data: bytes, name: str) -> PreparedPicture:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QRect, Qt, QTimer, Signal
 from PySide6.QtGui import QImage, QMouseEvent, QResizeEvent
-from PySide6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QFrame, QWidget
 
 from lockhouse import seal
 from lockhouse.answer.target import TargetInfo
 from lockhouse.chat.text_attachments import Attachment, attached, with_attachments
-from lockhouse.core.errors import InvalidInput, LockhouseError
+from lockhouse.core.errors import InvalidInput
 from lockhouse.core.messages import Image
 from lockhouse.ui.chat.attachments import (
     MAX_PICTURES,
@@ -35,6 +36,7 @@ from lockhouse.ui.chat.values import QueuedQuestion
 from lockhouse.ui.choice_button import PickerButton
 from lockhouse.ui.flow_layout import FlowLayout
 from lockhouse.ui.frame_parts import icon_button, label, push_button
+from lockhouse.ui.layouts import STRETCH, column, holding, row
 from lockhouse.ui.outbound.words import host_name, leaves
 from lockhouse.ui.theme import Theme, repolish
 
@@ -84,7 +86,7 @@ class Composer(QFrame):
         self._chips.setObjectName("chips")
         self._chip_row = FlowLayout(self._chips, spacing=theme.px(6))
         self._attach = icon_button(
-            theme, "paperclip", "Attach a text file or a picture", name="attach"
+            theme, "paperclip", "Attach a text file or a picture", self._choose_files, name="attach"
         )
         self._queue_line = self._make_queue_line()
         self.line = DestinationLine(theme)
@@ -92,30 +94,21 @@ class Composer(QFrame):
         self._picker.setObjectName("target_picker")
         self._picker.hide()  # until it is known who can answer
         self._tune = icon_button(
-            theme, "sliders-horizontal", "System prompt and parameters of this chat", name="tune"
-        )
+            theme, "sliders-horizontal", "System prompt and parameters of this chat",
+            self.settings_wanted, name="tune",
+        )  # fmt: skip
         self.meter = ContextMeter(theme)
         self.send_button = SendButton(theme)
 
     def _make_queue_line(self) -> QWidget:
         """Says that nothing in the queue is sent by itself after an answer was stopped."""
-        line = QWidget()
-        line.setObjectName("queue_line")
-        row = QHBoxLayout(line)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(self._theme.px(6))
-        row.addWidget(label("Queued messages are waiting.", role="caption", ink="2"))
+        words = label("Queued messages are waiting.", role="caption", ink="2")
         send = push_button(
-            self._theme,
-            "Send now",
-            name="send_queued",
-            kind="link",
-            compact=True,
-            spoken="Send the queued messages now",
-        )
-        send.clicked.connect(self.queue_send_wanted)
-        row.addWidget(send)
-        row.addStretch(1)
+            self._theme, "Send now", self.queue_send_wanted,
+            name="send_queued", kind="link", compact=True, spoken="Send the queued messages now",
+        )  # fmt: skip
+        line = holding(row(self._theme, words, send, STRETCH, gap=6))
+        line.setObjectName("queue_line")
         line.hide()
         return line
 
@@ -124,25 +117,10 @@ class Composer(QFrame):
 
     def _lay_out(self) -> None:
         px = self._theme.px
-        column = QVBoxLayout(self)
-        column.setContentsMargins(px(16), px(12), px(8), px(8))
-        column.setSpacing(px(8))
-        column.addWidget(self._chips)
-        column.addWidget(self._queue_line)
-        column.addWidget(self.edit)
-        column.addWidget(self.line)
-        row = QHBoxLayout()
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(px(8))
-        row.addSpacing(-px(8))
-        row.addWidget(self._attach)
-        row.addWidget(self._picker)
-        row.addWidget(self._tune)
-        row.addStretch(1)
-        row.addWidget(self.meter)
-        row.addSpacing(px(4))
-        row.addWidget(self.send_button)
-        column.addLayout(row)
+        left = (-px(8), self._attach, self._picker, self._tune)
+        buttons = row(self._theme, *left, STRETCH, self.meter, 4, self.send_button, gap=8)
+        parts = (self._chips, self._queue_line, self.edit, self.line, buttons)
+        column(self._theme, *parts, gap=8, margins=(16, 12, 8, 8), on=self)
         self._chips.hide()
 
     def _follow(self) -> None:
@@ -151,11 +129,9 @@ class Composer(QFrame):
         self.edit.recall_wanted.connect(lambda: self.edit.put_text(self._recall))
         self.edit.files_dropped.connect(self.take_files)
         self.edit.focus_changed.connect(self._show_focus)
-        self._attach.clicked.connect(self._choose_files)
         self.edit.picture_pasted.connect(self._paste_picture)
         self._picker.clicked.connect(lambda: self.open_picker(self._picker))
         self.line.way_wanted.connect(self._follow_line)
-        self._tune.clicked.connect(self.settings_wanted)
         self.send_button.clicked.connect(self._press_send)
         self._update_button()
         self._say_target()
@@ -257,7 +233,7 @@ class Composer(QFrame):
         if ready.image in self.images:
             return
         if len(self._pictures) >= MAX_PICTURES:
-            self._tell(InvalidInput(f"At most {MAX_PICTURES} pictures can be attached."))
+            self.failed.emit(InvalidInput(f"At most {MAX_PICTURES} pictures can be attached."))
             return
         self._pictures.append(ready)
         self._rebuild_chips()
@@ -294,7 +270,7 @@ class Composer(QFrame):
             try:
                 self._attachments.append(read_attachment(path))
             except InvalidInput as error:
-                self._tell(error)
+                self.failed.emit(error)
         self._rebuild_chips()
         self._show_meter()
         self.draft_changed.emit()
@@ -307,7 +283,7 @@ class Composer(QFrame):
         title = answerer.info.title or answerer.info.name
         outcome = "nothing was sent" if is_attached else f"{name} was not attached"
         then = "send it again, or remove the picture" if is_attached else "attach it again"
-        self._tell(
+        self.failed.emit(
             InvalidInput(
                 f"{title} does not accept pictures, so {outcome}.",
                 hint=f"Choose a vision model, then {then}.",
@@ -321,9 +297,6 @@ class Composer(QFrame):
             self.picture_wanted.emit(picture)
 
     # -- inside -----------------------------------------------------------------------------
-
-    def _tell(self, error: LockhouseError) -> None:
-        self.failed.emit(error)
 
     def _press_send(self) -> None:
         if self.send_button.stops:
@@ -416,40 +389,30 @@ class Composer(QFrame):
 
     def _rebuild_chips(self) -> None:
         self._chip_row.clear()
+        theme, chips = self._theme, self._chip_row
         for entry in self._queue:
             question = entry.question
             files, start = attached(question.text)
             names = [file.name for file in files]
             names += [image.name or "picture" for image in question.images]
             words = question.text[start:] or ", ".join(names)
-            chip = Chip(self._theme, "clock", words, editable=True)
-            chip.edit_wanted.connect(lambda key=entry.id: self.queued_edit_wanted.emit(key))
-            chip.remove_wanted.connect(lambda key=entry.id: self.queued_drop_wanted.emit(key))
-            self._chip_row.addWidget(chip)
+            edit = partial(self.queued_edit_wanted.emit, entry.id)
+            drop = partial(self.queued_drop_wanted.emit, entry.id)
+            chips.addWidget(Chip(theme, "clock", words, drop, edit=edit))
+        has_remote = any(one.is_remote for one in self._destinations)
         for file in self._attachments:
-            chip = Chip(self._theme, "file-text", file.name, forwards=self._has_remote())
-            chip.forward_wanted.connect(lambda one=file: self.document_wanted.emit(one))
-            chip.remove_wanted.connect(lambda gone=file: self._detach(gone))
-            self._chip_row.addWidget(chip)
+            ask = partial(self.document_wanted.emit, file) if has_remote else None
+            drop = partial(self._detach, file)
+            chips.addWidget(Chip(theme, "file-text", file.name, drop, forward=ask))
         for ready in self._pictures:
-            small = PictureChip(self._theme, ready)
-            small.remove_wanted.connect(lambda gone=ready: self._drop_picture(gone))
-            self._chip_row.addWidget(small)
+            chips.addWidget(PictureChip(theme, ready, partial(self._detach, ready)))
         self._chips.setVisible(self._chip_row.count() > 0)
         self._show_queue_line()
         self._update_button()
 
-    def _has_remote(self) -> bool:
-        return any(one.is_remote for one in self._destinations)
-
-    def _drop_picture(self, ready: PreparedPicture) -> None:
-        self._pictures = [one for one in self._pictures if one is not ready]
-        self._rebuild_chips()
-        self.draft_changed.emit()
-
-    def _detach(self, file: Attachment) -> None:
-        if file in self._attachments:
-            self._attachments.remove(file)
+    def _detach(self, gone: Attachment | PreparedPicture) -> None:
+        self._pictures = [one for one in self._pictures if one is not gone]
+        self._attachments = [one for one in self._attachments if one is not gone]
         self._rebuild_chips()
         self._show_meter()
         self.draft_changed.emit()

@@ -7,9 +7,6 @@ from pathlib import Path
 
 from PySide6.QtCore import QMimeData, QSize, Qt, Signal
 from PySide6.QtGui import (
-    QDragEnterEvent,
-    QDragMoveEvent,
-    QDropEvent,
     QFocusEvent,
     QImage,
     QKeyEvent,
@@ -98,6 +95,8 @@ class ComposerEdit(QTextEdit):
         super().resizeEvent(event)
         self._fit()
 
+    # What is dropped or pasted:
+
     def canInsertFromMimeData(self, source: QMimeData) -> bool:
         return bool(local_files(source)) or source.hasText() or source.hasImage()
 
@@ -110,25 +109,6 @@ class ComposerEdit(QTextEdit):
                 self.picture_pasted.emit(picture)
         elif source.hasText():
             self.insertPlainText(source.text())
-
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if local_files(event.mimeData()):
-            event.acceptProposedAction()
-        else:
-            super().dragEnterEvent(event)
-
-    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
-        if local_files(event.mimeData()):
-            event.acceptProposedAction()
-        else:
-            super().dragMoveEvent(event)
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        if files := local_files(event.mimeData()):
-            event.acceptProposedAction()
-            self.files_dropped.emit(files)
-        else:
-            super().dropEvent(event)
 
     def sizeHint(self) -> QSize:
         return QSize(self._theme.px(200), self._wanted_height())

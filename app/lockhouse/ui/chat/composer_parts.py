@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
@@ -11,17 +11,8 @@ from PySide6.QtGui import (
     QPainter,
     QPainterPath,
     QPixmap,
-    QResizeEvent,
 )
-from PySide6.QtWidgets import (
-    QFrame,
-    QHBoxLayout,
-    QLabel,
-    QPushButton,
-    QSizePolicy,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QFrame, QPushButton, QWidget
 
 from lockhouse.answer.target import TargetInfo
 from lockhouse.chat.conversations import Message
@@ -29,7 +20,9 @@ from lockhouse.storage.settings import Settings
 from lockhouse.ui import formatting
 from lockhouse.ui.chat.attachments import PreparedPicture
 from lockhouse.ui.frame_parts import icon_button, label, push_button
+from lockhouse.ui.layouts import column, row
 from lockhouse.ui.outbound.values import WAY_WORDS, WayOn
+from lockhouse.ui.paragraph import Elided
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Meter
 
@@ -122,89 +115,70 @@ def context_use(
 
 
 class Chip(QFrame):
-    """A queued message or an attached file; can be edited, asked about and removed."""
-
-    edit_wanted = Signal()
-    forward_wanted = Signal()
-    remove_wanted = Signal()
+    """A queued message or an attached file, with buttons for what can be done with it."""
 
     def __init__(
         self,
         theme: Theme,
         icon: str,
         text: str,
+        remove: Callable[[], object],
         *,
-        editable: bool = False,
-        forwards: bool = False,
-        parent: QWidget | None = None,
+        edit: Callable[[], object] | None = None,
+        forward: Callable[[], object] | None = None,
     ) -> None:
-        super().__init__(parent)
+        super().__init__()
         px = theme.px
         short = " ".join(text.split())
         self.setObjectName("chip")
         self.setAccessibleName(short)
         self.setProperty("tone", "bubble")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(px(8), 0, px(2), 0)
-        row.setSpacing(px(6))
         mark = label("")
         mark.setPixmap(theme.pixmap(icon, 14, "text-2"))
-        row.addWidget(mark)
-        metrics = QFontMetrics(theme.font("caption"))
-        shown = metrics.elidedText(short, Qt.TextElideMode.ElideRight, px(260))
-        words = label(shown, role="caption", ink="2")
+        words = label(_elided(theme, short, 260), role="caption", ink="2")
         words.setToolTip(text[:600])
-        row.addWidget(words)
-        if editable:
-            edit = icon_button(theme, "pencil", f"Edit queued message: {short[:60]}", size=14)
-            edit.setObjectName("chip_edit")
-            edit.clicked.connect(self.edit_wanted)
-            row.addWidget(edit)
-        if forwards:
-            forward = icon_button(
-                theme, "arrow-up-right", f"Ask another model about {short[:60]}…", size=14
-            )
-            forward.setObjectName("chip_forward")
-            forward.clicked.connect(self.forward_wanted)
-            row.addWidget(forward)
-        remove = icon_button(theme, "x", f"Remove: {short[:60]}", size=14)
-        remove.setObjectName("chip_remove")
-        remove.clicked.connect(self.remove_wanted)
-        row.addWidget(remove)
+        actions = (
+            ("edit", "pencil", f"Edit queued message: {short[:60]}", edit),
+            ("forward", "arrow-up-right", f"Ask another model about {short[:60]}…", forward),
+            ("remove", "x", f"Remove: {short[:60]}", remove),
+        )
+        parts: list[QWidget] = [mark, words]
+        for name, picture, spoken, act in actions:
+            if act is not None:
+                button = icon_button(theme, picture, spoken, name=f"chip_{name}", size=14)
+                button.clicked.connect(lambda _checked=False, act=act: act())
+                parts.append(button)
+        row(theme, *parts, gap=6, margins=(8, 0, 2, 0), on=self)
         self.setFixedHeight(px(28))
 
 
 class PictureChip(QFrame):
     """An attached picture: small, with its size and how it was changed."""
 
-    remove_wanted = Signal()
-
-    def __init__(self, theme: Theme, ready: PreparedPicture, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, theme: Theme, ready: PreparedPicture, remove: Callable[[], object]) -> None:
+        super().__init__()
         px = theme.px
         name = ready.image.name or "Picture"
         self.setObjectName("picture_chip")
         self.setAccessibleName(f"Picture {name}, {ready.words}")
         self.setProperty("tone", "bubble")
         self.setToolTip(f"{name}: {ready.words}")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(px(4), px(4), px(2), px(4))
-        row.setSpacing(px(8))
         shown = label("")
         shown.setPixmap(rounded(theme, ready.thumbnail, 40))
-        row.addWidget(shown)
-        column = QVBoxLayout()
-        column.setSpacing(0)
-        metrics = QFontMetrics(theme.font("caption"))
-        for words, ink in ((name, "1"), (ready.words, "3")):
-            elided = metrics.elidedText(words, Qt.TextElideMode.ElideRight, px(220))
-            column.addWidget(label(elided, role="caption", ink=ink))
-        row.addLayout(column)
-        remove = icon_button(theme, "x", f"Remove: {name[:60]}", size=14)
-        remove.setObjectName("chip_remove")
-        remove.clicked.connect(self.remove_wanted)
-        row.addWidget(remove)
+        words = column(
+            theme,
+            label(_elided(theme, name, 220), role="caption", ink="1"),
+            label(_elided(theme, ready.words, 220), role="caption", ink="3"),
+        )
+        drop = icon_button(theme, "x", f"Remove: {name[:60]}", name="chip_remove", size=14)
+        drop.clicked.connect(lambda _checked=False: remove())
+        row(theme, shown, words, drop, gap=8, margins=(4, 4, 2, 4), on=self)
         self.setFixedHeight(px(48))
+
+
+def _elided(theme: Theme, words: str, room: int) -> str:
+    metrics = QFontMetrics(theme.font("caption"))
+    return metrics.elidedText(words, Qt.TextElideMode.ElideRight, theme.px(room))
 
 
 class DestinationLine(QWidget):
@@ -215,60 +189,39 @@ class DestinationLine(QWidget):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
-        self._words = ""
-        self._way = ""
+        self._way, self._mark = "", "arrow-up-right"
         self.setObjectName("destination_line")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(theme.px(6))
         self._icon = label("")
-        self._text = QLabel("")
-        self._text.setTextFormat(Qt.TextFormat.PlainText)
-        self._text.setProperty("role", "caption-strong")
-        self._text.setProperty("ink", "warning")
-        self._text.setObjectName("destination_words")
-        self._text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._text = Elided(
+            "", role="caption-strong", ink="warning", name="destination_words",
+            at=Qt.TextElideMode.ElideRight,
+        )  # fmt: skip
         self._button = push_button(
-            theme, "", name="destination_way", kind="link", compact=True, spoken="Resolve"
-        )
-        self._button.clicked.connect(lambda: self.way_wanted.emit(self._way))
-        row.addWidget(self._icon)
-        row.addWidget(self._text, 1)
-        row.addWidget(self._button)
+            theme, "", lambda: self.way_wanted.emit(self._way),
+            name="destination_way", kind="link", compact=True, spoken="Resolve",
+        )  # fmt: skip
+        row(theme, self._icon, (self._text, 1), self._button, gap=6, on=self)
         theme.changed.connect(self._dress)
         self.hide()
 
     @property
     def words(self) -> str:
         """What is shown now."""
-        return self._words
+        return self._text.text()
 
     def say(self, words: str, *, icon: str = "arrow-up-right", way: WayOn = "") -> None:
         """Show this; hide the line for no words."""
-        self._words, self._way = words, way
-        self._mark = icon
+        self._way, self._mark = way, icon
         self._button.setText(WAY_WORDS.get(way, ""))
         self._button.setAccessibleName(WAY_WORDS.get(way, "Resolve").rstrip("…"))
         self._button.setVisible(bool(way))
-        self._text.setAccessibleName(words)
+        self._text.setText(words)
         self._text.setToolTip(words)
         self.setVisible(bool(words))
         self._dress()
 
-    _mark = "arrow-up-right"
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._elide()
-
     def _dress(self) -> None:
         self._icon.setPixmap(self._theme.pixmap(self._mark, 14, "warning"))
-        self._elide()
-
-    def _elide(self) -> None:
-        metrics = QFontMetrics(self._theme.font("caption", weight=500))
-        room = max(self._text.width(), self._theme.px(40))
-        self._text.setText(metrics.elidedText(self._words, Qt.TextElideMode.ElideRight, room))
 
 
 def rounded(theme: Theme, picture: QImage, side: int) -> QPixmap:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QObject, QTimer
+from PySide6.QtCore import QObject
 
 from lockhouse.chat.conversations import Conversation
 from lockhouse.core.messages import Image
 from lockhouse.ui.chat.attachments import PreparedPicture
 from lockhouse.ui.chat.composer import Composer
 from lockhouse.ui.chat.open_chat import OpenChat
+from lockhouse.ui.timers import once
 
 _PAUSE_MS = 400
 
@@ -26,10 +27,7 @@ class Drafts(QObject):
         self._kept = ""
         self._kept_images: tuple[Image, ...] = ()
         self._awaited: object | None = None  # the look for stored pictures that is under way
-        self._pause = QTimer(self)
-        self._pause.setSingleShot(True)
-        self._pause.setInterval(_PAUSE_MS)
-        self._pause.timeout.connect(self.keep)
+        self._pause = once(self, _PAUSE_MS, self.keep)
         composer.draft_changed.connect(self._pause.start)
 
     @property

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
+from PySide6.QtWidgets import QApplication, QWidget
 
 from lockhouse.chat.conversations import Conversation, Conversations
-from lockhouse.core.errors import LockhouseError
 from lockhouse.ui.chat.page_head import EXPORT_FORMATS
 from lockhouse.ui.chat.values import Note
+from lockhouse.ui.files import ask_path, writing
 from lockhouse.ui.jobs import Jobs
 
 
@@ -44,24 +44,16 @@ class Export(QObject):
         )
         name = " ".join(kept.split())[:60] or "chat"
         kind = next(words for key, _, words in EXPORT_FORMATS if key == fmt)
-        chosen, _ = QFileDialog.getSaveFileName(
-            over, "Save the chat", str(Path.home() / f"{name}.{fmt}"), kind
-        )
-        if chosen:
-            self.save(conversation.id, fmt, Path(chosen))
+        if path := ask_path(over, "Save the chat", f"{name}.{fmt}", kind):
+            self.save(conversation.id, fmt, path)
 
     def save(self, conversation_id: str, fmt: str, path: Path) -> None:
         """As a file."""
 
         def write(text: str) -> None:
             def save() -> None:
-                try:
+                with writing("The chat", path):
                     path.write_text(text, encoding="utf-8")
-                except OSError as error:
-                    raise LockhouseError(
-                        f"{path} could not be written: {error.strerror}.",
-                        hint="Choose a folder you may write to.",
-                    ) from error
 
             self._jobs.run(
                 save,

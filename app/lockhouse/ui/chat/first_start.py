@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import Qt, Signal, SignalInstance
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtCore import QSize, Qt, Signal, SignalInstance
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import (
+    QBoxLayout,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QWidget,
+)
 
 from lockhouse import seal
 from lockhouse.ui import formatting
-from lockhouse.ui.chat.cards import CardButton, CardRow, IconLabel
 from lockhouse.ui.frame_parts import hairline, label, push_button
+from lockhouse.ui.layouts import LEFT, RIGHT, STRETCH, Part, Stretch, column, holding, row
 from lockhouse.ui.models.model_text import fit_pill
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Pill
@@ -65,6 +76,88 @@ SUGGESTIONS = (
 )
 
 
+class IconLabel(QLabel):
+    """An icon in the colours of the theme; ``tile`` puts it on a soft square twice as large."""
+
+    def __init__(
+        self, theme: Theme, icon: str, size: int, ink: str = "text-2", *, tile: bool = False
+    ) -> None:
+        super().__init__()
+        self._theme = theme
+        self._icon = (icon, size, ink)
+        self._tile = tile
+        self.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        theme.changed.connect(self._dress)
+        self._dress()
+
+    def _dress(self) -> None:
+        theme, (icon, size, ink) = self._theme, self._icon
+        self.setPixmap(theme.pixmap(icon, size, ink, ratio=self.devicePixelRatioF()))
+        if self._tile:
+            side = theme.px(2 * size)
+            self.setFixedSize(side, side)
+            ground, radius = theme.hex("accent-soft"), theme.px(6)
+            self.setStyleSheet(f"background: {ground}; border-radius: {radius}px;")
+
+
+class CardButton(QPushButton):
+    """The whole card is pressed."""
+
+    def __init__(
+        self, theme: Theme, icon: str, title: str, line: str, *, chevron: bool = False
+    ) -> None:
+        super().__init__()
+        self.setProperty("kind", "card")
+        self.setAccessibleName(f"{title.rstrip('…')}: {line}")
+        self.setAutoDefault(False)
+        words = column(
+            theme, label(title, role="medium"), label(line, role="caption", ink="3"), gap=2
+        )
+        mark = IconLabel(theme, icon, 20 if chevron else 16)
+        end = (IconLabel(theme, "chevron-right", 16),) if chevron else ()
+        margins = (14, 10, 12, 10)
+        row(theme, mark, (words, 1), *end, gap=12, margins=margins, on=self)
+        for part in self.findChildren(QLabel):
+            part.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+
+    def sizeHint(self) -> QSize:
+        layout = self.layout()
+        return layout.sizeHint() if layout else super().sizeHint()
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(self.sizeHint().width() // 2, self.sizeHint().height())
+
+
+class CardRow(QWidget):
+    """Cards side by side, one below the other where their words would be cut."""
+
+    def __init__(
+        self, theme: Theme, cards: Sequence[CardButton], parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._cards = tuple(cards)
+        self._box = row(theme, *((card, 1) for card in cards), gap=12)
+        self.setLayout(self._box)
+
+    def minimumSizeHint(self) -> QSize:
+        narrowest = max(card.minimumSizeHint().width() for card in self._cards)
+        return QSize(narrowest, super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        count = len(self._cards)
+        each = (self.width() - (count - 1) * self._theme.px(12)) // count
+        is_wide = all(card.sizeHint().width() <= each for card in self._cards)
+        direction = (
+            QBoxLayout.Direction.LeftToRight if is_wide else QBoxLayout.Direction.TopToBottom
+        )
+        if direction != self._box.direction():
+            self._box.setDirection(direction)
+            self._box.setSpacing(self._theme.px(12 if is_wide else 8))
+            self.updateGeometry()
+
+
 def suggestion_row(theme: Theme, chosen: object) -> QWidget:
     """The three suggestions; ``chosen`` is called with the prompt of one."""
     assert callable(chosen)
@@ -75,6 +168,13 @@ def suggestion_row(theme: Theme, chosen: object) -> QWidget:
         card.clicked.connect(lambda _checked=False, text=suggestion.prompt: chosen(text))
         cards.append(card)
     return CardRow(theme, cards)
+
+
+def in_the_middle(theme: Theme, *parts: Part, gap: int = 0, above: int = 0) -> QHBoxLayout:
+    """A column of limited width in the middle of a page."""
+    middle = holding(column(theme, *parts, gap=gap))
+    middle.setMaximumWidth(theme.px(COLUMN_WIDTH))
+    return row(theme, STRETCH, (middle, 1000), STRETCH, margins=(24, above))
 
 
 class FirstStart(QScrollArea):
@@ -105,120 +205,65 @@ class FirstStart(QScrollArea):
             self._rebuild()
 
     def _rebuild(self) -> None:
-        px = self._theme.px
-        page = QWidget()
-        column = self._column_of(page)
+        theme = self._theme
         ready = self._starter is not None or bool(self._others)
-        column.addWidget(
-            label(
-                "A model is ready on this machine" if ready else "Bring a model to this machine",
-                role="display",
-                wrap=True,
-            )
-        )
-        column.addSpacing(px(8))
-        column.addWidget(
-            label(
-                "No account and no network needed. Lockhouse starts sealed, so nothing you type "
-                "can leave."
-                if seal.state() == "kernel"
-                else "No account and no network needed.",
-                role="reading",
-                ink="2",
-                wrap=True,
-            )
-        )
-        column.addSpacing(px(24))
+        heading = "A model is ready on this machine" if ready else "Bring a model to this machine"
+        about = "No account and no network needed."
+        if seal.state() == "kernel":
+            about += " Lockhouse starts sealed, so nothing you type can leave."
+        parts: list[Part] = [
+            label(heading, role="display", wrap=True),
+            8,
+            label(about, role="reading", ink="2", wrap=True),
+            24,
+        ]
         if self._starter is not None:
-            column.addWidget(self._starter_card(self._starter))
-            column.addSpacing(px(24))
+            parts += [self._starter_card(self._starter), 24]
         if self._others:
-            column.addWidget(self._heading_of_others())
-            column.addSpacing(px(8))
-            column.addWidget(self._model_rows())
-            column.addSpacing(px(12))
+            parts += [self._heading_of_others(), 8, self._model_rows(), 12]
         network = "Asks before it connects to the network"
         files = "GGUF from a disk or USB stick, or drop it here"
         get = self._card("get_model", "download", "Get a model…", network, self.get_wanted)
         take = self._card("import_model", "file-input", "Import a file…", files, self.import_wanted)
-        column.addWidget(CardRow(self._theme, [get, take]))
+        parts.append(CardRow(theme, [get, take]))
         if ready:
-            self._add_suggestions(column)
-        column.addStretch(2)
+            suggestions = suggestion_row(theme, self.prompt_chosen.emit)
+            parts += [24, label("Try one of these", role="strong"), 8, suggestions]
+        page = holding(in_the_middle(theme, STRETCH, *parts, Stretch(2), above=32))
+        page.setObjectName("first_start_page")
         self.setWidget(page)
 
-    def _column_of(self, page: QWidget) -> QVBoxLayout:
-        """The column in the middle of the page."""
-        px = self._theme.px
-        page.setObjectName("first_start_page")
-        sides = QHBoxLayout(page)
-        sides.setContentsMargins(px(24), px(32), px(24), px(32))
-        middle = QWidget()
-        middle.setMaximumWidth(px(COLUMN_WIDTH))
-        sides.addStretch(1)
-        sides.addWidget(middle, 1000)
-        sides.addStretch(1)
-        column = QVBoxLayout(middle)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addStretch(1)
-        return column
-
-    def _add_suggestions(self, column: QVBoxLayout) -> None:
-        px = self._theme.px
-        column.addSpacing(px(24))
-        column.addWidget(label("Try one of these", role="strong"))
-        column.addSpacing(px(8))
-        column.addWidget(suggestion_row(self._theme, self.prompt_chosen.emit))
-
     def _starter_card(self, starter: ModelCard) -> QFrame:
-        theme, px = self._theme, self._theme.px
+        theme = self._theme
         card = QFrame()
         card.setObjectName("starter_card")
         card.setProperty("tone", "card")
         card.setProperty("chosen", "true")
-        row = QHBoxLayout(card)
-        row.setContentsMargins(px(16), px(16), px(16), px(16))
-        row.setSpacing(px(16))
-        row.addWidget(IconLabel(theme, "box", 20, "accent-text", tile=True))
-        words = QVBoxLayout()
-        words.setSpacing(px(2))
-        name = QHBoxLayout()
-        name.setSpacing(px(8))
-        name.addWidget(label(starter.title, role="page-title"))
-        if starter.included:
-            name.addWidget(Pill(theme, "Included", tone="accent"))
-        name.addStretch(1)
-        words.addLayout(name)
+        tile = IconLabel(theme, "box", 20, "accent-text", tile=True)
+        pill = (Pill(theme, "Included", tone="accent"),) if starter.included else ()
+        name = row(theme, label(starter.title, role="page-title"), *pill, STRETCH, gap=8)
         line = f"Small and quick: short questions, rewriting, lists. {_figures(starter)}"
-        words.addWidget(label(line, ink="2", wrap=True))
-        row.addLayout(words, 1)
-        start = push_button(theme, "Start chatting", name="start_chatting", kind="primary")
-        start.clicked.connect(lambda: self.start_wanted.emit(""))
-        row.addWidget(start)
+        words = column(theme, name, label(line, ink="2", wrap=True), gap=2)
+        start = push_button(
+            theme, "Start chatting", lambda: self.start_wanted.emit(""),
+            name="start_chatting", kind="primary",
+        )  # fmt: skip
+        row(theme, tile, (words, 1), start, gap=16, margins=(16, 16), on=card)
         return card
 
     def _heading_of_others(self) -> QWidget:
-        heading = QWidget()
-        row = QHBoxLayout(heading)
-        row.setContentsMargins(0, 0, 0, 0)
-        if all(model.owner for model in self._others):
-            row.addWidget(label("Found in other programs’ folders", role="strong"))
-        else:
-            row.addWidget(label("Also on this machine", role="strong"))
-        row.addStretch(1)
-        if any(model.owner for model in self._others):
-            row.addWidget(label("Used in place, never changed", role="small", ink="2"))
-        return heading
+        owned = [bool(model.owner) for model in self._others]
+        words = "Found in other programs’ folders" if all(owned) else "Also on this machine"
+        note = label("Used in place, never changed", role="small", ink="2")
+        return holding(
+            row(self._theme, label(words, role="strong"), STRETCH, *((note,) if any(owned) else ()))
+        )
 
     def _model_rows(self) -> QFrame:
         px = self._theme.px
         card = QFrame()
         card.setObjectName("other_models")
         card.setProperty("tone", "card")
-        column = QVBoxLayout(card)
-        column.setContentsMargins(1, 1, 1, 1)
-        column.setSpacing(0)
         grid = QGridLayout()
         grid.setContentsMargins(px(16), 0, px(12), 0)
         grid.setHorizontalSpacing(px(12))
@@ -230,11 +275,9 @@ class FirstStart(QScrollArea):
             if number:
                 grid.addWidget(hairline(), 2 * number - 1, 0, 1, 6)
             self._add_row(grid, 2 * number, model, number + 1)
-        column.addLayout(grid)
         more = len(self._others) - len(shown)
-        if more > 0:
-            column.addWidget(hairline())
-            column.addWidget(self._more_row(more))
+        rest = (hairline(), self._more_row(more)) if more else ()
+        column(self._theme, grid, *rest, margins=(1, 1), on=card)
         return card
 
     def _add_row(self, grid: QGridLayout, at: int, model: ModelCard, number: int) -> None:
@@ -242,31 +285,24 @@ class FirstStart(QScrollArea):
         grid.setRowMinimumHeight(at, theme.px(44))
         grid.addWidget(label(model.title, role="medium"), at, 0)
         grid.addWidget(label(model.detail, ink="2"), at, 1)
-        right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-        grid.addWidget(label(formatting.size(model.size_bytes), ink="2"), at, 2, right)
-        left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+        grid.addWidget(label(formatting.size(model.size_bytes), ink="2"), at, 2, RIGHT)
         if model.fit:
             word, icon, tone = fit_pill(model.fit)
-            grid.addWidget(Pill(theme, word, icon=icon, tone=tone), at, 3, left)
+            grid.addWidget(Pill(theme, word, icon=icon, tone=tone), at, 3, LEFT)
         if model.owner:
-            grid.addWidget(Pill(theme, model.owner), at, 4, left)
+            grid.addWidget(Pill(theme, model.owner), at, 4, LEFT)
         use = push_button(
-            theme, "Use", name=f"use_{number}", compact=True, spoken=f"Use {model.title}"
-        )
-        use.clicked.connect(lambda _checked=False, name=model.name: self.start_wanted.emit(name))
+            theme, "Use", lambda: self.start_wanted.emit(model.name),
+            name=f"use_{number}", compact=True, spoken=f"Use {model.title}",
+        )  # fmt: skip
         grid.addWidget(use, at, 5)
 
     def _more_row(self, more: int) -> QWidget:
-        px = self._theme.px
-        line = QWidget()
-        row = QHBoxLayout(line)
-        row.setContentsMargins(px(16), px(4), px(8), px(4))
-        row.addWidget(label(f"{more:,} more", ink="2"))
-        row.addStretch(1)
-        show = push_button(self._theme, "Show all", name="show_all_models", kind="link")
-        show.clicked.connect(self.all_wanted)
-        row.addWidget(show)
-        return line
+        show = push_button(
+            self._theme, "Show all", self.all_wanted, name="show_all_models", kind="link"
+        )
+        words = label(f"{more:,} more", ink="2")
+        return holding(row(self._theme, words, STRETCH, show, margins=(16, 4, 8, 4)))
 
     def _card(
         self, name: str, icon: str, title: str, line: str, pressed: SignalInstance
@@ -291,28 +327,17 @@ class EmptyChat(QWidget):
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        px = theme.px
         self.setObjectName("empty_chat")
-        sides = QHBoxLayout(self)
-        sides.setContentsMargins(px(24), 0, px(24), 0)
-        middle = QWidget()
-        middle.setMaximumWidth(px(COLUMN_WIDTH))
-        sides.addStretch(1)
-        sides.addWidget(middle, 1000)
-        sides.addStretch(1)
-        column = QVBoxLayout(middle)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(px(4))
-        column.addStretch(3)
-        column.addWidget(label("New chat", role="title"))
-        column.addWidget(
-            label(
-                "Type a question below, attach a text file, or try one of these.",
-                role="reading",
-                ink="2",
-                wrap=True,
+        about = "Type a question below, attach a text file, or try one of these."
+        self.setLayout(
+            in_the_middle(
+                theme,
+                Stretch(3),
+                label("New chat", role="title"),
+                label(about, role="reading", ink="2", wrap=True),
+                12,
+                suggestion_row(theme, self.prompt_chosen.emit),
+                Stretch(4),
+                gap=4,
             )
         )
-        column.addSpacing(px(12))
-        column.addWidget(suggestion_row(theme, self.prompt_chosen.emit))
-        column.addStretch(4)

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 
 from lockhouse.chat.conversations import Conversations, Folder, SearchHit
 from lockhouse.core.errors import LockhouseError
 from lockhouse.ui import formatting
 from lockhouse.ui.chat.values import Listing, Note
 from lockhouse.ui.jobs import JobHandle, Jobs, ignore
+from lockhouse.ui.timers import OneAtATime, repetition
 
 _WATCH_INTERVAL_MS = 2000
 
@@ -36,12 +37,9 @@ class ListController(QObject):
         self._conversations = conversations
         self._jobs = jobs
         self._search: JobHandle | None = None
-        self._refreshing = False
-        self._again = False
+        self._reading = OneAtATime(self._read)
         self._version: int | None = None
-        self._watch = QTimer(self)
-        self._watch.setInterval(_WATCH_INTERVAL_MS)
-        self._watch.timeout.connect(self._look)
+        self._watch = repetition(self, _WATCH_INTERVAL_MS, self._look)
 
     def start(self) -> None:
         """Read the list, and watch for changes by other processes."""
@@ -51,11 +49,9 @@ class ListController(QObject):
 
     def refresh(self) -> None:
         """Read the list again; several requests at once are one reading."""
-        if self._refreshing:
-            self._again = True
-            return
-        self._refreshing = True
+        self._reading.want()
 
+    def _read(self) -> None:
         def read() -> Listing:
             return Listing(tuple(self._conversations.list()), tuple(self._conversations.folders()))
 
@@ -68,21 +64,13 @@ class ListController(QObject):
 
     def set_pinned(self, ids: Sequence[str], *, pinned: bool) -> None:
         """Pin to the top, or unpin."""
-
-        def change() -> None:
-            for one in ids:
-                self._conversations.set_pinned(one, pinned=pinned)
-
-        self._change(change)
+        set_pinned = self._conversations.set_pinned
+        self._change(lambda: [set_pinned(one, pinned=pinned) for one in ids])
 
     def move(self, ids: Sequence[str], folder_id: str | None) -> None:
         """Into a folder, or out of all."""
-
-        def change() -> None:
-            for one in ids:
-                self._conversations.set_folder(one, folder_id)
-
-        self._change(change)
+        set_folder = self._conversations.set_folder
+        self._change(lambda: [set_folder(one, folder_id) for one in ids])
 
     def create_folder(self, name: str, ids: Sequence[str] = ()) -> None:
         """A new folder, with these conversations in it."""
@@ -164,19 +152,15 @@ class ListController(QObject):
         self._jobs.run_in_order(work, lambda _: self.refresh(), self.failed.emit)
 
     def _show(self, listing: Listing) -> None:
-        self._refreshing = False
         self.listed.emit(listing)
-        if self._again:
-            self._again = False
-            self.refresh()
+        self._reading.end()
 
     def _refresh_failed(self, error: LockhouseError) -> None:
-        self._refreshing = False
-        self._again = False
+        self._reading.end(has_failed=True)
         self.failed.emit(error)
 
     def _look(self) -> None:
-        if not self._refreshing:
+        if not self._reading.is_running:
             self._jobs.run_in_order(self._conversations.data_version, self._compare, ignore)
 
     def _compare(self, version: int) -> None:

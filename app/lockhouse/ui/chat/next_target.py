@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
 from lockhouse.answer.request import Question
@@ -20,6 +20,7 @@ from lockhouse.ui.chat.transcript_model import TranscriptModel
 from lockhouse.ui.network_monitor import NetworkView
 from lockhouse.ui.outbound import words
 from lockhouse.ui.outbound.values import Obstacle, Shown
+from lockhouse.ui.timers import once
 
 _ESTIMATE_DELAY_MS = 350
 
@@ -47,10 +48,7 @@ class NextTarget(QObject):
         self._default = ""
         self._estimated: Shown | None = None
         self._network: tuple[object, ...] = ()
-        self._delay = QTimer(self)
-        self._delay.setSingleShot(True)
-        self._delay.setInterval(_ESTIMATE_DELAY_MS)
-        self._delay.timeout.connect(self._estimate)
+        self._delay = once(self, _ESTIMATE_DELAY_MS, self._estimate)
         targets.listed.connect(self.show_choice)
         targets.estimated.connect(self._show_estimate)
         composer.target_chosen.connect(self._choose)

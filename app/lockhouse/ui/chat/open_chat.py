@@ -64,7 +64,7 @@ class OpenChat(QObject):
         self._key = self._next_key()
         self._wanted = ""  # id of the conversation being opened
         self._target_writes = 0  # until they are done, what is read has the target before
-        self._new_draft = ""
+        self.new_draft = ""  # what is typed in a new chat; it may come from the window before
 
     # -- opening ----------------------------------------------------------------------------
 
@@ -142,7 +142,7 @@ class OpenChat(QObject):
         self._ids[key] = created.id
         if self._open is not None or key != self._key:
             return
-        self._new_draft = ""
+        self.new_draft = ""
         self.save_draft_pictures("", ())
         self._new = NewChat(target=next_target)
         self._open = created
@@ -298,26 +298,17 @@ class OpenChat(QObject):
 
     # -- drafts -----------------------------------------------------------------------------
 
-    @property
-    def new_draft(self) -> str:
-        """What is typed in a new chat; it may come from the window before."""
-        return self._new_draft
-
-    @new_draft.setter
-    def new_draft(self, text: str) -> None:
-        self._new_draft = text
-
     def save_draft(self, conversation_id: str, text: str) -> None:
         """Keep what is typed and not sent."""
         if not conversation_id:
-            self._new_draft = text
+            self.new_draft = text
         else:
             self._write(lambda: self._conversations.save_draft(conversation_id, text))
 
     def drop_draft(self, conversation_id: str, text: str) -> None:
         """Its draft was sent; another one that was typed since stays."""
         if not conversation_id:
-            self._new_draft = "" if self._new_draft.strip() == text else self._new_draft
+            self.new_draft = "" if self.new_draft.strip() == text else self.new_draft
             return
 
         def drop() -> None:
@@ -330,7 +321,7 @@ class OpenChat(QObject):
     def give_back(self, conversation_id: str, text: str, images: tuple[Image, ...] = ()) -> None:
         """What could not be asked in a chat that is not open becomes part of its draft."""
         if not conversation_id:
-            self._new_draft = f"{self._new_draft}\n\n{text}".strip() if text else self._new_draft
+            self.new_draft = f"{self.new_draft}\n\n{text}".strip() if text else self.new_draft
 
         def fail(error: LockhouseError) -> None:
             if not isinstance(error, NotFound):  # that the chat is gone is told elsewhere

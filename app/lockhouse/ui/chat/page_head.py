@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QMenu, QPushButton, QWidget
+from PySide6.QtWidgets import QFrame, QLineEdit, QPushButton, QWidget
 
 from lockhouse.ui import shortcuts
 from lockhouse.ui.chat.list_delegate import fitted_title
-from lockhouse.ui.frame_parts import icon_button, make_menu
+from lockhouse.ui.frame_parts import icon_button, make_menu, pop_under
+from lockhouse.ui.layouts import row
 from lockhouse.ui.shortcuts import claims_escape
 from lockhouse.ui.theme import Theme, repolish
 
@@ -126,30 +127,29 @@ class PageHead(QFrame):
         self.setProperty("tone", "bg-2")
         self.setProperty("line", "bottom")
         self.setFixedHeight(px(48))
-        row = QHBoxLayout(self)
-        row.setContentsMargins(px(8), 0, px(16), 1)
-        row.setSpacing(px(8))
-        self._list = icon_button(theme, "panel-left", "Show the list of chats", name="show_list")
-        self._list.clicked.connect(self.list_wanted)
-        row.addWidget(self._list)
+        self._list = icon_button(
+            theme, "panel-left", "Show the list of chats", self.list_wanted, name="show_list"
+        )
         self.title = TitleEdit(theme)
         self.title.renamed.connect(self.renamed)
-        row.addWidget(self.title, 1)
         self.destination = QPushButton("")
         self.destination.setObjectName("destination")
         self.destination.setAutoDefault(False)
         self.destination.clicked.connect(self.destination_pressed)
-        row.addWidget(self.destination)
-        self._share = icon_button(theme, "share", "Copy or export this chat", name="share")
-        self._share.clicked.connect(self._show_share)
-        self._more = icon_button(theme, "ellipsis", "More for this chat", name="more")
-        self._more.clicked.connect(self._show_more)
-        self._details = icon_button(theme, "panel-right", "Details", name="toggle_details")
+        self._share = icon_button(
+            theme, "share", "Copy or export this chat", self._show_share, name="share"
+        )
+        self._more = icon_button(
+            theme, "ellipsis", "More for this chat", self._show_more, name="more"
+        )
+        self._details = icon_button(
+            theme, "panel-right", "Details", self.details_toggled,
+            name="toggle_details", checkable=True,
+        )  # fmt: skip
         self._details.setToolTip(shortcuts.with_keys("Details", "details"))
-        self._details.setCheckable(True)
-        self._details.clicked.connect(self.details_toggled)
-        for button in (self._share, self._more, self._details):
-            row.addWidget(button)
+        right = (self.destination, self._share, self._more, self._details)
+        margins = (8, 0, 16, 1)
+        row(theme, self._list, (self.title, 1), *right, gap=8, margins=margins, on=self)
         theme.changed.connect(lambda: self.setFixedHeight(theme.px(48)))
 
     def show_chat(self, title: str, *, exists: bool, pinned: bool) -> None:
@@ -198,7 +198,7 @@ class PageHead(QFrame):
                 f"Save as {words}",
                 lambda fmt=key: self.export_wanted.emit(fmt),
             )
-        self._pop_under(menu, self._share)
+        pop_under(menu, self._share)
 
     def _show_more(self) -> None:
         theme = self._theme
@@ -218,12 +218,4 @@ class PageHead(QFrame):
         )
         menu.addSeparator()
         menu.addAction(theme.icon("trash-2"), "Delete", self.delete_wanted.emit)
-        self._pop_under(menu, self._more)
-
-    @staticmethod
-    def _pop_under(menu: QMenu, button: QWidget) -> None:
-        corner = button.mapToGlobal(button.rect().bottomRight())
-        wide = menu.sizeHint().width()
-        corner.setX(corner.x() - wide)
-        corner.setY(corner.y() + 4)
-        menu.popup(corner)
+        pop_under(menu, self._more)

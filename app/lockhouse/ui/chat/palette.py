@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtWidgets import QDialog, QFrame, QVBoxLayout, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QWidget
 
 from lockhouse.chat.conversations import Conversation, SearchHit
 from lockhouse.ui import formatting
 from lockhouse.ui.chat.list_controller import ListController
-from lockhouse.ui.chat.search_list import SearchLine, SearchList
+from lockhouse.ui.chat.search_list import SearchDialog, SearchLine
 from lockhouse.ui.frame_parts import label
+from lockhouse.ui.layouts import column
 from lockhouse.ui.theme import Theme
+from lockhouse.ui.timers import once
 
 _SEARCH_DELAY_MS = 120
 _MOST_CHATS = 8
@@ -37,7 +39,7 @@ class FoundMessage:
     message_id: str = ""
 
 
-class Palette(QDialog):
+class Palette(SearchDialog):
     """Type to search, move with the arrows, open with Enter."""
 
     open_wanted = Signal(str, str, str)  # conversation, message or "", words to highlight
@@ -50,50 +52,22 @@ class Palette(QDialog):
         commands: Sequence[Command],
         parent: QWidget,
     ) -> None:
-        super().__init__(parent)
+        prompt = "Search chats, messages and commands"
+        super().__init__(theme, parent, "palette", prompt=prompt, listed="Results", parts="palette")
         self._controller = controller
-        self._theme = theme
         self._conversations = sorted(conversations, key=lambda one: one.updated_at, reverse=True)
         self._commands = commands
         self._messages: list[SearchLine] = []
-        self.setObjectName("palette")
         self.setWindowTitle("Search")
-        self.setWindowFlag(Qt.WindowType.FramelessWindowHint)
         self.setModal(True)
-        self._make_parts()
-        self._delay = QTimer(self)
-        self._delay.setSingleShot(True)
-        self._delay.setInterval(_SEARCH_DELAY_MS)
-        self._delay.timeout.connect(self._search)
-        self._list.edit.textChanged.connect(self._typed)
-        self._list.chosen.connect(self._choose)
-        self._show(nothing="Nothing here yet.")
+        px = theme.px
+        self.nothing.setContentsMargins(px(8), px(8), px(8), px(8))
+        keys = label("Enter to open   ↑ ↓ to move   Esc to close", role="caption", ink="3")
+        parts = (self.edit, (self.view, 1), self.nothing, keys)
+        column(theme, *parts, gap=8, margins=(13, 13, 13, 9), on=self)
+        self._delay = once(self, _SEARCH_DELAY_MS, self._search)
+        self.fill()
         self._place(parent)
-
-    def _make_parts(self) -> None:
-        theme, px = self._theme, self._theme.px
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        frame = QFrame()
-        frame.setObjectName("palette_frame")
-        frame.setStyleSheet(
-            f"QFrame#palette_frame {{ background: {theme.hex('surface')};"
-            f" border: 1px solid {theme.hex('border-strong')}; }}"
-        )
-        outer.addWidget(frame)
-        column = QVBoxLayout(frame)
-        column.setContentsMargins(px(12), px(12), px(12), px(8))
-        column.setSpacing(px(8))
-        prompt = "Search chats, messages and commands"
-        self._list = SearchList(theme, self, prompt=prompt, listed="Results", name="palette")
-        self.model, self.edit = self._list.model, self._list.edit
-        column.addWidget(self.edit)
-        column.addWidget(self._list.view, 1)
-        self._none = label("", ink="3", wrap=True, name="palette_nothing")
-        self._none.setContentsMargins(px(8), px(8), px(8), px(8))
-        column.addWidget(self._none)
-        keys = "Enter to open   ↑ ↓ to move   Esc to close"
-        column.addWidget(label(keys, role="caption", ink="3"))
 
     def _place(self, parent: QWidget) -> None:
         window = parent.window()
@@ -103,10 +77,12 @@ class Palette(QDialog):
         corner = window.mapToGlobal(window.rect().topLeft())
         self.move(corner.x() + (window.width() - width) // 2, corner.y() + px(72))
 
-    def _typed(self, words: str) -> None:
+    def fill(self) -> None:
+        """What is known at once; messages that hold the words are looked for."""
+        has_words = bool(self.edit.text().strip())
         self._messages = []
-        self._show(nothing="" if words.strip() else "Nothing here yet.")
-        if words.strip():
+        self._show(nothing="" if has_words else "Nothing here yet.")
+        if has_words:
             self._delay.start()
         else:
             self._delay.stop()
@@ -142,12 +118,11 @@ class Palette(QDialog):
         ):
             if group:
                 lines += [SearchLine(heading), *group]
-        self._list.show(lines)
-        self._list.view.setVisible(bool(lines))
-        self._none.setText(nothing)
-        self._none.setVisible(not lines and bool(nothing))
+        self.show_lines(lines, "" if lines else nothing)
+        self.view.setVisible(bool(lines))
 
-    def _choose(self, line: SearchLine) -> None:
+    def choose(self, line: SearchLine) -> None:
+        """Open what was found, or carry the command out."""
         self.accept()
         if isinstance(line.value, Command):
             line.value.run()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QDoubleValidator, QIntValidator, QValidator
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QTextEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QTextEdit, QWidget
 
 from lockhouse.storage.settings import Settings
 from lockhouse.ui.chat.open_chat import OpenChat
 from lockhouse.ui.chat.parameters import PARAMETERS, Parameter
-from lockhouse.ui.frame_parts import hairline, icon_button, label
+from lockhouse.ui.frame_parts import hairline, icon_button, label, line_edit
+from lockhouse.ui.layouts import STRETCH, column, row
 from lockhouse.ui.theme import Theme, repolish
+from lockhouse.ui.timers import once
 from lockhouse.ui.widgets import SegmentedControl
 
 _PAUSE_MS = 500
@@ -19,6 +21,7 @@ _LABEL_HELP = (
     "Public may be sent to any model, internal only to this machine and your own network, "
     "confidential only to this machine."
 )
+_PARAMETER_HELP = "Empty fields use the value from Settings. Changes apply from the next answer on."
 
 
 class ParameterField(QWidget):
@@ -37,30 +40,24 @@ class ParameterField(QWidget):
         super().__init__(parent)
         self.parameter = parameter
         px = theme.px
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(px(4))
         words = label(parameter.label)
         words.setToolTip(parameter.help)
-        row.addWidget(words, 1)
-        self.edit = QLineEdit()
-        self.edit.setObjectName(f"parameter_{parameter.name}")
-        self.edit.setAccessibleName(f"{parameter.label} of {holder}")
+        spoken = f"{parameter.label} of {holder}"
+        self.edit = line_edit(f"parameter_{parameter.name}", spoken, compact=True)
         self.edit.setAccessibleDescription(parameter.help)
         self.edit.setToolTip(parameter.help)
         self.edit.setAlignment(Qt.AlignmentFlag.AlignRight)
-        self.edit.setProperty("compact", "true")
         self.edit.setFixedWidth(px(96))
         self.edit.setValidator(_validator(parameter, self.edit))
         self.edit.textEdited.connect(lambda _: self._edited())
-        row.addWidget(self.edit)
-        self._reset = icon_button(theme, "undo-2", f"{parameter.label}: reset to Settings", size=14)
-        self._reset.setObjectName(f"reset_{parameter.name}")
-        self._reset.clicked.connect(self._clear)
-        row.addWidget(self._reset)
+        self._reset = icon_button(
+            theme, "undo-2", f"{parameter.label}: reset to Settings", self._clear,
+            name=f"reset_{parameter.name}", size=14,
+        )  # fmt: skip
         policy = self._reset.sizePolicy()
         policy.setRetainSizeWhenHidden(True)
         self._reset.setSizePolicy(policy)
+        row(theme, (words, 1), self.edit, self._reset, gap=4, on=self)
 
     def show_value(self, own: object, setting: object) -> None:
         """The chat's own value, if it has one, and the value of the settings."""
@@ -120,11 +117,6 @@ class PromptPanel(QWidget):
         self._chat = ""  # key of the chat that is shown
         self._is_loading = False
         self.setObjectName("prompt_panel")
-        column = QVBoxLayout(self)
-        column.setContentsMargins(px(16), px(16), px(16), px(16))
-        column.setSpacing(px(8))
-        column.addWidget(label("System prompt", role="strong"))
-        column.addWidget(label("Instructions for the model in this chat.", ink="3", wrap=True))
         self._system = QTextEdit()
         self._system.setObjectName("chat_system_prompt")
         self._system.setAccessibleName("System prompt of this chat")
@@ -132,34 +124,33 @@ class PromptPanel(QWidget):
         self._system.setTabChangesFocus(True)
         self._system.setMinimumHeight(px(96))
         self._system.setMaximumHeight(px(180))
-        column.addWidget(self._system)
-        column.addSpacing(px(8))
-        column.addWidget(label("Label", role="strong"))
-        column.addWidget(label(_LABEL_HELP, ink="3", wrap=True))
         self._label = SegmentedControl("Label of this chat", _LABELS)
         self._label.setObjectName("chat_label")
         self._label.selected.connect(self.label_changed)
-        column.addWidget(self._label)
-        column.addSpacing(px(8))
-        column.addWidget(hairline())
-        column.addSpacing(px(4))
-        column.addWidget(label("Parameters", role="strong"))
-        column.addWidget(
-            label(
-                "Empty fields use the value from Settings. Changes apply from the next answer on.",
-                ink="3",
-                wrap=True,
-            )
-        )
         self._fields = [ParameterField(theme, parameter) for parameter in PARAMETERS]
         for field in self._fields:
             field.changed.connect(self._parameters_edited)
-            column.addWidget(field)
-        column.addStretch(1)
-        self._pause = QTimer(self)
-        self._pause.setSingleShot(True)
-        self._pause.setInterval(_PAUSE_MS)
-        self._pause.timeout.connect(self.flush)
+        column(
+            theme,
+            label("System prompt", role="strong"),
+            label("Instructions for the model in this chat.", ink="3", wrap=True),
+            self._system,
+            8,
+            label("Label", role="strong"),
+            label(_LABEL_HELP, ink="3", wrap=True),
+            self._label,
+            8,
+            hairline(),
+            4,
+            label("Parameters", role="strong"),
+            label(_PARAMETER_HELP, ink="3", wrap=True),
+            *self._fields,
+            STRETCH,
+            gap=8,
+            margins=(16, 16),
+            on=self,
+        )
+        self._pause = once(self, _PAUSE_MS, self.flush)
         self._system.textChanged.connect(self._system_edited)
         self._dirty = False
 

@@ -1,7 +1,7 @@
 """A search field above a list of lines: type, move with the arrows, choose with Enter.
 
 Used by the search palette and by the list of models. Headings are lines too, but cannot be
-chosen; the keyboard focus stays in the field.
+chosen.
 """
 
 from __future__ import annotations
@@ -20,21 +20,23 @@ from PySide6.QtCore import (
     QRectF,
     QSize,
     Qt,
-    Signal,
 )
 from PySide6.QtCore import QModelIndex as ModelIndex
 from PySide6.QtGui import QFontMetricsF, QKeyEvent, QPainter
 from PySide6.QtWidgets import (
     QAbstractItemView,
+    QDialog,
     QLineEdit,
     QListView,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
+    QWidget,
 )
 
 from lockhouse.ui.chat.list_delegate import fitted_title
 from lockhouse.ui.chat.list_model import Index
+from lockhouse.ui.frame_parts import label, line_edit
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets.pills import PillTone, paint_pill, pill_width
 
@@ -201,27 +203,38 @@ class SearchDelegate(QStyledItemDelegate):
             left += wide
 
 
-class SearchList(QObject):
-    """The field and the list; their user lays them out and fills the list."""
+class SearchDialog(QDialog):
+    """A frameless dialog with a search field above a list; ``fill`` and ``choose`` are its user's.
 
-    chosen = Signal(object)  # SearchLine
+    The keyboard focus stays in the field: Up, Down and Enter there act on the list.
+    """
 
     def __init__(
-        self, theme: Theme, parent: QObject, *, prompt: str, listed: str, name: str
+        self,
+        theme: Theme,
+        parent: QWidget,
+        name: str,
+        *,
+        prompt: str,
+        listed: str,
+        parts: str,
     ) -> None:
-        """``prompt`` stands in the empty field, ``listed`` is what the list holds."""
-        super().__init__(parent)
+        """``prompt`` stands in the empty field, ``listed`` is what the list holds.
+
+        ``parts`` begins the names of field, list and message.
+        """
+        super().__init__(parent, Qt.WindowType.Dialog | Qt.WindowType.FramelessWindowHint)
+        self._theme = theme
+        self.setObjectName(name)
         self.model = SearchLines(self)
-        self.edit = QLineEdit()
-        self.edit.setObjectName(f"{name}_search")
-        self.edit.setAccessibleName(prompt)
-        self.edit.setPlaceholderText(prompt)
+        self.edit = line_edit(f"{parts}_search", prompt)
         self.edit.addAction(
             theme.icon("search", 16, "text-3"), QLineEdit.ActionPosition.LeadingPosition
         )
         self.edit.installEventFilter(self)
+        self.edit.textChanged.connect(lambda _: self.fill())
         self.view = QListView()
-        self.view.setObjectName(f"{name}_list")
+        self.view.setObjectName(f"{parts}_list")
         self.view.setAccessibleName(listed)
         self.view.setModel(self.model)
         self.view.setItemDelegate(SearchDelegate(theme, self))
@@ -229,16 +242,36 @@ class SearchList(QObject):
         self.view.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.view.clicked.connect(self._choose)
+        self.view.clicked.connect(self._press)
+        self.nothing = label("", ink="3", wrap=True, name=f"{parts}_nothing")
+        self.setStyleSheet(
+            f"QDialog#{name} {{ background: {theme.hex('surface')};"
+            f" border: 1px solid {theme.hex('border-strong')}; }}"
+        )
 
-    def show(self, lines: Sequence[SearchLine], *, current: int | None = None) -> None:
-        """Replace the lines; select line ``current``, by default the first that is no heading."""
+    def fill(self) -> None:
+        """Show what matches the words in the field."""
+        raise NotImplementedError
+
+    def choose(self, line: SearchLine) -> None:
+        """A line was chosen."""
+        raise NotImplementedError
+
+    def show_lines(
+        self, lines: Sequence[SearchLine], nothing: str, *, current: int | None = None
+    ) -> None:
+        """Replace the lines; select line ``current``, by default the first that is no heading.
+
+        ``nothing`` tells why there are none, or is empty.
+        """
         self.model.show(lines)
         if current is None:
             self._move(1, start=-1)
         else:
             self.view.setCurrentIndex(self.model.index(current))
             self.view.scrollTo(self.model.index(current))
+        self.nothing.setText(nothing)
+        self.nothing.setVisible(bool(nothing))
 
     def _move(self, step: int, *, start: int | None = None) -> None:
         lines = self.model.lines
@@ -249,10 +282,10 @@ class SearchList(QObject):
                 self.view.setCurrentIndex(self.model.index(row))
                 return
 
-    def _choose(self, index: ModelIndex) -> None:
+    def _press(self, index: ModelIndex) -> None:
         line: SearchLine | None = index.data(LINE) if index.isValid() else None
         if line is not None and not line.is_heading:
-            self.chosen.emit(line)
+            self.choose(line)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
@@ -260,6 +293,6 @@ class SearchList(QObject):
                 self._move(1 if event.key() == Qt.Key.Key_Down else -1)
                 return True
             if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-                self._choose(self.view.currentIndex())
+                self._press(self.view.currentIndex())
                 return True
         return super().eventFilter(watched, event)

@@ -12,11 +12,9 @@ from PySide6.QtWidgets import (
     QApplication,
     QFileDialog,
     QFrame,
-    QHBoxLayout,
     QListView,
     QMenu,
     QStackedWidget,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -33,7 +31,9 @@ from lockhouse.ui.frame_parts import (
     make_menu,
     push_button,
 )
+from lockhouse.ui.layouts import STRETCH, column, holding, row
 from lockhouse.ui.theme import Theme
+from lockhouse.ui.timers import repetition
 
 LIST_MIN_WIDTH = 200
 _SPIN_INTERVAL_MS = 60
@@ -71,23 +71,12 @@ class Sidebar(QFrame):
         self._stack.addWidget(self._view)
         self._stack.addWidget(self._make_empty())
         self._stack.addWidget(QWidget())  # nothing is known yet, which is not none
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self._make_head())
-        column.addWidget(self._make_search())
-        column.addSpacing(theme.px(8))
-        column.addWidget(self._stack, 1)
         self._selection_bar = self._make_selection_bar()
-        column.addWidget(self._selection_bar)
-        self._spin = QTimer(self)
-        self._spin.setInterval(_SPIN_INTERVAL_MS)
-        self._spin.timeout.connect(self._turn)
+        above = (self._make_head(), self._make_search(), 8)
+        column(theme, *above, (self._stack, 1), self._selection_bar, on=self)
+        self._spin = repetition(self, _SPIN_INTERVAL_MS, self._turn)
         self._running: set[str] = set()
-        clock = QTimer(self)
-        clock.setInterval(_CLOCK_INTERVAL_MS)
-        clock.timeout.connect(self.model.refresh_times)
-        clock.start()
+        repetition(self, _CLOCK_INTERVAL_MS, self.model.refresh_times).start()
         controller.listed.connect(self._show)
         theme.changed.connect(self._retheme)
         self._stack.setCurrentIndex(2)
@@ -96,35 +85,29 @@ class Sidebar(QFrame):
 
     def _make_head(self) -> QWidget:
         px = self._theme.px
-        head = QWidget()
-        head.setFixedHeight(px(48))
-        row = QHBoxLayout(head)
-        row.setContentsMargins(px(16), 0, px(8), 0)
-        row.setSpacing(px(8))
-        row.addWidget(label("Chats", role="page-title"))
-        row.addStretch(1)
-        folder = icon_button(self._theme, "folder-plus", "New folder", name="new_folder")
-        folder.clicked.connect(lambda _checked: self._new_folder())
-        new = icon_button(self._theme, "square-pen", "New chat", name="new_chat")
+        folder = icon_button(
+            self._theme,
+            "folder-plus",
+            "New folder",
+            lambda _checked=False: self._new_folder(),
+            name="new_folder",
+        )
+        new = icon_button(
+            self._theme, "square-pen", "New chat", self.new_chat_wanted, name="new_chat"
+        )
         new.setToolTip(shortcuts.with_keys("New chat", "new_chat"))
-        new.clicked.connect(self.new_chat_wanted)
-        row.addWidget(folder)
-        row.addWidget(new)
         self._new_folder_button, self._new_chat_button = folder, new
+        title, margins = label("Chats", role="page-title"), (16, 0, 8, 0)
+        head = holding(row(self._theme, title, STRETCH, folder, new, gap=8, margins=margins))
+        head.setFixedHeight(px(48))
         return head
 
     def _make_search(self) -> QWidget:
-        px = self._theme.px
-        box = QWidget()
-        row = QHBoxLayout(box)
-        row.setContentsMargins(px(12), 0, px(12), 0)
-        search = SearchButton(self._theme, "Search", shortcuts.shown_keys("search"))
-        search.setObjectName("search_chats")
-        search.setAccessibleName("Search all chats")
-        search.clicked.connect(self.search_wanted)
-        row.addWidget(search)
-        self._search = search
-        return box
+        self._search = SearchButton(self._theme, "Search", shortcuts.shown_keys("search"))
+        self._search.setObjectName("search_chats")
+        self._search.setAccessibleName("Search all chats")
+        self._search.clicked.connect(self.search_wanted)
+        return holding(row(self._theme, self._search, margins=(12, 0)))
 
     def _make_view(self) -> QListView:
         view = QListView()
@@ -146,59 +129,51 @@ class Sidebar(QFrame):
         return view
 
     def _make_empty(self) -> QWidget:
-        px = self._theme.px
-        page = QWidget()
-        page.setObjectName("chat_list_empty")
-        column = QVBoxLayout(page)
-        column.setContentsMargins(px(16), px(20), px(16), 0)
-        column.setSpacing(px(4))
-        column.addWidget(label("No chats yet", role="medium", ink="2"))
-        words = label(
+        words = (
             "Your chats are kept on this machine only. Import them from an export of "
-            "Lockhouse, ChatGPT or Open WebUI.",
-            ink="3",
-            wrap=True,
+            "Lockhouse, ChatGPT or Open WebUI."
         )
-        column.addWidget(words)
-        column.addSpacing(px(8))
         button = push_button(
+            self._theme, "Import chats…", self.import_chats, name="import_chats",
+            icon="file-input", compact=True, spoken="Import chats from a file",
+        )  # fmt: skip
+        page = column(
             self._theme,
-            "Import chats…",
-            name="import_chats",
-            icon="file-input",
-            compact=True,
-            spoken="Import chats from a file",
+            label("No chats yet", role="medium", ink="2"),
+            label(words, ink="3", wrap=True),
+            8,
+            row(self._theme, button, STRETCH),
+            STRETCH,
+            gap=4,
+            margins=(16, 20, 16, 0),
         )
-        button.clicked.connect(self.import_chats)
-        row = QHBoxLayout()
-        row.addWidget(button)
-        row.addStretch(1)
-        column.addLayout(row)
-        column.addStretch(1)
-        return page
+        return holding(page)
 
     def _make_selection_bar(self) -> QFrame:
-        px = self._theme.px
+        theme = self._theme
         bar = QFrame()
         bar.setObjectName("selection_bar")
         bar.setProperty("tone", "bg-1")
         bar.setProperty("line", "top")
-        row = QHBoxLayout(bar)
-        row.setContentsMargins(px(16), px(6), px(8), px(6))
-        row.setSpacing(px(4))
         self._selected_words = label("", role="caption", ink="2")
-        row.addWidget(self._selected_words)
-        row.addStretch(1)
-        pin = icon_button(self._theme, "pin", "Pin the selected chats", name="pin_selected")
-        pin.clicked.connect(lambda: self._controller.set_pinned(self.selected_ids(), pinned=True))
-        delete = icon_button(
-            self._theme, "trash-2", "Delete the selected chats", name="delete_selected"
+
+        def pin() -> None:
+            self._controller.set_pinned(self.selected_ids(), pinned=True)
+
+        delete, clear = self.delete_selected, self._view.clearSelection
+        row(
+            theme,
+            self._selected_words,
+            STRETCH,
+            icon_button(theme, "pin", "Pin the selected chats", pin, name="pin_selected"),
+            icon_button(
+                theme, "trash-2", "Delete the selected chats", delete, name="delete_selected"
+            ),
+            icon_button(theme, "x", "Clear the selection", clear, name="clear_selection"),
+            gap=4,
+            margins=(16, 6, 8, 6),
+            on=bar,
         )
-        delete.clicked.connect(self.delete_selected)
-        clear = icon_button(self._theme, "x", "Clear the selection", name="clear_selection")
-        clear.clicked.connect(self._view.clearSelection)
-        for button in (pin, delete, clear):
-            row.addWidget(button)
         bar.hide()
         return bar
 

@@ -1,6 +1,6 @@
 """The models that can be chosen for a chat, as a list with a search field.
 
-Looking them up is the business of ``remote_access``; what is here are values, words and the list.
+Looking them up is the business of ``targets``; what is here are values, words and the list.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QEvent, QRect, QSize, Qt, Signal
-from PySide6.QtWidgets import QDialog, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from lockhouse.answer.target import TargetInfo
 from lockhouse.ui import formatting
-from lockhouse.ui.chat.search_list import SearchLine, SearchList
+from lockhouse.ui.chat.search_list import SearchDialog, SearchLine
 from lockhouse.ui.frame_parts import label
+from lockhouse.ui.layouts import column
 from lockhouse.ui.outbound.values import WAY_WORDS, Obstacle, WayOn
 from lockhouse.ui.outbound.words import HERE, host_name, leaves
 from lockhouse.ui.screen_fit import beside, room_for
@@ -135,7 +136,7 @@ def _line(destination: Destination, current: str) -> SearchLine:
     )
 
 
-class TargetPopup(QDialog):
+class TargetPopup(SearchDialog):
     """The list, opened beside the button that was pressed; Esc and a click outside close it.
 
     Not one of Qt's popups: those are left out of what screen readers are told.
@@ -155,46 +156,29 @@ class TargetPopup(QDialog):
         remote_only: bool = False,
         recent: Sequence[str] = (),
     ) -> None:
-        super().__init__(parent, Qt.WindowType.Dialog | Qt.WindowType.FramelessWindowHint)
-        self._theme = theme
+        super().__init__(
+            theme, parent, "target_popup", prompt="Search models", listed="Models", parts="target"
+        )
         self._over = parent
         self._destinations = tuple(destinations)
         self._current = current
         self._remote_only = remote_only
         self._recent = tuple(recent)
         self._was_active = False
-        self.setObjectName("target_popup")
         self.setAccessibleName(title or "Choose a model")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(title or "Choose a model")
-        self.setStyleSheet(
-            f"QDialog#target_popup {{ background: {theme.hex('surface')};"
-            f" border: 1px solid {theme.hex('border-strong')}; }}"
-        )
-        px = theme.px
-        column = QVBoxLayout(self)
-        column.setContentsMargins(px(8), px(8), px(8), px(8))
-        column.setSpacing(px(6))
-        if title:
-            column.addWidget(label(title, role="strong"))
-        prompt = "Search models"
-        self._list = SearchList(theme, self, prompt=prompt, listed="Models", name="target")
-        self._list.chosen.connect(self._choose)
-        self.edit = self._list.edit
-        column.addWidget(self.edit)
-        column.addWidget(self._list.view, 1)
-        self._none = label("", ink="3", wrap=True, name="target_nothing")
-        column.addWidget(self._none)
-        self.edit.textChanged.connect(lambda _: self._fill())
-        self._fill()
+        heading = (label(title, role="strong"),) if title else ()
+        parts = (*heading, self.edit, (self.view, 1), self.nothing)
+        column(theme, *parts, gap=6, margins=(8, 8), on=self)
+        self.fill()
 
     def open_at(self, anchor: QRect) -> None:
         """Show above that place of the screen, or below it where there is more room."""
         px = self._theme.px
         screen = self.screen().availableGeometry()
         window = self._over.window().geometry()
-        view, count = self._list.view, self._list.model.rowCount()
-        rows = sum(view.sizeHintForRow(row) for row in range(count))
+        rows = sum(self.view.sizeHintForRow(row) for row in range(self.model.rowCount()))
         around = px(16) + px(32) + px(6) + px(28)
         wanted = QSize(px(_WIDTH), min(rows + around, px(_MOST_HEIGHT)))
         edge = px(8)
@@ -205,7 +189,8 @@ class TargetPopup(QDialog):
         self.activateWindow()
         self.edit.setFocus(Qt.FocusReason.PopupFocusReason)
 
-    def _fill(self) -> None:
+    def fill(self) -> None:
+        """The targets that match what is typed."""
         words = self.edit.text()
         lines = target_lines(
             self._destinations,
@@ -219,12 +204,11 @@ class TargetPopup(QDialog):
             nothing = f"No model matches “{words.strip()}”."
         elif lines == [_MORE]:
             nothing = "No models yet."
-        self._none.setText(nothing)
-        self._none.setVisible(bool(nothing))
         current = next((row for row, line in enumerate(lines) if line.is_current), None)
-        self._list.show(lines, current=current if not words else None)
+        self.show_lines(lines, nothing, current=current if not words else None)
 
-    def _choose(self, line: SearchLine) -> None:
+    def choose(self, line: SearchLine) -> None:
+        """Tell which target was chosen, or the way to it."""
         self.close()
         if not isinstance(line.value, Destination):
             self.way_wanted.emit("providers", "")

@@ -23,6 +23,7 @@ from lockhouse.ui.chat.transcript_model import without_commands
 from lockhouse.ui.jobs import JobHandle, Jobs, ignore
 from lockhouse.ui.outbound.values import Obstacle, Shown, WayOn
 from lockhouse.ui.outbound.words import Money
+from lockhouse.ui.timers import OneAtATime
 from lockhouse.workspace import Workspace
 
 _HAS_KEY = ("set", "session")
@@ -54,7 +55,7 @@ class Targets(QObject):
         super().__init__(parent)
         self._workspace = workspace
         self._jobs = jobs
-        self._reading = self._stale = False
+        self._reading = OneAtATime(self._read)  # a keyring may keep one waiting
         self._estimate: JobHandle | None = None
         self._full_names: dict[str, str] = {}  # of targets that were named otherwise
         self.local: tuple[Destination, ...] = ()
@@ -65,27 +66,20 @@ class Targets(QObject):
 
     def refresh(self) -> None:
         """Look again: keys, network access, providers or chosen models may have changed."""
-        if self._reading:  # a keyring may keep one waiting: one look at a time
-            self._stale = True
-            return
-        self._reading, self._stale = True, False
+        self._reading.want()
 
+    def _read(self) -> None:
         def work() -> tuple[tuple[Destination, ...], tuple[str, ...]]:
             return tuple(self._find_remote()), self._find_recent()
 
         def take(found: tuple[tuple[Destination, ...], tuple[str, ...]]) -> None:
-            end()
             if found != (self.remote, self.recent):
                 self.remote, self.recent = found
                 self._full_names.clear()
                 self.listed.emit()
+            self._reading.end()
 
-        def end(_error: LockhouseError | None = None) -> None:
-            self._reading = False
-            if self._stale:
-                self.refresh()
-
-        self._jobs.run(work, take, end)
+        self._jobs.run(work, take, lambda _: self._reading.end())
 
     def find(self, target: str) -> Destination | None:
         """The remote target of that name."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from lockhouse.ui.frame_parts import label
+from lockhouse.ui.layouts import Part, row
 from lockhouse.ui.theme import Theme, tokens
 from lockhouse.ui.transcript.values import TranscriptMessage
 from lockhouse.ui.widgets import IconButton
@@ -36,26 +37,26 @@ class ActionRow(QWidget):
         super().__init__(parent)
         self._theme = theme
         self._mine = False
+        self._shown: tuple[TranscriptMessage | None, float] = (None, 0.0)
         self._stats: tuple[str, ...] = ()
         self._buttons: dict[str, IconButton] = {}
         self._versions = label("", role="caption-strong", ink="2")
         self._figures = label("", role="caption", ink="2")
         self._figures.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._figures.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(0)
+        parts: list[Part] = []
         for kind, icon, name, _ in _ACTIONS:
             button = IconButton(theme, icon, name, self)
             button.setObjectName(f"action-{kind}")
             button.clicked.connect(lambda _=False, kind=kind: self.chosen.emit(kind))
             self._buttons[kind] = button
-            row.addWidget(button)
-            if kind == "previous_version":
-                row.addWidget(self._versions)
-        row.addWidget(self._figures, 1)
+            parts += [button, self._versions] if kind == "previous_version" else [button]
+        row(theme, *parts, (self._figures, 1), on=self)
 
     def show_message(self, message: TranscriptMessage) -> None:
+        if self._shown[0] is message and self._shown[1] == self._theme.scale:
+            return  # asked with every frame while an answer streams
+        self._shown = message, self._theme.scale
         self._mine = mine = message.role != "assistant"
         several = message.version_count > 1
         self._versions.setText(f"{message.version_index} / {message.version_count}")

@@ -27,8 +27,7 @@ from PySide6.QtGui import (
 )
 
 from lockhouse.ui.markdown import Block, CodeBlock, Paragraph, Run, TableBlock, TextBlock
-from lockhouse.ui.transcript.markers import paint_marker
-from lockhouse.ui.transcript.styles import PAD, Styles
+from lockhouse.ui.transcript.styles import PAD, Styles, paint_marker
 from lockhouse.ui.transcript.syntax_highlighting import Span, formats_for, spans_of
 from lockhouse.ui.transcript.tables import TableWriter
 

@@ -36,8 +36,7 @@ from lockhouse.ui.transcript.parts import (
     make_part,
 )
 from lockhouse.ui.transcript.reasoning import ReasoningBox
-from lockhouse.ui.transcript.spacing import gap, one_line
-from lockhouse.ui.transcript.styles import Styles
+from lockhouse.ui.transcript.styles import Styles, gap, one_line
 
 REASONING_PART = -1
 _KEYBOARD = (

@@ -10,10 +10,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from PySide6.QtCore import QObject, QRect, Qt, QTimer, Signal
+from PySide6.QtCore import QObject, QRect, Qt, Signal
 from PySide6.QtWidgets import QAbstractScrollArea
 
 from lockhouse.ui.theme import Theme, tokens
+from lockhouse.ui.timers import once
 from lockhouse.ui.transcript.card import MessageCard, holds_focus
 from lockhouse.ui.transcript.heights import Heights
 from lockhouse.ui.transcript.items import Item
@@ -48,12 +49,8 @@ class CardLayout(QObject):
         self._busy = False
         self._parsed: dict[str, None] = {}
         self._deadline = 0.0
-        self._soon = QTimer(self)
-        self._soon.setSingleShot(True)
-        self._soon.timeout.connect(lambda: self.relayout(budget_s=_SCROLL_BUDGET_S))
-        self._ahead = QTimer(self)
-        self._ahead.setSingleShot(True)
-        self._ahead.timeout.connect(self._prepare_ahead)
+        self._soon = once(self, 0, lambda: self.relayout(budget_s=_SCROLL_BUDGET_S))
+        self._ahead = once(self, 0, self._prepare_ahead)
 
     # content
 
@@ -225,7 +222,7 @@ class CardLayout(QObject):
         self._busy = False
         self.laid_out.emit()
         if not self._ahead.isActive():
-            self._ahead.start(0)
+            self._ahead.start()
 
     def _arrange_from(self, place: float, column: QRect, room: int) -> tuple[set[str], bool]:
         on_screen: set[str] = set()
@@ -237,7 +234,7 @@ class CardLayout(QObject):
         while row < len(self.items) and top < room:
             late = on_screen and time.perf_counter() > self._deadline
             if late and self.items[row].message.id not in self.live:
-                self._soon.start(0)
+                self._soon.start()
                 top += self._heights[row]
                 row += 1
                 continue

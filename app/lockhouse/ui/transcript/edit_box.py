@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QFontMetricsF, QKeyEvent, QTextCursor
-from PySide6.QtWidgets import QLabel, QPlainTextEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QPlainTextEdit, QPushButton, QWidget
 
 from lockhouse.ui.frame_parts import label
+from lockhouse.ui.layouts import STRETCH, column, row
 from lockhouse.ui.shortcuts import claims_escape
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.transcript.values import MessageRole
@@ -53,20 +54,19 @@ class EditBox(QWidget):
         self.editor.cancelled.connect(self.cancelled)
         self.editor.accepted.connect(self._accept)
         self.editor.textChanged.connect(self.height_changed)
-        main = "edit-send" if self._send_first else "edit-save"
+        first = self._send_first
         self._cancel = self._button("Cancel", "edit-cancel")
         self._cancel.clicked.connect(self.cancelled)
-        self._save = self._button("Save", "edit-save", primary=main == "edit-save")
+        self._save = self._button("Save", "edit-save", primary=not first)
         self._save.clicked.connect(lambda: self._finish(send=False))
-        self._send = self._button("Save & send", "edit-send", primary=main == "edit-send")
-        self._send.setVisible(self._send_first)
+        self._send = self._button("Save & send", "edit-send", primary=first)
+        self._send.setVisible(first)
         self._send.clicked.connect(lambda: self._finish(send=True))
-        done = "sends" if self._send_first else "saves"
-        self._keys: QLabel = label(
-            f"Ctrl+Enter {done}, Enter breaks the line", role="caption", ink="3"
-        )
-        self._keys.setObjectName("edit-keys")
-        self._keys.setParent(self)
+        keys = f"Ctrl+Enter {'sends' if first else 'saves'}, Enter breaks the line"
+        self._keys = label(keys, role="caption", ink="3", name="edit-keys")
+        buttons = (self._cancel, self._save, self._send)
+        below = row(theme, self._keys, STRETCH, *buttons, gap=8)
+        self._column = column(theme, self.editor, below, gap=8, margins=(0, 0, 0, 4), on=self)
         self.editor.moveCursor(QTextCursor.MoveOperation.End)
 
     def text(self) -> str:
@@ -77,21 +77,10 @@ class EditBox(QWidget):
         line = QFontMetricsF(self.editor.font()).lineSpacing()
         self.editor.setFixedWidth(width)
         lines = int(self.editor.document().size().height())
-        shown = max(2, min(_MAX_LINES, lines))
-        height = round(shown * line) + px(24)
-        self.editor.setGeometry(0, 0, width, height)
-        right = width
-        row = self._save.sizeHint().height()
-        for button in (self._send, self._save, self._cancel):
-            if button.isHidden():
-                continue
-            size = button.sizeHint()
-            button.setGeometry(right - size.width(), height + px(8), size.width(), size.height())
-            right -= size.width() + px(8)
-        wide = self._keys.sizeHint().width()
-        self._keys.setGeometry(0, height + px(8), wide, row)
-        self._keys.setVisible(wide <= right)
-        return height + px(8) + row + px(4)
+        self.editor.setFixedHeight(round(max(2, min(_MAX_LINES, lines)) * line) + px(24))
+        self._keys.show()
+        self._keys.setVisible(self._column.minimumSize().width() <= width)
+        return self._column.sizeHint().height()
 
     def _button(self, label: str, name: str, *, primary: bool = False) -> QPushButton:
         button = QPushButton(label.replace("&", "&&"), self)

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QObject, QPoint, QPointF, Qt, QTimer
+from PySide6.QtCore import QObject, QPoint, QPointF, Qt
 from PySide6.QtGui import QGuiApplication, QHelpEvent, QMouseEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QMenu, QToolTip
 
+from lockhouse.ui.frame_parts import make_menu
 from lockhouse.ui.markdown.parser import host_of
 from lockhouse.ui.theme import Theme
+from lockhouse.ui.timers import once, repetition
 from lockhouse.ui.transcript.card import MessageCard
 from lockhouse.ui.transcript.card_layout import CardLayout
 from lockhouse.ui.transcript.parts import TextPart
@@ -45,11 +47,8 @@ class Interaction(QObject):
         self._unit: tuple[Spot, Spot] | None = None  # the word or paragraph by which a drag extends
         self._clicks = 0
         self._last_click = QPointF(-99, -99)
-        self._click_timer = QTimer(self)
-        self._click_timer.setSingleShot(True)
-        self._edge = QTimer(self)
-        self._edge.setInterval(_EDGE_SCROLL_MS)
-        self._edge.timeout.connect(self._scroll_at_edge)
+        self._click_timer = once(self, QApplication.doubleClickInterval(), lambda: None)
+        self._edge = repetition(self, _EDGE_SCROLL_MS, self._scroll_at_edge)
         self._pointer = QPointF()
         board.laid_out.connect(self.draw_selection)
 
@@ -118,7 +117,7 @@ class Interaction(QObject):
             clipboard.setText(self.selected_text(), clipboard.Mode.Selection)
         link = self._link_at(event.position())
         if link and link == self._pressed_link and self.selection.span() is None:
-            self._show_link(link, event.globalPosition().toPoint())
+            self.link_menu(link).popup(event.globalPosition().toPoint())
 
     def _let_go(self) -> None:
         self._edge.stop()
@@ -144,7 +143,7 @@ class Interaction(QObject):
         near = (place - self._last_click).manhattanLength() < 6
         self._clicks = self._clicks + 1 if near and self._click_timer.isActive() else 1
         self._last_click = place
-        self._click_timer.start(QApplication.doubleClickInterval())
+        self._click_timer.start()
 
     def _select_unit(self, spot: Spot) -> None:
         leaf = self._leaf(spot)
@@ -212,53 +211,40 @@ class Interaction(QObject):
 
     def link_menu(self, address: str) -> QMenu:
         """What can be done with a link; its first line says where it leads."""
-        menu = QMenu(self._area)
+        menu = make_menu(self._area)
         menu.setObjectName("link-menu")
         shown = address if len(address) < 70 else f"{address[:67]}…"
         head = menu.addAction(self._theme.icon("external-link"), f"{host_of(address)}: {shown}")
         head.setEnabled(False)
         menu.addSeparator()
-        if self._open_link is not None:
-            opener = self._open_link
-            action = menu.addAction(f"Open {host_of(address)} in the browser")
-            action.triggered.connect(lambda: opener(address))
-        copy = menu.addAction("Copy link")
-        copy.triggered.connect(lambda: QGuiApplication.clipboard().setText(address))
+        if opener := self._open_link:
+            menu.addAction(f"Open {host_of(address)} in the browser", lambda: opener(address))
+        menu.addAction("Copy link", lambda: QGuiApplication.clipboard().setText(address))
         return menu
-
-    def _show_link(self, address: str, at: QPoint) -> None:
-        menu = self.link_menu(address)
-        menu.aboutToHide.connect(menu.deleteLater)
-        menu.popup(at)
 
     def message_menu(
         self, card: MessageCard, ask_selection: Callable[[], None] | None = None
     ) -> QMenu:
         """The actions of one message."""
-        menu = QMenu(self._area)
+        menu = make_menu(self._area)
         menu.setObjectName("message-menu")
-        item = card.item
+        item, icon = card.item, self._theme.icon
         if item is None:
             return menu
-        selected = menu.addAction(self._theme.icon("copy"), "Copy selection")
-        selected.setEnabled(self.selection.span() is not None)
-        selected.triggered.connect(self.copy)
-        menu.addAction("Copy message").triggered.connect(lambda: self._act(card, "copy"))
-        select = menu.addAction("Select message")
-        select.triggered.connect(lambda: self.select_message(card))
+        has_selection = self.selection.span() is not None
+        selected = menu.addAction(icon("copy"), "Copy selection", self.copy)
+        selected.setEnabled(has_selection)
+        menu.addAction("Copy message", lambda: self._act(card, "copy"))
+        menu.addAction("Select message", lambda: self.select_message(card))
         if not item.streaming:
             menu.addSeparator()
-            if ask_selection is not None and self.selection.span() is not None:
-                asked = menu.addAction(
-                    self._theme.icon("arrow-up-right"), "Ask about the selection…"
-                )
-                asked.triggered.connect(ask_selection)
-            this = menu.addAction(self._theme.icon("arrow-up-right"), "Ask another model…")
-            this.triggered.connect(lambda: self._act(card, "forward"))
+            if ask_selection is not None and has_selection:
+                menu.addAction(icon("arrow-up-right"), "Ask about the selection…", ask_selection)
+            ask = "Ask another model…"
+            menu.addAction(icon("arrow-up-right"), ask, lambda: self._act(card, "forward"))
             menu.addSeparator()
-            for kind, label in (("edit", "Edit"), ("branch", "New chat from here")):
-                action = menu.addAction(label)
-                action.triggered.connect(lambda _=False, kind=kind: self._act(card, kind))
+            menu.addAction("Edit", lambda: self._act(card, "edit"))
+            menu.addAction("New chat from here", lambda: self._act(card, "branch"))
         return menu
 
     def select_message(self, card: MessageCard) -> None:

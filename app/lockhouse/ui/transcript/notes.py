@@ -6,12 +6,14 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QWidget
 
 from lockhouse.ui.flow_layout import FlowLayout
 from lockhouse.ui.frame_parts import label
+from lockhouse.ui.layouts import TOP, column, row
 from lockhouse.ui.theme import Theme, repolish
+from lockhouse.ui.timers import repetition
 from lockhouse.ui.transcript.values import Progress, TranscriptMessage
 from lockhouse.ui.widgets import Spinner, ThinBar
 
@@ -53,19 +55,10 @@ class StatusNote(QFrame):
         self._icon = QLabel()
         self._words = label("", role="medium", wrap=True)
         self._hint = label("", ink="2", wrap=True)
-        row = self._row = QHBoxLayout(self)
-        row.setContentsMargins(px(11), px(7), px(11), px(7))
-        row.setSpacing(px(10))
-        row.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
-        column = QVBoxLayout()
-        column.setSpacing(0)
-        column.addWidget(self._words)
-        column.addWidget(self._hint)
-        column.addSpacing(px(6))
         ways = QWidget()
         self._flow = FlowLayout(ways, spacing=px(8))
-        column.addWidget(ways)
-        row.addLayout(column, 1)
+        text = column(theme, self._words, self._hint, 6, ways)
+        self._row = row(theme, (self._icon, TOP), (text, 1), gap=10, margins=(11, 7), on=self)
         self._buttons = [QPushButton(ways) for _ in range(_MOST_WAYS)]
         for index, button in enumerate(self._buttons):
             button.setProperty("compact", "true")
@@ -74,9 +67,7 @@ class StatusNote(QFrame):
         self._kinds: tuple[str, ...] = ()
         self._labels: tuple[str, ...] = ()
         self._retry_at: datetime | None = None
-        self._countdown = QTimer(self)
-        self._countdown.setInterval(_TICK_MS)
-        self._countdown.timeout.connect(self._count_down)
+        self._countdown = repetition(self, _TICK_MS, self._count_down)
 
     def show_message(self, message: TranscriptMessage) -> None:
         words, hint = _WORDS[message.status]
@@ -149,12 +140,7 @@ class WaitingRow(QWidget):
         self._bar.setFixedWidth(theme.px(160))
         self._spinner = Spinner(theme, "Working")
         self._words = label("", role="caption", ink="2", wrap=True)
-        row = self._row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(theme.px(8))
-        row.addWidget(self._bar)
-        row.addWidget(self._spinner)
-        row.addWidget(self._words, 1)
+        self._row = row(theme, self._bar, self._spinner, (self._words, 1), gap=8, on=self)
 
     def show_progress(self, progress: Progress | None) -> None:
         words = waiting_words(progress)

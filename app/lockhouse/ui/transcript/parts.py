@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QPointF, QRectF, QSaveFile, Qt, QTimer, Signal
+from PySide6.QtCore import QPointF, QRectF, QSaveFile, Qt, Signal
 from PySide6.QtGui import (
     QFontMetricsF,
     QMouseEvent,
@@ -31,9 +31,10 @@ from PySide6.QtWidgets import (
 from lockhouse.ui.markdown import Block, CodeBlock, RuleBlock
 from lockhouse.ui.markdown.blocks import block_text
 from lockhouse.ui.theme import Theme, tokens
+from lockhouse.ui.timers import once
 from lockhouse.ui.transcript.block_document import BlockDocument, Mark
 from lockhouse.ui.transcript.styles import Styles
-from lockhouse.ui.transcript.syntax_highlighting import file_suffix, language_label
+from lockhouse.ui.transcript.syntax_highlighting import language_of
 from lockhouse.ui.widgets import IconButton
 
 _HIGHLIGHT_EVERY_MS = 150
@@ -156,7 +157,7 @@ class CodePart(QWidget):
         self._theme = theme
         self._block = CodeBlock("")
         self._wrapped = False
-        self._label = ""
+        self._language = language_of("")
         self.body = CodeBody(self)
         self._wrap = IconButton(theme, "wrap-text", "Wrap long lines", self)
         self._wrap.setCheckable(True)
@@ -173,21 +174,16 @@ class CodePart(QWidget):
         self._bar = QScrollBar(Qt.Orientation.Horizontal, self)
         self._bar.valueChanged.connect(self._scrolled)
         self._bar.hide()
-        self._colour_later = QTimer(self)
-        self._colour_later.setSingleShot(True)
-        self._colour_later.timeout.connect(self._colour)
-        self._copied = QTimer(self)
-        self._copied.setSingleShot(True)
-        self._copied.setInterval(_COPIED_MS)
-        self._copied.timeout.connect(self._show_copy)
+        self._colour_later = once(self, _HIGHLIGHT_EVERY_MS, self._colour)
+        self._copied = once(self, _COPIED_MS, self._show_copy)
 
     def show_block(self, block: CodeBlock, styles: Styles) -> None:
         if block.language != self._block.language or not block.code.startswith(self._block.code):
             self._wrap.setChecked(False)
             self._bar.setValue(0)
         self._block = block
-        self._label = language_label(block.language)
-        self._save.setToolTip(f"Save as .{file_suffix(block.language)}")
+        self._language = language_of(block.language)
+        self._save.setToolTip(f"Save as .{self._language.suffix}")
         self.body.show_block(block, styles)
         if block.closed:  # what was filled at once has its colours; what grew gets its last now
             self._colour_later.start(0)
@@ -232,7 +228,7 @@ class CodePart(QWidget):
         painter.setFont(theme.font("caption", weight=500))
         painter.setPen(theme.color("text-2"))
         box = QRectF(1 + px(12), 0, self.width() / 2, px(32))
-        painter.drawText(box, Qt.AlignmentFlag.AlignVCenter, self._label)
+        painter.drawText(box, Qt.AlignmentFlag.AlignVCenter, self._language.label)
 
     def _place_head(self, width: int, head: int) -> None:
         px = self._theme.px
@@ -270,8 +266,8 @@ class CodePart(QWidget):
         self._place_head(self.width(), self._theme.px(32))
 
     def _save_file(self) -> None:
-        suffix = file_suffix(self._block.language)
-        name, _ = QFileDialog.getSaveFileName(self, "Save code", f"snippet.{suffix}")
+        suggested = f"snippet.{self._language.suffix}"
+        name, _ = QFileDialog.getSaveFileName(self, "Save code", suggested)
         if name and not save_text(Path(name), self._block.code):
             QToolTip.showText(
                 self._save.mapToGlobal(self._save.rect().bottomLeft()),

@@ -1,11 +1,21 @@
-"""Text formats of documents, made from the theme once and shared by all cards."""
+"""How documents look: text formats, gaps between blocks, markers of list items.
+
+Formats are made from the theme once and shared by all cards.
+"""
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QFont, QFontMetricsF, QTextBlockFormat, QTextCharFormat
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import (
+    QFont,
+    QFontMetricsF,
+    QPainter,
+    QPen,
+    QTextBlockFormat,
+    QTextCharFormat,
+)
 
-from lockhouse.ui.markdown import Paragraph, Run
+from lockhouse.ui.markdown import Block, CodeBlock, Paragraph, Run, TableBlock, TextBlock
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.theme.tokens import TypeRole
 
@@ -102,3 +112,67 @@ class Styles:
         fixed = QTextBlockFormat.LineHeightTypes.FixedHeight.value
         made.setLineHeight(self.theme.line_height(role), fixed)
         return made
+
+
+def gap(before: Block, block: Block) -> int:
+    """Pixels between two blocks."""
+    if _is_heading(before) or (_is_list(before) and _is_list(block)):
+        return 4
+    if _is_heading(block):
+        return 16
+    if isinstance(before, (CodeBlock, TableBlock)) or isinstance(block, (CodeBlock, TableBlock)):
+        return 12
+    return 10
+
+
+def _is_list(block: Block) -> bool:
+    """Items on both sides of a cut belong to one list."""
+    return isinstance(block, TextBlock) and all(each.indent for each in block.paragraphs)
+
+
+def _is_heading(block: Block) -> bool:
+    return isinstance(block, TextBlock) and block.paragraphs[-1].kind in ("h1", "h2", "h3", "h4")
+
+
+def one_line(block: Block | None) -> str:
+    """The text of a short single line, "" for anything longer."""
+    if isinstance(block, TextBlock):
+        text = "".join(run.text for run in block.paragraphs[0].runs)
+        if len(text) < 160 and "\n" not in text and text:
+            return text
+    return ""
+
+
+def paint_marker(
+    painter: QPainter, styles: Styles, marker: str, at: QPointF, top: float, height: float
+) -> None:
+    """The marker of a list item left of ``at`` (x: where its text starts, y: middle of letters)."""
+    theme, px = styles.theme, styles.theme.px
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(theme.color("text-2"))
+    if marker in ("•", "◦", "▪"):
+        size = 2.5 * theme.scale
+        centre = QPointF(at.x() - px(14), at.y())
+        if marker == "▪":
+            painter.drawRect(QRectF(centre.x() - 2, centre.y() - 2, 4, 4))
+        elif marker == "•":
+            painter.drawEllipse(centre, size, size)
+        else:
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(theme.color("text-2"), 1))
+            painter.drawEllipse(centre, size, size)
+    elif marker in ("☐", "☑"):
+        box = QRectF(at.x() - px(19), at.y() - px(6.5), px(13), px(13))
+        painter.setPen(QPen(theme.color("text-3"), 1))
+        painter.setBrush(theme.color("accent" if marker == "☑" else "surface"))
+        painter.drawRoundedRect(box, 3, 3)
+        if marker == "☑":
+            ratio = painter.device().devicePixelRatio()
+            tick = theme.pixmap("check", 12, "on-accent", ratio=ratio)
+            painter.drawPixmap(box.topLeft() + QPointF(px(0.5), px(0.5)), tick)
+    else:
+        painter.setFont(theme.font("reading", tabular=True))
+        painter.setPen(theme.color("text-2"))
+        width = QFontMetricsF(painter.font()).horizontalAdvance(marker)
+        painter.drawText(QPointF(at.x() - px(6) - width, round(top + height * 0.8)), marker)

@@ -6,8 +6,9 @@ stays uncoloured; a lexer is loaded when its language is first seen).
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from PySide6.QtGui import QTextCharFormat, QTextLayout
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pygments.token import _TokenType
 
 MAX_CHARS = 60_000
+_ENDING = re.compile(r"\*\.[a-z0-9]{1,9}")
 
 _INKS: dict[tuple[str, ...], str] = {
     ("Keyword",): "syn-keyword",
@@ -43,78 +45,57 @@ _INKS: dict[tuple[str, ...], str] = {
 # start, length, colour token
 Span = tuple[int, int, str]
 
-_LABELS = {
-    "py": "Python",
-    "python": "Python",
-    "js": "JavaScript",
-    "javascript": "JavaScript",
-    "ts": "TypeScript",
-    "sh": "Shell",
-    "bash": "Bash",
-    "cpp": "C++",
-    "c++": "C++",
-    "cs": "C#",
-    "html": "HTML",
-    "css": "CSS",
-    "sql": "SQL",
-    "json": "JSON",
-    "yaml": "YAML",
-    "yml": "YAML",
-    "md": "Markdown",
-    "rs": "Rust",
-    "rb": "Ruby",
-    "kt": "Kotlin",
-    "": "Text",
-    "text": "Text",
-}
 
-_SUFFIXES = {
-    "python": "py",
-    "javascript": "js",
-    "typescript": "ts",
-    "bash": "sh",
-    "shell": "sh",
-    "markdown": "md",
-    "rust": "rs",
-    "ruby": "rb",
-    "kotlin": "kt",
-    "c++": "cpp",
-    "c#": "cs",
-    "csharp": "cs",
-    "": "txt",
-    "text": "txt",
+class Language(NamedTuple):
+    """The word for a language above its code, and the usual ending of its files."""
+
+    label: str
+    suffix: str
+
+
+_TEXT = Language("Text", "txt")
+# Where pygments says it otherwise, or does not know the name.
+_OWN = {
+    "": _TEXT,
+    "text": _TEXT,
+    "sh": Language("Shell", "sh"),
+    "shell": Language("Shell", "sh"),
+    "console": Language("Console", "txt"),
+    "kt": Language("Kotlin", "kt"),
+    "r": Language("R", "r"),
 }
 
 
-def language_label(name: str) -> str:
-    """The word for a language above its code."""
-    return _LABELS.get(name.lower(), name[:1].upper() + name[1:] if name.islower() else name)
-
-
-def file_suffix(name: str) -> str:
-    """The usual ending of files in a language."""
+@lru_cache(maxsize=256)
+def language_of(name: str) -> Language:
+    """What is known of a language by the name that stands at a fence."""
     short = name.lower()
-    suffix = _SUFFIXES.get(short, short)
-    return suffix if suffix.isalnum() and len(suffix) < 10 else "txt"
+    known = _OWN.get(short) or _languages().get(short)
+    if known is not None:
+        return known
+    suffix = short if short.isalnum() and len(short) < 10 else "txt"
+    return Language(name[:1].upper() + name[1:] if name.islower() else name, suffix)
 
 
 @lru_cache(maxsize=64)
 def _lexer(name: str) -> Lexer | None:
-
     from pygments.lexers import find_lexer_class
 
-    known = _class_names().get(name)
-    lexer = find_lexer_class(known) if known else None
+    known = _languages().get(name)
+    lexer = find_lexer_class(known.label) if known else None
     return lexer(stripnl=False, ensurenl=False) if lexer is not None else None
 
 
 @lru_cache(maxsize=1)
-def _class_names() -> dict[str, str]:
-    """Lexers by alias. pygments' own search goes on to plugins on disk when it finds nothing."""
+def _languages() -> dict[str, Language]:
+    """By alias. pygments' own search goes on to plugins on disk when it finds nothing."""
     from pygments.lexers import get_all_lexers
 
-    known = get_all_lexers(plugins=False)
-    return {alias: name for name, aliases, _, _ in known for alias in aliases}
+    known: dict[str, Language] = {}
+    for name, aliases, patterns, _ in get_all_lexers(plugins=False):
+        endings = (pattern[2:] for pattern in patterns if _ENDING.fullmatch(pattern))
+        known.update(dict.fromkeys(aliases, Language(name, next(endings, "txt"))))
+    return known
 
 
 def spans_of(code: str, language: str) -> list[tuple[Span, ...]]:

@@ -26,6 +26,7 @@ from lockhouse.ui import shortcuts
 from lockhouse.ui.markdown import parser
 from lockhouse.ui.shortcuts import claims_escape
 from lockhouse.ui.theme import Theme
+from lockhouse.ui.timers import once, repetition
 from lockhouse.ui.transcript import syntax_highlighting
 from lockhouse.ui.transcript.card import MessageCard, holds_focus
 from lockhouse.ui.transcript.card_layout import CardLayout
@@ -86,14 +87,10 @@ class TranscriptView(QAbstractScrollArea):
         self._board.card_made.connect(self._wire)
         self._board.laid_out.connect(self._after_layout)
         self._mouse = Interaction(theme, self, self._board, self._act, open_link)
-        self._frame = QTimer(self)
-        self._frame.setSingleShot(True)
-        self._frame.timeout.connect(self._flush)
+        self._frame = once(self, _FRAME_MS, self._flush)
         self._rest_ms = _FRAME_MS
         self._spoken: dict[str, Sentences] = {}
-        self._seconds = QTimer(self)
-        self._seconds.setInterval(1000)
-        self._seconds.timeout.connect(self._tick)
+        self._seconds = repetition(self, 1000, self._tick)
         theme.changed.connect(self._retheme)
         cast("QApplication", QApplication.instance()).focusChanged.connect(self._focus_moved)
         QTimer.singleShot(_WARM_UP_AFTER_MS, self, _warm_up)
@@ -529,9 +526,7 @@ class TranscriptView(QAbstractScrollArea):
         card = card or self._board.card_at(float(event.pos().y()))
         if card is not None:
             self._ask.hide()
-            menu = self._mouse.message_menu(card, self.forward_selection)
-            menu.aboutToHide.connect(menu.deleteLater)
-            menu.popup(event.globalPos())
+            self._mouse.message_menu(card, self.forward_selection).popup(event.globalPos())
 
     def viewportEvent(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):

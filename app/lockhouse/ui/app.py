@@ -26,14 +26,13 @@ from lockhouse.ui.chat.open_chat import OpenChat
 from lockhouse.ui.chat.palette import Command
 from lockhouse.ui.chat.targets import Targets
 from lockhouse.ui.chat.values import AnswerEnded
-from lockhouse.ui.crash_window import CrashCatcher
+from lockhouse.ui.error_views import CrashCatcher
 from lockhouse.ui.jobs import Jobs, ignore
-from lockhouse.ui.machine_monitor import Machine, MachineState
+from lockhouse.ui.machine_monitor import Machine
 from lockhouse.ui.main_window import MainWindow
 from lockhouse.ui.models.controller import InstalledModels, ModelsController
 from lockhouse.ui.models.memory import MemoryController
-from lockhouse.ui.models.transfer_controller import TransferController
-from lockhouse.ui.models.transfer_row import downloads_summary
+from lockhouse.ui.models.transfer_controller import TransferController, downloads_summary
 from lockhouse.ui.network_monitor import NetworkMonitor, NetworkView
 from lockhouse.ui.pages import PAGES, Controllers, PageEntry, Pages
 from lockhouse.ui.provider_watch import ProviderWatch
@@ -51,6 +50,7 @@ from lockhouse.ui.startup import (
 )
 from lockhouse.ui.status_bar import StatusBar
 from lockhouse.ui.theme import Theme
+from lockhouse.ui.timers import once
 from lockhouse.ui.window_state import load_state, save_state
 from lockhouse.ui.zoom import Zoom
 from lockhouse.workspace import Workspace, open_workspace
@@ -93,7 +93,8 @@ class App(QObject):
         self.models = ModelsController(workspace.models, workspace.targets, self.jobs, self)
         self.memory = MemoryController(workspace.planner, workspace.engines, self.jobs, self)
         self.transfers = TransferController(lambda: workspace.transfers, self.jobs, self)
-        self.network = self._make_network()
+        network_file = workspace.paths.network
+        self.network = NetworkMonitor(workspace.gate, network_file, self.jobs, self)
         self.providers = ProviderWatch(workspace.providers, workspace.consents, self.jobs, self)
         workspace.engines.keep_loaded = (
             True  # so that a pause of ten minutes does not cost a reload
@@ -108,10 +109,7 @@ class App(QObject):
         self.window = MainWindow(theme, self.settings, self.pages, pages, status)
         self._zoom.root = self.window
         self._was_opened = not self._state.conversation_id
-        self._state_pause = QTimer(self)
-        self._state_pause.setSingleShot(True)
-        self._state_pause.setInterval(_SAVE_STATE_MS)
-        self._state_pause.timeout.connect(self._save_state)
+        self._state_pause = once(self, _SAVE_STATE_MS, self._save_state)
         self._wire()
         self.window.restore(self._state)
         self._follow_state()
@@ -130,10 +128,6 @@ class App(QObject):
             self.machine,
         )
         return Pages(self._workspace, its, self.jobs, self._theme, self)
-
-    def _make_network(self) -> NetworkMonitor:
-        workspace = self._workspace
-        return NetworkMonitor(workspace.gate, workspace.paths.network, self.jobs, self)
 
     def _wire(self) -> None:
         window, chat = self.window, self.window.chat
@@ -165,7 +159,7 @@ class App(QObject):
         runs.progressed.connect(window.status.show_progress)
         runs.ended.connect(window.status.show_end)
         runs.ended.connect(self._after_answer)
-        self.machine.looked.connect(self._show_machine)
+        self.machine.looked.connect(window.status.show_machine)
         self.models.listed.connect(self._show_installed)
         self._cards.made.connect(chat.first_start.show_models)
         self.models.failed.connect(chat.show_error)
@@ -307,9 +301,6 @@ class App(QObject):
         window.status.show_machine(self.machine.state)
         self._cards.show_installed(installed)
         self._ready("models")
-
-    def _show_machine(self, state: MachineState) -> None:
-        self.window.status.show_machine(state)
 
     def _after_answer(self, ended: AnswerEnded) -> None:
         """The first answer of a model also brings its hash."""

@@ -6,19 +6,17 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QAction, QActionGroup, QPainter, QPaintEvent
-from PySide6.QtWidgets import QPushButton, QSizePolicy, QStyle, QStyleOptionButton, QWidget
+from PySide6.QtWidgets import QPushButton, QSizePolicy, QStyle, QStyleOptionButton
 
-from lockhouse.ui.frame_parts import make_menu
+from lockhouse.ui.frame_parts import make_menu, open_below
 from lockhouse.ui.theme import Theme
 
 
 class PickerButton(QPushButton):
     """A framed name with a chevron and an optional icon; 28 or 32 px high."""
 
-    def __init__(
-        self, theme: Theme, icon: str = "", parent: QWidget | None = None, *, height: int = 28
-    ) -> None:
-        super().__init__(parent)
+    def __init__(self, theme: Theme, icon: str = "", *, height: int = 28) -> None:
+        super().__init__()
         self._theme = theme
         self._is_measured = False  # the whole text counts for the preferred size
         self.setAutoDefault(False)
@@ -71,14 +69,13 @@ class ChoiceButton(PickerButton):
         theme: Theme,
         name: str,
         options: Sequence[tuple[str, str]],
-        parent: QWidget | None = None,
         *,
         chip: bool = False,
         height: int = 32,
     ) -> None:
         """``options`` are pairs of a key and its label. A ``chip`` is a filter: smaller, and its
         first option filters nothing out."""
-        super().__init__(theme, parent=parent, height=height)
+        super().__init__(theme, height=height)
         if chip:
             self.setProperty("kind", "chip-picker")
             self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
@@ -122,9 +119,7 @@ class ChoiceButton(PickerButton):
             action.triggered.connect(lambda _checked=False, chosen=key: self._pick(chosen))
             group.addAction(action)
             menu.addAction(action)
-        corner = self.mapToGlobal(self.rect().bottomLeft())
-        corner.setY(corner.y() + 4)
-        menu.popup(corner)
+        open_below(menu, self)
 
     def _pick(self, key: str) -> None:
         self.set_key(key)

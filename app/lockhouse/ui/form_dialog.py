@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QLineEdit, QPushButton, QWidget
 
 from lockhouse.ui.frame_parts import FieldLabel, label, push_button
+from lockhouse.ui.layouts import STRETCH, clear, column, row
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Banner, BannerTone, Spinner
 
@@ -37,39 +39,30 @@ class FormDialog(QDialog):
         self.heading = label(title, role="h3", wrap=True, name=f"{name}_title")
         self.about = label(about, ink="2", wrap=True, name=f"{name}_about")
         self.about.setVisible(bool(about))
-        self.content = QVBoxLayout()
-        self.content.setSpacing(px(10))
-        self._banners = QVBoxLayout()
-        self._banners.setSpacing(px(6))
-        self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(px(24), px(20), px(24), px(20))
-        self._column.setSpacing(px(10))
-        self._column.addWidget(self.heading)
-        self._column.addWidget(self.about)
-        self._column.addLayout(self.content, 1 if height else 0)
-        self._column.addLayout(self._banners)
+        self.content = column(theme, gap=10)
+        self._banners = column(theme, gap=6)
+        self._column = column(
+            theme,
+            self.heading,
+            self.about,
+            (self.content, 1 if height else 0),
+            self._banners,
+            gap=10,
+            margins=(24, 20),
+        )
         if not height:
             self._column.addStretch(1)
         self._column.addLayout(self._make_buttons())
+        self.setLayout(self._column)
         if height:
             self.resize(px(width), px(height))
 
     def _make_buttons(self) -> QHBoxLayout:
-        px = self._theme.px
-        self._left, self._right = QHBoxLayout(), QHBoxLayout()
+        self._left, self._right = row(self._theme, gap=8), row(self._theme, gap=8)
         self._spinner = Spinner(self._theme, "Working")
         self._spinner.hide()
         self._doing = label("", role="caption", ink="2", name=f"{self.objectName()}_doing")
-        for part in (self._left, self._right):
-            part.setSpacing(px(8))
-        row = QHBoxLayout()
-        row.setSpacing(px(8))
-        row.addLayout(self._left)
-        row.addWidget(self._spinner)
-        row.addWidget(self._doing)
-        row.addStretch(1)
-        row.addLayout(self._right)
-        return row
+        return row(self._theme, self._left, self._spinner, self._doing, STRETCH, self._right, gap=8)
 
     def add_button(
         self,
@@ -133,12 +126,13 @@ class FormDialog(QDialog):
 
     def clear_messages(self) -> None:
         """Take away what was said."""
-        while (item := self._banners.takeAt(0)) is not None:
-            banner = item.widget()
-            if banner is not None:
-                banner.hide()
-                banner.deleteLater()
+        clear(self._banners)
         self.fit()
+
+    def show_once(self) -> None:
+        """Show it, and delete it when it is closed."""
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.show()
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -156,3 +150,20 @@ class FormDialog(QDialog):
         if self._fitted in (0, self.height()) or wanted > self.height():
             self.resize(self.width(), wanted)
             self._fitted = wanted
+
+
+def ask_text(
+    parent: QWidget, theme: Theme, title: str, prompt: str, accept: str, text: str = ""
+) -> str:
+    """One line of text; "" when the dialog was cancelled."""
+    dialog = FormDialog(theme, "line_dialog", title, width=368, parent=parent)
+    edit = QLineEdit(text)
+    edit.setObjectName("line_edit")
+    edit.setAccessibleName(prompt)
+    edit.setPlaceholderText(prompt)
+    edit.selectAll()
+    dialog.content.addWidget(edit)
+    dialog.add_button("Cancel", dialog.reject, name="line_cancel")
+    dialog.add_button(accept, dialog.accept, name="line_accept", kind="primary")
+    edit.setFocus()
+    return edit.text().strip() if dialog.exec() == QDialog.DialogCode.Accepted else ""

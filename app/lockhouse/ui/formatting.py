@@ -7,21 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from decimal import ROUND_HALF_EVEN, ROUND_UP, Decimal
 
+# Not the locale's: Qt sets it, and the rest of the window is English.
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_LONG_MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
 )
 NBSP = "\u00a0"
 
@@ -33,28 +23,40 @@ def local_now() -> dt.datetime:
 
 def short_time(moment: dt.datetime, now: dt.datetime) -> str:
     """10:24 today and yesterday, Mon within the week, 12 Nov this year, 3 Oct 2024 before."""
-    local = moment.astimezone(now.tzinfo)
-    days = (now.date() - local.date()).days
+    local, days = _days_ago(moment, now)
     if days <= 1:
         return f"{local:%H:%M}"
-    if days < 7:
-        return _WEEKDAYS[local.weekday()]
-    day = f"{local.day}{NBSP}{_MONTHS[local.month - 1]}"
-    return day if local.year == now.year else f"{day}{NBSP}{local.year}"
+    return _WEEKDAYS[local.weekday()] if days < 7 else _date(local, now)
+
+
+def day(moment: dt.datetime, now: dt.datetime) -> str:
+    """Today, Yesterday, 12 Nov, 3 Oct 2024."""
+    local, days = _days_ago(moment, now)
+    if days <= 1:
+        return "Today" if days <= 0 else "Yesterday"
+    return _date(local, now)
 
 
 def day_group(moment: dt.datetime, now: dt.datetime) -> str:
     """The heading under which a list shows it: Today, Yesterday, Last week, then months."""
-    local = moment.astimezone(now.tzinfo)
-    days = (now.date() - local.date()).days
-    if days <= 0:
-        return "Today"
-    if days == 1:
-        return "Yesterday"
+    local, days = _days_ago(moment, now)
+    if days <= 1:
+        return "Today" if days <= 0 else "Yesterday"
     if days <= 7:
         return "Last week"
-    month = _LONG_MONTHS[local.month - 1]
+    month = _MONTHS[local.month - 1]
     return month if local.year == now.year else f"{month} {local.year}"
+
+
+def _days_ago(moment: dt.datetime, now: dt.datetime) -> tuple[dt.datetime, int]:
+    """The moment in the time zone of ``now``, and how many days ago it was."""
+    local = moment.astimezone(now.tzinfo)
+    return local, (now.date() - local.date()).days
+
+
+def _date(local: dt.datetime, now: dt.datetime) -> str:
+    date = f"{local.day}{NBSP}{_MONTHS[local.month - 1][:3]}"
+    return date if local.year == now.year else f"{date}{NBSP}{local.year}"
 
 
 def size(size_bytes: float) -> str:
@@ -165,10 +167,10 @@ def told_apart(titles: Sequence[tuple[str, str]]) -> dict[str, str]:
     }
 
 
-def moment_of(at: str) -> dt.datetime | None:
+def moment_of(at: str | None) -> dt.datetime | None:
     """A stored time; None for what is not one."""
     try:
-        moment = dt.datetime.fromisoformat(at)
+        moment = dt.datetime.fromisoformat(at or "")
     except ValueError:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)

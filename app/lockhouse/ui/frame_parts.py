@@ -1,4 +1,4 @@
-"""Small parts that every page uses: labels, buttons, menus, a dialog for one line of text.
+"""Small parts that every page uses: labels, icons, buttons, menus, tabs, a search field.
 
 Each gives its widget the object name, the accessible name and the theme properties that the
 style sheet looks for, so that no page forgets one.
@@ -7,37 +7,49 @@ style sheet looks for, so that no page forgets one.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
-from PySide6.QtCore import QPoint, Qt, SignalInstance
-from PySide6.QtGui import QMouseEvent
+from PySide6.QtCore import QPoint, QSignalBlocker, QSize, Qt, Signal, SignalInstance
+from PySide6.QtGui import QMouseEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
-    QDialog,
     QFrame,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
     QMenu,
+    QPlainTextEdit,
     QPushButton,
     QScrollArea,
     QSizePolicy,
-    QVBoxLayout,
+    QTabBar,
     QWidget,
 )
 
+from lockhouse.ui.layouts import CENTER, STRETCH, TOP, Stretch, column, row
 from lockhouse.ui.paragraph import Paragraph, ratio_of
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import IconButton, KeyCap
 
-Act = Callable[[], object] | SignalInstance
+HEAD_HEIGHT = 47  # of the head of a page: with the line under it 48
+_EMPTY_TEXT_WIDTH = 420
+
+Act = Callable[[], object] | SignalInstance  # what a button does; takes no arguments
 
 
 def label(
-    text: str, *, role: str = "body", ink: str = "", wrap: bool = False, name: str = ""
+    text: str,
+    *,
+    role: str = "body",
+    ink: str = "",
+    wrap: bool = False,
+    selectable: bool = False,
+    name: str = "",
 ) -> QLabel:
     """Plain text in a role of the type scale. Never rich text: a model may have written it."""
     made = Paragraph(text, ratio_of(role)) if wrap else QLabel(text)
+    if selectable:
+        made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     made.setTextFormat(Qt.TextFormat.PlainText)
     made.setProperty("role", role)
     if ink:
@@ -45,6 +57,24 @@ def label(
     if name:
         made.setObjectName(name)
     return made
+
+
+class IconLabel(QLabel):
+    """An icon beside a text. It follows the theme."""
+
+    def __init__(self, theme: Theme, icon: str, size: int = 16, ink: str = "text-2") -> None:
+        super().__init__()
+        self._theme = theme
+        self.show_icon(icon, size, ink)
+        theme.changed.connect(self._draw)
+
+    def show_icon(self, icon: str, size: int, ink: str) -> None:
+        """Show another icon, in the colour of that token."""
+        self._wanted = (icon, size, ink)
+        self._draw()
+
+    def _draw(self) -> None:
+        self.setPixmap(self._theme.pixmap(*self._wanted))
 
 
 def object_name(words: str) -> str:
@@ -100,6 +130,9 @@ def push_button(
     return button
 
 
+small_button = partial(push_button, compact=True)  # 28 px high, for bars and rows
+
+
 def line_edit(
     name: str, words: str, hint: str = "", *, compact: bool = False, secret: bool = False
 ) -> QLineEdit:
@@ -139,6 +172,13 @@ def make_menu(parent: QWidget, title: str = "") -> QMenu:
     if not title:
         menu.aboutToHide.connect(menu.deleteLater)
     return menu
+
+
+def open_below(menu: QMenu, button: QWidget) -> None:
+    """Open a menu under the button that it belongs to."""
+    corner = button.mapToGlobal(button.rect().bottomLeft())
+    corner.setY(corner.y() + 4)
+    menu.popup(corner)
 
 
 def pop_under(menu: QMenu, button: QWidget) -> None:
@@ -183,50 +223,141 @@ class SearchButton(QPushButton):
         self.setCursor(Qt.CursorShape.IBeamCursor)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         theme.bind_icon(self, "search", role="text-3")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, theme.px(8), 0)
-        row.addStretch(1)
-        row.addWidget(KeyCap(keys.replace("+", " ")))
+        row(theme, STRETCH, KeyCap(keys.replace("+", " ")), margins=(0, 0, 8, 0), on=self)
 
 
-class LineDialog(QDialog):
-    """Asks for one line of text."""
+def text_box(theme: Theme, text: str, name: str, spoken: str) -> QPlainTextEdit:
+    """Read-only text that can be copied."""
+    box = QPlainTextEdit(text)
+    box.setObjectName(name)
+    box.setAccessibleName(spoken)
+    box.setReadOnly(True)
+    box.setFont(theme.font("code-small"))
+    box.setTabChangesFocus(True)
+    return box
+
+
+class SearchEdit(QLineEdit):
+    """A search field. Unlike Qt's own, its clear button has the colours of the theme."""
+
+    def __init__(self, theme: Theme, name: str, spoken: str, placeholder: str) -> None:
+        super().__init__()
+        self._theme = theme
+        self.setObjectName(name)
+        self.setAccessibleName(spoken)
+        self.setPlaceholderText(placeholder)
+        self._search = self.addAction(
+            theme.icon("search", 16, "text-3"), QLineEdit.ActionPosition.LeadingPosition
+        )
+        self._clear = self.addAction(
+            theme.icon("x", 16, "text-2"), QLineEdit.ActionPosition.TrailingPosition
+        )
+        self._clear.setToolTip("Clear")
+        self._clear.setVisible(False)
+        self._clear.triggered.connect(self.clear)
+        self.textChanged.connect(lambda text: self._clear.setVisible(bool(text)))
+        theme.changed.connect(self._restyle)
+
+    def _restyle(self) -> None:
+        self._search.setIcon(self._theme.icon("search", 16, "text-3"))
+        self._clear.setIcon(self._theme.icon("x", 16, "text-2"))
+
+
+class Tabs(QTabBar):
+    """Qt's tab bar, with a key and a count for each tab."""
+
+    chosen = Signal(str)
 
     def __init__(
-        self, parent: QWidget, theme: Theme, title: str, prompt: str, accept: str, text: str
+        self, theme: Theme, name: str, tabs: Sequence[tuple[str, str]], *, height: int = HEAD_HEIGHT
     ) -> None:
-        super().__init__(parent)
-        self.setObjectName("line_dialog")
-        self.setWindowTitle(title)
-        px = theme.px
-        column = QVBoxLayout(self)
-        column.setContentsMargins(px(20), px(16), px(20), px(16))
-        column.setSpacing(px(8))
-        column.addWidget(label(title, role="h3"))
-        self.edit = QLineEdit(text)
-        self.edit.setObjectName("line_edit")
-        self.edit.setAccessibleName(prompt)
-        self.edit.setPlaceholderText(prompt)
-        self.edit.setMinimumWidth(px(320))
-        self.edit.selectAll()
-        column.addWidget(self.edit)
-        column.addSpacing(px(8))
-        row = QHBoxLayout()
-        row.setSpacing(px(8))
-        row.addStretch(1)
-        cancel = push_button(theme, "Cancel", self.reject, name="line_cancel")
-        okay = push_button(theme, accept, self.accept, name="line_accept", kind="primary")
-        okay.setDefault(True)
-        row.addWidget(cancel)
-        row.addWidget(okay)
-        column.addLayout(row)
+        """``tabs`` are pairs of key and title."""
+        super().__init__()
+        self._titles = dict(tabs)
+        self._keys = list(self._titles)
+        self.setObjectName(name)
+        self.setDrawBase(False)
+        self.setExpanding(False)
+        self.setUsesScrollButtons(False)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setFixedHeight(theme.px(height))
+        for title in self._titles.values():
+            self.addTab(title)
+        self.currentChanged.connect(lambda index: self.chosen.emit(self._keys[index]))
+
+    def tabSizeHint(self, index: int) -> QSize:
+        """Tabs are as high as the bar."""
+        return QSize(super().tabSizeHint(index).width(), self.height())
+
+    @property
+    def current(self) -> str:
+        """The key of the open tab."""
+        return self._keys[self.currentIndex()]
+
+    def set_current(self, key: str) -> None:
+        """Open a tab without emitting ``chosen``."""
+        with QSignalBlocker(self):
+            self.setCurrentIndex(self._keys.index(key))
+
+    def set_count(self, key: str, count: int) -> None:
+        """How many things a tab holds; 0 shows nothing."""
+        title = self._titles[key]
+        self.setTabText(self._keys.index(key), f"{title}  {count:,}" if count else title)
 
 
-def ask_text(
-    parent: QWidget, theme: Theme, title: str, prompt: str, accept: str, text: str = ""
-) -> str:
-    """One line of text; "" when the dialog was cancelled."""
-    dialog = LineDialog(parent, theme, title, prompt, accept, text)
-    if dialog.exec() != QDialog.DialogCode.Accepted:
-        return ""
-    return dialog.edit.text().strip()
+class EmptyState(QWidget):
+    """An empty page or list: an icon, why it is empty, and buttons for what to do about it."""
+
+    def __init__(
+        self,
+        theme: Theme,
+        icon: str,
+        title: str,
+        text: str,
+        actions: Sequence[tuple[str, str, Act]] = (),
+    ) -> None:
+        """``actions`` are names, labels and what they do, the most useful first."""
+        super().__init__()
+        self._theme = theme
+        self._title = label(title, role="h3")
+        self._title.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._text = label(text, ink="2", wrap=True)
+        self._text.setAlignment(CENTER | TOP)
+        buttons = [
+            push_button(theme, words, act, name=f"empty_{name}") for name, words, act in actions
+        ]
+        column(
+            theme,
+            Stretch(2),
+            (IconLabel(theme, icon, 24, "text-3"), CENTER),
+            self._title,
+            (self._text, CENTER),
+            8,
+            row(theme, STRETCH, *buttons, STRETCH, gap=8),
+            Stretch(3),
+            gap=8,
+            margins=(24, 24),
+            on=self,
+        )
+        theme.changed.connect(self._give_room)
+
+    def say(self, title: str, text: str) -> None:
+        """Show another reason."""
+        self._title.setText(title)
+        self._text.setText(text)
+        self._give_room()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._give_room()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._give_room()
+
+    def _give_room(self) -> None:
+        """A label in the middle of a layout is not asked for the height of all its lines."""
+        px = self._theme.px
+        self._text.setFixedWidth(max(px(120), min(px(_EMPTY_TEXT_WIDTH), self.width() - px(48))))
+        self._text.ensurePolished()
+        self._text.setMinimumHeight(self._text.heightForWidth(self._text.width()))

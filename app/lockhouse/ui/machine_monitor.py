@@ -1,6 +1,6 @@
 """What the status bar shows: loaded models and the memory of the machine.
 
-Hides the polling. Engines are asked on a thread, because asking one means talking to its process.
+Engines are asked on a thread, because asking one means talking to its process.
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import psutil
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 
-from lockhouse.core.errors import LockhouseError
 from lockhouse.engine.pool import EnginePool
 from lockhouse.engine.protocol import EngineStatus
 from lockhouse.ui.jobs import Jobs
+from lockhouse.ui.timers import Poll
 
 _INTERVAL_MS = 2000
 
@@ -36,23 +36,9 @@ class Machine(QObject):
         super().__init__(parent)
         self._engines = engines
         self._jobs = jobs
-        self._looking = False
         self.state = MachineState((), 0, 0)
-        self._timer = QTimer(self)
-        self._timer.setInterval(_INTERVAL_MS)
-        self._timer.timeout.connect(self.look)
-
-    def start(self) -> None:
-        """Start polling."""
-        self.look()
-        self._timer.start()
-
-    def look(self) -> None:
-        """Read now, unless a read is still running."""
-        if self._looking:
-            return
-        self._looking = True
-        self._jobs.run(self._read, self._tell, self._failed)
+        poll = Poll(jobs, self._read, self._tell, every_ms=_INTERVAL_MS, parent=self)
+        self.start, self.look = poll.start, poll.look
 
     def stop_engines(self, model_name: str | None = None) -> None:
         """Unload one model, or all."""
@@ -66,9 +52,5 @@ class Machine(QObject):
         return MachineState(engines, memory.total - memory.available, memory.total)
 
     def _tell(self, state: MachineState) -> None:
-        self._looking = False
         self.state = state
         self.looked.emit(state)
-
-    def _failed(self, _error: LockhouseError) -> None:
-        self._looking = False

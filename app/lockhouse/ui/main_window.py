@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
-from PySide6.QtCore import QByteArray, QMargins, QTimer, Signal
+from PySide6.QtCore import QByteArray, QMargins, QRect, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
     QDropEvent,
     QMoveEvent,
+    QPainter,
+    QPaintEvent,
     QResizeEvent,
     QShowEvent,
 )
 from PySide6.QtWidgets import (
     QApplication,
-    QHBoxLayout,
+    QButtonGroup,
+    QFrame,
     QMainWindow,
     QStackedWidget,
-    QVBoxLayout,
+    QToolButton,
     QWidget,
 )
 
@@ -29,13 +31,14 @@ from lockhouse.ui import shortcuts
 from lockhouse.ui.chat.composer_edit import local_files
 from lockhouse.ui.chat.page import ChatPage
 from lockhouse.ui.chat.palette import Command, Palette
+from lockhouse.ui.frame_parts import IconLabel
+from lockhouse.ui.layouts import CENTER, STRETCH, TOP, column, holding, row
 from lockhouse.ui.pages import PageEntry, Pages
-from lockhouse.ui.rail import Rail
 from lockhouse.ui.screen_fit import fitted
 from lockhouse.ui.settings.store import SettingsStore
-from lockhouse.ui.shortcut_list import ShortcutList
 from lockhouse.ui.status_bar import StatusBar
 from lockhouse.ui.theme import Theme
+from lockhouse.ui.theme.tokens import RAIL_WIDTH
 from lockhouse.ui.three_columns import ThreeColumns
 from lockhouse.ui.window_state import WindowState
 
@@ -46,14 +49,58 @@ _LIKELY_FRAME = QMargins(1, 36, 1, 1)  # until the desktop has added its own
 _FRAMED_AFTER_MS = 250
 
 
-@runtime_checkable
-class HasColumns(Protocol):
-    """A page whose side panels may cover it."""
+class Rail(QFrame):
+    """The bar at the left edge: the logo, and a button for each page; a bar marks the shown one."""
 
-    @property
-    def columns(self) -> ThreeColumns:
-        """Its columns."""
-        ...
+    chosen = Signal(str)
+
+    def __init__(self, theme: Theme, pages: Sequence[PageEntry]) -> None:
+        super().__init__()
+        self._theme = theme
+        self._buttons: dict[str, QToolButton] = {}
+        self.setObjectName("rail")
+        self.setAccessibleName("Pages")
+        self.setFixedWidth(theme.px(RAIL_WIDTH))
+        mark = IconLabel(theme, "mark", 32, "accent")
+        mark.setObjectName("mark")
+        mark.setAlignment(TOP | CENTER)
+        mark.setAccessibleName("Lockhouse")
+        mark.setFixedHeight(theme.px(44))
+        group = QButtonGroup(self)
+        for entry in pages:
+            button = self._buttons[entry.key] = self._make_button(entry)
+            group.addButton(button)
+        upper = [(self._buttons[entry.key], CENTER) for entry in pages if not entry.at_foot]
+        lower = [(self._buttons[entry.key], CENTER) for entry in pages if entry.at_foot]
+        column(theme, mark, *upper, STRETCH, *lower, gap=4, margins=(8, 12, 7, 8), on=self)
+
+    def _make_button(self, entry: PageEntry) -> QToolButton:
+        button = QToolButton()
+        button.setObjectName(f"rail_{entry.key}")
+        button.setAccessibleName(entry.title)
+        button.setToolTip(f"{entry.title}  ({shortcuts.native_keys(entry.shortcut)})")
+        button.setProperty("kind", "rail")
+        button.setCheckable(True)
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        button.clicked.connect(lambda _checked=False: self.chosen.emit(entry.key))
+        self._theme.bind_icon(button, entry.icon, size=20)
+        return button
+
+    def show_page(self, key: str) -> None:
+        """Mark the page that is shown."""
+        self._buttons[key].setChecked(True)
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        px = self._theme.px
+        for button in self._buttons.values():
+            if button.isChecked():
+                painter = QPainter(self)
+                middle = button.geometry().center().y()
+                bar = QRect(0, middle - px(10), px(3), px(20))
+                painter.fillRect(bar, self._theme.color("accent"))
+                painter.end()
 
 
 class MainWindow(QMainWindow):
@@ -107,17 +154,9 @@ class MainWindow(QMainWindow):
         self.show_page("chat")
 
     def _lay_out(self) -> None:
-        middle = QWidget()
-        column = QVBoxLayout(middle)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        row = QHBoxLayout()
-        row.setSpacing(0)
-        row.addWidget(self._rail)
-        row.addWidget(self._stack, 1)
-        column.addLayout(row, 1)
-        column.addWidget(self.status)
-        self.setCentralWidget(middle)
+        theme = self._theme
+        pages = row(theme, self._rail, (self._stack, 1))
+        self.setCentralWidget(holding(column(theme, (pages, 1), self.status)))
 
     def _handlers(self) -> dict[str, shortcuts.Handler]:
         chat = self.chat
@@ -183,9 +222,7 @@ class MainWindow(QMainWindow):
 
     def show_shortcuts(self) -> None:
         """The list of all shortcuts."""
-        dialog = ShortcutList(self._theme, self._shortcuts, self)
-        dialog.finished.connect(dialog.deleteLater)
-        dialog.show()
+        shortcuts.ShortcutList(self._theme, self._shortcuts, self).show_once()
 
     def _commands(self) -> tuple[Command, ...]:
         keys = shortcuts.shown_keys
@@ -230,8 +267,8 @@ class MainWindow(QMainWindow):
     def _escape(self) -> None:
         if self._page == "chat":
             self.chat.stop_or_close()
-        elif isinstance(page := self._pages.made[self._page], HasColumns):
-            page.columns.close_drawer()
+        elif columns := self._pages.made[self._page].findChild(ThreeColumns):
+            columns.close_drawer()
 
     def _on_chat(self, action: shortcuts.Handler) -> shortcuts.Handler:
         def act() -> None:

@@ -11,13 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 
 from lockhouse.core.errors import LockhouseError
 from lockhouse.gate.client import GateClient, Way
 from lockhouse.gate.network import hub_hosts
 from lockhouse.ui.jobs import Jobs
 from lockhouse.ui.settings.file_watch import FileWatch
+from lockhouse.ui.timers import Poll
 
 _LOOK_EVERY_MS = 1500
 
@@ -95,26 +96,18 @@ class NetworkMonitor(QObject):
         super().__init__(parent)
         self._gate = gate
         self._jobs = jobs
-        self._looking = False
-        self._switches = 0  # begun: a look from before the last one says nothing
+        self._switches = 0  # begun and ended: a look from before the last one says nothing
         self.view = NetworkView()
-        self._timer = QTimer(self)
-        self._timer.setInterval(_LOOK_EVERY_MS)
-        self._timer.timeout.connect(self.look)
-        self._watch = FileWatch(file, self)
-        self._watch.written.connect(self.look)
-
-    def start(self) -> None:
-        """Begin to read."""
-        self.look()
-        self._timer.start()
-
-    def look(self) -> None:
-        """Read now, unless it is being read."""
-        if not self._looking:
-            self._looking = True
-            switches = self._switches
-            self._jobs.run(self._read, lambda view: self._looked(view, switches), self._not_read)
+        poll = Poll(
+            jobs,
+            lambda: (self._switches, self._read()),
+            self._looked,
+            self.failed.emit,
+            every_ms=_LOOK_EVERY_MS,
+            parent=self,
+        )
+        self.start, self.look = poll.start, poll.look
+        FileWatch(file, self).written.connect(poll.look)
 
     def seal(self) -> None:
         """End every broker of this home at once, and seal it."""
@@ -166,8 +159,8 @@ class NetworkMonitor(QObject):
             status.bytes_out,
         )
 
-    def _looked(self, view: NetworkView, switches: int) -> None:
-        self._looking = False
+    def _looked(self, found: tuple[int, NetworkView]) -> None:
+        switches, view = found
         if switches == self._switches:
             self._tell(view)
 
@@ -175,7 +168,3 @@ class NetworkMonitor(QObject):
         if view != self.view:
             self.view = view
             self.changed.emit(view)
-
-    def _not_read(self, error: LockhouseError) -> None:
-        self._looking = False
-        self.failed.emit(error)

@@ -197,5 +197,4 @@ class Pages(QObject):
         )
         dialog.seal_wanted.connect(network.seal)
         dialog.quit_wanted.connect(self.quit_wanted)
-        dialog.finished.connect(dialog.deleteLater)
-        dialog.show()
+        dialog.show_once()

@@ -106,8 +106,7 @@ class NoRoomHelp:
             parent=over,
         )
         dialog.chosen.connect(lambda key: self._do(key, choice, again))
-        dialog.finished.connect(dialog.deleteLater)
-        dialog.show()
+        dialog.show_once()
 
     def _do(self, key: str, choice: SmallerChoice, again: Callable[[], None]) -> None:
         if key == "models":

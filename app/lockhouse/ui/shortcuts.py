@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSizePolicy, QWidget
+
+from lockhouse.ui.form_dialog import FormDialog
+from lockhouse.ui.frame_parts import label
+from lockhouse.ui.layouts import STRETCH, column, row
+from lockhouse.ui.theme import Theme
+from lockhouse.ui.widgets import KeyCap
 
 if TYPE_CHECKING:
     from lockhouse.ui.pages import PageEntry
@@ -113,3 +119,49 @@ def claims_escape(event: QEvent) -> bool:
         return False
     event.accept()
     return True
+
+
+class ShortcutList(FormDialog):
+    """The list of all shortcuts (Ctrl+/), in two columns of groups."""
+
+    def __init__(
+        self, theme: Theme, shortcuts: Sequence[Shortcut], parent: QWidget | None = None
+    ) -> None:
+        super().__init__(theme, "shortcut_list", "Keyboard shortcuts", width=757, parent=parent)
+        self._shortcuts = shortcuts
+        groups = [self._group(theme, group) for group in dict.fromkeys(s.group for s in shortcuts)]
+        left, right = column(theme, *groups[:-1], STRETCH), column(theme, groups[-1], STRETCH)
+        self.content.addLayout(row(theme, left, right, gap=40))
+        self.add_button("Close", self.accept, name="shortcuts_close").setDefault(True)
+
+    def _group(self, theme: Theme, group: str) -> QWidget:
+        px = theme.px
+        box = QWidget()
+        box.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+        grid = QGridLayout(box)
+        grid.setContentsMargins(0, 0, 0, px(12))
+        grid.setHorizontalSpacing(px(24))
+        grid.setVerticalSpacing(px(4))
+        grid.addWidget(label(group, role="strong"), 0, 0)
+        lines = [
+            (one.label, _key_caps(theme, one)) for one in self._shortcuts if one.group == group
+        ]
+        lines += [
+            (other.label, row(theme, label(other.shown, role="caption", ink="2")))
+            for other in OTHER_KEYS
+            if other.group == group
+        ]
+        for number, (words, keys) in enumerate(lines, 1):
+            grid.addWidget(label(words, ink="2"), number, 0)
+            grid.addLayout(keys, number, 1, Qt.AlignmentFlag.AlignRight)
+            grid.setRowMinimumHeight(number, px(24))
+        return box
+
+
+def _key_caps(theme: Theme, shortcut: Shortcut) -> QHBoxLayout:
+    caps: list[QWidget] = []
+    for key in shortcut.keys:
+        if caps:
+            caps.append(label("or", role="caption", ink="3"))
+        caps.append(KeyCap(native_keys(key)))
+    return row(theme, STRETCH, *caps, gap=4)

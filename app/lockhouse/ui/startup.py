@@ -12,10 +12,10 @@ from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
 import lockhouse
+from lockhouse.bundled import resource
 from lockhouse.core.errors import LockhouseError
 from lockhouse.storage.settings import Settings
 from lockhouse.ui.error_views import ChoiceDialog
-from lockhouse.ui.rail import app_icon_path
 from lockhouse.ui.theme import Theme
 
 _SWITCH_INTERVAL_S = 0.0001
@@ -61,7 +61,7 @@ def make_application(arguments: list[str]) -> QApplication:
     application.setDesktopFileName("lockhouse")
     icon = QIcon()
     for size in _ICON_SIZES:
-        icon.addFile(app_icon_path(size))
+        icon.addFile(str(resource("app", f"lockhouse-{size}.png")))
     application.setWindowIcon(icon)
     return application
 
@@ -94,8 +94,8 @@ def tell_storage_error(theme: Theme, error: LockhouseError) -> None:
         error.message,
         hint=error.hint,
         close_words="Quit",
+        name="storage_dialog",
     )
-    dialog.setObjectName("storage_dialog")
     dialog.exec()
 
 

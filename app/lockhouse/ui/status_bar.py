@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QWidget
+from PySide6.QtWidgets import QFrame, QPushButton, QWidget
 
 from lockhouse.seal import SealLevel
 from lockhouse.ui import formatting
 from lockhouse.ui.chat.values import AnswerEnded, RunState
-from lockhouse.ui.frame_parts import label, make_menu
+from lockhouse.ui.frame_parts import IconLabel, label, make_menu
+from lockhouse.ui.layouts import STRETCH, row
 from lockhouse.ui.machine_monitor import MachineState
 from lockhouse.ui.network_monitor import NetworkView
 from lockhouse.ui.theme import Theme, repolish
+from lockhouse.ui.timers import once
 from lockhouse.ui.widgets import Meter
 
 _SPEED_REST_MS = 300
@@ -25,18 +27,13 @@ SEAL_WORDS: Mapping[SealLevel, str] = {
 }
 
 
-class _Segment(QFrame):
+def _make_segment(theme: Theme, *parts: QWidget) -> QFrame:
     """A part of the bar, with a line at its right edge."""
-
-    def __init__(self, theme: Theme, *parts: QWidget) -> None:
-        super().__init__()
-        self.setProperty("tone", "bg-0")
-        self.setProperty("line", "right")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(theme.px(12), 0, theme.px(12), 0)
-        row.setSpacing(theme.px(6))
-        for part in parts:
-            row.addWidget(part)
+    segment = QFrame()
+    segment.setProperty("tone", "bg-0")
+    segment.setProperty("line", "right")
+    row(theme, *parts, gap=6, margins=(12, 0), on=segment)
+    return segment
 
 
 class StatusBar(QFrame):
@@ -46,43 +43,49 @@ class StatusBar(QFrame):
     unload_wanted = Signal()
     transfers_pressed = Signal()
 
-    def __init__(self, theme: Theme, seal: SealLevel, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, theme: Theme, seal: SealLevel) -> None:
+        super().__init__()
         self._theme = theme
+        self._level = seal
         self._wanted: set[QWidget] = set()  # optional parts that have something to show
         self._titles: dict[str, str] = {}
         self._rates: dict[str, float] = {}
-        self._speed_rest = QTimer(self)
-        self._speed_rest.setSingleShot(True)
-        self._speed_rest.setInterval(_SPEED_REST_MS)
+        self._has_models = False
+        self._speed_rest = once(self, _SPEED_REST_MS, lambda: None)
         self.setObjectName("status")
         self.setAccessibleName("Status")
         self.setFixedHeight(theme.px(28))
-        row = QHBoxLayout(self)
-        row.setContentsMargins(theme.px(1), 1, theme.px(8), 0)
-        row.setSpacing(0)
         self._model_words = "No model loaded"
         self._model = self._make_button("loaded_model", self._model_words, "box")
         self._model.clicked.connect(self._show_model_menu)
         self._memory = Meter(theme, "Memory", ink="text-2", bar_width=56, warn_from=0.92)
         self._memory.setObjectName("memory_meter")
-        self._speed_icon = label("", name="speed_icon")
         self._speed = label("", role="caption", name="speed")
-        self._model_part = _Segment(theme, self._model)
-        row.addWidget(self._model_part)
-        self._memory_part = _Segment(theme, label("Memory", role="caption"), self._memory)
-        row.addWidget(self._memory_part)
-        self._speed_part = _Segment(theme, self._speed_icon, self._speed)
-        row.addWidget(self._speed_part)
         self._downloads = self._make_button("downloads", "Downloads", "download")
         self._downloads.clicked.connect(self.transfers_pressed)
-        self._downloads_part = _Segment(theme, self._downloads)
-        row.addWidget(self._downloads_part)
-        row.addStretch(1)
-        row.addWidget(self._make_seal(seal))
-        self._has_models = False
-        self._dress()
-        theme.changed.connect(self._dress)
+        self._seal = QPushButton()
+        self._seal.setObjectName("seal")
+        self._seal.setToolTip("Open the Gate")
+        self._seal.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._seal.clicked.connect(self.seal_pressed)
+        memory = label("Memory", role="caption")
+        self._model_part = _make_segment(theme, self._model)
+        self._memory_part = _make_segment(theme, memory, self._memory)
+        self._speed_part = _make_segment(theme, IconLabel(theme, "gauge", 14), self._speed)
+        self._downloads_part = _make_segment(theme, self._downloads)
+        row(
+            theme,
+            self._model_part,
+            self._memory_part,
+            self._speed_part,
+            self._downloads_part,
+            STRETCH,
+            self._seal,
+            margins=(1, 1, 8, 0),
+            on=self,
+        )
+        self.show_network(NetworkView())
+        theme.changed.connect(self._fit)
 
     def _make_button(self, name: str, words: str, icon: str) -> QPushButton:
         button = QPushButton(words)
@@ -92,16 +95,6 @@ class StatusBar(QFrame):
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._theme.bind_icon(button, icon, size=14)
         return button
-
-    def _make_seal(self, seal: SealLevel) -> QPushButton:
-        self._level = seal
-        self._seal = QPushButton()
-        self._seal.setObjectName("seal")
-        self._seal.setToolTip("Open the Gate")
-        self._seal.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self._seal.clicked.connect(self.seal_pressed)
-        self.show_network(NetworkView())
-        return self._seal
 
     def show_network(self, view: NetworkView) -> None:
         """Whether the network is open, to which hosts, and how much was sent."""
@@ -210,9 +203,3 @@ class StatusBar(QFrame):
         corner = self._model.mapToGlobal(self._model.rect().topLeft())
         corner.setY(corner.y() - menu.sizeHint().height() - 4)
         menu.popup(corner)
-
-    def _dress(self) -> None:
-        theme = self._theme
-        self.setFixedHeight(theme.px(28))
-        self._speed_icon.setPixmap(theme.pixmap("gauge", 14))
-        self._fit()

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QSplitter, QWidget
+from PySide6.QtWidgets import QSplitter, QWidget
 
+from lockhouse.ui.layouts import row
 from lockhouse.ui.theme import Theme
 
 LIST_WIDTH = 263  # 264 with the line beside it
@@ -45,12 +46,10 @@ class ThreeColumns(QWidget):
         list_panel: QWidget,
         work: QWidget,
         details: QWidget,
-        parent: QWidget | None = None,
     ) -> None:
-        super().__init__(parent)
+        super().__init__()
         self._theme = theme
         self._list = list_panel
-        self._work = work
         self._details = details
         self._list_wanted = True
         self._details_wanted = False
@@ -62,9 +61,7 @@ class ThreeColumns(QWidget):
         for widget in (list_panel, work, details):
             self._splitter.addWidget(widget)
         self._splitter.setStretchFactor(1, 1)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self._splitter)
+        row(theme, self._splitter, on=self)
         self._veil = _Veil(self)
         self._veil.hide()
         self._veil.pressed.connect(self.close_drawer)
@@ -110,14 +107,12 @@ class ThreeColumns(QWidget):
 
     def close_drawer(self) -> None:
         """Close the open drawer."""
-        drawer, self._drawer = self._drawer, None
-        if drawer is None:
+        if self._drawer is None:
             return
-        if drawer is self._details:
+        if self._drawer is self._details:
             self._details_wanted = False
-        self._veil.hide()
-        drawer.hide()
-        self._splitter.insertWidget(0 if drawer is self._list else 2, drawer)
+        self._drawer.hide()
+        self._dock()
         self._arrange()
 
     @property
@@ -155,17 +150,13 @@ class ThreeColumns(QWidget):
 
     def _arrange(self) -> None:
         if self._drawer is self._list and self._docks_list():
-            self._veil.hide()
-            self._drawer = None
-            self._splitter.insertWidget(0, self._list)
+            self._dock()
         show_list = self._docks_list() and self._list_wanted
         taken = self._widths[0] if show_list else 0
         room = self.width() - taken - self._widths[2]
         show_details = self._details_wanted and room >= self._theme.px(_WORK_MIN)
         if self._drawer is self._details and show_details:
-            self._veil.hide()
-            self._drawer = None
-            self._splitter.insertWidget(2, self._details)
+            self._dock()
         if self._drawer is not self._list:
             self._list.setVisible(show_list)
         if self._drawer is not self._details:
@@ -175,6 +166,13 @@ class ThreeColumns(QWidget):
         self._splitter.setSizes([left, max(1, self.width() - left - right), right])
         self._place_drawer()
         self._tell()
+
+    def _dock(self) -> None:
+        """Put the drawer back into its column."""
+        drawer, self._drawer = self._drawer, None
+        if drawer is not None:
+            self._veil.hide()
+            self._splitter.insertWidget(0 if drawer is self._list else 2, drawer)
 
     def _tell(self) -> None:
         self.list_shown.emit(self.list_visible)

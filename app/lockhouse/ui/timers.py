@@ -1,10 +1,16 @@
-"""Timers, and what must not run twice at the same time."""
+"""Timers, what must not run twice at the same time, and what is read again and again."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from PySide6.QtCore import QObject, QTimer
+
+from lockhouse.core.errors import LockhouseError
+from lockhouse.ui.jobs import Failure, Jobs, ignore
+
+T = TypeVar("T")
 
 
 def once(parent: QObject, after_ms: int, act: Callable[[], object]) -> QTimer:
@@ -45,3 +51,46 @@ class OneAtATime:
         self.is_running = False
         if self._is_wanted_again and not has_failed:
             self.want()
+
+
+class Poll(QObject):
+    """Reads something on a thread now and then, and when asked; never twice at the same time."""
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        read: Callable[[], T],
+        found: Callable[[T], None],
+        failed: Failure = ignore,
+        *,
+        every_ms: int,
+        parent: QObject,
+    ) -> None:
+        super().__init__(parent)
+        self._looking = False
+        self._timer = repetition(self, every_ms, self.look)
+
+        def take(value: T) -> None:
+            self._looking = False
+            found(value)
+
+        def fail(error: LockhouseError) -> None:
+            self._looking = False
+            failed(error)
+
+        self._begin: Callable[[], object] = lambda: jobs.run(read, take, fail)
+
+    def start(self) -> None:
+        """Read now, and again and again."""
+        self.look()
+        self._timer.start()
+
+    def look(self) -> None:
+        """Read now, unless it is being read."""
+        if not self._looking:
+            self._looking = True
+            self._begin()
+
+    def set_interval(self, every_ms: int) -> None:
+        """Read more or less often from now on."""
+        self._timer.setInterval(every_ms)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, QTimer, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QObject, Signal
+from PySide6.QtWidgets import QFrame, QWidget
 
-from lockhouse.ui.frame_parts import icon_button, label, push_button
+from lockhouse.ui.frame_parts import icon_button, label, small_button
+from lockhouse.ui.layouts import row
 from lockhouse.ui.theme import Theme
+from lockhouse.ui.timers import once
 
 _SHOWN_MS = 5000
 _SHOWN_WITH_UNDO_MS = 10_000
@@ -25,22 +27,11 @@ class Toast(QFrame):
         self._above = above
         self.setObjectName("toast")
         self.setProperty("tone", "card")
-        px = theme.px
-        row = QHBoxLayout(self)
-        row.setContentsMargins(px(14), px(6), px(6), px(6))
-        row.setSpacing(px(8))
-        self._words = label("")
-        self._words.setObjectName("toast_words")
-        row.addWidget(self._words)
-        self._undo = push_button(theme, "Undo", name="toast_undo", kind="link", compact=True)
-        self._undo.clicked.connect(self._emit_undo)
-        row.addWidget(self._undo)
-        close = icon_button(theme, "x", "Dismiss", name="toast_close", size=14)
-        close.clicked.connect(self.hide)
-        row.addWidget(close)
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self.hide)
+        self._words = label("", name="toast_words")
+        self._undo = small_button(theme, "Undo", self._emit_undo, name="toast_undo", kind="link")
+        close = icon_button(theme, "x", "Dismiss", self.hide, name="toast_close", size=14)
+        row(theme, self._words, self._undo, close, gap=8, margins=(14, 6, 6, 6), on=self)
+        self._timer = once(self, _SHOWN_MS, self.hide)
         over.installEventFilter(self)
         theme.changed.connect(self._place)
         self.hide()

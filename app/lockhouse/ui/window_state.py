@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import json
-import os
 from pathlib import Path
 
 import msgspec
+from PySide6.QtCore import QSaveFile
 
 from lockhouse.core.json_decoding import decoded
 
@@ -45,11 +44,7 @@ def load_state(path: Path) -> WindowState:
 
 def save_state(path: Path, state: WindowState) -> None:
     """Write the whole file or nothing."""
-    text = json.dumps(msgspec.to_builtins(state), indent=1)
-    new = path.with_name(f"{path.name}.{os.getpid()}.new")
-    with contextlib.suppress(OSError):
-        try:
-            new.write_text(text, encoding="utf-8")
-            new.replace(path)
-        finally:
-            new.unlink(missing_ok=True)
+    file = QSaveFile(str(path))
+    if file.open(QSaveFile.OpenModeFlag.WriteOnly):
+        file.write(msgspec.json.format(msgspec.json.encode(state), indent=1))
+        file.commit()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
-from lockhouse.ui.models.empty_state import EmptyState
+from lockhouse.ui.frame_parts import EmptyState
 from lockhouse.ui.theme import Theme
 
 WORDS = "A sentence that is far too long for one line of the page. " * 3

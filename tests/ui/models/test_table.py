@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QItemSelectionModel, Qt
 from PySide6.QtTest import QAbstractItemModelTester
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QPushButton
 from pytestqt.qtbot import QtBot
 
 from lockhouse.library.model_info import ModelInfo, Place
@@ -27,6 +27,7 @@ from lockhouse.ui.models.model_table import (
 )
 from lockhouse.ui.theme import Theme
 
+LEFT = Qt.MouseButton.LeftButton
 NOW = dt.datetime(2026, 11, 20, 10, 0, tzinfo=dt.UTC)
 
 
@@ -174,7 +175,7 @@ def test_an_empty_library_and_an_empty_filter_say_what_to_do(theme: Theme, qtbot
     view.show_installed(InstalledModels(MODELS, (), make_rows(MODELS, NOW)))
     view.filter_bar.edit.setText("no such model")
     qtbot.waitUntil(lambda: view._stack.currentWidget() is view._no_match)
-    view._no_match.chosen.emit("clear")
+    qtbot.mouseClick(view._no_match.findChild(QPushButton, "empty_clear"), LEFT)
     assert view.table.rowCount() == len(MODELS)
 
 

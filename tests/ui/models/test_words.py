@@ -20,13 +20,12 @@ from lockhouse.ui.models.context_slider import (
     short_length,
     stops_up_to,
 )
-from lockhouse.ui.models.discover_controller import reference_in
+from lockhouse.ui.models.dialogs import shown_value
+from lockhouse.ui.models.discover_controller import entry_of, parameters_in, reference_in
 from lockhouse.ui.models.disk_use import disk_use
-from lockhouse.ui.models.header_dialog import shown_value
-from lockhouse.ui.models.hub_entries import entry_of, parameters_in
 from lockhouse.ui.models.memory import MemoryNeed
 from lockhouse.ui.models.memory_panel import MemoryPanel
-from lockhouse.ui.models.transfer_row import amount_text, downloads_summary
+from lockhouse.ui.models.transfer_controller import amount_text, downloads_summary
 from lockhouse.ui.models.transfers_view import sealed_text
 from lockhouse.ui.network_monitor import NetworkView
 from lockhouse.ui.theme import Theme

@@ -95,7 +95,7 @@ def test_a_choice_is_kept_in_the_profile_and_other_profiles_can_be_used(window: 
     window.until(lambda: page.details.choice.context_length == 1024)
     (kept,) = window.workspace.models.profiles(name)
     assert (kept.name, kept.load.context_length, kept.load.kv_type) == ("default", 1024, "q8_0")
-    page.details.profiles.deleted.emit("default")
+    page.details.profiles.delete("default")
     window.until(lambda: not window.workspace.models.profiles(name))
 
 
@@ -104,7 +104,7 @@ def test_a_file_is_checked_with_progress_and_its_hash_is_shown(window: Window) -
     choose(window, page, "smollm2-135m-instruct")
     shares: list[float] = []
     window.app.models.checked.connect(lambda check: shares.append(check.share))
-    page.details.about.verify_wanted.emit()
+    window.press("model_verify", page.details)
     window.until(lambda: bool(window.app.models.installed.models[0].verified_at))
     assert shares
     window.until(lambda: "unchanged" in page.toast.accessibleName())
@@ -157,7 +157,7 @@ def test_search_open_get_and_find_it_here(
     discover = page.discover
     discover.look_up("tiny")
     window.until(lambda: [entry.repo for entry in discover._results.entries] == [REPO])
-    discover._list.setCurrentIndex(discover._results.index(0))
+    discover._list.setCurrentIndex(discover._results.index(0, 0))
     window.until(lambda: discover._opened is not None)
     row = discover._repository._rows[0]
     assert (row.choice.label, row.button.text()) == ("Q4_1", "Get")

@@ -16,8 +16,7 @@ from pytestqt.qtbot import QtBot
 from lockhouse.answer.target import TargetInfo
 from lockhouse.core.errors import StorageError
 from lockhouse.ui.app import run
-from lockhouse.ui.crash_window import CrashCatcher
-from lockhouse.ui.error_views import BannerStack, ChoiceDialog
+from lockhouse.ui.error_views import BannerStack, ChoiceDialog, CrashCatcher
 from lockhouse.ui.startup import tell_storage_error
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.transcript.values import TranscriptAction

@@ -23,9 +23,9 @@ from lockhouse.ui.chat.list_controller import ListController
 from lockhouse.ui.chat.list_delegate import ListDelegate
 from lockhouse.ui.chat.list_model import ROW, ListModel, Row
 from lockhouse.ui.chat.values import AnswerEnded, Listing, RunState
+from lockhouse.ui.form_dialog import ask_text
 from lockhouse.ui.frame_parts import (
     SearchButton,
-    ask_text,
     icon_button,
     label,
     make_menu,

@@ -26,9 +26,8 @@ from lockhouse.gate.providers import RemoteModel
 from lockhouse.ui import formatting
 from lockhouse.ui.chat.list_model import Index
 from lockhouse.ui.form_dialog import FormDialog
-from lockhouse.ui.frame_parts import label
+from lockhouse.ui.frame_parts import SearchEdit, label
 from lockhouse.ui.gate.provider_values import ProviderRow
-from lockhouse.ui.models.search_edit import SearchEdit
 from lockhouse.ui.network_monitor import NetworkView
 from lockhouse.ui.table_cells import Cells
 from lockhouse.ui.theme import Theme

@@ -18,15 +18,13 @@ from lockhouse.gate.records import RecordFilter
 from lockhouse.ui import formatting
 from lockhouse.ui.choice_button import ChoiceButton
 from lockhouse.ui.files import ask_path
-from lockhouse.ui.frame_parts import label, push_button
+from lockhouse.ui.frame_parts import EmptyState, SearchEdit, label, push_button
 from lockhouse.ui.gate.card import HEAD_HEIGHT
 from lockhouse.ui.gate.record_panel import RecordPanel
 from lockhouse.ui.gate.record_row import FILTERS, RecordRow, terms_of
 from lockhouse.ui.gate.records_model import OpenedRecord, RecordsModel
 from lockhouse.ui.gate.records_table import RecordsTable
 from lockhouse.ui.layouts import column, row
-from lockhouse.ui.models.empty_state import EmptyState
-from lockhouse.ui.models.search_edit import SearchEdit
 from lockhouse.ui.paragraph import Elided
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.timers import once
@@ -93,7 +91,7 @@ class RecordsCard(QWidget):
             "search",
             "No matching records",
             "Use fewer words or clear the filter.",
-            (("clear", "Clear filter"),),
+            (("clear", "Clear filter", self.clear),),
         )
         self._stack = QStackedWidget()
         for widget in (self.table, self._nothing, self._none_found):
@@ -119,7 +117,6 @@ class RecordsCard(QWidget):
         self.panel.copied.connect(self.notified)
         self.edit.textChanged.connect(lambda _: self._rest.start())
         self.choice.picked.connect(lambda _: self._filter())
-        self._none_found.chosen.connect(lambda _: self.clear())
 
     def clear(self) -> None:
         """Show all activity again."""

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QRect, QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QSlider, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSizePolicy, QSlider, QSpinBox, QWidget
 
 from lockhouse.ui import formatting
 from lockhouse.ui.frame_parts import label
+from lockhouse.ui.layouts import CENTER, LEFT, MIDDLE, RIGHT, STRETCH, column, row
 from lockhouse.ui.theme import Theme
 
 _PER_STOP = 1000
@@ -58,8 +59,8 @@ class _Stops(QWidget):
 
     chosen = Signal(int)
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
         self._theme = theme
         self._stops: tuple[int, ...] = ()
         self._length = 0
@@ -92,14 +93,14 @@ class _Stops(QWidget):
             here = stop == self._length
             painter.setFont(theme.font("caption", weight=500 if here else 400, tabular=True))
             painter.setPen(theme.color("text-1" if here else "text-3"))
-            side = Qt.AlignmentFlag.AlignHCenter
+            side = CENTER | MIDDLE
             if number == 0:
                 area.setLeft(0)
-                side = Qt.AlignmentFlag.AlignLeft
+                side = LEFT
             elif number == len(areas) - 1:
                 area.setRight(self.width() - 1)
-                side = Qt.AlignmentFlag.AlignRight
-            painter.drawText(area, side | Qt.AlignmentFlag.AlignVCenter, short_length(stop))
+                side = RIGHT
+            painter.drawText(area, side, short_length(stop))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         for stop, area in zip(self._stops, self._areas(), strict=False):
@@ -120,9 +121,8 @@ class ContextSlider(QWidget):
     moved = Signal(int)  # while it moves
     settled = Signal(int)  # released, or a number was entered
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._theme = theme
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
         self._stops: tuple[int, ...] = ()
         self._length = 0
         px = theme.px
@@ -131,7 +131,7 @@ class ContextSlider(QWidget):
         self._number.setAccessibleName("Context length in tokens")
         self._number.setGroupSeparatorShown(True)
         self._number.setSuffix(" tokens")
-        self._number.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self._number.setAlignment(RIGHT)
         self._number.setKeyboardTracking(False)
         self._number.setSingleStep(_STEP)
         self._number.setFixedWidth(px(124))
@@ -144,16 +144,8 @@ class ContextSlider(QWidget):
         self._slider.sliderReleased.connect(lambda: self.settled.emit(self._length))
         self._labels = _Stops(theme)
         self._labels.chosen.connect(self._choose)
-        head = QHBoxLayout()
-        head.addWidget(label("Context length"))
-        head.addStretch(1)
-        head.addWidget(self._number)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(px(4))
-        column.addLayout(head)
-        column.addWidget(self._slider)
-        column.addWidget(self._labels)
+        head = row(theme, label("Context length"), STRETCH, self._number, gap=4)
+        column(theme, head, self._slider, self._labels, gap=4, on=self)
 
     @property
     def is_moving(self) -> bool:

@@ -24,7 +24,6 @@ from lockhouse.library.model_info import (
     ModelInfo,
     Profile,
     Revision,
-    Verification,
 )
 from lockhouse.library.models import Models
 from lockhouse.ui import formatting
@@ -101,6 +100,9 @@ class ModelExtras:
     revisions: tuple[Revision, ...] = ()
 
 
+Outcome = Literal["", "unchanged", "changed", "cancelled", "failed"]
+
+
 @dataclass(frozen=True, slots=True)
 class CheckProgress:
     """A check of a whole file that is running, or has ended with ``outcome``."""
@@ -108,30 +110,12 @@ class CheckProgress:
     name: str
     done_bytes: int = 0
     size_bytes: int = 0
-    outcome: Literal["", "unchanged", "changed", "cancelled", "failed"] = ""
+    outcome: Outcome = ""
 
     @property
     def share(self) -> float:
         """The part that has been read."""
         return self.done_bytes / self.size_bytes if self.size_bytes else 0.0
-
-
-class _Check:
-    """A running check; its thread notes the progress, the GUI thread reads it."""
-
-    def __init__(self, name: str, size_bytes: int) -> None:
-        self.cancel = CancelToken()
-        self._name = name
-        self._size_bytes = size_bytes
-        self._done_bytes = 0
-
-    def note(self, done_bytes: int, size_bytes: int) -> None:
-        """Called by the thread that reads."""
-        self._done_bytes, self._size_bytes = done_bytes, size_bytes
-
-    def progress(self) -> CheckProgress:
-        """How far it is."""
-        return CheckProgress(self._name, self._done_bytes, self._size_bytes)
 
 
 class ModelsController(QObject):
@@ -153,7 +137,8 @@ class ModelsController(QObject):
         self._models = models
         self._targets = targets
         self._jobs = jobs
-        self._checks: dict[str, _Check] = {}
+        self._checks: dict[str, CheckProgress] = {}  # a thread that reads notes its progress
+        self._cancels: dict[str, CancelToken] = {}
         self._progress = QTimer(self)
         self._progress.setInterval(_PROGRESS_EVERY_MS)
         self._progress.timeout.connect(self._tell_checks)
@@ -215,13 +200,21 @@ class ModelsController(QObject):
 
     # changes
 
-    def change(self, work: Callable[[Models], object]) -> None:
-        """Change the library, then read it again. A text that ``work`` returns is shown."""
+    def change(
+        self, work: Callable[[Models], object], *, of: str = "", relist: bool = True
+    ) -> None:
+        """Change the library, then read it again, and the profiles and revisions ``of`` a model.
+
+        A text that ``work`` returns is shown.
+        """
 
         def tell(outcome: object) -> None:
             if isinstance(outcome, str):
                 self.told.emit(outcome)
-            self.refresh()
+            if of:
+                self.read_extras(of)
+            if relist:
+                self.refresh()
 
         def fail(error: LockhouseError) -> None:
             self.failed.emit(error)
@@ -229,19 +222,9 @@ class ModelsController(QObject):
 
         self._jobs.run_in_order(lambda: work(self._models), tell, fail, queue_name=_QUEUE)
 
-    def change_model(
-        self, name: str, work: Callable[[Models], object], *, relist: bool = True
-    ) -> None:
-        """Do this with the library, then read the profiles and revisions of this model again."""
-
-        def tell(_outcome: object) -> None:
-            self.read_extras(name)
-            if relist:
-                self.refresh()
-
-        self._jobs.run_in_order(
-            lambda: work(self._models), tell, self.failed.emit, queue_name=_QUEUE
-        )
+    def change_model(self, name: str, change: Callable[..., object], *what: str) -> None:
+        """Do this with the library to a model: use, save or delete one of its parts."""
+        self.change(lambda library: change(library, name, *what), of=name)
 
     def import_files(self, paths: Sequence[Path], mode: ImportMode = "in-place") -> None:
         """Import these files, or all models in these folders."""
@@ -298,7 +281,7 @@ class ModelsController(QObject):
             if profile.active:
                 models.use_profile(name, profile.name)
 
-        self.change_model(name, work, relist=False)
+        self.change(work, of=name, relist=False)
 
     def rename_profile(self, name: str, before: Profile, after: Profile) -> None:
         """Rename a profile; one that is in use stays in use."""
@@ -309,7 +292,7 @@ class ModelsController(QObject):
                 models.use_profile(name, after.name)
             models.delete_profile(name, before.name)
 
-        self.change_model(name, work)
+        self.change(work, of=name)
 
     def compare_revisions(self, name: str, first: str, second: str) -> None:
         """Find the differences between two revisions."""
@@ -339,49 +322,43 @@ class ModelsController(QObject):
         if name in self._checks:
             return
         model = self.installed.get(name)
-        check = self._checks[name] = _Check(name, model.size_bytes if model else 0)
+        cancel = self._cancels[name] = CancelToken()
+        self._checks[name] = CheckProgress(name, 0, model.size_bytes if model else 0)
         self._tell_checks()
         self._progress.start()
 
-        def work() -> Verification | None:
-            try:
-                return self._models.verify(name, progress=check.note, cancel=check.cancel)
-            except Cancelled:
-                return None
+        def note(done_bytes: int, size_bytes: int) -> None:
+            self._checks[name] = CheckProgress(name, done_bytes, size_bytes)
 
-        self._jobs.run(
-            work,
-            lambda found: self._after_check(name, found),
-            lambda error: self._check_failed(name, error),
-        )
+        def work() -> Outcome:
+            try:
+                found = self._models.verify(name, progress=note, cancel=cancel)
+            except Cancelled:
+                return "cancelled"
+            return "unchanged" if found.unchanged else "changed"
+
+        def end(outcome: Outcome) -> None:
+            del self._checks[name], self._cancels[name]
+            if not self._checks:
+                self._progress.stop()
+            self.checked.emit(CheckProgress(name, outcome=outcome))
+            if outcome in ("unchanged", "changed"):
+                self.refresh()
+
+        def fail(error: LockhouseError) -> None:
+            end("failed")
+            self.failed.emit(error)
+
+        self._jobs.run(work, end, fail)
 
     def cancel_check(self, name: str) -> None:
         """Stop reading; what was known of the file stays."""
-        if name in self._checks:
-            self._checks[name].cancel.cancel()
+        if name in self._cancels:
+            self._cancels[name].cancel()
 
     def _tell_checks(self) -> None:
-        for check in self._checks.values():
-            self.checked.emit(check.progress())
-
-    def _after_check(self, name: str, found: Verification | None) -> None:
-        self._end_check(name)
-        if found is None:
-            self.checked.emit(CheckProgress(name, outcome="cancelled"))
-            return
-        outcome: Literal["unchanged", "changed"] = "unchanged" if found.unchanged else "changed"
-        self.checked.emit(CheckProgress(name, outcome=outcome))
-        self.refresh()
-
-    def _check_failed(self, name: str, error: LockhouseError) -> None:
-        self._end_check(name)
-        self.checked.emit(CheckProgress(name, outcome="failed"))
-        self.failed.emit(error)
-
-    def _end_check(self, name: str) -> None:
-        self._checks.pop(name, None)
-        if not self._checks:
-            self._progress.stop()
+        for progress in self._checks.values():
+            self.checked.emit(progress)
 
 
 def _with_distinct_titles(

@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QTimer, QUrl, Signal
-from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
+from typing import TYPE_CHECKING
 
-from lockhouse.core.errors import LockhouseError
+from PySide6.QtCore import QUrl, Signal
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QFrame, QWidget
+
 from lockhouse.library.gguf import read_header
 from lockhouse.library.model_info import OWN, Difference, LoadChoice, ModelInfo
 from lockhouse.ui.flow_layout import FlowLayout
+from lockhouse.ui.form_dialog import ask_text
 from lockhouse.ui.frame_parts import (
-    ask_text,
+    HEAD_HEIGHT,
     hairline,
     icon_button,
     label,
     make_menu,
+    open_below,
     push_button,
     scrolling,
 )
-from lockhouse.ui.jobs import Jobs
+from lockhouse.ui.layouts import STRETCH, column, holding, row
 from lockhouse.ui.models import model_text
-from lockhouse.ui.models.about_panel import AboutPanel
-from lockhouse.ui.models.controller import CheckProgress, ModelExtras, ModelsController
-from lockhouse.ui.models.header_dialog import HeaderDialog, HeaderText, header_text
-from lockhouse.ui.models.memory import MemoryController, MemoryNeed, MemoryQuestion
+from lockhouse.ui.models.about_panel import AboutPanel, RevisionPanel
+from lockhouse.ui.models.controller import CheckProgress, ModelExtras
+from lockhouse.ui.models.dialogs import DifferenceDialog, HeaderDialog, HeaderText, header_text
+from lockhouse.ui.models.memory import MemoryNeed, MemoryQuestion
 from lockhouse.ui.models.memory_panel import MemoryPanel
 from lockhouse.ui.models.profile_panel import ProfilePanel
-from lockhouse.ui.models.revision_panel import DifferenceDialog, RevisionPanel
-from lockhouse.ui.models.tabs import HEAD_HEIGHT
-from lockhouse.ui.settings.store import SettingsStore
-from lockhouse.ui.theme import Theme
+from lockhouse.ui.timers import once
 from lockhouse.ui.widgets import Pill
+
+if TYPE_CHECKING:
+    from lockhouse.ui.pages import Pages
 
 _USABLE = ("ready", "changed")
 _CAPABILITY_NAMES = {"mtp": "Multi-token prediction"}
@@ -42,28 +45,20 @@ class ModelDetails(QFrame):
     """What a model can do, what it takes and what its file is; and what can be done with it."""
 
     closed = Signal()
-    chat_wanted = Signal(str)  # name of the model
-    loading = Signal()  # it begins to load, or has ended loading
-    unload_wanted = Signal(str)
-    remove_wanted = Signal(str)
+    remove_wanted = Signal(str)  # name of the model
     discover_wanted = Signal(str)  # repository, to look at a newer revision
     told = Signal(str)  # what was done, in a sentence
     failed = Signal(object)  # LockhouseError
 
-    def __init__(
-        self,
-        models: ModelsController,
-        memory: MemoryController,
-        settings: SettingsStore,
-        jobs: Jobs,
-        theme: Theme,
-        parent: QWidget | None = None,
-    ) -> None:
-        super().__init__(parent)
-        self._models = models
-        self._memory = memory
-        self._settings = settings
-        self._jobs = jobs
+    def __init__(self, pages: Pages) -> None:
+        super().__init__()
+        its, theme = pages.controllers, pages.theme
+        self._models = its.models
+        self._memory = its.memory
+        self._machine = its.machine
+        self._settings = its.settings
+        self._jobs = pages.jobs
+        self._start_chat = pages.chat_wanted.emit
         self._theme = theme
         self._model: ModelInfo | None = None
         self._is_loaded = False
@@ -73,101 +68,73 @@ class ModelDetails(QFrame):
         self.setProperty("tone", "bg-1")
         self.setMinimumWidth(theme.px(280))
         self.memory = MemoryPanel(theme)
-        self.profiles = ProfilePanel(theme)
-        self.about = AboutPanel(theme)
-        self.revisions = RevisionPanel(theme)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self._make_head())
-        column.addWidget(hairline())
-        column.addWidget(scrolling(self._make_body(), "model_details_area"), 1)
-        self._delay = QTimer(self)  # who walks through models with the keys reads no disk
-        self._delay.setSingleShot(True)
-        self._delay.setInterval(_CHOSEN_DELAY_MS)
-        self._delay.timeout.connect(self._read)
+        self.profiles = ProfilePanel(theme, its.models)
+        self.about = AboutPanel(theme, its.models)
+        self.revisions = RevisionPanel(theme, its.models)
+        body = scrolling(self._make_body(), "model_details_area")
+        column(theme, self._make_head(), hairline(), (body, 1), on=self)
+        # Who walks through models with the keys reads no disk.
+        self._delay = once(self, _CHOSEN_DELAY_MS, self._read)
         self._wire()
 
     def _make_head(self) -> QWidget:
         theme, px = self._theme, self._theme.px
-        bar = QWidget()
-        bar.setFixedHeight(px(HEAD_HEIGHT))
-        head = QHBoxLayout(bar)
-        head.setContentsMargins(px(16), 0, px(8), 0)
-        head.setSpacing(px(4))
         self._title = label("", role="page-title", name="model_title")
         self._title.setMinimumWidth(px(40))
-        head.addWidget(self._title, 1)
-        self._pin = icon_button(theme, "pin", "Pin", name="model_pin", checkable=True)
-        self._pin.clicked.connect(self._toggle_pin)
-        head.addWidget(self._pin)
-        self._more = icon_button(theme, "ellipsis", "More", name="model_more")
-        self._more.clicked.connect(self._open_menu)
-        head.addWidget(self._more)
-        close = icon_button(theme, "x", "Close details", name="close_model_details")
-        close.clicked.connect(self.closed)
-        head.addWidget(close)
-        return bar
+        self._pin = icon_button(
+            theme, "pin", "Pin", self._toggle_pin, name="model_pin", checkable=True
+        )
+        self._more = icon_button(theme, "ellipsis", "More", self._open_menu, name="model_more")
+        close = icon_button(theme, "x", "Close details", self.closed, name="close_model_details")
+        parts = ((self._title, 1), self._pin, self._more, close)
+        head = holding(row(theme, *parts, gap=4, margins=(16, 0, 8, 0)))
+        head.setFixedHeight(px(HEAD_HEIGHT))
+        return head
 
     def _make_body(self) -> QWidget:
-        px = self._theme.px
-        inside = QWidget()
-        column = QVBoxLayout(inside)
-        column.setContentsMargins(px(16), px(16), px(16), px(16))
-        column.setSpacing(px(12))
+        theme, px = self._theme, self._theme.px
         self._pills_box = QWidget()
         self._pills = FlowLayout(self._pills_box, spacing=px(6))
-        self._fit = Pill(self._theme, "")
-        row = QHBoxLayout()
-        row.addWidget(self._pills_box, 1)
-        row.addWidget(self._fit)
-        column.addLayout(row)
+        self._fit = Pill(theme, "")
         self._problem = label("", ink="danger", wrap=True, name="model_problem")
-        column.addWidget(self._problem)
-        column.addLayout(self._make_buttons())
-        column.addWidget(hairline())
-        column.addWidget(self.memory)
-        column.addWidget(self.profiles)
-        column.addWidget(hairline())
-        column.addWidget(self.about)
-        column.addWidget(self.revisions)
-        column.addStretch(1)
-        return inside
-
-    def _make_buttons(self) -> QHBoxLayout:
-        theme = self._theme
         self._chat = push_button(
-            theme, "New chat", name="model_chat", kind="primary", icon="message-square"
+            theme,
+            "New chat",
+            lambda: self._start_chat(self.name),
+            name="model_chat",
+            kind="primary",
+            icon="message-square",
         )
-        self._chat.clicked.connect(lambda: self.chat_wanted.emit(self.name))
-        self._load = push_button(theme, "Load", name="model_load")
-        self._load.clicked.connect(self._load_or_unload)
-        row = QHBoxLayout()
-        row.setSpacing(theme.px(8))
-        row.addWidget(self._chat, 1)
-        row.addWidget(self._load, 1)
-        return row
+        self._load = push_button(theme, "Load", self._load_or_unload, name="model_load")
+        return holding(
+            column(
+                theme,
+                row(theme, (self._pills_box, 1), self._fit, gap=12),
+                self._problem,
+                row(theme, (self._chat, 1), (self._load, 1), gap=8),
+                hairline(),
+                self.memory,
+                self.profiles,
+                hairline(),
+                self.about,
+                self.revisions,
+                STRETCH,
+                gap=12,
+                margins=(16, 16),
+            )
+        )
 
     def _wire(self) -> None:
-        models, profiles, revisions = self._models, self.profiles, self.revisions
-        models.extras_read.connect(self._show_extras)
-        models.compared.connect(self._show_differences)
-        models.checked.connect(self._show_check)
+        self._models.extras_read.connect(self._show_extras)
+        self._models.compared.connect(self._show_differences)
+        self._models.checked.connect(self._show_check)
         self._memory.measured.connect(self._show_need)
         self.memory.asked.connect(self._ask_memory)
-        self.memory.chosen.connect(profiles.save_load)
+        self.memory.chosen.connect(self.profiles.save_load)
         self.about.copied.connect(self.told)
         self.about.header_wanted.connect(self.show_header)
         self.about.folder_wanted.connect(self._open_folder)
-        self.about.verify_wanted.connect(lambda: models.verify(self.name))
-        self.about.cancel_wanted.connect(lambda: models.cancel_check(self.name))
-        profiles.saved.connect(lambda one: models.save_profile(self.name, one))
-        profiles.used.connect(self._use_profile)
-        profiles.deleted.connect(self._delete_profile)
-        profiles.renamed.connect(lambda old, new: models.rename_profile(self.name, old, new))
-        revisions.use_wanted.connect(self._use_revision)
-        revisions.compare_wanted.connect(lambda a, b: models.compare_revisions(self.name, a, b))
-        revisions.newer_wanted.connect(self._view_newer)
+        self.revisions.newer_wanted.connect(self._view_newer)
 
     # what it shows
 
@@ -198,7 +165,8 @@ class ModelDetails(QFrame):
             self.memory.show_need(None)
             self._is_loading = False
             self.about.show_check(None)
-            self.revisions.show_revisions((), "")
+            self.profiles.show_profiles(model.name, (), self._settings.current)
+            self.revisions.show_revisions(model.name, (), "")
         self._model, self._is_loaded = model, is_loaded
         title = model.title or model.name
         self._title.setText(title)
@@ -233,9 +201,10 @@ class ModelDetails(QFrame):
         if self._model is None or extras.name != self.name:
             return
         before = self.choice
-        self.profiles.show_profiles(extras.profiles, self._settings.current)
+        self.profiles.show_profiles(extras.name, extras.profiles, self._settings.current)
         self.memory.show_choice(self.choice)
-        self.revisions.show_revisions(extras.revisions, self._model.newer_revision)
+        newer = self._model.newer_revision
+        self.revisions.show_revisions(extras.name, extras.revisions, newer)
         if self.choice != before:
             self._ask_memory(self.choice)
 
@@ -271,7 +240,7 @@ class ModelDetails(QFrame):
     def _load_or_unload(self) -> None:
         self.memory.flush()
         if self._is_loaded:
-            self.unload_wanted.emit(self.name)
+            self._machine.stop_engines(self.name)
             return
         self._set_loading(loading=True)
         self._models.load(self.name, lambda: self._set_loading(loading=False))
@@ -279,7 +248,7 @@ class ModelDetails(QFrame):
     def _set_loading(self, *, loading: bool) -> None:
         self._is_loading = loading
         self._show_buttons()
-        self.loading.emit()
+        self._machine.look()
 
     def _toggle_pin(self) -> None:
         if self._model is not None:
@@ -291,18 +260,6 @@ class ModelDetails(QFrame):
         alias = ask_text(self, self._theme, "Set alias", "Short name, for example: fast", "Set")
         if alias:
             self._models.change(lambda library: library.set_alias(alias, name))
-
-    def _use_profile(self, profile: str) -> None:
-        name = self.name
-        self._models.change_model(name, lambda library: library.use_profile(name, profile))
-
-    def _delete_profile(self, profile: str) -> None:
-        name = self.name
-        self._models.change_model(name, lambda library: library.delete_profile(name, profile))
-
-    def _use_revision(self, revision: str) -> None:
-        name = self.name
-        self._models.change_model(name, lambda library: library.use_revision(name, revision))
 
     def _view_newer(self) -> None:
         source = self._model.source if self._model else None
@@ -321,15 +278,12 @@ class ModelDetails(QFrame):
         path, title = model.path, model.title or model.name
 
         def show(text: HeaderText) -> None:
-            HeaderDialog(self._theme, text, tab, self).show()
+            HeaderDialog(self._theme, text, tab, self).show_once()
 
-        def fail(error: LockhouseError) -> None:
-            self.failed.emit(error)
-
-        self._jobs.run(lambda: header_text(read_header(path), title), show, fail)
+        self._jobs.run(lambda: header_text(read_header(path), title), show, self.failed.emit)
 
     def _show_differences(self, differences: tuple[Difference, ...]) -> None:
-        DifferenceDialog(self._theme, differences, self).show()
+        DifferenceDialog(self._theme, differences, self).show_once()
 
     def _open_menu(self) -> None:
         model = self._model
@@ -338,7 +292,7 @@ class ModelDetails(QFrame):
         menu = make_menu(self)
         icon = self._theme.icon
         menu.addAction(icon("tag"), "Set alias…", self._set_alias)
-        menu.addAction(icon("fingerprint"), "Verify file", self.about.verify_wanted.emit)
+        menu.addAction(icon("fingerprint"), "Verify file", lambda: self._models.verify(self.name))
         menu.addAction(icon("folder"), "Open folder", self._open_folder)
         menu.addSeparator()
         remove = menu.addAction(
@@ -349,6 +303,4 @@ class ModelDetails(QFrame):
         remove.setEnabled(not model.included)
         if model.included:
             remove.setToolTip("Included with Lockhouse")
-        corner = self._more.mapToGlobal(self._more.rect().bottomLeft())
-        corner.setY(corner.y() + 4)
-        menu.popup(corner)
+        open_below(menu, self._more)

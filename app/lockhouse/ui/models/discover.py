@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QModelIndex, QTimer, Signal
+from PySide6.QtCore import QLocale, QModelIndex, Signal
 from PySide6.QtGui import QResizeEvent, QShowEvent
-from PySide6.QtWidgets import (
-    QApplication,
-    QFrame,
-    QHBoxLayout,
-    QSplitter,
-    QStackedWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QApplication, QFrame, QSplitter, QStackedWidget, QWidget
 
 from lockhouse.core.errors import LockhouseError
 from lockhouse.gate.hub import Reference
@@ -21,34 +13,31 @@ from lockhouse.library.transfers import Transfer
 from lockhouse.ui.choice_button import ChoiceButton
 from lockhouse.ui.error_views import BannerStack
 from lockhouse.ui.flow_layout import FlowLayout
-from lockhouse.ui.frame_parts import label, push_button
+from lockhouse.ui.frame_parts import EmptyState, SearchEdit, label, push_button
+from lockhouse.ui.layouts import column, holding, row
 from lockhouse.ui.markdown import Block
-from lockhouse.ui.models.discover_controller import DiscoverController, reference_in
-from lockhouse.ui.models.empty_state import EmptyState
-from lockhouse.ui.models.hub_entries import HubEntry, OpenedRepository, Query, SearchResult
+from lockhouse.ui.models import model_text
+from lockhouse.ui.models.bars import SealedStrip
+from lockhouse.ui.models.discover_controller import (
+    Catalogue,
+    DiscoverController,
+    HubEntry,
+    OpenedRepository,
+    reference_in,
+)
 from lockhouse.ui.models.model_card import ModelCard
 from lockhouse.ui.models.repository import RepositoryView, download_link
 from lockhouse.ui.models.results import ENTRY, Results, ResultView
-from lockhouse.ui.models.sealed_strip import SealedStrip
-from lockhouse.ui.models.search_edit import SearchEdit
-from lockhouse.ui.models.transfer_controller import TransferController
-from lockhouse.ui.models.transfer_row import share_of
+from lockhouse.ui.models.transfer_controller import TransferController, share_of
 from lockhouse.ui.models.transfers_view import TransferStrip
 from lockhouse.ui.network_monitor import NetworkView
 from lockhouse.ui.theme import Theme
+from lockhouse.ui.timers import once
 from lockhouse.ui.widgets import Spinner
 
 _TYPED_DELAY_MS = 350
 _FITS = (("", "Any size"), ("fits", "Fits this machine"))
-_LICENCES = (
-    ("", "Licence"),
-    ("apache-2.0", "Apache 2.0"),
-    ("mit", "MIT"),
-    ("llama3.3", "Llama 3.3"),
-    ("llama3.1", "Llama 3.1"),
-    ("gemma", "Gemma"),
-    ("cc-by-nc-4.0", "CC BY-NC 4.0"),
-)
+_LICENCES = ("apache-2.0", "mit", "llama3.3", "llama3.1", "gemma", "cc-by-nc-4.0")
 _CAPABILITIES = (
     ("", "Use"),
     ("chat", "Chat"),
@@ -57,23 +46,7 @@ _CAPABILITIES = (
     ("vision", "Images"),
     ("embedding", "Embeddings"),
 )
-_LANGUAGES = (
-    ("", "Language"),
-    ("en", "English"),
-    ("de", "German"),
-    ("fr", "French"),
-    ("es", "Spanish"),
-    ("it", "Italian"),
-    ("pt", "Portuguese"),
-    ("zh", "Chinese"),
-    ("ja", "Japanese"),
-    ("ko", "Korean"),
-    ("ru", "Russian"),
-    ("ar", "Arabic"),
-)
-
-
-Catalogue = tuple[tuple[HubEntry, OpenedRepository], ...]
+_LANGUAGES = ("en", "de", "fr", "es", "it", "pt", "zh", "ja", "ko", "ru", "ar")
 
 
 class DiscoverView(QWidget):
@@ -85,33 +58,28 @@ class DiscoverView(QWidget):
 
     get_wanted = Signal(object, object)  # OpenedRepository, FileChoice
     told = Signal(str)  # what was done, in a sentence
-    open_network_wanted = Signal()
 
     def __init__(
-        self,
-        controller: DiscoverController,
-        transfers: TransferController,
-        theme: Theme,
-        parent: QWidget | None = None,
+        self, controller: DiscoverController, transfers: TransferController, theme: Theme
     ) -> None:
-        super().__init__(parent)
+        super().__init__()
         self._controller = controller
         self._theme = theme
         self._opened: OpenedRepository | None = None
         self._transfers: tuple[Transfer, ...] = ()
-        self._found: SearchResult | None = None
+        self._found: tuple[HubEntry, ...] | None = None
         self._catalogue: Catalogue = ()
         self._is_open = False
         self._wanted_repo = ""
         self._was_wide = True
         self.setObjectName("discover_view")
         self.sealed = SealedStrip(theme)
-        self.sealed.open_wanted.connect(self.open_network_wanted)
         self.strip = TransferStrip(transfers, theme)
         self.banners = BannerStack(theme)
         self._results = Results(self)
         self._list = ResultView(theme, self._results)
         self._repository = RepositoryView(theme)
+        self._delay = once(self, _TYPED_DELAY_MS, self.search)
         self._splitter = QSplitter()
         self._splitter.setObjectName("discover_columns")
         self._splitter.setChildrenCollapsible(False)
@@ -120,71 +88,58 @@ class DiscoverView(QWidget):
         self._splitter.addWidget(self._make_right())
         self._splitter.setStretchFactor(1, 1)
         self._splitter.setSizes([theme.px(376), theme.px(800)])
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self.sealed)
-        column.addWidget(self._splitter, 1)
-        column.addWidget(self.strip)
+        column(theme, self.sealed, (self._splitter, 1), self.strip, on=self)
         self._wire()
         self._show_mode()
 
     # layout
 
     def _make_facets(self) -> QWidget:
-        theme = self._theme
-        self._fit = ChoiceButton(theme, "Size", _FITS, chip=True, height=28)
-        self._licence = ChoiceButton(theme, "Licence", _LICENCES, chip=True, height=28)
-        self._capability = ChoiceButton(theme, "Use", _CAPABILITIES, chip=True, height=28)
-        self._language = ChoiceButton(theme, "Language", _LANGUAGES, chip=True, height=28)
         facets = QWidget()
-        flow = FlowLayout(facets, spacing=theme.px(6))
-        for name, chip in (
-            ("facet_fit", self._fit),
-            ("facet_licence", self._licence),
-            ("facet_capability", self._capability),
-            ("facet_language", self._language),
-        ):
-            chip.setObjectName(name)
+        flow = FlowLayout(facets, spacing=self._theme.px(6))
+
+        def facet(key: str, name: str, options: tuple[tuple[str, str], ...]) -> ChoiceButton:
+            chip = ChoiceButton(self._theme, name, options, chip=True, height=28)
+            chip.setObjectName(f"facet_{key}")
             flow.addWidget(chip)
+            return chip
+
+        self._fit = facet("fit", "Size", _FITS)
+        licences = ((key, model_text.licence_name(key)) for key in _LICENCES)
+        languages = (
+            (code, QLocale.languageToString(QLocale.codeToLanguage(code))) for code in _LANGUAGES
+        )
+        self._licence = facet("licence", "Licence", (("", "Licence"), *licences))
+        self._capability = facet("capability", "Use", _CAPABILITIES)
+        self._language = facet("language", "Language", (("", "Language"), *languages))
         return facets
 
     def _make_left(self) -> QWidget:
         theme, px = self._theme, self._theme.px
-        left = QFrame()
-        left.setProperty("tone", "bg-1")
-        left.setMinimumWidth(px(264))
         self._heading = label("Suggested models", role="strong")
         self._edit = SearchEdit(theme, "discover_search", "", "")
         self._facets = self._make_facets()
-        self._waiting = QWidget()
-        waiting = QHBoxLayout(self._waiting)
-        waiting.setContentsMargins(px(4), 0, 0, 0)
-        waiting.addWidget(Spinner(theme, "Searching"))
-        waiting.addWidget(label("Searching…", role="caption", ink="3", name="discover_state"), 1)
-        self._waiting.hide()
-        nothing = EmptyState(
-            theme, "search", "No model matches", "Try fewer words, or remove a filter."
+        words = label("Searching…", role="caption", ink="3", name="discover_state")
+        self._waiting = holding(
+            row(theme, Spinner(theme, "Searching"), (words, 1), gap=6, margins=(4, 0, 0, 0))
         )
+        self._waiting.hide()
         self._left_stack = QStackedWidget()
         self._left_stack.addWidget(self._list)
-        self._left_stack.addWidget(nothing)
-        top = QVBoxLayout()
-        top.setContentsMargins(px(12), 0, px(12), 0)
-        top.setSpacing(px(8))
-        for widget in (self._heading, self._edit, self._facets, self._waiting):
-            top.addWidget(widget)
-        column = QVBoxLayout(left)
-        column.setContentsMargins(0, px(12), 0, 0)
-        column.setSpacing(px(8))
-        column.addLayout(top)
-        column.addWidget(self._left_stack, 1)
+        self._left_stack.addWidget(
+            EmptyState(theme, "search", "No model matches", "Try fewer words, or remove a filter.")
+        )
+        top = column(
+            theme, self._heading, self._edit, self._facets, self._waiting, gap=8, margins=(12, 0)
+        )
+        left = QFrame()
+        left.setProperty("tone", "bg-1")
+        left.setMinimumWidth(px(264))
+        column(theme, top, (self._left_stack, 1), gap=8, margins=(0, 12, 0, 0), on=left)
         return left
 
     def _make_right(self) -> QWidget:
         theme = self._theme
-        right = QWidget()
-        right.setMinimumWidth(theme.px(360))
         self._choose = EmptyState(
             theme,
             "box",
@@ -192,39 +147,29 @@ class DiscoverView(QWidget):
             "Its files appear here, with one recommended for this machine.",
         )
         self._opening = EmptyState(theme, "box", "Loading…", "")
+        self._card_page = self._make_card_page()
         self._content = QStackedWidget()
-        for widget in (self._choose, self._opening, self._repository, self._make_card_page()):
+        for widget in (self._choose, self._opening, self._repository, self._card_page):
             self._content.addWidget(widget)
-        column = QVBoxLayout(right)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self.banners)
-        column.addWidget(self._content, 1)
+        right = holding(column(theme, self.banners, (self._content, 1)))
+        right.setMinimumWidth(theme.px(360))
         return right
 
     def _make_card_page(self) -> QWidget:
-        px = self._theme.px
         self._card = ModelCard(self._theme)
         self._card_title = label("", role="title", name="card_title")
-        back = push_button(self._theme, "Files", name="card_back", spoken="Back to the files")
-        back.clicked.connect(lambda: self._content.setCurrentWidget(self._repository))
-        head = QHBoxLayout()
-        head.setContentsMargins(px(16), px(12), px(16), px(4))
-        head.addWidget(self._card_title, 1)
-        head.addWidget(back)
-        self._card_page = QWidget()
-        column = QVBoxLayout(self._card_page)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addLayout(head)
-        column.addWidget(self._card, 1)
-        return self._card_page
+        back = push_button(
+            self._theme,
+            "Files",
+            lambda: self._content.setCurrentWidget(self._repository),
+            name="card_back",
+            spoken="Back to the files",
+        )
+        head = row(self._theme, (self._card_title, 1), back, gap=6, margins=(16, 12, 16, 4))
+        return holding(column(self._theme, head, (self._card, 1), gap=6))
 
     def _wire(self) -> None:
         controller = self._controller
-        self._delay = QTimer(self)
-        self._delay.setSingleShot(True)
-        self._delay.setInterval(_TYPED_DELAY_MS)
-        self._delay.timeout.connect(self.search)
         self._edit.textChanged.connect(self._typed)
         self._edit.returnPressed.connect(self.search)
         for chip in (self._licence, self._capability, self._language):
@@ -335,11 +280,9 @@ class DiscoverView(QWidget):
             self._open(reference)
             return
         self._waiting.setVisible(self._found is None)  # later on the list stays as it is
-        self._controller.search(
-            Query(words, self._licence.key, self._capability.key, self._language.key)
-        )
+        self._controller.search(words, self._licence.key, self._capability.key, self._language.key)
 
-    def _show_found(self, found: SearchResult) -> None:
+    def _show_found(self, found: tuple[HubEntry, ...]) -> None:
         self._found = found
         self._waiting.hide()
         if self._is_open:
@@ -351,7 +294,7 @@ class DiscoverView(QWidget):
             return
         self._show_entries()
         if self._results.entries and not self._list.currentIndex().isValid():
-            self._list.setCurrentIndex(self._results.index(0))
+            self._list.setCurrentIndex(self._results.index(0, 0))
 
     def _show_entries(self) -> None:
         self._results.show(self._entries())
@@ -363,7 +306,7 @@ class DiscoverView(QWidget):
         if not self._is_open:
             words = self._edit.text().casefold().split()
             return tuple(entry for entry, _ in self._catalogue if entry.matches(words))
-        entries = self._found.entries if self._found else ()
+        entries = self._found or ()
         fit = self._fit.key
         return tuple(one for one in entries if one.fit in (fit, None)) if fit else entries
 
@@ -372,7 +315,7 @@ class DiscoverView(QWidget):
         for number, entry in enumerate(self._results.entries):
             if entry.repo == repo:
                 self._wanted_repo = repo
-                self._list.setCurrentIndex(self._results.index(number))
+                self._list.setCurrentIndex(self._results.index(number, 0))
                 return
 
     def _choose_entry(self, index: QModelIndex, _before: object = None) -> None:

@@ -2,17 +2,54 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QItemSelection, QItemSelectionModel, QObject, Qt, Signal
-from PySide6.QtGui import QHelpEvent, QKeyEvent
-from PySide6.QtWidgets import QStackedWidget, QToolTip, QVBoxLayout, QWidget
+from PySide6.QtCore import (
+    QEvent,
+    QItemSelection,
+    QItemSelectionModel,
+    QObject,
+    QPointF,
+    QRect,
+    Qt,
+    Signal,
+)
+from PySide6.QtGui import QFontMetrics, QHelpEvent, QKeyEvent, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QStackedWidget, QToolTip, QWidget
 
+from lockhouse.ui.frame_parts import EmptyState
+from lockhouse.ui.layouts import LEFT, RIGHT, column
 from lockhouse.ui.models import model_text
+from lockhouse.ui.models.bars import DiskRow, FilterBar, SelectionBar
 from lockhouse.ui.models.controller import Freeing, InstalledModels
-from lockhouse.ui.models.empty_state import EmptyState
-from lockhouse.ui.models.filter_bar import DiskRow, FilterBar, SelectionBar
-from lockhouse.ui.models.model_table import FIT, NAME, ROW, VERIFIED, Filter, ModelTable
-from lockhouse.ui.models.table_view import ModelTableView
+from lockhouse.ui.models.model_table import (
+    FAMILY,
+    FIT,
+    FOLDER,
+    NAME,
+    QUANTIZATION,
+    ROW,
+    SIZE,
+    USED,
+    VERIFIED,
+    Filter,
+    ModelTable,
+    Row,
+)
+from lockhouse.ui.table_cells import Index, RowDelegate, RowsView
 from lockhouse.ui.theme import Theme
+from lockhouse.ui.widgets.pills import paint_pill
+
+_WIDTHS = {
+    FAMILY: 84,
+    SIZE: 76,
+    QUANTIZATION: 132,
+    FIT: 118,
+    FOLDER: 108,
+    USED: 86,
+    VERIFIED: 98,
+}
+# Hidden one after the other where there is no room.
+_HIDDEN_BELOW = ((VERIFIED, 880), (USED, 776), (FAMILY, 684), (FOLDER, 600))
+_HEADER_HEIGHT = 28
 
 
 class InstalledView(QWidget):
@@ -22,12 +59,11 @@ class InstalledView(QWidget):
     several_chosen = Signal(object)  # tuple[str, ...], names
     remove_wanted = Signal(object)  # tuple[str, ...], names
     import_wanted = Signal()
-    folders_wanted = Signal()
     discover_wanted = Signal()
     explain_wanted = Signal(object)  # ModelInfo: the numbers behind its fit
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
         self._restoring = False
         self._selected: tuple[str, ...] = ()
         self._current = ""
@@ -43,35 +79,27 @@ class InstalledView(QWidget):
             "boxes",
             "No models yet",
             "Import a GGUF file, drop one on this window, or search under Discover.",
-            (("import", "Import…"), ("discover", "Discover")),
+            (
+                ("import", "Import…", self.import_wanted),
+                ("discover", "Discover", self.discover_wanted),
+            ),
         )
         self._no_match = EmptyState(
             theme,
             "search",
             "No model matches",
             "Try fewer words, or clear the filter.",
-            (("clear", "Clear filter"),),
+            (("clear", "Clear filter", self.filter_bar.clear),),
         )
         self._stack = QStackedWidget()
         for widget in (self.view, self._nothing, self._no_match):
             self._stack.addWidget(widget)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self.filter_bar)
-        column.addWidget(self._stack, 1)
-        column.addWidget(self.selection_bar)
-        column.addWidget(self.disks)
+        column(theme, self.filter_bar, (self._stack, 1), self.selection_bar, self.disks, on=self)
         self._wire()
 
     def _wire(self) -> None:
         self.filter_bar.changed.connect(self._filter)
         self.filter_bar.import_wanted.connect(self.import_wanted)
-        self.filter_bar.folders_wanted.connect(self.folders_wanted)
-        self._nothing.chosen.connect(
-            lambda key: (self.import_wanted if key == "import" else self.discover_wanted).emit()
-        )
-        self._no_match.chosen.connect(lambda _: self.filter_bar.clear())
         self.table.modelAboutToBeReset.connect(self._remember_selection)
         self.table.modelReset.connect(self._restore_selection)
         self.view.selectionModel().selectionChanged.connect(self._tell_selection)
@@ -180,3 +208,136 @@ class InstalledView(QWidget):
                 self.explain_wanted.emit(model)
                 return True
         return super().eventFilter(watched, event)
+
+
+class _ModelDelegate(RowDelegate):
+    def __init__(self, theme: Theme, table: ModelTable, parent: QObject) -> None:
+        super().__init__(theme, parent)
+        self._table = table
+
+    def paint_cell(self, painter: QPainter, area: QRect, index: Index) -> None:
+        """One cell of a model."""
+        px, cells, kind = self.theme.px, self.cells, index.column()
+        row = self._table.row(index.row())
+        shown = self._table.cell_text(row, kind)
+        if kind == NAME:
+            self._paint_name(painter, area.adjusted(px(8), 0, 0, 0), row, shown)
+        elif kind == FIT:
+            top = area.top() + (area.height() - px(20)) // 2 + 1
+            place = QPointF(area.left(), top)
+            paint_pill(painter, self.theme, place, *model_text.model_pill(row.model))
+        elif kind == QUANTIZATION:
+            width = cells.text(painter, area, row.model.quality, "text-1") + px(4)
+            cells.text(painter, area, row.model.quantization, "text-3", indent=width)
+        elif kind == FOLDER:
+            copies = len(row.model.places) - 1
+            shown = f"{shown} +{copies}" if copies > 0 else shown
+            cells.icon(painter, area, model_text.folder_icon(row.model), "text-3")
+            cells.text(painter, area, shown, "text-2", indent=px(20))
+        elif kind == USED and row.model.name in self._table.loaded:
+            self._paint_loaded(painter, area, shown)
+        elif kind == VERIFIED:
+            self._paint_verified(painter, area, row, shown)
+        else:
+            ink = "text-1" if kind == SIZE else "text-2"
+            cells.text(painter, area, shown, ink, is_right=kind == SIZE)
+
+    def _paint_name(self, painter: QPainter, area: QRect, row: Row, shown: str) -> None:
+        px = self.theme.px
+        cut = px(20) if row.model.pinned else 0
+        width = self.cells.text(painter, area, shown, "text-1", weight=500, cut=cut)
+        if row.model.pinned:
+            self.cells.icon(painter, area, "pin", "text-2", indent=width + px(6))
+
+    def _paint_loaded(self, painter: QPainter, area: QRect, shown: str) -> None:
+        theme, px = self.theme, self.theme.px
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(theme.color("accent-text"))
+        middle = area.top() + area.height() / 2 + 0.5
+        painter.drawEllipse(QPointF(area.left() + px(3), middle), px(3), px(3))
+        self.cells.text(painter, area, shown, "accent-text", indent=px(12))
+
+    def _paint_verified(self, painter: QPainter, area: QRect, row: Row, shown: str) -> None:
+        px = self.theme.px
+        checking = row.model.name in self._table.checking
+        icon, ink = ("loader-circle", "text-2") if checking else row.verified_icon
+        self.cells.icon(painter, area, icon, ink)
+        text_ink = "text-2" if ink == "success" else ink
+        self.cells.text(painter, area, shown, text_ink, indent=px(18), cut=-px(6))
+
+
+class _Header(QHeaderView):
+    """Small column headings; the sorted one is darker and has an arrow."""
+
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(Qt.Orientation.Horizontal, parent)
+        self._theme = theme
+        self.setObjectName("models_head")
+        self.setAccessibleName("Columns")
+        self.setHighlightSections(False)
+        self.setSectionsClickable(True)
+        self.setSortIndicatorShown(True)
+        self.setMinimumSectionSize(theme.px(48))
+
+    def paintSection(self, painter: QPainter, rect: QRect, logical: int) -> None:
+        theme, px = self._theme, self._theme.px
+        painter.save()
+        painter.fillRect(rect, theme.color("bg-2"))
+        line = QRect(rect.left(), rect.bottom(), rect.width(), 1)
+        painter.fillRect(line, theme.color("border-strong"))
+        is_sorted = self.sortIndicatorSection() == logical
+        painter.setFont(theme.font("caption", weight=500))
+        painter.setPen(theme.color("text-1" if is_sorted else "text-3"))
+        area = rect.adjusted(px(16 if logical == NAME else 8), 0, -px(8), -1)
+        shown = str(self.model().headerData(logical, self.orientation()))
+        side = RIGHT if logical == SIZE else LEFT
+        if is_sorted and side == RIGHT:
+            area.adjust(0, 0, -px(16), 0)
+        painter.drawText(area, side, shown)
+        if is_sorted:
+            ascending = self.sortIndicatorOrder() == Qt.SortOrder.AscendingOrder
+            width = QFontMetrics(painter.font()).horizontalAdvance(shown)
+            left = area.left() + width if side == LEFT else area.right()
+            ratio = painter.device().devicePixelRatio()
+            icon = "arrow-up" if ascending else "arrow-down"
+            pixmap = theme.pixmap(icon, 12, "text-1", ratio=ratio)
+            painter.drawPixmap(left + px(4), rect.top() + (rect.height() - px(12)) // 2, pixmap)
+        painter.restore()
+
+
+class ModelTableView(RowsView):
+    """The table. Its background is opaque, so that scrolling moves what is painted already."""
+
+    def __init__(self, theme: Theme, table: ModelTable) -> None:
+        super().__init__(theme, "models_table", "Models on this machine")
+        self.setModel(table)
+        self.setItemDelegate(_ModelDelegate(theme, table, self))
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        header = _Header(theme, self)
+        self.setHorizontalHeader(header)
+        header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
+        header.setSortIndicator(USED, Qt.SortOrder.DescendingOrder)
+        self.setSortingEnabled(True)
+        self._fit_columns()
+        theme.changed.connect(self._fit_columns)
+
+    def _fit_columns(self) -> None:
+        px, header = self._theme.px, self.horizontalHeader()
+        header.setFixedHeight(px(_HEADER_HEIGHT))
+        for number, width in _WIDTHS.items():
+            header.setSectionResizeMode(number, QHeaderView.ResizeMode.Fixed)
+            self.setColumnWidth(number, px(width))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        width = self.width() / self._theme.scale
+        for number, least in _HIDDEN_BELOW:
+            self.setColumnHidden(number, width < least)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self.viewport())
+        painter.fillRect(event.rect(), self._theme.color("bg-2"))
+        painter.end()
+        super().paintEvent(event)

@@ -115,9 +115,9 @@ class MemoryController(QObject):
 
     def look_for_devices(
         self, done: Callable[[DeviceReport], None], failed: Callable[[LockhouseError], None]
-    ) -> None:
+    ) -> JobHandle:
         """Find out which devices llama.cpp sees."""
-        self._jobs.run(self._planner.devices, done, failed)
+        return self._jobs.run(self._planner.devices, done, failed)
 
     def _ask_next(self) -> None:
         question = self._asked = self._wanted

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from msgspec import structs
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from lockhouse.library.model_info import LoadChoice
 from lockhouse.ui import formatting
 from lockhouse.ui.choice_button import ChoiceButton
-from lockhouse.ui.frame_parts import label, push_button
+from lockhouse.ui.frame_parts import label, small_button
+from lockhouse.ui.layouts import RIGHT, STRETCH, column, row
 from lockhouse.ui.models.context_slider import ContextSlider
 from lockhouse.ui.models.memory import MemoryNeed
 from lockhouse.ui.theme import Theme
+from lockhouse.ui.timers import once
 from lockhouse.ui.widgets import MemoryBar, MemoryPart
 
 _SAVE_AFTER_MS = 500
@@ -54,13 +57,13 @@ class _Legend(QWidget):
     def show_part(self, token: str, name: str, size: str, *, tip: str = "") -> None:
         """Show the size of one part."""
         if token not in self._lines:
-            row = len(self._lines)
-            self._grid.setRowMinimumHeight(row, self._theme.px(24))
+            at = len(self._lines)
+            self._grid.setRowMinimumHeight(at, self._theme.px(24))
             line = (_Dot(self._theme, token), label(""), label("", ink="2"))
-            for column, widget in enumerate(line):
-                self._grid.addWidget(widget, row, column)
+            for side, widget in enumerate(line):
+                self._grid.addWidget(widget, at, side)
             line[2].setFont(self._theme.font("body", tabular=True))
-            line[2].setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            line[2].setAlignment(RIGHT)
             self._lines[token] = line
         _, name_label, figure = self._lines[token]
         name_label.setText(name)
@@ -74,62 +77,48 @@ class MemoryPanel(QWidget):
     asked = Signal(object)  # LoadChoice: how much memory would it need?
     chosen = Signal(object)  # LoadChoice: save it
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._theme = theme
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        px = theme.px
         self._choice = LoadChoice()
         self._need: MemoryNeed | None = None
-        self._save = QTimer(self)
-        self._save.setSingleShot(True)
-        self._save.setInterval(_SAVE_AFTER_MS)
-        self._save.timeout.connect(lambda: self.chosen.emit(self._choice))
+        self._save = once(self, _SAVE_AFTER_MS, lambda: self.chosen.emit(self._choice))
         self._amount = label("", ink="2", name="memory_amount")
         self._bar = MemoryBar(theme)
         self._bar.setObjectName("model_memory")
         self._legend = _Legend(theme)
         self._problem = label("", ink="warning", wrap=True, name="memory_problem")
         self._slider = ContextSlider(theme)
-        self._slider.moved.connect(self._moved)
+        self._slider.moved.connect(lambda length: self._choose(context_length=length))
         self._slider.settled.connect(lambda _: self._save.start())
-        self._automatic = push_button(
-            theme, "Use automatic length", name="context_automatic", kind="link", compact=True
+        self._automatic = small_button(
+            theme,
+            "Use automatic length",
+            self._choose_automatic,
+            name="context_automatic",
+            kind="link",
         )
-        self._automatic.clicked.connect(self._choose_automatic)
         self._precision = ChoiceButton(theme, "KV cache precision", _PRECISIONS, height=28)
         self._precision.setObjectName("cache_precision")
+        self._precision.setFixedWidth(px(152))
         self._precision.set_key("f16")
         self._precision.picked.connect(self._precision_chosen)
         self._saving = label("", role="caption", ink="3", wrap=True, name="cache_saving")
         self._source = label("", role="caption", ink="3", name="memory_source")
-        self._lay_out()
-
-    def _lay_out(self) -> None:
-        px = self._theme.px
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(px(8))
-        head = QHBoxLayout()
-        head.addWidget(label("Memory", role="strong"))
-        head.addStretch(1)
-        head.addWidget(self._amount)
-        column.addLayout(head)
-        column.addWidget(self._bar)
-        column.addWidget(self._legend)
-        column.addWidget(self._problem)
-        column.addSpacing(px(4))
-        column.addWidget(self._slider)
-        precision = QHBoxLayout()
-        precision.addWidget(label("KV cache"))
-        precision.addStretch(1)
-        self._precision.setFixedWidth(px(152))
-        precision.addWidget(self._precision)
-        column.addLayout(precision)
-        column.addWidget(self._saving)
-        foot = QHBoxLayout()
-        foot.addWidget(self._source)
-        foot.addStretch(1)
-        foot.addWidget(self._automatic)
-        column.addLayout(foot)
+        column(
+            theme,
+            row(theme, label("Memory", role="strong"), STRETCH, self._amount, gap=8),
+            self._bar,
+            self._legend,
+            self._problem,
+            4,
+            self._slider,
+            row(theme, label("KV cache"), STRETCH, self._precision, gap=8),
+            self._saving,
+            row(theme, self._source, STRETCH, self._automatic, gap=8),
+            gap=8,
+            on=self,
+        )
 
     # what it shows
 
@@ -164,8 +153,9 @@ class MemoryPanel(QWidget):
         over = used - need.available_bytes
         amount = f"{formatting.gigabytes(used)} of {formatting.gigabytes(need.available_bytes)} GB"
         self._amount.setText(amount.replace(" GB", f"{formatting.NBSP}GB"))
-        self._legend.show_part("mem-weights", _weights(need), _size(parts[0].size_bytes))
+        weights = "Weights and projector" if need.projector_bytes else "Weights"
         cache = f"KV cache, {need.context_length:,} tokens"
+        self._legend.show_part("mem-weights", weights, _size(parts[0].size_bytes))
         self._legend.show_part("mem-cache", cache, _size(need.cache_bytes))
         self._legend.show_part("mem-compute", "Compute buffers", _size(need.compute_bytes))
         others = ", ".join(name for name, _ in need.others)
@@ -190,40 +180,23 @@ class MemoryPanel(QWidget):
 
     # what is chosen
 
-    def _moved(self, length: int) -> None:
-        self._choose(context_length=length)
-        self.asked.emit(self._choice)
-
     def _precision_chosen(self, kv_type: str) -> None:
         self._choose(kv_type=kv_type)
-        self.asked.emit(self._choice)
         self._save.start()
 
     def _choose_automatic(self) -> None:
         self._choose(context_length=0)
-        self.asked.emit(self._choice)
         self.chosen.emit(self._choice)
 
-    def _choose(self, *, context_length: int | None = None, kv_type: str | None = None) -> None:
-        now = self._choice
-        self._choice = LoadChoice(
-            now.context_length if context_length is None else context_length,
-            now.kv_type if kv_type is None else kv_type,
-            now.threads,
-            now.parallel,
-        )
+    def _choose(self, **changes: int | str) -> None:
+        self._choice = structs.replace(self._choice, **changes)
         self._automatic.setVisible(bool(self._choice.context_length))
-
-
-def _weights(need: MemoryNeed) -> str:
-    return "Weights and projector" if need.projector_bytes else "Weights"
+        self.asked.emit(self._choice)
 
 
 def _size(size_bytes: int) -> str:
     if size_bytes <= 0:
         return "None"
-    return (
-        f"{formatting.gigabytes(size_bytes)}{formatting.NBSP}GB"
-        if size_bytes >= 1e8
-        else (formatting.size(size_bytes))
-    )
+    if size_bytes < 1e8:
+        return formatting.size(size_bytes)
+    return f"{formatting.gigabytes(size_bytes)}{formatting.NBSP}GB"

@@ -71,8 +71,8 @@ def make_rows(models: Sequence[ModelInfo], now: dt.datetime) -> tuple[Row, ...]:
 def _row(model: ModelInfo, now: dt.datetime) -> Row:
     title = model.title or model.name
     folder = model_text.folder_name(model)
-    used = model_text.parse_time(model.last_used_at)
-    verified_at = model_text.parse_time(model.verified_at)
+    used = formatting.moment_of(model.last_used_at)
+    verified_at = formatting.moment_of(model.verified_at)
     verified, *verified_icon = model_text.verified_text(model, now)
     family = model.family or model.architecture.capitalize()
     cells = (

@@ -72,46 +72,19 @@ def verified_text(model: ModelInfo, now: dt.datetime) -> tuple[str, str, str]:
     """Text, icon and ink: when the file was last found unchanged."""
     if model.state == "changed":
         return "Changed", "triangle-alert", "danger"
-    moment = parse_time(model.verified_at)
+    moment = formatting.moment_of(model.verified_at)
     if moment is None:
         return "Not yet", "circle-dashed", "text-3"
-    return day(moment, now), "circle-check", "success"
+    return formatting.day(moment, now), "circle-check", "success"
 
 
 def used_text(model: ModelInfo, now: dt.datetime) -> str:
     """When the model last answered."""
-    moment = parse_time(model.last_used_at)
+    moment = formatting.moment_of(model.last_used_at)
     if moment is None:
         return "Never"
-    local = moment.astimezone(now.tzinfo)
-    days = (now.date() - local.date()).days
-    if days <= 0:
-        return f"{local:%H:%M}"
-    return "Yesterday" if days == 1 else formatting.short_time(moment, now)
-
-
-def day(moment: dt.datetime, now: dt.datetime) -> str:
-    """Today, Yesterday, 12 Nov."""
-    local = moment.astimezone(now.tzinfo)
-    days = (now.date() - local.date()).days
-    if days <= 0:
-        return "Today"
-    if days == 1:
-        return "Yesterday"
-    month = local.strftime("%b")
-    text = f"{local.day}{formatting.NBSP}{month}"
-    return text if local.year == now.year else f"{text}{formatting.NBSP}{local.year}"
-
-
-def parse_time(stamp: str | None) -> dt.datetime | None:
-    """A stored time; None when there is none or it cannot be read."""
-    if not stamp:
-        return None
-    try:
-        moment = dt.datetime.fromisoformat(stamp)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+    when = formatting.day(moment, now)
+    return when if when == "Yesterday" else formatting.short_time(moment, now)
 
 
 def licence_name(licence: str) -> str:

@@ -2,43 +2,35 @@
 
 from __future__ import annotations
 
-import shiboken6
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+from typing import TYPE_CHECKING
+
+from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from lockhouse.core.errors import LockhouseError
-from lockhouse.engine.planning import DeviceReport
 from lockhouse.library.file_choice import FileChoice
 from lockhouse.library.model_info import ImportOutcome, ModelInfo
+from lockhouse.library.models import Models
 from lockhouse.library.transfers import Transfer
 from lockhouse.ui import formatting
 from lockhouse.ui.error_views import BannerStack, ChoiceDialog
-from lockhouse.ui.frame_parts import hairline, label, push_button
-from lockhouse.ui.jobs import Jobs
+from lockhouse.ui.frame_parts import HEAD_HEIGHT, IconLabel, Tabs, hairline, label, small_button
+from lockhouse.ui.layouts import STRETCH, column, holding, row
 from lockhouse.ui.machine_monitor import MachineState
 from lockhouse.ui.models import model_text
-from lockhouse.ui.models.controller import (
-    CheckProgress,
-    Freeing,
-    InstalledModels,
-    ModelsController,
-)
+from lockhouse.ui.models.controller import CheckProgress, Freeing, InstalledModels
 from lockhouse.ui.models.details import ModelDetails
-from lockhouse.ui.models.devices_dialog import DevicesDialog
+from lockhouse.ui.models.dialogs import DevicesDialog, FoldersDialog
 from lockhouse.ui.models.discover import DiscoverView
-from lockhouse.ui.models.discover_controller import DiscoverController
-from lockhouse.ui.models.folders_dialog import FoldersDialog
-from lockhouse.ui.models.hub_entries import OpenedRepository
+from lockhouse.ui.models.discover_controller import DiscoverController, OpenedRepository
 from lockhouse.ui.models.installed_view import InstalledView
-from lockhouse.ui.models.memory import MemoryController
-from lockhouse.ui.models.tabs import HEAD_HEIGHT, Tabs
-from lockhouse.ui.models.transfer_controller import MOVING, TransferController
+from lockhouse.ui.models.transfer_controller import MOVING
 from lockhouse.ui.models.transfers_view import TransfersView, unfinished
-from lockhouse.ui.network_monitor import NetworkMonitor, NetworkView
-from lockhouse.ui.settings.store import SettingsStore
-from lockhouse.ui.theme import Theme
+from lockhouse.ui.network_monitor import NetworkView
 from lockhouse.ui.three_columns import ThreeColumns
 from lockhouse.ui.toast import Toast
+
+if TYPE_CHECKING:
+    from lockhouse.ui.pages import Pages
 
 _TABS = (("installed", "On this machine"), ("discover", "Discover"), ("transfers", "Downloads"))
 
@@ -46,47 +38,35 @@ _TABS = (("installed", "On this machine"), ("discover", "Discover"), ("transfers
 class ModelsPage(QWidget):
     """Connects the tabs, the details and their controllers."""
 
-    chat_wanted = Signal(str)
-    unload_wanted = Signal(str)
-    loading = Signal()
-    import_wanted = Signal()
-    open_network_wanted = Signal()
-    seal_wanted = Signal()
-
-    def __init__(
-        self,
-        models: ModelsController,
-        memory: MemoryController,
-        discover: DiscoverController,
-        transfers: TransferController,
-        network: NetworkMonitor,
-        settings: SettingsStore,
-        jobs: Jobs,
-        theme: Theme,
-        parent: QWidget | None = None,
-    ) -> None:
-        super().__init__(parent)
-        self._models = models
-        self._memory = memory
-        self._transfers = transfers
-        self._network = network
+    def __init__(self, pages: Pages) -> None:
+        super().__init__()
+        its, theme, workspace = pages.controllers, pages.theme, pages.workspace
+        self._models = its.models
+        self._memory = its.memory
+        self._transfers = its.transfers
+        self._network = its.network
         self._theme = theme
         self._loaded: frozenset[str] = frozenset()
         self._pending_removal: frozenset[str] = frozenset()
         self._folders: FoldersDialog | None = None
         self.setObjectName("models_page")
+        hub = DiscoverController(
+            workspace.hub, workspace.engines, lambda: its.models.installed.models, pages.jobs, self
+        )
         self.installed = InstalledView(theme)
-        self.discover = DiscoverView(discover, transfers, theme)
-        self.transfers = TransfersView(transfers, theme)
-        self.details = ModelDetails(models, memory, settings, jobs, theme)
+        self.discover = DiscoverView(hub, its.transfers, theme)
+        self.transfers = TransfersView(its.transfers, theme)
+        self.details = ModelDetails(pages)
         self.banners = BannerStack(theme)
         self._lay_out()
         self.toast = Toast(theme, self)
-        self._wire_installed()
+        self._wire_installed(pages)
         self._wire_details()
-        self._wire_downloads()
-        self.show_network(network.view)
-        self._show_transfers(transfers.transfers)
+        self._wire_downloads(pages)
+        self.show_network(its.network.view)
+        self._show_transfers(its.transfers.transfers)
+        self.show_machine(its.machine.state)
+        self.show_installed(its.models.installed)
 
     # layout
 
@@ -94,55 +74,29 @@ class ModelsPage(QWidget):
         self._stack = QStackedWidget()
         for view in (self.installed, self.discover, self.transfers):
             self._stack.addWidget(view)
-        work = QWidget()
-        column = QVBoxLayout(work)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self._make_head())
-        column.addWidget(hairline())
-        column.addWidget(self.banners)
-        column.addWidget(self._stack, 1)
-        self.columns = ThreeColumns(self._theme, QWidget(), work, self.details)
+        work = column(self._theme, self._make_head(), hairline(), self.banners, (self._stack, 1))
+        self.columns = ThreeColumns(self._theme, QWidget(), holding(work), self.details)
         self.columns.restore({"list": False})
-        whole = QHBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.addWidget(self.columns)
+        row(self._theme, self.columns, on=self)
 
     def _make_head(self) -> QWidget:
         theme, px = self._theme, self._theme.px
         self.tabs = Tabs(theme, "models_tabs", _TABS)
         self.tabs.chosen.connect(self.show_tab)
-        self._network_icon = label("")
         self._network_text = label("", role="caption-strong", ink="warning", name="network_text")
-        seal = push_button(theme, "Seal", name="discover_seal", icon="lock", compact=True)
+        seal = small_button(theme, "Seal", self._network.seal, name="discover_seal", icon="lock")
         seal.setToolTip("End all network access now")
-        seal.clicked.connect(self.seal_wanted)
-        self._network_part = QWidget()
-        part = QHBoxLayout(self._network_part)
-        part.setContentsMargins(0, 0, 0, 0)
-        part.setSpacing(px(6))
-        part.addWidget(self._network_icon)
-        part.addWidget(self._network_text)
-        part.addSpacing(px(6))
-        part.addWidget(seal)
+        icon = IconLabel(theme, "lock-open", 14, "warning")
+        self._network_part = holding(row(theme, icon, self._network_text, 6, seal, gap=6))
         self._network_part.hide()
-        head = QWidget()
+        parts = (self.tabs, STRETCH, self._network_part)
+        head = holding(row(theme, *parts, margins=(16, 0)))
         head.setFixedHeight(px(HEAD_HEIGHT))
-        row = QHBoxLayout(head)
-        row.setContentsMargins(px(16), 0, px(16), 0)
-        row.addWidget(self.tabs)
-        row.addStretch(1)
-        row.addWidget(self._network_part)
-        theme.changed.connect(self._restyle)
-        self._restyle()
         return head
-
-    def _restyle(self) -> None:
-        self._network_icon.setPixmap(self._theme.pixmap("lock-open", 14, "warning"))
 
     # wiring
 
-    def _wire_installed(self) -> None:
+    def _wire_installed(self, pages: Pages) -> None:
         models, view = self._models, self.installed
         models.listed.connect(self.show_installed)
         models.imported.connect(self._show_imported)
@@ -150,11 +104,12 @@ class ModelsPage(QWidget):
         models.checked.connect(self._show_check)
         models.told.connect(self.toast.say)
         models.failed.connect(self.show_error)
+        pages.controllers.machine.looked.connect(self.show_machine)
         view.chosen.connect(self._choose)
         view.several_chosen.connect(models.read_freeing)
         view.remove_wanted.connect(self.ask_removal)
-        view.import_wanted.connect(self.import_wanted)
-        view.folders_wanted.connect(self._show_folders)
+        view.import_wanted.connect(pages.import_wanted)
+        view.filter_bar.folders_wanted.connect(self._show_folders)
         view.discover_wanted.connect(lambda: self.show_tab("discover"))
         view.explain_wanted.connect(self._memory.explain)
         view.disks.devices_wanted.connect(self._show_devices)
@@ -163,21 +118,18 @@ class ModelsPage(QWidget):
     def _wire_details(self) -> None:
         details = self.details
         details.closed.connect(self._close_details)
-        details.chat_wanted.connect(self.chat_wanted)
-        details.loading.connect(self.loading)
-        details.unload_wanted.connect(self.unload_wanted)
         details.remove_wanted.connect(lambda name: self.ask_removal((name,)))
         details.discover_wanted.connect(self._look_up)
         details.told.connect(self.toast.say)
         details.failed.connect(self.show_error)
 
-    def _wire_downloads(self) -> None:
+    def _wire_downloads(self, pages: Pages) -> None:
         transfers, view, discover = self._transfers, self.transfers, self.discover
         self._network.changed.connect(self.show_network)
         self._network.failed.connect(self.show_error)
         discover.get_wanted.connect(self._download)
         discover.told.connect(self.toast.say)
-        discover.open_network_wanted.connect(self.open_network_wanted)
+        discover.sealed.open_wanted.connect(lambda: pages.ask_network_access("hub"))
         discover.strip.all_wanted.connect(lambda: self.show_tab("transfers"))
         transfers.listed.connect(self._show_transfers)
         transfers.finished.connect(self._show_finished)
@@ -301,43 +253,31 @@ class ModelsPage(QWidget):
             choices=(("remove", "Remove"),),
             details="\n".join(str(path) for path in freeing.deleted),
             close_words="Cancel",
+            name="removal_dialog",
             parent=self,
         )
-        dialog.setObjectName("removal_dialog")
         dialog.chosen.connect(lambda _: self._models.remove(freeing.names))
-        dialog.finished.connect(dialog.deleteLater)
-        dialog.show()
+        dialog.show_once()
 
     def _show_folders(self) -> None:
-        models = self._models
-        dialog = self._folders = FoldersDialog(self._theme, self)
-        dialog.show_folders(models.installed.folders)
-        dialog.add_wanted.connect(
-            lambda path: models.change(lambda library: library.add_folder(path))
-        )
+        change = self._models.change
+        dialog = self._folders = FoldersDialog(self._theme, lambda: change(Models.rescan), self)
+        dialog.show_folders(self._models.installed.folders)
+        dialog.add_wanted.connect(lambda path: change(lambda library: library.add_folder(path)))
         dialog.remove_wanted.connect(
-            lambda path: models.change(lambda library: library.forget_folder(path))
+            lambda path: change(lambda library: library.forget_folder(path))
         )
-        dialog.rescan_wanted.connect(lambda: models.change(lambda library: library.rescan()))
         dialog.finished.connect(self._forget_folders)
-        dialog.show()
+        dialog.show_once()
 
     def _forget_folders(self) -> None:
         self._folders = None
 
     def _show_devices(self) -> None:
         dialog = DevicesDialog(self._theme, self)
-        dialog.show()
-
-        def show(report: DeviceReport) -> None:
-            if shiboken6.isValid(dialog):
-                dialog.show_report(report)
-
-        def fail(error: LockhouseError) -> None:
-            if shiboken6.isValid(dialog):
-                dialog.show_error(error)
-
-        self._memory.look_for_devices(show, fail)
+        looking = self._memory.look_for_devices(dialog.show_report, dialog.show_error)
+        dialog.finished.connect(lambda _: looking.cancel())
+        dialog.show_once()
 
     # downloads
 
@@ -378,12 +318,11 @@ class ModelsPage(QWidget):
             hint="Pause it instead to continue later." if one.state in MOVING else "",
             choices=(("cancel", "Cancel download"),),
             close_words="Keep download",
+            name="cancel_dialog",
             parent=self,
         )
-        dialog.setObjectName("cancel_dialog")
         dialog.chosen.connect(lambda _: cancel())
-        dialog.finished.connect(dialog.deleteLater)
-        dialog.show()
+        dialog.show_once()
 
     def _show_downloaded(self, transfer_id: str) -> None:
         one = self._find_transfer(transfer_id)

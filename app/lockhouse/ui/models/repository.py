@@ -5,17 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QSize, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QLabel, QWidget
 
 from lockhouse.library.file_choice import FileChoice
 from lockhouse.library.transfers import Transfer
 from lockhouse.ui import formatting
 from lockhouse.ui.flow_layout import FlowLayout
-from lockhouse.ui.frame_parts import hairline, label, push_button, scrolling
+from lockhouse.ui.frame_parts import (
+    IconLabel,
+    hairline,
+    label,
+    push_button,
+    scrolling,
+    small_button,
+)
+from lockhouse.ui.layouts import RIGHT, STRETCH, TOP, add, clear, column, holding, replace, row
 from lockhouse.ui.models import model_text
-from lockhouse.ui.models.hub_entries import GROUPS, OpenedRepository
+from lockhouse.ui.models.discover_controller import GROUPS, OpenedRepository
 from lockhouse.ui.models.transfer_controller import MOVING
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Banner, Pill
@@ -33,7 +41,6 @@ _OFFLINE_NOTE = (
 _FILE, _BITS, _MARK, _DOWNLOAD, _MEMORY, _FIT, _LOSS = range(7)
 _WIDTHS = {_FILE: 80, _BITS: 48, _DOWNLOAD: 80, _MEMORY: 88, _FIT: 112, _LOSS: 104}
 _SHOWN_FROM = {_MARK: 620, _MEMORY: 560, _LOSS: 700}
-_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
 def download_link(choice: FileChoice) -> str:
@@ -51,24 +58,19 @@ class _TableRow(QFrame):
         self._theme = theme
         self._cells = cells
         px = theme.px
-        line = self._line = QHBoxLayout()
-        line.setContentsMargins(px(16), 0, px(16), 0)
-        line.setSpacing(0)
-        for column, cell in enumerate(cells):
-            if column in _WIDTHS:
-                cell.setFixedWidth(px(_WIDTHS[column]))
-            if column in (_DOWNLOAD, _MEMORY) and isinstance(cell, QLabel):
-                cell.setAlignment(_RIGHT)
-            if column in (_DOWNLOAD, _MARK):
+        line = self._line = row(theme, margins=(16, 0))
+        for number, cell in enumerate(cells):
+            if number in _WIDTHS:
+                cell.setFixedWidth(px(_WIDTHS[number]))
+            if number in (_DOWNLOAD, _MEMORY) and isinstance(cell, QLabel):
+                cell.setAlignment(RIGHT)
+            if number in (_DOWNLOAD, _MARK):
                 line.addStretch(1)
-            if column == _FIT:
+            if number == _FIT:
                 line.addSpacing(px(24))
             line.addWidget(cell)
         line.addWidget(end)
-        self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(0, 0, 0, 0)
-        self._column.setSpacing(0)
-        self._column.addLayout(line)
+        self._column = column(theme, line, on=self)
 
     def minimumSizeHint(self) -> QSize:
         """Narrower than its cells: some of them are hidden then."""
@@ -77,8 +79,8 @@ class _TableRow(QFrame):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         width = event.size().width() / self._theme.scale
-        for column, least in _SHOWN_FROM.items():
-            self._cells[column].setVisible(width >= least)
+        for number, least in _SHOWN_FROM.items():
+            self._cells[number].setVisible(width >= least)
 
 
 def _make_header(theme: Theme, button_width: int) -> QWidget:
@@ -93,13 +95,9 @@ def _make_header(theme: Theme, button_width: int) -> QWidget:
 
 def _make_group(theme: Theme, quality: str, about: str) -> QWidget:
     px = theme.px
-    group = QWidget()
+    words = (label(quality, role="strong"), (label(about, ink="2"), 1))
+    group = holding(row(theme, *words, gap=8, margins=(16, 8, 16, 0)))
     group.setFixedHeight(px(41))
-    row = QHBoxLayout(group)
-    row.setContentsMargins(px(16), px(8), px(16), 0)
-    row.setSpacing(px(8))
-    row.addWidget(label(quality, role="strong"))
-    row.addWidget(label(about, ink="2"), 1)
     return group
 
 
@@ -115,13 +113,12 @@ class _FileRow(_TableRow):
             self._verb = "Get anyway"
         loud = choice.recommended and not offline
         size = formatting.size(choice.size_bytes)
-        self.button = push_button(
+        self.button = small_button(
             theme,
             self._verb,
             name=f"get_{choice.label}",
             kind="primary" if loud else "",
             icon="download" if loud else "",
-            compact=True,
             spoken=f"{self._verb} {choice.label}, {size}",
         )
         fit, icon, tone = model_text.fit_pill(choice.fit.word)
@@ -137,11 +134,8 @@ class _FileRow(_TableRow):
             Pill(theme, fit, icon=icon, tone=tone),
             label(choice.loss, ink="2"),
         )
-        end = QWidget()
+        end = holding(row(theme, (self.button, RIGHT)))
         end.setFixedSize(button_width, theme.px(40))
-        room = QHBoxLayout(end)
-        room.setContentsMargins(0, 0, 0, 0)
-        room.addWidget(self.button, 0, _RIGHT)
         super().__init__(theme, cells, end)
         if choice.recommended:
             self.setProperty("tone", "recommended")  # with a bar of 2 px at the left
@@ -168,8 +162,8 @@ class RepositoryView(QWidget):
     get_wanted = Signal(object)  # FileChoice
     card_wanted = Signal()
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
         self._theme = theme
         self._rows: list[_FileRow] = []
         self.setObjectName("repository")
@@ -177,36 +171,25 @@ class RepositoryView(QWidget):
         self._title = label("", role="title", wrap=True, name="repository_title")
         self._facts_box = QWidget()
         self._facts = FlowLayout(self._facts_box, spacing=px(16))
-        self._card_button = push_button(theme, "Model card", name="repository_card")
-        self._card_button.clicked.connect(self.card_wanted)
-        titles = QVBoxLayout()
-        titles.setSpacing(px(4))
-        titles.addWidget(self._title)
-        titles.addWidget(self._facts_box)
-        head = QHBoxLayout()
-        head.addLayout(titles, 1)
-        head.addWidget(self._card_button, 0, Qt.AlignmentFlag.AlignTop)
-        self._notes = QVBoxLayout()
+        self._card_button = push_button(
+            theme, "Model card", self.card_wanted, name="repository_card"
+        )
+        titles = column(theme, self._title, self._facts_box, gap=4)
+        self._notes = column(theme, gap=12)
         self._files = QWidget()
-        icon = label("")
-        icon.setPixmap(theme.pixmap("shield-check", 14, "text-2"))
         self._foot = label("", role="caption", ink="2", wrap=True)
-        foot = QHBoxLayout()
-        foot.setSpacing(px(8))
-        foot.addWidget(icon, 0, Qt.AlignmentFlag.AlignTop)
-        foot.addWidget(self._foot, 1)
-        inside = QWidget()
-        self._column = QVBoxLayout(inside)
-        self._column.setContentsMargins(px(16), px(12), px(16), px(16))
-        self._column.setSpacing(px(12))
-        self._column.addLayout(head)
-        self._column.addLayout(self._notes)
-        self._column.addWidget(self._files)
-        self._column.addLayout(foot)
-        self._column.addStretch(1)
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.addWidget(scrolling(inside, "repository_area"))
+        icon = IconLabel(theme, "shield-check", 14)
+        self._column = column(
+            theme,
+            row(theme, (titles, 1), (self._card_button, TOP), gap=12),
+            self._notes,
+            self._files,
+            row(theme, (icon, TOP), (self._foot, 1), gap=8),
+            STRETCH,
+            gap=12,
+            margins=(16, 12, 16, 16),
+        )
+        column(theme, scrolling(holding(self._column), "repository_area"), on=self)
 
     def show_repository(self, opened: OpenedRepository, *, offline: bool) -> None:
         """Show a repository. ``offline``: its files can only be copied here by hand."""
@@ -216,23 +199,20 @@ class RepositoryView(QWidget):
         self._show_facts(opened)
         self._show_notes(opened)
         files = self._make_files(opened, offline=offline)
-        self._column.replaceWidget(self._files, files)
-        self._files.hide()
-        self._files.deleteLater()
-        self._files = files
+        self._files = replace(self._column, self._files, files)
 
     def show_transfers(self, transfers: tuple[Transfer, ...]) -> None:
         """Which of the files are being downloaded."""
         known = {(one.repo, file.name): one for one in transfers for file in one.files}
-        for row in self._rows:
-            names = [(row.choice.repo, file.name) for file in row.choice.files]
+        for line in self._rows:
+            names = [(line.choice.repo, file.name) for file in line.choice.files]
             one = next((known[name] for name in names if name in known), None)
             if one is None or one.state == "done":
-                row.show_state("Installed" if one is not None or row.choice.here else "")
+                line.show_state("Installed" if one is not None or line.choice.here else "")
             else:
                 share = one.done_bytes / one.size_bytes if one.size_bytes else 0.0
                 moves = one.state in MOVING
-                row.show_state(formatting.percent(share) if moves else one.state.capitalize())
+                line.show_state(formatting.percent(share) if moves else one.state.capitalize())
 
     def _show_facts(self, opened: OpenedRepository) -> None:
         self._facts.clear()
@@ -255,12 +235,7 @@ class RepositoryView(QWidget):
         self._facts_box.updateGeometry()
 
     def _show_notes(self, opened: OpenedRepository) -> None:
-        while self._notes.count():
-            item = self._notes.takeAt(0)
-            widget = item.widget() if item else None
-            if widget is not None:
-                widget.hide()
-                widget.deleteLater()
+        clear(self._notes)
         notes = []
         if opened.repo.gated:
             hint = (
@@ -278,25 +253,22 @@ class RepositoryView(QWidget):
         theme = self._theme
         button_width = theme.px(116 if offline else 100)
         self._rows = []
-        card = QFrame()
-        card.setProperty("tone", "card")
-        card.setVisible(bool(opened.choices))
-        column = QVBoxLayout(card)
-        column.setContentsMargins(1, 1, 1, 1)
-        column.setSpacing(0)
-        column.addWidget(_make_header(theme, button_width))
+        lines = column(theme, _make_header(theme, button_width), margins=(1, 1))
         for quality, about in GROUPS:
             choices = [one for one in opened.choices if one.quality == quality]
             if choices:
-                column.addWidget(hairline())
-                column.addWidget(_make_group(theme, quality, about))
+                add(theme, lines, hairline(), _make_group(theme, quality, about))
             for choice in choices:
                 if choice is not choices[0]:
-                    column.addWidget(hairline())
-                row = _FileRow(theme, choice, offline=offline, button_width=button_width)
-                row.button.clicked.connect(
+                    lines.addWidget(hairline())
+                line = _FileRow(theme, choice, offline=offline, button_width=button_width)
+                line.button.clicked.connect(
                     lambda _checked=False, chosen=choice: self.get_wanted.emit(chosen)
                 )
-                self._rows.append(row)
-                column.addWidget(row)
+                self._rows.append(line)
+                lines.addWidget(line)
+        card = QFrame()
+        card.setProperty("tone", "card")
+        card.setVisible(bool(opened.choices))
+        card.setLayout(lines)
         return card

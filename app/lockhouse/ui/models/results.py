@@ -4,22 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from PySide6.QtCore import (
-    QAbstractListModel,
-    QModelIndex,
-    QObject,
-    QPointF,
-    QRect,
-    QRectF,
-    QSize,
-    Qt,
-)
-from PySide6.QtGui import QPainter
-from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+from PySide6.QtCore import QObject, QPointF, QRect, QRectF, QSize, Qt
+from PySide6.QtGui import QPainter, QStandardItem, QStandardItemModel
+from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from lockhouse.ui import formatting
 from lockhouse.ui.models import model_text
-from lockhouse.ui.models.hub_entries import HubEntry
+from lockhouse.ui.models.discover_controller import HubEntry
 from lockhouse.ui.table_cells import Cells, Index
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets.pills import paint_pill, pill_width
@@ -37,7 +28,7 @@ def short_count(count: int) -> str:
     return f"{count / 1e6:.1f}M"
 
 
-class Results(QAbstractListModel):
+class Results(QStandardItemModel):
     """The entries, and the progress of those that are being downloaded."""
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -47,34 +38,24 @@ class Results(QAbstractListModel):
 
     def show(self, entries: Sequence[HubEntry]) -> None:
         """Show these entries."""
-        self.beginResetModel()
+        self.removeRows(0, self.rowCount())
         self.entries = tuple(entries)
-        self.endResetModel()
+        items = []
+        for entry in entries:
+            fit = model_text.fit_pill(entry.fit)[0] if entry.fit else ""
+            parts = (entry.title, entry.author, fit, entry.about, entry.licence)
+            item = QStandardItem(entry.title)
+            item.setData(entry, ENTRY)
+            item.setAccessibleText(", ".join(part for part in parts if part))
+            item.setToolTip(entry.repo)
+            items.append(item)
+        self.invisibleRootItem().appendRows(items)
 
     def set_fetching(self, fetching: Mapping[str, float]) -> None:
         """Which repositories are being downloaded, and their progress."""
         if dict(fetching) != self.fetching and self.entries:
             self.fetching = dict(fetching)
-            self.dataChanged.emit(self.index(0), self.index(len(self.entries) - 1))
-
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's own signature
-        return 0 if parent.isValid() else len(self.entries)
-
-    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        if not index.isValid():
-            return None
-        entry = self.entries[index.row()]
-        if role == ENTRY:
-            return entry
-        if role == Qt.ItemDataRole.DisplayRole:
-            return entry.title
-        if role == Qt.ItemDataRole.AccessibleTextRole:
-            fit = model_text.fit_pill(entry.fit)[0] if entry.fit else ""
-            parts = (entry.title, entry.author, fit, entry.about, entry.licence)
-            return ", ".join(part for part in parts if part)
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return entry.repo
-        return None
+            self.dataChanged.emit(self.index(0, 0), self.index(len(self.entries) - 1, 0))
 
 
 class _ResultDelegate(QStyledItemDelegate):
@@ -151,8 +132,8 @@ class _ResultDelegate(QStyledItemDelegate):
 class ResultView(QListView):
     """The list, with rows of 80 px."""
 
-    def __init__(self, theme: Theme, model: Results, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, theme: Theme, model: Results) -> None:
+        super().__init__()
         self.setObjectName("discover_results")
         self.setAccessibleName("Models")
         self.setModel(model)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
+from PySide6.QtCore import QFileSystemWatcher, QObject, Signal
+
+from lockhouse.ui.timers import once
 
 _SETTLED_MS = 150
 
@@ -23,10 +25,7 @@ class FileWatch(QObject):
         super().__init__(parent)
         self._path = path
         self._seen = self._stamp()
-        self._delay = QTimer(self)
-        self._delay.setSingleShot(True)
-        self._delay.setInterval(_SETTLED_MS)
-        self._delay.timeout.connect(self._compare)
+        self._delay = once(self, _SETTLED_MS, self._compare)
         self._watcher = QFileSystemWatcher(self)
         self._watcher.addPath(str(path.parent))
         self._watcher.fileChanged.connect(lambda _: self._delay.start())

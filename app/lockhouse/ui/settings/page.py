@@ -7,21 +7,20 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import (
-    QApplication,
-    QButtonGroup,
-    QFrame,
-    QHBoxLayout,
-    QPushButton,
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QApplication, QButtonGroup, QFrame, QPushButton, QVBoxLayout, QWidget
 
 from lockhouse.answer.target import TargetInfo
 from lockhouse.storage.settings import Field, Settings, fields
-from lockhouse.ui.frame_parts import hairline, icon_button, label, object_name, push_button
-from lockhouse.ui.settings.rows import SettingRow, label_of, shown_value
+from lockhouse.ui.frame_parts import (
+    hairline,
+    icon_button,
+    label,
+    object_name,
+    scrolling,
+    small_button,
+)
+from lockhouse.ui.layouts import STRETCH, clear, column, holding, row
+from lockhouse.ui.settings.rows import SettingRow, label_of, shown_value, titled
 from lockhouse.ui.settings.store import SettingsStore
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.toast import Toast
@@ -41,11 +40,10 @@ class SettingsPage(QWidget):
         theme: Theme,
         places: Sequence[tuple[str, Path]],
         about: tuple[str, str],
-        parent: QWidget | None = None,
     ) -> None:
         """``places``: files and folders to list, each with a title. ``about``: what this program
         is, and what its engine is."""
-        super().__init__(parent)
+        super().__init__()
         self._store = store
         self._theme = theme
         self._places = places
@@ -56,9 +54,7 @@ class SettingsPage(QWidget):
         self._sections: list[tuple[str, QWidget]] = []
         self._pressed = 0
         self.setObjectName("settings_page")
-        self._nav = QVBoxLayout()
         self._group = QButtonGroup(self)
-        self._area = QScrollArea()
         self._lay_out()
         self._rebuild()
         self.toast = Toast(theme, self)
@@ -76,84 +72,56 @@ class SettingsPage(QWidget):
     # layout
 
     def _lay_out(self) -> None:
-        px = self._theme.px
+        theme, px = self._theme, self._theme.px
+        title = label("Settings", role="page-title")
+        title.setContentsMargins(px(8), 0, 0, 0)
+        title.setFixedHeight(px(48))
+        self._nav = column(theme, gap=2)
         nav = QFrame()
         nav.setObjectName("settings_nav")
         nav.setProperty("tone", "bg-1")
         nav.setProperty("line", "right")
         nav.setFixedWidth(px(_NAV_WIDTH))
-        column = QVBoxLayout(nav)
-        column.setContentsMargins(px(8), 0, px(8), px(8))
-        title = label("Settings", role="page-title")
-        title.setContentsMargins(px(8), 0, 0, 0)
-        title.setFixedHeight(px(48))
-        column.addWidget(title)
-        self._nav.setSpacing(px(2))
-        column.addLayout(self._nav)
-        column.addStretch(1)
-        self._area.setObjectName("settings_area")
-        self._area.setWidgetResizable(True)
-        self._area.setFrameShape(QFrame.Shape.NoFrame)
-        self._area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        column(theme, title, self._nav, STRETCH, gap=6, margins=(8, 0, 8, 8), on=nav)
+        self._area = scrolling(QWidget(), "settings_area")
+        self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
         bar = self._area.verticalScrollBar()
         bar.valueChanged.connect(lambda _: self._mark_section())
         # The headings get their places only after the range is known.
         bar.rangeChanged.connect(lambda *_: QTimer.singleShot(0, self, self._mark_section))
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(0)
-        row.addWidget(nav)
-        row.addWidget(self._area, 1)
+        row(theme, nav, (self._area, 1), on=self)
 
     def _rebuild(self) -> None:
-        px = self._theme.px
+        theme = self._theme
         self._rows.clear()
         self._sections.clear()
         place = self._area.verticalScrollBar().value()
-        page = QWidget()
-        page.setObjectName("settings_column")
-        sides = QHBoxLayout(page)
-        sides.setContentsMargins(px(24), px(12), px(24), px(32))
-        middle = QWidget()
-        middle.setMaximumWidth(px(_COLUMN_WIDTH))
-        sides.addStretch(1)
-        sides.addWidget(middle, 1000)
-        sides.addStretch(1)
-        column = QVBoxLayout(middle)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(px(8))
-        groups: dict[str, list[Field]] = {}
+        groups: dict[str, list[QWidget]] = {}
         for field in fields():
-            groups.setdefault(field.group, []).append(field)
-        for name, members in groups.items():
-            rows: list[QWidget] = [self._row(field) for field in members]
-            self._add_section(column, name, rows)
-        self._add_section(column, "Keyboard", [self._keyboard_row()])
-        self._add_section(column, "Folders", [self._place_row(*one) for one in self._places])
-        self._add_section(column, "About", [self._about_row()])
-        column.addStretch(1)
+            groups.setdefault(field.group, []).append(self._row(field))
+        groups["Keyboard"] = [self._keyboard_row()]
+        groups["Folders"] = [self._place_row(*one) for one in self._places]
+        groups["About"] = [self._about_row()]
+        sections = [self._section(name, rows) for name, rows in groups.items()]
+        middle = holding(column(theme, *sections, STRETCH, gap=8))
+        middle.setMaximumWidth(theme.px(_COLUMN_WIDTH))
+        page = holding(row(theme, STRETCH, (middle, 1000), STRETCH, margins=(24, 12, 24, 32)))
+        page.setObjectName("settings_column")
         self._area.setWidget(page)
         self._fill_nav()
         self._show(self._store.current)
         self._area.verticalScrollBar().setValue(place)
 
-    def _add_section(self, column: QVBoxLayout, name: str, rows: list[QWidget]) -> None:
-        px = self._theme.px
+    def _section(self, name: str, rows: list[QWidget]) -> QVBoxLayout:
         heading = label(name, role="strong")
-        heading.setContentsMargins(0, px(16), 0, 0)
-        column.addWidget(heading)
+        heading.setContentsMargins(0, self._theme.px(16), 0, 0)
         card = QFrame()
         card.setObjectName(f"section_{object_name(name)}")
         card.setProperty("tone", "card")
-        inside = QVBoxLayout(card)
-        inside.setContentsMargins(1, 1, 1, 1)
-        inside.setSpacing(0)
-        for number, row in enumerate(rows):
-            if number:
-                inside.addWidget(hairline())
-            inside.addWidget(row)
-        column.addWidget(card)
+        lines = [part for one in rows for part in (hairline(), one)][1:]
+        column(self._theme, *lines, margins=(1, 1), on=card)
         self._sections.append((name, heading))
+        return column(self._theme, heading, card, gap=8)
 
     def _row(self, field: Field) -> SettingRow:
         options: tuple[tuple[str, str], ...] = ()
@@ -167,35 +135,30 @@ class SettingsPage(QWidget):
         return row
 
     def _line(self, title: str, below: str, *buttons: QWidget) -> QWidget:
-        px = self._theme.px
-        line = QWidget()
-        row = QHBoxLayout(line)
-        row.setContentsMargins(px(16), px(10), px(12), px(10))
-        row.setSpacing(px(8))
-        texts = QVBoxLayout()
-        texts.setSpacing(px(2))
-        texts.addWidget(label(title, role="medium"))
-        shown = label(below, role="caption", ink="3", wrap=True)
-        shown.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        texts.addWidget(shown)
-        row.addLayout(texts, 1)
-        for button in buttons:
-            row.addWidget(button)
-        return line
+        texts = titled(self._theme, title, below, selectable=True)
+        return holding(row(self._theme, (texts, 1), *buttons, gap=8, margins=(16, 10, 12, 10)))
 
     def _keyboard_row(self) -> QWidget:
-        show = push_button(
-            self._theme, "Show shortcuts", name="show_shortcuts", icon="keyboard", compact=True
+        show = small_button(
+            self._theme,
+            "Show shortcuts",
+            self.shortcuts_wanted,
+            name="show_shortcuts",
+            icon="keyboard",
         )
-        show.clicked.connect(self.shortcuts_wanted)
         return self._line("Keyboard shortcuts", "Everything can be done with the keyboard.", show)
 
     def _place_row(self, title: str, path: Path) -> QWidget:
-        copy = icon_button(self._theme, "copy", f"Copy path: {title}")
-        copy.clicked.connect(lambda: self._copy_path(path))
-        show = push_button(self._theme, "Open folder", compact=True, spoken=f"Open folder: {title}")
-        show.setObjectName(f"open_{object_name(title)}")
-        show.clicked.connect(lambda: _open_folder(path))
+        copy = icon_button(
+            self._theme, "copy", f"Copy path: {title}", lambda: self._copy_path(path)
+        )
+        show = small_button(
+            self._theme,
+            "Open folder",
+            lambda: _open_folder(path),
+            name=f"open_{object_name(title)}",
+            spoken=f"Open folder: {title}",
+        )
         return self._line(title, str(path), copy, show)
 
     def _about_row(self) -> QWidget:
@@ -205,13 +168,9 @@ class SettingsPage(QWidget):
         )
 
     def _fill_nav(self) -> None:
-        while self._nav.count():
-            item = self._nav.takeAt(0)
-            widget = item.widget() if item else None
-            if widget is not None:
-                self._group.removeButton(widget)  # type: ignore[arg-type]
-                widget.hide()
-                widget.deleteLater()
+        for gone in self._group.buttons():
+            self._group.removeButton(gone)
+        clear(self._nav)
         for name, heading in self._sections:
             button = QPushButton(name)
             button.setObjectName(f"nav_{object_name(name)}")
@@ -228,8 +187,8 @@ class SettingsPage(QWidget):
     # changes
 
     def _show(self, settings: Settings) -> None:
-        for name, row in self._rows.items():
-            row.show_value(getattr(settings, name))
+        for name, one in self._rows.items():
+            one.show_value(getattr(settings, name))
 
     def _restyle(self) -> None:
         if self._theme.scale != self._scale:

@@ -10,40 +10,29 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QFocusEvent
-from PySide6.QtWidgets import (
-    QHBoxLayout,
-    QLineEdit,
-    QTextEdit,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QLineEdit, QTextEdit, QVBoxLayout, QWidget
 
 from lockhouse.core.errors import UsageMistake
 from lockhouse.storage.settings import Field, Value, check, parse
 from lockhouse.ui.choice_button import ChoiceButton
 from lockhouse.ui.frame_parts import icon_button, label
+from lockhouse.ui.layouts import MIDDLE, add, column, row
 from lockhouse.ui.theme import Theme, repolish
 from lockhouse.ui.widgets import SegmentedControl, Switch
 
 _LABELS = {
-    "theme": "Theme",
     "text_scale": "Text size",
-    "reduce_motion": "Reduce motion",
     "enter_sends": "Send with Enter",
     "system_prompt": "System prompt for new chats",
     "default_target": "Model for new chats",
-    "context_length": "Context length",
     "when_full": "When the context is full",
     "threads": "CPU threads",
     "kv_type": "KV cache precision",
-    "parallel_answers": "Parallel answers",
     "engine_idle_s": "Unload an idle model after",
     "answer_max_tokens": "Maximum answer length",
-    "temperature": "Temperature",
     "top_k": "Top-k",
     "top_p": "Top-p",
     "min_p": "Min-p",
-    "repeat_penalty": "Repeat penalty",
     "api_max_tokens": "Maximum answer length from an API",
     "budget_per_call_usd": "Cost limit per question",
     "budget_per_day_usd": "Cost limit per day",
@@ -58,23 +47,17 @@ _ZERO_TEXT = {
     "budget_per_day_usd": "No limit",
     "budget_per_month_usd": "No limit",
 }
-_CHOICES = {
-    "system": "System",
-    "light": "Light",
-    "dark": "Dark",
-    "on": "On",
-    "off": "Off",
-    "stop": "Stop",
-    "cut_oldest": "Drop oldest messages",
-    "f16": "Full (f16)",
-    "q8_0": "8-bit (q8_0)",
-}
+_CHOICES = {"cut_oldest": "Drop oldest messages", "f16": "Full (f16)", "q8_0": "8-bit (q8_0)"}
 _SCALES = (0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0)
 
 
 def label_of(field: Field) -> str:
     """The name of a setting as it is shown."""
     return _LABELS.get(field.name, field.name.replace("_", " ").capitalize())
+
+
+def _choice_label(key: str) -> str:
+    return _CHOICES.get(key, key.capitalize())
 
 
 def shown_value(field: Field, value: Value) -> str:
@@ -88,8 +71,14 @@ def shown_value(field: Field, value: Value) -> str:
     if isinstance(value, float):
         return f"{value:.10g}"
     if isinstance(value, str):
-        return _CHOICES.get(value, value) if field.choices else (value or "Empty")
+        return _choice_label(value) if field.choices else (value or "Empty")
     return f"{value} {field.unit}".strip()
+
+
+def titled(theme: Theme, title: str, below: str, *, selectable: bool = False) -> QVBoxLayout:
+    """A title with a line of help, or a value, below it."""
+    help_label = label(below, role="caption", ink="3", wrap=True, selectable=selectable)
+    return column(theme, label(title, role="medium"), help_label, gap=2)
 
 
 class SettingRow(QWidget):
@@ -99,60 +88,47 @@ class SettingRow(QWidget):
     reset_wanted = Signal(str)
 
     def __init__(
-        self,
-        theme: Theme,
-        field: Field,
-        *,
-        options: tuple[tuple[str, str], ...] = (),
-        parent: QWidget | None = None,
+        self, theme: Theme, field: Field, *, options: tuple[tuple[str, str], ...] = ()
     ) -> None:
         """``options`` are values to choose from, for a text that would otherwise be typed."""
-        super().__init__(parent)
+        super().__init__()
         self._theme = theme
         self.field = field
         self._value: Value = field.default
         self._options = options
         self._put: Callable[[Value], None] = lambda _value: None
-        px = theme.px
         name = label_of(field)
         self.setObjectName(f"row_{field.name}")
-        texts = QVBoxLayout()
-        texts.setSpacing(px(2))
-        texts.addWidget(label(name, role="medium"))
-        texts.addWidget(
-            label(_HELP.get(field.name, field.help), role="caption", ink="3", wrap=True)
+        self._problem = label(
+            "", role="caption", ink="danger", wrap=True, name=f"problem_{field.name}"
         )
-        self._problem = label("", role="caption", ink="danger", wrap=True)
-        self._problem.setObjectName(f"problem_{field.name}")
         self._problem.hide()
         control = self._make_control()
         control.setObjectName(f"setting_{field.name}")
         control.setAccessibleName(name)
         control.setAccessibleDescription(field.help)
-        default = shown_value(field, field.default)
-        self._reset = icon_button(theme, "undo-2", f"Reset {name} to {default}", size=14)
-        self._reset.setObjectName(f"reset_{field.name}")
-        self._reset.clicked.connect(lambda: self.reset_wanted.emit(field.name))
+        self._reset = icon_button(
+            theme,
+            "undo-2",
+            f"Reset {name} to {shown_value(field, field.default)}",
+            lambda: self.reset_wanted.emit(field.name),
+            name=f"reset_{field.name}",
+            size=14,
+        )
         policy = self._reset.sizePolicy()
         policy.setRetainSizeWhenHidden(True)
         self._reset.setSizePolicy(policy)
-        row = QHBoxLayout()
-        row.setSpacing(px(8))
-        row.addLayout(texts, 1)
-        middle = Qt.AlignmentFlag.AlignVCenter
+        texts = titled(theme, name, _HELP.get(field.name, field.help))
+        line = row(theme, (texts, 1), gap=8)
         if not field.long_text:
-            row.addSpacing(px(16))
-            row.addWidget(control, 0, middle)
+            add(theme, line, 16, (control, MIDDLE))
             if field.unit:
-                row.addWidget(label(field.unit, role="caption", ink="3"), 0, middle)
-        row.addWidget(self._reset, 0, middle)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(px(16), px(12), px(8), px(12))
-        column.setSpacing(px(8))
-        column.addLayout(row)
+                add(theme, line, (label(field.unit, role="caption", ink="3"), MIDDLE))
+        add(theme, line, (self._reset, MIDDLE))
+        whole = column(theme, line, gap=8, margins=(16, 12, 8, 12), on=self)
         if field.long_text:
-            column.addWidget(control)
-        column.addWidget(self._problem)
+            whole.addWidget(control)
+        whole.addWidget(self._problem)
 
     def show_value(self, value: Value) -> None:
         """Show the value in use."""
@@ -191,7 +167,7 @@ class SettingRow(QWidget):
         return switch
 
     def _make_segments(self) -> SegmentedControl:
-        options = [(key, _CHOICES.get(key, key)) for key in self.field.choices]
+        options = [(key, _choice_label(key)) for key in self.field.choices]
         control = SegmentedControl(label_of(self.field), options)
         self._put = lambda value: control.set_current(str(value))
         control.selected.connect(lambda key: self.changed.emit(self.field.name, key))

@@ -6,28 +6,16 @@ Hides the file: a change holds at once and is written in the background.
 from __future__ import annotations
 
 import dataclasses
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
 from lockhouse.core.errors import LockhouseError
-from lockhouse.storage.settings import Settings, SettingsFile
+from lockhouse.storage.settings import Settings
 from lockhouse.ui.jobs import Jobs, ignore
 
-
-class SettingsKeeper(Protocol):
-    """What holds the settings for all services: the workspace."""
-
-    settings: Settings
-    settings_file: SettingsFile
-
-    def save_settings(self, **changes: object) -> Settings:
-        """Change and save. Raises a LockhouseError when that is not possible."""
-        ...
-
-    def reload_settings(self) -> Settings:
-        """Read the file again. Raises a LockhouseError when that is not possible."""
-        ...
+if TYPE_CHECKING:
+    from lockhouse.workspace import Workspace
 
 
 class SettingsStore(QObject):
@@ -36,11 +24,11 @@ class SettingsStore(QObject):
     changed = Signal(object)  # Settings
     failed = Signal(object)  # LockhouseError: the change could not be saved
 
-    def __init__(self, keeper: SettingsKeeper, jobs: Jobs, parent: QObject | None = None) -> None:
+    def __init__(self, workspace: Workspace, jobs: Jobs, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._keeper = keeper
+        self._workspace = workspace
         self._jobs = jobs
-        self._current = keeper.settings
+        self._current = workspace.settings
         self._unsaved = 0
 
     @property
@@ -55,7 +43,7 @@ class SettingsStore(QObject):
         self._current = dataclasses.replace(self._current, **{name: value})  # type: ignore[arg-type]
         self.changed.emit(self._current)
         self._jobs.run_in_order(
-            lambda: self._keeper.save_settings(**{name: value}),
+            lambda: self._workspace.save_settings(**{name: value}),
             lambda _: self._saved(),
             self._revert,
         )
@@ -63,7 +51,7 @@ class SettingsStore(QObject):
 
     def reload(self) -> None:
         """Read the file again: another program has changed it."""
-        self._jobs.run_in_order(self._keeper.reload_settings, self._take, ignore)
+        self._jobs.run_in_order(self._workspace.reload_settings, self._take, ignore)
 
     def _take(self, settings: Settings) -> None:
         if not self._unsaved and settings != self._current:  # an unsaved change is newer
@@ -75,6 +63,6 @@ class SettingsStore(QObject):
 
     def _revert(self, error: LockhouseError) -> None:
         self._unsaved -= 1
-        self._current = self._keeper.settings
+        self._current = self._workspace.settings
         self.changed.emit(self._current)
         self.failed.emit(error)

@@ -63,6 +63,7 @@ class ChoiceButton(PickerButton):
     """One choice of many; the menu marks the current one."""
 
     picked = Signal(str)  # key
+    opening = Signal(object)  # QMenu: what else is to be in it can be added
 
     def __init__(
         self,
@@ -94,6 +95,11 @@ class ChoiceButton(PickerButton):
         elif options:
             self._pick(options[0][0])
 
+    def show_options(self, options: Sequence[tuple[str, str]], key: str) -> None:
+        """Show other options, and which of them is in use."""
+        self._options = list(options)
+        self.set_key(key)
+
     @property
     def key(self) -> str:
         """The current choice."""
@@ -119,6 +125,7 @@ class ChoiceButton(PickerButton):
             action.triggered.connect(lambda _checked=False, chosen=key: self._pick(chosen))
             group.addAction(action)
             menu.addAction(action)
+        self.opening.emit(menu)
         open_below(menu, self)
 
     def _pick(self, key: str) -> None:

@@ -177,7 +177,7 @@ class MainWindow(QMainWindow):
             "smaller": lambda: self._scale(-_SCALE_STEP),
             "normal_size": lambda: self._settings.set("text_scale", 1.0),
             "shortcuts": self.show_shortcuts,
-            "quit": self.close_window,
+            "quit": self.close,
         }
 
     # -- pages ------------------------------------------------------------------------------
@@ -205,10 +205,6 @@ class MainWindow(QMainWindow):
         is_in_a_page = now is not None and now is not page and self._stack.isAncestorOf(now)
         if now is not None and is_in_a_page and not page.isAncestorOf(now):
             page.setFocus()
-
-    def close_window(self) -> None:
-        """Close it as its close button does."""
-        self.close()
 
     def show_palette(self) -> None:
         """Search chats, messages and commands."""

@@ -22,7 +22,7 @@ from lockhouse.ui.widgets import KeyCap
 if TYPE_CHECKING:
     from lockhouse.ui.pages import PageEntry
 
-Handler = Callable[[], None]
+Handler = Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +33,6 @@ class Shortcut:
     group: str
     label: str
     keys: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """Keys that a widget handles itself; only listed beside the shortcuts."""
-
-    group: str
-    label: str
-    shown: str
 
 
 SHORTCUTS: tuple[Shortcut, ...] = (
@@ -63,10 +54,11 @@ SHORTCUTS: tuple[Shortcut, ...] = (
     Shortcut("quit", "Window", "Quit", ("Ctrl+Q",)),
 )
 
-OTHER_KEYS: tuple[Keys, ...] = (
-    Keys("Answers", "Recall the last question", "Up, in an empty message box"),
-    Keys("Chats", "Delete the chat", "Del, in the sidebar"),
-    Keys("Chats", "Undo delete", "Ctrl+Z, while Undo is shown"),
+# Keys that a widget handles itself; only listed beside the shortcuts. Group, label, keys.
+OTHER_KEYS = (
+    ("Answers", "Recall the last question", "Up, in an empty message box"),
+    ("Chats", "Delete the chat", "Del, in the sidebar"),
+    ("Chats", "Undo delete", "Ctrl+Z, while Undo is shown"),
 )
 
 
@@ -147,9 +139,9 @@ class ShortcutList(FormDialog):
             (one.label, _key_caps(theme, one)) for one in self._shortcuts if one.group == group
         ]
         lines += [
-            (other.label, row(theme, label(other.shown, role="caption", ink="2")))
-            for other in OTHER_KEYS
-            if other.group == group
+            (words, row(theme, label(shown, role="caption", ink="2")))
+            for where, words, shown in OTHER_KEYS
+            if where == group
         ]
         for number, (words, keys) in enumerate(lines, 1):
             grid.addWidget(label(words, ink="2"), number, 0)

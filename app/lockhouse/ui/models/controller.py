@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 
 from lockhouse.answer.registry import TargetRegistry
 from lockhouse.answer.target import TargetInfo
@@ -27,9 +27,10 @@ from lockhouse.library.model_info import (
 )
 from lockhouse.library.models import Models
 from lockhouse.ui import formatting
-from lockhouse.ui.jobs import Jobs
+from lockhouse.ui.jobs import Jobs, ignore
 from lockhouse.ui.models.disk_use import DiskUse, disk_use
 from lockhouse.ui.models.model_table import Row, make_rows
+from lockhouse.ui.timers import OneAtATime, repetition
 
 _COMPARED_BYTES = 2 << 30  # read at a time, in the background
 _PROGRESS_EVERY_MS = 100
@@ -139,11 +140,8 @@ class ModelsController(QObject):
         self._jobs = jobs
         self._checks: dict[str, CheckProgress] = {}  # a thread that reads notes its progress
         self._cancels: dict[str, CancelToken] = {}
-        self._progress = QTimer(self)
-        self._progress.setInterval(_PROGRESS_EVERY_MS)
-        self._progress.timeout.connect(self._tell_checks)
-        self._reading = False
-        self._stale = False
+        self._progress = repetition(self, _PROGRESS_EVERY_MS, self._tell_checks)
+        self._reading = OneAtATime(lambda: jobs.run(self._read, self._show, self._not_read))
         self._was_read = False
         self.installed = InstalledModels()
 
@@ -151,11 +149,7 @@ class ModelsController(QObject):
 
     def refresh(self) -> None:
         """Read the library again; a reading that is under way is followed by one more."""
-        if self._reading:
-            self._stale = True
-            return
-        self._reading = True
-        self._jobs.run(self._read, self._show, self._not_read)
+        self._reading.want()
 
     def _read(self) -> tuple[InstalledModels, bool]:
         """What is installed, and whether it differs from what is shown."""
@@ -169,17 +163,14 @@ class ModelsController(QObject):
         return installed, installed is not self.installed or not self._was_read
 
     def _show(self, found: tuple[InstalledModels, bool]) -> None:
-        self._reading = False
         installed, differs = found
         if differs:
             self.installed = installed
             self._was_read = True
             self.listed.emit(installed)
-        if self._stale:
-            self._stale = False
-            self.refresh()
-        elif differs:
-            self._jobs.run(self._compare, self._after_comparing, lambda _: None)
+        self._reading.end()
+        if differs and not self._reading.is_running:
+            self._jobs.run(self._compare, self._after_comparing, ignore)
 
     def _compare(self) -> bool:
         """Read files that may be equal to others, a few seconds' worth, so that equal ones are
@@ -195,7 +186,7 @@ class ModelsController(QObject):
             self.refresh()
 
     def _not_read(self, error: LockhouseError) -> None:
-        self._reading = self._stale = False
+        self._reading.end(has_failed=True)
         self.failed.emit(error)
 
     # changes

@@ -21,6 +21,7 @@ from lockhouse.library.fit import FitReport, Machine, fit, machine_now
 from lockhouse.library.gguf import GgufHeader, read_header
 from lockhouse.library.model_info import ModelInfo
 from lockhouse.ui.jobs import JobHandle, Jobs, ignore
+from lockhouse.ui.timers import OneAtATime
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,9 @@ class MemoryController(QObject):
         self._planner = planner
         self._engines = engines
         self._jobs = jobs
-        self._wanted: MemoryQuestion | None = None
-        self._asked: MemoryQuestion | None = None
+        self._wanted: MemoryQuestion | None = None  # the newest
+        self._asked: MemoryQuestion | None = None  # the one that is being planned
+        self._planning = OneAtATime(self._ask)
         self._planned_for = ""
         self._estimate: JobHandle | None = None
 
@@ -94,8 +96,7 @@ class MemoryController(QObject):
         self._wanted = question
         if self._planned_for != str(question.model.path):  # the planner still has to read it
             self.estimate(question)
-        if self._asked is None:
-            self._ask_next()
+        self._planning.want()
 
     def estimate(self, question: MemoryQuestion) -> None:
         """Find out what is needed from the header alone, without starting the planner."""
@@ -119,25 +120,23 @@ class MemoryController(QObject):
         """Find out which devices llama.cpp sees."""
         return self._jobs.run(self._planner.devices, done, failed)
 
-    def _ask_next(self) -> None:
+    def _ask(self) -> None:
         question = self._asked = self._wanted
-        self._wanted = None
-        if question is None:
-            return
+        assert question is not None
         self._jobs.run(lambda: self._plan(question), self._tell, self._not_planned)
 
     def _tell(self, need: MemoryNeed) -> None:
-        if self._asked is not None and self._wanted is None:
-            self._planned_for = str(self._asked.model.path)
+        if self._asked is self._wanted:
+            self._planned_for = need.path
         self.measured.emit(need)
-        self._ask_next()
+        self._planning.end()
 
     def _tell_estimate(self, need: MemoryNeed) -> None:
         if self._planned_for != need.path:
             self.measured.emit(need)
 
     def _not_planned(self, _error: LockhouseError) -> None:
-        self._ask_next()  # the estimate stands
+        self._planning.end()  # the estimate stands
 
     # on a thread
 

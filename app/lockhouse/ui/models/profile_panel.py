@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtGui import QAction, QActionGroup
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QMenu, QWidget
 
 from lockhouse.library.model_info import LoadChoice, Profile
 from lockhouse.library.model_names import slug
@@ -11,19 +10,14 @@ from lockhouse.library.models import Models
 from lockhouse.storage.settings import Settings
 from lockhouse.ui.chat.parameters import PARAMETERS
 from lockhouse.ui.chat.prompt_panel import ParameterField
-from lockhouse.ui.choice_button import PickerButton
+from lockhouse.ui.choice_button import ChoiceButton
 from lockhouse.ui.form_dialog import ask_text
-from lockhouse.ui.frame_parts import label, make_menu, open_below, small_button
+from lockhouse.ui.frame_parts import label, small_button
 from lockhouse.ui.layouts import STRETCH, column, holding, row
 from lockhouse.ui.models.controller import ModelsController
 from lockhouse.ui.theme import Theme
 
 DEFAULT = "default"
-
-
-def _active(profiles: tuple[Profile, ...]) -> Profile:
-    """The profile in use; an empty default one when none was saved."""
-    return next((one for one in profiles if one.active), None) or Profile(DEFAULT, active=True)
 
 
 class ProfilePanel(QWidget):
@@ -35,11 +29,11 @@ class ProfilePanel(QWidget):
         self._models = models
         self._model = ""
         self._profiles: tuple[Profile, ...] = ()
-        px = theme.px
-        self._button = PickerButton(theme, height=28)
+        self._button = ChoiceButton(theme, "Profile", (), height=28)
         self._button.setObjectName("profile_button")
-        self._button.setFixedWidth(px(152))
-        self._button.clicked.connect(self._open_menu)
+        self._button.setFixedWidth(theme.px(152))
+        self._button.picked.connect(self._use)
+        self._button.opening.connect(self._add_actions)
         self._fold = small_button(
             theme, "Sampling defaults", name="sampling_fold", kind="quiet", icon="chevron-right"
         )
@@ -68,16 +62,15 @@ class ProfilePanel(QWidget):
 
     @property
     def active(self) -> Profile:
-        """The profile in use."""
-        return _active(self._profiles)
+        """The profile in use; an empty default one when none was saved."""
+        return next((one for one in self._profiles if one.active), Profile(DEFAULT, active=True))
 
     def show_profiles(self, model: str, profiles: tuple[Profile, ...], settings: Settings) -> None:
         """Show the profiles of a model."""
         self._model, self._profiles = model, profiles
         active = self.active
-        self._button.setText(active.name.capitalize())
-        self._button.setAccessibleName(f"Profile: {active.name}")
-        self._button.updateGeometry()
+        names = [profile.name for profile in profiles] or [DEFAULT]
+        self._button.show_options([(name, name.capitalize()) for name in names], active.name)
         for field in self._fields:
             name = field.parameter.name
             if not field.edit.hasFocus():
@@ -114,24 +107,12 @@ class ProfilePanel(QWidget):
 
     # the menu
 
-    def _open_menu(self) -> None:
-        menu = make_menu(self)
-        menu.setMinimumWidth(self._button.width())
-        group = QActionGroup(menu)
-        names = [profile.name for profile in self._profiles] or [DEFAULT]
-        for name in names:
-            action = QAction(name.capitalize(), menu)
-            action.setCheckable(True)
-            action.setChecked(name == self.active.name)
-            action.triggered.connect(lambda _checked=False, chosen=name: self._use(chosen))
-            group.addAction(action)
-            menu.addAction(action)
+    def _add_actions(self, menu: QMenu) -> None:
         menu.addSeparator()
         menu.addAction("New profile…", self._add)
         menu.addAction("Rename…", self._rename)
         delete = menu.addAction("Delete", lambda: self.delete(self.active.name))
         delete.setEnabled(bool(self._profiles) and self.active.name != DEFAULT)
-        open_below(menu, self._button)
 
     def _add(self) -> None:
         name = slug(ask_text(self, self._theme, "New profile", "Name", "Add", ""))

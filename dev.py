@@ -2,7 +2,8 @@
 """Set the project up and start it: the two commands of README, and the checks.
 
     python3 dev.py run [ARGUMENTS]     set up, then start Lockhouse (ARGUMENTS go to it)
-    python3 dev.py test [ARGUMENTS]    set up, then run the tests (ARGUMENTS go to pytest)
+    python3 dev.py test [ARGUMENTS]    set up, then run the tests on all cores, or those that
+                                       ARGUMENTS name on one (ARGUMENTS go to pytest)
     python3 dev.py check               set up, then lint, types and import contracts
     python3 dev.py setup [--rebuild | --portable | --native]
                                        set up only; --rebuild compiles the engine again,
@@ -507,10 +508,13 @@ def run(arguments: list[str]) -> int:
 
 
 def test(arguments: list[str]) -> int:
-    """Run the tests."""
+    """Run the tests: all of them on all cores, those that the arguments name on one."""
     set_up({"build", "window", "tests"})
     env = {"QT_QPA_PLATFORM": os.environ.get("QT_QPA_PLATFORM", "offscreen")}
-    return start([str(PYTHON), "-m", "pytest", *arguments], env)
+    spread = ["--numprocesses", "logical", "--maxprocesses", "8", "--dist", "worksteal"]
+    if not all(argument.startswith("-") for argument in arguments):
+        spread = []
+    return start([str(PYTHON), "-m", "pytest", *spread, *arguments], env)
 
 
 def check() -> int:

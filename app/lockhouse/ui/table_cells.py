@@ -12,7 +12,6 @@ from PySide6.QtCore import (
     QModelIndex,
     QObject,
     QPersistentModelIndex,
-    QPoint,
     QRect,
     QSize,
     Qt,
@@ -32,6 +31,7 @@ from lockhouse.ui.theme import Theme
 from lockhouse.ui.theme.tokens import TypeRole
 
 ROW_HEIGHT = 36
+_SELECTED = QStyle.StateFlag.State_Selected.value  # a number: comparing flags takes its time
 _MAX_CACHED_TEXTS = 6000
 
 Index = QModelIndex | QPersistentModelIndex
@@ -135,7 +135,7 @@ class RowDelegate(QStyledItemDelegate):
 
     def background(self, option: QStyleOptionViewItem, index: Index) -> str:
         """Colour token behind a cell, "" for none. "active" also gets a bar at the row's start."""
-        if option.state & QStyle.StateFlag.State_Selected:
+        if option.state.value & _SELECTED:
             return "active"
         view = option.widget
         return "hover" if isinstance(view, RowsView) and view.hovered == index.row() else ""
@@ -146,16 +146,17 @@ class RowDelegate(QStyledItemDelegate):
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         theme, px = self.theme, self.theme.px
         whole: QRect = option.rect
-        rect = QRect(whole.topLeft(), QSize(whole.width(), min(whole.height(), px(ROW_HEIGHT))))
+        left, top, width, bottom = whole.left(), whole.top(), whole.width(), whole.bottom()
+        height = min(whole.height(), px(ROW_HEIGHT))
         ground = self.background(option, index)
         if ground:
-            painter.fillRect(rect, theme.color(ground))
+            painter.fillRect(left, top, width, height, theme.color(ground))
             if ground == "active" and index.column() == 0:
-                bar = QRect(rect.topLeft(), QSize(2, rect.height()))
-                painter.fillRect(bar, theme.color("accent"))
-        line = QRect(QPoint(rect.left(), whole.bottom()), QSize(rect.width(), 1))
-        painter.fillRect(line, theme.color("border"))
-        self.paint_cell(painter, rect.adjusted(px(8), 0, -px(8), -1), index)
+                painter.fillRect(left, top, 2, height, theme.color("accent"))
+        painter.fillRect(left, bottom, width, 1, theme.color("border"))
+        padding = px(8)
+        area = QRect(left + padding, top, width - 2 * padding, height - 1)
+        self.paint_cell(painter, area, index)
 
 
 class RowsView(QTableView):

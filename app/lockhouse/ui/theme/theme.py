@@ -61,6 +61,7 @@ class Theme(QObject):
         self._scheme: Scheme = "light"
         self._colours: dict[str, QColor] = {}
         self._fonts: dict[tuple[TypeRole, int, bool], QFont] = {}
+        self._sizes: dict[float, int] = {}
         self._icons: dict[tuple[str, int, str, int, float], QIcon] = {}
         self._ringed: QWidget | None = None
         _load_fonts()
@@ -131,7 +132,11 @@ class Theme(QObject):
 
     def px(self, size: float) -> int:
         """A drawn size in pixels at the present zoom; never 0 for something above 0."""
-        return max(1, round(size * self._scale)) if size > 0 else 0
+        drawn = self._sizes.get(size)  # asked some thousand times for a screenful of a table
+        if drawn is None:
+            drawn = max(1, round(size * self._scale)) if size > 0 else 0
+            self._sizes[size] = drawn
+        return drawn
 
     def line_height(self, role: TypeRole) -> int:
         return self.px(tokens.TYPE[role].line_height)
@@ -231,6 +236,7 @@ class Theme(QObject):
         self._scheme = self._wanted_scheme()
         self._colours.clear()
         self._fonts.clear()
+        self._sizes.clear()
         self._icons.clear()
         self._app.setPalette(_palette(self))
         self._app.setFont(self.font("body"))

@@ -39,8 +39,8 @@ class Provider(msgspec.Struct, frozen=True):
 
     ``endpoints`` are base addresses up to and without the path of the dialect, such as
     ``https://api.openai.com/v1``; several are equal servers that share the load (zone ``lan``
-    only). ``body`` is merged into every request, such as
-    "store": false. ``omit`` names fields of the dialect that it does not accept.
+    only). ``body`` is merged into every request, such as "store": false. ``omit`` names fields of
+    the dialect that it does not accept.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Provider(msgspec.Struct, frozen=True):
     zone: ProviderZone
     endpoints: tuple[str, ...]
     key: KeyNeed = "required"
-    is_preset: bool = False
+    is_preset: bool = False  # of the bundled list: its address is fixed, it cannot be removed
     key_page: str = ""  # where to get a key, shown as text
     prices: str = ""  # its name in the price snapshot; empty where there are no prices
     suggested: tuple[str, ...] = ()  # models to offer before its list was read

@@ -1,6 +1,7 @@
 """The pages of the window: one entry each, and what a page is made from.
 
-To add a page, write ``make_page`` in a folder of its own and add one line to ``PAGES``. The rail,
+To add a page, write ``make_page`` in a folder of its own, add one line to ``PAGES`` and the folder
+to the import. The rail,
 the shortcut and its line in the list of shortcuts, the search (Ctrl+K) and the window title follow.
 A page other than the first is made, and its modules are loaded, when it is first shown.
 """

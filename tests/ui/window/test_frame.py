@@ -50,7 +50,7 @@ def _unnamed(root: QWidget) -> list[str]:
 
 def test_every_control_has_an_object_name_and_an_accessible_name(window: Window) -> None:
     main = window.app.window
-    for page in ("chat", "models", "gate", "settings"):
+    for page in (entry.key for entry in PAGES):
         main.show_page(page)
     window.page.aside.open("prompt")
     window.page.aside.open("details")
@@ -101,39 +101,39 @@ def test_shortcuts_do_what_the_list_says(window: Window) -> None:
 
 
 def test_a_page_is_added_by_one_entry(open_window: OpenWindow, home: Path) -> None:
-    notes = PageEntry("notes", "Notes", "pencil", "Ctrl+9", lambda _: QLabel("All notes"))
-    window = open_window(home, pages=(*PAGES, notes))
+    sketches = PageEntry("sketches", "Sketches", "pencil", "Ctrl+9", lambda _: QLabel("Sketchbook"))
+    window = open_window(home, pages=(*PAGES, sketches))
     main = window.main
 
-    button = main.findChild(QAbstractButton, "rail_notes")
+    button = main.findChild(QAbstractButton, "rail_sketches")
     assert button is not None
-    assert button.accessibleName() == "Notes"
-    window.press("rail_notes")
-    assert main.page == "notes"
-    assert main.windowTitle() == "Notes – Lockhouse"
-    assert any(label.text() == "All notes" and label.isVisible() for label in _labels(main))
+    assert button.accessibleName() == "Sketches"
+    window.press("rail_sketches")
+    assert main.page == "sketches"
+    assert main.windowTitle() == "Sketches – Lockhouse"
+    assert any(label.text() == "Sketchbook" and label.isVisible() for label in _labels(main))
 
     main.show_page("chat")
     main.activateWindow()
     window.until(main.isActiveWindow)
     window.qtbot.keyClick(main, Qt.Key.Key_9, Qt.KeyboardModifier.ControlModifier)
-    assert main.page == "notes"
+    assert main.page == "sketches"
 
     main.show_page("chat")
     main.show_palette()
     palette = window.dialog("palette")
     assert isinstance(palette, Palette)
-    window.qtbot.keyClicks(palette.edit, "notes")
+    window.qtbot.keyClicks(palette.edit, "sketches")
     window.qtbot.keyClick(palette.edit, Qt.Key.Key_Return)
-    assert main.page == "notes"
+    assert main.page == "sketches"
 
     main.show_shortcuts()
     dialog = window.dialog("shortcut_list")
-    assert {"Notes", "Models"} <= {label.text() for label in _labels(dialog)}
+    assert {"Sketches", "Models"} <= {label.text() for label in _labels(dialog)}
     dialog.close()
 
     close(window)
-    assert open_window(home, pages=(*PAGES, notes)).main.page == "notes"
+    assert open_window(home, pages=(*PAGES, sketches)).main.page == "sketches"
     assert open_window(home).main.page == "chat"  # an unknown page of another version
 
 

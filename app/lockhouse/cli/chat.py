@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Iterator
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any
@@ -218,7 +217,7 @@ class _Talk:
         if answer.origin is not None:
             output.note(f"({origin_note(answer.origin)})")
         if self._lines.is_person:
-            sys.stdout.write("\n")
+            output.write_line()
 
     def _undo(self) -> None:
         asked = [message for message in self._path() if message.role == "user"]

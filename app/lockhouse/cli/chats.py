@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -11,7 +10,7 @@ import click
 from lockhouse.cli import output
 from lockhouse.cli.context import CliContext, as_json, pass_cli
 from lockhouse.cli.options import WholeNumber, require_text
-from lockhouse.core.errors import InvalidInput, NotFound, UsageMistake
+from lockhouse.core.errors import NotFound, UsageMistake
 from lockhouse.core.labels import LABELS
 
 if TYPE_CHECKING:
@@ -91,8 +90,8 @@ def search(cli: CliContext, words: tuple[str, ...], *, limit: int, is_json: bool
         output.note("Nothing was found.")
     for hit in hits:
         heading = f"{hit.conversation_id}  {output.when(hit.created_at)}  {hit.title}"
-        output.write_line(output.dim(heading, sys.stdout))
-        output.write_line(f"  {hit.role}: {_highlighted(hit.snippet)}")
+        output.write_line(output.Styled(heading, "dim"))
+        output.write_line(f"  {hit.role}: ", *_highlighted(hit.snippet))
 
 
 @chats.command()
@@ -111,17 +110,15 @@ def export(
 ) -> None:
     """Export a conversation in an open format."""
     from lockhouse.chat import import_export
+    from lockhouse.storage import exports
 
     with cli.conversations() as conversations:
         conversation = conversations.get(chat_id)
         text = import_export.export(conversations, conversation.id, fmt)
     if file is None:
-        sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+        output.write(text if text.endswith("\n") else f"{text}\n")
         return
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InvalidInput(f"{file} cannot be written: {error.strerror}.") from error
+    exports.export_text(file, text)
     output.note(f"Written to {file}")
 
 
@@ -232,17 +229,10 @@ def _unmarked(snippet: str) -> str:
     return snippet.replace("\x02", "").replace("\x03", "")
 
 
-def _highlighted(snippet: str) -> str:
+def _highlighted(snippet: str) -> list[str | output.Styled]:
     """The snippet on one line, with the words that were found in bold."""
-    tidy = output.harmless(_unmarked(snippet.replace("\n", " ")))
-    if not output.has_colour(sys.stdout):
-        return tidy
     pieces = snippet.replace("\n", " ").replace("\x02", "\x03").split("\x03")
-    bold = [
-        f"\x1b[1m{output.harmless(piece)}\x1b[22m" if odd else output.harmless(piece)
-        for piece, odd in zip(pieces, [False, True] * len(pieces), strict=False)
-    ]
-    return "".join(bold)
+    return [output.Styled(piece, "bold") if n % 2 else piece for n, piece in enumerate(pieces)]
 
 
 @chats.command(short_help="Say how far a conversation may travel.")

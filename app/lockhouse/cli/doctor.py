@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 
 import click
@@ -10,7 +9,7 @@ import click
 from lockhouse.cli import output
 from lockhouse.cli.context import CliContext, as_json, pass_cli
 
-_COLOURS = {"ok": "32", "warn": "33", "fail": "31"}
+_COLOURS: dict[str, output.Style] = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
 @click.command()
@@ -27,7 +26,8 @@ def doctor(cli: CliContext, *, is_json: bool) -> int:
         findings[name] = finding = check(cli)
         line.clear()
         if not is_json:
-            output.write_line(f"{_mark(finding.state)}  {name}: {finding.message}")
+            mark = output.Styled(f"{finding.state:4}", _COLOURS[finding.state])
+            output.write_line(mark, f"  {name}: {finding.message}")
             if finding.remedy:
                 output.write_line(f"      {finding.remedy}")
     has_failed = any(finding.state == "fail" for finding in findings.values())
@@ -35,10 +35,3 @@ def doctor(cli: CliContext, *, is_json: bool) -> int:
         checks = [{"name": name, **asdict(finding)} for name, finding in findings.items()]
         output.write_json({"ok": not has_failed, "checks": checks})
     return 1 if has_failed else 0
-
-
-def _mark(state: str) -> str:
-    word = f"{state:4}"
-    if output.has_colour(sys.stdout):
-        return f"\x1b[{_COLOURS[state]}m{word}\x1b[0m"
-    return word

@@ -107,7 +107,7 @@ def main(argv: list[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the last resort: a bug, reported as one
         import traceback
 
-        traceback.print_exc()
+        output.note(traceback.format_exc())
         bug = LockhouseError(f"This is a bug: {type(error).__name__}.", hint=_ISSUES, code="bug")
         code = _report(bug, shape)
     return code

@@ -1,7 +1,8 @@
 """What commands print: results to standard output, everything else to standard error.
 
 Hides the streams: their encoding, whether they are terminals, colours, and that a reader may
-close the pipe early. Text that a model wrote cannot send control codes to the terminal.
+close the pipe early. All that goes to a terminal passes here, and no text can steer it, whether a
+model, a file or a server wrote it.
 """
 
 from __future__ import annotations
@@ -15,13 +16,25 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Literal, NamedTuple, TextIO
 
 import msgspec
 
-# Control characters but tab and newline, the C1 codes, and marks that reorder text.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# Control characters but tab and newline, the C1 codes, other ends of lines, marks that reorder
+# text, and tags, which nobody sees.
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\U000e0000-\U000e007f]"
+)
+_CODES = {"dim": "2", "bold": "1", "green": "32", "yellow": "33", "red": "31"}
+Style = Literal["dim", "bold", "green", "yellow", "red"]
 _CLEAR_LINE = "\r\x1b[2K"
+
+
+class Styled(NamedTuple):
+    """A piece of text that is set off where the terminal can."""
+
+    text: str
+    style: Style
 
 
 def prepare_streams() -> None:
@@ -55,37 +68,60 @@ def _understands_ansi() -> bool:
     return os.environ.get("TERM", "") not in {"", "dumb"}
 
 
-def harmless(text: str, stream: TextIO | None = None) -> str:
-    """``text`` without terminal control characters; unchanged for a pipe or file."""
-    return _CONTROL.sub("", text) if is_terminal(stream or sys.stdout) else text
+def _send(stream: TextIO, *pieces: str | Styled) -> None:
+    """Write pieces; to a terminal without control characters. A pipe gets them as they are."""
+    if is_terminal(stream):
+        pieces = tuple(
+            Styled(_CONTROL.sub("", piece.text), piece.style)
+            if isinstance(piece, Styled)
+            else _CONTROL.sub("", piece)
+            for piece in pieces
+        )
+    coloured = has_colour(stream)
+    for piece in pieces:
+        if not isinstance(piece, Styled):
+            stream.write(piece)
+        elif coloured:
+            stream.write(f"\x1b[{_CODES[piece.style]}m{piece.text}\x1b[0m")
+        else:
+            stream.write(piece.text)
+    stream.flush()
 
 
-def dim(text: str, stream: TextIO) -> str:
-    """``text`` in the dim colour of what is not the result."""
-    return f"\x1b[2m{text}\x1b[0m" if has_colour(stream) else text
-
-
-def write(text: str) -> None:
+def write(*pieces: str | Styled) -> None:
     """Write a piece of the result."""
-    sys.stdout.write(harmless(text))
-    sys.stdout.flush()
+    _send(sys.stdout, *pieces)
 
 
-def write_line(text: str = "") -> None:
+def write_line(*pieces: str | Styled) -> None:
     """Write a line of the result."""
-    write(f"{text}\n")
+    _send(sys.stdout, *pieces, "\n")
+
+
+def write_aside(text: str) -> None:
+    """Write a piece of what is not the result, dimmed, to standard error."""
+    _send(sys.stderr, Styled(text, "dim"))
 
 
 def write_json(value: object) -> None:
     """Write the result as one JSON value."""
-    sys.stdout.write(json.dumps(plain(value), ensure_ascii=False, indent=2) + "\n")
-    sys.stdout.flush()
+    _write_json(value, indent=2)
 
 
 def write_json_line(value: object) -> None:
     """Write one event of a result as a line of JSON."""
-    sys.stdout.write(json.dumps(plain(value), ensure_ascii=False) + "\n")
+    _write_json(value, indent=None)
+
+
+def _write_json(value: object, *, indent: int | None) -> None:
+    """Characters that could steer a terminal are escaped, which means the same in JSON."""
+    text = json.dumps(plain(value), ensure_ascii=False, indent=indent)
+    sys.stdout.write(_CONTROL.sub(_escaped, text) + "\n")
     sys.stdout.flush()
+
+
+def _escaped(character: re.Match[str]) -> str:
+    return json.dumps(character[0])[1:-1]
 
 
 def write_result(value: object, text: str, *, is_json: bool) -> None:
@@ -99,8 +135,7 @@ def write_result(value: object, text: str, *, is_json: bool) -> None:
 def note(text: str) -> None:
     """Write something that is not the result to standard error."""
     with contextlib.suppress(BrokenPipeError):
-        sys.stderr.write(harmless(text, sys.stderr) + "\n")
-        sys.stderr.flush()
+        _send(sys.stderr, text, "\n")
 
 
 def plain(value: object) -> Any:
@@ -131,8 +166,7 @@ def write_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> No
             for text, width, right in zip(row, widths, to_the_right, strict=True)
         ]
         line = "  ".join(parts).rstrip()
-        sys.stdout.write((dim(line, sys.stdout) if number == 0 else line) + "\n")
-    sys.stdout.flush()
+        write_line(Styled(line, "dim") if number == 0 else line)
 
 
 def write_list(
@@ -170,8 +204,7 @@ def write_facts(facts: Mapping[str, object]) -> None:
     """Write names and values, one pair per line."""
     width = max((len(name) for name in facts), default=0)
     for name, value in facts.items():
-        sys.stdout.write(f"{name.ljust(width)}  {_cell(value)[0]}\n")
-    sys.stdout.flush()
+        write_line(f"{name.ljust(width)}  {_cell(value)[0]}")
 
 
 def size(size_bytes: int) -> str:
@@ -205,8 +238,8 @@ class StatusLine:
         """Replace the line."""
         if self._active and text != self._shown:
             self._shown = text
-            sys.stderr.write(_CLEAR_LINE + dim(text, sys.stderr))
-            sys.stderr.flush()
+            sys.stderr.write(_CLEAR_LINE)
+            write_aside(text.replace("\n", " "))
 
     def clear(self) -> None:
         """Remove the line."""

@@ -180,9 +180,7 @@ class StreamPrinter:
         if self._shape == "text" and output.is_terminal(sys.stderr):
             self._status.clear()
             self._in_reasoning = True
-            harmless = output.harmless(text, sys.stderr)
-            sys.stderr.write(output.dim(harmless, sys.stderr))
-            sys.stderr.flush()
+            output.write_aside(text)
 
     def _take_back(self) -> None:
         """What was shown as the answer was reasoning; it cannot be unprinted, so it is said."""

@@ -58,6 +58,9 @@ SETUP = TREE / ".setup"
 VENV = TREE / ".venv"
 BIN = VENV / ("Scripts" if WINDOWS else "bin")
 PYTHON = BIN / ("python.exe" if WINDOWS else "python")
+# Started by its path and isolated: nothing is imported from wherever the user stands.
+PROGRAM = [str(PYTHON), "-I", str(TREE / "app" / "lockhouse" / "__main__.py")]
+LAUNCH = '"{}" {} "{}"'.format(*PROGRAM)
 STAMP = VENV / "lockhouse-setup.json"
 LOG = SETUP / "setup.log"
 LOCK = TREE / "requirements.lock"
@@ -140,7 +143,7 @@ def fingerprint(*, portable: bool) -> str:
     digest = hashlib.sha256()
     for file in (LOCK, BUILD_LOCK, TREE / "pyproject.toml"):
         digest.update(file.read_bytes())
-    for text in (sys.version, sys.base_prefix, ROOT, "portable" if portable else processor()):
+    for text in (sys.version, sys.base_prefix, LAUNCH, "portable" if portable else processor()):
         digest.update(text.encode())
     return digest.hexdigest()
 
@@ -404,10 +407,10 @@ def make_importable() -> None:
     (packages / "lockhouse-source.pth").write_text(f"{TREE / 'app'}\n", encoding="utf-8")
     if WINDOWS:
         launcher = BIN / "lockhouse.cmd"
-        launcher.write_text(f'@"{PYTHON}" -m lockhouse %*\n', encoding="utf-8")
+        launcher.write_text(f"@{LAUNCH} %*\n", encoding="utf-8")
         return
     launcher = BIN / "lockhouse"
-    launcher.write_text(f"#!/bin/sh\nexec '{PYTHON}' -m lockhouse \"$@\"\n", encoding="utf-8")
+    launcher.write_text(f'#!/bin/sh\nexec {LAUNCH} "$@"\n', encoding="utf-8")
     launcher.chmod(launcher.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
 
 
@@ -504,7 +507,7 @@ def run(arguments: list[str]) -> int:
             say("No display here: opening the conversation in the terminal.")
             arguments = ["chat"]
     set_up({"build", "window"} if not arguments else {"build"})
-    return start([str(PYTHON), "-m", "lockhouse", *arguments])
+    return start([*PROGRAM, *arguments])
 
 
 def test(arguments: list[str]) -> int:
@@ -550,7 +553,7 @@ def main(arguments: list[str]) -> int:
             choice = {"--portable": True, "--native": False}.get(rest[0]) if rest else None
             wanted = {"build", "window"} if has_display() else {"build"}
             set_up(wanted, portable=choice, compile_again=rest == ["--rebuild"])
-            say(f"Ready: {PYTHON} -m lockhouse")
+            say(f"Ready: {BIN / 'lockhouse'}")
             return 0
     except SetUpFailed as failure:
         say(f"\n{failure}")

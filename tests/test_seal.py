@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 
 from lockhouse import seal
 from lockhouse.gate.network import Network
+from lockhouse.processes import own_command
+from tests.planting import planted_python
 
 ROOT = Path(__file__).parents[1]
 _WAYS = ("inet", "inet6", "native", "look-up", "io_uring", "child")
@@ -34,7 +37,7 @@ def look_up():
     return "OUT"
 
 def child():
-    ran = subprocess.run([sys.executable, "-I", "-c", CHILD], capture_output=True, text=True)
+    ran = subprocess.run([sys.executable, "-IS", "-c", CHILD], capture_output=True, text=True)
     return "refused" if ran.stdout.strip() == "-1" else f"OUT {ran.stdout} {ran.stderr}"
 
 def io_uring():
@@ -71,25 +74,22 @@ os.register_at_fork(after_in_child=start)
 """
 
 
-def environment(tmp_path: Path, *, plant: bool = False) -> dict[str, str]:
+def environment(tmp_path: Path) -> dict[str, str]:
     """A home of its own whose engines end with their last client."""
-    paths = [str(ROOT / "app")]
-    if plant:
-        (tmp_path / "plant").mkdir()
-        (tmp_path / "plant" / "sitecustomize.py").write_text(PLANT)
-        paths.insert(0, str(tmp_path / "plant"))
     return {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join(paths),
+        "PYTHONPATH": str(ROOT / "app"),
         "LOCKHOUSE_HOME": str(tmp_path / "home"),
         "LOCKHOUSE_ENGINE_IDLE_S": "0",
         "QT_QPA_PLATFORM": "offscreen",
     }
 
 
-def lockhouse(arguments: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def lockhouse(
+    arguments: list[str], env: dict[str, str], python: str = sys.executable
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "lockhouse", *arguments],
+        [python, *own_command()[1:], *arguments],
         env=env,
         capture_output=True,
         text=True,
@@ -109,8 +109,8 @@ def plants(text: str) -> dict[tuple[str, str], set[str]]:
 
 @linux_only
 def test_planted_connects_are_refused_in_command_engine_and_child(tmp_path: Path) -> None:
-    env = environment(tmp_path, plant=True)
-    run = lockhouse(["ask", "What is the capital of France?", "--max-tokens", "24"], env)
+    env, python = environment(tmp_path), planted_python(tmp_path / "plant", sitecustomize=PLANT)
+    run = lockhouse(["ask", "What is the capital of France?", "--max-tokens", "24"], env, python)
     assert run.returncode == 0, run.stderr
     logs = "".join(path.read_text() for path in (tmp_path / "home" / "logs").glob("engine-*.log"))
     outcomes = plants(run.stderr + logs)
@@ -122,7 +122,8 @@ def test_planted_connects_are_refused_in_command_engine_and_child(tmp_path: Path
 
 @linux_only
 def test_planted_connects_are_refused_in_the_window(tmp_path: Path) -> None:
-    run = lockhouse(["--smoke"], environment(tmp_path, plant=True))
+    python = planted_python(tmp_path / "plant", sitecustomize=PLANT)
+    run = lockhouse(["--smoke"], environment(tmp_path), python)
     assert run.returncode == 0, run.stderr
     outcomes = plants(run.stderr)
     assert set(outcomes) == {("door", way) for way in _WAYS}
@@ -133,10 +134,10 @@ def test_planted_connects_are_refused_in_the_window(tmp_path: Path) -> None:
 def test_open_planted_connects_are_refused_everywhere_but_in_the_broker(tmp_path: Path) -> None:
     """The broker is not sealed, and so the plant, which waits for the seal, never strikes there."""
     Network(tmp_path / "home" / "network.json").open(["127.0.0.1:9"])
-    env = environment(tmp_path, plant=True)
-    run = lockhouse(["ask", "What is the capital of France?", "--max-tokens", "24"], env)
+    env, python = environment(tmp_path), planted_python(tmp_path / "plant", sitecustomize=PLANT)
+    run = lockhouse(["ask", "What is the capital of France?", "--max-tokens", "24"], env, python)
     assert run.returncode == 0, run.stderr
-    window = lockhouse(["--smoke"], env)
+    window = lockhouse(["--smoke"], env, python)
     assert window.returncode == 0, window.stderr
     assert (tmp_path / "home" / "logs" / "broker.log").exists()  # there was one
     logs = "".join(path.read_text() for path in (tmp_path / "home" / "logs").glob("engine-*.log"))
@@ -168,6 +169,8 @@ def test_self_test_reports_every_attempt_stopped_by_the_kernel(tmp_path: Path) -
         "Connection from a child process",
         "io_uring",
         "Netlink, the kernel's own channel",
+        "Code put into another program",
+        "A connection left open by whoever started this",
     ]
     assert all(stopped and by == "kernel" for _, stopped, by in probes), probes
 
@@ -211,3 +214,38 @@ def test_confinement_hides_everything_else(tmp_path: Path) -> None:
         check=True,
     )
     assert run.stdout.split() == ["model", *["refused"] * 4]
+
+
+@linux_only
+def test_a_connection_left_open_is_closed_before_anything_is_loaded(tmp_path: Path) -> None:
+    """Inherited, by a number above the three that everyone expects; those are told."""
+    code = (
+        "import os, stat, threading, time\n"
+        "def attack():\n"
+        "    while 'Seccomp:\\t2' not in open('/proc/self/status').read(): time.sleep(0.005)\n"
+        "    for fd in range(3, 64):\n"
+        "        try:\n"
+        "            if stat.S_ISSOCK(os.fstat(fd).st_mode): os.write(fd, b'OUT')\n"
+        "        except OSError: pass\n"
+        "threading.Thread(target=attack, daemon=True).start()\n"
+    )
+    python = planted_python(tmp_path / "plant", sitecustomize=code)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        leaked = socket.socket()
+        leaked.connect(server.getsockname())
+        other, _ = server.accept()
+        run = subprocess.run(
+            [python, *own_command()[1:], "status", "--prove", "--json"],
+            env=environment(tmp_path),
+            stdin=leaked,
+            pass_fds=(leaked.fileno(),),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        leaked.close()
+        with other:
+            assert other.recv(100) == b""
+    assert "standard input is a network connection" in run.stderr
+    told = [row for row in json.loads(run.stdout)["proof"]["rows"] if "left open" in row["attempt"]]
+    assert [row["stopped"] for row in told if row["process"] == "this command"] == [False]

@@ -1,168 +1,55 @@
-"""The launcher: seals the process, then starts the part of the program that was asked for.
+"""Where every process of the program begins: settles what may be imported, then launches.
 
-No argument opens the window, anything else is the command line; private arguments start the
-processes that Lockhouse starts for itself. A packaged program has no ``python -m``, so they all
-come through here. Every one of them seals itself, the broker alone excepted; it is started here,
-before the seal, and only where the home allows network access.
+A file that somebody put into the folder the user stands in (``struct.py`` in a cloned model
+repository) must never be imported, least of all before the seal. The program's own processes and
+its ``lockhouse`` command are started isolated (``python -I``) and by the path of this file; for
+all other ways in, the unsafe folders are taken off the import path here, before anything else is
+imported than what the interpreter has loaded for itself.
 """
 
-from __future__ import annotations
-
-import contextlib
-import itertools
 import os
 import sys
-from pathlib import Path
-from typing import NoReturn
-
-from lockhouse import seal
-
-_INTERRUPTED = 130
-_WINDOW_OPTIONS = ("--smoke",)
-_PRIVATE = ("--engine", "--job", "--template-renderer", "--prove")
-# Commands that ask nobody for anything; all others may.
-_WITHOUT_BROKER = (
-    "bench", "chats", "costs", "doctor", "engines", "keys", "paths", "records", "seal", "settings",
-    "status", "unseal",
-)  # fmt: skip
-# Commands that ask a hub first thing; their broker gets ready while they do.
-_ASK_HUB_AT_ONCE = (("models", "search"), ("models", "get"), ("models", "updates"))
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run one part of the program and return its exit code."""
-    try:
-        return _run(sys.argv[1:] if argv is None else argv)
-    except KeyboardInterrupt:  # while modules are still being loaded
-        return _INTERRUPTED
+def _bind_package() -> None:
+    """Started by its path, this file belongs to no package: make it the one beside it."""
+    from importlib.util import module_from_spec, spec_from_file_location
 
-
-def _run(arguments: list[str]) -> int:
-    part = arguments[0] if arguments else ""
-    if part == "--broker":
-        from lockhouse.gate.broker.process import run_broker
-
-        return run_broker(arguments[1:])
-    if part not in _PRIVATE:
-        start_broker(arguments)
-    try:
-        seal.seal_network()
-    except OSError as error:
-        print(
-            f"lockhouse: the network could not be sealed ({error.strerror}), so nothing was "
-            "started. The system may forbid seccomp; run outside that sandbox.",
-            file=sys.stderr,
-        )
-        return 4
-    if part == "--engine":
-        from lockhouse.engine.process.main import run_engine
-
-        return run_engine()
-    if part == "--template-renderer":
-        from lockhouse.engine.process.template_renderer import run_renderer
-
-        return run_renderer()
-    if part == "--job":
-        from lockhouse.engine.process.jobs import run_job
-
-        return run_job(arguments[1:])
-    if part == "--prove":
-        return prove(arguments[1:])
-    if _wants_window(arguments):
-        from lockhouse.ui.app import run
-
-        _leave(run(arguments))
-    from lockhouse.cli.main import main as command_line
-
-    return command_line(arguments)
-
-
-def _leave(code: int) -> NoReturn:
-    """End the window's process once all is stored, without Python's own tidying up.
-
-    That ends threads which still work, on a hash or a silent keyring, wherever they come back to
-    Python; below C++ that is the end of the process by SIGABRT instead (seen with Python 3.11).
-    """
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:  # there are none below a desktop's launcher on Windows
-            with contextlib.suppress(OSError, ValueError):
-                stream.flush()
-    os._exit(code)
-
-
-def prove(arguments: list[str]) -> int:
-    """``window|command``: the self-test in a process of that kind."""
-    import json
-    from dataclasses import asdict
-
-    if arguments == ["window"]:
-        from lockhouse.ui.startup import load_qt
-
-        load_qt()
-    print(json.dumps([asdict(probe) for probe in seal.self_test()]))
-    return 0
-
-
-def _names_a_provider(arguments: list[str]) -> bool:
-    """Whether one is asked for by name, as in ``-m provider/model``."""
-    return any(
-        flag in ("-m", "--model") and "/" in value for flag, value in itertools.pairwise(arguments)
+    folder = os.path.dirname(os.path.abspath(__file__))
+    spec = spec_from_file_location(
+        "lockhouse", os.path.join(folder, "__init__.py"), submodule_search_locations=[folder]
     )
+    assert spec is not None
+    assert spec.loader is not None
+    package = sys.modules["lockhouse"] = module_from_spec(spec)
+    spec.loader.exec_module(package)
 
 
-def start_broker(arguments: list[str]) -> None:
-    """The process that may connect, where the home is open and this part may need it."""
-    home, rest = _home_and_rest(arguments)
-    asks_nobody = bool(rest) and rest[0] in _WITHOUT_BROKER and not _asks_all_the_same(rest)
-    if rest and (asks_nobody or not {"-h", "--help"}.isdisjoint(rest)):
-        return
-    from lockhouse.places import paths_for
-
-    paths = paths_for(Path(home) if home else None)
-    try:
-        if paths.network.exists():
-            from lockhouse.gate import broker_launch
-
-            soon: broker_launch.FirstRequest = ""
-            if tuple(rest[:2]) in _ASK_HUB_AT_ONCE:
-                soon = "hub"
-            elif rest[:1] in (["ask"], ["chat"]) and _names_a_provider(rest):
-                soon = "answer"
-            broker_launch.start_broker(paths.network, paths.run, paths.logs, soon=soon)
-    except OSError as error:
-        print(
-            f"lockhouse: the network is open, but its broker could not be started ({error}), so "
-            "this program runs sealed.",
-            file=sys.stderr,
-        )
+def _leave_unsafe_folders() -> None:
+    """Import from the interpreter's own folders and from this program's, and nowhere else."""
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    if not sys.flags.safe_path and sys.path:
+        del sys.path[0]  # the current folder, or the one of the script
+    unsafe = {*os.environ.get("PYTHONPATH", "").split(os.pathsep)}
+    site = sys.modules.get("site")
+    if site is not None and site.ENABLE_USER_SITE:
+        unsafe.add(site.getusersitepackages())
+    unsafe = {os.path.abspath(folder) for folder in unsafe} - {root}
+    sys.path[:] = [folder for folder in sys.path if os.path.abspath(folder) not in unsafe]
+    if root not in sys.path:
+        sys.path.append(root)  # installed for one user, the packages it needs lie beside it
 
 
-def _asks_all_the_same(rest: list[str]) -> bool:
-    """A key that is tested is shown to its provider; the self-test looks at a broker too."""
-    return rest[:2] == ["keys", "test"] or (rest[0] == "status" and "--prove" in rest)
+def main() -> int:
+    """Run the part of the program that the arguments name and return its exit code."""
+    if not getattr(sys, "frozen", False):
+        _leave_unsafe_folders()
+    from lockhouse.launcher import main as launch
 
-
-def _wants_window(arguments: list[str]) -> bool:
-    """No command named: only ``--home DIR`` and the window's own options."""
-    return all(word in _WINDOW_OPTIONS for word in _home_and_rest(arguments)[1])
-
-
-def _home_and_rest(arguments: list[str]) -> tuple[str, list[str]]:
-    """What ``--home`` before the command names, and the arguments without it."""
-    home, rest = "", list(arguments)
-    words = []
-    while rest:
-        word = rest.pop(0)
-        if word == "--home" and rest:
-            home = rest.pop(0)
-        elif word.startswith("--home="):
-            home = word.removeprefix("--home=")
-        else:
-            words.append(word)
-            if not word.startswith("-"):
-                break
-    return home, [*words, *rest]
+    return launch()
 
 
 if __name__ == "__main__":
+    if not __package__ and not getattr(sys, "frozen", False):
+        _bind_package()
     sys.exit(main())

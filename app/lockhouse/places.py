@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,3 +47,26 @@ def paths_for(home: Path | None) -> Paths:
         backups=data / "backups",
         network=data / "network.json",
     )
+
+
+def close_to_others(paths: Paths) -> None:
+    """Take away the rights that other users of the machine have on what lies in a home.
+
+    For homes of older versions, and for folders that were made before. The home itself is left
+    where other things lie in it.
+    """
+    if os.name == "nt":
+        return
+    private = [paths.settings, paths.network, paths.cache, paths.logs, paths.run, paths.backups]
+    with contextlib.suppress(OSError):
+        entries = list(paths.home.iterdir())
+        kept_data = [entry for entry in entries if entry.name.startswith(paths.database.name)]
+        private += kept_data
+        own = {path.name for path in (*private, paths.models)}
+        if kept_data and all(entry.name in own or entry.name.startswith(".") for entry in entries):
+            private.append(paths.home)
+    for path in private:
+        with contextlib.suppress(OSError):  # not there, or not ours
+            rights = path.stat().st_mode & 0o777
+            if rights & 0o077:
+                path.chmod(rights & 0o700)

@@ -1,11 +1,12 @@
-"""Identifies processes by number and start time, because numbers are used again.
+"""How this program starts its own processes, and how it knows one of them again.
 
-On Linux the start time counts from boot, as in the kernel: the wall clock may be set while a
-process runs.
+A process is identified by its number and its start time, because numbers are used again. On Linux
+the start time counts from boot, as in the kernel: the wall clock may be set while a process runs.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -14,6 +15,42 @@ from pathlib import Path
 
 _ON_LINUX = sys.platform.startswith("linux")
 _TOLERANCE_S = 0.5 if _ON_LINUX else 2.0
+# What a process needs to find its libraries, its devices and the user's language and time.
+_VARIABLES = frozenset({
+    "APPDATA", "HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "LOCALAPPDATA", "LOGNAME", "PATH",
+    "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "TZ", "USER", "VIRTUAL_ENV",
+})  # fmt: skip
+_PREFIXES = ("CUDA_", "GGML_", "HIP_", "HSA_", "LC_", "NVIDIA_", "OMP_", "ROCR_", "VK_", "XDG_")
+
+
+_users_umask = [0o022]
+
+
+def be_private() -> None:
+    """What this process writes is for this user alone, and it leaves no core file.
+
+    A core file would hold what was said. Its limit is one byte, not none, which is no limit where
+    the system hands core files to a program (core(5)). Inherited by all that the process starts.
+    """
+    if sys.platform == "win32":
+        return
+    import resource
+
+    _users_umask[0] = os.umask(0o077)
+    if resource.getrlimit(resource.RLIMIT_CORE)[1] != 0:
+        resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
+
+
+def users_file_mode() -> int:
+    """The rights that files of this user usually get: for files that are the user's own."""
+    return 0o666 & ~_users_umask[0]
+
+
+def give_to_user(descriptor: int) -> None:
+    """Give an open file these rights: a model's, which others may well share."""
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError):  # some disks have no rights
+            os.fchmod(descriptor, users_file_mode())
 
 
 def mine() -> tuple[int, float]:
@@ -46,10 +83,26 @@ def age_s() -> float:
 
 
 def own_command() -> list[str]:
-    """The command that starts this program. Frozen ones have no ``-m``."""
+    """The command that starts this program, isolated: it imports nothing from the current folder,
+    ``PYTHONPATH`` or the user's own packages. A frozen program is that by itself.
+    """
     if getattr(sys, "frozen", False):
         return [sys.executable]
-    return [sys.executable, "-m", "lockhouse"]
+    return [sys.executable, "-I", str(Path(__file__).with_name("__main__.py"))]
+
+
+def own_environment(*more: str) -> dict[str, str]:
+    """The variables for such a process: no keys, no proxies, nothing but what it needs.
+
+    ``more`` are names, or beginnings of names where they end with ``_``.
+    """
+    names = _VARIABLES.union(more)
+    prefixes = (*_PREFIXES, *(name for name in more if name.endswith("_")))
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in names or name.startswith(prefixes)
+    }
 
 
 def _birth(pid: int) -> float | None:

@@ -1,9 +1,11 @@
 """The seal: no network for this process and everything it starts, enforced by the kernel.
 
-On Linux a seccomp filter refuses every socket that is not AF_UNIX, and io_uring, which could
-make one without the socket call. It needs no privilege, covers native code and children, and
-cannot be taken back. Elsewhere a Python audit hook is all there is, and :func:`state` says so.
-Engines are confined further with Landlock: they see their model and the program, nothing else.
+On Linux a seccomp filter refuses every socket that is not AF_UNIX, io_uring, which could make one
+without the socket call, and the calls that reach into another program of the user, which is not
+sealed. It needs no privilege, covers native code and children, and cannot be taken back. Elsewhere
+a Python audit hook is all there is, and :func:`state` says so. Engines are confined further: with
+Landlock they see their model and the program, nothing else, and a second filter leaves them the
+connections they have and no new ones, not even to a program of this machine.
 
 Standard library only: this runs before any other code is loaded.
 """
@@ -14,19 +16,34 @@ import ctypes
 import errno
 import os
 import platform
+import stat
 import struct
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 SealLevel = Literal["kernel", "python", "none"]
 
-# (audit architecture, socket, io_uring_setup, pidfd_getfd, seccomp): linux/audit.h, unistd.h
-_SYSCALLS = {
-    "x86_64": (0xC000003E, 41, 425, 438, 317),
-    "aarch64": (0xC00000B7, 198, 425, 438, 277),
+
+class _Calls(NamedTuple):
+    """Numbers of one architecture: linux/audit.h, asm/unistd.h."""
+
+    architecture: int
+    socket: int
+    connect: int
+    ptrace: int
+    process_vm_writev: int
+    seccomp: int
+    io_uring_setup: int = 425
+    io_uring_enter: int = 426
+    pidfd_getfd: int = 438
+
+
+_CALLS = {
+    "x86_64": _Calls(0xC000003E, 41, 42, 101, 311, 317),
+    "aarch64": _Calls(0xC00000B7, 198, 203, 117, 271, 277),
 }
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
 _PR_SET_NO_NEW_PRIVS = 38
@@ -34,6 +51,7 @@ _AF_UNIX = 1
 # Local ones, the two of the internet, and netlink, by which name look-up sorts its answers.
 _FAMILIES_OF_THE_BROKER = (_AF_UNIX, 2, 10, 16)
 _in_force: list[SealLevel] = ["none"]
+_connections_forbidden: list[bool] = [False]
 
 
 def seal_network() -> SealLevel:
@@ -44,9 +62,8 @@ def seal_network() -> SealLevel:
     """
     if _in_force[0] != "none":
         return _in_force[0]
-    machine = platform.machine()
-    if sys.platform == "linux" and machine in _SYSCALLS:
-        _install_filter(machine)
+    if _calls() is not None:
+        _install_filter((_AF_UNIX,))
         _in_force[0] = "kernel"
     else:
         sys.addaudithook(_refuse_in_python)
@@ -64,25 +81,47 @@ def limit_broker() -> bool:
 
     Cannot be taken back. False where this system has no seccomp; raises OSError where it refuses.
     """
-    machine = platform.machine()
-    if sys.platform != "linux" or machine not in _SYSCALLS:
+    if _calls() is None:
         return False
-    _install_filter(machine, _FAMILIES_OF_THE_BROKER)
+    _install_filter(_FAMILIES_OF_THE_BROKER)
     return True
 
 
-def _filter_program(machine: str, families: Sequence[int]) -> bytes:
+def forbid_connections() -> bool:
+    """No new socket and no new connection from now on, not even to a program of this machine.
+
+    For processes that hold the one connection they need, or the socket where they are asked.
+    Cannot be taken back. False where this system has no seccomp; raises OSError where it refuses.
+    """
+    if _calls() is None:
+        return False
+    _install_filter(())
+    _connections_forbidden[0] = True
+    return True
+
+
+def _calls() -> _Calls | None:
+    """None where there is no filter for this system."""
+    return _CALLS.get(platform.machine()) if sys.platform == "linux" else None
+
+
+def _filter_program(calls: _Calls, families: Sequence[int]) -> bytes:
     """Classic BPF over ``struct seccomp_data``: number at 0, architecture 4, argument 0 at 16."""
-    arch, socket_nr, io_uring_nr, pidfd_getfd_nr, _ = _SYSCALLS[machine]
     load, equal, at_least, ret = 0x20, 0x15, 0x35, 0x06
     allow, refuse, kill = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x80000000
-    program = [(load, 0, 0, 4), (equal, 1, 0, arch), (ret, 0, 0, kill), (load, 0, 0, 0)]
-    if machine == "x86_64":  # the x32 numbers would bypass the filter
+    program = [
+        (load, 0, 0, 4), (equal, 1, 0, calls.architecture), (ret, 0, 0, kill), (load, 0, 0, 0),
+    ]  # fmt: skip
+    if calls is _CALLS["x86_64"]:  # the x32 numbers would bypass the filter
         program += [(at_least, 0, 1, 0x40000000), (ret, 0, 0, refuse)]
-    for number in (io_uring_nr, pidfd_getfd_nr):
+    refused = [
+        calls.io_uring_setup, calls.io_uring_enter, calls.pidfd_getfd, calls.ptrace,
+        calls.process_vm_writev,
+    ]  # fmt: skip
+    for number in refused if families else (*refused, calls.connect):
         program += [(equal, 0, 1, number), (ret, 0, 0, refuse)]
     program += [
-        (equal, 1, 0, socket_nr),
+        (equal, 1, 0, calls.socket),
         (ret, 0, 0, allow),
         (load, 0, 0, 16),
     ]
@@ -105,13 +144,15 @@ def _forbid_new_privileges(libc: ctypes.CDLL) -> None:
         raise OSError(ctypes.get_errno(), "the kernel refused no_new_privs")
 
 
-def _install_filter(machine: str, families: Sequence[int] = (_AF_UNIX,)) -> None:
-    libc = _libc()
+def _install_filter(families: Sequence[int]) -> None:
+    """Sockets of these families only; of none, and no connection, where there are none."""
+    calls, libc = _calls(), _libc()
+    assert calls is not None
     _forbid_new_privileges(libc)
-    code = _filter_program(machine, families)
+    code = _filter_program(calls, families)
     program = _Program(len(code) // 8, code)
     set_filter, all_threads = 1, 1
-    if libc.syscall(_SYSCALLS[machine][4], set_filter, all_threads, ctypes.byref(program)):
+    if libc.syscall(calls.seccomp, set_filter, all_threads, ctypes.byref(program)):
         raise OSError(ctypes.get_errno(), "the kernel refused the network filter")
 
 
@@ -120,6 +161,58 @@ def _refuse_in_python(event: str, args: tuple[object, ...]) -> None:
         raise PermissionError(errno.EPERM, "sealed: Lockhouse does not use the network")
     if event in ("socket.getaddrinfo", "socket.gethostbyname"):
         raise PermissionError(errno.EPERM, "sealed: Lockhouse does not look up names")
+
+
+# --- what was there before -------------------------------------------------------------------
+
+
+def close_inherited(expected: Iterable[int] = ()) -> list[int]:
+    """Close sockets and io_urings that whoever started this process left open in it.
+
+    Standard input, output and error stay, and those that are ``expected``. Gives those of the
+    three that are connections of the network: what goes there is not held back by any seal.
+    """
+    kept = {*expected}
+    if (wayland := os.environ.get("WAYLAND_SOCKET", "")).isdecimal():
+        kept.add(int(wayland))
+    connected = []
+    for fd in _open_descriptors():
+        if fd in kept or not _can_send(fd):
+            continue
+        if fd > 2:
+            os.close(fd)
+        elif _is_network(fd):
+            connected.append(fd)
+    return connected
+
+
+def _open_descriptors() -> list[int]:
+    for folder in ("/proc/self/fd", "/dev/fd"):
+        try:
+            return sorted(int(entry.name) for entry in Path(folder).iterdir())
+        except OSError:
+            continue
+    return list(range(3, 256))
+
+
+def _can_send(fd: int) -> bool:
+    """Whether it is a socket, or an io_uring, which could use one that it was given."""
+    try:
+        if stat.S_ISSOCK(os.fstat(fd).st_mode):
+            return True
+        return str(Path(f"/proc/self/fd/{fd}").readlink()) == "anon_inode:[io_uring]"
+    except OSError:
+        return False
+
+
+def _is_network(fd: int) -> bool:
+    import socket
+
+    try:
+        with socket.socket(fileno=os.dup(fd)) as found:
+            return found.family != _AF_UNIX
+    except OSError:
+        return False
 
 
 # --- files ---------------------------------------------------------------------------------
@@ -209,7 +302,7 @@ def program_files() -> list[Path]:
     """What every process of this program must be able to run: the program, Python, the system."""
     system = [Path(path) for path in ("/usr", "/lib", "/lib64", "/bin", "/opt", "/nix")]
     prefixes = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent}
-    return [*system, *prefixes, Path(__file__).resolve().parents[1]]
+    return [*system, *prefixes, *map(Path, filter(None, sys.path))]
 
 
 def _allow(libc: ctypes.CDLL, ruleset_fd: int, path: Path, rights: int) -> None:
@@ -279,14 +372,14 @@ def self_test() -> list[Probe]:
         fd, code = (
             int(part)
             for part in subprocess.run(
-                [sys.executable, "-I", "-c", _NATIVE], capture_output=True, text=True, check=True
+                [sys.executable, "-IS", "-c", _NATIVE], capture_output=True, text=True, check=True
             ).stdout.split()
         )
         if fd < 0:
             raise OSError(code, os.strerror(code))
         return "a child opened a socket"
 
-    attempts: Sequence[tuple[str, object]] = (
+    attempts: tuple[tuple[str, object], ...] = (
         ("IPv4 connection", lambda: by_family(socket.AF_INET)),
         ("IPv6 connection", lambda: by_family(socket.AF_INET6)),
         ("UDP packet", by_packet),
@@ -295,17 +388,21 @@ def self_test() -> list[Probe]:
         ("Connection from a child process", in_child),
         ("io_uring", try_io_uring),
         ("Netlink, the kernel's own channel", lambda: try_family(16)),
+        ("Code put into another program", _try_ptrace),
+        ("A connection left open by whoever started this", _find_inherited),
     )
+    if _connections_forbidden[0]:
+        attempts += (("Another program of this machine", lambda: try_family(_AF_UNIX)),)
     return [_probe(name, attempt, _in_force[0]) for name, attempt in attempts]
 
 
 def try_io_uring() -> str:
     """Set up an io_uring, which makes connections without the socket call. Raises OSError."""
-    numbers = _SYSCALLS.get(platform.machine())
-    if sys.platform != "linux" or numbers is None:
+    calls = _calls()
+    if calls is None:
         raise OSError(errno.ENOSYS, "no such call on this system")
     parameters = (ctypes.c_uint8 * 120)()
-    fd = _libc().syscall(numbers[2], 4, parameters)
+    fd = _libc().syscall(calls.io_uring_setup, 4, parameters)
     if fd < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     os.close(fd)
@@ -321,6 +418,24 @@ def try_family(family: int) -> str:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     os.close(fd)
     return "a socket was opened"
+
+
+def _try_ptrace() -> str:
+    """Trace a process that cannot be there: a kernel that would allow it says that it is not."""
+    calls = _calls()
+    if calls is None:
+        raise OSError(errno.ENOSYS, "no such call on this system")
+    attach, nobody = 16, 0
+    _libc().syscall(calls.ptrace, attach, nobody, None, None)
+    code = ctypes.get_errno()
+    raise OSError(code, os.strerror(code))
+
+
+def _find_inherited() -> str:
+    found = [fd for fd in _open_descriptors() if _can_send(fd) and _is_network(fd)]
+    if found:
+        return "there is one: descriptor " + ", ".join(map(str, found))
+    raise PermissionError(errno.EPERM, "there is none")
 
 
 def _probe(name: str, attempt: object, level: SealLevel) -> Probe:

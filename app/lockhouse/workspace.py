@@ -33,7 +33,7 @@ from lockhouse.gate.running_brokers import Brokers
 from lockhouse.library.fit import machine_now
 from lockhouse.library.models import Models
 from lockhouse.library.starter import starter_model
-from lockhouse.places import Paths, paths_for
+from lockhouse.places import Paths, close_to_others, paths_for
 from lockhouse.storage.database import Database
 from lockhouse.storage.settings import Settings, SettingsFile
 
@@ -54,6 +54,7 @@ class Workspace:
     def __init__(self, paths: Paths, overrides: Mapping[str, str | int | float | bool]) -> None:
         """Raises StorageError when the database cannot be used."""
         self.paths = paths
+        close_to_others(paths)
         self._overrides = dict(overrides)
         self.settings_file = SettingsFile(paths.settings)
         self.settings: Settings = self.settings_file.load(overrides=overrides)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lockhouse.processes import own_command
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -39,6 +41,7 @@ class Command:
 
     home: Path
     environment: dict[str, str]
+    python: str = sys.executable
 
     def __call__(
         self, *arguments: str | bytes | Path, stdin: bytes | None = None, **variables: str
@@ -64,7 +67,7 @@ class Command:
         )  # fmt: skip
 
     def line(self, *arguments: str | bytes | Path) -> list[str | bytes | Path]:
-        return [sys.executable, "-m", "lockhouse", "--home", self.home, *arguments]
+        return [self.python, *own_command()[1:], "--home", self.home, *arguments]
 
     def end_engines(self) -> None:
         self("engines", "stop")

@@ -235,7 +235,7 @@ def test_every_command_explains_itself(lockhouse: Command) -> None:
 def test_what_is_heavy_is_not_loaded_for_what_is_light(environment: dict[str, str]) -> None:
     """Start-up is a feature: asking for a path must not load the engine's or the window's world."""
     code = (
-        "import sys; from lockhouse.__main__ import main;"
+        "import sys; from lockhouse.launcher import main;"
         "main(['--home', '/nonexistent', 'paths']);"
         "print(*sys.modules, file=sys.stderr)"
     )

@@ -8,12 +8,14 @@ import signal
 import sqlite3
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lockhouse.cli.main import main
 from tests.cli.command import Command, Outcome
+from tests.planting import planted_python
 
 _NO_KEYRING = "keyring.backends.null.Keyring"
 
@@ -317,9 +319,9 @@ def test_a_setting_from_a_variable_that_cannot_be_is_told_with_its_name(
 def test_ctrl_c_before_a_command_has_begun_is_told_by_the_exit_code_alone(
     lockhouse: Command, tmp_path: Path
 ) -> None:
-    (tmp_path / "click.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
-    path = os.pathsep.join((str(tmp_path), lockhouse.environment["PYTHONPATH"]))
-    stopped = lockhouse("paths", PYTHONPATH=path)
+    interrupt = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n"
+    python = planted_python(tmp_path / "python", click=interrupt)
+    stopped = replace(lockhouse, python=python)("paths")
     assert (stopped.code, stopped.out, stopped.err) == (130, b"", "")
 
 

@@ -11,10 +11,13 @@ import socket
 import sys
 from pathlib import Path
 
-import msgspec
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT / "app"), str(ROOT)]  # its environment has no PYTHONPATH
 
-from lockhouse import seal
-from lockhouse.core.errors import NotFound
+import msgspec  # noqa: E402
+
+from lockhouse import seal  # noqa: E402
+from lockhouse.core.errors import NotFound  # noqa: E402
 
 
 class Words(msgspec.Struct, frozen=True):

@@ -177,7 +177,7 @@ def test_it_reaches_neither_the_network_nor_files_it_was_not_given(tmp_path: Pat
 
 def test_the_programs_own_jobs_are_sealed() -> None:
     told = jobs.run(JobSpec("prove", "The self-test"), Prove(), Proved)
-    assert len(told.probes) == 8
+    assert "Another program of this machine" in {probe.attempt for probe in told.probes}
     assert all(probe.stopped for probe in told.probes), told.probes
 
 

@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import socket
+import sys
 import threading
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from lockhouse.core.events import Failed, Text
 from lockhouse.core.request import Sampling
 from lockhouse.engine.pool import EnginePool
 from lockhouse.engine.protocol import EngineRecord, EngineSpec, LoadSettings
+from tests.planting import planted_python
 
 from .conftest import Answered, ask, request
 from .models import copy_of, with_template
@@ -359,10 +361,9 @@ def test_clients_that_say_nothing_hold_nobody_up(
 def test_a_start_that_hangs_is_ended(
     tmp_path: Path, spec: EngineSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "sitecustomize.py").write_text(
-        "import sys, time\nif '--engine' in sys.orig_argv: time.sleep(600)\n"
-    )
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ['PYTHONPATH']}")
+    hang = "import sys, time\nif '--engine' in sys.orig_argv: time.sleep(600)\n"
+    python = planted_python(tmp_path / "plant", sitecustomize=hang)
+    monkeypatch.setattr(sys, "executable", python)
     pool = EnginePool(tmp_path / "run", tmp_path / "logs", start_limit_s=0.5)
     failed = ask(pool, spec, request(CAPITAL)).last
     assert isinstance(failed, Failed)
@@ -373,12 +374,13 @@ def test_a_start_that_hangs_is_ended(
 def test_stopping_an_answer_whose_engine_is_starting_ends_the_start(
     tmp_path: Path, spec: EngineSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "sitecustomize.py").write_text(
+    hang = (
         "import pathlib, sys, time\nif '--engine' in sys.orig_argv:\n"
         f"    pathlib.Path({str(tmp_path / 'begun')!r}).write_text('x'); time.sleep(600)\n"
     )
+    python = planted_python(tmp_path / "plant", sitecustomize=hang)
+    monkeypatch.setattr(sys, "executable", python)
     os.mkfifo(tmp_path / "begun")
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ['PYTHONPATH']}")
     pool = EnginePool(tmp_path / "run", tmp_path / "logs", start_limit_s=120)
     cancel = CancelToken()
 

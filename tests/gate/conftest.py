@@ -16,6 +16,7 @@ import pytest
 
 from lockhouse.gate.network import Network
 from lockhouse.gate.running_brokers import Broker, Brokers
+from lockhouse.processes import own_command
 from tests.gate.web import Web
 
 ROOT = Path(__file__).parents[2]
@@ -25,10 +26,12 @@ _KEYRING_PROGRAMS = ("dbus-daemon", "gdbus", "gnome-keyring-daemon")
 class ClientProgram:
     """A running program of one home."""
 
-    def __init__(self, home: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self, home: Path, environment: dict[str, str], python: str = sys.executable
+    ) -> None:
         self.home = home
         self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("client_program.py"))],
+            [python, str(Path(__file__).with_name("client_program.py"))],
             env={**environment, "LOCKHOUSE_HOME": str(home)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -125,8 +128,8 @@ def start(home: Path, environment: dict[str, str]) -> Iterator[Callable[..., Cli
     """Start a program of the home."""
     programs: list[ClientProgram] = []
 
-    def begin(**variables: str) -> ClientProgram:
-        programs.append(ClientProgram(home, {**environment, **variables}))
+    def begin(python: str = sys.executable, **variables: str) -> ClientProgram:
+        programs.append(ClientProgram(home, {**environment, **variables}, python))
         return programs[-1]
 
     yield begin
@@ -140,9 +143,11 @@ def lockhouse(
 ) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run a command on the home."""
 
-    def run(*arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str, stdin: str = "", python: str = sys.executable, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "lockhouse", "--home", str(home), *arguments],
+            [python, *own_command()[1:], "--home", str(home), *arguments],
             env={**environment, **variables},
             input=stdin,
             capture_output=True,

@@ -17,6 +17,7 @@ from lockhouse.gate.network import Network
 from lockhouse.gate.running_brokers import Brokers
 from tests.gate.conftest import ClientProgram, told
 from tests.gate.web import Web
+from tests.planting import planted_python
 
 Start = Callable[..., ClientProgram]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -374,10 +375,8 @@ if "--broker" in sys.orig_argv:
 def test_code_planted_in_the_broker_reaches_no_other_host_and_no_file(
     start: Start, home: Path, web: Web, elsewhere: Web, tmp_path: Path
 ) -> None:
-    (tmp_path / "plant").mkdir()
-    (tmp_path / "plant" / "sitecustomize.py").write_text(PLANT)
     program = start(
-        PYTHONPATH=os.pathsep.join((str(tmp_path / "plant"), os.environ["PYTHONPATH"], ".")),
+        planted_python(tmp_path / "plant", sitecustomize=PLANT),
         PYTHON_PLANT_PORT=str(elsewhere.port),
         PYTHON_PLANT_DATABASE=str(home / "lockhouse.db"),
     )

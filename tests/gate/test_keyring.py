@@ -22,11 +22,12 @@ from lockhouse.gate import keyring_access as access
 from lockhouse.gate.providers import Provider, Providers
 from lockhouse.storage.database import Database
 from tests.gate.conftest import ROOT, ClientProgram, told
+from tests.planting import planted_python
 from tests.remote.server import RemoteServer
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Start = Callable[..., ClientProgram]
-_UNTRUSTED = "tests.gate.keyring_backends.PlainText"
+_UNTRUSTED = "keyring_backends.PlainText"
 
 
 @pytest.fixture
@@ -257,13 +258,16 @@ def test_a_keyring_that_keeps_nothing_or_keeps_it_readable_counts_as_none(
 ) -> None:
     plain = tmp_path / "plain.txt"
     variables = {"PYTHON_KEYRING_BACKEND": backend, "PLAIN_TEXT_FILE": str(plain)}
-    refused = lockhouse("keys", "set", "office", stdin=f"{key}\n", **variables)
+    backends = Path(__file__).with_name("keyring_backends.py").read_text()
+    python = planted_python(tmp_path / "python", keyring_backends=backends)
+    refused = lockhouse("keys", "set", "office", stdin=f"{key}\n", python=python, **variables)
     assert refused.returncode == 7
     assert "no keyring" in refused.stderr
     assert "gnome-keyring" in refused.stderr  # the remedy
     assert not plain.exists()
     plain.write_text(key)
-    assert state(lockhouse("keys", "list", "--json", **variables)) == "no_keyring"
+    listed = lockhouse("keys", "list", "--json", python=python, **variables)
+    assert state(listed) == "no_keyring"
 
 
 def test_for_a_session_a_key_is_bound_to_its_hosts_too(

@@ -12,6 +12,7 @@ from pathlib import Path
 from lockhouse.gate.network import Network
 from tests.gate.conftest import ClientProgram, told
 from tests.gate.web import Web
+from tests.planting import planted_python
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Start = Callable[..., ClientProgram]
@@ -76,13 +77,12 @@ class Keyring(KeyringBackend):
 
 
 def test_a_keyring_in_plain_text_counts_as_none(lockhouse: Run, tmp_path: Path) -> None:
-    (tmp_path / "plain.py").write_text(PLAIN)
     refused = lockhouse(
         "keys",
         "set",
         "huggingface",
         stdin=f"{KEY}\n",
-        PYTHONPATH=os.pathsep.join((os.environ["PYTHONPATH"], str(tmp_path))),
+        python=planted_python(tmp_path / "python", plain=PLAIN),
         PYTHON_KEYRING_BACKEND="plain.Keyring",
     )
     assert refused.returncode == 7

@@ -55,7 +55,7 @@ def test_a_loaded_engine_is_tried_itself(home: Path, lockhouse: Run) -> None:
         (engine,) = told["engines"]
         tried = [row for row in told["proof"]["rows"] if row["process"].startswith("the engine of")]
         assert engine["model_name"] in tried[0]["process"]
-        assert len(tried) == 8
+        assert len(tried) == 11
         assert all(row["stopped"] for row in tried)
         assert told["proof"]["notes"] == [
             "There is no broker: no process of this program could connect."
@@ -98,5 +98,5 @@ def test_each_kind_of_process_tries_the_same_ways(kind: str, environment: dict[s
         check=True,
     )
     probes = json.loads(run.stdout)
-    assert len(probes) == 8
+    assert len(probes) == 10
     assert all(probe["stopped"] for probe in probes), probes

@@ -10,8 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from lockhouse import __main__ as launcher
-from lockhouse import seal
+from lockhouse import launcher, seal
 
 launcher.start_broker([])
 seal.seal_network()

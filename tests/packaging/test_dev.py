@@ -16,6 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FILES = ("dev.py", "pyproject.toml", "requirements.lock", "build-constraints.lock",
          "setup-requirements.lock")  # fmt: skip
+MAIN = "app/lockhouse/__main__.py"
 
 
 def load(path: Path) -> ModuleType:
@@ -65,12 +66,12 @@ def call(tree: Path, *arguments: str, stdin: int | None = None, **variables: str
 
 
 def test_run_opens_the_window_where_there_is_a_display(tree: Path) -> None:
-    assert call(tree, "run", DISPLAY=":7") == "|-m lockhouse\n"
+    assert call(tree, "run", DISPLAY=":7") == f"|-I {tree / MAIN}\n"
 
 
 def test_run_hands_its_arguments_on(tree: Path) -> None:
     told = call(tree, "run", "--home", "x", "ask", "two words", "--json")
-    assert told == "|-m lockhouse --home x ask two words --json\n"
+    assert told == f"|-I {tree / MAIN} --home x ask two words --json\n"
 
 
 def test_run_without_a_display_converses_and_says_so(tree: Path) -> None:
@@ -79,17 +80,24 @@ def test_run_without_a_display_converses_and_says_so(tree: Path) -> None:
     told = call(tree, "run", stdin=reading)
     os.close(reading)
     assert "No display here" in told
-    assert told.endswith("|-m lockhouse chat\n")
+    assert told.endswith(f"|-I {tree / MAIN} chat\n")
 
 
 def test_run_without_display_and_terminal_asks_one_question(tree: Path) -> None:
     told = call(tree, "run")
     assert "No display and no terminal" in told
-    assert "|-m lockhouse ask What is the capital of France?" in told
+    assert f"|-I {tree / MAIN} ask What is the capital of France?" in told
 
 
 def test_test_runs_pytest_without_a_screen(tree: Path) -> None:
     assert call(tree, "test", "-k", "x") == "offscreen|-m pytest -k x\n"
+
+
+@pytest.mark.parametrize("arguments", [(), ("-x", "--lf")])
+def test_all_tests_run_on_all_cores(tree: Path, arguments: tuple[str, ...]) -> None:
+    told = call(tree, "test", *arguments)
+    assert "--numprocesses logical" in told
+    assert told.endswith(" ".join(("worksteal", *arguments)) + "\n")
 
 
 def test_an_unknown_command_shows_the_help(tree: Path) -> None:

@@ -53,9 +53,11 @@ class CliContext:
     @contextmanager
     def database(self) -> Iterator[Database]:
         """Open the database alone, which takes half the time."""
+        from lockhouse.places import close_to_others
         from lockhouse.storage.database import Database
 
         paths = self.paths
+        close_to_others(paths)
         database = Database(paths.database, backups=paths.backups)
         try:
             yield database

@@ -114,6 +114,7 @@ class JobProcess:
                 stdout=log_fd,
                 stderr=log_fd,
                 pass_fds=(theirs.fileno(),),
+                env=processes.own_environment(),
                 start_new_session=True,
             )
         except OSError as error:
@@ -328,12 +329,11 @@ def _until_first(*limits: tuple[float, float]) -> float | None:
 
 
 def limit_memory(memory_bytes: int) -> None:
-    """In the process itself: refuse private memory beyond this, and write no core files."""
+    """In the process itself: refuse private memory beyond this."""
     if sys.platform == "win32":
         return
     import resource
 
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if memory_bytes:
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
         most = memory_bytes if hard < 0 else min(hard, memory_bytes)

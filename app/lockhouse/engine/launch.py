@@ -53,6 +53,7 @@ def launch(
                 stdout=log_file,
                 stderr=log_file,
                 pass_fds=(write_fd,),
+                env=processes.own_environment(),
                 start_new_session=True,
             )
     finally:

@@ -517,7 +517,8 @@ class EnginePool:
             try:
                 process.wait(timeout=3)
             except psutil.TimeoutExpired:
-                process.kill()
+                if is_alive(record):  # and not another program that has its number by now
+                    process.kill()
         self._records.clear(record.id)
 
     # -- crashes ---------------------------------------------------------------------------------

@@ -15,18 +15,15 @@ from typing import TYPE_CHECKING, Literal
 
 from lockhouse import seal
 from lockhouse.gate.network import Network, reachable_ports
-from lockhouse.processes import own_command
+from lockhouse.processes import own_command, own_environment
 
 if TYPE_CHECKING:
     from lockhouse.gate.channel import Channel
 
-# What a broker needs to find its libraries, the keyring and the mirror of the hub.
+# What a broker needs to find the keyring, which may ask for its password, and the hub's mirror.
 _VARIABLES = (
-    "APPDATA", "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "HF_ENDPOINT", "HOME", "LANG", "LANGUAGE",
-    "LD_LIBRARY_PATH", "LOCALAPPDATA", "LOGNAME", "PATH", "SYSTEMROOT", "TMPDIR", "TZ", "USER",
-    "VIRTUAL_ENV", "WAYLAND_DISPLAY",
+    "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "HF_ENDPOINT", "PYTHON_", "WAYLAND_DISPLAY",
 )  # fmt: skip
-_PREFIXES = ("LC_", "PYTHON", "XDG_")
 
 FirstRequest = Literal["", "hub", "answer"]
 
@@ -50,7 +47,7 @@ def start_broker(network_file: Path, run: Path, logs: Path, *, soon: FirstReques
             sys.executable,
             [*own_command(), "--broker", str(theirs.inherited_fd()), str(network_file), str(run)]
             + [soon] * bool(soon),
-            _environment(),
+            own_environment(*_VARIABLES),
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
@@ -74,11 +71,3 @@ def start_broker(network_file: Path, run: Path, logs: Path, *, soon: FirstReques
 def inherited_channel() -> Channel | None:
     """The channel to this program's broker; None when it started sealed."""
     return _started[0] if _started else None
-
-
-def _environment() -> dict[str, str]:
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name in _VARIABLES or name.startswith(_PREFIXES)
-    }

@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from lockhouse import processes
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import Cancelled, InvalidInput, LockhouseError, NoRoom
 from lockhouse.library.gguf.layout import open_regular, shown
@@ -253,6 +254,7 @@ def _writing(part: Path) -> Iterator[int]:
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     while True:
         descriptor = os.open(part, flags | getattr(os, "O_CLOEXEC", 0), 0o644)
+        processes.give_to_user(descriptor)
         try:
             if sys.platform != "win32":
                 with suppress(OSError):  # some network disks have no locks

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
+from lockhouse import processes
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import Cancelled, InvalidInput
 from lockhouse.gate.hub import Hub, HubFile
@@ -91,6 +92,7 @@ class FileDownload:
         Raises Cancelled, LockhouseError or OSError; what came is kept either way.
         """
         descriptor = os.open(self._part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        processes.give_to_user(descriptor)
         digest = IncrementalHash(descriptor, partial(_stated_hash, self._file))
         try:
             return self._run(descriptor, digest)

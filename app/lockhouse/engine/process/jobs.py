@@ -75,6 +75,7 @@ def run_job(arguments: list[str]) -> int:
 
 def _confine(spec: JobSpec) -> None:
     """Leave it its files, the program and the system, as an engine has them."""
+    seal.forbid_connections()
     seal.confine_files(
         read=[*map(Path, spec.read), Path("/proc"), Path("/sys"), Path("/etc")],
         run=seal.program_files(),

@@ -69,7 +69,6 @@ def _die_with_parent(parent_pid: int) -> None:
 
 
 def _serve(order: StartOrder, folder: Path, *, supervisor_pid: int) -> int:
-    _no_core_files()
     key = secrets.token_bytes(32)
     key_file = folder / f"{order.id}.key"
     key_file.touch(mode=0o600)
@@ -92,7 +91,7 @@ def _serve(order: StartOrder, folder: Path, *, supervisor_pid: int) -> int:
         os.close(order.ready_fd)
 
     # Landlock binds the calling thread and what it starts: before any other thread exists.
-    confined = _confine(order, folder)
+    confined = _confine(order)
 
     from lockhouse.engine.process.service import Service
 
@@ -102,15 +101,9 @@ def _serve(order: StartOrder, folder: Path, *, supervisor_pid: int) -> int:
         clear(folder, order.id)
 
 
-def _no_core_files() -> None:
-    if sys.platform != "win32":
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def _confine(order: StartOrder, folder: Path) -> bool:
+def _confine(order: StartOrder) -> bool:
     """Leave the engine its model, the program and the system; nothing of the user's."""
+    seal.forbid_connections()  # the clients' come in by the socket that listens already
     return seal.confine_files(
         read=[
             *protocol.model_files(Path(order.spec.model_path)),
@@ -119,7 +112,7 @@ def _confine(order: StartOrder, folder: Path) -> bool:
             Path("/etc"),
         ],
         run=seal.program_files(),
-        write=[Path("/dev/null"), Path("/dev/urandom"), folder / f"{order.id}.json"],
+        write=[Path("/dev/null"), Path("/dev/urandom")],
     )
 
 

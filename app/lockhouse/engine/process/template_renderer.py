@@ -38,7 +38,6 @@ def _limit_memory() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     ceiling = _MEMORY_CEILING_BYTES if hard < 0 else min(hard, _MEMORY_CEILING_BYTES)
     resource.setrlimit(resource.RLIMIT_AS, (ceiling, hard))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _reply_to(request: dict[str, Any]) -> dict[str, str]:

@@ -104,9 +104,7 @@ def _protect_process() -> None:
     """End with the launcher; no debugger and no core files, because keys pass through here."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    processes.be_private()
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

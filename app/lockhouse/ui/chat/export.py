@@ -9,9 +9,10 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QApplication, QWidget
 
 from lockhouse.chat.conversations import Conversation, Conversations
+from lockhouse.storage.exports import export_text
 from lockhouse.ui.chat.page_head import EXPORT_FORMATS
 from lockhouse.ui.chat.values import Note
-from lockhouse.ui.files import ask_path, writing
+from lockhouse.ui.files import ask_path
 from lockhouse.ui.jobs import Jobs
 
 
@@ -51,12 +52,8 @@ class Export(QObject):
         """As a file."""
 
         def write(text: str) -> None:
-            def save() -> None:
-                with writing("The chat", path):
-                    path.write_text(text, encoding="utf-8")
-
             self._jobs.run(
-                save,
+                lambda: export_text(path, text),
                 lambda _: self.noticed.emit(Note(f"Saved {path.name}", "success")),
                 self.failed.emit,
             )

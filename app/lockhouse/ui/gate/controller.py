@@ -14,7 +14,7 @@ from lockhouse.gate.costs.budget import Subject
 from lockhouse.gate.costs.values import Limits, Price, Snapshot, Spent, Total
 from lockhouse.gate.proof import Proof, prove, report
 from lockhouse.gate.records import Records
-from lockhouse.ui.files import writing
+from lockhouse.storage.exports import export_text
 from lockhouse.ui.gate.price_dialog import ModelPrice
 from lockhouse.ui.gate.provider_controller import ProviderController
 from lockhouse.ui.gate.records_model import RecordsModel
@@ -122,7 +122,6 @@ class GateController(QObject):
         """The proof as text."""
 
         def write() -> None:
-            with writing("The report", path):
-                path.write_text(report(proof), encoding="utf-8")
+            export_text(path, report(proof))
 
         self._jobs.run(write, lambda _: done(), self.failed.emit)

@@ -23,9 +23,9 @@ from lockhouse.gate.protocol import Record
 from lockhouse.gate.providers import Providers
 from lockhouse.gate.records import KeptRecord, RecordFilter, Records, Session
 from lockhouse.gate.sent_requests import Sent, SentRequest
+from lockhouse.storage.exports import exported_file
 from lockhouse.ui import formatting
 from lockhouse.ui.chat.list_model import Index
-from lockhouse.ui.files import writing
 from lockhouse.ui.gate.record_row import RecordRow, make_rows
 from lockhouse.ui.jobs import Jobs
 from lockhouse.ui.timers import OneAtATime, repetition
@@ -167,15 +167,13 @@ class RecordsModel(QAbstractTableModel):
         wanted = self._filter
 
         def write() -> int:
-            with (
-                writing("The records", path),
-                path.open("w", encoding="utf-8", newline="") as file,
-            ):
-                write_line, count = _writer(file, path.suffix.lower()), 0
+            with exported_file(path) as file:
+                write_line = _writer(file, path.suffix.lower())
+                count = 0
                 for kept in self._all(wanted):
                     write_line(kept)
                     count += 1
-            return count
+                return count
 
         self._jobs.run(write, lambda count: self.exported.emit(path, count), self.failed.emit)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QPointF, QRectF, QSaveFile, Qt, Signal
+from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import (
     QFontMetricsF,
     QMouseEvent,
@@ -28,6 +28,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from lockhouse.core.errors import StorageError
+from lockhouse.storage.exports import export_text
 from lockhouse.ui.markdown import Block, CodeBlock, RuleBlock
 from lockhouse.ui.markdown.blocks import block_text
 from lockhouse.ui.theme import Theme, tokens
@@ -278,11 +280,11 @@ class CodePart(QWidget):
 
 def save_text(path: Path, text: str) -> bool:
     """Write a file whole or not at all."""
-    file = QSaveFile(str(path))
-    if not file.open(QSaveFile.OpenModeFlag.WriteOnly):
+    try:
+        export_text(path, text)
+    except StorageError:
         return False
-    file.write(text.encode("utf-8"))
-    return file.commit()
+    return True
 
 
 def make_part(block: Block, theme: Theme, parent: QWidget) -> QWidget:

@@ -23,12 +23,12 @@ from lockhouse.gate.network import Network
 from lockhouse.gate.proof import Attempt, Proof
 from lockhouse.gate.providers import Provider
 from lockhouse.places import paths_for
-from lockhouse.ui.gate.claims_dialog import joined
+from lockhouse.ui.gate.claims_dialog import flowing
 from lockhouse.ui.gate.controller import Spending
 from lockhouse.ui.gate.page import GatePage
 from lockhouse.ui.gate.provider_values import ProviderRow
 from lockhouse.ui.gate.records_model import HOST, PURPOSE
-from lockhouse.ui.markdown import plain_text
+from lockhouse.ui.markdown import parse, plain_text
 from lockhouse.ui.models.model_card import ModelCard
 from lockhouse.ui.outbound.body_view import BodyView
 from tests.remote.server import RemoteServer
@@ -226,7 +226,8 @@ def test_what_is_guaranteed_can_be_read_without_a_network(window_of_a_home: Wind
 def test_lines_of_a_paragraph_are_one_and_lists_and_tables_stay() -> None:
     kept = "| x |\n|---|\n| y |\n\n```\np\nq\n```"
     text = f"# Head\nOne\ntwo **three**\n**four**\n\n- a\n  b\n- c\n\n{kept}"
-    assert joined(text) == f"# Head\nOne two **three** **four**\n\n- a b\n- c\n\n{kept}"
+    joined = f"# Head\nOne two **three** **four**\n\n- a b\n- c\n\n{kept}"
+    assert plain_text(flowing(parse(text))) == plain_text(parse(joined))
 
 
 def test_tab_goes_through_the_page_as_it_is_read(window_of_a_home: Window) -> None:

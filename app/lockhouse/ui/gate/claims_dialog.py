@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable
+from dataclasses import replace
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QWidget
@@ -10,13 +11,11 @@ from PySide6.QtWidgets import QApplication, QWidget
 from lockhouse.bundled import document
 from lockhouse.ui.form_dialog import FormDialog
 from lockhouse.ui.frame_parts import label
-from lockhouse.ui.markdown import parse
+from lockhouse.ui.markdown import Block, Paragraph, TextBlock, parse
 from lockhouse.ui.models.model_card import ModelCard
 from lockhouse.ui.theme import Theme
 
 CLAIMS = "CLAIMS.md"
-_PLAIN = re.compile(r"\s*(?![-*+>|#]|\d+[.)]|```)\S|\s*\*\*")  # no list, table, heading or code
-_OPEN_END = re.compile(r"(?!\s*$|\s*[|#]|```)")  # a line that can go on
 
 
 class ClaimsDialog(FormDialog):
@@ -33,7 +32,7 @@ class ClaimsDialog(FormDialog):
         self._card.link_pressed.connect(self._copy)
         self._card.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # arrows and Page Down scroll
         self._card.setFocus()
-        self._card.show_blocks(tuple(parse(joined(document(CLAIMS)))))
+        self._card.show_blocks(flowing(parse(document(CLAIMS))))
         self._copied = label("", role="caption", ink="2", wrap=True, name="claims_link")
         self.content.addWidget(self._card, 1)
         self.content.addWidget(self._copied)
@@ -44,15 +43,16 @@ class ClaimsDialog(FormDialog):
         self._copied.setText(f"Copied: {address}")
 
 
-def joined(text: str) -> str:
-    """The text with one line per paragraph; the line breaks inside are for its editor."""
-    lines: list[str] = []
-    in_code = False
-    for line in text.splitlines():
-        goes_on = bool(_PLAIN.match(line)) and bool(lines) and bool(_OPEN_END.match(lines[-1]))
-        if goes_on and not in_code:
-            lines[-1] = f"{lines[-1].rstrip()} {line.strip()}"
-        else:
-            lines.append(line)
-        in_code ^= line.startswith("```")
-    return "\n".join(lines)
+def flowing(blocks: Iterable[Block]) -> tuple[Block, ...]:
+    """The blocks without the line breaks inside paragraphs: those are for an editor."""
+    return tuple(
+        replace(block, paragraphs=tuple(map(_flowing, block.paragraphs)))
+        if isinstance(block, TextBlock)
+        else block
+        for block in blocks
+    )
+
+
+def _flowing(paragraph: Paragraph) -> Paragraph:
+    runs = (replace(run, text=run.text.replace("\n", " ")) for run in paragraph.runs)
+    return replace(paragraph, runs=tuple(runs))

@@ -76,6 +76,8 @@ class OutboundSheet(QDialog):
         area = scrolling(holding(inside), "outbound_area")
         column(theme, (area, 1), self._make_buttons(), on=self)
         self._typing = once(self, _TYPING_MS, self._tell_wish)
+        self._edit.setVisible(subject.kind == "message")
+        self._local.hide()
         self._set_tab_order()
         self._show_waiting()
         self.resize(self._wanted_size())
@@ -180,8 +182,6 @@ class OutboundSheet(QDialog):
             name="outbound_send", kind="primary", icon="arrow-up-right",
         )  # fmt: skip
         self._once.setToolTip("Send once  (Ctrl+Enter)")
-        self._edit.setVisible(self._subject.kind == "message")
-        self._local.setVisible(False)
         right = (self._cancel, self._always, self._once)
         margins = (24, 8, 24, 20)
         return row(theme, self._local, self._edit, STRETCH, *right, gap=8, margins=margins)

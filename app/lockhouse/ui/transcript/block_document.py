@@ -67,7 +67,7 @@ class BlockDocument:
         self._indent_step = 0
         self._width = -1.0
         self._lift = 0.0
-        self._spans: list[tuple[Span, ...]] = []
+        self._spans: Sequence[tuple[Span, ...]] = ()
 
     @property
     def styles(self) -> Styles | None:
@@ -131,7 +131,7 @@ class BlockDocument:
     def _reset(self, styles: Styles) -> None:
         self._code_spans = []
         self._table = None
-        self._spans = []
+        self._spans = ()
         self._paragraphs = ()
         self._width = -1.0
         self.document.clear()

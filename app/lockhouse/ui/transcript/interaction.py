@@ -8,6 +8,7 @@ dragging beyond the edge, and that a link opens only after its address was shown
 from __future__ import annotations
 
 from collections.abc import Callable
+from html import escape
 
 from PySide6.QtCore import QObject, QPoint, QPointF, Qt
 from PySide6.QtGui import QGuiApplication, QHelpEvent, QMouseEvent
@@ -254,5 +255,4 @@ class Interaction(QObject):
 
 
 def _plain_tip(text: str) -> str:
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return f"<p style='white-space:pre-wrap'>{escaped[:600]}</p>"
+    return f"<p style='white-space:pre-wrap'>{escape(text[:600], quote=False)}</p>"

@@ -7,6 +7,7 @@ stays uncoloured; a lexer is loaded when its language is first seen).
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -98,7 +99,8 @@ def _languages() -> dict[str, Language]:
     return known
 
 
-def spans_of(code: str, language: str) -> list[tuple[Span, ...]]:
+@lru_cache(maxsize=16)  # what is filled is highlighted again at once, and when it scrolls back
+def spans_of(code: str, language: str) -> Sequence[tuple[Span, ...]]:
     """What to colour, line by line; empty where the language is unknown."""
     lines: list[list[Span]] = [[] for _ in range(code.count("\n") + 1)]
     lexer = _lexer(language.lower()) if language else None

@@ -77,6 +77,27 @@ class IconLabel(QLabel):
         self.setPixmap(self._theme.pixmap(*self._wanted))
 
 
+class IconTile(IconLabel):
+    """An icon in the middle of a square in another colour, twice as large."""
+
+    def __init__(self, theme: Theme, icon: str, size: int, ink: str, ground: str) -> None:
+        self._ground = ground
+        super().__init__(theme, icon, size, ink)
+        self.setAlignment(Qt.AlignmentFlag.AlignCenter)
+
+    def show_tile(self, icon: str, ink: str, ground: str) -> None:
+        """Show another icon, on a square in the colour of ``ground``."""
+        self._ground = ground
+        self.show_icon(icon, self._wanted[1], ink)
+
+    def _draw(self) -> None:
+        super()._draw()
+        theme, size = self._theme, self._wanted[1]
+        self.setFixedSize(theme.px(2 * size), theme.px(2 * size))
+        radius = theme.px(10 if size > 20 else 6)
+        self.setStyleSheet(f"background: {theme.hex(self._ground)}; border-radius: {radius}px;")
+
+
 def object_name(words: str) -> str:
     """An object name made from a label."""
     return re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")

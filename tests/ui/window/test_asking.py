@@ -439,7 +439,7 @@ def test_a_picture_is_found_again_after_a_kill(open_window: OpenWindow, home: Pa
     window.until(lambda: kept("") == (red.image,))
     chip = window.page.composer.findChild(PictureChip)
     assert chip is not None
-    chip.remove_wanted.emit()
+    window.press("chip_remove", chip)
     window.until(lambda: kept("") == ())
 
 

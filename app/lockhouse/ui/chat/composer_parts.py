@@ -19,7 +19,7 @@ from lockhouse.chat.conversations import Message
 from lockhouse.storage.settings import Settings
 from lockhouse.ui import formatting
 from lockhouse.ui.chat.attachments import PreparedPicture
-from lockhouse.ui.frame_parts import icon_button, label, push_button
+from lockhouse.ui.frame_parts import IconLabel, icon_button, label, push_button
 from lockhouse.ui.layouts import column, row
 from lockhouse.ui.outbound.values import WAY_WORDS, WayOn
 from lockhouse.ui.paragraph import Elided
@@ -133,8 +133,7 @@ class Chip(QFrame):
         self.setObjectName("chip")
         self.setAccessibleName(short)
         self.setProperty("tone", "bubble")
-        mark = label("")
-        mark.setPixmap(theme.pixmap(icon, 14, "text-2"))
+        mark = IconLabel(theme, icon, 14)
         words = label(_elided(theme, short, 260), role="caption", ink="2")
         words.setToolTip(text[:600])
         actions = (
@@ -188,10 +187,9 @@ class DestinationLine(QWidget):
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._theme = theme
-        self._way, self._mark = "", "arrow-up-right"
+        self._way = ""
         self.setObjectName("destination_line")
-        self._icon = label("")
+        self._icon = IconLabel(theme, "arrow-up-right", 14, "warning")
         self._text = Elided(
             "", role="caption-strong", ink="warning", name="destination_words",
             at=Qt.TextElideMode.ElideRight,
@@ -201,7 +199,6 @@ class DestinationLine(QWidget):
             name="destination_way", kind="link", compact=True, spoken="Resolve",
         )  # fmt: skip
         row(theme, self._icon, (self._text, 1), self._button, gap=6, on=self)
-        theme.changed.connect(self._dress)
         self.hide()
 
     @property
@@ -211,17 +208,14 @@ class DestinationLine(QWidget):
 
     def say(self, words: str, *, icon: str = "arrow-up-right", way: WayOn = "") -> None:
         """Show this; hide the line for no words."""
-        self._way, self._mark = way, icon
+        self._way = way
+        self._icon.show_icon(icon, 14, "warning")
         self._button.setText(WAY_WORDS.get(way, ""))
         self._button.setAccessibleName(WAY_WORDS.get(way, "Resolve").rstrip("…"))
         self._button.setVisible(bool(way))
         self._text.setText(words)
         self._text.setToolTip(words)
         self.setVisible(bool(words))
-        self._dress()
-
-    def _dress(self) -> None:
-        self._icon.setPixmap(self._theme.pixmap(self._mark, 14, "warning"))
 
 
 def rounded(theme: Theme, picture: QImage, side: int) -> QPixmap:

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 
 from lockhouse import seal
 from lockhouse.ui import formatting
-from lockhouse.ui.frame_parts import hairline, label, push_button
+from lockhouse.ui.frame_parts import IconLabel, IconTile, hairline, label, push_button
 from lockhouse.ui.layouts import LEFT, RIGHT, STRETCH, Part, Stretch, column, holding, row
 from lockhouse.ui.models.model_text import fit_pill
 from lockhouse.ui.theme import Theme
@@ -74,30 +74,6 @@ SUGGESTIONS = (
         "Explain in two sentences why the sky is blue.",
     ),
 )
-
-
-class IconLabel(QLabel):
-    """An icon in the colours of the theme; ``tile`` puts it on a soft square twice as large."""
-
-    def __init__(
-        self, theme: Theme, icon: str, size: int, ink: str = "text-2", *, tile: bool = False
-    ) -> None:
-        super().__init__()
-        self._theme = theme
-        self._icon = (icon, size, ink)
-        self._tile = tile
-        self.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        theme.changed.connect(self._dress)
-        self._dress()
-
-    def _dress(self) -> None:
-        theme, (icon, size, ink) = self._theme, self._icon
-        self.setPixmap(theme.pixmap(icon, size, ink, ratio=self.devicePixelRatioF()))
-        if self._tile:
-            side = theme.px(2 * size)
-            self.setFixedSize(side, side)
-            ground, radius = theme.hex("accent-soft"), theme.px(6)
-            self.setStyleSheet(f"background: {ground}; border-radius: {radius}px;")
 
 
 class CardButton(QPushButton):
@@ -239,7 +215,7 @@ class FirstStart(QScrollArea):
         card.setObjectName("starter_card")
         card.setProperty("tone", "card")
         card.setProperty("chosen", "true")
-        tile = IconLabel(theme, "box", 20, "accent-text", tile=True)
+        tile = IconTile(theme, "box", 20, "accent-text", "accent-soft")
         pill = (Pill(theme, "Included", tone="accent"),) if starter.included else ()
         name = row(theme, label(starter.title, role="page-title"), *pill, STRETCH, gap=8)
         line = f"Small and quick: short questions, rewriting, lists. {_figures(starter)}"

@@ -5,19 +5,18 @@ from __future__ import annotations
 import datetime as dt
 from typing import NamedTuple
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QWidget
 
 from lockhouse.gate.records import Session
 from lockhouse.seal import SealLevel
 from lockhouse.ui import formatting
-from lockhouse.ui.frame_parts import label, push_button
+from lockhouse.ui.frame_parts import IconTile, label, push_button
 from lockhouse.ui.gate.records_model import Activity
 from lockhouse.ui.layouts import MIDDLE, STRETCH, column, row
 from lockhouse.ui.network_monitor import NetworkView
 from lockhouse.ui.theme import Theme, repolish
 
-_TILE = 48
 _EXACT_BELOW = 1000
 _WHO = {"window": "by you", "command": "by a command"}
 _TITLES: dict[SealLevel, str] = {
@@ -130,8 +129,7 @@ class GateBanner(QFrame):
         self._level = level
         self.setObjectName("gate_banner")
         self.setProperty("line", "bottom")
-        self._tile = label("")
-        self._tile.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._tile = IconTile(theme, "lock", 24, "on-accent", "accent")
         self._title = label("", role="title", wrap=True, name="gate_title")
         self._below = label("", ink="2", wrap=True, name="gate_below")
         self._open = push_button(
@@ -149,7 +147,6 @@ class GateBanner(QFrame):
         around = (16, 16)
         row(theme, (self._tile, MIDDLE), (text, 1), *buttons, gap=16, margins=around, on=self)
         self._view, self._activity = NetworkView(), Activity()
-        theme.changed.connect(self._dress_tile)
         self._show()
 
     def show_network(self, view: NetworkView) -> None:
@@ -172,8 +169,10 @@ class GateBanner(QFrame):
         if self.property("tone") != tone:
             self.setProperty("tone", tone)
             repolish(self)
-        self._is_closed = said.is_closed and not is_open
-        self._dress_tile()
+        if said.is_closed and not is_open:
+            self._tile.show_tile("lock", "on-accent", "accent")
+        else:
+            self._tile.show_tile("lock-open", "bg-2", "warning")
         listed = bool(self._view.hosts) or self._view.way == "damaged"
         self._open.setVisible(not listed)
         self._change.setVisible(listed and self._view.way != "damaged")
@@ -186,13 +185,3 @@ class GateBanner(QFrame):
             role = "on-accent" if kind else "text-1"
             self._theme.bind_icon(self._seal, "lock", role=role)
             repolish(self._seal)
-
-    def _dress_tile(self) -> None:
-        """A closed lock or an open one; for screen readers the sentence says it all."""
-        theme, px = self._theme, self._theme.px
-        closed = self._is_closed
-        icon, ink = ("lock", "on-accent") if closed else ("lock-open", "bg-2")
-        self._tile.setFixedSize(px(_TILE), px(_TILE))
-        self._tile.setPixmap(theme.pixmap(icon, 24, ink))
-        ground = theme.hex("accent" if closed else "warning")
-        self._tile.setStyleSheet(f"background: {ground}; border-radius: {px(10)}px;")

@@ -11,7 +11,7 @@ from lockhouse.gate.proof import Attempt, Proof, ProofLevel
 from lockhouse.ui import formatting
 from lockhouse.ui.files import ask_path
 from lockhouse.ui.flow_layout import FlowLayout
-from lockhouse.ui.frame_parts import label, push_button
+from lockhouse.ui.frame_parts import IconLabel, label, push_button
 from lockhouse.ui.gate.card import Card
 from lockhouse.ui.layouts import column, holding
 from lockhouse.ui.paragraph import Elided
@@ -112,7 +112,7 @@ class ProofCard(Card):
         icon = ("circle-check", 16, "success") if stopped else ("circle-alert", 16, "danger")
         attempt = Elided(first.attempt)
         shown = label(levels, role="caption", ink="2" if stopped else "danger")
-        row = self.add_row(self._icon(icon), attempt, shown, wide=attempt, gap=0)
+        row = self.add_row(IconLabel(self.theme, *icon), attempt, shown, wide=attempt, gap=0)
         row.setFixedHeight(self.theme.px(32))
         row.setToolTip("\n".join(_line(one) for one in group))
         state = "stopped" if stopped else "not stopped"
@@ -120,12 +120,7 @@ class ProofCard(Card):
 
     def _add_note(self, reason: str, icon: tuple[str, int, str]) -> None:
         words = label(reason, role="caption", ink="2", wrap=True)
-        self.add_row(self._icon(icon), words, wide=words)
-
-    def _icon(self, icon: tuple[str, int, str]) -> QWidget:
-        made = label("")
-        made.setPixmap(self.theme.pixmap(*icon))
-        return made
+        self.add_row(IconLabel(self.theme, *icon), words, wide=words)
 
     def _add_buttons(self, *, running: bool) -> None:
         theme = self.theme

@@ -8,7 +8,14 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QApplication, QMenu, QWidget
 
 from lockhouse.ui import formatting
-from lockhouse.ui.frame_parts import icon_button, label, make_menu, pop_under, push_button
+from lockhouse.ui.frame_parts import (
+    IconLabel,
+    icon_button,
+    label,
+    make_menu,
+    pop_under,
+    push_button,
+)
 from lockhouse.ui.gate.card import Card
 from lockhouse.ui.gate.provider_dialogs import ProviderDialogs
 from lockhouse.ui.gate.provider_values import ProviderRow
@@ -181,9 +188,7 @@ class ProvidersCard(Card):
         shown.setToolTip("\n".join(_health_lines(one)))
         if not state.icon:
             return [shown]
-        icon = label("")
-        icon.setPixmap(self.theme.pixmap(state.icon, 14, state.token))
-        return [(icon, MIDDLE), shown]
+        return [(IconLabel(self.theme, state.icon, 14, state.token), MIDDLE), shown]
 
     def _waiting(self, one: ProviderRow) -> list[Part]:
         theme, title, name = self.theme, one.provider.title, one.provider.name

@@ -12,7 +12,7 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QWidget
 
 from lockhouse.ui.flow_layout import FlowLayout
-from lockhouse.ui.frame_parts import label, line_edit, push_button, scrolling
+from lockhouse.ui.frame_parts import IconTile, label, line_edit, push_button, scrolling
 from lockhouse.ui.layouts import STRETCH, TOP, column, holding, row
 from lockhouse.ui.outbound import words
 from lockhouse.ui.outbound.request_box import RequestBox
@@ -99,12 +99,8 @@ class OutboundSheet(QDialog):
             self.setTabOrder(before, after)
 
     def _make_head(self, title: str) -> QHBoxLayout:
-        theme, px = self._theme, self._theme.px
-        tile = label("")
-        tile.setFixedSize(px(40), px(40))
-        tile.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        tile.setPixmap(theme.pixmap("arrow-up-right", 20, "bg-2"))
-        tile.setStyleSheet(f"background: {theme.hex('warning')}; border-radius: {px(6)}px;")
+        theme = self._theme
+        tile = IconTile(theme, "arrow-up-right", 20, "bg-2", "warning")
         self._title = label(
             f"Send this to {title}?", role="title", wrap=True, name="outbound_title"
         )

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QFrame, QPushButton, QWidget
 
 from lockhouse.ui.flow_layout import FlowLayout
-from lockhouse.ui.frame_parts import label
+from lockhouse.ui.frame_parts import IconLabel, label
 from lockhouse.ui.layouts import TOP, column, row
 from lockhouse.ui.theme import Theme, repolish
 from lockhouse.ui.timers import repetition
@@ -52,7 +52,7 @@ class StatusNote(QFrame):
         super().__init__(parent)
         self._theme = theme
         px = theme.px
-        self._icon = QLabel()
+        self._icon = IconLabel(theme, "info")
         self._words = label("", role="medium", wrap=True)
         self._hint = label("", ink="2", wrap=True)
         ways = QWidget()
@@ -96,7 +96,7 @@ class StatusNote(QFrame):
             self.setProperty("tone", tone)
             repolish(self)
         icon, ink = ("circle-alert", "danger") if failed else ("info", "text-2")
-        self._icon.setPixmap(self._theme.pixmap(icon, 16, ink))
+        self._icon.show_icon(icon, 16, ink)
 
     def fit(self, width: int) -> int:
         """The height at that width."""

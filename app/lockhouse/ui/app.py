@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -54,6 +55,9 @@ from lockhouse.ui.timers import once
 from lockhouse.ui.window_state import load_state, save_state
 from lockhouse.ui.zoom import Zoom
 from lockhouse.workspace import Workspace, open_workspace
+
+if TYPE_CHECKING:
+    from lockhouse.ui.gate.page import GatePage
 
 _CLOSE_GRACE_S = 1.5
 _KEEP_DELETED = timedelta(days=30)
@@ -190,28 +194,19 @@ class App(QObject):
     def _commands(self) -> tuple[Command, ...]:
         """What the search (Ctrl+K) offers besides pages and the window's own commands."""
         pages, network = self.pages, self.network
+
+        def gate(act: Callable[[GatePage], None]) -> Callable[[], None]:
+            return lambda: pages.on_gate(act)
+
         return (
             Command("file-input", "Import a model…", "", self._choose_models),
             Command("lock", "Seal now", "", network.seal),
             Command("lock-open", "Allow network access…", "", pages.ask_network_access),
+            Command("plus", "Add a server or an API…", "", gate(lambda page: page.dialogs.add())),
             Command(
-                "plus",
-                "Add a server or an API…",
-                "",
-                lambda: pages.on_gate(lambda page: page.dialogs.add()),
+                "shield-check", "Prove that nothing can leave", "", gate(lambda one: one.prove())
             ),
-            Command(
-                "shield-check",
-                "Prove that nothing can leave",
-                "",
-                lambda: pages.on_gate(lambda page: page.prove()),
-            ),
-            Command(
-                "book-open",
-                "What is guaranteed",
-                "",
-                lambda: pages.on_gate(lambda page: page.show_claims()),
-            ),
+            Command("book-open", "What is guaranteed", "", gate(lambda page: page.show_claims())),
         )
 
     def _follow_state(self) -> None:

@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QBoxLayout,
+    QHBoxLayout,
+    QLayout,
+    QSplitter,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from lockhouse.ui.theme import Theme
 
@@ -93,6 +101,26 @@ def holding(layout: QLayout) -> QWidget:
     holder = QWidget()
     holder.setLayout(layout)
     return holder
+
+
+def stack(*pages: QWidget) -> QStackedWidget:
+    """Widgets of which one is shown, the first one now."""
+    made = QStackedWidget()
+    for page in pages:
+        made.addWidget(page)
+    return made
+
+
+def splitter(name: str, *parts: QWidget) -> QSplitter:
+    """Widgets side by side whose widths the user sets; the second takes what room there is."""
+    made = QSplitter(Qt.Orientation.Horizontal)
+    made.setObjectName(name)
+    made.setChildrenCollapsible(False)
+    made.setHandleWidth(1)
+    for part in parts:
+        made.addWidget(part)
+    made.setStretchFactor(1, 1)
+    return made
 
 
 def discard(widget: QWidget) -> None:

@@ -22,7 +22,6 @@ from PySide6.QtWidgets import (
     QButtonGroup,
     QFrame,
     QMainWindow,
-    QStackedWidget,
     QToolButton,
     QWidget,
 )
@@ -32,7 +31,7 @@ from lockhouse.ui.chat.composer_edit import local_files
 from lockhouse.ui.chat.page import ChatPage
 from lockhouse.ui.chat.palette import Command, Palette
 from lockhouse.ui.frame_parts import IconLabel
-from lockhouse.ui.layouts import CENTER, STRETCH, TOP, column, holding, row
+from lockhouse.ui.layouts import CENTER, STRETCH, TOP, column, holding, row, stack
 from lockhouse.ui.pages import PageEntry, Pages
 from lockhouse.ui.screen_fit import fitted
 from lockhouse.ui.settings.store import SettingsStore
@@ -137,8 +136,7 @@ class MainWindow(QMainWindow):
         self.setAcceptDrops(True)
         self.setMinimumSize(640, 480)
         self._rail = Rail(theme, entries)
-        self._stack = QStackedWidget()
-        self._stack.addWidget(chat)
+        self._stack = stack(chat)
         self._lay_out()
         self._shortcuts = shortcuts.with_pages(entries)
         shortcuts.bind(self, self._shortcuts, self._handlers())

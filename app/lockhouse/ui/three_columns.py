@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QSplitter, QWidget
+from PySide6.QtWidgets import QWidget
 
-from lockhouse.ui.layouts import row
+from lockhouse.ui.layouts import row, splitter
 from lockhouse.ui.theme import Theme
 
 LIST_WIDTH = 263  # 264 with the line beside it
@@ -54,13 +54,7 @@ class ThreeColumns(QWidget):
         self._list_wanted = True
         self._details_wanted = False
         self._drawer: QWidget | None = None
-        self._splitter = QSplitter(Qt.Orientation.Horizontal)
-        self._splitter.setObjectName("columns")
-        self._splitter.setChildrenCollapsible(False)
-        self._splitter.setHandleWidth(1)
-        for widget in (list_panel, work, details):
-            self._splitter.addWidget(widget)
-        self._splitter.setStretchFactor(1, 1)
+        self._splitter = splitter("columns", list_panel, work, details)
         row(theme, self._splitter, on=self)
         self._veil = _Veil(self)
         self._veil.hide()

@@ -16,7 +16,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
     QSizePolicy,
-    QStackedWidget,
     QTableWidget,
     QTableWidgetItem,
     QWidget,
@@ -40,7 +39,7 @@ from lockhouse.ui.frame_parts import (
     scrolling,
     text_box,
 )
-from lockhouse.ui.layouts import LEFT, TOP, add, column, holding, row
+from lockhouse.ui.layouts import LEFT, TOP, add, column, holding, row, stack
 from lockhouse.ui.models import model_text
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Banner, Pill
@@ -249,11 +248,10 @@ class HeaderDialog(FormDialog):
         self._tabs.set_count("metadata", len(text.values))
         self._tabs.set_count("tensors", len(text.tensors))
         self._tabs.chosen.connect(self._show)
-        self._stack = QStackedWidget()
-        self._stack.addWidget(self._make_template())
-        self._stack.addWidget(self._make_table("metadata", ("Key", "Value"), text.values))
-        self._stack.addWidget(
-            self._make_table("tensors", ("Name", "Type", "Shape", "Size"), text.tensors)
+        self._stack = stack(
+            self._make_template(),
+            self._make_table("metadata", ("Key", "Value"), text.values),
+            self._make_table("tensors", ("Name", "Type", "Shape", "Size"), text.tensors),
         )
         add(theme, self.content, (self._tabs, Qt.AlignmentFlag.AlignLeft), (self._stack, 1))
         self._copy = self.add_button("Copy", self._copy_shown, name="header_copy", icon="copy")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QLocale, QModelIndex, Signal
 from PySide6.QtGui import QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QApplication, QFrame, QSplitter, QStackedWidget, QWidget
+from PySide6.QtWidgets import QApplication, QFrame, QWidget
 
 from lockhouse.core.errors import LockhouseError
 from lockhouse.gate.hub import Reference
@@ -14,7 +14,7 @@ from lockhouse.ui.choice_button import ChoiceButton
 from lockhouse.ui.error_views import BannerStack
 from lockhouse.ui.flow_layout import FlowLayout
 from lockhouse.ui.frame_parts import EmptyState, SearchEdit, label, push_button
-from lockhouse.ui.layouts import column, holding, row
+from lockhouse.ui.layouts import column, holding, row, splitter, stack
 from lockhouse.ui.markdown import Block
 from lockhouse.ui.models import model_text
 from lockhouse.ui.models.bars import SealedStrip
@@ -80,13 +80,7 @@ class DiscoverView(QWidget):
         self._list = ResultView(theme, self._results)
         self._repository = RepositoryView(theme)
         self._delay = once(self, _TYPED_DELAY_MS, self.search)
-        self._splitter = QSplitter()
-        self._splitter.setObjectName("discover_columns")
-        self._splitter.setChildrenCollapsible(False)
-        self._splitter.setHandleWidth(1)
-        self._splitter.addWidget(self._make_left())
-        self._splitter.addWidget(self._make_right())
-        self._splitter.setStretchFactor(1, 1)
+        self._splitter = splitter("discover_columns", self._make_left(), self._make_right())
         self._splitter.setSizes([theme.px(376), theme.px(800)])
         column(theme, self.sealed, (self._splitter, 1), self.strip, on=self)
         self._wire()
@@ -124,11 +118,8 @@ class DiscoverView(QWidget):
             row(theme, Spinner(theme, "Searching"), (words, 1), gap=6, margins=(4, 0, 0, 0))
         )
         self._waiting.hide()
-        self._left_stack = QStackedWidget()
-        self._left_stack.addWidget(self._list)
-        self._left_stack.addWidget(
-            EmptyState(theme, "search", "No model matches", "Try fewer words, or remove a filter.")
-        )
+        hint = "Try fewer words, or remove a filter."
+        self._left_stack = stack(self._list, EmptyState(theme, "search", "No model matches", hint))
         top = column(
             theme, self._heading, self._edit, self._facets, self._waiting, gap=8, margins=(12, 0)
         )
@@ -148,9 +139,7 @@ class DiscoverView(QWidget):
         )
         self._opening = EmptyState(theme, "box", "Loading…", "")
         self._card_page = self._make_card_page()
-        self._content = QStackedWidget()
-        for widget in (self._choose, self._opening, self._repository, self._card_page):
-            self._content.addWidget(widget)
+        self._content = stack(self._choose, self._opening, self._repository, self._card_page)
         right = holding(column(theme, self.banners, (self._content, 1)))
         right.setMinimumWidth(theme.px(360))
         return right

@@ -151,10 +151,7 @@ def catalogue_entry(
         capabilities=entry.capabilities,
         license_url=entry.license_url,
     )
-    found = tuple(
-        dataclasses.replace(choice, here=choice.files[0].sha256 in hashes)
-        for choice in choices(repo, machine)
-    )
+    found = _marked(choices(repo, machine), hashes)
     best = next((one for one in found if one.recommended), found[0] if found else None)
     about = entry.note or f"{model_text.parameter_count(entry.parameters)} parameters"
     shown = HubEntry(
@@ -229,7 +226,7 @@ class DiscoverController(QObject):
         def read(cancel: CancelToken) -> OpenedRepository:
             repo = self._hub.repo(reference.repo, reference.revision, cancel=cancel)
             found = choices(repo, machine_now(self._engines))
-            return OpenedRepository(repo, _marked(found, models))
+            return OpenedRepository(repo, _marked(found, installed_hashes(models)))
 
         self._ask("open", read, self.opened.emit)
 
@@ -287,9 +284,8 @@ def reference_in(text: str) -> Reference | None:
         return None
 
 
-def _marked(found: Sequence[FileChoice], models: tuple[ModelInfo, ...]) -> tuple[FileChoice, ...]:
-    """The same choices, with those marked that are on this machine."""
-    here = installed_hashes(models)
+def _marked(found: Sequence[FileChoice], here: Collection[str]) -> tuple[FileChoice, ...]:
+    """The same choices, with those marked whose hashes are on this machine."""
     return tuple(
         dataclasses.replace(
             choice,

@@ -13,10 +13,10 @@ from PySide6.QtCore import (
     Signal,
 )
 from PySide6.QtGui import QFontMetrics, QHelpEvent, QKeyEvent, QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QStackedWidget, QToolTip, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QToolTip, QWidget
 
 from lockhouse.ui.frame_parts import EmptyState
-from lockhouse.ui.layouts import LEFT, RIGHT, column
+from lockhouse.ui.layouts import LEFT, RIGHT, column, stack
 from lockhouse.ui.models import model_text
 from lockhouse.ui.models.bars import DiskRow, FilterBar, SelectionBar
 from lockhouse.ui.models.controller import Freeing, InstalledModels
@@ -91,9 +91,7 @@ class InstalledView(QWidget):
             "Try fewer words, or clear the filter.",
             (("clear", "Clear filter", self.filter_bar.clear),),
         )
-        self._stack = QStackedWidget()
-        for widget in (self.view, self._nothing, self._no_match):
-            self._stack.addWidget(widget)
+        self._stack = stack(self.view, self._nothing, self._no_match)
         column(theme, self.filter_bar, (self._stack, 1), self.selection_bar, self.disks, on=self)
         self._wire()
 

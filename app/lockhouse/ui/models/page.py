@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtWidgets import QStackedWidget, QWidget
+from PySide6.QtWidgets import QWidget
 
 from lockhouse.core.errors import LockhouseError
 from lockhouse.library.file_choice import FileChoice
@@ -14,7 +14,7 @@ from lockhouse.library.transfers import Transfer
 from lockhouse.ui import formatting
 from lockhouse.ui.error_views import BannerStack, ChoiceDialog
 from lockhouse.ui.frame_parts import HEAD_HEIGHT, IconLabel, Tabs, hairline, label, small_button
-from lockhouse.ui.layouts import STRETCH, column, holding, row
+from lockhouse.ui.layouts import STRETCH, column, holding, row, stack
 from lockhouse.ui.machine_monitor import MachineState
 from lockhouse.ui.models import model_text
 from lockhouse.ui.models.controller import CheckProgress, Freeing, InstalledModels
@@ -71,9 +71,7 @@ class ModelsPage(QWidget):
     # layout
 
     def _lay_out(self) -> None:
-        self._stack = QStackedWidget()
-        for view in (self.installed, self.discover, self.transfers):
-            self._stack.addWidget(view)
+        self._stack = stack(self.installed, self.discover, self.transfers)
         work = column(self._theme, self._make_head(), hairline(), self.banners, (self._stack, 1))
         self.columns = ThreeColumns(self._theme, QWidget(), holding(work), self.details)
         self.columns.restore({"list": False})

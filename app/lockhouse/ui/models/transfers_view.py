@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QStackedWidget, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QWidget
 
 from lockhouse.library.transfers import Transfer
 from lockhouse.ui import formatting
@@ -19,7 +19,7 @@ from lockhouse.ui.frame_parts import (
     scrolling,
     small_button,
 )
-from lockhouse.ui.layouts import RIGHT, STRETCH, column, discard, holding, row
+from lockhouse.ui.layouts import RIGHT, STRETCH, column, discard, holding, row, stack
 from lockhouse.ui.models import model_text
 from lockhouse.ui.models.transfer_controller import (
     MOVING,
@@ -298,17 +298,14 @@ class TransfersView(QWidget):
             gap=8,
             margins=(16, 12, 16, 16),
         )
-        self._stack = QStackedWidget()
-        self._stack.addWidget(
-            EmptyState(
-                theme,
-                "download",
-                "No downloads",
-                "Models that you download under Discover appear here.",
-                (("discover", "Discover", self.discover_wanted),),
-            )
+        nothing = EmptyState(
+            theme,
+            "download",
+            "No downloads",
+            "Models that you download under Discover appear here.",
+            (("discover", "Discover", self.discover_wanted),),
         )
-        self._stack.addWidget(scrolling(holding(inside), "transfers_area"))
+        self._stack = stack(nothing, scrolling(holding(inside), "transfers_area"))
         column(theme, self._stack, on=self)
 
     def show_transfers(self, transfers: tuple[Transfer, ...]) -> None:

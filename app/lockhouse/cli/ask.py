@@ -21,7 +21,7 @@ from lockhouse.cli.consent_prompt import (
     plain_cost,
     tell_estimate,
 )
-from lockhouse.cli.context import CliContext, as_json, pass_cli
+from lockhouse.cli.context import CliContext, json_option, pass_cli
 from lockhouse.cli.options import (
     attach,
     choices_of,
@@ -82,7 +82,7 @@ class AnswerFailed(LockhouseError):
     "--label", type=click.Choice(["public", "internal", "confidential"]),
     help="How far it may travel: confidential stays on this machine, internal on your network.",
 )  # fmt: skip
-@as_json
+@json_option
 @click.option("--jsonl", is_flag=True, help="Print every event as a line of JSON.")
 @pass_cli
 def ask(cli: CliContext, /, prompt: str | None, **given: Any) -> int:
@@ -90,7 +90,7 @@ def ask(cli: CliContext, /, prompt: str | None, **given: Any) -> int:
 
     With both, the prompt comes first and the input after it.
     """
-    if given["is_json"] and given["jsonl"]:
+    if output.is_json() and given["jsonl"]:
         raise UsageMistake("--json and --jsonl exclude each other.")
     if given["no_save"] and given["chat_id"]:
         raise UsageMistake("--chat goes on with a conversation; --no-save keeps none.")
@@ -110,7 +110,7 @@ def ask(cli: CliContext, /, prompt: str | None, **given: Any) -> int:
     question, given["images"] = attach(asked, given["files"])
     if not question.strip() and not given["images"]:
         raise UsageMistake("There is nothing to ask.", hint='Try: lockhouse ask "Hello"')
-    shape: Shape = "json" if given["is_json"] else "jsonl" if given["jsonl"] else "text"
+    shape: Shape = "json" if output.is_json() else "jsonl" if given["jsonl"] else "text"
     with cli.workspace() as workspace:
         return _ask(workspace, question, given, shape)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.context import CliContext, as_json, pass_cli
+from lockhouse.cli.context import CliContext, as_json
 from lockhouse.cli.options import WholeNumber, target_option
 from lockhouse.core.errors import Cancelled, LockhouseError, from_wire
 
@@ -30,10 +30,7 @@ _TOKENS_PER_SENTENCE = 16
 @click.option("--tokens", type=WholeNumber(2, 100_000), metavar="N", default=128, show_default=True)
 @click.option("--runs", type=WholeNumber(1, 100), metavar="N", default=3, show_default=True)
 @as_json
-@pass_cli
-def bench(
-    cli: CliContext, target: str, prompt_tokens: int, tokens: int, runs: int, *, is_json: bool
-) -> None:
+def bench(cli: CliContext, target: str, prompt_tokens: int, tokens: int, runs: int) -> None:
     """Measure prompt and generation speed, on the same path as a real answer.
 
     Each run has a different prompt, so that nothing comes from the prompt cache.
@@ -65,8 +62,7 @@ def bench(
         "engine": done[-1].engine,
         "runs": [run.timing for run in done],
     }
-    if is_json:
-        output.write_json(result)
+    if output.wrote_json(result):
         return
     output.write_facts(
         {

@@ -27,8 +27,7 @@ def chats() -> None:
 @chats.command("list")
 @click.option("--deleted", is_flag=True, help="List deleted ones that can be restored.")
 @as_json
-@pass_cli
-def list_chats(cli: CliContext, *, deleted: bool, is_json: bool) -> None:
+def list_chats(cli: CliContext, *, deleted: bool) -> None:
     """List conversations, pinned ones first, then the newest."""
     with cli.conversations() as conversations:
         found = [
@@ -40,7 +39,6 @@ def list_chats(cli: CliContext, *, deleted: bool, is_json: bool) -> None:
         found,
         ("ID", "CHANGED", "MESSAGES", "TITLE"),
         lambda chat: (chat.id, output.when(chat.updated_at), chat.message_count, _title(chat)),
-        is_json=is_json,
         empty=f"There are no {'deleted ' if deleted else ''}conversations.",
     )
 
@@ -49,8 +47,7 @@ def list_chats(cli: CliContext, *, deleted: bool, is_json: bool) -> None:
 @click.argument("chat_id", metavar="ID")
 @click.option("--all", "is_whole", is_flag=True, help="Show all versions of each message.")
 @as_json
-@pass_cli
-def show(cli: CliContext, chat_id: str, *, is_whole: bool, is_json: bool) -> None:
+def show(cli: CliContext, chat_id: str, *, is_whole: bool) -> None:
     """Show a conversation. The beginning of its ID is enough if it is unique."""
     with cli.conversations() as conversations:
         conversation = conversations.get(chat_id)
@@ -59,8 +56,7 @@ def show(cli: CliContext, chat_id: str, *, is_whole: bool, is_json: bool) -> Non
             if is_whole
             else conversations.path(conversation.id)
         )
-    if is_json:
-        output.write_json({**output.plain(conversation), "messages": output.plain(messages)})
+    if output.wrote_json({**output.plain(conversation), "messages": output.plain(messages)}):
         return
     output.write_line(f"{_title(conversation)}  ({conversation.id})")
     if conversation.system:
@@ -73,18 +69,16 @@ def show(cli: CliContext, chat_id: str, *, is_whole: bool, is_json: bool) -> Non
 @click.argument("words", nargs=-1, required=True)
 @click.option("--limit", type=WholeNumber(1, 10_000), metavar="N", default=50, show_default=True)
 @as_json
-@pass_cli
-def search(cli: CliContext, words: tuple[str, ...], *, limit: int, is_json: bool) -> None:
+def search(cli: CliContext, words: tuple[str, ...], *, limit: int) -> None:
     """Find messages and titles that contain all WORDS."""
     wanted = require_text(" ".join(words), "The search")
     with cli.conversations() as conversations:
         hits = conversations.search(wanted, limit=limit)
-    if is_json:
-        marked = [
-            {**output.plain(hit), "snippet": _unmarked(hit.snippet), "marked": hit.snippet}
-            for hit in hits
-        ]
-        output.write_json(marked)
+    marked = [
+        {**output.plain(hit), "snippet": _unmarked(hit.snippet), "marked": hit.snippet}
+        for hit in hits
+    ]
+    if output.wrote_json(marked):
         return
     if not hits:
         output.note("Nothing was found.")
@@ -125,15 +119,13 @@ def export(
 @chats.command("import", short_help="Import conversations.")
 @click.argument("file", type=click.Path(path_type=Path))
 @as_json
-@pass_cli
-def import_chats(cli: CliContext, file: Path, *, is_json: bool) -> None:
+def import_chats(cli: CliContext, file: Path) -> None:
     """Import conversations from Lockhouse JSON, or an export of ChatGPT or Open WebUI."""
     from lockhouse.chat import import_export
 
     with cli.conversations() as conversations:
         report = import_export.import_file(conversations, file)
-    if is_json:
-        output.write_json(report)
+    if output.wrote_json(report):
         return
     output.write_line(f"{report.conversations} conversations, {report.messages} messages")
     for reason in report.skipped:
@@ -143,35 +135,32 @@ def import_chats(cli: CliContext, file: Path, *, is_json: bool) -> None:
 @chats.command()
 @click.argument("chat_ids", metavar="ID...", nargs=-1, required=True)
 @as_json
-@pass_cli
-def delete(cli: CliContext, chat_ids: tuple[str, ...], *, is_json: bool) -> None:
+def delete(cli: CliContext, chat_ids: tuple[str, ...]) -> None:
     """Hide conversations; they are erased for good after 30 days. To undo: chats restore."""
     with cli.conversations() as conversations:
         ids = [conversations.get(chat_id).id for chat_id in chat_ids]
         conversations.delete(ids)
     hidden = "Hidden. Erased for good 30 days from now."
     undo = f"To undo: lockhouse chats restore {' '.join(ids)}"
-    output.write_result({"deleted": ids}, f"{hidden} {undo}", is_json=is_json)
+    output.write_result({"deleted": ids}, f"{hidden} {undo}")
 
 
 @chats.command()
 @click.argument("chat_ids", metavar="ID...", nargs=-1, required=True)
 @as_json
-@pass_cli
-def restore(cli: CliContext, chat_ids: tuple[str, ...], *, is_json: bool) -> None:
+def restore(cli: CliContext, chat_ids: tuple[str, ...]) -> None:
     """Restore deleted conversations."""
     with cli.conversations() as conversations:
         ids = [_deleted(conversations, chat_id).id for chat_id in chat_ids]
         conversations.restore(ids)
-    output.write_result({"restored": ids}, "Restored.", is_json=is_json)
+    output.write_result({"restored": ids}, "Restored.")
 
 
 @chats.command()
 @click.argument("chat_id", metavar="ID")
 @click.argument("title")
 @as_json
-@pass_cli
-def rename(cli: CliContext, chat_id: str, title: str, *, is_json: bool) -> None:
+def rename(cli: CliContext, chat_id: str, title: str) -> None:
     """Rename a conversation."""
     if not require_text(title, "The title").strip():
         raise UsageMistake("The title is empty.")
@@ -179,7 +168,7 @@ def rename(cli: CliContext, chat_id: str, title: str, *, is_json: bool) -> None:
         conversation = conversations.get(chat_id)
         conversations.rename(conversation.id, title)
         renamed = conversations.get(conversation.id)
-    output.write_result(renamed, f"Renamed to {renamed.title}", is_json=is_json)
+    output.write_result(renamed, f"Renamed to {renamed.title}")
 
 
 def _deleted(conversations: Conversations, chat_id: str) -> Conversation:
@@ -239,8 +228,7 @@ def _highlighted(snippet: str) -> list[str | output.Styled]:
 @click.argument("chat_id", metavar="ID")
 @click.argument("label", type=click.Choice(LABELS))
 @as_json
-@pass_cli
-def label(cli: CliContext, chat_id: str, label: str, *, is_json: bool) -> None:
+def label(cli: CliContext, chat_id: str, label: str) -> None:
     """Set the label of a conversation.
 
     A confidential conversation is answered on this machine only, an internal one also by servers
@@ -250,4 +238,4 @@ def label(cli: CliContext, chat_id: str, label: str, *, is_json: bool) -> None:
         conversation = conversations.get(chat_id)
         conversations.set_label(conversation.id, label)
         labelled = conversations.get(conversation.id)
-    output.write_result(labelled, f"{labelled.title} is {label} now.", is_json=is_json)
+    output.write_result(labelled, f"{labelled.title} is {label} now.")

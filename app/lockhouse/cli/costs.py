@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.context import CliContext, as_json, pass_cli
+from lockhouse.cli.context import CliContext, as_json
 from lockhouse.core.errors import NotFound, PolicyRefused, UsageMistake
 from lockhouse.gate.costs.budget import Budget, Subject, limits_in, limits_of
 from lockhouse.gate.costs.prices import PriceList
@@ -59,8 +59,7 @@ def costs() -> None:
 )
 @click.option("--since", metavar="DATE", help="Since this day: 2026-11-01, or 30d for 30 days.")
 @as_json
-@pass_cli
-def show(cli: CliContext, *, by: Subject, since: str | None, is_json: bool) -> None:
+def show(cli: CliContext, *, by: Subject, since: str | None) -> None:
     """Show costs, and what is left of the limits.
 
     Days and months are those of this machine's time zone.
@@ -71,19 +70,17 @@ def show(cli: CliContext, *, by: Subject, since: str | None, is_json: bool) -> N
         budget = Budget(database, lambda: limits, PriceList(database))
         today, month = budget.spent_today(), budget.spent_this_month()
         totals, snapshot = budget.totals(by, begins), budget.prices.snapshot
-    if is_json:
-        output.write_json(
-            {
-                "today": _spent(today, limits.per_day),
-                "month": _spent(month, limits.per_month),
-                "per_call_limit": limits.per_call,
-                "zone": datetime.now().astimezone().tzname(),
-                "since": begins.isoformat() if begins else None,
-                "by": by,
-                "totals": totals,
-                "prices": snapshot,
-            }
-        )
+    result = {
+        "today": _spent(today, limits.per_day),
+        "month": _spent(month, limits.per_month),
+        "per_call_limit": limits.per_call,
+        "zone": datetime.now().astimezone().tzname(),
+        "since": begins.isoformat() if begins else None,
+        "by": by,
+        "totals": totals,
+        "prices": snapshot,
+    }
+    if output.wrote_json(result):
         return
     output.write_facts(
         {
@@ -180,7 +177,6 @@ def _moment(text: str) -> datetime:
 @click.option("--per-month", type=_Dollars(), help="Limit for a month; 0 is no limit.")
 @click.option("--none", "is_none", is_flag=True, help="Remove all limits.")
 @as_json
-@pass_cli
 def limits(
     cli: CliContext,
     *,
@@ -188,7 +184,6 @@ def limits(
     per_day: Decimal | None,
     per_month: Decimal | None,
     is_none: bool,
-    is_json: bool,
 ) -> None:
     """Show or set spending limits, in dollars.
 
@@ -210,8 +205,7 @@ def limits(
         # Named, so that "no limit" is written too, in place of one that could not be read.
         file.save(dataclasses.replace(settings, **changes), naming=changes)
     in_force = _readable(file)
-    if is_json:
-        output.write_json({**output.plain(in_force), "currency": "USD"})
+    if output.wrote_json({**output.plain(in_force), "currency": "USD"}):
         return
     output.write_facts(
         {
@@ -245,8 +239,7 @@ def price() -> None:
 @price.command("list", short_help="List prices.")
 @click.argument("provider", required=False)
 @as_json
-@pass_cli
-def list_prices(cli: CliContext, provider: str | None, *, is_json: bool) -> None:
+def list_prices(cli: CliContext, provider: str | None) -> None:
     """List your own prices, or all prices of PROVIDER; part of a model's name may follow a slash.
 
     Prices are in dollars per million tokens.
@@ -264,9 +257,8 @@ def list_prices(cli: CliContext, provider: str | None, *, is_json: bool) -> None
             for model, bundled in prices.listed(recipient.prices):
                 found.setdefault((name, model), bundled)
             found = {key: one for key, one in found.items() if part.lower() in key[1].lower()}
-    if is_json:
-        rows = [_priced(name, model, one) for (name, model), one in sorted(found.items())]
-        output.write_json({"snapshot": snapshot, "prices": rows})
+    rows = [_priced(name, model, one) for (name, model), one in sorted(found.items())]
+    if output.wrote_json({"snapshot": snapshot, "prices": rows}):
         return
     if found:
         _write_prices(found)
@@ -327,7 +319,6 @@ def _figure(amount: Decimal | None) -> str:
 @click.option("--per-request", type=_Dollars(), help="For each question, in addition.")
 @click.option("--remove", "is_removed", is_flag=True, help="Remove your own price.")
 @as_json
-@pass_cli
 def set_price(
     cli: CliContext,
     target: str,
@@ -338,7 +329,6 @@ def set_price(
     cache_write: Decimal | None,
     per_request: Decimal | None,
     is_removed: bool,
-    is_json: bool,
 ) -> None:
     """Set the price of PROVIDER/MODEL, in dollars per million tokens.
 
@@ -364,11 +354,9 @@ def set_price(
             own = Price(input_price, output_price, cached, cache_write, per_request)
             prices.set_own(provider, model, own)
         in_force = prices.price_of(recipient, model)
-    if is_json:
-        output.write_json(_priced(provider, model, in_force) if in_force else {"target": target})
-    elif in_force is None:
-        output.note(f"{target} has no price any more.")
-    else:
+    if in_force is None:
+        output.write_result({"target": target}, f"{target} has no price any more.")
+    elif not output.wrote_json(_priced(provider, model, in_force)):
         _write_prices({(provider, model): in_force})
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.context import CliContext, as_json, pass_cli
+from lockhouse.cli.context import CliContext, as_json, json_option, pass_cli
 from lockhouse.cli.stream_printer import Answer, signals_stop
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import (
@@ -58,7 +58,6 @@ _UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3}
     show_default=True,
 )
 @as_json
-@pass_cli
 def search(
     cli: CliContext,
     words: tuple[str, ...],
@@ -68,7 +67,6 @@ def search(
     capability: Capability | None,
     language: str,
     sort: Sort,
-    is_json: bool,
 ) -> None:
     """Search the hub for repositories with GGUF files whose name contains WORDS."""
     with cli.workspace() as workspace:
@@ -85,7 +83,6 @@ def search(
         found,
         ("REPOSITORY", "SIZE", "KIND", "LICENCE", "DOWNLOADS", "UPDATED", ""),
         _search_row,
-        is_json=is_json,
         empty=f'No model on the hub matches "{" ".join(words)}". Try fewer words.',
     ):
         output.note("Get one: lockhouse models get REPOSITORY")
@@ -114,8 +111,7 @@ def _billions(parameters: int) -> str:
 @click.option("--dry-run", is_flag=True, help="Only show which files there are.")
 @click.option("--yes", is_flag=True, help="Do not ask; take the recommended file.")
 @as_json
-@pass_cli
-def get(cli: CliContext, reference: str, *, dry_run: bool, yes: bool, is_json: bool) -> int:
+def get(cli: CliContext, reference: str, *, dry_run: bool, yes: bool) -> int:
     """Download a model, given by the name of its repository, its address or that of a file.
 
     Without a file or quantization, the one recommended for this machine is suggested. A download
@@ -129,16 +125,16 @@ def get(cli: CliContext, reference: str, *, dry_run: bool, yes: bool, is_json: b
         repo = workspace.hub.repo(wanted.repo, wanted.revision)
         found = _choices(workspace, repo)
         if dry_run:
-            _show_plan(repo, found, wanted, is_json=is_json)
+            _show_plan(repo, found, wanted)
             return 0
-        chosen = _chosen(found, wanted, yes=yes, is_json=is_json)
+        chosen = _chosen(found, wanted, yes=yes)
         here = [
             model
             for model in workspace.models.list()
             if chosen.here and model.sha256 == chosen.files[0].sha256
         ]
         if here and not yes:
-            return _write_here(here[0], is_json=is_json)
+            return _write_here(here[0])
         transfer = workspace.transfers.add(repo, chosen.files, label=chosen.label)
         if transfer.state in ("paused", "failed"):
             workspace.transfers.resume(transfer.id)
@@ -146,9 +142,7 @@ def get(cli: CliContext, reference: str, *, dry_run: bool, yes: bool, is_json: b
         if ended.state != "done" or ended.destination is None:
             raise _as_error(ended)
         model = workspace.models.get(str(ended.destination))
-    if is_json:
-        output.write_json(model)
-    else:
+    if not output.wrote_json(model):
         was_here = any(place.path == ended.destination for one in here for place in one.places)
         what = "already here" if was_here else output.size(ended.size_bytes)
         output.write_line(f"{model.name}: {what}, hash verified")
@@ -156,16 +150,13 @@ def get(cli: CliContext, reference: str, *, dry_run: bool, yes: bool, is_json: b
     return 0
 
 
-def _write_here(model: ModelInfo, *, is_json: bool) -> int:
+def _write_here(model: ModelInfo) -> int:
     """The same file is on this machine; nothing needs to be downloaded."""
     from lockhouse.library.model_info import OWN
 
-    if is_json:
-        output.write_json(model)
-        return 0
     own = next((place.path for place in model.places if place.owner == OWN), None)
-    output.write_line(f"Already downloaded: {own or model.path}")
-    if own is None:
+    output.write_outcome(model, f"Already downloaded: {own or model.path}")
+    if own is None and not output.is_json():
         output.note(f"It is in the folder of {model.owner}. To download your own copy, add --yes.")
     return 0
 
@@ -197,14 +188,12 @@ def _choices(workspace: Workspace, repo: HubRepo) -> list[FileChoice]:
     return choices(repo, machine_now(workspace.engines), headers, here=here)
 
 
-def _chosen(
-    found: Sequence[FileChoice], wanted: Reference, *, yes: bool, is_json: bool
-) -> FileChoice:
+def _chosen(found: Sequence[FileChoice], wanted: Reference, *, yes: bool) -> FileChoice:
     """The file to download; asks only at a terminal."""
     from lockhouse.library.file_choice import pick
 
     named = bool(wanted.file or wanted.quantization)
-    can_ask = output.is_terminal(sys.stdin) and output.is_terminal(sys.stderr) and not is_json
+    can_ask = all(map(output.is_terminal, (sys.stdin, sys.stderr))) and not output.is_json()
     chosen = pick(found, wanted)
     if named:
         if chosen.fit.word == "won't fit" and not yes:
@@ -245,20 +234,17 @@ def _answered(wanted: Reference, answer: str) -> Reference:
     )
 
 
-def _show_plan(
-    repo: HubRepo, found: Sequence[FileChoice], wanted: Reference, *, is_json: bool
-) -> None:
+def _show_plan(repo: HubRepo, found: Sequence[FileChoice], wanted: Reference) -> None:
     from lockhouse.library.file_choice import pick
 
     try:
         chosen = pick(found, wanted)
     except InvalidInput:  # nothing fits; the files can be shown anyway
         chosen = None
-    if is_json:
-        listed = [{**output.plain(each), "chosen": each is chosen} for each in found]
-        head = output.plain(repo)
-        del head["files"]
-        output.write_json({**head, "choices": listed})
+    listed = [{**output.plain(each), "chosen": each is chosen} for each in found]
+    head = output.plain(repo)
+    del head["files"]
+    if output.wrote_json({**head, "choices": listed}):
         return
     _write_choices(found)
     if repo.gated:
@@ -297,8 +283,7 @@ def _write_choices(found: Sequence[FileChoice], *, to_stderr: bool = False) -> N
 @click.command(short_help="Check the hub for newer revisions.")
 @click.argument("names", nargs=-1, metavar="[MODEL]...")
 @as_json
-@pass_cli
-def updates(cli: CliContext, names: tuple[str, ...], *, is_json: bool) -> None:
+def updates(cli: CliContext, names: tuple[str, ...]) -> None:
     """Check whether the hub has newer files of downloaded models. Downloads nothing."""
     from lockhouse.library.updates import find_newer
 
@@ -307,8 +292,7 @@ def updates(cli: CliContext, names: tuple[str, ...], *, is_json: bool) -> None:
         models = workspace.models
         asked = [models.get(name) for name in names] if names else models.list()
         checked = find_newer(workspace.hub, models, asked)
-    if is_json:
-        output.write_json(checked)
+    if output.wrote_json(checked):
         return
     newer = [each for each in checked if each.newer_revision]
     for each in newer:
@@ -326,8 +310,8 @@ def updates(cli: CliContext, names: tuple[str, ...], *, is_json: bool) -> None:
 
 @click.command(short_help="List well-known models; works offline.")
 @click.argument("words", nargs=-1)
-@as_json
-def catalogue(words: tuple[str, ...], *, is_json: bool) -> None:
+@json_option
+def catalogue(words: tuple[str, ...]) -> None:
     """List well-known models with licence and size. Works without a network."""
     from lockhouse.library.catalogue import catalogue as bundled
 
@@ -337,7 +321,6 @@ def catalogue(words: tuple[str, ...], *, is_json: bool) -> None:
         found,
         ("MODEL", "SIZE", "QUANTIZATIONS (ABOUT)", "LICENCE", "CAN", "REPOSITORY"),
         _catalogue_row,
-        is_json=is_json,
         empty=f'No model in the catalogue matches "{" ".join(words)}".',
     ):
         output.note(known.about)
@@ -429,8 +412,7 @@ def transfers() -> None:
 
 @transfers.command("list")
 @as_json
-@pass_cli
-def list_transfers(cli: CliContext, *, is_json: bool) -> None:
+def list_transfers(cli: CliContext) -> None:
     """List downloads."""
     with cli.workspace() as workspace:
         found = workspace.transfers.list()
@@ -439,7 +421,6 @@ def list_transfers(cli: CliContext, *, is_json: bool) -> None:
         found,
         ("ID", "MODEL", "QUANT", "STATE", "DONE", "SIZE", "SPEED"),
         _transfer_row,
-        is_json=is_json,
         empty="There are no downloads. Get a model: lockhouse models get REPOSITORY",
     ):
         return
@@ -466,8 +447,7 @@ def _transfer_row(transfer: Transfer) -> Sequence[object]:
 @transfers.command(short_help="Pause downloads.")
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @as_json
-@pass_cli
-def pause(cli: CliContext, ids: tuple[str, ...], *, is_json: bool) -> None:
+def pause(cli: CliContext, ids: tuple[str, ...]) -> None:
     """Pause downloads, all of them without ID. What was downloaded is kept."""
     with cli.workspace() as workspace:
         chosen = ids or tuple(
@@ -476,20 +456,19 @@ def pause(cli: CliContext, ids: tuple[str, ...], *, is_json: bool) -> None:
             if each.state in ("waiting", "downloading", "checking")
         )
         paused = [workspace.transfers.pause(each) for each in chosen]
-    _write_transfers(paused, "Paused", is_json=is_json)
+    _write_transfers(paused, "Paused")
 
 
 @transfers.command(short_help="Resume or retry downloads.")
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @as_json
-@pass_cli
-def resume(cli: CliContext, ids: tuple[str, ...], *, is_json: bool) -> int:
+def resume(cli: CliContext, ids: tuple[str, ...]) -> int:
     """Resume paused and failed downloads, all of them without ID."""
     with cli.workspace() as workspace:
         service = workspace.transfers
         chosen = ids or tuple(each.id for each in service.list() if each.state != "done")
         if not chosen:
-            _write_transfers([], "Resumed", is_json=is_json)
+            _write_transfers([], "Resumed")
             return 0
         _require_open(workspace)
         resumed = [service.resume(each) for each in chosen]
@@ -500,7 +479,7 @@ def resume(cli: CliContext, ids: tuple[str, ...], *, is_json: bool) -> int:
             ids_now = [each.id for each in resumed]
             ended = _run(workspace, ids_now, resume="transfers resume")
         failed = [each for each in ended if each.state == "failed"]
-    _write_transfers(ended, "", is_json=is_json)
+    _write_transfers(ended, "")
     return _as_error(failed[0]).exit_code if failed else 0
 
 
@@ -529,17 +508,15 @@ def move(cli: CliContext, id: str, position: int) -> None:  # noqa: A002
 @transfers.command(short_help="Show or set the speed limit.")
 @click.argument("speed", required=False, metavar="[SPEED]")
 @as_json
-@pass_cli
-def limit(cli: CliContext, speed: str | None, *, is_json: bool) -> None:
+def limit(cli: CliContext, speed: str | None) -> None:
     """Show or set the speed limit of all downloads together, per second: 500k, 10M, or none."""
     with cli.workspace() as workspace:
         if speed is not None:
             workspace.transfers.speed_limit_bytes_per_s = _bytes_per_s(speed)
         now = workspace.transfers.speed_limit_bytes_per_s
-    if is_json:
-        output.write_json({"speed_limit_bytes_per_s": now})
-    else:
-        output.write_line(f"{output.size(now)}/s" if now else "no limit")
+    output.write_outcome(
+        {"speed_limit_bytes_per_s": now}, f"{output.size(now)}/s" if now else "no limit"
+    )
 
 
 def _bytes_per_s(text: str) -> int:
@@ -558,9 +535,8 @@ def _bytes_per_s(text: str) -> int:
     return speed
 
 
-def _write_transfers(found: Sequence[Transfer], done: str, *, is_json: bool) -> None:
-    if is_json:
-        output.write_json(found)
+def _write_transfers(found: Sequence[Transfer], done: str) -> None:
+    if output.wrote_json(found):
         return
     if not found:
         output.note("There is nothing to do.")

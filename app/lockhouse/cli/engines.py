@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.context import CliContext, as_json, pass_cli
+from lockhouse.cli.context import CliContext, as_json
 from lockhouse.core.errors import NotFound
 
 if TYPE_CHECKING:
@@ -22,22 +22,18 @@ def engines() -> None:
 
 @engines.command("list")
 @as_json
-@pass_cli
-def list_engines(cli: CliContext, *, is_json: bool) -> None:
+def list_engines(cli: CliContext) -> None:
     """List loaded models with their clients, memory and idle time."""
     with cli.workspace() as workspace:
         running = workspace.engines.list()
-    if is_json:
-        output.write_json([describe(engine) for engine in running])
-    else:
+    if not output.wrote_json([describe(engine) for engine in running]):
         write_engines(running)
 
 
 @engines.command(short_help="Unload a model, or all.")
 @click.argument("model", required=False)
 @as_json
-@pass_cli
-def stop(cli: CliContext, model: str | None, *, is_json: bool) -> None:
+def stop(cli: CliContext, model: str | None) -> None:
     """Unload MODEL, or all models, and free the memory."""
     with cli.workspace() as workspace:
         running = workspace.engines.list()
@@ -47,7 +43,7 @@ def stop(cli: CliContext, model: str | None, *, is_json: bool) -> None:
                 raise NotFound(f"{model} is not loaded.", hint="See: lockhouse engines list")
         stopped = workspace.engines.stop(model)
     text = f"Unloaded: {output.count(stopped, 'model')}" if stopped else "No model was loaded."
-    output.write_result({"stopped": stopped}, text, is_json=is_json)
+    output.write_result({"stopped": stopped}, text)
 
 
 def _is_meant(engine: EngineStatus, name: str) -> bool:

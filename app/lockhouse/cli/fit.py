@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.context import CliContext, as_json, pass_cli
+from lockhouse.cli.context import CliContext, as_json
 from lockhouse.cli.options import WholeNumber
 
 if TYPE_CHECKING:
@@ -25,10 +25,7 @@ if TYPE_CHECKING:
     "--kv-type", type=click.Choice(["f16", "q8_0"]), default=None, help="Type of the KV cache."
 )
 @as_json
-@pass_cli
-def fit(
-    cli: CliContext, model: str, ctx: int | None, kv_type: KvType | None, *, is_json: bool
-) -> None:
+def fit(cli: CliContext, model: str, ctx: int | None, kv_type: KvType | None) -> None:
     """Check whether MODEL (a name, an alias, a hash prefix or a file) fits into memory.
 
     The figures are measured by llama.cpp without loading the model; where that is not possible,
@@ -37,11 +34,10 @@ def fit(
     with cli.workspace() as workspace:
         header, projector_bytes = _header(workspace, model)
         machine, report, chosen = _report(workspace, header, projector_bytes, ctx, kv_type)
-    if is_json:
-        total = report.needed.total_bytes
-        output.write_json(
-            {"model": model, "total_bytes": total, **output.plain(report), "machine": machine}
-        )
+    total = report.needed.total_bytes
+    if output.wrote_json(
+        {"model": model, "total_bytes": total, **output.plain(report), "machine": machine}
+    ):
         return
     output.write_line(f"{report.word}: {report.reason}")
     output.write_facts(_facts(report, machine))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.context import CliContext, as_json, pass_cli
+from lockhouse.cli.context import CliContext, as_json
 from lockhouse.core.errors import LockhouseError, UsageMistake
 from lockhouse.gate.network import Network, NetworkState
 from lockhouse.gate.network_switch import Switch
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @as_json
-@pass_cli
-def seal(cli: CliContext, *, is_json: bool) -> None:
+def seal(cli: CliContext) -> None:
     """Block all network access at once, also for running windows and commands."""
     switched = _switch(cli).seal()
     ended = switched.brokers_ended
@@ -31,8 +30,7 @@ def seal(cli: CliContext, *, is_json: bool) -> None:
     if ended:
         programs = output.count(ended, "running program")
         text += f"\nThe connections of {programs} were closed."
-    result = {**describe(switched.state), "brokers_ended": ended}
-    output.write_result(result, text, is_json=is_json)
+    output.write_result({**describe(switched.state), "brokers_ended": ended}, text)
 
 
 @click.command()
@@ -60,7 +58,6 @@ def seal(cli: CliContext, *, is_json: bool) -> None:
     "--proxy", default="", metavar="URL", help="Connect only through this proxy: http://HOST:PORT."
 )
 @as_json
-@pass_cli
 def unseal(
     cli: CliContext,
     *,
@@ -69,7 +66,6 @@ def unseal(
     add: bool,
     lan: bool,
     proxy: str,
-    is_json: bool,
 ) -> None:
     """Allow network access to listed hosts, and to nothing else.
 
@@ -89,7 +85,7 @@ def unseal(
     switched = _switch(cli).unseal(os.environ, hosts=far, lan_hosts=near, add=add, proxy=proxy)
     state, ended = switched.state, switched.brokers_ended
     result = {**describe(state), "brokers_ended": ended}
-    output.write_result(result, "\n".join(_changes(before, state, ended)), is_json=is_json)
+    output.write_result(result, "\n".join(_changes(before, state, ended)))
 
 
 def _named(cli: CliContext, names: tuple[str, ...]) -> Hosts:

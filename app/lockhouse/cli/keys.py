@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.context import CliContext, as_json, pass_cli
+from lockhouse.cli.context import CliContext, as_json
 from lockhouse.core.errors import StorageError
 from lockhouse.gate import host_names
 from lockhouse.gate import keys as kept_keys
@@ -39,8 +39,7 @@ def keys() -> None:
 @keys.command("set", short_help="Save a key.")
 @click.argument("provider")
 @as_json
-@pass_cli
-def set_key(cli: CliContext, provider: str, *, is_json: bool) -> None:
+def set_key(cli: CliContext, provider: str) -> None:
     """Save the key of PROVIDER, read from a prompt or standard input, never from an argument."""
     with _gate(cli) as (gate, providers):
         hosts = host_names.key_hosts(provider, providers, gate.state, os.environ)
@@ -49,17 +48,16 @@ def set_key(cli: CliContext, provider: str, *, is_json: bool) -> None:
         kept_keys.write(provider, read_key(provider), hosts, on_wait=_note_waiting)
         gate.note("key_set", host=" ".join(hosts), purpose=_PURPOSE, outcome=f"{provider}: set")
     backend = kept_keys.backend_name()
-    if is_json:
-        output.write_json({"provider": provider, "keyring": backend, "hosts": list(hosts)})
-    else:
-        output.note(f"The key for {provider} was saved in the keyring ({backend}).")
-        output.note(f"It is sent only to {' and '.join(hosts)}.")
+    output.write_result(
+        {"provider": provider, "keyring": backend, "hosts": list(hosts)},
+        f"The key for {provider} was saved in the keyring ({backend}).\n"
+        f"It is sent only to {' and '.join(hosts)}.",
+    )
 
 
 @keys.command("list", short_help="List which keys are saved.")
 @as_json
-@pass_cli
-def list_keys(cli: CliContext, *, is_json: bool) -> None:
+def list_keys(cli: CliContext) -> None:
     """List for which providers a key is saved. Keys are never shown."""
     with _gate(cli) as (gate, providers):
         wanted = {HUGGINGFACE: host_names.key_hosts(HUGGINGFACE, providers, gate.state, os.environ)}
@@ -69,33 +67,30 @@ def list_keys(cli: CliContext, *, is_json: bool) -> None:
                 wanted[provider.name], titles[provider.name] = provider.hosts, provider.title
         states = kept_keys.states(wanted)
     backend = _backend_name()
-    if is_json:
-        output.write_json(
-            [
-                {
-                    "provider": name,
-                    "title": titles[name],
-                    "set": states[name] == "set",
-                    "state": states[name],
-                    "hosts": list(hosts),
-                    "keyring": backend or None,
-                }
-                for name, hosts in wanted.items()
-            ]
-        )
-        return
-    output.write_table(
+    listed = [
+        {
+            "provider": name,
+            "title": titles[name],
+            "set": states[name] == "set",
+            "state": states[name],
+            "hosts": list(hosts),
+            "keyring": backend or None,
+        }
+        for name, hosts in wanted.items()
+    ]
+    if output.write_list(
+        [*wanted],
         ("PROVIDER", "KEY", "FOR"),
-        [(name, _state_text(states[name]), titles[name]) for name in wanted],
-    )
-    _note_keyring(backend, states[HUGGINGFACE])
+        lambda name: (name, _state_text(states[name]), titles[name]),
+        json_value=listed,
+    ):
+        _note_keyring(backend, states[HUGGINGFACE])
 
 
 @keys.command("test", short_help="Check that a key works.")
 @click.argument("provider")
 @as_json
-@pass_cli
-def test_key(cli: CliContext, provider: str, *, is_json: bool) -> None:
+def test_key(cli: CliContext, provider: str) -> None:
     """Check the key of PROVIDER by listing its models, which is free."""
     from lockhouse.gate.key_test import try_hub_key, try_key
 
@@ -112,21 +107,18 @@ def test_key(cli: CliContext, provider: str, *, is_json: bool) -> None:
         "models": tried.models if provider != HUGGINGFACE else None,
     }
     count = f", which lists {output.count(tried.models, 'model')}" if tried.models else ""
-    output.write_result(
-        result, f"The key for {provider} works at {tried.host}{count}.", is_json=is_json
-    )
+    output.write_result(result, f"The key for {provider} works at {tried.host}{count}.")
 
 
 @keys.command("remove", short_help="Remove a key.")
 @click.argument("provider")
 @as_json
-@pass_cli
-def remove_key(cli: CliContext, provider: str, *, is_json: bool) -> None:
+def remove_key(cli: CliContext, provider: str) -> None:
     """Remove the key of PROVIDER from the keyring."""
     with _gate(cli) as (gate, _):
         gate.remove_key(provider, purpose=_PURPOSE, on_wait=_note_waiting)
     text = f"The key for {provider} was removed."
-    output.write_result({"provider": provider, "removed": True}, text, is_json=is_json)
+    output.write_result({"provider": provider, "removed": True}, text)
 
 
 def read_key(provider: str) -> str:

@@ -11,8 +11,7 @@ import click
 
 import lockhouse
 from lockhouse.cli import output
-from lockhouse.cli.context import CliContext
-from lockhouse.cli.lazy_group import LazyGroup
+from lockhouse.cli.context import CliContext, LazyGroup
 from lockhouse.core.errors import Cancelled, InvalidInput, LockhouseError, NoRoom, UsageMistake
 
 BUG = 70

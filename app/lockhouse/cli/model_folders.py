@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.context import CliContext, as_json, pass_cli
+from lockhouse.cli.context import CliContext, as_json
 from lockhouse.core.errors import InvalidInput, UsageMistake
 
 if TYPE_CHECKING:
@@ -23,14 +23,11 @@ def folders() -> None:
 
 @folders.command("list", short_help="List folders and their disks.")
 @as_json
-@pass_cli
-def list_folders(cli: CliContext, *, is_json: bool) -> None:
+def list_folders(cli: CliContext) -> None:
     """List folders, with the size of their models and the free space on their disks."""
     with cli.models() as library:
         uses = library.folders()
-    if output.write_list(
-        uses, ("OWNER", "MODELS", "SIZE", "DISK FREE", "FOLDER"), _row, is_json=is_json
-    ):
+    if output.write_list(uses, ("OWNER", "MODELS", "SIZE", "DISK FREE", "FOLDER"), _row):
         for use in uses:
             if use.problem:
                 output.note(f"{use.path}: {use.problem}")
@@ -49,31 +46,23 @@ def _row(use: FolderUse) -> Sequence[object]:
 @folders.command(short_help="Add a folder.")
 @click.argument("folder", type=click.Path(path_type=Path))
 @as_json
-@pass_cli
-def add(cli: CliContext, folder: Path, *, is_json: bool) -> None:
+def add(cli: CliContext, folder: Path) -> None:
     """Add FOLDER to Lockhouse's own: its models are listed and can be removed here."""
     with cli.models() as library:
         use = library.add_folder(folder)
-    if is_json:
-        output.write_json(use)
-    else:
-        size = output.size(use.size_bytes)
-        output.write_line(f"{use.path}: {output.count(use.model_count, 'model')}, {size}")
+    size = output.size(use.size_bytes)
+    output.write_outcome(use, f"{use.path}: {output.count(use.model_count, 'model')}, {size}")
 
 
 @folders.command(short_help="Remove a folder from the list.")
 @click.argument("folder", type=click.Path(path_type=Path))
 @as_json
-@pass_cli
-def forget(cli: CliContext, folder: Path, *, is_json: bool) -> None:
+def forget(cli: CliContext, folder: Path) -> None:
     """Remove FOLDER from the list. Its files are kept."""
     with cli.models() as library:
         library.forget_folder(folder)
         uses = library.folders()
-    if is_json:
-        output.write_json(uses)
-    else:
-        output.write_line(f"{folder} was removed from the list; its files are kept.")
+    output.write_outcome(uses, f"{folder} was removed from the list; its files are kept.")
 
 
 @folders.command(short_help="Move a folder with its models.")
@@ -82,10 +71,7 @@ def forget(cli: CliContext, folder: Path, *, is_json: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Only show what would be moved.")
 @click.option("--yes", is_flag=True, help="Move the files.")
 @as_json
-@pass_cli
-def move(
-    cli: CliContext, folder: Path, target: Path, *, dry_run: bool, yes: bool, is_json: bool
-) -> int:
+def move(cli: CliContext, folder: Path, target: Path, *, dry_run: bool, yes: bool) -> int:
     """Move FOLDER with all its models to TARGET. If interrupted, run the command again."""
     with cli.models() as library, output.progress("Moving") as progress:
         if dry_run or not yes:
@@ -100,17 +86,11 @@ def move(
                     hint="Confirm it with --yes.",
                     code="needs_confirmation",
                 )
-            if is_json:
-                output.write_json(use)
-            else:
-                output.write_line(f"would be moved to {target}: {what}")
+            output.write_outcome(use, f"would be moved to {target}: {what}")
             return 0
         done = library.relocate(folder, target, progress)
-    if is_json:
-        output.write_json(done)
-    else:
-        size = output.size(done.moved_bytes)
-        output.write_line(f"{output.count(done.moved, 'file')} ({size}) moved to {done.target}")
+    moved = f"{output.count(done.moved, 'file')} ({output.size(done.moved_bytes)})"
+    output.write_outcome(done, f"{moved} moved to {done.target}")
     for path in done.kept:
         output.note(f"{path} was not moved: another file has its name at the new place.")
     return 3 if done.kept else 0

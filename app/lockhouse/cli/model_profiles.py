@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.context import CliContext, as_json, pass_cli
+from lockhouse.cli.context import CliContext, as_json
 from lockhouse.cli.options import Number, WholeNumber
 from lockhouse.core.errors import UsageMistake
 
@@ -23,20 +23,18 @@ def profile() -> None:
 @profile.command("list")
 @click.argument("model")
 @as_json
-@pass_cli
-def list_profiles(cli: CliContext, model: str, *, is_json: bool) -> None:
+def list_profiles(cli: CliContext, model: str) -> None:
     """List the profiles of MODEL."""
     with cli.models() as library:
         found = library.profiles(model)
-    _write(found, is_json=is_json)
+    _write(found)
 
 
-def _write(found: list[Profile], *, is_json: bool) -> None:
+def _write(found: list[Profile]) -> None:
     output.write_list(
         found,
         ("PROFILE", "IN USE", "VALUES"),
         lambda each: (each.name, "yes" if each.active else "", _values(each)),
-        is_json=is_json,
         empty="The model has no profile; it uses the settings.",
     )
 
@@ -64,7 +62,6 @@ def _values(profile: Profile) -> str:
 @click.option("--set", "others", multiple=True, metavar="NAME=VALUE", help="Another value.")
 @click.option("--use", "active", is_flag=True, help="Use it from now on.")
 @as_json
-@pass_cli
 def save(cli: CliContext, /, model: str, name: str, **options: Any) -> None:
     """Save values for MODEL as NAME. For what is not given, the settings are used."""
     from lockhouse.library.model_info import LoadChoice, Profile
@@ -82,7 +79,7 @@ def save(cli: CliContext, /, model: str, name: str, **options: Any) -> None:
     with cli.models() as library:
         library.save_profile(model, Profile(name, load, sampling, active=options["active"]))
         found = library.profiles(model)
-    _write(found, is_json=options["is_json"])
+    _write(found)
 
 
 def _pair(text: str) -> tuple[str, float | int]:
@@ -102,25 +99,23 @@ def _pair(text: str) -> tuple[str, float | int]:
 @click.argument("name", required=False)
 @click.option("--none", is_flag=True, help="Use no profile.")
 @as_json
-@pass_cli
-def use(cli: CliContext, model: str, name: str | None, *, none: bool, is_json: bool) -> None:
+def use(cli: CliContext, model: str, name: str | None, *, none: bool) -> None:
     """Use the profile NAME for MODEL."""
     if none == (name is not None):
         raise UsageMistake("Name a profile, or give --none.")
     with cli.models() as library:
         library.use_profile(model, name)
         found = library.profiles(model)
-    _write(found, is_json=is_json)
+    _write(found)
 
 
 @profile.command()
 @click.argument("model")
 @click.argument("name")
 @as_json
-@pass_cli
-def delete(cli: CliContext, model: str, name: str, *, is_json: bool) -> None:
+def delete(cli: CliContext, model: str, name: str) -> None:
     """Delete the profile NAME of MODEL."""
     with cli.models() as library:
         library.delete_profile(model, name)
         found = library.profiles(model)
-    _write(found, is_json=is_json)
+    _write(found)

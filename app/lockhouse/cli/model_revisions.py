@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.context import CliContext, as_json, pass_cli
+from lockhouse.cli.context import CliContext, as_json
 from lockhouse.core.errors import NotFound, UsageMistake
 
 if TYPE_CHECKING:
@@ -19,8 +19,7 @@ _WIDE = 60
 @click.command(short_help="List the revisions of a model.")
 @click.argument("model")
 @as_json
-@pass_cli
-def revisions(cli: CliContext, model: str, *, is_json: bool) -> None:
+def revisions(cli: CliContext, model: str) -> None:
     """List the revisions of MODEL on this machine."""
     with cli.models() as library:
         found = library.revisions(model)
@@ -30,7 +29,6 @@ def revisions(cli: CliContext, model: str, *, is_json: bool) -> None:
         ("IN USE", "REVISION", "SHA256", "ADDED", "FILE"),
         lambda each: ("yes" if each.current else "", each.revision[:12], each.sha256[:12],
                       each.added_at[:10], str(each.path)),
-        is_json=is_json,
         empty="No revision is known: the model was not downloaded by Lockhouse.",
     )  # fmt: skip
     if has_table and newer:
@@ -43,10 +41,7 @@ def revisions(cli: CliContext, model: str, *, is_json: bool) -> None:
 @click.argument("after", default="")
 @click.option("--newer", is_flag=True, help="Compare with the current file on the hub.")
 @as_json
-@pass_cli
-def diff(
-    cli: CliContext, model: str, before: str, after: str, *, newer: bool, is_json: bool
-) -> None:
+def diff(cli: CliContext, model: str, before: str, after: str, *, newer: bool) -> None:
     """Compare the revisions BEFORE and AFTER of MODEL (default for AFTER: the one in use)."""
     if newer == bool(before):
         raise UsageMistake(
@@ -62,7 +57,6 @@ def diff(
         found,
         ("KIND", "WHAT", "BEFORE", "AFTER"),
         lambda each: (each.kind, each.what, _short(each.before), _short(each.after)),
-        is_json=is_json,
         empty="They are identical.",
     )
 
@@ -100,12 +94,8 @@ def _short(text: str) -> str:
 @click.argument("model")
 @click.argument("revision")
 @as_json
-@pass_cli
-def use(cli: CliContext, model: str, revision: str, *, is_json: bool) -> None:
+def use(cli: CliContext, model: str, revision: str) -> None:
     """Use REVISION of MODEL. The other ones are kept."""
     with cli.models() as library:
         found = library.use_revision(model, revision)
-    if is_json:
-        output.write_json(found)
-    else:
-        output.write_line(f"{found.name} is now {revision}: {found.path}")
+    output.write_outcome(found, f"{found.name} is now {revision}: {found.path}")

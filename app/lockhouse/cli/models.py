@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.context import CliContext, as_json, pass_cli
-from lockhouse.cli.lazy_group import LazyGroup
+from lockhouse.cli.context import CliContext, LazyGroup, as_json
 from lockhouse.core.errors import InvalidInput, UsageMistake
 
 if TYPE_CHECKING:
@@ -44,18 +43,14 @@ def models() -> None:
     "--sort", type=click.Choice(["name", "size", "used"]), help="Sort by this; else as found."
 )
 @as_json
-@pass_cli
-def list_models(
-    cli: CliContext, words: tuple[str, ...], sort: str | None, *, is_json: bool
-) -> None:
+def list_models(cli: CliContext, words: tuple[str, ...], sort: str | None) -> None:
     """List models; with WORDS, those whose name, owner, licence and so on contain all of them."""
     with cli.models() as library, output.progress("Comparing files of equal size") as progress:
         found, left_bytes = library.list_recognised(
             limit_bytes=_COMPARED_AT_ONCE_BYTES, progress=progress
         )
     found = _sorted([model for model in found if _has_all(model, words)], sort)
-    if is_json:
-        output.write_json(found)
+    if output.wrote_json(found):
         return
     if not found:
         output.note(
@@ -130,14 +125,11 @@ def _owners(model: ModelInfo) -> str:
 @models.command(short_help="Show details of a model.")
 @click.argument("model")
 @as_json
-@pass_cli
-def show(cli: CliContext, model: str, *, is_json: bool) -> None:
+def show(cli: CliContext, model: str) -> None:
     """Show details of MODEL: a name, an alias, a hash prefix or a file."""
     with cli.models() as library:
         found = library.get(model)
-    if is_json:
-        output.write_json(found)
-    else:
+    if not output.wrote_json(found):
         output.write_facts(_facts(found))
 
 
@@ -155,16 +147,17 @@ def show(cli: CliContext, model: str, *, is_json: bool) -> None:
 @click.option("--move", "mode", flag_value="move", help="Move it to the models folder.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 @as_json
-@pass_cli
 def import_models(
-    cli: CliContext, paths: tuple[Path, ...], mode: ImportMode, *, dry_run: bool, is_json: bool
+    cli: CliContext,
+    paths: tuple[Path, ...],
+    mode: ImportMode,
+    *,
+    dry_run: bool,
 ) -> int:
     """Import GGUF files, or all models in folders. Files stay where they are unless you choose."""
     with cli.models() as library, output.progress("Importing") as progress:
         outcomes = library.import_files(list(paths), mode=mode, dry_run=dry_run, progress=progress)
-    if is_json:
-        output.write_json(outcomes)
-    else:
+    if not output.wrote_json(outcomes):
         _write_outcomes(outcomes, dry_run=dry_run)
         if len(outcomes) > 1 or any(path.is_dir() for path in paths):
             output.write_line(_summary(outcomes, dry_run=dry_run))
@@ -175,8 +168,7 @@ def import_models(
 @click.argument("names", metavar="[MODEL]...", nargs=-1)
 @click.option("--equal", is_flag=True, help="Only compare files that may be identical copies.")
 @as_json
-@pass_cli
-def verify(cli: CliContext, names: tuple[str, ...], *, equal: bool, is_json: bool) -> int:
+def verify(cli: CliContext, names: tuple[str, ...], *, equal: bool) -> int:
     """Read the files of models again and compare their hashes. Without MODEL, check all models."""
     if equal and names:
         raise UsageMistake("--equal compares all models; leave out the names.")
@@ -187,7 +179,7 @@ def verify(cli: CliContext, names: tuple[str, ...], *, equal: bool, is_json: boo
             with output.progress("Comparing files of equal size") as progress:
                 found, _ = library.list_recognised(progress=progress)
             several = [model for model in found if len(model.places) > 1]
-            _write_equal(several, is_json=is_json)
+            _write_equal(several)
             return 0
         chosen = names or tuple(m.name for m in library.list() if m.state in ("ready", "changed"))
         for name in chosen:
@@ -199,18 +191,16 @@ def verify(cli: CliContext, names: tuple[str, ...], *, equal: bool, is_json: boo
                     raise
                 problems.append(f"{name}: {error.message}")
             else:
-                if not is_json:
+                if not output.is_json():
                     _write_verification(results[-1])
-    if is_json:
-        output.write_json([_verification(result) for result in results])
+    output.wrote_json([{**output.plain(one), "unchanged": one.unchanged} for one in results])
     for problem in problems:
         output.note(problem)
     return 3 if problems or not all(result.unchanged for result in results) else 0
 
 
-def _write_equal(several: Sequence[ModelInfo], *, is_json: bool) -> None:
-    if is_json:
-        output.write_json(several)
+def _write_equal(several: Sequence[ModelInfo]) -> None:
+    if output.wrote_json(several):
         return
     for model in several:
         output.write_line(f"{model.name}: {len(model.places)} identical copies")
@@ -218,10 +208,6 @@ def _write_equal(several: Sequence[ModelInfo], *, is_json: bool) -> None:
             output.write_line(f"  {place.path} ({place.owner})")
     if not several:
         output.note("There are no identical copies.")
-
-
-def _verification(result: Verification) -> dict[str, object]:
-    return {**output.plain(result), "unchanged": result.unchanged}
 
 
 def _write_verification(result: Verification) -> None:
@@ -237,28 +223,23 @@ def _write_verification(result: Verification) -> None:
 @models.command(short_help="Keep the current revision.")
 @click.argument("model")
 @as_json
-@pass_cli
-def pin(cli: CliContext, model: str, *, is_json: bool) -> None:
+def pin(cli: CliContext, model: str) -> None:
     """Keep the current revision of MODEL: a newer one is stored beside it, not used instead."""
-    _pin(cli, model, pinned=True, is_json=is_json)
+    _pin(cli, model, pinned=True)
 
 
 @models.command(short_help="Let newer revisions be used.")
 @click.argument("model")
 @as_json
-@pass_cli
-def unpin(cli: CliContext, model: str, *, is_json: bool) -> None:
+def unpin(cli: CliContext, model: str) -> None:
     """Let newer revisions of MODEL be used again."""
-    _pin(cli, model, pinned=False, is_json=is_json)
+    _pin(cli, model, pinned=False)
 
 
-def _pin(cli: CliContext, model: str, *, pinned: bool, is_json: bool) -> None:
+def _pin(cli: CliContext, model: str, *, pinned: bool) -> None:
     with cli.models() as library:
         found = library.set_pinned(model, pinned=pinned)
-    if is_json:
-        output.write_json(found)
-    else:
-        output.write_line(f"{found.name} is {'pinned' if pinned else 'no longer pinned'}.")
+    output.write_outcome(found, f"{found.name} is {'pinned' if pinned else 'no longer pinned'}.")
 
 
 @models.command()
@@ -266,15 +247,11 @@ def _pin(cli: CliContext, model: str, *, pinned: bool, is_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Permanently delete files in Lockhouse's own folders.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be deleted and freed.")
 @as_json
-@pass_cli
-def remove(
-    cli: CliContext, names: tuple[str, ...], *, yes: bool, dry_run: bool, is_json: bool
-) -> None:
+def remove(cli: CliContext, names: tuple[str, ...], *, yes: bool, dry_run: bool) -> None:
     """Remove models. Files outside Lockhouse's own folders are never deleted."""
     with cli.models() as library:
         removals = library.remove_many(names, delete_files=yes, dry_run=dry_run)
-    if is_json:
-        output.write_json(removals)
+    if output.wrote_json(removals):
         return
     for removal in removals:
         done = "deleted" if removal.deleted else "removed from the list; its file is kept"
@@ -293,20 +270,17 @@ def remove(
 @click.argument("model", required=False)
 @click.option("--remove", "removing", is_flag=True, help="Remove ALIAS.")
 @as_json
-@pass_cli
-def alias(cli: CliContext, alias: str, model: str | None, *, removing: bool, is_json: bool) -> None:
+def alias(cli: CliContext, alias: str, model: str | None, *, removing: bool) -> None:
     """Give MODEL another name, ALIAS."""
     if removing == (model is not None):
         raise UsageMistake("Name the model for the alias, or give --remove.")
     with cli.models() as library:
         library.set_alias(alias, model)
         found = library.get(model) if model is not None else None
-    if is_json:
-        output.write_json(found)
-    elif found is not None:
-        output.write_line(f"{alias} is now an alias of {found.name}.")
-    else:
-        output.write_line(f"The alias {alias} was removed.")
+    said = (
+        f"{alias} is now an alias of {found.name}." if found else f"The alias {alias} was removed."
+    )
+    output.write_outcome(found, said)
 
 
 def _exit_code(paths: Sequence[Path], outcomes: Sequence[ImportOutcome]) -> int:

@@ -18,6 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TextIO
 
+import click
 import msgspec
 
 # Control characters but tab and newline, the C1 codes, other ends of lines, marks that reorder
@@ -27,6 +28,7 @@ _CONTROL = re.compile(
 )
 _CODES = {"dim": "2", "bold": "1", "green": "32", "yellow": "33", "red": "31"}
 Style = Literal["dim", "bold", "green", "yellow", "red"]
+_JSON = "lockhouse.json"  # where the choice is kept
 _CLEAR_LINE = "\r\x1b[2K"
 
 
@@ -124,11 +126,32 @@ def _escaped(character: re.Match[str]) -> str:
     return json.dumps(character[0])[1:-1]
 
 
-def write_result(value: object, text: str, *, is_json: bool) -> None:
-    """Write what was done: as JSON, or as a sentence that is no result for another program."""
-    if is_json:
+def keep_choice_of_json(ctx: click.Context, _option: click.Parameter, chosen: bool) -> None:  # noqa: FBT001 - click's own shape
+    """The callback of ``--json``."""
+    ctx.meta[_JSON] = chosen
+
+
+def is_json() -> bool:
+    """Whether the command that runs was called with ``--json``."""
+    return bool(click.get_current_context().meta.get(_JSON))
+
+
+def wrote_json(value: object) -> bool:
+    """Write the result as JSON, if that was asked for; whether it was."""
+    if chosen := is_json():
         write_json(value)
-    else:
+    return chosen
+
+
+def write_outcome(value: object, text: str) -> None:
+    """Write the result, as JSON or as a line of text."""
+    if not wrote_json(value):
+        write_line(text)
+
+
+def write_result(value: object, text: str) -> None:
+    """Write what was done: as JSON, or as a sentence that is no result for another program."""
+    if not wrote_json(value):
         note(text)
 
 
@@ -174,16 +197,16 @@ def write_list(
     headings: Sequence[str],
     row: Callable[[Any], Sequence[object]],
     *,
-    is_json: bool,
     empty: str = "",
+    json_value: object = None,
 ) -> bool:
     """Write values as JSON, or as a table with a row for each; whether a table was written.
 
-    ``empty`` is noted instead of a table without rows.
+    ``empty`` is noted instead of a table without rows, ``json_value`` written instead of values.
     """
-    if is_json:
-        write_json(found)
-    elif not found and empty:
+    if wrote_json(found if json_value is None else json_value):
+        return False
+    if not found and empty:
         note(empty)
     else:
         write_table(headings, map(row, found))

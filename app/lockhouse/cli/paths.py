@@ -5,17 +5,13 @@ from __future__ import annotations
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.context import CliContext, as_json, pass_cli
+from lockhouse.cli.context import CliContext, as_json
 
 
 @click.command()
 @as_json
-@pass_cli
-def paths(cli: CliContext, *, is_json: bool) -> None:
+def paths(cli: CliContext) -> None:
     """Show where files are stored. Nothing is written anywhere else."""
-
     found = output.plain(cli.paths)
-    if is_json:
-        output.write_json(found)
-    else:
+    if not output.wrote_json(found):
         output.write_facts(found)

@@ -9,11 +9,11 @@ from typing import get_args
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.context import CliContext, as_json, pass_cli
+from lockhouse.cli.context import CliContext, as_json
 from lockhouse.cli.options import WholeNumber
 from lockhouse.core.errors import UsageMistake
 from lockhouse.gate.protocol import RecordKind
-from lockhouse.gate.records import RecordFilter, Records, Term
+from lockhouse.gate.records import KeptRecord, RecordFilter, Records, Term
 
 _LARGEST = 2**63 - 1  # for the database
 _MOST_DAYS = 36_500
@@ -32,7 +32,6 @@ def records() -> None:
 )
 @click.option("--limit", type=WholeNumber(1, _LARGEST), metavar="N", default=50, show_default=True)
 @as_json
-@pass_cli
 def list_records(
     cli: CliContext,
     words: tuple[str, ...],
@@ -40,31 +39,24 @@ def list_records(
     kinds: tuple[RecordKind, ...],
     before: int | None,
     limit: int,
-    is_json: bool,
 ) -> None:
     """List records, newest first; with WORDS, those whose host, purpose or outcome has them all."""
     wanted = RecordFilter(kinds, tuple(Term(word) for word in words))
     with cli.database() as database:
         found = Records(database).search(wanted, before=before or 0, limit=limit)
-    if is_json:
-        output.write_json([{"number": kept.seq, **output.plain(kept.record)} for kept in found])
-        return
-    output.write_table(
+    output.write_list(
+        found,
         ("NUMBER", "TIME", "WHAT", "HOST", "PURPOSE", "OUT", "IN", "OUTCOME"),
-        [
-            (
-                kept.seq,
-                output.when(datetime.fromisoformat(kept.record.at)),
-                kept.record.kind,
-                kept.record.host,
-                kept.record.purpose,
-                kept.record.bytes_out,
-                kept.record.bytes_in,
-                kept.record.outcome,
-            )
-            for kept in found
-        ],
+        _row,
+        json_value=[{"number": kept.seq, **output.plain(kept.record)} for kept in found],
     )
+
+
+def _row(kept: KeptRecord) -> tuple[object, ...]:
+    record = kept.record
+    when = output.when(datetime.fromisoformat(record.at))
+    sizes = (record.bytes_out, record.bytes_in)
+    return kept.seq, when, record.kind, record.host, record.purpose, *sizes, record.outcome
 
 
 @records.command("prune", short_help="Delete old records.")
@@ -73,8 +65,7 @@ def list_records(
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @as_json
-@pass_cli
-def prune(cli: CliContext, *, days: int, yes: bool, is_json: bool) -> None:
+def prune(cli: CliContext, *, days: int, yes: bool) -> None:
     """Delete records older than DAYS. That they were deleted is recorded."""
     if not yes:
         if not sys.stdin.isatty():
@@ -86,4 +77,4 @@ def prune(cli: CliContext, *, days: int, yes: bool, is_json: bool) -> None:
         before = datetime.now(UTC) - timedelta(days=days)
         count = Records(database).prune(before, purpose="command")
     text = f"Deleted {output.count(count, 'record')}."
-    output.write_result({"removed": count}, text, is_json=is_json)
+    output.write_result({"removed": count}, text)

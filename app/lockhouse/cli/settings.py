@@ -7,7 +7,7 @@ import dataclasses
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.context import CliContext, as_json, pass_cli
+from lockhouse.cli.context import CliContext, as_json
 
 _EMPTY_MEANS = {"default_target": "the starter model is used"}
 
@@ -19,60 +19,48 @@ def settings() -> None:
 
 @settings.command("list")
 @as_json
-@pass_cli
-def list_settings(cli: CliContext, *, is_json: bool) -> None:
+def list_settings(cli: CliContext) -> None:
     """List every setting with its value."""
     file = cli.settings_file
     values = file.load()
     if file.problem:
         output.note(f"note: {file.problem}")
-    if is_json:
-        output.write_json(
-            [
-                {
-                    "name": field.name,
-                    "value": getattr(values, field.name),
-                    "default": field.default,
-                    "choices": field.choices,
-                    "minimum": field.minimum,
-                    "maximum": field.maximum,
-                    "help": field.help,
-                }
-                for field in file.fields()
-            ]
-        )
-        return
-    output.write_table(
+    described = [
+        {
+            "name": field.name,
+            "value": getattr(values, field.name),
+            "default": field.default,
+            "choices": field.choices,
+            "minimum": field.minimum,
+            "maximum": field.maximum,
+            "help": field.help,
+        }
+        for field in file.fields()
+    ]
+    output.write_list(
+        described,
         ("NAME", "VALUE", "MEANING"),
-        [
-            (field.name, _as_text(getattr(values, field.name)), field.help)
-            for field in file.fields()
-        ],
+        lambda each: (each["name"], _as_text(each["value"]), each["help"]),
     )
 
 
 @settings.command("get")
 @click.argument("name")
 @as_json
-@pass_cli
-def get_setting(cli: CliContext, name: str, *, is_json: bool) -> None:
+def get_setting(cli: CliContext, name: str) -> None:
     """Print the value of one setting."""
     from lockhouse.storage.settings import field_named
 
     field = field_named(name)
     value = getattr(cli.settings_file.load(), field.name)
-    if is_json:
-        output.write_json({"name": field.name, "value": value})
-    else:
-        output.write_line(_as_text(value))
+    output.write_outcome({"name": field.name, "value": value}, _as_text(value))
 
 
 @settings.command("set")
 @click.argument("name")
 @click.argument("value")
 @as_json
-@pass_cli
-def set_setting(cli: CliContext, name: str, value: str, *, is_json: bool) -> None:
+def set_setting(cli: CliContext, name: str, value: str) -> None:
     """Change one setting."""
     from lockhouse.storage.settings import field_named, parse
 
@@ -82,14 +70,11 @@ def set_setting(cli: CliContext, name: str, value: str, *, is_json: bool) -> Non
     if file.problem:
         output.note(f"note: {file.problem}")
     file.save(dataclasses.replace(values, **{name: chosen}))  # type: ignore[arg-type]  # parsed
-    if is_json:
-        output.write_json({"name": name, "value": chosen})
-    else:
-        empty = _EMPTY_MEANS.get(name)
-        value = _as_text(chosen) or "empty" + (f": {empty}" if empty else "")
-        output.note(f"{name} is now {value}.")
-        if field_named(name).at_load:
-            output.note("It takes effect when a model is loaded the next time.")
+    empty = _EMPTY_MEANS.get(name)
+    value = _as_text(chosen) or "empty" + (f": {empty}" if empty else "")
+    later = "It takes effect when a model is loaded the next time."
+    said = f"{name} is now {value}." + (f"\n{later}" if field_named(name).at_load else "")
+    output.write_result({"name": name, "value": chosen}, said)
 
 
 def _as_text(value: object) -> str:

@@ -10,7 +10,7 @@ import msgspec
 
 from lockhouse import seal
 from lockhouse.cli import output
-from lockhouse.cli.context import CliContext, as_json, pass_cli
+from lockhouse.cli.context import CliContext, as_json
 from lockhouse.cli.gate import describe as describe_network
 from lockhouse.gate.network import Network, NetworkState
 from lockhouse.gate.proof import THIS_COMMAND, Proof, level_words, prove, summary
@@ -34,8 +34,7 @@ SEAL_WORDS = {
     help="Test the seal: try to connect in every way from every process.",
 )
 @as_json
-@pass_cli
-def status(cli: CliContext, *, is_proof: bool, is_json: bool) -> None:
+def status(cli: CliContext, *, is_proof: bool) -> None:
     """Show network access, loaded models and free memory."""
     import psutil
 
@@ -51,7 +50,7 @@ def status(cli: CliContext, *, is_proof: bool, is_json: bool) -> None:
         running = workspace.engines.list()
         home = workspace.paths.home
     memory = psutil.virtual_memory()
-    if is_json:
+    if output.is_json():
         shown = {
             "sealed": level != "none" and not network.is_open,
             "seal": level,

@@ -9,16 +9,16 @@ import click
 
 from lockhouse.cli import output
 from lockhouse.cli.consent_prompt import use_session_key
-from lockhouse.cli.context import CliContext, as_json, pass_cli
+from lockhouse.cli.context import CliContext, as_json
 from lockhouse.cli.options import key_option
 from lockhouse.core.errors import LockhouseError, NotFound, UsageMistake
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lockhouse.answer.remote_targets import EndpointHealth
     from lockhouse.answer.target import TargetInfo
-    from lockhouse.gate.providers import Provider
+    from lockhouse.gate.costs.values import Price
+    from lockhouse.gate.providers import Provider, RemoteModel
     from lockhouse.workspace import Workspace
 
 # Short, so that the table fits a terminal.
@@ -36,8 +36,7 @@ def targets() -> None:
 
 @targets.command("list", short_help="List targets and providers.")
 @as_json
-@pass_cli
-def list_targets(cli: CliContext, *, is_json: bool) -> None:
+def list_targets(cli: CliContext) -> None:
     """List targets, the default first, then the providers that could be used."""
     with cli.workspace() as workspace:
         found = workspace.targets.list()
@@ -47,8 +46,7 @@ def list_targets(cli: CliContext, *, is_json: bool) -> None:
         known = {provider.name: provider for provider in providers}
         rows = [_described(workspace, target, known, states) for target in found]
         unused = [p.name for p in workspace.providers.list() if p.name not in used]
-    if is_json:
-        output.write_json(rows)
+    if output.wrote_json(rows):
         return
     if not found:
         output.note("There is no target yet.")
@@ -117,13 +115,11 @@ def _key_states(workspace: Workspace, providers: list[Provider]) -> dict[str, st
 @targets.command(short_help="List the hosts of a provider.")
 @click.argument("name")
 @as_json
-@pass_cli
-def hosts(cli: CliContext, name: str, *, is_json: bool) -> None:
+def hosts(cli: CliContext, name: str) -> None:
     """List the hosts of a provider: those it needs network access to, and that get its key."""
     with cli.workspace() as workspace:
         provider = workspace.providers.get(name)
-    if is_json:
-        output.write_json(list(provider.hosts))
+    if output.wrote_json(list(provider.hosts)):
         return
     for host in provider.hosts:
         output.write_line(host)
@@ -145,7 +141,6 @@ def hosts(cli: CliContext, name: str, *, is_json: bool) -> None:
     help="Whether it needs a key. Default: an API does, your own server may.",
 )  # fmt: skip
 @as_json
-@pass_cli
 def add(
     cli: CliContext,
     *,
@@ -154,7 +149,6 @@ def add(
     dialect: Any,
     title: str,
     key: Any,
-    is_json: bool,
 ) -> None:
     """Add a server as NAME. Several URLs are equal servers that share the load.
 
@@ -180,9 +174,8 @@ def add(
         )
         way = workspace.gate.way_to(provider.hosts)
         key_left_at = workspace.remotes.key_left_at(provider)
-    if is_json:
-        more = {"hosts": list(provider.hosts), "key_left_at": list(key_left_at)}
-        output.write_json({**output.plain(provider), **more})
+    more = {"hosts": list(provider.hosts), "key_left_at": list(key_left_at)}
+    if output.wrote_json({**output.plain(provider), **more}):
         return
     where = "on your own network" if zone == "lan" else "an API on the internet"
     output.note(f"Added {provider.title}: {', '.join(provider.endpoints)} ({where}).")
@@ -203,21 +196,19 @@ def add(
 @targets.command(short_help="Remove a server.")
 @click.argument("name")
 @as_json
-@pass_cli
-def remove(cli: CliContext, name: str, *, is_json: bool) -> None:
+def remove(cli: CliContext, name: str) -> None:
     """Remove a server with its models and its permission. Its key stays in the keyring."""
     with cli.workspace() as workspace:
         workspace.providers.remove(name)
         workspace.consents.withdraw(name, by="command")
     text = f"{name} was removed. If it had a key: lockhouse keys remove {name}"
-    output.write_result({"name": name, "removed": True}, text, is_json=is_json)
+    output.write_result({"name": name, "removed": True}, text)
 
 
 @targets.command(short_help="Send to a provider without asking.")
 @click.argument("provider")
 @as_json
-@pass_cli
-def allow(cli: CliContext, provider: str, *, is_json: bool) -> None:
+def allow(cli: CliContext, provider: str) -> None:
     """Send questions to PROVIDER without asking each time."""
     with cli.workspace() as workspace:
         found = workspace.providers.get(provider)
@@ -227,21 +218,20 @@ def allow(cli: CliContext, provider: str, *, is_json: bool) -> None:
         f"Allowed: questions to {provider}/... are sent to {', '.join(found.hosts)}. "
         f"To undo: lockhouse targets forbid {provider}"
     )
-    output.write_result(result, text, is_json=is_json)
+    output.write_result(result, text)
 
 
 @targets.command(short_help="Ask before sending to a provider.")
 @click.argument("provider")
 @as_json
-@pass_cli
-def forbid(cli: CliContext, provider: str, *, is_json: bool) -> None:
+def forbid(cli: CliContext, provider: str) -> None:
     """Ask again before anything is sent to PROVIDER."""
     with cli.workspace() as workspace:
         workspace.providers.get(provider)
         was_allowed = workspace.consents.withdraw(provider, by="command")
     result = {"provider": provider, "is_allowed": False, "was_allowed": was_allowed}
     text = f"Nothing is sent to {provider} any more without your permission."
-    output.write_result(result, text, is_json=is_json)
+    output.write_result(result, text)
 
 
 # --- models --------------------------------------------------------------------------------
@@ -252,8 +242,7 @@ def forbid(cli: CliContext, provider: str, *, is_json: bool) -> None:
 @click.option("--refresh", is_flag=True, help="Load the list from the server.")
 @key_option
 @as_json
-@pass_cli
-def models(cli: CliContext, provider: str, *, refresh: bool, asks_key: bool, is_json: bool) -> None:
+def models(cli: CliContext, provider: str, *, refresh: bool, asks_key: bool) -> None:
     """List the models of PROVIDER, those in use first."""
     if asks_key and not refresh:
         raise UsageMistake("--key is only used with --refresh.")
@@ -269,36 +258,33 @@ def models(cli: CliContext, provider: str, *, refresh: bool, asks_key: bool, is_
         prices = workspace.budget.prices
         who = workspace.providers.get(provider)
         known = [(model, prices.price_of(who, model.name)) for model in found]
-    if is_json:
-        output.write_json(
-            [{**output.plain(model), "price": output.plain(price)} for model, price in known]
-        )
+    listed = [{**output.plain(model), "price": output.plain(price)} for model, price in known]
+    if not output.write_list(
+        known, ("MODEL", "IN USE", "CONTEXT", "PRICE IN/OUT", "CAN"), _model_row, json_value=listed
+    ):
         return
-    output.write_table(
-        ("MODEL", "IN USE", "CONTEXT", "PRICE IN/OUT", "CAN"),
-        [
-            (
-                f"{provider}/{model.called}",
-                model.is_chosen,
-                model.context_length or "",
-                f"${price.input} / ${price.output}" if price else "",
-                ", ".join(model.capabilities),
-            )
-            for model, price in known
-        ],
-    )
     if not was_listed:
         output.note("These are suggestions; its list has not been loaded yet.")
         output.note(f"Load it: lockhouse targets models {provider} --refresh")
     output.note("Use one as a target: lockhouse targets use PROVIDER/MODEL")
 
 
+def _model_row(known: tuple[RemoteModel, Price | None]) -> tuple[object, ...]:
+    model, price = known
+    return (
+        f"{model.provider}/{model.called}",
+        model.is_chosen,
+        model.context_length or "",
+        f"${price.input} / ${price.output}" if price else "",
+        ", ".join(model.capabilities),
+    )
+
+
 @targets.command(short_help="Use models of a provider as targets.")
 @click.argument("names", nargs=-1, required=True, metavar="PROVIDER/MODEL...")
 @click.option("--not", "is_off", is_flag=True, help="Stop using them instead.")
 @as_json
-@pass_cli
-def use(cli: CliContext, names: tuple[str, ...], *, is_off: bool, is_json: bool) -> None:
+def use(cli: CliContext, names: tuple[str, ...], *, is_off: bool) -> None:
     """Use models of a provider as targets."""
     with cli.workspace() as workspace:
         wanted = []
@@ -312,8 +298,7 @@ def use(cli: CliContext, names: tuple[str, ...], *, is_off: bool, is_json: bool)
             wanted.append((provider, model))
         for provider, model in wanted:
             workspace.providers.choose(provider, model, is_chosen=not is_off)
-    if is_json:
-        output.write_json([{"name": name, "is_chosen": not is_off} for name in names])
+    if output.wrote_json([{"name": name, "is_chosen": not is_off} for name in names]):
         return
     for name in names:
         ask = f'Ask it: lockhouse ask -m {name} "..."'
@@ -327,8 +312,7 @@ def use(cli: CliContext, names: tuple[str, ...], *, is_off: bool, is_json: bool)
 @click.argument("name", required=False)
 @key_option
 @as_json
-@pass_cli
-def check(cli: CliContext, name: str | None, *, asks_key: bool, is_json: bool) -> int:
+def check(cli: CliContext, name: str | None, *, asks_key: bool) -> int:
     """Check whether and how fast servers respond: NAME, or all of your own."""
     if asks_key and not name:
         raise UsageMistake(
@@ -351,28 +335,12 @@ def check(cli: CliContext, name: str | None, *, asks_key: bool, is_json: bool) -
         for provider, all_ in found.items()
         for one in all_
     ]
-    if is_json:
-        output.write_json(rows)
-    else:
-        _write_health(found)
+    if output.write_list(rows, ("PROVIDER", "ADDRESS", "UP", "LATENCY", "PROBLEM"), _health_row):
+        for hint in dict.fromkeys(row["hint"] for row in rows if row["hint"]):
+            output.note(hint)
     return 0 if all(row["is_up"] and not row["problem"] for row in rows) else 1
 
 
-def _write_health(found: Mapping[str, list[EndpointHealth]]) -> None:
-    output.write_table(
-        ("PROVIDER", "ADDRESS", "UP", "LATENCY", "PROBLEM"),
-        [
-            (
-                provider,
-                one.url,
-                one.is_up,
-                f"{one.latency_s * 1000:,.0f} ms" if one.latency_s else "",
-                one.problem,
-            )
-            for provider, endpoints in found.items()
-            for one in endpoints
-        ],
-    )
-    hints = dict.fromkeys(one.hint for all_ in found.values() for one in all_ if one.hint)
-    for hint in hints:
-        output.note(hint)
+def _health_row(row: dict[str, Any]) -> tuple[object, ...]:
+    latency = f"{row['latency_s'] * 1000:,.0f} ms" if row["latency_s"] else ""
+    return row["provider"], row["url"], row["is_up"], latency, row["problem"]

@@ -106,15 +106,9 @@ def test_records_of_an_older_release_are_taken_over(tmp_path: Path) -> None:
 
 def test_the_first_table_becomes_the_second(database: Database) -> None:
     from lockhouse.gate import records as module
-    from lockhouse.storage.connection import migrations_named
+    from lockhouse.storage.connection import migrations_of
 
-    first = migrations_named("gate")
-
-    @first(name="network_records")
-    def _first(file: sqlite_utils.Database) -> None:
-        file.execute(module._TABLE)
-
-    database.migrate(first)
+    database.migrate(migrations_of("gate", {"network_records": module._TABLE}))
     with database.write() as file:
         file.execute(
             "INSERT INTO network_records (seq, at, kind, host) VALUES (7, '2026', 'sealed', 'x')"

@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from lockhouse.answer.target import TargetInfo
-from lockhouse.chat import image_store, outbox, rows
+from lockhouse.chat import image_store, outbox, rows, schema
 from lockhouse.chat.identity import kept_time, new_id, now, storable
-from lockhouse.chat.schema import conversation_migrations
 from lockhouse.chat.values import (
     Conversation,
     Folder,
@@ -32,6 +31,7 @@ from lockhouse.core.errors import NotFound, UsageMistake
 from lockhouse.core.events import Failed
 from lockhouse.core.messages import Image, Part, ToolResult
 from lockhouse.processes import is_alive, mine
+from lockhouse.storage.connection import migrations_of
 from lockhouse.storage.database import Database
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Conversations:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        database.migrate(conversation_migrations())
+        database.migrate(migrations_of("conversations", schema.STEPS))
 
     # Conversations
 
@@ -229,14 +229,13 @@ class Conversations:
 
     def folders(self) -> _FolderList:
         """All folders by name."""
-        found = self.database.read().execute("SELECT id, name FROM folders").fetchall()
+        found = self.database.rows("SELECT id, name FROM folders")
         return sorted((Folder(*row) for row in found), key=lambda folder: folder.name.casefold())
 
     def create_folder(self, name: str) -> Folder:
         """A new, empty folder."""
         folder = Folder(new_id(), _folder_name(name))
-        with self.database.write() as database:
-            database.execute("INSERT INTO folders VALUES (?, ?)", [folder.id, folder.name])
+        self.database.change("INSERT INTO folders VALUES (?, ?)", [folder.id, folder.name])
         return folder
 
     def rename_folder(self, folder_id: str, name: str) -> None:
@@ -402,13 +401,12 @@ class Conversations:
 
     def append_answer(self, message_id: str, *, content: str, reasoning: str) -> None:
         """Keeps the whole text so far."""
-        with self.database.write() as database:
-            changed = database.execute(
-                "UPDATE messages SET content = ?, reasoning = ? WHERE id = ?",
-                [storable(content), storable(reasoning), message_id],
-            )
-            if not changed.rowcount:
-                raise rows.no_message(message_id)
+        changed = self.database.change(
+            "UPDATE messages SET content = ?, reasoning = ? WHERE id = ?",
+            [storable(content), storable(reasoning), message_id],
+        )
+        if not changed:
+            raise rows.no_message(message_id)
 
     def finish_answer(
         self,
@@ -446,12 +444,11 @@ class Conversations:
 
     def add_model_hash(self, message_id: str, sha256: str) -> None:
         """Completes the record of an answer that ended before the hash of its model was known."""
-        with self.database.write() as database:
-            database.execute(
-                "UPDATE messages SET finished = json_set(finished, '$.model_sha256', ?)"
-                " WHERE id = ? AND finished IS NOT NULL",
-                [sha256, message_id],
-            )
+        self.database.change(
+            "UPDATE messages SET finished = json_set(finished, '$.model_sha256', ?)"
+            " WHERE id = ? AND finished IS NOT NULL",
+            [sha256, message_id],
+        )
 
     def keep_waiting(self, conversation_id: str, entries: Sequence[outbox.Unsent]) -> None:
         """Messages that this program will ask later; none of them is lost when it is killed."""
@@ -475,7 +472,7 @@ class Conversations:
         """
         self._give_back_waiting()
         streaming = "SELECT id, writer_pid, writer_started FROM messages WHERE status = 'streaming'"
-        written = self.database.read().execute(streaming).fetchall()
+        written = self.database.rows(streaming)
         gone = [row for row in written if row[1] is None or not is_alive(row[1], row[2])]
         if not gone:
             return []
@@ -527,14 +524,13 @@ class Conversations:
         )
 
     def _set(self, conversation_id: str, field: _Field, value: str | int | None) -> None:
-        with self.database.write() as database:
-            changed = database.execute(
-                f"UPDATE conversations SET {field} = ?"  # noqa: S608 - one of _Field
-                " WHERE id = ? AND deleted_at IS NULL",
-                [value, conversation_id],
-            )
-            if not changed.rowcount:
-                raise rows.no_conversation(conversation_id)
+        changed = self.database.change(
+            f"UPDATE conversations SET {field} = ?"  # noqa: S608 - one of _Field
+            " WHERE id = ? AND deleted_at IS NULL",
+            [value, conversation_id],
+        )
+        if not changed:
+            raise rows.no_conversation(conversation_id)
 
 
 def _require_folder(database: sqlite_utils.Database, folder_id: str) -> None:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from lockhouse.storage.connection import migrations_named
-
-if TYPE_CHECKING:
-    import sqlite_utils
+from typing import Final
 
 # Parents have no ON DELETE CASCADE: SQLite follows it by recursion, at most 1,000 deep.
 #
@@ -152,29 +147,10 @@ UPDATE messages SET parts = tool_calls WHERE tool_calls IS NOT NULL;
 ALTER TABLE messages DROP COLUMN tool_calls;
 """
 
-
-def conversation_migrations() -> sqlite_utils.Migrations:
-    """Every step from an empty file to the tables of today."""
-    migrations = migrations_named("conversations")
-
-    @migrations()
-    def first(database: sqlite_utils.Database) -> None:
-        database.executescript(_FIRST)
-
-    @migrations()
-    def pictures(database: sqlite_utils.Database) -> None:
-        database.executescript(_PICTURES)
-
-    @migrations()
-    def draft_pictures(database: sqlite_utils.Database) -> None:
-        database.executescript(_DRAFT_PICTURES)
-
-    @migrations()
-    def waiting(database: sqlite_utils.Database) -> None:
-        database.executescript(_WAITING)
-
-    @migrations()
-    def parts(database: sqlite_utils.Database) -> None:
-        database.executescript(_PARTS)
-
-    return migrations
+STEPS: Final = {
+    "first": _FIRST,
+    "pictures": _PICTURES,
+    "draft_pictures": _DRAFT_PICTURES,
+    "waiting": _WAITING,
+    "parts": _PARTS,
+}

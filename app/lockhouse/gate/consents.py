@@ -76,7 +76,5 @@ class Consents:
 
     def list(self) -> _ConsentList:
         """All consents, by name of provider."""
-        rows = self._tables.read().execute(
-            "SELECT provider, hosts, at FROM consents ORDER BY provider"
-        )
-        return [Consent(name, tuple(hosts.split()), at) for name, hosts, at in rows.fetchall()]
+        rows = self._tables.rows("SELECT provider, hosts, at FROM consents ORDER BY provider")
+        return [Consent(name, tuple(hosts.split()), at) for name, hosts, at in rows]

@@ -212,10 +212,10 @@ class Providers:
 
     def chosen(self) -> _ModelList:
         """Every model that is a target, in one query."""
-        rows = self._tables.read().execute(
+        rows = self._tables.rows(
             "SELECT provider, value FROM provider_models WHERE is_chosen ORDER BY provider, name"
         )
-        found = [_model_of(provider, value, 1) for provider, value in rows.fetchall()]
+        found = [_model_of(provider, value, 1) for provider, value in rows]
         for provider in {model.provider for model in found if _is_path(model.name)}:
             names = _short_names(row[0] for row in self._rows(provider))
             found = [_renamed(one, names) if one.provider == provider else one for one in found]
@@ -242,15 +242,7 @@ class Providers:
             )
             database.execute("UPDATE provider_models SET is_listed = 0 WHERE provider = ?", [name])
             for model in listed:
-                kept = RemoteModel(
-                    name,
-                    model.name,
-                    title=model.title,
-                    context_length=model.context_length,
-                    max_output_tokens=model.max_output_tokens,
-                    capabilities=model.capabilities,
-                    listed_at=at,
-                )
+                kept = RemoteModel(name, listed_at=at, **msgspec.structs.asdict(model))
                 _put(database, kept, is_listed=True, choice=before.get(model.name, new))
         return self.models(name)
 
@@ -286,27 +278,22 @@ class Providers:
     # -- rows --------------------------------------------------------------------------------------
 
     def _rows(self, name: str) -> Sequence[tuple[str, str, int, int]]:
-        rows: Sequence[tuple[str, str, int, int]] = (
-            self._tables.read()
-            .execute(
-                "SELECT name, value, is_listed, is_chosen FROM provider_models"
-                " WHERE provider = ? ORDER BY name",
-                [name],
-            )
-            .fetchall()
+        rows: Sequence[tuple[str, str, int, int]] = self._tables.rows(
+            "SELECT name, value, is_listed, is_chosen FROM provider_models"
+            " WHERE provider = ? ORDER BY name",
+            [name],
         )
         return rows
 
     def _own(self) -> _ProviderList:
-        rows = self._tables.read().execute("SELECT value FROM providers").fetchall()
+        rows = self._tables.rows("SELECT value FROM providers")
         return [decoded(row[0], Provider) for row in rows]
 
     def _keep(self, provider: Provider) -> Provider:
-        with self._tables.write() as database:
-            database.execute(
-                "INSERT OR REPLACE INTO providers VALUES (?, ?)",
-                [provider.name, msgspec.json.encode(provider).decode()],
-            )
+        self._tables.change(
+            "INSERT OR REPLACE INTO providers VALUES (?, ?)",
+            [provider.name, msgspec.json.encode(provider).decode()],
+        )
         return provider
 
 

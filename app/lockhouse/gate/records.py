@@ -91,11 +91,10 @@ class Records:
 
     def add(self, record: Record) -> None:
         """Append one."""
-        with self._tables.write() as database:
-            database.execute(
-                f"INSERT INTO network_records ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
-                msgspec.structs.astuple(record),
-            )
+        self._tables.change(
+            f"INSERT INTO network_records ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+            msgspec.structs.astuple(record),
+        )
 
     def note(
         self, kind: RecordKind, *, host: str = "", purpose: str = "", outcome: str = ""
@@ -110,7 +109,7 @@ class Records:
         """The newest first; with ``before``, those older than the record of that number."""
         where, values = _where(wanted or RecordFilter())
         older = " AND seq < ?" if before else ""
-        rows = self._tables.read().execute(
+        rows = self._tables.rows(
             f"SELECT seq, {_COLUMNS} FROM network_records"  # noqa: S608 - own words only
             f" WHERE {where}{older} ORDER BY seq DESC LIMIT ?",
             (*values, *((before,) if before else ()), limit),
@@ -128,33 +127,32 @@ class Records:
 
     def last_seq(self) -> int:
         """The number of the newest; 0 when there is none. Cheap enough for a timer."""
-        (found,) = self._tables.read().execute("SELECT max(seq) FROM network_records").fetchone()
+        (found,) = self._tables.row("SELECT max(seq) FROM network_records")
         return int(found or 0)
 
     def since(self, seq: int) -> Session:
         """What happened after the record of that number."""
-        read = self._tables.read()
-        moved = read.execute(
+        moved = self._tables.rows(
             "SELECT host, sum(bytes_out) AS out FROM network_records"
             " WHERE seq > ? AND bytes_out > 0 GROUP BY host ORDER BY out DESC",
             (seq,),
-        ).fetchall()
-        (refused,) = read.execute(
+        )
+        (refused,) = self._tables.row(
             "SELECT count(*) FROM network_records WHERE seq > ? AND kind = 'refused'", (seq,)
-        ).fetchone()
+        )
         return Session(sum(row[1] for row in moved), tuple(row[0] for row in moved), int(refused))
 
     def count(self, wanted: RecordFilter) -> int:
         """How many there are."""
         where, values = _where(wanted, counted=True)
         sql = f"SELECT count(*) FROM network_records WHERE {where}"  # noqa: S608 - own words only
-        (found,) = self._tables.read().execute(sql, values).fetchone()
+        (found,) = self._tables.row(sql, values)
         return int(found)
 
     def page(self, wanted: RecordFilter, *, offset: int, limit: int) -> tuple[KeptRecord, ...]:
         """The oldest first, so that what is at an offset stays there when others are added."""
         where, values = _where(wanted)
-        rows = self._tables.read().execute(
+        rows = self._tables.rows(
             f"SELECT seq, {_COLUMNS} FROM network_records"  # noqa: S608 - own words only
             f" WHERE {where} ORDER BY seq LIMIT ? OFFSET ?",
             (*values, limit, offset),

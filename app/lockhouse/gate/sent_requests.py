@@ -100,10 +100,9 @@ class Sent:
         changed = msgspec.structs.replace(
             sent, outcome=outcome, host=host or sent.host, usage=usage, cost=cost
         )
-        with self._tables.write() as database:
-            database.execute(
-                "UPDATE sent_requests SET value = ? WHERE id = ?", [_value(changed), sent_id]
-            )
+        self._tables.change(
+            "UPDATE sent_requests SET value = ? WHERE id = ?", [_value(changed), sent_id]
+        )
 
     def get(self, sent_id: int) -> SentRequest:
         """One request. Raises NotFound."""
@@ -125,12 +124,10 @@ class Sent:
 
     def forget_erased(self) -> int:
         """Erase the bodies of answers that are gone for good; how many. Hash and size stay."""
-        with self._tables.write() as database:
-            erased = database.execute(
-                "UPDATE sent_requests SET body = NULL WHERE body IS NOT NULL"
-                " AND message_id NOT IN (SELECT id FROM messages)"
-            )
-            return int(erased.rowcount)
+        return self._tables.change(
+            "UPDATE sent_requests SET body = NULL WHERE body IS NOT NULL"
+            " AND message_id NOT IN (SELECT id FROM messages)"
+        )
 
     def _one(self, sent_id: int, *, body: str = "body") -> SentRequest:
         found = self._where("id = ?", [sent_id], body=body)
@@ -139,13 +136,13 @@ class Sent:
         return found[0]
 
     def _where(self, condition: str, values: Any, *, body: str = "body") -> _SentList:
-        rows = self._tables.read().execute(
+        rows = self._tables.rows(
             f"SELECT id, value, {body} FROM sent_requests WHERE {condition}",  # noqa: S608
             values,
         )
         return [
             msgspec.structs.replace(decoded(value, SentRequest), id=sent_id, body=kept)
-            for sent_id, value, kept in rows.fetchall()
+            for sent_id, value, kept in rows
         ]
 
 

@@ -31,19 +31,13 @@ class Folders:
     @property
     def main(self) -> Path:
         """The folder for new models: that of the home until another was chosen."""
-        row = (
-            self._database.read()
-            .execute("SELECT path FROM model_folders WHERE main = 1")
-            .fetchone()
-        )
+        row = self._database.row("SELECT path FROM model_folders WHERE main = 1")
         return Path(os.fsdecode(row[0])) if row else self._home_folder
 
     def own(self) -> list[Path]:
         """Our folders, the main one first, the targets of unfinished moves last."""
-        rows = self._database.read().execute(
-            "SELECT path FROM model_folders ORDER BY main DESC, added_at"
-        )
-        added = [Path(os.fsdecode(path)) for (path,) in rows.fetchall()]
+        rows = self._database.rows("SELECT path FROM model_folders ORDER BY main DESC, added_at")
+        added = [Path(os.fsdecode(path)) for (path,) in rows]
         moving = [target for _, target in self.moving()]
         return list(dict.fromkeys([self.main, *added, self._home_folder, *moving]))
 
@@ -54,10 +48,8 @@ class Folders:
 
     def moving(self) -> list[tuple[Path, Path]]:
         """Unfinished moves of folders: source and target."""
-        rows = self._database.read().execute(
-            "SELECT source, target FROM model_relocations ORDER BY began_at"
-        )
-        return [(Path(os.fsdecode(a)), Path(os.fsdecode(b))) for a, b in rows.fetchall()]
+        rows = self._database.rows("SELECT source, target FROM model_relocations ORDER BY began_at")
+        return [(Path(os.fsdecode(a)), Path(os.fsdecode(b))) for a, b in rows]
 
     def ownership(self) -> Callable[[Path], bool]:
         """A function that says whether a file itself, not only a link to it, is ours."""
@@ -122,8 +114,7 @@ class Folders:
                 f"{folder} is the folder for new models and cannot be removed.",
                 hint="Move it: lockhouse models folders move OLD NEW",
             )
-        with self._database.write() as database:
-            database.execute("DELETE FROM model_folders WHERE path = ?", [key_of(folder)])
+        self._database.change("DELETE FROM model_folders WHERE path = ?", [key_of(folder)])
         return folder
 
     def own_named(self, path: Path) -> Path:
@@ -162,17 +153,15 @@ class Folders:
                 )
         if target.exists() and not target.is_dir():
             raise InvalidInput(f"{target} is not a folder.", hint="Choose another one.")
-        with self._database.write() as database:
-            database.execute(
-                "INSERT INTO model_relocations VALUES (?, ?, ?)",
-                [key_of(folder), key_of(target), datetime.now(UTC).isoformat()],
-            )
+        self._database.change(
+            "INSERT INTO model_relocations VALUES (?, ?, ?)",
+            [key_of(folder), key_of(target), datetime.now(UTC).isoformat()],
+        )
         return folder, target
 
     def drop_move(self, source: Path) -> None:
         """Delete the record of a move that did not begin."""
-        with self._database.write() as database:
-            database.execute("DELETE FROM model_relocations WHERE source = ?", [key_of(source)])
+        self._database.change("DELETE FROM model_relocations WHERE source = ?", [key_of(source)])
 
     def end_move(self, source: Path, target: Path) -> None:
         """The folder is at its new place from now on."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
@@ -19,11 +19,8 @@ from lockhouse.core.errors import StorageError
 from lockhouse.core.json_decoding import decoded
 from lockhouse.library.model_info import Facts, Speed
 from lockhouse.library.model_names import Names
-from lockhouse.storage.connection import migrations_named
+from lockhouse.storage.connection import migrations_of
 from lockhouse.storage.database import Database
-
-if TYPE_CHECKING:
-    import sqlite_utils
 
 _STAMP: Final = "size_bytes, mtime_ns, inode"
 _FACTS_VERSION: Final = 3  # raised when the header reader reads something new
@@ -118,19 +115,7 @@ _BY_PATH: Final = (
 )
 
 
-def library_migrations() -> sqlite_utils.Migrations:
-    """All steps from an empty file to the current tables."""
-    migrations = migrations_named("library")
-
-    @migrations()
-    def first(database: sqlite_utils.Database) -> None:
-        database.executescript(_FIRST)
-
-    @migrations()
-    def others_folders_revisions_profiles(database: sqlite_utils.Database) -> None:
-        database.executescript(_SECOND)
-
-    return migrations
+_STEPS: Final = {"first": _FIRST, "others_folders_revisions_profiles": _SECOND}
 
 
 class Stamp(msgspec.Struct, frozen=True):
@@ -194,13 +179,13 @@ class Inventory:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        database.migrate(library_migrations())
+        database.migrate(migrations_of("library", _STEPS))
 
     def _select(
         self, query: str, values: Sequence[object] = ()
     ) -> Iterator[tuple[Path, list[Any]]]:
         """Rows by the path in their first column."""
-        for path, *columns in self._database.read().execute(query, values).fetchall():
+        for path, *columns in self._database.rows(query, values):
             yield Path(os.fsdecode(path)), columns
 
     def _cache(self, statement: str, rows: Iterable[Sequence[object]]) -> None:

@@ -54,12 +54,12 @@ class Profiles:
         """The profiles of a model, for all its copies, by name."""
         found: dict[str, Profile] = {}
         for path in paths:
-            rows = self._database.read().execute(
+            rows = self._database.rows(
                 "SELECT name, load, sampling, active FROM model_profiles WHERE path = ?"
                 " ORDER BY name",
                 [key_of(path)],
             )
-            for name, load, sampling, active in rows.fetchall():
+            for name, load, sampling, active in rows:
                 found.setdefault(
                     name,
                     Profile(
@@ -73,10 +73,8 @@ class Profiles:
 
     def active(self) -> dict[Path, str]:
         """The name of the profile in use, for every model that has one."""
-        rows = self._database.read().execute(
-            "SELECT path, name FROM model_profiles WHERE active = 1"
-        )
-        return {Path(os.fsdecode(path)): name for path, name in rows.fetchall()}
+        rows = self._database.rows("SELECT path, name FROM model_profiles WHERE active = 1")
+        return {Path(os.fsdecode(path)): name for path, name in rows}
 
     def save(self, path: Path, profile: Profile) -> None:
         """Save a profile, replacing one of that name."""

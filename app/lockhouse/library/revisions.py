@@ -45,7 +45,7 @@ class Revisions:
     def by_path(self) -> dict[Path, RevisionRow]:
         """Every file that is a revision."""
         query = f"SELECT {_COLUMNS} FROM model_revisions ORDER BY added_at"  # noqa: S608
-        rows = self._database.read().execute(query).fetchall()
+        rows = self._database.rows(query)
         found = {}
         for path, line, repo, revision, file, url, terms, sha256, at, current, newer in rows:
             place = Path(os.fsdecode(path))
@@ -116,11 +116,10 @@ class Revisions:
 
     def note_newer(self, path: Path, revision: str) -> None:
         """Record that the hub has another revision; empty: that it has none."""
-        with self._database.write() as database:
-            database.execute(
-                "UPDATE model_revisions SET newer = ? WHERE path = ? AND revision <> ?",
-                [revision, key_of(path), revision],
-            )
+        self._database.change(
+            "UPDATE model_revisions SET newer = ? WHERE path = ? AND revision <> ?",
+            [revision, key_of(path), revision],
+        )
 
 
 def find_revision(rows: list[RevisionRow], wanted: str, model: str) -> RevisionRow:

@@ -20,7 +20,7 @@ from lockhouse import processes
 from lockhouse.core.errors import InvalidInput, NotFound
 from lockhouse.core.json_decoding import decoded
 from lockhouse.gate.hub import HubFile, HubRepo
-from lockhouse.storage.connection import migrations_named
+from lockhouse.storage.connection import migrations_of
 from lockhouse.storage.database import Database
 
 if TYPE_CHECKING:
@@ -69,17 +69,6 @@ CREATE TABLE transfer_limit (
 """
 
 
-def transfer_migrations() -> sqlite_utils.Migrations:
-    """All steps from an empty file to the current tables."""
-    migrations = migrations_named("transfers")
-
-    @migrations()
-    def first(database: sqlite_utils.Database) -> None:
-        database.executescript(_FIRST)
-
-    return migrations
-
-
 class Verified(msgspec.Struct, frozen=True):
     """A part file whose hash was right, and its size and time at that moment."""
 
@@ -125,7 +114,7 @@ class TransferRows:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        database.migrate(transfer_migrations())
+        database.migrate(migrations_of("transfers", {"first": _FIRST}))
 
     def add(self, repo: HubRepo, files: Sequence[HubFile], label: str) -> str:
         """Put a download at the end of the queue; return its id, or that of the same download."""
@@ -172,11 +161,11 @@ class TransferRows:
 
     def _select(self, clause: str, *values: str) -> list[Row]:
         query = f"SELECT {_COLUMNS} FROM transfers {clause}"  # noqa: S608 - our own texts
-        return [_row(row) for row in self._database.read().execute(query, values).fetchall()]
+        return [_row(row) for row in self._database.rows(query, values)]
 
     def ids(self) -> set[str]:
         """The ids of all transfers."""
-        rows = self._database.read().execute("SELECT id FROM transfers").fetchall()
+        rows = self._database.rows("SELECT id FROM transfers")
         return {id_ for (id_,) in rows}
 
     # What the owner writes
@@ -209,8 +198,7 @@ class TransferRows:
         """Change columns of a row."""
         names = ", ".join(f"{name} = ?" for name in columns)
         values = [_stored(value) for value in columns.values()]
-        with self._database.write() as database:
-            database.execute(f"UPDATE transfers SET {names} WHERE id = ?", [*values, id])  # noqa: S608
+        self._database.change(f"UPDATE transfers SET {names} WHERE id = ?", [*values, id])  # noqa: S608
 
     def leave(self, id: str, **columns: str) -> bool:  # noqa: A002
         """The owner was stopped: the transfer is paused if that was requested, else it waits.
@@ -227,7 +215,7 @@ class TransferRows:
     def request_of(self, id: str) -> Request | None:  # noqa: A002
         """What is requested of the owner; None when the row is gone."""
         query = "SELECT wish FROM transfers WHERE id = ?"
-        row = self._database.read().execute(query, [id]).fetchone()
+        row = self._database.row(query, [id])
         return None if row is None else row[0]
 
     # What others write
@@ -266,17 +254,15 @@ class TransferRows:
 
     def clear_problem(self, id: str) -> None:  # noqa: A002
         """The reason for waiting is over. A transfer that was paused meanwhile stays paused."""
-        with self._database.write() as database:
-            database.execute(
-                "UPDATE transfers SET problem = '', hint = '', code = ''"
-                " WHERE id = ? AND state = 'waiting'",
-                [id],
-            )
+        self._database.change(
+            "UPDATE transfers SET problem = '', hint = '', code = ''"
+            " WHERE id = ? AND state = 'waiting'",
+            [id],
+        )
 
     def delete(self, id: str) -> None:  # noqa: A002
         """Delete a row."""
-        with self._database.write() as database:
-            database.execute("DELETE FROM transfers WHERE id = ?", [id])
+        self._database.change("DELETE FROM transfers WHERE id = ?", [id])
 
     def move(self, id: str, position: int) -> None:  # noqa: A002
         """Put a transfer at another place among those not done, counted from 0."""
@@ -310,27 +296,25 @@ class TransferRows:
 
     def leave_workers(self) -> None:
         """This process no longer works on the queue."""
-        with self._database.write() as database:
-            database.execute(_DELETE_WORKER, list(processes.mine()))
+        self._database.change(_DELETE_WORKER, list(processes.mine()))
 
     def has_other_worker(self) -> bool:
         """Whether another living process works on the queue."""
-        rows = self._database.read().execute("SELECT pid, birth FROM transfer_workers").fetchall()
+        rows = self._database.rows("SELECT pid, birth FROM transfer_workers")
         return any(row[0] != os.getpid() and processes.is_alive(*row) for row in rows)
 
     @property
     def limit_bytes_per_s(self) -> int:
         """The speed limit of all downloads together; 0 is none."""
-        row = self._database.read().execute("SELECT bytes_per_s FROM transfer_limit").fetchone()
+        row = self._database.row("SELECT bytes_per_s FROM transfer_limit")
         return int(row[0]) if row else 0
 
     @limit_bytes_per_s.setter
     def limit_bytes_per_s(self, limit: int) -> None:
-        with self._database.write() as database:
-            database.execute(
-                "INSERT OR REPLACE INTO transfer_limit (one, bytes_per_s) VALUES (1, ?)",
-                [max(0, min(limit, 1 << 50))],
-            )
+        self._database.change(
+            "INSERT OR REPLACE INTO transfer_limit (one, bytes_per_s) VALUES (1, ?)",
+            [max(0, min(limit, 1 << 50))],
+        )
 
 
 def _json(value: object) -> str:

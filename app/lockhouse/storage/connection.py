@@ -9,7 +9,8 @@ from __future__ import annotations
 import importlib
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -37,40 +38,29 @@ _FAILURES = (sqlcipher.DatabaseError, UnicodeDecodeError)
 _NOT_TEXT = "Could not decode to UTF-8"
 
 
+def _mapping(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A method of a cursor that maps what it raises."""
+
+    def mapped(self: _Cursor, *args: Any) -> Any:
+        try:
+            return method(self, *args)
+        except _FAILURES as error:
+            raise self.mapped(error) from error
+
+    return mapped
+
+
 class _Cursor(sqlcipher.Cursor):  # type: ignore[misc]
     """A cursor that raises StorageErrors for failures of storage, but not for mistakes in SQL."""
 
-    def execute(self, *args: Any) -> _Cursor:
-        try:
-            return cast(_Cursor, super().execute(*args))
-        except _FAILURES as error:
-            raise self._mapped(error) from error
+    execute = _mapping(sqlcipher.Cursor.execute)
+    executemany = _mapping(sqlcipher.Cursor.executemany)
+    __next__ = _mapping(sqlcipher.Cursor.__next__)
+    fetchone = _mapping(sqlcipher.Cursor.fetchone)
+    fetchall = _mapping(sqlcipher.Cursor.fetchall)
 
-    def executemany(self, *args: Any) -> _Cursor:
-        try:
-            return cast(_Cursor, super().executemany(*args))
-        except _FAILURES as error:
-            raise self._mapped(error) from error
-
-    def __next__(self) -> Any:
-        try:
-            return super().__next__()
-        except _FAILURES as error:
-            raise self._mapped(error) from error
-
-    def fetchone(self) -> Any:
-        try:
-            return super().fetchone()
-        except _FAILURES as error:
-            raise self._mapped(error) from error
-
-    def fetchall(self) -> Any:
-        try:
-            return super().fetchall()
-        except _FAILURES as error:
-            raise self._mapped(error) from error
-
-    def _mapped(self, error: Exception) -> Exception:
+    def mapped(self, error: Exception) -> Exception:
+        """The error for the user; the same one when it is a mistake in SQL."""
         mapped = map_error(error, self.connection.path)
         return self.connection.explain(mapped) if isinstance(mapped, StorageError) else mapped
 
@@ -167,9 +157,41 @@ def wrapped(connection: Connection) -> sqlite_utils.Database:
     )
 
 
-def migrations_named(name: str) -> sqlite_utils.Migrations:
-    """An empty set of migrations for a service, without importing the class."""
-    return cast("sqlite_utils.Migrations", _sqlite_utils().Migrations(name))
+def migrations_of(service: str, steps: Mapping[str, str]) -> sqlite_utils.Migrations:
+    """The steps from an empty file to the tables of today: SQL by name. They are only appended."""
+    migrations = cast("sqlite_utils.Migrations", _sqlite_utils().Migrations(service))
+    for name, sql in steps.items():
+
+        @migrations(name=name)
+        def _step(database: sqlite_utils.Database, sql: str = sql) -> None:
+            database.executescript(sql)
+
+    return migrations
+
+
+class Statements:
+    """Single statements, for what has transactions (``write``) and a connection (``read``)."""
+
+    def read(self) -> sqlite_utils.Database:
+        """The calling thread's connection; it sees what is committed and cannot write."""
+        raise NotImplementedError
+
+    def write(self) -> AbstractContextManager[sqlite_utils.Database]:
+        """One transaction, committed at the end, rolled back by any exception."""
+        raise NotImplementedError
+
+    def rows(self, query: str, values: Iterable[object] = ()) -> list[Any]:
+        """All rows of a query, read at once."""
+        return self.read().execute(query, values).fetchall()
+
+    def row(self, query: str, values: Iterable[object] = ()) -> Any:
+        """The first row of a query; None where there is none."""
+        return self.read().execute(query, values).fetchone()
+
+    def change(self, statement: str, values: Iterable[object] = ()) -> int:
+        """Carry out one statement in a transaction; how many rows it changed."""
+        with self.write() as database:
+            return database.execute(statement, values).rowcount
 
 
 def _sqlite_utils() -> ModuleType:

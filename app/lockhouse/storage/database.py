@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from lockhouse.core.errors import StorageError
 from lockhouse.storage.backups import Backups
-from lockhouse.storage.connection import BUSY_TIMEOUT_S, connect, wrapped
+from lockhouse.storage.connection import BUSY_TIMEOUT_S, Statements, connect, wrapped
 from lockhouse.storage.storage_errors import map_write_error, read_only
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ FORMAT = 1  # raised only when an older program could not live with the file any
 _MAGIC = b"SQLite format 3\x00"
 
 
-class Database:
+class Database(Statements):
     """An open database; one per process, usable from several threads.
 
     Opening creates the file where there is none. A file that is damaged, foreign, from a newer

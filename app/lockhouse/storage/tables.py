@@ -1,7 +1,6 @@
 """The tables of one service, created or brought up to date at their first use.
 
-Hides the migrations: a service names its steps and reads and writes. Steps are SQL statements
-that end with semicolons; they are only ever appended, never changed.
+Hides the migrations: a service names its steps and reads and writes.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from lockhouse.storage.connection import migrations_named
+from lockhouse.storage.connection import Statements, migrations_of
 
 if TYPE_CHECKING:
     import sqlite_utils
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from lockhouse.storage.database import Database
 
 
-class Tables:
+class Tables(Statements):
     """Usable from any thread, for as long as the database is open."""
 
     def __init__(self, database: Database, service: str, steps: Mapping[str, str]) -> None:
@@ -38,15 +37,6 @@ class Tables:
         return self._database.write()
 
     def _prepare(self) -> None:
-        if self._is_ready:
-            return
-        migrations = migrations_named(self._service)
-        for name, sql in self._steps.items():
-
-            @migrations(name=name)
-            def _step(database: sqlite_utils.Database, sql: str = sql) -> None:
-                for statement in sql.split(";"):
-                    database.execute(statement)
-
-        self._database.migrate(migrations)
-        self._is_ready = True
+        if not self._is_ready:
+            self._database.migrate(migrations_of(self._service, self._steps))
+            self._is_ready = True

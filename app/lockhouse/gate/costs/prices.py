@@ -87,25 +87,21 @@ class PriceList:
         amounts = (getattr(price, name) for name in _AMOUNTS)
         texts = (None if amount is None else str(amount) for amount in amounts)
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        with self._tables().write() as database:
-            database.execute(
-                f"INSERT OR REPLACE INTO own_prices ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
-                (provider, model, *texts, now),
-            )
+        self._tables().change(
+            f"INSERT OR REPLACE INTO own_prices ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+            (provider, model, *texts, now),
+        )
 
     def remove_own(self, provider: str, model: str) -> bool:
         """Remove it. Whether there was one."""
-        with self._tables().write() as database:
-            cursor = database.execute(
-                "DELETE FROM own_prices WHERE provider = ? AND model = ?", (provider, model)
-            )
-            return cursor.rowcount > 0
+        delete = "DELETE FROM own_prices WHERE provider = ? AND model = ?"
+        return self._tables().change(delete, (provider, model)) > 0
 
     def own(self) -> list[OwnPrice]:
         """All prices that a person set."""
         if self._own_prices is None:
             return []
-        rows = self._own_prices.read().execute(
+        rows = self._own_prices.rows(
             f"SELECT {_COLUMNS} FROM own_prices ORDER BY provider, model"  # noqa: S608
         )
         return [OwnPrice(row[0], row[1], _price(row[2:7]), row[7]) for row in rows]
@@ -113,11 +109,10 @@ class PriceList:
     def _own(self, provider: str, model: str) -> Price | None:
         if self._own_prices is None:
             return None
-        rows = self._own_prices.read().execute(
+        row = self._own_prices.row(
             f"SELECT {', '.join(_AMOUNTS)} FROM own_prices WHERE provider = ? AND model = ?",  # noqa: S608
             (provider, model),
         )
-        row = rows.fetchone()
         return _price(row) if row else None
 
     def _tables(self) -> Tables:

@@ -109,28 +109,26 @@ class SpendingTable:
         is_estimate: bool,
     ) -> None:
         """Set the actual cost; the day remains the one of the reservation."""
-        with self._tables.write() as database:
-            database.execute(
-                "UPDATE spending SET state = 'settled', cost = ?, is_priced = ?, is_estimate = ?,"
-                " prompt_tokens = ?, cached_tokens = ?, cache_write_tokens = ?,"
-                " completion_tokens = ?, reasoning_tokens = ? WHERE id = ?",
-                (
-                    _whole(cost or Decimal(0)),
-                    cost is not None,
-                    is_estimate,
-                    usage.prompt_tokens,
-                    usage.cached_tokens,
-                    cache_write_tokens,
-                    usage.completion_tokens,
-                    usage.reasoning_tokens,
-                    number,
-                ),
-            )
+        self._tables.change(
+            "UPDATE spending SET state = 'settled', cost = ?, is_priced = ?, is_estimate = ?,"
+            " prompt_tokens = ?, cached_tokens = ?, cache_write_tokens = ?,"
+            " completion_tokens = ?, reasoning_tokens = ? WHERE id = ?",
+            (
+                _whole(cost or Decimal(0)),
+                cost is not None,
+                is_estimate,
+                usage.prompt_tokens,
+                usage.cached_tokens,
+                cache_write_tokens,
+                usage.completion_tokens,
+                usage.reasoning_tokens,
+                number,
+            ),
+        )
 
     def release(self, number: int) -> None:
         """Remove a reservation; a settled row stays."""
-        with self._tables.write() as database:
-            database.execute("DELETE FROM spending WHERE id = ? AND state = 'reserved'", (number,))
+        self._tables.change("DELETE FROM spending WHERE id = ? AND state = 'reserved'", (number,))
 
     def spent(self, first_day: str, last_day: str) -> Spent:
         """The sum of two days and those between; reservations count in full."""
@@ -144,19 +142,18 @@ class SpendingTable:
 
     def likely_completion(self, provider: str, model: str) -> int | None:
         """The average length of a target's last answers; None when there was none."""
-        row = self._tables.read().execute(
+        (average,) = self._tables.row(
             "SELECT avg(completion_tokens) FROM (SELECT completion_tokens FROM spending"
             " WHERE provider = ? AND model = ? AND state = 'settled' ORDER BY id DESC LIMIT ?)",
             (provider, model, _REMEMBERED),
         )
-        average = row.fetchone()[0]
         return None if average is None else round(average)
 
     def totals(self, by: Subject, since: datetime | None) -> Iterator[Total]:
         """Sums by subject: days the newest first, all else the highest first."""
         begins = since.astimezone(UTC).isoformat(timespec="milliseconds") if since else ""
         order = "name DESC" if by == "day" else "total(cost) DESC, calls DESC, name"
-        rows = self._tables.read().execute(
+        rows = self._tables.rows(
             f"SELECT {_NAMES[by]} AS name, count(*) AS calls, sum(prompt_tokens),"  # noqa: S608
             " sum(cached_tokens), sum(completion_tokens), sum(reasoning_tokens),"
             f" {_SUM}, sum(1 - is_priced), sum(is_estimate)"

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 SealLevel = Literal["kernel", "python", "none"]
+ProbeLevel = Literal["kernel", "sandbox", "python", "none"]
 
 
 class _Calls(NamedTuple):
@@ -328,7 +329,7 @@ class Probe:
 
     attempt: str
     stopped: bool
-    by: SealLevel
+    by: ProbeLevel  # the kernel for all code, the sandbox (Landlock), or Python code only
     detail: str
 
 

@@ -74,8 +74,7 @@ def test_nothing_reads_a_type_past_it() -> None:
     assert found == {
         "core/json_decoding.py",
         "engine/process/main.py",
-        "gate/dialects/anthropic_stream.py",
-        "gate/dialects/gemini_stream.py",
-        "gate/dialects/openai_stream.py",
-        "gate/proof.py",
+        "gate/dialects/anthropic.py",
+        "gate/dialects/gemini.py",
+        "gate/dialects/openai.py",
     }

@@ -13,7 +13,7 @@ from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.events import Notice, Reasoning, Text
 from lockhouse.gate import protocol as wire
 from lockhouse.gate.broker.event_writer import EventWriter
-from lockhouse.gate.cancellation import cancel_with
+from lockhouse.gate.channel import cancel_with
 
 Pair = tuple[Connection, Connection]
 RECORD = wire.Record("2026-11-22T10:00:00+00:00", "allowed", "a:443")

@@ -17,7 +17,6 @@ from lockhouse.core.request import AnswerRequest
 from lockhouse.gate.broker.guard import Guard
 from lockhouse.gate.client import GateClient
 from lockhouse.gate.dialects import dialect
-from lockhouse.gate.labels import zone_of
 from lockhouse.gate.network import Mode, Network, NetworkState
 from lockhouse.gate.providers import Provider
 from lockhouse.gate.records import Records
@@ -118,7 +117,7 @@ def test_what_is_made_of_parts_has_the_highest_of_their_labels() -> None:
 def test_a_target_is_in_the_zone_of_its_farthest_server(
     provider: Provider, proxy: str, zone: Zone
 ) -> None:
-    assert zone_of(provider, proxy=proxy) == zone
+    assert provider.label_zone(proxy=proxy) == zone
 
 
 # --- through a real broker -------------------------------------------------------------------

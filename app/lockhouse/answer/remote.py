@@ -11,8 +11,13 @@ from collections.abc import Iterator
 import msgspec
 
 from lockhouse.answer.capabilities import suited
-from lockhouse.answer.remote_errors import map_error, require_open
-from lockhouse.answer.remote_request import RemoteDependencies, RemoteRequest, require_key
+from lockhouse.answer.remote_request import (
+    RemoteDependencies,
+    RemoteRequest,
+    map_error,
+    require_key,
+    require_open,
+)
 from lockhouse.answer.target import TargetInfo
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import (
@@ -23,7 +28,6 @@ from lockhouse.core.events import Event, Notice, failed_of
 from lockhouse.core.request import AnswerRequest
 from lockhouse.gate.costs.budget import Budget
 from lockhouse.gate.dialects import dialect
-from lockhouse.gate.labels import zone_of
 from lockhouse.gate.outbound import Outbound
 from lockhouse.gate.providers import Provider, RemoteModel, is_this_machine
 
@@ -127,7 +131,7 @@ def info_of(provider: Provider, model: RemoteModel, budget: Budget) -> TargetInf
         context_length=context_length,
         capabilities=model.capabilities or ("chat",),
         leaves_machine=not all(is_this_machine(url) for url in provider.endpoints),
-        zone=zone_of(provider),
+        zone=provider.label_zone(),
         host=provider.hosts[0],
         provider_title=provider.title,
         input_price=price.input if price else None,

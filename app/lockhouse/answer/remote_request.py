@@ -7,20 +7,20 @@ that a server counts nothing, that the reader stops or leaves, and what is paid 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from lockhouse.answer.load_balancer import FailoverStream, Lease, LoadBalancer, another_may_answer
-from lockhouse.answer.remote_errors import map_error, require_open
 from lockhouse.answer.target import TargetInfo
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import (
     Cancelled,
     InvalidInput,
     LockhouseError,
+    NetworkRefused,
 )
 from lockhouse.core.events import (
     Cost,
@@ -41,7 +41,7 @@ from lockhouse.core.request import AnswerRequest
 from lockhouse.gate.client import CUT_OFF, GateClient
 from lockhouse.gate.consents import Consents
 from lockhouse.gate.costs.budget import Budget, Reservation
-from lockhouse.gate.network import host_of
+from lockhouse.gate.network import allows, host_of, split_host
 from lockhouse.gate.outbound import Outbound
 from lockhouse.gate.protocol import RemoteFailure
 from lockhouse.gate.providers import Provider
@@ -371,3 +371,38 @@ def parameters_of(body: bytes) -> dict[str, object]:
     """The settings in a body, without anything that was said."""
     value = decoded(body, dict[str, Any])
     return {name: setting for name, setting in value.items() if name not in _NO_SETTINGS}
+
+
+def require_open(gate: GateClient, provider: Provider, endpoints: Iterable[str]) -> None:
+    """Raises NetworkRefused where nothing could leave now. Of equal servers, one is enough."""
+    ways = {gate.way_to([host_of(url)]) for url in endpoints}
+    if "open" in ways:
+        return
+    if "not_listed" in ways:
+        hosts = ", ".join(provider.hosts)
+        raise NetworkRefused(
+            f"Nothing was sent: network access does not include {hosts}.",
+            code="host_not_allowed",
+        )
+    raise gate.why_closed()
+
+
+def map_error(error: LockhouseError, provider: Provider, gate: GateClient) -> LockhouseError:
+    """The same error with what to do about it for this very provider."""
+    if error.code not in ("sealed", CUT_OFF, "host_not_allowed"):
+        return error
+    way = gate.way_to(provider.hosts)
+    if way == "not_listed" or (way == "start_anew" and not _is_listed(gate, provider)):
+        hint = f"Allow it too: lockhouse unseal --add --for {provider.name}"
+    elif way in ("sealed", "sealed_meanwhile", "damaged"):
+        hint = f"Allow it for {provider.title} alone: lockhouse unseal --for {provider.name}"
+    else:
+        return error
+    if gate.status().way not in ("sealed", "open"):
+        hint += ". Then restart this program."
+    return type(error)(error.message, hint=hint, code=error.code)
+
+
+def _is_listed(gate: GateClient, provider: Provider) -> bool:
+    listed = gate.state.all_hosts
+    return all(allows(listed, *split_host(host)) for host in provider.hosts)

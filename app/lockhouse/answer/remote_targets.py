@@ -12,8 +12,7 @@ import msgspec
 
 from lockhouse.answer.load_balancer import LoadBalancer, another_may_answer
 from lockhouse.answer.remote import RemoteTarget, info_of
-from lockhouse.answer.remote_errors import map_error
-from lockhouse.answer.remote_request import RemoteDependencies
+from lockhouse.answer.remote_request import RemoteDependencies, map_error
 from lockhouse.answer.target import TargetInfo
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import LockhouseError

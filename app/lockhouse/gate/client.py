@@ -29,8 +29,7 @@ from lockhouse.core.errors import (
 from lockhouse.core.json_decoding import decoded, decoder_of
 from lockhouse.gate import keys
 from lockhouse.gate import protocol as wire
-from lockhouse.gate.cancellation import cancel_with
-from lockhouse.gate.channel import Channel
+from lockhouse.gate.channel import Channel, cancel_with
 from lockhouse.gate.keys import KeyState
 from lockhouse.gate.memory_scrub import overwrite_freed_memory
 from lockhouse.gate.network import Network, NetworkState, allows, split_host
@@ -38,6 +37,7 @@ from lockhouse.gate.network_switch import Switch
 from lockhouse.gate.protocol import Record, RecordKind
 from lockhouse.gate.records import Records
 from lockhouse.gate.running_brokers import Brokers
+from lockhouse.seal import Probe
 from lockhouse.storage.database import Database
 
 ReplyT = TypeVar("ReplyT")
@@ -331,7 +331,7 @@ class GateClient:
             .state
         )
 
-    def prove_broker(self) -> tuple[wire.LimitTried, ...]:
+    def prove_broker(self) -> tuple[Probe, ...]:
         """Have this program's broker test its limits. Raises LockhouseError."""
         request = wire.ProveLimits(str(self._database.path))
         return self.ask(request, reply_type=wire.LimitsProved, purpose="self-test").rows

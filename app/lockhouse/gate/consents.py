@@ -13,7 +13,7 @@ import msgspec
 
 from lockhouse.gate.providers import Provider
 from lockhouse.gate.records import Records
-from lockhouse.storage.tables import Tables
+from lockhouse.storage.database import Tables
 
 if TYPE_CHECKING:
     from lockhouse.storage.database import Database

@@ -13,7 +13,7 @@ import subprocess
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -22,18 +22,17 @@ from lockhouse.core.errors import LockhouseError, StorageError
 from lockhouse.engine import jobs, protocol
 from lockhouse.engine.jobs import JobSpec, Limits
 from lockhouse.processes import own_command
-from lockhouse.seal import Probe
+from lockhouse.seal import Probe, ProbeLevel
 
 if TYPE_CHECKING:
     from lockhouse.engine.pool import EnginePool
     from lockhouse.gate.client import GateClient
 
-ProofLevel = Literal["kernel", "sandbox", "python", "none"]
 
 THIS_WINDOW, THIS_COMMAND = "this window", "this command"
 ENGINE_LIKE = "a process confined like an engine"
 BROKER = "the broker"
-_LEVEL_WORDS: dict[ProofLevel, str] = {
+_LEVEL_WORDS: dict[ProbeLevel, str] = {
     "kernel": "by the kernel",
     "sandbox": "by the sandbox (Landlock)",
     "python": "by Python only",
@@ -58,7 +57,7 @@ class Attempt(msgspec.Struct, frozen=True):
     attempt: str
     stopped: bool
     error: str
-    level: ProofLevel
+    level: ProbeLevel
 
 
 class Proof(msgspec.Struct, frozen=True):
@@ -186,13 +185,9 @@ def _prove_broker(
         notes.append(_IDLE if gate is not None and gate.has_broker else _NO_BROKER)
         return
     try:
-        tried = gate.prove_broker()
+        rows += _rows(BROKER, gate.prove_broker())
     except LockhouseError as error:
         missing.append(f"The broker did not answer the check: {error.message}")
-        return
-    rows += [
-        msgspec.convert({**msgspec.to_builtins(row), "process": BROKER}, Attempt) for row in tried
-    ]
 
 
 def _note(gate: GateClient, proof: Proof, process: str) -> None:

@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from lockhouse.core.errors import LockhouseError, NetworkRefused, from_wire
+from lockhouse.seal import Probe
 
 VERSION = 1
 FRAME_BYTES = 64 << 20
@@ -154,19 +155,10 @@ class ProveLimits(msgspec.Struct, frozen=True):
     file: str
 
 
-class LimitTried(msgspec.Struct, frozen=True):
-    """One attempt. ``level`` is that of ``gate.proof``."""
-
-    attempt: str
-    stopped: bool
-    error: str
-    level: str
-
-
 class LimitsProved(msgspec.Struct, frozen=True):
     """Reply to ProveLimits."""
 
-    rows: tuple[LimitTried, ...]
+    rows: tuple[Probe, ...]
 
 
 class Done(msgspec.Struct, frozen=True):

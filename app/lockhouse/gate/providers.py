@@ -21,10 +21,11 @@ import msgspec
 from lockhouse.bundled import resource
 from lockhouse.core.errors import NotFound, UsageMistake
 from lockhouse.core.json_decoding import decoded
+from lockhouse.core.labels import Zone
 from lockhouse.gate import network
 from lockhouse.gate.network import host_of, is_near, split_url
 from lockhouse.gate.remote_requests import DialectName, ListedModel, ProviderZone
-from lockhouse.storage.tables import Tables
+from lockhouse.storage.database import Tables
 
 if TYPE_CHECKING:
     import sqlite_utils
@@ -61,6 +62,16 @@ class Provider(msgspec.Struct, frozen=True):
     def hosts(self) -> tuple[str, ...]:
         """``host:port`` of every address, each once: what must be allowed and may get the key."""
         return tuple(dict.fromkeys(host_of(url) for url in self.endpoints))
+
+    def label_zone(self, *, proxy: str = "") -> Zone:
+        """Where its servers are, which a label must allow. Through a proxy, they could be anywhere.
+
+        Checked twice: in the program before it makes a request, and in the broker by the address
+        that it is about to connect to (``broker.guard``). The rule itself is in ``core.labels``.
+        """
+        if proxy or self.zone == "cloud":
+            return "cloud"
+        return "local" if all(is_this_machine(url) for url in self.endpoints) else "lan"
 
     @property
     def near_hosts(self) -> tuple[str, ...]:

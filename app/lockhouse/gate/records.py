@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockhouse.gate.protocol import Record, RecordKind
-from lockhouse.storage.tables import Tables
+from lockhouse.storage.database import Tables
 
 if TYPE_CHECKING:
     from lockhouse.storage.database import Database

@@ -18,7 +18,7 @@ from lockhouse.core.events import Cost, Usage
 from lockhouse.core.json_decoding import decoded
 from lockhouse.gate.outbound import Outbound, ProviderRequest
 from lockhouse.gate.protocol import Record
-from lockhouse.storage.tables import Tables
+from lockhouse.storage.database import Tables
 
 if TYPE_CHECKING:
     from lockhouse.storage.database import Database

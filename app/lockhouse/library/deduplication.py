@@ -14,7 +14,7 @@ from typing import Final
 
 from lockhouse.core.errors import LockhouseError
 from lockhouse.library.file_copy import Meter, hash_metered
-from lockhouse.library.gguf.layout import open_regular
+from lockhouse.library.gguf.layout import reading
 from lockhouse.library.inventory import Inventory, Stamp, size_of
 from lockhouse.library.scanner import ListedModel
 
@@ -92,8 +92,7 @@ def _cached_sample(path: Path, samples: dict[Path, tuple[Stamp, str]], inventory
 
 def sample_of(path: Path) -> str:
     """A hash of a few pieces of a file: its beginning, its end and some between."""
-    descriptor = open_regular(path)
-    try:
+    with reading(path) as descriptor:
         size_bytes = os.fstat(descriptor).st_size
         digest = hashlib.sha256(size_bytes.to_bytes(8, "little"))
         last = max(0, size_bytes - _PIECE_BYTES)
@@ -101,5 +100,3 @@ def sample_of(path: Path) -> str:
             os.lseek(descriptor, last * number // (_PIECES - 1), os.SEEK_SET)
             digest.update(os.read(descriptor, _PIECE_BYTES))
         return digest.hexdigest()
-    finally:
-        os.close(descriptor)

@@ -19,7 +19,7 @@ import msgspec
 
 from lockhouse.core.errors import LockhouseError
 from lockhouse.core.json_decoding import decoded
-from lockhouse.library.gguf.layout import open_regular
+from lockhouse.library.gguf.layout import reading
 from lockhouse.library.model_info import FoundFolder, Source
 
 Origin = Literal["starter", "own", "in place", "found", "not imported", "beside"]
@@ -113,17 +113,11 @@ def files_beneath(root: Path, *, depth: int = _MAX_DEPTH) -> Iterator[Path]:
 def small_file(path: Path, limit_bytes: int) -> bytes:
     """The content of a small regular file; empty for anything else."""
     try:
-        descriptor = open_regular(path)
+        with reading(path) as descriptor:
+            is_small = os.fstat(descriptor).st_size <= limit_bytes
+            return os.read(descriptor, limit_bytes) if is_small else b""
     except LockhouseError:
         return b""
-    try:
-        if os.fstat(descriptor).st_size > limit_bytes:
-            return b""
-        return os.read(descriptor, limit_bytes)
-    except OSError:
-        return b""
-    finally:
-        os.close(descriptor)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -142,15 +136,10 @@ def _is_regular(path: Path) -> bool:
 
 def _is_gguf(path: Path) -> bool:
     try:
-        descriptor = open_regular(path)
+        with reading(path) as descriptor:
+            return os.read(descriptor, 4) == b"GGUF"
     except LockhouseError:
         return False
-    try:
-        return os.read(descriptor, 4) == b"GGUF"
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
 
 
 # LM Studio, llama.cpp, GPT4All

@@ -11,7 +11,7 @@ from collections import Counter
 from typing import Final
 
 from lockhouse.library.gguf import GgufHeader, Unread
-from lockhouse.library.gguf.layout import open_regular
+from lockhouse.library.gguf.layout import reading
 from lockhouse.library.model_info import Difference
 
 _TEMPLATE: Final = "tokenizer.chat_template"
@@ -68,14 +68,9 @@ def _tokens_of(header: GgufHeader) -> str:
     listed = isinstance(header.key_values.get(_TOKENS), Unread)  # a short list is compared itself
     if tokens is None or not listed or not header.path.is_file():
         return ""
-    descriptor = open_regular(header.path)
-    try:
+    with reading(header.path) as descriptor:
         os.lseek(descriptor, tokens.offset, os.SEEK_SET)
         return hashlib.sha256(os.read(descriptor, tokens.size_bytes)).hexdigest()
-    except OSError:
-        return ""
-    finally:
-        os.close(descriptor)
 
 
 def _as_text(value: object) -> str:

@@ -7,19 +7,19 @@ writers wait for each other instead of failing; other processes are waited for a
 
 from __future__ import annotations
 
+import os
 import stat
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import timedelta
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockhouse.core.errors import StorageError
-from lockhouse.storage.backups import Backups
-from lockhouse.storage.connection import BUSY_TIMEOUT_S, Statements, connect, wrapped
-from lockhouse.storage.storage_errors import map_write_error, read_only
+from lockhouse.storage.connection import BUSY_TIMEOUT_S, Statements, connect, migrations_of, wrapped
+from lockhouse.storage.storage_errors import disk_full, map_write_error, read_only
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 APPLICATION_ID = 0x4C4F434B  # "LOCK": tells our files from other SQLite files
 FORMAT = 1  # raised only when an older program could not live with the file any more
 
+_KEPT = 10  # backups
 _MAGIC = b"SQLite format 3\x00"
 
 
@@ -42,7 +43,7 @@ class Database(Statements):
 
     def __init__(self, path: Path, *, backups: Path) -> None:
         self.path = path
-        self._backups = Backups(backups, stem=path.stem)
+        self._backups = _Backups(backups, stem=path.stem)
         self._lock = threading.RLock()
         self._readers = threading.local()
         self._closed = False
@@ -119,11 +120,8 @@ class Database(Statements):
 
     def backup(self) -> Path:
         """Copy the file to the backup folder. Writers do not have to wait."""
-        connection = connect(self.path, self._with_hint)
-        try:
+        with closing(connect(self.path, self._with_hint)) as connection:
             return self._backups.make(connection)
-        finally:
-            connection.close()
 
     def backup_when_due(self, after: timedelta) -> Path | None:
         """Make a backup when the newest one is older than that and the file holds data."""
@@ -137,11 +135,8 @@ class Database(Statements):
         # A connection of its own: the check of a search index trusts what a connection
         # remembers of the index, which another one may have put in order meanwhile.
         try:
-            connection = connect(self.path, self._with_hint)
-            try:
+            with closing(connect(self.path, self._with_hint)) as connection:
                 rows = connection.execute("PRAGMA integrity_check").fetchall()
-            finally:
-                connection.close()
         except StorageError as error:
             return [error.message]
         return [str(row[0]) for row in rows if row[0] != "ok"]
@@ -320,3 +315,83 @@ def _switch_to_wal(connection: Connection) -> None:
             time.sleep(0.01)
         else:
             return
+
+
+class _Backups:
+    """The folder with the backups: how they are named, and how many are kept."""
+
+    def __init__(self, folder: Path, *, stem: str) -> None:
+        self._folder = folder
+        self._stem = stem
+
+    def all(self) -> list[Path]:
+        """Every backup, the oldest first."""
+        try:
+            return sorted(self._folder.glob(f"{self._stem}-*.db"))
+        except OSError:
+            return []
+
+    def newest(self) -> Path | None:
+        """The newest backup."""
+        found = self.all()
+        return found[-1] if found else None
+
+    def age(self) -> timedelta | None:
+        """The age of the newest backup."""
+        if (newest := self.newest()) is None:
+            return None
+        return datetime.now(UTC) - datetime.fromtimestamp(newest.stat().st_mtime, UTC)
+
+    def make(self, connection: Connection) -> Path:
+        """Copy the whole database, consistent even while others write to it."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise map_write_error(self._folder, error) from error
+        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+        place = self._folder / f"{self._stem}-{stamp}.db"
+        unfinished = place.with_suffix(".unfinished")
+        try:
+            connection.execute("VACUUM INTO ?", [str(unfinished)])
+            with unfinished.open("rb+") as file:
+                os.fsync(file.fileno())
+            unfinished.replace(place)
+        except StorageError as error:
+            unfinished.unlink(missing_ok=True)
+            if error.code in ("disk_full", "disk_failed"):
+                raise disk_full(place) from error
+            raise
+        except OSError as error:
+            unfinished.unlink(missing_ok=True)
+            raise map_write_error(place, error) from error
+        for old in self.all()[:-_KEPT]:
+            old.unlink(missing_ok=True)
+        return place
+
+
+class Tables(Statements):
+    """The tables of one service, created or brought up to date at their first use.
+
+    Usable from any thread, for as long as the database is open.
+    """
+
+    def __init__(self, database: Database, service: str, steps: Mapping[str, str]) -> None:
+        self._database = database
+        self._service = service
+        self._steps = steps
+        self._is_ready = False
+
+    def read(self) -> sqlite_utils.Database:
+        """See :meth:`Database.read`."""
+        self._prepare()
+        return self._database.read()
+
+    def write(self) -> AbstractContextManager[sqlite_utils.Database]:
+        """See :meth:`Database.write`."""
+        self._prepare()
+        return self._database.write()
+
+    def _prepare(self) -> None:
+        if not self._is_ready:
+            self._database.migrate(migrations_of(self._service, self._steps))
+            self._is_ready = True

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockhouse import processes, seal
-from lockhouse.gate.broker.policy_source import PolicySource
+from lockhouse.gate.broker.guard import PolicySource
 from lockhouse.gate.channel import Channel
 from lockhouse.gate.network import Network, reachable_ports
 from lockhouse.gate.running_brokers import Broker, Brokers

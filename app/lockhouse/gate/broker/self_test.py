@@ -18,7 +18,8 @@ from lockhouse import seal
 from lockhouse.core.errors import NetworkRefused
 from lockhouse.gate.broker.context import BrokerContext
 from lockhouse.gate.network import split_host
-from lockhouse.gate.protocol import LimitsProved, LimitTried, ProveLimits
+from lockhouse.gate.protocol import LimitsProved, ProveLimits
+from lockhouse.seal import Probe, ProbeLevel
 
 _NOBODY = "not-listed.invalid"
 _CLOSED_PORTS = (9, 7, 19)
@@ -29,7 +30,7 @@ def prove(request: ProveLimits, context: BrokerContext) -> LimitsProved:
     """Every attempt and its result."""
     listed = {split_host(host)[1] for host in context.guard.state.all_hosts}
     port = next(port for port in _CLOSED_PORTS if port not in listed)
-    attempts: tuple[tuple[str, str, Callable[[], str]], ...] = (
+    attempts: tuple[tuple[str, ProbeLevel, Callable[[], str]], ...] = (
         ("A request to a host that is not listed", "python", lambda: _ask(context)),
         ("A connection that bypasses the list", "python", lambda: _connect(port)),
         ("A port that is not listed, from native code", "sandbox", lambda: _connect_natively(port)),
@@ -44,16 +45,16 @@ def prove(request: ProveLimits, context: BrokerContext) -> LimitsProved:
     return LimitsProved(tuple(_tried(*attempt) for attempt in attempts))
 
 
-def _tried(name: str, level: str, attempt: Callable[[], str]) -> LimitTried:
+def _tried(name: str, level: ProbeLevel, attempt: Callable[[], str]) -> Probe:
     try:
         reached = attempt()
     except PermissionError as error:
-        return LimitTried(name, stopped=True, error=error.strerror or str(error), level=level)
+        return Probe(name, stopped=True, by=level, detail=error.strerror or str(error))
     except NetworkRefused as error:
-        return LimitTried(name, stopped=True, error=error.message, level=level)
+        return Probe(name, stopped=True, by=level, detail=error.message)
     except OSError as error:
         reached = error.strerror or str(error)
-    return LimitTried(name, stopped=False, error=reached, level="none")
+    return Probe(name, stopped=False, by="none", detail=reached)
 
 
 def _ask(context: BrokerContext) -> str:

@@ -23,9 +23,8 @@ from lockhouse.gate import protocol as wire
 from lockhouse.gate.broker import answer_stream, hub, network_errors, range_download, self_test
 from lockhouse.gate.broker.context import BrokerContext, Handler, keep_session_key
 from lockhouse.gate.broker.event_writer import EventWriter
-from lockhouse.gate.broker.guard import Guard
+from lockhouse.gate.broker.guard import Guard, PolicySource
 from lockhouse.gate.broker.operation import carrying_out
-from lockhouse.gate.broker.policy_source import PolicySource
 from lockhouse.gate.broker.transport import GuardedTransport
 from lockhouse.gate.memory_scrub import overwrite_freed_memory
 from lockhouse.gate.network import NetworkState

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lockhouse.core.events import Cost, Usage
 from lockhouse.gate.costs.values import OwnPrice, Price, PriceTier, Snapshot
-from lockhouse.storage.tables import Tables
+from lockhouse.storage.database import Tables
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ import msgspec
 
 from lockhouse.core.events import Usage
 from lockhouse.gate.costs.values import Spent, Total
-from lockhouse.storage.tables import Tables
+from lockhouse.storage.database import Tables
 
 if TYPE_CHECKING:
     import sqlite_utils

@@ -14,7 +14,8 @@ import re
 import stat
 import struct
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Final, NoReturn
@@ -123,6 +124,21 @@ def open_regular(path: Path) -> int:
     return descriptor
 
 
+@contextmanager
+def reading(path: Path) -> Iterator[int]:
+    """The same within; InvalidInput when its disk fails."""
+    descriptor = open_regular(path)
+    try:
+        yield descriptor
+    except OSError as error:
+        raise InvalidInput(
+            f"{shown(path)} cannot be read: {error.strerror}.",
+            hint="Check that its disk is there and healthy.",
+        ) from error
+    finally:
+        os.close(descriptor)
+
+
 def _refuse_special(path: Path, status: os.stat_result) -> None:
     if stat.S_ISDIR(status.st_mode):
         raise InvalidInput(
@@ -150,21 +166,13 @@ class NeedMore(Exception):
 
 def read_layout(path: Path) -> Layout:
     """The header of the file; InvalidInput that says where it is invalid."""
-    descriptor = open_regular(path)
+    with reading(path) as descriptor:
 
-    def read_at(offset: int, count: int) -> bytes:
-        os.lseek(descriptor, offset, os.SEEK_SET)
-        return os.read(descriptor, count)
+        def read_at(offset: int, count: int) -> bytes:
+            os.lseek(descriptor, offset, os.SEEK_SET)
+            return os.read(descriptor, count)
 
-    try:
         return _Reader(path, read_at, os.fstat(descriptor).st_size).read()
-    except OSError as error:
-        raise InvalidInput(
-            f"{shown(path)} cannot be read: {error.strerror}.",
-            hint="Check that its disk is there and healthy.",
-        ) from error
-    finally:
-        os.close(descriptor)
 
 
 def read_layout_start(data: bytes, total_bytes: int, path: Path) -> Layout:

@@ -15,7 +15,6 @@ from lockhouse.answer.request import Question
 from lockhouse.answer.target import Target, TargetInfo
 from lockhouse.chat.turns import NewChat
 from lockhouse.core.errors import LockhouseError
-from lockhouse.gate.labels import zone_of
 from lockhouse.gate.providers import Provider
 from lockhouse.gate.sent_requests import SentRequest
 from lockhouse.ui.chat.target_picker import Destination
@@ -284,7 +283,7 @@ def _without_model(provider: Provider) -> TargetInfo:
         kind="api" if provider.zone == "cloud" else "lan",
         provider=provider.name,
         leaves_machine=provider.zone == "cloud",
-        zone=zone_of(provider),
+        zone=provider.label_zone(),
         host=provider.hosts[0],
         provider_title=provider.title,
     )

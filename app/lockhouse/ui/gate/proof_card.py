@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
-from lockhouse.gate.proof import Attempt, Proof, ProofLevel
+from lockhouse.gate.proof import Attempt, Proof
+from lockhouse.seal import ProbeLevel
 from lockhouse.ui import formatting
 from lockhouse.ui.files import ask_path
 from lockhouse.ui.flow_layout import FlowLayout
@@ -19,7 +20,7 @@ from lockhouse.ui.theme import Theme
 from lockhouse.ui.timers import repetition
 from lockhouse.ui.widgets import Spinner
 
-_LEVELS: dict[ProofLevel, str] = {
+_LEVELS: dict[ProbeLevel, str] = {
     "kernel": "Kernel",
     "sandbox": "Sandbox",
     "python": "Python only",

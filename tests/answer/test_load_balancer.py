@@ -38,13 +38,13 @@ def balancer(clock: Clock) -> LoadBalancer:
 
 
 def best(balancer: LoadBalancer, *urls: str, without: tuple[str, ...] = ()) -> str:
-    with balancer.lease(urls or (A, B, C), without=without) as lease:
-        return lease.url
+    with balancer.lease(urls or (A, B, C), without=without) as url:
+        return url
 
 
 def test_the_least_busy_one_is_chosen(balancer: LoadBalancer) -> None:
     with contextlib.ExitStack() as held:
-        chosen = [held.enter_context(balancer.lease((A, B, C))).url for _ in range(6)]
+        chosen = [held.enter_context(balancer.lease((A, B, C))) for _ in range(6)]
         assert sorted(chosen) == [A, A, B, B, C, C]
         assert set(chosen[:3]) == {A, B, C}
 
@@ -119,8 +119,8 @@ def test_one_that_gives_answers_up_is_asked_one_at_a_time(balancer: LoadBalancer
         with balancer.lease((A,)):
             order.append("second")
 
-    with balancer.lease((A,)) as lease:
-        lease.given_up()
+    with balancer.lease((A,)):
+        balancer.note_single(A)
         assert best(balancer, A, B) == B
         thread = threading.Thread(target=second)
         thread.start()
@@ -140,8 +140,8 @@ def test_waiting_for_one_ends_when_it_is_called_off(balancer: LoadBalancer) -> N
             pass
         ended.append(True)
 
-    with balancer.lease((A,)) as lease:
-        lease.given_up()
+    with balancer.lease((A,)):
+        balancer.note_single(A)
         thread = threading.Thread(target=wait)
         thread.start()
         assert began.wait(10)
@@ -159,8 +159,8 @@ def test_other_programs_of_the_home_wait_for_their_turn(tmp_path: Path) -> None:
     one, other = (
         LoadBalancer(server_lock=ServerLock(tmp_path / "run" / "servers")) for _ in range(2)
     )
-    with one.lease((A,)) as lease, other.lease((A,)):
-        lease.given_up()  # from now on
+    with one.lease((A,)), other.lease((A,)):
+        one.note_single(A)  # from now on
     with one.lease((A,)):
         assert best(other, A, B) == B
         called_off = CancelToken()
@@ -173,8 +173,8 @@ def test_other_programs_of_the_home_wait_for_their_turn(tmp_path: Path) -> None:
 def test_where_nothing_can_be_written_nobody_waits(tmp_path: Path) -> None:
     (tmp_path / "servers").write_text("a file, no folder")
     one, other = (LoadBalancer(server_lock=ServerLock(tmp_path / "servers")) for _ in range(2))
-    with one.lease((A,)) as lease:
-        lease.given_up()
+    with one.lease((A,)):
+        one.note_single(A)
         assert best(other, A) == A
 
 
@@ -189,8 +189,8 @@ def test_where_files_cannot_be_locked_nobody_waits(
     one.note_single(A)
     called_off = CancelToken()
     called_off.cancel()
-    with one.lease((A,)), other.lease((A,), cancel=called_off) as lease:
-        assert lease.url == A
+    with one.lease((A,)), other.lease((A,), cancel=called_off) as url:
+        assert url == A
 
 
 # --- taking over ---------------------------------------------------------------------------

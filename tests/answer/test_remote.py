@@ -514,8 +514,8 @@ def test_a_check_that_is_called_off_waits_for_nobody(
     home: RemoteAccess, first: RemoteServer
 ) -> None:
     cancel = CancelToken()
-    with home.balancer.lease([first.endpoint]) as lease:
-        lease.given_up()  # from now on it is asked one at a time
+    with home.balancer.lease([first.endpoint]):
+        home.balancer.note_single(first.endpoint)  # from now on it is asked one at a time
         threading.Timer(0.1, cancel.cancel).start()
         with pytest.raises(Cancelled):
             home.remotes.health("office", cancel=cancel)

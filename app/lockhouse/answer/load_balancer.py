@@ -12,29 +12,24 @@ import contextlib
 import hashlib
 import itertools
 import math
-import os
 import random
-import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lockhouse.core.cancellation import CancelToken
-from lockhouse.core.errors import Cancelled
+from lockhouse.core.errors import Cancelled, UsageMistake
 from lockhouse.core.events import Reasoning, StartOver, Text
-
-if sys.platform != "win32":
-    import fcntl
+from lockhouse.storage.file_lock import file_lock
 
 _FIRST_REST_S = 2.0
 _LONGEST_REST_S = 120.0
 _LOOK_AGAIN_S = 0.1  # another program may be ready
 _SINGLE_S = 3600.0  # it may be started in another way then
 _LOCK_HOLDS_S = 3600.0  # likewise
-_FREE = -1
 # How a request fails when its server does: another one may well answer it.
 _SERVER_ENDED = frozenset(
     {
@@ -57,26 +52,6 @@ class _State:
     failures: int = 0
     rests_until: float = 0.0
     single_until: float = 0.0
-
-
-@dataclass(slots=True)
-class Lease:
-    """One request at one server."""
-
-    url: str
-    _balancer: LoadBalancer
-
-    def answered(self, latency_s: float) -> None:
-        """It answered, its first byte after that long."""
-        self._balancer.note_up(self.url, latency_s)
-
-    def failed(self, *, wait_s: float = 0.0) -> None:
-        """It did not. ``wait_s`` is what it asked for itself."""
-        self._balancer.note_down(self.url, wait_s=wait_s)
-
-    def given_up(self) -> None:
-        """It turned to another question."""
-        self._balancer.note_single(self.url)
 
 
 class ServerLock:
@@ -105,28 +80,15 @@ class ServerLock:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 self._path(url).touch(mode=0o600)
 
-    def take(self, url: str) -> int | None:
-        """Lock it; the file to give back. None while another program holds it."""
-        if self._folder is None or sys.platform == "win32":
-            return -1
-        try:
-            file = os.open(self._path(url), os.O_RDWR | os.O_CLOEXEC)
-        except OSError:
-            return -1
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(file)
-            return None
-        except OSError:  # a file system without locks
-            os.close(file)
-            return -1
-        return file
-
-    def give(self, file: int) -> None:
-        """Unlock it."""
-        if file >= 0:
-            os.close(file)
+    def take(self, url: str) -> ExitStack | None:
+        """Lock it; close this to unlock it. None while another program holds it."""
+        held = ExitStack()
+        if self._folder is not None:
+            try:
+                held.enter_context(file_lock(self._path(url), refusal=UsageMistake("It is busy.")))
+            except UsageMistake:
+                return None
+        return held
 
     def _path(self, url: str) -> Path:
         assert self._folder is not None
@@ -156,8 +118,8 @@ class LoadBalancer:
         *,
         without: Collection[str] = (),
         cancel: CancelToken | None = None,
-    ) -> Iterator[Lease]:
-        """The best of ``urls`` for as long as a request takes. One of them has to be left.
+    ) -> Iterator[str]:
+        """The best of ``urls``, counted as busy within. One of them has to be left.
 
         Waits where all are asked one at a time and busy; raises Cancelled when it was called off.
         """
@@ -171,9 +133,9 @@ class LoadBalancer:
             url, passage = taken
             self._state(url).in_flight += 1
         try:
-            yield Lease(url, self)
+            with passage:
+                yield url
         finally:
-            self._server_lock.give(passage)
             with self._lock:
                 self._state(url).in_flight -= 1
                 self._lock.notify_all()
@@ -212,7 +174,7 @@ class LoadBalancer:
         with self._lock:
             self._lock.notify_all()
 
-    def _take(self, urls: Sequence[str]) -> tuple[str, int] | None:
+    def _take(self, urls: Sequence[str]) -> tuple[str, ExitStack] | None:
         """The best one and the passage to it; None where there is nothing to do but wait."""
         now = self._clock()
         awake = [url for url in urls if self._state(url).rests_until <= now]
@@ -226,10 +188,10 @@ class LoadBalancer:
                 return url, passage
         return None
 
-    def _passage(self, url: str, now: float) -> int | None:
+    def _passage(self, url: str, now: float) -> ExitStack | None:
         state = self._state(url)
         if state.single_until <= now and not self._server_lock.is_known(url):
-            return _FREE
+            return ExitStack()
         return None if state.in_flight else self._server_lock.take(url)
 
     def _rank(self, url: str) -> tuple[int, int, float]:

@@ -23,7 +23,7 @@ _MOST_NAMED = 5  # in an error
 
 
 class TargetRegistry:
-    """All targets of one home; the :class:`~lockhouse.answer.target.TargetDirectory` there is."""
+    """All targets of one home: where a name becomes something that answers."""
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from lockhouse.answer.load_balancer import FailoverStream, Lease, LoadBalancer, another_may_answer
+from lockhouse.answer.load_balancer import FailoverStream, LoadBalancer, another_may_answer
 from lockhouse.answer.target import TargetInfo
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import (
@@ -146,18 +146,18 @@ class RemoteRequest:
     def _from_one_of_them(self) -> Generator[Event, None, Answered]:
         urls, tried = self.outbound.endpoints, set[str]()
         while True:
-            with self.dependencies.balancer.lease(urls, without=tried, cancel=self.cancel) as lease:
-                self.url = lease.url
+            with self.dependencies.balancer.lease(urls, without=tried, cancel=self.cancel) as url:
+                self.url = url
                 try:
-                    return (yield from self._from(lease))
+                    return (yield from self._from(url))
                 except LockhouseError as error:
-                    if self._may_wait_for(error, lease):
+                    if self._may_wait_for(error, url):
                         continue
                     if not another_may_answer(error.code):
                         raise
                     wait_s = error.retry_after_s if isinstance(error, RemoteFailure) else 0.0
-                    lease.failed(wait_s=wait_s)
-                    tried.add(lease.url)
+                    self.dependencies.balancer.note_down(url, wait_s=wait_s)
+                    tried.add(url)
                     if len(tried) == len(urls):
                         raise
                     failure = error
@@ -170,12 +170,12 @@ class RemoteRequest:
         if self.cancel.cancelled:
             raise Cancelled
 
-    def _may_wait_for(self, error: LockhouseError, lease: Lease) -> bool:
+    def _may_wait_for(self, error: LockhouseError, url: str) -> bool:
         """Whether to ask the same servers again, one question at a time."""
         if error.code != "given_up" or self.outbound.zone != "lan":
             return False
         self.times_given_up += 1
-        lease.given_up()
+        self.dependencies.balancer.note_single(url)
         self._begin_again()
         return self.times_given_up <= _MOST_GIVEN_UP
 
@@ -193,14 +193,14 @@ class RemoteRequest:
             "equal servers is asked.",
         )
 
-    def _from(self, lease: Lease) -> Generator[Event, None, Answered]:
+    def _from(self, url: str) -> Generator[Event, None, Answered]:
         """What one server answers."""
         outbound = self.outbound
         first_token_s, idle_s = _PATIENCE_S[outbound.zone]
         request = SendAnswerRequest(
             provider=outbound.provider,
             dialect=outbound.dialect,
-            url=lease.url + outbound.path,
+            url=url + outbound.path,
             headers=outbound.headers,
             body=outbound.body,
             key=outbound.provider if outbound.has_key else "",
@@ -221,7 +221,7 @@ class RemoteRequest:
             answered = yield from self._read(stream)
         finally:
             stream.close()
-        lease.answered(answered.first_byte_s)
+        self.dependencies.balancer.note_up(url, answered.first_byte_s)
         yield from self.stream.end()
         if answered.usage is None and self.usage is None:
             self.usage = self._counted(answered)

@@ -96,13 +96,13 @@ class RemoteTargets:
         provider = self._providers.get(name)
         tried: set[str] = set()
         while True:
-            with self._balancer.lease(provider.endpoints, without=tried) as lease:
+            with self._balancer.lease(provider.endpoints, without=tried) as url:
                 try:
-                    found = self._ask(provider, lease.url)
+                    found = self._ask(provider, url)
                 except LockhouseError as error:
-                    tried.add(lease.url)
+                    tried.add(url)
                     if another_may_answer(error.code):
-                        lease.failed()
+                        self._balancer.note_down(url)
                     if len(tried) == len(provider.endpoints) or not another_may_answer(error.code):
                         raise map_error(error, provider, self._gate) from error
                 else:

@@ -12,6 +12,7 @@ import queue
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -26,10 +27,13 @@ from lockhouse.answer.permission import (
     refuse_unconfirmed,
 )
 from lockhouse.answer.request import Question
-from lockhouse.answer.target import Target, TargetDirectory, TargetInfo
+from lockhouse.answer.target import Target, TargetInfo
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import Cancelled, LockhouseError, PolicyRefused
 from lockhouse.core.events import Event, Failed, Notice, said_something
+
+if TYPE_CHECKING:
+    from lockhouse.answer.registry import TargetRegistry
 
 # A target that ended so without a word may be replaced by the next one of its session.
 _REPLACEABLE = (4, 5, 6)  # exit codes: network, no room, engine crashed
@@ -142,7 +146,7 @@ class Session:
 class Answers:
     """Has questions answered. The one service that every way of asking goes through."""
 
-    def __init__(self, targets: TargetDirectory, permissions: Permissions) -> None:
+    def __init__(self, targets: TargetRegistry, permissions: Permissions) -> None:
         self._targets = targets
         self._permissions = permissions
 

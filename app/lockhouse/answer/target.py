@@ -85,18 +85,3 @@ class Target(Protocol):
     def count_tokens(self, request: AnswerRequest) -> int:
         """Prompt tokens the request would take, template included. May load the model."""
         ...
-
-
-class TargetDirectory(Protocol):
-    """Where a name becomes something that answers."""
-
-    def get(self, name: str) -> Target:
-        """The target of that name, alias, hash prefix or path; the default one for "".
-
-        Raises NotFound when nothing matches, InvalidInput when the file cannot be used.
-        """
-        ...
-
-    def on_this_machine(self, preferred: str = "") -> Target:
-        """That one where it is on this machine, or else the default among those that are."""
-        ...

@@ -64,20 +64,21 @@ def keep(database: sqlite_utils.Database, message_id: str, images: Sequence[Imag
     """Write the pictures of a message."""
     if len(images) > MOST_PICTURES:
         raise InvalidInput(f"These are more than {MOST_PICTURES} pictures.")
+    _put(database, "message_pictures (message_id, place, sha256, name)", message_id, images)
+
+
+def _put(
+    database: sqlite_utils.Database, columns: str, owner: str | None, images: Sequence[Image]
+) -> None:
+    """Write pictures, each once, and that they belong to their owner."""
     for place, image in enumerate(images):
+        digest = hashlib.sha256(image.data).hexdigest()
         database.execute(
-            "INSERT INTO message_pictures (message_id, place, sha256, name) VALUES (?, ?, ?, ?)",
-            [message_id, place, _store(database, image), storable(image.name)],
+            "INSERT OR IGNORE INTO pictures (sha256, media_type, data) VALUES (?, ?, ?)",
+            [digest, image.media_type, image.data],
         )
-
-
-def _store(database: sqlite_utils.Database, image: Image) -> str:
-    digest = hashlib.sha256(image.data).hexdigest()
-    database.execute(
-        "INSERT OR IGNORE INTO pictures (sha256, media_type, data) VALUES (?, ?, ?)",
-        [digest, image.media_type, image.data],
-    )
-    return digest
+        values = [owner, place, digest, storable(image.name)]
+        database.execute(f"INSERT INTO {columns} VALUES (?, ?, ?, ?)", values)  # noqa: S608
 
 
 def copy(database: sqlite_utils.Database, from_id: str, to_id: str) -> None:
@@ -91,12 +92,18 @@ def copy(database: sqlite_utils.Database, from_id: str, to_id: str) -> None:
 
 def of_message(database: sqlite_utils.Database, message_id: str) -> tuple[Image, ...]:
     """The pictures of a message, bytes and all."""
+    return _belonging(database, "message_pictures", "message_id", message_id)
+
+
+def _belonging(
+    database: sqlite_utils.Database, table: str, column: str, owner: str | None
+) -> tuple[Image, ...]:
     rows = database.execute(
-        "SELECT p.media_type, p.data, m.name FROM message_pictures m"
-        " JOIN pictures p ON p.sha256 = m.sha256 WHERE m.message_id = ? ORDER BY m.place",
-        [message_id],
+        f"SELECT p.media_type, p.data, o.name FROM {table} o"  # noqa: S608 - own words only
+        f" JOIN pictures p ON p.sha256 = o.sha256 WHERE o.{column} IS ? ORDER BY o.place",
+        [owner],
     )
-    return tuple(Image(media_type, data, name) for media_type, data, name in rows.fetchall())
+    return tuple(Image(*row) for row in rows.fetchall())
 
 
 def keep_draft(
@@ -108,23 +115,14 @@ def keep_draft(
         "SELECT sha256 FROM draft_pictures WHERE conversation_id IS ?", [owner]
     ).fetchall()
     database.execute("DELETE FROM draft_pictures WHERE conversation_id IS ?", [owner])
-    for place, image in enumerate(images):
-        database.execute(
-            "INSERT INTO draft_pictures (conversation_id, place, sha256, name) VALUES (?, ?, ?, ?)",
-            [owner, place, _store(database, image), storable(image.name)],
-        )
+    _put(database, "draft_pictures (conversation_id, place, sha256, name)", owner, images)
     for (digest,) in before:
-        _forget_if_unused(database, digest)
+        database.execute(f"DELETE FROM pictures WHERE sha256 = ? AND {_UNUSED}", [digest])  # noqa: S608
 
 
 def of_draft(database: sqlite_utils.Database, conversation_id: str) -> tuple[Image, ...]:
     """The pictures of a draft, bytes and all; "" is the conversation that is not begun."""
-    rows = database.execute(
-        "SELECT p.media_type, p.data, d.name FROM draft_pictures d"
-        " JOIN pictures p ON p.sha256 = d.sha256 WHERE d.conversation_id IS ? ORDER BY d.place",
-        [conversation_id or None],
-    )
-    return tuple(Image(media_type, data, name) for media_type, data, name in rows.fetchall())
+    return _belonging(database, "draft_pictures", "conversation_id", conversation_id or None)
 
 
 def one(database: sqlite_utils.Database, sha256: str) -> Image:
@@ -140,10 +138,3 @@ def one(database: sqlite_utils.Database, sha256: str) -> Image:
 def forget_unused(database: sqlite_utils.Database) -> None:
     """Remove pictures that stand in no message and no draft any more."""
     database.execute(f"DELETE FROM pictures WHERE {_UNUSED}")  # noqa: S608
-
-
-def _forget_if_unused(database: sqlite_utils.Database, sha256: str) -> None:
-    database.execute(
-        f"DELETE FROM pictures WHERE sha256 = ? AND {_UNUSED}",  # noqa: S608
-        [sha256],
-    )

@@ -38,12 +38,8 @@ class Orphaned(msgspec.Struct, frozen=True):
 
 def keep(database: sqlite_utils.Database, conversation_id: str, entries: Sequence[Unsent]) -> None:
     """These wait in this program now, and no others."""
-    owner = [conversation_id, *mine()]
-    database.execute(
-        "DELETE FROM waiting_messages WHERE conversation_id = ? AND writer_pid = ?"
-        " AND writer_started = ?",
-        owner,
-    )
+    owner = (conversation_id, *mine())
+    _delete(database, owner)
     if entries:
         told = storable(msgspec.json.encode(entries).decode())
         database.execute("INSERT INTO waiting_messages VALUES (?, ?, ?, ?)", [*owner, told])
@@ -63,8 +59,12 @@ def orphaned(database: sqlite_utils.Database) -> list[Orphaned]:
 
 def forget(database: sqlite_utils.Database, found: Orphaned) -> None:
     """It was given back."""
+    _delete(database, (found.conversation_id, found.writer_pid, found.writer_started))
+
+
+def _delete(database: sqlite_utils.Database, owner: tuple[str, int, float]) -> None:
     database.execute(
         "DELETE FROM waiting_messages WHERE conversation_id = ? AND writer_pid = ?"
         " AND writer_started = ?",
-        [found.conversation_id, found.writer_pid, found.writer_started],
+        owner,
     )

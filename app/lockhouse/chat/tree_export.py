@@ -259,17 +259,9 @@ def read_tree(value: dict[str, Any], where: str) -> CarriedConversation:
     )
     if own is None:
         return shared
-    return msgspec.structs.replace(
-        shared,
-        created_at=own.created_at,
-        updated_at=own.updated_at,
-        folder=own.folder,
-        target=own.target,
-        system=own.system,
-        label=own.label,
-        draft=own.draft,
-        parameters=own.parameters,
-    )
+    fields = msgspec.structs.asdict(own)
+    del fields["format"]
+    return msgspec.structs.replace(shared, **fields)
 
 
 def _in_line(messages: list[Any]) -> dict[str, _Message]:
@@ -287,21 +279,10 @@ def _in_line(messages: list[Any]) -> dict[str, _Message]:
 def _carried(key: str, message: _Message) -> CarriedMessage:
     role = _role(message.role)
     if message.lockhouse is not None:
-        own = message.lockhouse
-        return CarriedMessage(
-            key=key,
-            parent=message.parent_id,
-            role=role,
-            content=own.content,
-            reasoning=own.reasoning,
-            created_at=own.created_at,
-            status=own.status,
-            target=own.target,
-            finished=own.finished,
-            error=own.error,
-            images=_images(message),
-            parts=own.parts or own.tool_calls,
-        )
+        own = msgspec.structs.asdict(message.lockhouse)
+        earlier = own.pop("tool_calls")
+        own["parts"] = own["parts"] or earlier
+        return CarriedMessage(key, message.parent_id, role, images=_images(message), **own)
     content, reasoning = _without_reasoning(_plain(message.content))
     name = message.model if role == "assistant" else None
     return CarriedMessage(

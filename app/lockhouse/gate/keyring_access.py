@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lockhouse.core.errors import LockhouseError, StorageError
@@ -88,46 +88,45 @@ def name_of(backend: KeyringBackend | None) -> str:
 
 def is_locked(backend: KeyringBackend) -> bool:
     """Whether it would have to ask for its password. Shows no prompt; False where unknown."""
-    if type(backend).__module__ != _SECRET_SERVICE:
+    if not _is_secret_service(backend):
         return False
-    import secretstorage
-
-    with contextlib.closing(secretstorage.dbus_init()) as connection:
-        collection = _collection(connection)
+    with _default_collection() as collection:
         return collection is not None and bool(collection.is_locked())
 
 
 def is_empty(backend: KeyringBackend) -> bool:
     """Whether it does not exist yet. Reading would then create a keyring and ask for a new
     password, so check this first."""
-    if type(backend).__module__ != _SECRET_SERVICE:
+    if not _is_secret_service(backend):
         return False
-    import secretstorage
-
-    with contextlib.closing(secretstorage.dbus_init()) as connection:
-        return _collection(connection) is None
+    with _default_collection() as collection:
+        return collection is None
 
 
 def holds(backend: KeyringBackend, service: str, entry: str) -> bool:
     """Whether there is such an entry; without reading it where the system allows that."""
-    if type(backend).__module__ != _SECRET_SERVICE:
+    if not _is_secret_service(backend):
         return backend.get_password(service, entry) is not None
-    import secretstorage
-
-    with contextlib.closing(secretstorage.dbus_init()) as connection:
-        collection = _collection(connection)
-        wanted = {"service": service, "username": entry}
+    wanted = {"service": service, "username": entry}
+    with _default_collection() as collection:
         return collection is not None and any(True for _ in collection.search_items(wanted))
 
 
-def _collection(connection: Any) -> Any:
+def _is_secret_service(backend: KeyringBackend) -> bool:
+    return type(backend).__module__ == _SECRET_SERVICE
+
+
+@contextlib.contextmanager
+def _default_collection() -> Iterator[Any]:
     """The default collection, or None: looking must not create one, which asks for a password."""
     import secretstorage
 
-    try:
-        return secretstorage.Collection(connection)
-    except secretstorage.ItemNotFoundException:
-        return None
+    with contextlib.closing(secretstorage.dbus_init()) as connection:
+        try:
+            collection = secretstorage.Collection(connection)
+        except secretstorage.ItemNotFoundException:
+            collection = None
+        yield collection
 
 
 def _backend() -> KeyringBackend | None:

@@ -124,6 +124,11 @@ def check_room(
         )
 
 
+def nearest_existing(path: Path) -> Path:
+    """The path, or the nearest folder above it that exists, on the same disk."""
+    return next((each for each in (path, *path.parents) if each.exists()), path)
+
+
 def size_in_words(size_bytes: int) -> str:
     """A size as text, in MB below one GB."""
     return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e9 else f"{size_bytes >> 20} MB"

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lockhouse.core.errors import InvalidInput, NotFound, UsageMistake
+from lockhouse.library.file_copy import nearest_existing
 from lockhouse.library.inventory import key_of, size_of
 from lockhouse.library.model_info import OWN, FolderUse, FoundFolder, ModelInfo
 from lockhouse.storage.database import Database
@@ -228,9 +229,8 @@ def _holding(path: Path, folders: Iterable[Path]) -> Path | None:
 
 def _state(path: Path) -> tuple[str, int]:
     """The problem of a folder, and the free bytes of its disk."""
-    existing = next((each for each in (path, *path.parents) if each.exists()), path)
     try:
-        free_bytes = shutil.disk_usage(existing).free
+        free_bytes = shutil.disk_usage(nearest_existing(path)).free
     except OSError as error:
         return f"Its disk cannot be read: {error.strerror}.", 0
     if not path.is_dir():

@@ -23,6 +23,7 @@ from lockhouse.library.file_copy import (
     link_in,
     map_os_error,
     move_in,
+    nearest_existing,
     same_content,
 )
 from lockhouse.library.folders import Folders, absolute, real
@@ -156,7 +157,7 @@ class Importer:
         if self._mode != "in-place":
             folder = self._own_folder / name if len(files) > 1 else self._own_folder
             if self._mode == "copy":
-                check_room(_existing(self._own_folder), self._planned_bytes + size_bytes)
+                check_room(nearest_existing(self._own_folder), self._planned_bytes + size_bytes)
                 self._planned_bytes += size_bytes
         return _Plan(file, files, folder, name, size_bytes, projector)
 
@@ -263,11 +264,6 @@ def _name_of_copy(files: Sequence[Path], known: Sequence[ModelInfo]) -> str:
         if sample_of(weights[0]) == sample_of(files[0]):
             return model.name
     return ""
-
-
-def _existing(folder: Path) -> Path:
-    """The nearest folder above that exists, on the same disk."""
-    return next((each for each in (folder, *folder.parents) if each.exists()), folder)
 
 
 def _outcome(

@@ -60,15 +60,9 @@ class Profiles:
                 [key_of(path)],
             )
             for name, load, sampling, active in rows:
-                found.setdefault(
-                    name,
-                    Profile(
-                        name,
-                        decoded(load, LoadChoice),
-                        decoded(sampling, dict[str, float | int]),
-                        active=bool(active),
-                    ),
-                )
+                values = decoded(sampling, dict[str, float | int])
+                profile = Profile(name, decoded(load, LoadChoice), values, active=bool(active))
+                found.setdefault(name, profile)
         return sorted(found.values(), key=lambda profile: profile.name)
 
     def active(self) -> dict[Path, str]:

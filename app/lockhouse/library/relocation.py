@@ -24,6 +24,7 @@ from lockhouse.library.file_copy import (
     delete_abandoned_copies,
     map_os_error,
     move_in,
+    nearest_existing,
     same_content,
 )
 from lockhouse.library.folders import Folders
@@ -217,8 +218,7 @@ def _size(path: Path) -> int:
 
 
 def _device(path: Path) -> int:
-    existing = next(each for each in (path, *path.parents) if each.exists())
-    return existing.stat().st_dev
+    return nearest_existing(path).stat().st_dev
 
 
 def _remove_empty(folder: Path) -> None:

@@ -61,24 +61,12 @@ def _set(
     group: str,
     description: str,
     *,
-    choices: tuple[str, ...] = (),
     between: tuple[float | None, float | None] = (None, None),
-    unit: str = "",
-    long_text: bool = False,
-    least_chosen: float | None = None,
-    at_load: bool = False,
+    **more: object,
 ) -> Any:
-    metadata = {
-        "help": description,
-        "group": group,
-        "choices": choices,
-        "minimum": between[0],
-        "maximum": between[1],
-        "unit": unit,
-        "long_text": long_text,
-        "least_chosen": least_chosen,
-        "at_load": at_load,
-    }
+    """A setting; ``more`` are the other fields of :class:`Field`."""
+    bounds = {"minimum": between[0], "maximum": between[1]}
+    metadata = {"help": description, "group": group, **bounds, **more}
     return dataclasses.field(default=default, metadata=metadata)
 
 

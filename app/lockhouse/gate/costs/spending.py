@@ -160,18 +160,9 @@ class SpendingTable:
             f" FROM spending WHERE at >= ? GROUP BY name ORDER BY {order}",
             (begins,),
         )
-        for row in rows:
-            yield Total(
-                name=row[0],
-                calls=row[1],
-                prompt_tokens=row[2],
-                cached_tokens=row[3],
-                completion_tokens=row[4],
-                reasoning_tokens=row[5],
-                cost=_money(row[6], row[7]),
-                unpriced_calls=row[8],
-                estimated_calls=row[9],
-            )
+        for *counts, dollars, rest, unpriced, estimated in rows:  # as Total has them
+            cost = _money(dollars, rest)
+            yield Total(*counts, cost, unpriced_calls=unpriced, estimated_calls=estimated)
 
 
 def _spent(database: sqlite_utils.Database, first_day: str, last_day: str) -> Spent:

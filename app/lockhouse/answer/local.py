@@ -32,13 +32,7 @@ from lockhouse.library.fit import (
     choose_context,
     machine_now,
 )
-from lockhouse.library.gguf import (
-    LoadShape,
-    Shape,
-    check_loadable,
-    estimate_memory,
-    read_header,
-)
+from lockhouse.library.gguf import LoadShape, Shape, check_loadable, estimate_memory, read_header
 from lockhouse.library.model_info import ModelInfo, Profile
 from lockhouse.library.models import Models
 from lockhouse.library.profiles import filled

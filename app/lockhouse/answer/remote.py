@@ -20,10 +20,7 @@ from lockhouse.answer.remote_request import (
 )
 from lockhouse.answer.target import TargetInfo
 from lockhouse.core.cancellation import CancelToken
-from lockhouse.core.errors import (
-    LockhouseError,
-    PolicyRefused,
-)
+from lockhouse.core.errors import LockhouseError, PolicyRefused
 from lockhouse.core.events import Event, Notice, failed_of
 from lockhouse.core.request import AnswerRequest
 from lockhouse.gate.costs.budget import Budget

@@ -16,12 +16,7 @@ import msgspec
 from lockhouse.answer.load_balancer import FailoverStream, LoadBalancer, another_may_answer
 from lockhouse.answer.target import TargetInfo
 from lockhouse.core.cancellation import CancelToken
-from lockhouse.core.errors import (
-    Cancelled,
-    InvalidInput,
-    LockhouseError,
-    NetworkRefused,
-)
+from lockhouse.core.errors import Cancelled, InvalidInput, LockhouseError, NetworkRefused
 from lockhouse.core.events import (
     Cost,
     EngineBuild,
@@ -124,7 +119,8 @@ class RemoteRequest:
             yield from self.tool_calls
             yield self._finished(answered)
         except Cancelled:
-            yield self._cancelled()
+            cost = self._settle("cancelled")
+            yield self._end("cancelled", self.usage or Usage(), "", cost)
         except LockhouseError as error:
             meant = map_error(error, self.provider, self.dependencies.gate)
             cost = self._settle(error.code, nothing_came=self._is_free(error))
@@ -312,9 +308,6 @@ class RemoteRequest:
         cost = self._settle("ok", answered)
         reason: FinishReason = "length" if answered.finish_reason == "length" else "stop"
         return self._end(reason, answered.usage or self.usage or Usage(), answered.model, cost)
-
-    def _cancelled(self) -> Finished:
-        return self._end("cancelled", self.usage or Usage(), "", self._settle("cancelled"))
 
     def _end(self, reason: FinishReason, usage: Usage, model: str, cost: Cost | None) -> Finished:
         total_s = time.perf_counter() - self.started

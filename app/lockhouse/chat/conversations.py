@@ -19,14 +19,7 @@ import msgspec
 from lockhouse.answer.target import TargetInfo
 from lockhouse.chat import image_store, outbox, rows, schema
 from lockhouse.chat.identity import kept_time, new_id, now, storable
-from lockhouse.chat.values import (
-    Conversation,
-    Folder,
-    Message,
-    Provenance,
-    SearchHit,
-    Status,
-)
+from lockhouse.chat.values import Conversation, Folder, Message, Provenance, SearchHit, Status
 from lockhouse.core.errors import NotFound, UsageMistake
 from lockhouse.core.events import Failed
 from lockhouse.core.messages import Image, Part, ToolResult

@@ -262,13 +262,11 @@ def _message_of(row: tuple[Any, ...]) -> Message:
         version_index=row[11],
         version_count=row[12],
         target=target,
-        pictures=_pictures(row[13]) if row[13] != "[]" else (),
+        pictures=tuple(Picture(*one) for one in msgspec.json.decode(row[13]))
+        if row[13] != "[]"
+        else (),
         parts=decoded(row[14], tuple[Part, ...]) if row[14] else (),
     )
-
-
-def _pictures(text: str) -> tuple[Picture, ...]:
-    return tuple(Picture(*values) for values in msgspec.json.decode(text))
 
 
 @lru_cache(maxsize=64)

@@ -37,17 +37,14 @@ def stop(cli: CliContext, model: str | None) -> None:
     """Unload MODEL, or all models, and free the memory."""
     with cli.workspace() as workspace:
         running = workspace.engines.list()
-        if model is not None and not any(_is_meant(engine, model) for engine in running):
+        named = {name for e in running for name in (e.model_name, e.model_path, e.id)}
+        if model is not None and model not in named:
             path = workspace.models.get(model).path
             if not any(engine.model_path == str(path) for engine in running):
                 raise NotFound(f"{model} is not loaded.", hint="See: lockhouse engines list")
         stopped = workspace.engines.stop(model)
     text = f"Unloaded: {output.count(stopped, 'model')}" if stopped else "No model was loaded."
     output.write_result({"stopped": stopped}, text)
-
-
-def _is_meant(engine: EngineStatus, name: str) -> bool:
-    return name in {engine.model_name, engine.model_path, engine.id}
 
 
 def describe(engine: EngineStatus) -> dict[str, object]:

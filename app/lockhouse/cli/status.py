@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -15,9 +14,6 @@ from lockhouse.cli.gate import describe as describe_network
 from lockhouse.gate.network import Network, NetworkState
 from lockhouse.gate.proof import THIS_COMMAND, Proof, level_words, prove, summary
 from lockhouse.gate.running_brokers import Broker, Brokers
-
-if TYPE_CHECKING:
-    from lockhouse.workspace import Workspace
 
 SEAL_WORDS = {
     "kernel": "sealed by the kernel: neither this process nor the models can open a connection",
@@ -46,7 +42,9 @@ def status(cli: CliContext, *, is_proof: bool) -> None:
     running_brokers = Brokers(cli.paths.run).list()
     brokers = [one for one in running_brokers if one.launcher_pid != os.getpid()]
     with cli.workspace() as workspace:
-        proof = _prove(workspace) if is_proof else None
+        proof = None
+        if is_proof:
+            proof = prove(workspace.gate, workspace.engines, process=THIS_COMMAND)
         running = workspace.engines.list()
         home = workspace.paths.home
     memory = psutil.virtual_memory()
@@ -81,10 +79,6 @@ def status(cli: CliContext, *, is_proof: bool) -> None:
         _write_proof(proof)
     if proof is not None and not proof.holds:
         raise click.exceptions.Exit(4)
-
-
-def _prove(workspace: Workspace) -> Proof:
-    return prove(workspace.gate, workspace.engines, process=THIS_COMMAND)
 
 
 def _describe_brokers(brokers: list[Broker]) -> list[dict[str, object]]:

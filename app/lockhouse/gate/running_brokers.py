@@ -41,10 +41,10 @@ class Brokers:
         """Those that run, oldest first. Records of ended ones are removed."""
         found = []
         for path in sorted(self.folder.glob("*.json")) if self.folder.is_dir() else []:
-            broker = _read(path)
+            broker, number = _read(path), int(path.stem) if path.stem.isdecimal() else 0
             if broker is not None and processes.is_alive(broker.pid, broker.birth):
                 found.append(broker)
-            elif broker is not None or not processes.exists(_pid_of(path)):
+            elif broker is not None or not processes.exists(number):
                 with contextlib.suppress(OSError):
                     path.unlink()
         return sorted(found, key=lambda broker: broker.since)
@@ -74,10 +74,6 @@ class Brokers:
         temporary.write_text(json.dumps(asdict(broker)))
         temporary.replace(path)
         return path
-
-
-def _pid_of(path: Path) -> int:
-    return int(path.stem) if path.stem.isdecimal() else 0
 
 
 def _read(path: Path) -> Broker | None:

@@ -88,7 +88,10 @@ def _in_tensors(before: GgufHeader, after: GgufHeader) -> list[Difference]:
     found = []
     types = [Counter(tensor.type_name for tensor in each.values()) for each in (one, other)]
     if types[0] != types[1]:
-        found.append(Difference("tensors", "types", *(_counted(each) for each in types)))
+        counted = (
+            ", ".join(f"{count} {name}" for name, count in each.most_common()) for each in types
+        )
+        found.append(Difference("tensors", "types", *counted))
     changed = [
         name
         for name in sorted(one.keys() | other.keys())
@@ -106,10 +109,6 @@ def _in_tensors(before: GgufHeader, after: GgufHeader) -> list[Difference]:
     if more > 0:
         found.append(Difference("tensors", f"and {more} more", "", ""))
     return found
-
-
-def _counted(types: Counter[str]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in types.most_common())
 
 
 def _in_content(

@@ -39,7 +39,6 @@ from lockhouse.library.model_info import (
     OWN,
     Difference,
     FolderUse,
-    FoundFolder,
     ImportMode,
     ImportOutcome,
     ModelInfo,
@@ -67,10 +66,6 @@ _ModelList = list[ModelInfo]  # the class has a method named list
 _OutcomeList = list[ImportOutcome]
 
 
-def _found_here() -> list[FoundFolder]:
-    return found_folders(os.environ, Path.home())
-
-
 class Models:
     """All models of one home. Usable from several threads and processes at once."""
 
@@ -80,7 +75,7 @@ class Models:
         own_folder: Path,
         starter: Path | None,
         *,
-        others: Finder = _found_here,
+        others: Finder = lambda: found_folders(os.environ, Path.home()),
     ) -> None:
         self._inventory = Inventory(database)
         self._folders = Folders(database, own_folder, others)
@@ -112,9 +107,10 @@ class Models:
 
     def _find(self, name: str, among: Sequence[ListedModel] | None = None) -> ListedModel:
         listed = self._scanner.models() if among is None else among
-        for is_meant in (_has_alias, _is_called, _has_copy_called):
-            for each in listed:
-                if is_meant(each, name):
+        called = [(each.info.aliases, (each.info.name,), each.names) for each in listed]
+        for kind in range(3):  # an alias before a name, that before the name of a copy
+            for each, names in zip(listed, called, strict=True):
+                if name in names[kind]:
                     return each
         if _is_path(name):
             path = Path(name).expanduser()
@@ -437,18 +433,6 @@ class Models:
                 hint="Revisions exist for models downloaded with: lockhouse models get",
             )
         return rows
-
-
-def _has_alias(model: ListedModel, name: str) -> bool:
-    return name in model.info.aliases
-
-
-def _is_called(model: ListedModel, name: str) -> bool:
-    return name == model.info.name
-
-
-def _has_copy_called(model: ListedModel, name: str) -> bool:
-    return name in model.names
 
 
 def _places(model: ListedModel) -> list[Path]:

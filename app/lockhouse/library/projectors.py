@@ -95,10 +95,6 @@ def _fitting(
     return fitting[0] if fitting and is_alone else None
 
 
-def _stem(projector: Path) -> str:
-    return _MARK.sub("", projector.stem)
-
-
 def _is_named_after(projector: Path, model_name: str) -> bool:
-    name = plain_name(_stem(projector), "")
+    name = plain_name(_MARK.sub("", projector.stem), "")
     return name not in _GENERIC and (model_name.startswith(name) or name.startswith(model_name))

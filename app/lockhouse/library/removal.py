@@ -64,7 +64,8 @@ class Remover:
         own = [copy for copy in model.copies if copy.file.origin == "own"]
         files = [path for copy in own for path in copy.weights]
         files += [path for copy in own for path in self._other_revisions(copy.info.path)]
-        staying = [each for each in self._listed if not any(_same(each, one) for one in going)]
+        gone = {one.info.path for one in going}
+        staying = [each for each in self._listed if each.info.path not in gone]
         used = {copy.info.projector for each in staying for copy in each.copies}
         files += [
             copy.info.projector
@@ -129,10 +130,6 @@ class Remover:
         if folder not in self._folders.own():
             with suppress(OSError):  # it is not empty
                 folder.rmdir()
-
-
-def _same(one: ListedModel, other: ListedModel) -> bool:
-    return one.info.path == other.info.path
 
 
 def _size(path: Path) -> int:

@@ -283,12 +283,10 @@ def tensor_shares(headers: Iterable[GgufHeader]) -> tuple[tuple[str, float], ...
         for tensor in header.tensors:
             counted[tensor.type_name] = counted.get(tensor.type_name, 0) + tensor.elements
     total = sum(counted.values()) or 1
-    shares = sorted(((name, count / total) for name, count in counted.items()), key=_largest_first)
-    return tuple((name, round(share, 4)) for name, share in shares if share >= _SMALLEST_SHARE)
-
-
-def _largest_first(pair: tuple[str, float]) -> tuple[float, str]:
-    return -pair[1], pair[0]
+    largest_first = sorted((-count / total, name) for name, count in counted.items())
+    return tuple(
+        (name, round(-part, 4)) for part, name in largest_first if -part >= _SMALLEST_SHARE
+    )
 
 
 # Descriptions

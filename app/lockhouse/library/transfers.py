@@ -19,12 +19,7 @@ from typing import Final, Literal
 import msgspec
 
 from lockhouse.core.cancellation import CancelToken
-from lockhouse.core.errors import (
-    Cancelled,
-    LockhouseError,
-    StorageError,
-    UsageMistake,
-)
+from lockhouse.core.errors import Cancelled, LockhouseError, StorageError, UsageMistake
 from lockhouse.gate.client import CUT_OFF
 from lockhouse.gate.hub import Hub, HubFile, HubRepo
 from lockhouse.library.file_download import RetryPolicy

@@ -20,13 +20,7 @@ from lockhouse.gate.broker.context import BrokerContext
 from lockhouse.gate.broker.guarded_network import Stream
 from lockhouse.gate.broker.hub import file_address, file_headers, require_file
 from lockhouse.gate.dialects.provider_errors import retry_after_s
-from lockhouse.gate.hub_requests import (
-    Fetched,
-    FetchEnd,
-    FetchFile,
-    FetchProgress,
-    LimitSpeed,
-)
+from lockhouse.gate.hub_requests import Fetched, FetchEnd, FetchFile, FetchProgress, LimitSpeed
 from lockhouse.gate.protocol import Done
 
 if TYPE_CHECKING:

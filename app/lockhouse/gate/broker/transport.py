@@ -74,7 +74,7 @@ class GuardedTransport(httpx2.BaseTransport):
         operation.check()
         # In ASCII, as it is looked up, and not as it is shown.
         host = request.url.raw_host.decode("ascii")
-        port = request.url.port or _port_of(request.url.scheme)
+        port = request.url.port or (80 if request.url.scheme == "http" else 443)
         name = _as_listed(host, port)
         bound = operation.hosts_of_keys_in((*request.headers.values(), str(request.url)))
         has_key = bool(bound) or any(header in request.headers for header in _KEY_HEADERS)
@@ -249,7 +249,3 @@ def _outcome(error: BaseException) -> str:
         return "cancelled"
     known = network_errors.map_error(error)
     return known.code if known is not None else "bug"
-
-
-def _port_of(scheme: str) -> int:
-    return 80 if scheme == "http" else 443

@@ -96,10 +96,6 @@ def limits_in(file: SettingsFile, overrides: Mapping[str, Value]) -> Limits:
     return limits_of(settings)
 
 
-def _local_now() -> datetime:
-    return datetime.now().astimezone()
-
-
 class Budget:
     """The limits, and everything that was spent. Safe across threads and processes."""
 
@@ -109,7 +105,7 @@ class Budget:
         limits: Callable[[], Limits],
         prices: PriceList,
         *,
-        now: Callable[[], datetime] = _local_now,
+        now: Callable[[], datetime] = lambda: datetime.now().astimezone(),
     ) -> None:
         """``now`` is in the local time zone, whose calendar days and months count."""
         self.prices = prices

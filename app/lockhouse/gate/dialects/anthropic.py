@@ -211,15 +211,11 @@ class Anthropic(Dialect):
 def _messages(request: AnswerRequest) -> list[Fields]:
     messages: list[Fields] = [
         {"role": role, "content": _plain(parts)}
-        for role, parts in alternating(request.turns, _role, _blocks)
+        for role, parts in alternating(request.turns, "assistant", _blocks)
     ]
     if request.prefill.rstrip():  # white space at its end is refused
         messages.append({"role": "assistant", "content": request.prefill.rstrip()})
     return messages
-
-
-def _role(turn: Turn) -> str:
-    return "assistant" if turn.role == "assistant" else "user"
 
 
 def _plain(parts: list[Fields]) -> object:

@@ -90,15 +90,18 @@ def system_text(turns: Iterable[Turn]) -> str:
 
 
 def alternating(
-    turns: Iterable[Turn], role_of: Callable[[Turn], str], parts_of: Callable[[Turn], list[Fields]]
+    turns: Iterable[Turn], assistant: str, parts_of: Callable[[Turn], list[Fields]]
 ) -> list[tuple[str, list[Fields]]]:
-    """Roles and parts, with turns of the same role joined; without empty and system turns."""
+    """Roles and parts, with turns of the same role joined; without empty and system turns.
+
+    ``assistant`` is that role in the dialect; all others are the user's.
+    """
     messages: list[tuple[str, list[Fields]]] = []
     for turn in turns:
         parts = parts_of(turn) if turn.role != "system" else []
         if not parts:
             continue
-        role = role_of(turn)
+        role = assistant if turn.role == "assistant" else "user"
         if messages and messages[-1][0] == role:
             messages[-1][1].extend(parts)
         else:

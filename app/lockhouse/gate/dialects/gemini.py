@@ -226,15 +226,11 @@ def _contents(request: AnswerRequest) -> list[Fields]:
         return _parts(turn, names)
 
     contents: list[Fields] = [
-        {"role": role, "parts": found} for role, found in alternating(request.turns, _role, parts)
+        {"role": role, "parts": found} for role, found in alternating(request.turns, "model", parts)
     ]
     if request.prefill:
         contents.append({"role": "model", "parts": [{"text": request.prefill}]})
     return contents
-
-
-def _role(turn: Turn) -> str:
-    return "model" if turn.role == "assistant" else "user"
 
 
 def _parts(turn: Turn, names: Mapping[str, str]) -> list[Fields]:

@@ -34,13 +34,7 @@ from lockhouse.gate.dialects.provider_errors import (
     given_up,
     no_list,
 )
-from lockhouse.gate.dialects.stream_reader import (
-    PartialCall,
-    RawCount,
-    StreamReader,
-    amount,
-    count,
-)
+from lockhouse.gate.dialects.stream_reader import PartialCall, RawCount, StreamReader, amount, count
 from lockhouse.gate.providers import Provider
 from lockhouse.gate.remote_requests import ListedModel, RemoteEvent
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lockhouse.answer.capabilities import suited
 from lockhouse.answer.request import Question
+from lockhouse.answer.target import suited
 from lockhouse.chat import import_export
 from lockhouse.chat.conversations import Conversations
 from lockhouse.chat.image_store import MOST_PICTURES, picture_of

@@ -12,7 +12,7 @@ import pytest
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.events import Notice, Reasoning, Text
 from lockhouse.gate import protocol as wire
-from lockhouse.gate.broker.event_writer import EventWriter
+from lockhouse.gate.broker.service import EventWriter
 from lockhouse.gate.channel import cancel_with
 
 Pair = tuple[Connection, Connection]

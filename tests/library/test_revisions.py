@@ -10,9 +10,9 @@ import pytest
 
 from lockhouse.core.errors import InvalidInput, NotFound
 from lockhouse.library.gguf import read_header
-from lockhouse.library.model_diff import differences
 from lockhouse.library.model_info import LoadChoice, ModelInfo, Profile, Source
 from lockhouse.library.models import Models
+from lockhouse.library.revisions import differences
 from lockhouse.storage.database import Database
 from tests.library.layouts import sha256
 from tests.library.test_folders import small

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lockhouse.answer.capabilities import suited
 from lockhouse.answer.energy import EnergyMeter
 from lockhouse.answer.model_hashes import ModelHashes
-from lockhouse.answer.target import TargetInfo
+from lockhouse.answer.target import TargetInfo, suited
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import InvalidInput, LockhouseError, NoRoom, NotFound
 from lockhouse.core.events import Event, Finished, LoadProgress, Reasoning, Text, Timing

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 import msgspec
 
-from lockhouse.answer.capabilities import suited
 from lockhouse.answer.remote_request import (
     RemoteDependencies,
     RemoteRequest,
@@ -18,7 +17,7 @@ from lockhouse.answer.remote_request import (
     require_key,
     require_open,
 )
-from lockhouse.answer.target import TargetInfo
+from lockhouse.answer.target import TargetInfo, suited
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import LockhouseError, PolicyRefused
 from lockhouse.core.events import Event, Notice, failed_of

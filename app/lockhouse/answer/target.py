@@ -6,20 +6,21 @@ ask which kind they have; what differs is data in :class:`TargetInfo`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
 from lockhouse.core.cancellation import CancelToken
-from lockhouse.core.errors import LockhouseError
-from lockhouse.core.events import Event
+from lockhouse.core.errors import InvalidInput, LockhouseError
+from lockhouse.core.events import Event, Notice
 from lockhouse.core.labels import Zone
 from lockhouse.core.request import AnswerRequest
 
 if TYPE_CHECKING:
     from lockhouse.gate.outbound import Outbound
+
 
 TargetKind = Literal["local", "api", "lan"]
 
@@ -85,3 +86,34 @@ class Target(Protocol):
     def count_tokens(self, request: AnswerRequest) -> int:
         """Prompt tokens the request would take, template included. May load the model."""
         ...
+
+
+_OTHER = "Choose a model that can: lockhouse targets list"
+
+
+def suited(
+    request: AnswerRequest, name: str, capabilities: Collection[str]
+) -> tuple[AnswerRequest, Notice | None]:
+    """The request as a model of these capabilities can take it, and what to say of it.
+
+    Raises InvalidInput when what was asked now is beyond it.
+    """
+    if request.tools and "tools" not in capabilities:
+        raise InvalidInput(f"{name} cannot call tools.", hint=_OTHER, code="no_tools")
+    if "vision" in capabilities or not any(turn.images for turn in request.turns):
+        return request, None
+    last = request.turns[-1]
+    if len(last.images) > last.earlier_images:
+        raise InvalidInput(f"{name} cannot look at pictures.", hint=_OTHER, code="no_vision")
+    count = sum(len(turn.images) for turn in request.turns)
+    turns = tuple(
+        msgspec.structs.replace(turn, images=(), content=turn.content or "(a picture)")
+        for turn in request.turns
+    )
+    what = "A picture" if count == 1 else f"{count} pictures"
+    notice = Notice(
+        "pictures_left_out",
+        f"{what} of earlier messages {'was' if count == 1 else 'were'} left out: {name} cannot "
+        "look at pictures.",
+    )
+    return msgspec.structs.replace(request, turns=turns), notice

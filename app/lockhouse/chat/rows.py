@@ -248,6 +248,9 @@ def _conversation_of(row: tuple[Any, ...]) -> Conversation:
 def _message_of(row: tuple[Any, ...]) -> Message:
     target = _target(row[8])
     finished = _value(row[9], Finished)
+    pictures: tuple[Picture, ...] = ()
+    if row[13] != "[]":
+        pictures = tuple(Picture(*values) for values in msgspec.json.decode(row[13]))
     return Message(
         id=row[0],
         conversation_id=row[1],
@@ -262,9 +265,7 @@ def _message_of(row: tuple[Any, ...]) -> Message:
         version_index=row[11],
         version_count=row[12],
         target=target,
-        pictures=tuple(Picture(*one) for one in msgspec.json.decode(row[13]))
-        if row[13] != "[]"
-        else (),
+        pictures=pictures,
         parts=decoded(row[14], tuple[Part, ...]) if row[14] else (),
     )
 

@@ -1,9 +1,9 @@
-"""Finds models in the folders of other programs, which are never written to.
+"""The folders in which other programs store models, and the models in them; only read.
 
-Hides the trees of LM Studio and llama.cpp, the manifests of Ollama, the snapshots of the Hugging
-Face cache and the descriptions of Jan. The content is not trusted: what is read is bounded in
-size, depth and number, names that lead out of the folder are not followed, and only regular files
-are opened.
+Hides the variables, pointer files and settings of each program, the trees of LM Studio and
+llama.cpp, the manifests of Ollama, the snapshots of the Hugging Face cache and the descriptions of
+Jan. The content is not trusted: what is read is bounded in size, depth and number, names that lead
+out of the folder are not followed, and only regular files are opened.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
@@ -334,3 +335,139 @@ def _flat_yaml(content: bytes) -> dict[str, str]:
             value = value.partition(" #")[0].rstrip()
         said.setdefault(match[1], value)
     return said
+
+
+# Where they are
+
+
+_PROGRAMS: Final = {
+    ".lmstudio": "LM Studio",
+    "lm-studio": "LM Studio",
+    ".ollama": "Ollama",
+    "ollama": "Ollama",
+    "gpt4all": "GPT4All",
+    "jan": "Jan",
+    "huggingface": "Hugging Face",
+    "anythingllm-desktop": "AnythingLLM",
+}
+
+Layout = Literal["tree", "flat", "ollama", "hub", "jan"]
+
+
+def owner_of(path: Path, found: Sequence[FoundFolder] = ()) -> str:
+    """The program in whose folder the file is; "user" when it is no known one."""
+    for folder in found:
+        if path.is_relative_to(folder.path):
+            return folder.owner
+    parts = (part.lower() for part in path.parts)
+    return next((_PROGRAMS[part] for part in parts if part in _PROGRAMS), "user")
+
+
+def found_folders(environment: Mapping[str, str], home: Path) -> list[FoundFolder]:
+    """The existing folders of other programs, each once."""
+    found: dict[Path, FoundFolder] = {}
+    for owner, path, layout in _places(environment, home):
+        try:
+            if path.is_dir():
+                found.setdefault(path.resolve(), FoundFolder(owner, path, layout))
+        except (OSError, RuntimeError, ValueError):
+            continue  # a folder that cannot be read
+    return list(found.values())
+
+
+def _places(environment: Mapping[str, str], home: Path) -> Iterator[tuple[str, Path, Layout]]:
+    cache, data, config = _system_folders(environment, home)
+    for path in _lm_studio(home):
+        yield "LM Studio", path, "tree"
+    ollama = _chosen(environment, "OLLAMA_MODELS")
+    services = [
+        Path(each, ".ollama", "models") for each in ("/usr/share/ollama", "/var/lib/ollama")
+    ]
+    for path in ([ollama] if ollama else []) + [home / ".ollama" / "models", *services]:
+        yield "Ollama", path, "ollama"
+    yield "Hugging Face", _hub_cache(environment, home), "hub"
+    own_cache = cache / "llama.cpp"
+    yield "llama.cpp", _chosen(environment, "LLAMA_CACHE") or own_cache, "tree"
+    yield "Jan", data / "Jan" / "data", "jan"
+    moved = _path_in_ini(config / "nomic.ai" / "GPT4All.ini", "modelPath")
+    for gpt4all in (moved, _gpt4all(environment, home, data)):
+        if gpt4all is not None:
+            yield "GPT4All", gpt4all, "flat"
+    anything = config / "anythingllm-desktop" / "storage" / "models" / "ollama"
+    yield "AnythingLLM", anything, "ollama"
+
+
+def _chosen(environment: Mapping[str, str], *names: str) -> Path | None:
+    value = next((environment[name] for name in names if environment.get(name)), "")
+    return Path(value).expanduser() if value else None
+
+
+def _system_folders(environment: Mapping[str, str], home: Path) -> tuple[Path, Path, Path]:
+    """The system folders for caches, data and settings."""
+    if sys.platform == "win32":
+        roaming = _chosen(environment, "APPDATA") or home / "AppData" / "Roaming"
+        local = _chosen(environment, "LOCALAPPDATA") or home / "AppData" / "Local"
+        return local, roaming, roaming
+    if sys.platform == "darwin":
+        library = home / "Library"
+        support = library / "Application Support"
+        return library / "Caches", support, support
+    return (
+        _chosen(environment, "XDG_CACHE_HOME") or home / ".cache",
+        _chosen(environment, "XDG_DATA_HOME") or home / ".local" / "share",
+        _chosen(environment, "XDG_CONFIG_HOME") or home / ".config",
+    )
+
+
+def _gpt4all(environment: Mapping[str, str], home: Path, data: Path) -> Path:
+    if sys.platform == "win32":
+        data = _chosen(environment, "LOCALAPPDATA") or home / "AppData" / "Local"
+    return data / "nomic.ai" / "GPT4All"
+
+
+def _hub_cache(environment: Mapping[str, str], home: Path) -> Path:
+    chosen = _chosen(environment, "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")
+    if chosen is not None:
+        return chosen
+    own_home = _chosen(environment, "HF_HOME")
+    if own_home is None:
+        caches = _chosen(environment, "XDG_CACHE_HOME") or home / ".cache"
+        own_home = caches / "huggingface"
+    return own_home / "hub"
+
+
+def _lm_studio(home: Path) -> Iterator[Path]:
+    """The models folders of LM Studio: chosen, moved, default, and of old releases."""
+    homes = [home / ".lmstudio"]
+    moved = _small_text(home / ".lmstudio-home-pointer").strip()
+    if moved and "\0" not in moved and Path(moved).is_absolute():
+        homes.insert(0, Path(moved))
+    for each in homes:
+        try:
+            settings = decoded(_small_text(each / "settings.json"), _LmStudioSettings)
+            chosen = settings.downloadsFolder
+        except (msgspec.DecodeError, RecursionError):
+            chosen = ""
+        if chosen and "\0" not in chosen and Path(chosen).is_absolute():
+            yield Path(chosen)
+        yield each / "models"
+    yield home / ".cache" / "lm-studio" / "models"
+
+
+class _LmStudioSettings(msgspec.Struct):
+    downloadsFolder: str = ""  # noqa: N815 - the name in that file
+
+
+def _path_in_ini(path: Path, key: str) -> Path | None:
+    """The absolute path that an INI file gives for a key."""
+    for line in _small_text(path).splitlines():
+        name, _, value = line.partition("=")
+        value = value.strip().strip('"')
+        if name.strip() == key and "\0" not in value and Path(value).is_absolute():
+            return Path(value)
+    return None
+
+
+def _small_text(path: Path) -> str:
+    """The content of a small text file; empty when it cannot be read."""
+    return small_file(path, _MAX_MANIFEST_BYTES).decode("utf-8", "replace")

@@ -171,10 +171,7 @@ def fit(
     choice = choose_context(shape, machine, load, projector_bytes=projector_bytes)
     wanted = context_length or choice.context_length
     needed = planned or estimate_memory(shape, wanted, load, projector_bytes=projector_bytes)
-    room = _room(machine)
-    word: Fit = "fits"
-    if needed.total_bytes > room:
-        word = "may be slow" if needed.total_bytes <= _most(machine) else "won't fit"
+    room, word = _room(machine), fit_of(needed.total_bytes, machine)
     return FitReport(
         word=word,
         needed=needed,

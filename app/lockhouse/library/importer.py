@@ -13,7 +13,7 @@ import msgspec
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import InvalidInput, LockhouseError, NotFound, UsageMistake
 from lockhouse.library.deduplication import sample_of
-from lockhouse.library.external_stores import LATER_SHARD
+from lockhouse.library.external_stores import LATER_SHARD, owner_of
 from lockhouse.library.file_copy import (
     Meter,
     Progress,
@@ -33,7 +33,6 @@ from lockhouse.library.inventory import Inventory
 from lockhouse.library.model_info import OWN, ImportAction, ImportMode, ImportOutcome, ModelInfo
 from lockhouse.library.model_names import Names, plain_name
 from lockhouse.library.projectors import projector_beside
-from lockhouse.library.store_locations import owner_of
 
 _NOT_MODELS: Final = re.compile(r"mmproj|incomplete-", re.IGNORECASE)
 _DONE: Final[dict[ImportMode, ImportAction]] = {

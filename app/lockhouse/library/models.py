@@ -22,7 +22,7 @@ from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import InvalidInput, NotFound, UsageMistake
 from lockhouse.gate.hub import parse_reference
 from lockhouse.library.deduplication import files_to_compare, hash_files
-from lockhouse.library.external_stores import FoundFile
+from lockhouse.library.external_stores import FoundFile, found_folders
 from lockhouse.library.file_copy import (
     Meter,
     Progress,
@@ -34,7 +34,6 @@ from lockhouse.library.folders import Finder, Folders
 from lockhouse.library.gguf import GgufHeader, read_header
 from lockhouse.library.importer import Importer
 from lockhouse.library.inventory import Inventory, Stamp, size_of, stamp_of
-from lockhouse.library.model_diff import differences
 from lockhouse.library.model_info import (
     OWN,
     Difference,
@@ -53,9 +52,8 @@ from lockhouse.library.model_names import slug
 from lockhouse.library.profiles import Profiles
 from lockhouse.library.relocation import Relocator
 from lockhouse.library.removal import Remover
-from lockhouse.library.revisions import RevisionRow, Revisions, find_revision
+from lockhouse.library.revisions import RevisionRow, Revisions, differences, find_revision
 from lockhouse.library.scanner import Copy, ListedModel, Scanner
-from lockhouse.library.store_locations import found_folders
 from lockhouse.storage.database import Database
 
 _MIN_PREFIX: Final = 6

@@ -14,7 +14,13 @@ from typing import Final
 import msgspec
 
 from lockhouse.core.errors import LockhouseError
-from lockhouse.library.external_stores import FoundFile, files_beneath, is_model_name, look_into
+from lockhouse.library.external_stores import (
+    FoundFile,
+    files_beneath,
+    is_model_name,
+    look_into,
+    owner_of,
+)
 from lockhouse.library.fit import Machine, fit_of, machine_now, quality_of
 from lockhouse.library.folders import Folders
 from lockhouse.library.gguf import GgufHeader, estimate_memory, read_header, shard_paths
@@ -25,7 +31,6 @@ from lockhouse.library.model_names import Names, family_of, plain_name, plain_ti
 from lockhouse.library.profiles import Profiles
 from lockhouse.library.projectors import ProjectorIndex, projection_length, projector_beside
 from lockhouse.library.revisions import RevisionRow, Revisions
-from lockhouse.library.store_locations import owner_of
 
 _ORDINARY_CONTEXT: Final = 8192
 _NOT_MODELS: Final = ("mmproj", "adapter", "imatrix", "vocab")

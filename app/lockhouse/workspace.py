@@ -122,7 +122,6 @@ class Workspace:
         return RemoteTargets(
             self.gate,
             self.providers,
-            self.consents,
             self.sent,
             self.budget,
             most_tokens=lambda: self.settings.api_max_tokens,

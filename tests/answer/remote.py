@@ -52,7 +52,6 @@ class RemoteAccess:
         self.remotes = RemoteTargets(
             self.gate,
             self.providers,
-            self.consents,
             self.sent,
             self.budget,
             most_tokens=lambda: 100,

@@ -481,7 +481,7 @@ def test_whoever_waits_for_the_keyring_is_told_for_what(home: RemoteAccess) -> N
     home.consents.give(provider)
     for state, words in (("locked", "to be unlocked"), ("silent", "does not answer"), ("set", "")):
         means = RemoteDependencies(
-            home.gate, home.consents, home.sent, home.budget, home.balancer,
+            home.gate, home.sent, home.budget, home.balancer,
             key_of=lambda asked: asked.name, key_state=lambda _, told=state: told,
             most_tokens=lambda: 100,
         )  # fmt: skip

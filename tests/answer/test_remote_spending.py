@@ -82,7 +82,7 @@ def test_who_leaves_before_anybody_was_asked_has_paid_nothing(
     home: RemoteAccess, server: RemoteServer
 ) -> None:
     means = RemoteDependencies(
-        home.gate, home.consents, home.sent, home.budget, home.balancer,
+        home.gate, home.sent, home.budget, home.balancer,
         key_of=lambda asked: asked.name, key_state=lambda _: "locked", most_tokens=lambda: 100,
     )  # fmt: skip
     target = RemoteTarget(home.providers.get("api"), RemoteModel("api", "small"), means)

@@ -95,7 +95,7 @@ def test_each_programs_models_are_found_in_place_and_left_alone(
     ]
     for delete in (False, True):
         with pytest.raises(UsageMistake, match=f"folder of {program}") as refused:
-            models.remove(found.name, delete_file=delete)
+            models.remove_many([found.name], delete_files=delete)[0]
         assert refused.value.code == "not_ours"
     (moved,) = models.import_files([place], mode="move")
     assert moved.action in ("refused", "already there")
@@ -145,7 +145,7 @@ def test_unfinished_files_are_never_shown(
         gpt4all / "cut.gguf",
     ):
         unfinished.write_bytes(source.read_bytes()[:1000])
-    models.recognise()
+    models.list_recognised()[1]
     (only,) = models.list()
     assert len(only.places) == 3
 
@@ -188,7 +188,7 @@ def test_hostile_layouts_are_harmless(
     os.mkfifo(user / ".lmstudio" / "settings.json")
     (user / ".lmstudio-home-pointer").write_bytes(b"\xff\0/nowhere" * 10_000)
     began = time.monotonic()
-    models.recognise()
+    models.list_recognised()[1]
     (only,) = models.list()
     assert {place.owner for place in only.places} == {"LM Studio", "Ollama"}
     assert time.monotonic() - began < 60  # a hang, not a speed
@@ -243,7 +243,7 @@ def test_equal_files_are_one_model_with_all_places(
         layouts.hub_cache(user, source, "o/same"),
     ]
     small(starter, tmp_path / "home" / "models" / "other-Q4_1.gguf", b"different")
-    assert models.recognise() == 0
+    assert models.list_recognised()[1] == 0
     other, same = sorted(models.list(), key=lambda model: len(model.places))
     assert len(other.places) == 1
     assert [place.path for place in same.places] == [own.destination, *places]
@@ -251,8 +251,8 @@ def test_equal_files_are_one_model_with_all_places(
         "lockhouse", "LM Studio", "Ollama", "Hugging Face",
     ]  # fmt: skip
     assert models.get(same.sha256 or "").name == same.name
-    assert models.would_free([same.name]) == source.stat().st_size
-    removal = models.remove(same.name, delete_file=True)
+    assert models.preview_removal([same.name]).freed_bytes == source.stat().st_size
+    removal = models.remove_many([same.name], delete_files=True)[0]
     assert removal.deleted == (own.destination,)
     assert all(place.exists() for place in places)
     assert models.get(same.name).owner == "LM Studio"
@@ -269,9 +269,9 @@ def test_files_are_called_equal_only_when_every_byte_was_counted(
         file.seek(int(size_bytes * 0.36))
         file.write(b"\x01")
     assert len(models.list()) == 2
-    assert models.recognise(limit_bytes=0) == 2 * size_bytes
-    assert models.recognise(limit_bytes=size_bytes) == size_bytes
-    assert models.recognise() == 0
+    assert models.list_recognised(limit_bytes=0)[1] == 2 * size_bytes
+    assert models.list_recognised(limit_bytes=size_bytes)[1] == size_bytes
+    assert models.list_recognised()[1] == 0
     assert {model.path for model in models.list()} == {first, second}
 
 
@@ -284,8 +284,8 @@ def test_a_hard_link_is_the_same_file_and_frees_nothing(
     (only,) = models.list()
     assert only.name == name  # ours now, and still called the same
     assert [place.path for place in only.places] == [linked.destination, theirs]
-    assert models.would_free([only.name]) == 0
-    assert models.remove(only.name, delete_file=True).freed_bytes == 0
+    assert models.preview_removal([only.name]).freed_bytes == 0
+    assert models.remove_many([only.name], delete_files=True)[0].freed_bytes == 0
     assert theirs.exists()
 
 
@@ -303,7 +303,9 @@ def test_a_projector_beside_a_model_belongs_to_it(
     (copied,) = models.import_files([model], mode="copy")
     assert copied.model is not None
     assert copied.model.projector == copied.destination.with_name(sees.name)  # type: ignore[union-attr]
-    assert models.remove(copied.model.name, delete_file=True).deleted == copied.model.files
+    assert (
+        models.remove_many([copied.model.name], delete_files=True)[0].deleted == copied.model.files
+    )
     assert copied.destination is not None
     assert not copied.destination.parent.exists()
     assert sees.exists()
@@ -370,7 +372,7 @@ def test_several_models_are_removed_together_or_not_at_all(
     files = [small(starter, own / f"{name}.gguf", name.encode()) for name in ("red", "blue")]
     layouts.lm_studio(user, small(starter, tmp_path / "theirs.gguf", b"theirs"))
     total = sum(path.stat().st_size for path in files)
-    assert models.would_free(["red", "blue", "theirs"]) == total
+    assert models.preview_removal(["red", "blue", "theirs"]).freed_bytes == total
     for names, delete in (
         (["red", "theirs"], True),
         (["red", "blue"], False),

@@ -383,7 +383,7 @@ def test_a_missing_or_damaged_file_is_shown_and_does_no_harm(
     os.mkfifo(path)
     assert models.get("gone").state == "damaged"
     path.unlink()
-    assert models.remove("gone").deleted == ()
+    assert models.remove_many(["gone"], delete_files=False)[0].deleted == ()
     assert [model.name for model in models.list()] == ["smollm2-135m-instruct"]
 
 
@@ -404,27 +404,27 @@ def test_removing_deletes_only_beneath_our_own_folder(
     own = home / "models"
     foreign = small(starter, elsewhere / "foreign.gguf", mark=b"1")
     models.import_files([foreign])
-    assert models.remove("foreign", delete_file=True).deleted == ()
+    assert models.remove_many(["foreign"], delete_files=True)[0].deleted == ()
     assert foreign.exists()
     models.import_files([foreign], mode="copy")
     with pytest.raises(UsageMistake) as caught:
-        models.remove("foreign")
+        models.remove_many(["foreign"], delete_files=False)[0]
     assert caught.value.code == "needs_confirmation"
     assert (own / "foreign.gguf").exists()
-    removal = models.remove("foreign", delete_file=True)
+    removal = models.remove_many(["foreign"], delete_files=True)[0]
     assert removal.deleted == (own / "foreign.gguf",)
     assert everything_beneath(own) == []
     (own / "link.gguf").symlink_to(foreign)
-    models.remove("link", delete_file=True)
+    models.remove_many(["link"], delete_files=True)[0]
     outside = own / "outside"
     outside.symlink_to(elsewhere, target_is_directory=True)
     with pytest.raises(NotFound):
         models.get("foreign")
     models.import_files([outside / "foreign.gguf"])
-    models.remove("foreign", delete_file=True)
+    models.remove_many(["foreign"], delete_files=True)[0]
     assert foreign.exists()
     with pytest.raises(UsageMistake, match="comes with Lockhouse"):
-        models.remove("smollm2-135m-instruct", delete_file=True)
+        models.remove_many(["smollm2-135m-instruct"], delete_files=True)[0]
     assert starter.exists()
 
 

@@ -138,8 +138,8 @@ def test_tokens_that_changed_are_told_though_there_are_as_many(
 
 def test_removing_a_model_removes_its_revisions(models: Models, home: Path, starter: Path) -> None:
     old, new = (fetched(models, home, starter, each) for each in (OLD, NEW))
-    assert models.would_free(["tiny"]) == old.size_bytes + new.size_bytes
-    models.remove("tiny", delete_file=True)
+    assert models.preview_removal(["tiny"]).freed_bytes == old.size_bytes + new.size_bytes
+    models.remove_many(["tiny"], delete_files=True)[0]
     assert models.list() == []
     assert not (home / "models" / OLD[:8]).exists()
 
@@ -148,7 +148,7 @@ def test_one_older_revision_can_be_removed_by_its_file(
     models: Models, home: Path, starter: Path
 ) -> None:
     old, new = (fetched(models, home, starter, each) for each in (OLD, NEW))
-    assert models.remove(str(old.path), delete_file=True).deleted == (old.path,)
+    assert models.remove_many([str(old.path)], delete_files=True)[0].deleted == (old.path,)
     assert models.get("tiny").path == new.path
     assert [each.revision for each in models.revisions("tiny")] == [NEW]
 

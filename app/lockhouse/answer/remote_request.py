@@ -34,7 +34,6 @@ from lockhouse.core.json_decoding import decoded
 from lockhouse.core.messages import ToolCall
 from lockhouse.core.request import AnswerRequest
 from lockhouse.gate.client import CUT_OFF, GateClient
-from lockhouse.gate.consents import Consents
 from lockhouse.gate.costs.budget import Budget, Reservation
 from lockhouse.gate.network import allows, host_of, split_host
 from lockhouse.gate.outbound import Outbound
@@ -67,7 +66,6 @@ class RemoteDependencies:
     """
 
     gate: GateClient
-    consents: Consents
     sent: Sent
     budget: Budget
     balancer: LoadBalancer

@@ -18,7 +18,6 @@ from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import LockhouseError
 from lockhouse.gate import keys
 from lockhouse.gate.client import GateClient
-from lockhouse.gate.consents import Consents
 from lockhouse.gate.costs.budget import Budget
 from lockhouse.gate.providers import Provider, Providers, RemoteModel
 from lockhouse.gate.remote_requests import ListedModels, ListModels
@@ -54,7 +53,6 @@ class RemoteTargets:
         self,
         gate: GateClient,
         providers: Providers,
-        consents: Consents,
         sent: Sent,
         budget: Budget,
         *,
@@ -69,7 +67,7 @@ class RemoteTargets:
         self._lock = threading.Lock()
         self._key_states: dict[str, tuple[float, str]] = {}
         self._dependencies = RemoteDependencies(
-            gate, consents, sent, budget, self._balancer, self.key_of, self.key_state, most_tokens
+            gate, sent, budget, self._balancer, self.key_of, self.key_state, most_tokens
         )
 
     def get(self, name: str) -> RemoteTarget:

@@ -99,7 +99,7 @@ class Importer:
         for path in dict.fromkeys(absolute(path) for path in paths):
             for file in self._models_at(path, outcomes):
                 if file in by_path and (self._mode == "in-place" or self._is_own(file)):
-                    outcomes.append(_outcome(file, "already there", destination=file))
+                    outcomes.append(ImportOutcome(file, "already there", destination=file))
                     continue
                 try:
                     plan = self._plan(file, names, included, known)
@@ -108,7 +108,7 @@ class Importer:
                     outcomes.append(_refused(file, error))
                     continue
                 if same is not None:
-                    outcomes.append(_outcome(file, "already there", destination=same))
+                    outcomes.append(ImportOutcome(file, "already there", destination=same))
                     continue
                 plans.append(plan)
         meter = Meter(sum(plan.size_bytes for plan in plans), progress, cancel)
@@ -195,7 +195,7 @@ class Importer:
                 self._execute(plan, meter)
         except LockhouseError as error:
             return _refused(plan.source, error)
-        return _outcome(
+        return ImportOutcome(
             plan.source, action, destination=plan.destination, size_bytes=plan.size_bytes
         )
 
@@ -263,12 +263,6 @@ def _name_of_copy(files: Sequence[Path], known: Sequence[ModelInfo]) -> str:
         if sample_of(weights[0]) == sample_of(files[0]):
             return model.name
     return ""
-
-
-def _outcome(
-    source: Path, action: ImportAction, *, destination: Path, size_bytes: int = 0
-) -> ImportOutcome:
-    return ImportOutcome(source, action, destination=destination, size_bytes=size_bytes)
 
 
 def _refused(source: Path, error: LockhouseError) -> ImportOutcome:

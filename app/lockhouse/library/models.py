@@ -91,7 +91,7 @@ class Models:
         """The starter model, ours by name, other programs', then those left in place by age.
 
         Identical copies are one model with several places, as far as their hashes are known; see
-        :meth:`recognise`.
+        :meth:`list_recognised`.
         """
         return [each.info for each in self._scanner.models()]
 
@@ -184,20 +184,6 @@ class Models:
         changed = tuple(path for path in files if before.get(path, digests[path]) != digests[path])
         return Verification(model.info.name, digests[first], before.get(first), changed)
 
-    def recognise(
-        self,
-        *,
-        limit_bytes: int | None = None,
-        progress: Progress | None = None,
-        cancel: CancelToken | None = None,
-    ) -> int:
-        """Hash files that may be identical copies, so that these are listed as one model.
-
-        With a limit no more than that is read, the smallest files first. Returns how many bytes
-        are left to read; what was hashed is kept even if this is interrupted.
-        """
-        return self.list_recognised(limit_bytes=limit_bytes, progress=progress, cancel=cancel)[1]
-
     def list_recognised(
         self,
         *,
@@ -205,7 +191,11 @@ class Models:
         progress: Progress | None = None,
         cancel: CancelToken | None = None,
     ) -> tuple[_ModelList, int]:
-        """:meth:`recognise` and :meth:`list` with one scan."""
+        """Hash files that may be identical copies, so that these are listed as one model.
+
+        With a limit no more than that is read, the smallest files first. Returns the list, and how
+        many bytes are left to read; what was hashed is kept even if this is interrupted.
+        """
         listed = self._scanner.models()
         files = files_to_compare(listed, self._inventory)
         total = sum(size_bytes for size_bytes, _ in files)
@@ -262,26 +252,22 @@ class Models:
             )
         return self.get(model.info.name)
 
-    def remove(self, name: str, *, delete_file: bool = False) -> Removal:
-        """Remove a model from the list, and delete its files in our folders if ``delete_file``.
-
-        A file outside our own folders is never deleted; a model of another program stays listed.
-        """
-        return self.remove_many([name], delete_files=delete_file)[0]
-
     def remove_many(
         self, names: Sequence[str], *, delete_files: bool, dry_run: bool = False
     ) -> builtins.list[Removal]:
-        """Remove several models. When one of them cannot be removed, none is."""
+        """Remove models from the list, and delete their files in our folders if ``delete_files``.
+
+        A file outside our own folders is never deleted; a model of another program stays listed.
+        When one of them cannot be removed, none is.
+        """
         remover, chosen = self._remover(names)
         return remover.remove(chosen, delete_files=delete_files, dry_run=dry_run)
 
-    def would_free(self, names: Sequence[str]) -> int:
-        """The bytes that removing these models frees. Files with another hard link free none."""
-        return self.preview_removal(names).freed_bytes
-
     def preview_removal(self, names: Sequence[str]) -> Removal:
-        """The files that removing these models would delete, and what that frees."""
+        """The files that removing these models would delete, and what that frees.
+
+        Files with another hard link free nothing.
+        """
         remover, chosen = self._remover(names)
         return remover.preview(chosen)
 

@@ -66,7 +66,7 @@ class ListedModel(msgspec.Struct, frozen=True):
         if len(self.copies) == 1:
             return self
         others = tuple(place for place in self.info.places if place.path != copy.info.path)
-        info = with_changes(
+        info = msgspec.structs.replace(
             copy.info,
             name=self.info.name,
             aliases=self.info.aliases,
@@ -378,7 +378,7 @@ def _with_records(info: ModelInfo, file: FoundFile, records: Records) -> ModelIn
     """The description, completed with what the database knows."""
     used_at, speed = records.uses.get(file.path, (None, None))
     entry, row = records.registered.get(file.path), records.revisions.get(file.path)
-    return with_changes(
+    return msgspec.structs.replace(
         info,
         aliases=records.aliases.get(file.path, ()),
         pinned=entry is not None and entry.pinned,
@@ -388,11 +388,6 @@ def _with_records(info: ModelInfo, file: FoundFile, records: Records) -> ModelIn
         newer_revision=row.newer if row is not None else "",
         added_at=entry.added_at if entry is not None else row.added_at if row else "",
     )
-
-
-def with_changes(info: ModelInfo, **changes: object) -> ModelInfo:
-    """The same model with some fields replaced."""
-    return msgspec.structs.replace(info, **changes)
 
 
 def _plain(file: FoundFile, facts: Facts | None) -> str:
@@ -451,7 +446,7 @@ def _as_one(group: Sequence[ListedModel]) -> ListedModel:
     verified = next((info for info in infos if info.verified_at), None)
     used = max((info.last_used_at or "" for info in infos), default="")
     return ListedModel(
-        with_changes(
+        msgspec.structs.replace(
             first,
             aliases=tuple(dict.fromkeys(alias for info in infos for alias in info.aliases)),
             pinned=any(info.pinned for info in infos),

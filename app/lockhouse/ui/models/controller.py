@@ -176,7 +176,7 @@ class ModelsController(QObject):
         """Read files that may be equal to others, a few seconds' worth, so that equal ones are
         shown once. Whether any was read."""
         read: list[int] = []
-        self._models.recognise(
+        self._models.list_recognised(
             limit_bytes=_COMPARED_BYTES, progress=lambda done, _: read.append(done)
         )
         return any(read)

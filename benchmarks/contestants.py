@@ -21,7 +21,7 @@ from lockhouse.core.messages import Turn
 from lockhouse.core.request import AnswerRequest, Sampling
 from lockhouse.engine.pool import EnginePool
 from lockhouse.engine.protocol import EngineSpec, LoadSettings
-from lockhouse.library.gguf import read_header
+from lockhouse.library.gguf.header import read_header
 
 CONTEXT_LENGTH = 4096
 Messages = list[tuple[str, str]]

@@ -37,7 +37,7 @@ print(json.dumps({{"times": times, "grown_kib": peak() - before}}))
 """
 _CONTESTANTS = {
     "Lockhouse": (
-        "from pathlib import Path\nfrom lockhouse.library.gguf import read_header",
+        "from pathlib import Path\nfrom lockhouse.library.gguf.header import read_header",
         "found = read_header(Path(sys.argv[1]))",
     ),
     "llama.cpp": (

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lockhouse.library.gguf import read_header
+from lockhouse.library.gguf.header import read_header
 from tests.library.synthetic import Plan, hybrid, recurrent, sliding_window, write
 
 WINDOW = 32

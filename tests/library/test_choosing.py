@@ -12,7 +12,7 @@ from lockhouse.gate.broker.hub import quantization_of
 from lockhouse.gate.hub import Hub, HubFile, HubRepo, Reference
 from lockhouse.library.file_choice import FileChoice, choices, pick, remote_header, smallest
 from lockhouse.library.fit import Machine
-from lockhouse.library.gguf import read_header
+from lockhouse.library.gguf.header import read_header
 from tests.hub.direct import DirectGate
 from tests.hub.server import HubServer
 

@@ -19,13 +19,9 @@ from lockhouse.library.fit import (
     machine_now,
     planned_memory,
 )
-from lockhouse.library.gguf import (
-    LoadShape,
-    Shape,
-    estimate_memory,
-    kv_cache_bytes,
-    read_header,
-)
+from lockhouse.library.gguf.header import read_header
+from lockhouse.library.gguf.memory import LoadShape, estimate_memory, kv_cache_bytes
+from lockhouse.library.gguf.shape import Shape
 from tests.engine.reported import Question, reported
 from tests.library import synthetic
 from tests.library.synthetic import SHAPES, write

@@ -9,17 +9,16 @@ from pathlib import Path
 import pytest
 
 from lockhouse.core.errors import InvalidInput, NotFound, UsageMistake
-from lockhouse.library.gguf import (
+from lockhouse.library.gguf.header import read_header
+from lockhouse.library.gguf.layout import Unread
+from lockhouse.library.gguf.loadable import check_loadable, shard_paths
+from lockhouse.library.gguf.memory import (
     LoadShape,
-    Unread,
-    check_loadable,
     estimate_memory,
     kv_cache_bytes,
     largest_context,
-    read_header,
-    shard_paths,
-    weights_bytes,
 )
+from lockhouse.library.gguf.shape import weights_bytes
 from tests.library import hostile
 from tests.library.hostile import ARRAY, F32, I32, STRING, U32, numbers, text, u32
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from lockhouse.core.errors import InvalidInput
-from lockhouse.library.gguf import check_loadable, read_header
+from lockhouse.library.gguf.header import read_header
+from lockhouse.library.gguf.loadable import check_loadable
 from tests.library.hostile import variants
 
 MEMORY_BYTES = 256 << 20
@@ -19,7 +20,7 @@ READ_ALL = """
 import resource, sys
 from pathlib import Path
 from lockhouse.core.errors import InvalidInput
-from lockhouse.library.gguf import read_header
+from lockhouse.library.gguf.header import read_header
 resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
 used = 0
 for name in sys.stdin.read().splitlines():

@@ -14,14 +14,9 @@ import gguf
 import pytest
 
 from lockhouse.core.errors import InvalidInput
-from lockhouse.library.gguf import (
-    GgufHeader,
-    NeedMore,
-    Unread,
-    check_loadable,
-    read_header,
-    read_header_start,
-)
+from lockhouse.library.gguf.header import GgufHeader, read_header, read_header_start
+from lockhouse.library.gguf.layout import NeedMore, Unread
+from lockhouse.library.gguf.loadable import check_loadable
 from tests.library.mutations import Source, mutated, put, sources
 from tests.library.synthetic import SHAPES, write
 
@@ -32,7 +27,8 @@ _READ_ALL = """
 import json, resource, sys
 from pathlib import Path
 from lockhouse.core.errors import InvalidInput
-from lockhouse.library.gguf import check_loadable, read_header
+from lockhouse.library.gguf.header import read_header
+from lockhouse.library.gguf.loadable import check_loadable
 from tests.library.mutations import mutated, put, sources
 def peak():
     return next(int(line.split()[1]) for line in open("/proc/self/status") if "VmHWM" in line)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lockhouse.core.errors import InvalidInput, NotFound
-from lockhouse.library.gguf import read_header
+from lockhouse.library.gguf.header import read_header
 from lockhouse.library.model_info import LoadChoice, ModelInfo, Profile, Source
 from lockhouse.library.models import Models
 from lockhouse.library.revisions import differences

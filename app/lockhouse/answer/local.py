@@ -31,7 +31,10 @@ from lockhouse.library.fit import (
     choose_context,
     machine_now,
 )
-from lockhouse.library.gguf import LoadShape, Shape, check_loadable, estimate_memory, read_header
+from lockhouse.library.gguf.header import read_header
+from lockhouse.library.gguf.loadable import check_loadable
+from lockhouse.library.gguf.memory import LoadShape, estimate_memory
+from lockhouse.library.gguf.shape import Shape
 from lockhouse.library.model_info import ModelInfo, Profile
 from lockhouse.library.models import Models
 from lockhouse.library.profiles import filled

@@ -14,7 +14,7 @@ from lockhouse.cli.options import WholeNumber
 if TYPE_CHECKING:
     from lockhouse.engine.protocol import KvType
     from lockhouse.library.fit import FitReport, Machine
-    from lockhouse.library.gguf import GgufHeader
+    from lockhouse.library.gguf.header import GgufHeader
     from lockhouse.workspace import Workspace
 
 
@@ -47,7 +47,7 @@ def fit(cli: CliContext, model: str, ctx: int | None, kv_type: KvType | None) ->
 
 def _header(workspace: Workspace, model: str) -> tuple[GgufHeader, int]:
     """The header of a file, or of a model in the library with the size of its projector."""
-    from lockhouse.library.gguf import read_header
+    from lockhouse.library.gguf.header import read_header
 
     path = Path(model).expanduser()
     if path.is_file():
@@ -68,7 +68,7 @@ def _report(
     from lockhouse.engine.protocol import LoadSettings
     from lockhouse.library.fit import choose_context, machine_now, planned_memory
     from lockhouse.library.fit import fit as judged
-    from lockhouse.library.gguf import LoadShape
+    from lockhouse.library.gguf.memory import LoadShape
 
     settings = LoadSettings(
         kv_type=kv_type or workspace.settings.kv_type, parallel=workspace.settings.parallel_answers

@@ -18,7 +18,9 @@ from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import InvalidInput, NotFound
 from lockhouse.gate.hub import Hub, HubFile, HubRepo, Reference
 from lockhouse.library.fit import FitReport, Machine, fit, quality_of
-from lockhouse.library.gguf import GgufHeader, NeedMore, Shape, read_header_start
+from lockhouse.library.gguf.header import GgufHeader, read_header_start
+from lockhouse.library.gguf.layout import NeedMore
+from lockhouse.library.gguf.shape import Shape
 from lockhouse.library.model_info import Quality
 
 Loss = Literal["high", "noticeable", "slight", "very slight", "negligible", "none"]

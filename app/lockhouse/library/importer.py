@@ -27,8 +27,9 @@ from lockhouse.library.file_copy import (
     same_content,
 )
 from lockhouse.library.folders import Folders, absolute, real
-from lockhouse.library.gguf import check_loadable, read_header, shard_paths
+from lockhouse.library.gguf.header import read_header
 from lockhouse.library.gguf.layout import shown
+from lockhouse.library.gguf.loadable import check_loadable, shard_paths
 from lockhouse.library.inventory import Inventory
 from lockhouse.library.model_info import OWN, ImportAction, ImportMode, ImportOutcome, ModelInfo
 from lockhouse.library.model_names import Names, plain_name

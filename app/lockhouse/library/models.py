@@ -31,7 +31,7 @@ from lockhouse.library.file_copy import (
     hash_metered,
 )
 from lockhouse.library.folders import Finder, Folders
-from lockhouse.library.gguf import GgufHeader, read_header
+from lockhouse.library.gguf.header import GgufHeader, read_header
 from lockhouse.library.importer import Importer
 from lockhouse.library.inventory import Inventory, Stamp, size_of, stamp_of
 from lockhouse.library.model_info import (

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from lockhouse.core.errors import LockhouseError
-from lockhouse.library.gguf import GgufHeader, read_header
+from lockhouse.library.gguf.header import GgufHeader, read_header
 from lockhouse.library.model_info import Facts
 from lockhouse.library.model_names import plain_name
 

@@ -19,8 +19,8 @@ from typing import Final
 import msgspec
 
 from lockhouse.core.errors import InvalidInput, NotFound
-from lockhouse.library.gguf import GgufHeader, Unread
-from lockhouse.library.gguf.layout import reading
+from lockhouse.library.gguf.header import GgufHeader
+from lockhouse.library.gguf.layout import Unread, reading
 from lockhouse.library.inventory import key_of
 from lockhouse.library.model_info import Difference, Source
 from lockhouse.storage.database import Database

@@ -23,8 +23,10 @@ from lockhouse.library.external_stores import (
 )
 from lockhouse.library.fit import Machine, fit_of, machine_now, quality_of
 from lockhouse.library.folders import Folders
-from lockhouse.library.gguf import GgufHeader, estimate_memory, read_header, shard_paths
+from lockhouse.library.gguf.header import GgufHeader, read_header
 from lockhouse.library.gguf.layout import shown
+from lockhouse.library.gguf.loadable import shard_paths
+from lockhouse.library.gguf.memory import estimate_memory
 from lockhouse.library.inventory import Hashed, Inventory, Stamp, size_of, stamp_of
 from lockhouse.library.model_info import OWN, Facts, ModelInfo, Place, Source, Speed, State
 from lockhouse.library.model_names import Names, family_of, plain_name, plain_title, slug

@@ -11,7 +11,8 @@ from PySide6.QtWidgets import QWidget
 
 from lockhouse.answer.local import LocalTargets
 from lockhouse.core.events import Failed
-from lockhouse.library.gguf import LoadShape, largest_context, read_header
+from lockhouse.library.gguf.header import read_header
+from lockhouse.library.gguf.memory import LoadShape, largest_context
 from lockhouse.ui.error_views import ChoiceDialog
 from lockhouse.ui.jobs import Jobs, ignore
 from lockhouse.ui.settings.store import SettingsStore

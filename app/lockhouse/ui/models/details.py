@@ -8,7 +8,7 @@ from PySide6.QtCore import QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFrame, QWidget
 
-from lockhouse.library.gguf import read_header
+from lockhouse.library.gguf.header import read_header
 from lockhouse.library.model_info import OWN, Difference, LoadChoice, ModelInfo
 from lockhouse.ui.flow_layout import FlowLayout
 from lockhouse.ui.form_dialog import ask_text

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 
 from lockhouse.core.errors import LockhouseError
 from lockhouse.engine.planning import Device, DeviceReport
-from lockhouse.library.gguf import GgufHeader
+from lockhouse.library.gguf.header import GgufHeader
 from lockhouse.library.gguf.layout import Unread
 from lockhouse.library.model_info import Difference, FolderUse
 from lockhouse.ui import formatting

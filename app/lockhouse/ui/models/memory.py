@@ -18,7 +18,7 @@ from lockhouse.engine.planning import DeviceReport, MemoryPlan, Planner, PlanReq
 from lockhouse.engine.pool import EnginePool
 from lockhouse.engine.protocol import KvType, LoadSettings
 from lockhouse.library.fit import FitReport, Machine, fit, machine_now
-from lockhouse.library.gguf import GgufHeader, read_header
+from lockhouse.library.gguf.header import GgufHeader, read_header
 from lockhouse.library.model_info import ModelInfo
 from lockhouse.ui.jobs import JobHandle, Jobs, ignore
 from lockhouse.ui.timers import OneAtATime

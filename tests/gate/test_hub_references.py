@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lockhouse.core.errors import UsageMistake
-from lockhouse.gate.hub_references import Reference, is_safe_file, parse_reference
+from lockhouse.gate.hub_requests import Reference, is_safe_file, parse_reference
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

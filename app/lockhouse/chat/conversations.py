@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from lockhouse.answer.target import TargetInfo
-from lockhouse.chat import image_store, outbox, rows, schema
+from lockhouse.chat import image_store, outbox, rows
 from lockhouse.chat.identity import kept_time, new_id, now, storable
 from lockhouse.chat.values import Conversation, Folder, Message, Provenance, SearchHit, Status
 from lockhouse.core.errors import NotFound, UsageMistake
@@ -56,7 +56,7 @@ class Conversations:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        database.migrate(migrations_of("conversations", schema.STEPS))
+        database.migrate(migrations_of("conversations", rows.STEPS))
 
     # Conversations
 

@@ -10,10 +10,10 @@ import contextlib
 import itertools
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Literal
+from typing import Any, Literal
 
 from lockhouse.answer.target import TargetInfo
 from lockhouse.cli import output
@@ -209,11 +209,11 @@ class StreamPrinter:
                 self._to_reader("\n")
             self._to_reader(f"{call.name}({call.arguments})\n")
 
-    def _to_reader(self, text: str) -> None:
+    def _to_reader(self, told: Any, write: Callable[[Any], None] = output.write) -> None:
         if self.answer.reader_left:
             return
         try:
-            output.write(text)
+            write(told)
         except BrokenPipeError:
             self.answer.reader_left = True
             self._cancel.cancel()
@@ -221,20 +221,11 @@ class StreamPrinter:
     def _write_event(self, event: object) -> None:
         line = output.plain(event)
         if isinstance(event, Finished):
-            self._write_json_line(output.plain(event.usage))
+            self._to_reader(output.plain(event.usage), output.write_json_line)
             line["usage"].pop("type", None)
             line["conversation_id"] = self.answer.conversation_id
             line["message_id"] = self.answer.message_id
-        self._write_json_line(line)
-
-    def _write_json_line(self, line: object) -> None:
-        if self.answer.reader_left:
-            return
-        try:
-            output.write_json_line(line)
-        except BrokenPipeError:
-            self.answer.reader_left = True
-            self._cancel.cancel()
+        self._to_reader(line, output.write_json_line)
 
     def _end_text(self) -> None:
         if self.answer.tool_calls:

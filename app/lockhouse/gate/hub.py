@@ -11,7 +11,6 @@ from collections.abc import Callable
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import LockhouseError
 from lockhouse.gate.client import GateClient
-from lockhouse.gate.hub_references import Reference, parse_reference
 from lockhouse.gate.hub_requests import (
     Capability,
     Fetched,
@@ -24,8 +23,10 @@ from lockhouse.gate.hub_requests import (
     ReadCard,
     ReadRepo,
     ReadStart,
+    Reference,
     SearchHub,
     Sort,
+    parse_reference,
 )
 from lockhouse.gate.protocol import Done
 

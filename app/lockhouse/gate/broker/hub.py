@@ -15,7 +15,6 @@ from urllib.parse import quote
 from lockhouse.core.errors import NotFound
 from lockhouse.gate.broker.context import BrokerContext
 from lockhouse.gate.dialects.provider_errors import retry_after_s
-from lockhouse.gate.hub_references import is_repo, is_safe_file
 from lockhouse.gate.hub_requests import (
     CheckHubKey,
     Gated,
@@ -26,6 +25,8 @@ from lockhouse.gate.hub_requests import (
     ReadRepo,
     ReadStart,
     SearchHub,
+    is_repo,
+    is_safe_file,
 )
 from lockhouse.gate.protocol import Done, RemoteFailure
 

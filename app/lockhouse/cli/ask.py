@@ -25,12 +25,12 @@ from lockhouse.cli.context import CliContext, json_option, pass_cli
 from lockhouse.cli.options import (
     attach,
     choices_of,
+    conversation_options,
     decode,
     read_options,
     remote_options,
     require_text,
     sampling_options,
-    target_option,
 )
 from lockhouse.core.errors import Cancelled, LockhouseError, UsageMistake
 
@@ -58,9 +58,7 @@ class AnswerFailed(LockhouseError):
 
 @click.command()
 @click.argument("prompt", required=False)
-@target_option
-@click.option("-s", "--system", metavar="SYSTEM", help="System prompt.")
-@click.option("--chat", "chat_id", metavar="ID", help="Go on with this conversation.")
+@conversation_options
 @click.option("--no-save", is_flag=True, help="Keep nothing of it.")
 @click.option(
     "--attach", "files", multiple=True, type=click.Path(path_type=Path), metavar="FILE",

@@ -22,11 +22,11 @@ from lockhouse.cli.context import CliContext, pass_cli
 from lockhouse.cli.line_reader import LineReader
 from lockhouse.cli.options import (
     choices_of,
+    conversation_options,
     read_options,
     remote_options,
     require_text,
     sampling_options,
-    target_option,
 )
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import Cancelled, LockhouseError, NotFound, UsageMistake
@@ -52,9 +52,7 @@ Ctrl-C stops an answer and keeps what came. Two slashes begin a message with one
 
 
 @click.command()
-@target_option
-@click.option("-s", "--system", metavar="SYSTEM", help="System prompt.")
-@click.option("--chat", "chat_id", metavar="ID", help="Go on with this conversation.")
+@conversation_options
 @remote_options
 @sampling_options
 @pass_cli

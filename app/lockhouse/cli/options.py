@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from lockhouse.answer.request import Choices
     from lockhouse.core.messages import Image, Tool
 
-_Command = TypeVar("_Command", bound=Callable[..., Any])
+_Command = Callable[..., Any]
+_Option = Callable[[_Command], _Command]
 _LARGEST_SEED = 2**32 - 1
 _SMALLEST_CONTEXT = 256  # as in the settings; llama.cpp makes none smaller
 _ATTACHMENT_LIMIT_BYTES = 16 * 1024 * 1024
@@ -68,63 +69,61 @@ def _not_within(
     )
 
 
-def target_option(command: _Command) -> _Command:
-    """``-m TARGET``."""
-    return click.option(
-        "-m", "--model", "target", metavar="TARGET", default="",
-        help="The model: a name, an alias, a hash prefix, a GGUF file, or PROVIDER/MODEL.",
-    )(command)  # fmt: skip
+def _together(*options: _Option) -> _Option:
+    """Several options as one, in the order in which the help shows them."""
+
+    def add(command: _Command) -> _Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
 
 
-def key_option(command: _Command) -> _Command:
-    """``--key``, for machines without a keyring."""
-    return click.option(
-        "--key",
-        "asks_key",
-        is_flag=True,
-        help="Ask for an API key, used by this command only.",
-    )(command)
+target_option = click.option(
+    "-m", "--model", "target", metavar="TARGET", default="",
+    help="The model: a name, an alias, a hash prefix, a GGUF file, or PROVIDER/MODEL.",
+)  # fmt: skip
+conversation_options = _together(
+    target_option,
+    click.option("-s", "--system", metavar="SYSTEM", help="System prompt."),
+    click.option("--chat", "chat_id", metavar="ID", help="Go on with this conversation."),
+)
+# For machines without a keyring.
+key_option = click.option(
+    "--key", "asks_key", is_flag=True, help="Ask for an API key, used by this command only."
+)
+# For targets that are not on this machine.
+remote_options = _together(
+    click.option(
+        "--allow-once", is_flag=True, help="Allow sending to this provider, for this command only."
+    ),
+    key_option,
+)
 
 
-def remote_options(command: _Command) -> _Command:
-    """Options for targets that are not on this machine."""
-    options = (
-        click.option("--allow-once", is_flag=True,
-                     help="Allow sending to this provider, for this command only."),
-        key_option,
-    )  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-def sampling_options(command: _Command) -> _Command:
-    """Every option that shapes an answer."""
-    probability = Number(0, 1)
-    options = (
-        click.option("--seed", type=WholeNumber(0, _LARGEST_SEED), metavar="N",
-                     help="The same seed gives the same answer again."),
-        click.option("--temperature", type=Number(0, 10), metavar="T",
-                     help="0 always takes the most likely token."),
-        click.option("--top-p", type=probability, metavar="P", help="1 is off."),
-        click.option("--top-k", type=WholeNumber(0), metavar="N", help="0 is off."),
-        click.option("--min-p", type=probability, metavar="P", help="0 is off."),
-        click.option("--repeat-penalty", type=Number(0, 10, min_open=True), metavar="R",
-                     help="1 is off."),
-        click.option("--max-tokens", type=WholeNumber(1), metavar="N",
-                     help="End the answer after N tokens."),
-        click.option("--stop", multiple=True, metavar="TEXT",
-                     help="End the answer before TEXT. Can be repeated."),
-        click.option("--ctx", type=WholeNumber(_SMALLEST_CONTEXT), metavar="N",
-                     help="Context length in tokens."),
-        click.option("--schema", type=click.Path(path_type=Path), metavar="FILE",
-                     help="Answer in JSON that fits this JSON schema."),
-        click.option("--grammar", type=click.Path(path_type=Path), metavar="FILE",
-                     help="Answer in a form that fits this GBNF grammar."),
-    )  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
+# Every option that shapes an answer.
+sampling_options = _together(
+    click.option("--seed", type=WholeNumber(0, _LARGEST_SEED), metavar="N",
+                 help="The same seed gives the same answer again."),
+    click.option("--temperature", type=Number(0, 10), metavar="T",
+                 help="0 always takes the most likely token."),
+    click.option("--top-p", type=Number(0, 1), metavar="P", help="1 is off."),
+    click.option("--top-k", type=WholeNumber(0), metavar="N", help="0 is off."),
+    click.option("--min-p", type=Number(0, 1), metavar="P", help="0 is off."),
+    click.option("--repeat-penalty", type=Number(0, 10, min_open=True), metavar="R",
+                 help="1 is off."),
+    click.option("--max-tokens", type=WholeNumber(1), metavar="N",
+                 help="End the answer after N tokens."),
+    click.option("--stop", multiple=True, metavar="TEXT",
+                 help="End the answer before TEXT. Can be repeated."),
+    click.option("--ctx", type=WholeNumber(_SMALLEST_CONTEXT), metavar="N",
+                 help="Context length in tokens."),
+    click.option("--schema", type=click.Path(path_type=Path), metavar="FILE",
+                 help="Answer in JSON that fits this JSON schema."),
+    click.option("--grammar", type=click.Path(path_type=Path), metavar="FILE",
+                 help="Answer in a form that fits this GBNF grammar."),
+)  # fmt: skip
 
 
 def read_options(given: dict[str, Any]) -> dict[str, Any]:

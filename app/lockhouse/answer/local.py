@@ -208,9 +208,8 @@ class LocalTargets:
         chosen = self._settings().default_target
         if chosen:
             return self._target(self._models.get(chosen))
-        for model in self._models.list():
-            if "chat" in model.capabilities and model.state in _USABLE:
-                return self._target(model)
+        for model in self._usable():
+            return self._target(model)
         raise NotFound(
             "There is no model on this machine yet.",
             hint="Import one: lockhouse models import FILE.gguf",
@@ -219,11 +218,7 @@ class LocalTargets:
 
     def list(self) -> list[TargetInfo]:
         """All that can answer, the default first."""
-        found = [
-            self._target(model).info
-            for model in self._models.list()
-            if "chat" in model.capabilities and model.state in _USABLE
-        ]
+        found = [self._target(model).info for model in self._usable()]
         chosen = self._settings().default_target
         if not chosen:
             return found  # the first one is the default
@@ -232,6 +227,11 @@ class LocalTargets:
         except LockhouseError:
             return found
         return sorted(found, key=lambda info: info.name != first)
+
+    def _usable(self) -> Iterator[ModelInfo]:
+        for model in self._models.list():
+            if "chat" in model.capabilities and model.state in _USABLE:
+                yield model
 
     def _target(self, model: ModelInfo) -> LocalTarget:
         _require_chat(model)

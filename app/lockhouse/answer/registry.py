@@ -49,9 +49,7 @@ class TargetRegistry:
         if not name:
             return self.default()
         if self._is_remote(name):
-            return self._remote().get(name)
-        if self._is_provider(name):
-            return self._of_provider(name)
+            return self._remote().get(name) if "/" in name else self._of_provider(name)
         try:
             return self.local.get(name)
         except NotFound:
@@ -63,7 +61,7 @@ class TargetRegistry:
     def default(self) -> Target:
         """The chosen target, or else the first local one. Never an API."""
         chosen = self._chosen()
-        if not self._is_remote(chosen) and not self._is_provider(chosen):
+        if not self._is_remote(chosen):
             return self.local.default()
         target = self._remote().get(chosen) if "/" in chosen else self._of_provider(chosen)
         if isinstance(target, LocalTarget):
@@ -79,7 +77,7 @@ class TargetRegistry:
 
     def on_this_machine(self, preferred: str = "") -> LocalTarget:
         """That one where it is a model of this machine, or else the default among those."""
-        if preferred and not self._is_remote(preferred) and not self._is_provider(preferred):
+        if preferred and not self._is_remote(preferred):
             return self.local.get(preferred)
         return self.local.default()
 
@@ -89,14 +87,11 @@ class TargetRegistry:
         if self._providers.chosen():
             found += self._remote().list()
         chosen = self._chosen()
-        if self._is_remote(chosen) or self._is_provider(chosen):
+        if self._is_remote(chosen):
             with contextlib.suppress(LockhouseError):  # what is set names nothing any more
                 first = self.get(chosen).info.name
                 found.sort(key=lambda info: info.name != first)
         return found
-
-    def _is_provider(self, name: str) -> bool:
-        return any(known.name == name for known in self._providers.list())
 
     def _of_provider(self, name: str) -> LocalTarget | RemoteTarget:
         try:
@@ -118,6 +113,6 @@ class TargetRegistry:
         )
 
     def _is_remote(self, name: str) -> bool:
-        """Whether the name begins with a provider's."""
-        head, slash, _ = name.partition("/")
-        return bool(slash) and self._is_provider(head)
+        """Whether the name is a provider's, or begins with it and a slash."""
+        head = name.partition("/")[0]
+        return any(known.name == head for known in self._providers.list())

@@ -90,28 +90,23 @@ def _write_models(found: Sequence[ModelInfo]) -> None:
     only where one is not for chat."""
     unready = [model for model in found if model.state != "ready"]
     purposes = [", ".join(_OTHER_PURPOSES.intersection(model.capabilities)) for model in found]
-    headings = ["NAME", "QUALITY", "QUANT", "SIZE", "CONTEXT", "FIT", "OWNER"]
     rows = [
-        [
-            model.name,
-            model.quality,
-            model.quantization,
-            output.size(model.size_bytes),
-            model.context_length,
-            model.fit or "",
-            _owners(model),
-        ]
-        for model in found
+        {
+            "NAME": model.name,
+            "STATE": model.state,
+            "FOR": purpose or "chat",
+            "QUALITY": model.quality,
+            "QUANT": model.quantization,
+            "SIZE": output.size(model.size_bytes),
+            "CONTEXT": model.context_length,
+            "FIT": model.fit or "",
+            "OWNER": _owners(model),
+        }
+        for model, purpose in zip(found, purposes, strict=True)
     ]
-    if any(purposes):
-        headings.insert(1, "FOR")
-        for row, purpose in zip(rows, purposes, strict=True):
-            row.insert(1, purpose or "chat")
-    if unready:
-        headings.insert(1, "STATE")
-        for row, model in zip(rows, found, strict=True):
-            row.insert(1, model.state)
-    output.write_table(headings, rows)
+    left_out = {"STATE": not unready, "FOR": not any(purposes)}
+    headings = [heading for heading in rows[0] if not left_out.get(heading)]
+    output.write_table(headings, [[row[heading] for heading in headings] for row in rows])
     for model in unready:
         output.note(f"{model.name}: {model.problem}")
 

@@ -42,11 +42,8 @@ class Stream(httpcore2.NetworkStream):
             data = self._at_hand(max_bytes)
             if data is None:
                 self._sock.settimeout(patience_s)
-                operation.wait_for(self._handle)
-                try:
+                with operation.waiting_for(self._handle):
                     data = self._sock.recv(max_bytes)
-                finally:
-                    operation.go_on(self._handle)
         except OSError as error:
             if isinstance(error, TimeoutError) and error.errno is None:  # ours, not the system's
                 raise httpcore2.ReadTimeout(str(error)) from error
@@ -69,11 +66,8 @@ class Stream(httpcore2.NetworkStream):
         """
         operation = operations.current()
         self._sock.settimeout(operation.patience_s(idle_s))
-        operation.wait_for(self._handle)
-        try:
+        with operation.waiting_for(self._handle):
             count = self._sock.recv_into(buffer)
-        finally:
-            operation.go_on(self._handle)
         operation.bytes_in += count
         return count
 
@@ -83,15 +77,13 @@ class Stream(httpcore2.NetworkStream):
         view = memoryview(buffer)
         while view:
             self._sock.settimeout(operation.patience_s(timeout or _IDLE_S))
-            operation.wait_for(self._handle)
             try:
-                sent = self._sock.send(view)
+                with operation.waiting_for(self._handle):
+                    sent = self._sock.send(view)
             except TimeoutError as error:
                 raise httpcore2.WriteTimeout(str(error)) from error
             except OSError as error:
                 raise httpcore2.WriteError(str(error)) from error
-            finally:
-                operation.go_on(self._handle)
             operation.bytes_out += sent
             view = view[sent:]
 
@@ -105,14 +97,12 @@ class Stream(httpcore2.NetworkStream):
         operation = operations.current()
         with _connecting():
             self._sock.settimeout(operation.patience_s(timeout or _CONNECT_S))
-            operation.wait_for(self._handle)
-            try:
-                wrapped = ssl_context.wrap_socket(self._sock, server_hostname=server_hostname)
-            except BaseException:
-                self.close()
-                raise
-            finally:
-                operation.go_on(self._handle)
+            with operation.waiting_for(self._handle):
+                try:
+                    wrapped = ssl_context.wrap_socket(self._sock, server_hostname=server_hostname)
+                except BaseException:
+                    self.close()
+                    raise
         return Stream(wrapped, self._handle)
 
     def close(self) -> None:
@@ -163,11 +153,8 @@ class Network(httpcore2.NetworkBackend):
         handle = sock.dup()
         try:
             sock.settimeout(operation.patience_s(timeout))
-            operation.wait_for(handle)
-            try:
+            with operation.waiting_for(handle):
                 operation.guard.connect(sock, address)
-            finally:
-                operation.go_on(handle)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if sys.platform == "linux":
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNHEARD_MS)

@@ -169,18 +169,13 @@ def require_file(response: httpx2.Response, repo: str, file: str) -> None:
 def refused(status: int, retry_after_s: float) -> RemoteFailure:
     """The error for a hub that is busy or fails."""
     when = f"in {retry_after_s:.0f} s" if retry_after_s else "in a while"
+    code, what = "hub_failed", f"The hub answered with an error ({status})."
     if status == 429:
-        return RemoteFailure(
-            "The hub asks to wait (rate limit).",
-            hint=f"Try again {when}.",
-            code="rate_limited",
-            status=status,
-            retry_after_s=retry_after_s,
-        )
+        code, what = "rate_limited", "The hub asks to wait (rate limit)."
     return RemoteFailure(
-        f"The hub answered with an error ({status}).",
+        what,
         hint=f"Try again {when}.",
-        code="hub_failed",
+        code=code,
         status=status,
         retry_after_s=retry_after_s,
     )
@@ -188,20 +183,15 @@ def refused(status: int, retry_after_s: float) -> RemoteFailure:
 
 def gated(repo: str, status: int) -> RemoteFailure:
     """The error for a repository whose owner has to grant access."""
-    if status == 403:
-        return RemoteFailure(
-            f"The owner of {repo} grants access by hand, and your account has none yet.",
-            hint=f"Request access on the page of {repo}, then try again.",
-            code="gated",
-            status=status,
-        )
-    return RemoteFailure(
-        f"{repo} requires that you accept its terms first.",
-        hint=f"Accept them on the page of {repo}, create a token that can read, and save it with:"
-        " lockhouse keys set huggingface",
-        code="gated",
-        status=status,
+    what = f"{repo} requires that you accept its terms first."
+    hint = (
+        f"Accept them on the page of {repo}, create a token that can read, and save it with:"
+        " lockhouse keys set huggingface"
     )
+    if status == 403:
+        what = f"The owner of {repo} grants access by hand, and your account has none yet."
+        hint = f"Request access on the page of {repo}, then try again."
+    return RemoteFailure(what, hint=hint, code="gated", status=status)
 
 
 def _no_repo(repo: str) -> NotFound:

@@ -87,21 +87,19 @@ class Operation:
         if self._cancelled.wait(seconds):
             raise Cancelled
 
-    def wait_for(self, sock: socket.socket) -> None:
-        """This thread is about to wait for ``sock``; until :meth:`go_on`, cancelling shuts it down.
-
-        Raises Cancelled.
-        """
+    @contextlib.contextmanager
+    def waiting_for(self, sock: socket.socket) -> Iterator[None]:
+        """Within, this thread waits for ``sock``: cancelling shuts it down. Raises Cancelled."""
         self.before_waiting()
         with self._lock:
             self.check()
             self._waiting.add(sock)
-
-    def go_on(self, sock: socket.socket) -> None:
-        """The wait is over. Raises Cancelled when that is why."""
-        with self._lock:
-            self._waiting.discard(sock)
-        self.check()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiting.discard(sock)
+            self.check()
 
     def patience_s(self, wanted: float) -> float:
         """How long the next step may take. Raises RemoteFailure when no time is left."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 
 import httpcore2
 import httpx2
@@ -47,22 +47,14 @@ class GuardedTransport(httpx2.BaseTransport):
 
     def __init__(self, guard: Guard, trusted: ssl.SSLContext | None = None) -> None:
         """``trusted`` replaces the certificates of the system in tests."""
-        context = trusted or _system_certificates()
-        if guard.state.proxy:
-            self._pool: httpcore2.ConnectionPool = httpcore2.HTTPProxy(
-                guard.state.proxy,
-                ssl_context=context,
-                max_connections=_MOST_CONNECTIONS,
-                keepalive_expiry=_KEPT_S,
-                network_backend=Network(),
-            )
-        else:
-            self._pool = httpcore2.ConnectionPool(
-                ssl_context=context,
-                max_connections=_MOST_CONNECTIONS,
-                keepalive_expiry=_KEPT_S,
-                network_backend=Network(),
-            )
+        proxy = guard.state.proxy
+        pool = partial(httpcore2.HTTPProxy, proxy) if proxy else httpcore2.ConnectionPool
+        self._pool: httpcore2.ConnectionPool = pool(
+            ssl_context=trusted or _system_certificates(),
+            max_connections=_MOST_CONNECTIONS,
+            keepalive_expiry=_KEPT_S,
+            network_backend=Network(),
+        )
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """One request, no redirect: the client comes here again for each."""

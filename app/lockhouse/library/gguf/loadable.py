@@ -29,6 +29,24 @@ _MAX_VOCABULARY: Final = 4_000_000
 _TENSOR_ALIGNMENT: Final = 32  # of the CPU's buffers, whatever the file states
 _ROPE_SCALINGS: Final = ("none", "linear", "yarn", "longrope")
 _SHARD: Final = re.compile(r"^(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf$")
+_NO_MODELS: Final = {
+    "mmproj": (
+        "this is a projector (mmproj) of a vision model, not a model",
+        "Choose the model it belongs to.",
+    ),
+    "adapter": (
+        "this is an adapter (LoRA), a change to a model, not a model",
+        "Choose the model it was made for.",
+    ),
+    "imatrix": (
+        "this is an importance matrix, used to make models smaller, not a model",
+        "Choose the model itself.",
+    ),
+    "vocab": (
+        "it holds a vocabulary but no weights",
+        "Choose the file with the weights; it is much larger.",
+    ),
+}
 _DAMAGED_HINT: Final = "The file is damaged or is not a real model. Download it again."
 
 
@@ -74,30 +92,9 @@ def _check_part(header: GgufHeader) -> None:
 
 
 def _check_kind(header: GgufHeader) -> None:
-    if header.kind == "mmproj":
-        _refuse(
-            header,
-            "this is a projector (mmproj) of a vision model, not a model",
-            hint="Choose the model it belongs to.",
-        )
-    if header.kind == "adapter":
-        _refuse(
-            header,
-            "this is an adapter (LoRA), a change to a model, not a model",
-            hint="Choose the model it was made for.",
-        )
-    if header.kind == "imatrix":
-        _refuse(
-            header,
-            "this is an importance matrix, used to make models smaller, not a model",
-            hint="Choose the model itself.",
-        )
-    if header.kind == "vocab":
-        _refuse(
-            header,
-            "it holds a vocabulary but no weights",
-            hint="Choose the file with the weights; it is much larger.",
-        )
+    if header.kind in _NO_MODELS:
+        what, hint = _NO_MODELS[header.kind]
+        _refuse(header, what, hint=hint)
     if not header.architecture:
         _refuse(header, "it does not state its architecture")
     if "draft" in header.capabilities:

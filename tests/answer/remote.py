@@ -117,7 +117,7 @@ def answering(
     known = target._dependencies
     permissions = Permissions(
         SimpleNamespace(get=lambda _name: target.provider),  # type: ignore[arg-type]
-        lambda: known.consents,
+        lambda: Consents(known.gate._database),
         lambda: known.budget,
     )
     answers = Answers(SimpleNamespace(), permissions)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,24 +55,16 @@ _READS_WHOLE_TEXTS = {"embedding", "reranking"}
 _STARTER_INSTRUCTIONS = "You are a helpful AI assistant. Answer in plain English."
 
 
+@dataclass(eq=False, repr=False)
 class LocalTarget:
     """One model file, with the settings it is loaded with."""
 
-    def __init__(
-        self,
-        model: ModelInfo,
-        models: Models,
-        engines: EnginePool,
-        hashes: ModelHashes,
-        settings: LoadSettings,
-        profile: Profile | None = None,
-    ) -> None:
-        self._model = model
-        self._models = models
-        self._engines = engines
-        self._hashes = hashes
-        self._settings = settings
-        self._profile = profile
+    _model: ModelInfo
+    _models: Models
+    _engines: EnginePool
+    _hashes: ModelHashes
+    _settings: LoadSettings
+    _profile: Profile | None = None
 
     @property
     def info(self) -> TargetInfo:
@@ -182,20 +175,14 @@ def _timing(engine: Timing, loaded_s: float, first_s: float, total_s: float) -> 
     )
 
 
+@dataclass(eq=False, repr=False)
 class LocalTargets:
     """The library's models by name: what chat and the command line ask."""
 
-    def __init__(
-        self,
-        models: Models,
-        engines: EnginePool,
-        hashes: ModelHashes,
-        settings: Callable[[], Settings],
-    ) -> None:
-        self._models = models
-        self._engines = engines
-        self._hashes = hashes
-        self._settings = settings
+    _models: Models
+    _engines: EnginePool
+    _hashes: ModelHashes
+    _settings: Callable[[], Settings]
 
     def get(self, name: str) -> LocalTarget:
         """By name, alias, hash prefix or path; "" is the default."""

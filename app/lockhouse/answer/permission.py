@@ -103,19 +103,14 @@ Confirm = Callable[[Proposal, CancelToken], Reply]
 waits for the answer. Raises Cancelled for "no", and once the token is cancelled."""
 
 
+@dataclass(eq=False, repr=False)
 class Permissions:
     """The rules of one home."""
 
-    def __init__(
-        self,
-        providers: Providers,
-        consents: Callable[[], Consents],
-        budget: Callable[[], Budget],
-    ) -> None:
-        """What is called is made when it is first needed: most questions stay on this machine."""
-        self._providers = providers
-        self._consents = consents
-        self._budget = budget
+    _providers: Providers
+    # Made when they are first needed: most questions stay on this machine.
+    _consents: Callable[[], Consents]
+    _budget: Callable[[], Budget]
 
     def propose(self, question: Question, target: Target, draft: Draft) -> Proposal:
         """What asking that target would do, and whether it may.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockhouse.answer.local import LocalTarget, LocalTargets
@@ -22,24 +23,14 @@ if TYPE_CHECKING:
 _MOST_NAMED = 5  # in an error
 
 
+@dataclass(eq=False, repr=False)
 class TargetRegistry:
     """All targets of one home: where a name becomes something that answers."""
 
-    def __init__(
-        self,
-        local: LocalTargets,
-        providers: Providers,
-        remote: Callable[[], RemoteTargets],
-        chosen: Callable[[], str],
-    ) -> None:
-        """``remote`` is called when a remote target is wanted, which most programs never do.
-
-        ``chosen`` tells the name of the default target in the settings; empty for none.
-        """
-        self.local = local
-        self._providers = providers
-        self._remote = remote
-        self._chosen = chosen
+    local: LocalTargets
+    _providers: Providers
+    _remote: Callable[[], RemoteTargets]  # called when one is wanted, which most never do
+    _chosen: Callable[[], str]  # the name of the default target in the settings; empty for none
 
     def get(self, name: str) -> Target:
         """By name, alias, hash prefix or path, or as ``provider/model``; "" is the default.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from lockhouse.core.errors import InvalidInput, UsageMistake
@@ -19,21 +20,14 @@ from lockhouse.library.revisions import Revisions
 from lockhouse.library.scanner import ListedModel
 
 
+@dataclass(eq=False, repr=False)
 class Remover:
     """One removal of one or several models."""
 
-    def __init__(
-        self,
-        inventory: Inventory,
-        folders: Folders,
-        revisions: Revisions,
-        listed: Sequence[ListedModel],
-    ) -> None:
-        self._inventory = inventory
-        self._folders = folders
-        self._revisions = revisions
-        self._listed = listed
-        self._is_own = folders.ownership()
+    _inventory: Inventory
+    _folders: Folders
+    _revisions: Revisions
+    _listed: Sequence[ListedModel]
 
     def remove(
         self, models: Sequence[ListedModel], *, delete_files: bool, dry_run: bool = False
@@ -72,7 +66,8 @@ class Remover:
             for copy in own
             if copy.info.projector is not None and copy.info.projector not in used
         ]
-        return [path for path in dict.fromkeys(files) if self._is_own(path) and path.exists()]
+        is_own = self._folders.ownership()
+        return [path for path in dict.fromkeys(files) if is_own(path) and path.exists()]
 
     def _other_revisions(self, path: Path) -> list[Path]:
         """The other revisions of a model; none when an older one alone is removed."""

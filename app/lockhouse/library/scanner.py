@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -102,22 +103,15 @@ class Scan(msgspec.Struct, frozen=True):
     problem: str = ""
 
 
+@dataclass(eq=False, repr=False)
 class Scanner:
     """Scans folders for models. Keeps nothing but the cache of headers."""
 
-    def __init__(
-        self,
-        inventory: Inventory,
-        folders: Folders,
-        revisions: Revisions,
-        profiles: Profiles,
-        starter: Path | None,
-    ) -> None:
-        self._inventory = inventory
-        self._folders = folders
-        self._revisions = revisions
-        self._profiles = profiles
-        self._starter = starter
+    _inventory: Inventory
+    _folders: Folders
+    _revisions: Revisions
+    _profiles: Profiles
+    _starter: Path | None
 
     def models(self) -> list[ListedModel]:
         """The starter model, ours by name, other programs', then those left in place by age."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterable
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 from urllib.parse import urlsplit
@@ -81,29 +82,29 @@ def send_answer_request(request: SendAnswerRequest, context: BrokerContext) -> _
         attempt += 1
 
 
+@dataclass(eq=False, repr=False)
 class _Attempt:
     """One attempt to have a request answered."""
 
-    def __init__(
-        self,
-        request: SendAnswerRequest,
-        context: BrokerContext,
-        who: Recipient,
-        key: str | None,
-        ends_at: float,
-    ) -> None:
-        self._request = request
-        self._context = context
-        self._who = who
-        self._dialect: Dialect = dialect(request.dialect)
-        self._headers = [*request.headers]
-        if key:
-            self._headers.append(self._dialect.key_header(key))
-        self._ends_at = ends_at
-        self._began = time.monotonic()
-        self._first_byte_s = 0.0
-        self._first_token_s = 0.0
-        self._may_ask_again = False
+    _request: SendAnswerRequest
+    _context: BrokerContext
+    _who: Recipient
+    _key: str | None
+    _ends_at: float
+    _began: float = field(default_factory=time.monotonic)
+    _first_byte_s: float = 0.0
+    _first_token_s: float = 0.0
+    _may_ask_again: bool = False
+
+    @property
+    def _dialect(self) -> Dialect:
+        return dialect(self._request.dialect)
+
+    @property
+    def _headers(self) -> list[tuple[str, str]]:
+        """Complete but for the connection's own."""
+        key = [self._dialect.key_header(self._key)] if self._key else []
+        return [*self._request.headers, *key]
 
     def answer(self) -> _Events:
         """Send the request and read the answer. Raises LockhouseError, Cancelled."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache, partial
 
 import httpcore2
@@ -118,22 +119,15 @@ class MappingTransport(httpx2.BaseTransport):
         return self._guarded.answer(request, _mapped)
 
 
+@dataclass(eq=False, repr=False)
 class _Body(httpx2.SyncByteStream):
     """The answer's bytes, counted and limited."""
 
-    def __init__(
-        self,
-        answer: httpcore2.Response,
-        operation: Operation,
-        exchange: Exchange,
-        request: httpx2.Request,
-        translate: Translate,
-    ) -> None:
-        self._answer = answer
-        self._translate = translate
-        self._request = request
-        self._operation = operation
-        self._exchange = exchange
+    _answer: httpcore2.Response
+    _operation: Operation
+    _exchange: Exchange
+    _request: httpx2.Request
+    _translate: Translate
 
     def __iter__(self) -> Iterator[bytes]:
         came = 0

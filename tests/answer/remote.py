@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace, TracebackType
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
@@ -120,7 +120,8 @@ def answering(
         lambda: Consents(known.gate._database),
         lambda: known.budget,
     )
-    answers = Answers(SimpleNamespace(), permissions)
+    nothing: Any = SimpleNamespace()
+    answers = Answers(nothing, permissions)
     try:
         session = answers.open(
             Question("asked"), [target], lambda _: request, cancel=cancel or CancelToken()
@@ -139,7 +140,8 @@ def ask(target: RemoteTarget, request: AnswerRequest) -> list[Event]:
 def session_of(home: RemoteAccess, name: str, asked: AnswerRequest, confirm: Confirm) -> Session:
     """The session of one request in this home, where a person may be asked."""
     permissions = Permissions(home.providers, lambda: home.consents, lambda: home.budget)
-    answers = Answers(SimpleNamespace(get=home.remotes.get), permissions)
+    targets: Any = SimpleNamespace(get=home.remotes.get)
+    answers = Answers(targets, permissions)
     return answers.open(
         Question("asked"), [name], lambda _: asked, confirm=confirm, cancel=CancelToken()
     )

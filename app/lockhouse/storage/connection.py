@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -75,10 +75,10 @@ class _Connection(sqlcipher.Connection):  # type: ignore[misc]
         return cast(_Cursor, super().cursor(_Cursor))
 
     def execute(self, *args: Any) -> _Cursor:
-        return self.cursor().execute(*args)
+        return cast(_Cursor, self.cursor().execute(*args))
 
     def executemany(self, *args: Any) -> _Cursor:
-        return self.cursor().executemany(*args)
+        return cast(_Cursor, self.cursor().executemany(*args))
 
 
 def connect(path: Path, explain: Callable[[StorageError], StorageError]) -> Connection:
@@ -180,15 +180,15 @@ class Statements:
         """One transaction, committed at the end, rolled back by any exception."""
         raise NotImplementedError
 
-    def rows(self, query: str, values: Iterable[object] = ()) -> list[Any]:
+    def rows(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
         """All rows of a query, read at once."""
         return self.read().execute(query, values).fetchall()
 
-    def row(self, query: str, values: Iterable[object] = ()) -> Any:
+    def row(self, query: str, values: Sequence[Any] = ()) -> Any:
         """The first row of a query; None where there is none."""
         return self.read().execute(query, values).fetchone()
 
-    def change(self, statement: str, values: Iterable[object] = ()) -> int:
+    def change(self, statement: str, values: Sequence[Any] = ()) -> int:
         """Carry out one statement in a transaction; how many rows it changed."""
         with self.write() as database:
             return database.execute(statement, values).rowcount

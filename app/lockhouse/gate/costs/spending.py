@@ -160,9 +160,12 @@ class SpendingTable:
             f" FROM spending WHERE at >= ? GROUP BY name ORDER BY {order}",
             (begins,),
         )
-        for *counts, dollars, rest, unpriced, estimated in rows:  # as Total has them
-            cost = _money(dollars, rest)
-            yield Total(*counts, cost, unpriced_calls=unpriced, estimated_calls=estimated)
+        for name, calls, *tokens, dollars, rest, unpriced, estimated in rows:
+            prompt, cached, completion, reasoning = tokens
+            yield Total(
+                name, calls, prompt, cached, completion, reasoning, _money(dollars, rest),
+                unpriced_calls=unpriced, estimated_calls=estimated,
+            )  # fmt: skip
 
 
 def _spent(database: sqlite_utils.Database, first_day: str, last_day: str) -> Spent:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lockhouse.cli.checks import CHECKS
+from lockhouse.cli.doctor import CHECKS
 from tests.cli.command import Command
 from tests.library.hostile import U32, small_model, u32
 

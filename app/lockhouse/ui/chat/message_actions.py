@@ -100,9 +100,7 @@ class MessageActions(QObject):
         """What was sent for that answer."""
 
         def show(requests: tuple[SentRequest, ...]) -> None:
-            dialog = SentDialog(self._theme, requests, self._over.window())
-            dialog.finished.connect(dialog.deleteLater)
-            dialog.show()
+            SentDialog(self._theme, requests, self._over.window()).show_once()
 
         self._targets.read_sent(message_id, show)
 

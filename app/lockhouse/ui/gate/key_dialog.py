@@ -63,9 +63,8 @@ class KeyDialog(FormDialog):
             title = f"API key for {provider.title}"
         super().__init__(theme, "key_dialog", title, about.format(hosts=self._hosts), parent=parent)
         if provider.key_page:
-            page = label(f"Get a key at {provider.key_page.removeprefix('https://')}", ink="3")
-            page.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            self.content.addWidget(page)
+            words = f"Get a key at {provider.key_page.removeprefix('https://')}"
+            self.content.addWidget(label(words, ink="3", selectable=True))
         words = f"API key for {provider.title}"
         self.edit = line_edit("key_edit", words, "Paste the key", secret=True)
         self.edit.setInputMethodHints(

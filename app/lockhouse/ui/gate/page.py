@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QBoxLayout, QDialog, QFrame, QWidget
+from PySide6.QtWidgets import QBoxLayout, QFrame, QWidget
 
 from lockhouse import seal
 from lockhouse.core.errors import LockhouseError
@@ -200,19 +200,15 @@ class GatePage(QWidget):
         from lockhouse.ui.gate.claims_dialog import ClaimsDialog
 
         try:
-            dialog: QDialog = ClaimsDialog(self._theme, self)
+            ClaimsDialog(self._theme, self).show_once()
         except LockhouseError as error:
             self.show_error(error)
-            return
-        dialog.finished.connect(dialog.deleteLater)
-        dialog.show()
 
     def _ask_price(self, known: tuple[ModelPrice, ...]) -> None:
         dialog = PriceDialog(self._theme, known, self)
         dialog.price_given.connect(self._controller.set_price)
         dialog.removal_wanted.connect(self._controller.remove_price)
-        dialog.finished.connect(dialog.deleteLater)
-        dialog.show()
+        dialog.show_once()
 
     def prove(self) -> None:
         """Try every way out, and show what stopped it."""

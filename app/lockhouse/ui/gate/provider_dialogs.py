@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from PySide6.QtCore import QObject, QTimer, Signal
-from PySide6.QtWidgets import QDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
 from lockhouse.core.errors import LockhouseError
 from lockhouse.gate.providers import Provider, RemoteModel
 from lockhouse.ui.error_views import ChoiceDialog
+from lockhouse.ui.form_dialog import FormDialog
 from lockhouse.ui.gate.key_dialog import KeyDialog
 from lockhouse.ui.gate.models_dialog import ModelsDialog
 from lockhouse.ui.gate.provider_controller import ProviderController
@@ -19,7 +20,7 @@ from lockhouse.ui.gate.server_dialog import ServerDialog
 from lockhouse.ui.network_monitor import NetworkMonitor
 from lockhouse.ui.theme import Theme
 
-_Dialog = TypeVar("_Dialog", bound=QDialog)
+_Dialog = TypeVar("_Dialog", bound=FormDialog)
 
 
 class ProviderDialogs(QObject):
@@ -38,7 +39,7 @@ class ProviderDialogs(QObject):
         self._network = network
         self._theme = theme
         self._over = over
-        self._open: dict[type[QDialog], QDialog] = {}
+        self._open: dict[type[FormDialog], FormDialog] = {}
 
     @property
     def any_open(self) -> bool:
@@ -228,7 +229,7 @@ class ProviderDialogs(QObject):
         row = self._controller.row(name)
         return row.provider if row is not None else None
 
-    def _instead(self, dialog: QDialog, act: Callable[[], None]) -> None:
+    def _instead(self, dialog: FormDialog, act: Callable[[], None]) -> None:
         dialog.accept()
         act()
 
@@ -249,7 +250,7 @@ class ProviderDialogs(QObject):
         dialog = self._open.get(kind)
         return dialog if isinstance(dialog, kind) else None
 
-    def _show(self, dialog: QDialog) -> None:
+    def _show(self, dialog: FormDialog) -> None:
         """Show it instead of the open one of its kind."""
         kind = type(dialog)
         if before := self._open.get(kind):
@@ -262,8 +263,7 @@ class ProviderDialogs(QObject):
             QTimer.singleShot(0, self, self._tell_end)
 
         dialog.finished.connect(close)
-        dialog.finished.connect(dialog.deleteLater)
-        dialog.show()
+        dialog.show_once()
 
     def _tell_end(self) -> None:
         if not self.any_open:

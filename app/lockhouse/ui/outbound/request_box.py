@@ -34,9 +34,8 @@ class RequestBox(QFrame):
         super().__init__(parent)
         self._theme = theme
         self.setObjectName("request_box")
-        self._address = label("", role="code-small", ink="2", name="outbound_address")
-        self._address.setTextInteractionFlags(
-            self._address.textInteractionFlags().TextSelectableByMouse
+        self._address = label(
+            "", role="code-small", ink="2", selectable=True, name="outbound_address"
         )
         self._size = label("", role="code-small", ink="2", name="outbound_size")
         self._hash = label("", role="code-small", ink="2", name="outbound_hash")

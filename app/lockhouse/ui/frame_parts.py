@@ -68,6 +68,11 @@ class IconLabel(QLabel):
         self.show_icon(icon, size, ink)
         theme.changed.connect(self._draw)
 
+    @property
+    def icon(self) -> str:
+        """The name of what is shown."""
+        return self._wanted[0]
+
     def show_icon(self, icon: str, size: int, ink: str) -> None:
         """Show another icon, in the colour of that token."""
         self._wanted = (icon, size, ink)

@@ -321,10 +321,10 @@ def test_a_server_of_this_machine_keeps_its_marks_while_one_types(
     cloud.until(lambda: targets.find("desk/large") is not None)
     cloud.page.next_target.choose("desk/large")
     assert "server on this machine" in composer._picker.accessibleName()
-    assert composer.line._mark == "house"
+    assert composer.line._icon.icon == "house"
     cloud.qtbot.keyClicks(composer.edit, "Hello")
     cloud.until(lambda: cloud.page.next_target._estimated is not None)
-    assert composer.line._mark == "house"
+    assert composer.line._icon.icon == "house"
 
 
 def test_sealed_meanwhile_the_line_says_that_nothing_can_be_sent(cloud: Window) -> None:

@@ -146,9 +146,10 @@ def lockhouse(
     def run(
         *arguments: str, stdin: str = "", python: str = sys.executable, **variables: str
     ) -> subprocess.CompletedProcess[str]:
+        """A variable that is empty is not there."""
         return subprocess.run(
             [python, *own_command()[1:], "--home", str(home), *arguments],
-            env={**environment, **variables},
+            env={name: text for name, text in {**environment, **variables}.items() if text},
             input=stdin,
             capture_output=True,
             text=True,

@@ -379,3 +379,28 @@ def copies(pid: int, key: str) -> int:
                 continue  # the kernel's own pages
             count += found.count(tail.encode()) + found.count(tail.encode("utf-16-le"))
     return count
+
+
+def test_a_keyring_that_is_not_there_is_told(lockhouse: Run, key: str) -> None:
+    """A name in the variable of keyring itself, mistyped or of a package that is gone."""
+    named = {"PYTHON_KEYRING_BACKEND": "keyrings.nowhere.Keyring"}
+    refused = lockhouse("keys", "set", "office", stdin=f"{key}\n", **named)
+    assert refused.returncode == 7
+    assert "cannot be loaded" in refused.stderr
+    assert "PYTHON_KEYRING_BACKEND" in refused.stderr
+    assert lockhouse("keys", "list", **named).returncode == 0
+
+
+def test_looking_for_a_keyring_starts_no_compiler(
+    keyring: dict[str, str], lockhouse: Run, tmp_path: Path
+) -> None:
+    started = tmp_path / "started"
+    (tmp_path / "bin").mkdir()
+    for name in ("cc", "gcc", "ld", "objdump"):
+        program = tmp_path / "bin" / name
+        program.write_text(f"#!/bin/sh\necho {name} >> {started}\nexit 1\n")
+        program.chmod(0o755)
+    path = os.pathsep.join((str(tmp_path / "bin"), os.environ["PATH"]))
+    variables = {**keyring, "PATH": path, "PYTHON_KEYRING_BACKEND": ""}
+    assert lockhouse("keys", "list", **variables).returncode == 0
+    assert not started.exists()

@@ -7,8 +7,10 @@ of them, and raises errors of four other libraries.
 from __future__ import annotations
 
 import contextlib
+import importlib
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lockhouse.core.errors import LockhouseError, StorageError
@@ -20,13 +22,11 @@ ANSWER_S = 5.0
 UNLOCK_S = 60.0  # a person may be typing the keyring's password
 SILENT_S = 2.0  # after this, the person is told why it takes long
 _SECRET_SERVICE = "keyring.backends.SecretService"  # noqa: S105 - a module
-_TRUSTED = (
-    _SECRET_SERVICE,
-    "keyring.backends.kwallet",
-    "keyring.backends.libsecret",
-    "keyring.backends.macOS",
-    "keyring.backends.Windows",
-)
+_TRUSTED = {
+    "linux": (_SECRET_SERVICE, "keyring.backends.kwallet", "keyring.backends.libsecret"),
+    "darwin": ("keyring.backends.macOS",),
+    "win32": ("keyring.backends.Windows",),
+}
 # The alternative, in the same words wherever no keyring can be used.
 FOR_ONE_SESSION = (
     "Until then you can use a key for one session: in the window, or with: lockhouse chat --key"
@@ -130,15 +130,40 @@ def _default_collection() -> Iterator[Any]:
 
 
 def _backend() -> KeyringBackend | None:
-    import keyring
+    """The one that the person has chosen for keyring, or the best of this system, if trusted.
 
-    chosen: Any = keyring.get_keyring()
+    Not asked of keyring itself, which loads the backends of all systems to choose: the one of
+    macOS starts a compiler to look for its library.
+    """
+    from keyring import core
+
+    trusted = _TRUSTED.get(sys.platform, ())
+    try:
+        chosen: Any = core.load_env() or core.load_config()
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
+        raise StorageError(
+            f"The keyring that was chosen for this system cannot be loaded: {error}.",
+            hint="Correct or unset PYTHON_KEYRING_BACKEND, or the file keyringrc.cfg.",
+            code="no_keyring",
+        ) from error
+    if chosen is None:
+        return _best_of(trusted)
     chain = getattr(chosen, "backends", None)
     for backend in list(chain) if chain is not None else [chosen]:
-        if type(backend).__module__ in _TRUSTED:
+        if type(backend).__module__ in trusted:
             found: KeyringBackend = backend
             return found
     return None
+
+
+def _best_of(modules: Sequence[str]) -> KeyringBackend | None:
+    from keyring.backend import KeyringBackend, by_priority
+
+    for module in modules:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)
+    viable = [kind for kind in KeyringBackend.get_viable_backends() if kind.__module__ in modules]
+    return max((kind() for kind in viable), key=by_priority, default=None)
 
 
 def _foreign() -> tuple[type[Exception], ...]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
@@ -131,6 +132,27 @@ def test_a_key_is_held_for_the_session_tested_replaced_and_removed(start_open: S
         window.until(lambda: state_of(page, "office") == "Key required")
         kinds = {one.record.kind for one in window.app.pages.gate.records._records.search()}
         assert {"key_set", "key_tested", "key_removed"} <= kinds
+
+
+def test_the_chat_knows_of_a_key_as_soon_as_it_is_set(
+    start_open: Start, server: RemoteServer
+) -> None:
+    provider = msgspec.structs.replace(office(server), key="required")
+    window = start_open((server.host,), (provider,))
+    window.workspace.providers.choose("office", "large")
+    targets = window.app.targets
+
+    def obstacle() -> str:
+        found = targets.find("office/large")
+        return found.obstacle.word if found and found.obstacle else ""
+
+    window.until(lambda: obstacle() == "No key")
+    page = gate_page(window)
+    page.dialogs.set_key("office")
+    dialog = window.dialog("key_dialog")
+    typed(dialog, "key_edit", KEY)
+    window.press("key_save", dialog)
+    window.until(lambda: targets.find("office/large") is not None and not obstacle())
 
 
 def test_a_keyring_that_stays_locked_leaves_the_session(

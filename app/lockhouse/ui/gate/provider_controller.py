@@ -137,6 +137,7 @@ class ProviderController(QObject):
             done(state)
             self._forget_health(provider.name)
             self.refresh()
+            self.changed.emit()  # the chat says whether there is a key
             QTimer.singleShot(0, overwrite_freed_memory)  # the field is empty by now
 
         self._jobs.run(work, saved, failed)

@@ -51,6 +51,7 @@ class FormDialog(QDialog):
             margins=(24, 20),
         )
         if not height:
+            self._column.addSpacing(px(8))
             self._column.addStretch(1)
         self._column.addLayout(self._make_buttons())
         self.setLayout(self._column)
@@ -146,6 +147,8 @@ class FormDialog(QDialog):
         if self._is_fixed or not self.isVisible():
             return
         self._column.activate()
+        # The layout by itself keeps the height that the text needs where it is narrowest.
+        self.setMinimumHeight(self._column.totalMinimumHeightForWidth(self.width()))
         wanted = max(self._column.totalHeightForWidth(self.width()), self.minimumHeight())
         if self._fitted in (0, self.height()) or wanted > self.height():
             self.resize(self.width(), wanted)

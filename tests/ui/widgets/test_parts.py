@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QPushButton
+from PySide6.QtWidgets import QApplication, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
+from lockhouse.ui.error_views import ChoiceDialog
 from lockhouse.ui.theme import Theme, tokens
 from lockhouse.ui.widgets import (
     Banner,
@@ -137,3 +138,16 @@ def test_pill_and_key_cap_grow_with_their_words(theme: Theme, qtbot: QtBot) -> N
     assert pill.accessibleName() == "May be slow"
     cap.ensurePolished()
     assert cap.sizeHint().height() == 18
+
+
+def test_a_dialog_is_as_high_as_its_text(theme: Theme, qtbot: QtBot) -> None:
+    lines = "Deletes the 6.0 GB downloaded so far.", "Pause it instead to continue later."
+    dialog = ChoiceDialog(theme, "Cancel the download?", lines[0], hint=lines[1])
+    qtbot.addWidget(dialog)
+    dialog.show()
+    qtbot.waitExposed(dialog)
+    below = dialog.findChild(QPushButton, "dialog_close")
+    hint = dialog.findChild(QLabel, "dialog_hint")
+    assert below is not None
+    assert hint is not None
+    assert below.y() - hint.geometry().bottom() <= 24

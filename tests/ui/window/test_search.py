@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel
 
 from lockhouse.ui.chat.palette import FoundMessage, Palette
 from lockhouse.workspace import Workspace
@@ -45,6 +46,17 @@ def test_a_word_in_a_message_leads_to_that_message(window: Window) -> None:
     window.qtbot.keyClick(palette.edit, Qt.Key.Key_Return)
     window.until(lambda: len(window.messages) == 2)
     assert window.page.head.title.text() == "Boats"
+
+
+def test_the_keys_stay_at_the_foot_when_nothing_is_found(window: Window) -> None:
+    palette = _palette(window)
+    keys = next(one for one in palette.findChildren(QLabel) if one.text().startswith("Enter"))
+    at = keys.y()
+    palette.edit.setText("zebra")
+    window.until(palette.nothing.isVisible)
+    assert "zebra" in palette.nothing.text()
+    assert keys.y() == at
+    palette.close()
 
 
 def test_a_chat_called_as_a_heading_is_found(window: Window) -> None:

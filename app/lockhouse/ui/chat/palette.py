@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QWidget
 
 from lockhouse.chat.conversations import Conversation, SearchHit
@@ -62,8 +62,9 @@ class Palette(SearchDialog):
         self.setModal(True)
         px = theme.px
         self.nothing.setContentsMargins(px(8), px(8), px(8), px(8))
+        self.nothing.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
         keys = label("Enter to open   ↑ ↓ to move   Esc to close", role="caption", ink="3")
-        parts = (self.edit, (self.view, 1), self.nothing, keys)
+        parts = (self.edit, (self.view, 1), (self.nothing, 1), keys)
         column(theme, *parts, gap=8, margins=(13, 13, 13, 9), on=self)
         self._delay = once(self, _SEARCH_DELAY_MS, self._search)
         self.fill()

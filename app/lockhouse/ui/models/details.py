@@ -30,6 +30,7 @@ from lockhouse.ui.models.dialogs import DifferenceDialog, HeaderDialog, HeaderTe
 from lockhouse.ui.models.memory import MemoryNeed, MemoryQuestion
 from lockhouse.ui.models.memory_panel import MemoryPanel
 from lockhouse.ui.models.profile_panel import ProfilePanel
+from lockhouse.ui.paragraph import Elided
 from lockhouse.ui.timers import once
 from lockhouse.ui.widgets import Pill
 
@@ -79,8 +80,7 @@ class ModelDetails(QFrame):
 
     def _make_head(self) -> QWidget:
         theme, px = self._theme, self._theme.px
-        self._title = label("", role="page-title", name="model_title")
-        self._title.setMinimumWidth(px(40))
+        self._title = Elided("", role="page-title", name="model_title")
         self._pin = icon_button(
             theme, "pin", "Pin", self._toggle_pin, name="model_pin", checkable=True
         )

@@ -31,6 +31,7 @@ from lockhouse.ui.models.results import ENTRY, Results, ResultView
 from lockhouse.ui.models.transfer_controller import TransferController, share_of
 from lockhouse.ui.models.transfers_view import TransferStrip
 from lockhouse.ui.network_monitor import NetworkView
+from lockhouse.ui.paragraph import Elided
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.timers import once
 from lockhouse.ui.widgets import Spinner
@@ -146,7 +147,7 @@ class DiscoverView(QWidget):
 
     def _make_card_page(self) -> QWidget:
         self._card = ModelCard(self._theme)
-        self._card_title = label("", role="title", name="card_title")
+        self._card_title = Elided("", role="title", name="card_title")
         back = push_button(
             self._theme,
             "Files",

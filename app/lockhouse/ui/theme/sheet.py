@@ -306,6 +306,7 @@ QListView, QTreeView, QTableView {
 QListView::item, QTreeView::item { border: 0; }
 QListView::item:hover, QTreeView::item:hover { background: @hover; }
 QListView::item:selected, QTreeView::item:selected { background: @active; color: @text-1; }
+QTableWidget::item { padding: 0 6px; }
 QHeaderView { background: @bg-2; border: 0; }
 QHeaderView::section {
     background: @bg-2; color: @text-3; font-size: 12px; font-weight: 500;

@@ -58,7 +58,7 @@ def test_a_loaded_engine_is_tried_itself(home: Path, lockhouse: Run) -> None:
         assert len(tried) == 11
         assert all(row["stopped"] for row in tried)
         assert told["proof"]["notes"] == [
-            "There is no broker: no process of this program could connect."
+            "There is no network process: nothing in this program could connect."
         ]
     finally:
         lockhouse("engines", "stop")

@@ -38,7 +38,7 @@ _LEVEL_WORDS: dict[ProbeLevel, str] = {
     "python": "by Python only",
     "none": "by nothing",
 }
-_NO_BROKER = "There is no broker: no process of this program could connect."
+_NO_BROKER = "There is no network process: nothing in this program could connect."
 _IDLE = "There is a broker, which refuses every request as long as the network is sealed."
 _LIMIT_S = 60.0
 _ENGINE_LIKE_JOB = JobSpec("prove", "The self-test", limits=Limits(time_s=_LIMIT_S))

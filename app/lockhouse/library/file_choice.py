@@ -253,7 +253,7 @@ def _reason(best: FileChoice, machine: Machine) -> str:
     )
     room = best.fit.available_bytes / 1e9
     small = best.fit.needed.weights_bytes <= machine.memory_free_bytes * _SMALL_SHARE
-    why = "small as it is, there is no memory to save" if small else "the usual balance"
+    why = "so small that there is no memory to save" if small else "the usual balance"
     if best.bits_per_weight < _LEAST_BITS:
         why = "the best that fits"
     return f"{why[0].upper()}{why[1:]}: {loss}; it fits into the {room:.1f} GB free{context}."

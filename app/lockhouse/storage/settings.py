@@ -101,7 +101,7 @@ class Settings:
     system_prompt: str = _set(
         "",
         "Chat",
-        "System prompt of new conversations: instructions before the first message.",
+        "System prompt of new chats: instructions before the first message.",
         long_text=True,
     )
     default_target: str = _set(
@@ -166,8 +166,8 @@ class Settings:
     temperature: float = _set(
         0.7,
         "Answers",
-        "Randomness of answers. 0 always takes the most likely token, 1 follows the model's own"
-        " probabilities, more becomes erratic.",
+        "Randomness of answers. 0 always takes the most likely token, 1 follows the"
+        " probabilities of the model, more becomes erratic.",
         between=(0.0, 5.0),
     )
     top_k: int = _set(
@@ -197,14 +197,14 @@ class Settings:
     )
     api_max_tokens: int = _set(
         4096,
-        "Spending",
+        "API costs",
         "Maximum length of an answer from an API. Its maximum cost is calculated with this.",
         between=(1, 1_000_000),
         unit="tokens",
     )
     budget_per_call_usd: float = _set(
         0.0,
-        "Spending",
+        "API costs",
         "Limit for one question to an API. A question that could cost more is not sent. 0 is no"
         " limit.",
         between=(0.0, 1_000_000.0),
@@ -212,14 +212,14 @@ class Settings:
     )
     budget_per_day_usd: float = _set(
         0.0,
-        "Spending",
+        "API costs",
         "Limit for all APIs in a day, from midnight to midnight local time. 0 is no limit.",
         between=(0.0, 1_000_000.0),
         unit="USD",
     )
     budget_per_month_usd: float = _set(
         0.0,
-        "Spending",
+        "API costs",
         "Limit for all APIs in a calendar month. 0 is no limit.",
         between=(0.0, 1_000_000.0),
         unit="USD",

@@ -58,6 +58,11 @@ class NetworkView:
         more = len(names) - 1
         return names[0] if not more else f"{names[0]} and {more} more"
 
+    @property
+    def names_several(self) -> bool:
+        """Whether ``place`` stands for more than one host."""
+        return len(_plain(self.hosts)) > 1
+
 
 _USUAL_PORTS = ("80", "443")
 _HUB = ("hf.co", "huggingface.co")

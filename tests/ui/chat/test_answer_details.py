@@ -15,6 +15,8 @@ from lockhouse.chat.conversations import Message
 from lockhouse.chat.values import Provenance
 from lockhouse.core.events import Cost, Failed, Finished, Timing, Usage
 from lockhouse.ui.chat.details import DetailsPanel, Fact, facts_of
+from lockhouse.ui.chat.parameters import PARAMETERS
+from lockhouse.ui.chat.prompt_panel import ParameterField
 from lockhouse.ui.chat.transcript_model import to_transcript
 from lockhouse.ui.theme import Theme
 
@@ -199,3 +201,13 @@ def test_failures_on_this_machine_keep_their_own_ways() -> None:
 )
 def test_buttons_stand_in_for_commands(hint: str, shown: str) -> None:
     assert to_transcript(answer(API, error=Failed("x", "No.", hint))).error_hint == shown
+
+
+def test_a_length_without_a_limit_is_said_in_words(theme: Theme, qtbot: QtBot) -> None:
+    length = next(one for one in PARAMETERS if one.name == "answer_max_tokens")
+    field = ParameterField(theme, length)
+    qtbot.addWidget(field)
+    field.show_value(None, 0)
+    assert field.edit.placeholderText() == "no limit"
+    field.show_value(None, 512)
+    assert field.edit.placeholderText() == "512"

@@ -45,6 +45,12 @@ SESSION = Session(448, ("api.mistral.ai:443",), refused=2)
             "Allowed by a command at 10:12, until you seal it. 2\u00a0kB sent",
         ),
         (
+            NetworkView("open", hosts=("api.mistral.ai:443", "box.lan:443"), since=SEALED_AT),
+            Activity(record("unsealed", purpose="command")),
+            "Network access to api.mistral.ai and 1 more",
+            "Only the network process can reach them",
+        ),
+        (
             NetworkView("start_anew", hosts=("api.mistral.ai:443",), since=SEALED_AT),
             Activity(),
             "Network access starts after a restart.",

@@ -94,9 +94,8 @@ class Composer(QFrame):
         self._picker.setObjectName("target_picker")
         self._picker.hide()  # until it is known who can answer
         self._tune = icon_button(
-            theme, "sliders-horizontal", "System prompt and parameters of this chat",
-            self.settings_wanted, name="tune",
-        )  # fmt: skip
+            theme, "sliders-horizontal", "Chat settings", self.settings_wanted, name="tune"
+        )
         self.meter = ContextMeter(theme)
         self.send_button = SendButton(theme)
 

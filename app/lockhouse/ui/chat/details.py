@@ -260,7 +260,7 @@ def _answer_facts(message: Message) -> tuple[Fact, ...]:
     if message.provenance is not None and message.status != "cut":
         ended = _FINISH_WORDS[message.provenance.finished.finish_reason]
     return (
-        Fact("Written", f"{message.created_at.astimezone():%d %b %Y, %H:%M:%S}"),
+        Fact("Written", formatting.full_time(message.created_at.isoformat())),
         Fact("Version", f"{message.version_index + 1} of {count}" if count > 1 else ""),
         Fact("Ended", ended),
         Fact("Error", error.message if error else "", error.code if error else ""),

@@ -211,11 +211,8 @@ class PageHead(QFrame):
             "Unpin" if self._pinned else "Pin",
             self.pin_wanted.emit,
         )
-        menu.addAction(
-            theme.icon("sliders-horizontal"),
-            "System prompt and parameters",
-            self.chat_settings_wanted.emit,
-        )
+        tune = theme.icon("sliders-horizontal")
+        menu.addAction(tune, "Chat settings", self.chat_settings_wanted.emit)
         menu.addSeparator()
         menu.addAction(theme.icon("trash-2"), "Delete", self.delete_wanted.emit)
         pop_under(menu, self._more)

@@ -16,12 +16,13 @@ class Parameter:
     step: float
     help: str
     whole: bool = False
+    zero_is_no_limit: bool = False
 
 
 _TEMPERATURE = "0 always picks the most likely token; higher values vary more."
-_TOP_K = "Choose among this many of the most likely tokens; 0 is no limit."
+_TOP_K = "Choose among this many of the most likely tokens; 0 is off."
 _TOP_P = "Choose among the most likely tokens that share this much of the probability."
-_MIN_P = "Leave out tokens below this share of the most likely token's probability."
+_MIN_P = "Leave out tokens below this share of the most likely token’s probability."
 _REPEAT = "Above 1 discourages repeating."
 _LENGTH = "In tokens; 0 is no limit."
 _SEED = "The same seed gives the same answer; empty is random."
@@ -32,7 +33,16 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("top_p", "Top-p", 0, 1, 0.05, _TOP_P),
     Parameter("min_p", "Min-p", 0, 1, 0.01, _MIN_P),
     Parameter("repeat_penalty", "Repeat penalty", 0.5, 2, 0.05, _REPEAT),
-    Parameter("answer_max_tokens", "Maximum answer length", 0, 1_000_000, 64, _LENGTH, whole=True),
+    Parameter(
+        "answer_max_tokens",
+        "Maximum answer length",
+        0,
+        1_000_000,
+        64,
+        _LENGTH,
+        whole=True,
+        zero_is_no_limit=True,
+    ),
     Parameter("seed", "Seed", 0, 2**31 - 1, 1, _SEED, whole=True),
 )
 

@@ -62,7 +62,9 @@ class ParameterField(QWidget):
     def show_value(self, own: object, setting: object) -> None:
         """The chat's own value, if it has one, and the value of the settings."""
         self.edit.setText("" if own is None else _shown(own))
-        self.edit.setPlaceholderText("random" if setting is None else _shown(setting))
+        is_unlimited = setting == 0 and self.parameter.zero_is_no_limit
+        placeholder = "random" if setting is None else _shown(setting)
+        self.edit.setPlaceholderText("no limit" if is_unlimited else placeholder)
         self._reset.setVisible(own is not None)
 
     @property

@@ -89,7 +89,8 @@ def _open_words(view: NetworkView, activity: Activity, now: dt.datetime) -> str:
     sent = f"{_bytes(view.bytes_out)} sent in this session."
     if not view.bytes_out:
         sent = "Nothing was sent in this session."
-    only = "Only the network process can reach it; everything else stays sealed."
+    them = "them" if view.names_several else "it"
+    only = f"Only the network process can reach {them}; everything else stays sealed."
     return f"{allowed} {sent} {only}".replace("  ", " ")
 
 

@@ -31,7 +31,7 @@ from lockhouse.ui.gate.provider_values import ProviderRow
 from lockhouse.ui.network_monitor import NetworkView
 from lockhouse.ui.table_cells import Cells
 from lockhouse.ui.theme import Theme
-from lockhouse.ui.widgets import paint_box
+from lockhouse.ui.widgets import BannerTone, paint_box
 
 _ROLES = Qt.ItemDataRole
 _NAME, _SEARCHED, _CONTEXT = _ROLES.UserRole, _ROLES.UserRole + 1, _ROLES.UserRole + 2
@@ -146,7 +146,7 @@ class ModelsDialog(FormDialog):
             super().keyPressEvent(event)
 
     def ask(self) -> None:
-        """Request the provider's list."""
+        """Request the provider’s list."""
         self._was_asked = True
         self._has_failed = False
         self.clear_messages()
@@ -161,11 +161,11 @@ class ModelsDialog(FormDialog):
         for model in models:
             self._models.appendRow(_item(model))
         listed = max((model.listed_at for model in models), default="")
-        self._listed = "These are suggestions: the provider's list was not requested yet."
+        self._listed = "These are suggestions: the provider’s list is not loaded."
         if listed:
             self._listed = f"Refreshed {formatting.clock(listed, formatting.local_now())}."
         elif not self._was_asked and self._row.wants_key:
-            self._offer_key(f"{self._row.provider.title} requires an API key.")
+            self._offer_key(f"{self._row.provider.title} requires an API key.", tone="info")
         elif not self._was_asked and self._can_read:
             self.ask()
         self._show_summary()
@@ -183,9 +183,9 @@ class ModelsDialog(FormDialog):
         else:
             self.say(error.message, error.hint)
 
-    def _offer_key(self, message: str) -> None:
+    def _offer_key(self, message: str, *, tone: BannerTone = "danger") -> None:
         words = "Replace key…" if self._row.may_have_key else "Set key…"
-        self.say(message, actions=(("key", words, self.key_wanted.emit),))
+        self.say(message, tone=tone, actions=(("key", words, self.key_wanted.emit),))
 
     def _show_end(self) -> None:
         self._read.setEnabled(self._can_read)

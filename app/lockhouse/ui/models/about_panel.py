@@ -35,7 +35,7 @@ def facts_of(model: ModelInfo) -> list[Fact]:
         ("File", _files(model), str(model.path), ""),
         ("Speed", _speed(model) if speed else "", "", ""),
         ("Parameters", model_text.parameter_count(model.parameters), "", ""),
-        ("Precision", _precision(model), "", ""),
+        ("Quantization", _quantization(model), "", ""),
         ("Max context", _tokens(model.context_length), "", ""),
         ("Base model", model.base_model, "", ""),
         ("Architecture", model.architecture, "", ""),
@@ -78,7 +78,7 @@ def _speed(model: ModelInfo) -> str:
     return formatting.speed(speed.tokens_per_s) + (reading if speed.prompt_tokens_per_s else "")
 
 
-def _precision(model: ModelInfo) -> str:
+def _quantization(model: ModelInfo) -> str:
     parts = [f"{model.quality}, {model.quantization}" if model.quantization else model.quality]
     if model.bits_per_weight:
         parts.append(f"{model.bits_per_weight:.1f} bits per weight")

@@ -82,7 +82,8 @@ class ModelsPage(QWidget):
         self.tabs = Tabs(theme, "models_tabs", _TABS)
         self.tabs.chosen.connect(self.show_tab)
         self._network_text = label("", role="caption-strong", ink="warning", name="network_text")
-        seal = small_button(theme, "Seal", self._network.seal, name="discover_seal", icon="lock")
+        act = self._network.seal
+        seal = small_button(theme, "Seal now", act, name="discover_seal", icon="lock")
         seal.setToolTip("End all network access now")
         icon = IconLabel(theme, "lock-open", 14, "warning")
         self._network_part = holding(row(theme, icon, self._network_text, 6, seal, gap=6))

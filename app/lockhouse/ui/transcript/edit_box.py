@@ -62,7 +62,7 @@ class EditBox(QWidget):
         self._send = self._button("Save & send", "edit-send", primary=first)
         self._send.setVisible(first)
         self._send.clicked.connect(lambda: self._finish(send=True))
-        keys = f"Ctrl+Enter {'sends' if first else 'saves'}, Enter breaks the line"
+        keys = f"Ctrl+Enter {'sends' if first else 'saves'}, Enter adds a new line"
         self._keys = label(keys, role="caption", ink="3", name="edit-keys")
         buttons = (self._cancel, self._save, self._send)
         below = row(theme, self._keys, STRETCH, *buttons, gap=8)

@@ -101,7 +101,8 @@ class NextTarget(QObject):
         label, info = self._chat.label, destination.info
         if info.kind == "local" or may_go(label, info.zone):
             return destination
-        words_of_label = f"This chat is {label}: nothing of it may be sent to {info.host}."
+        host = words.host_name(info.host)
+        words_of_label = f"This chat is {label}: nothing of it may be sent to {host}."
         hint = "Choose a model on this machine, or change the label of the chat."
         obstacle = Obstacle("label", f"Not for {label} chats", words_of_label, hint)
         return replace(destination, obstacle=obstacle)

@@ -21,7 +21,7 @@ _MOST_LIST_HEIGHT = 320
 _LEAST_LIST_HEIGHT = 100
 _ABOUT = (
     "A separate network process can then reach the hosts you select, and no others. This window and"
-    " all models stay sealed. Every connection is recorded, and Seal now ends access at once."
+    " all models stay sealed. Every connection is recorded, and “Seal now” ends access at once."
 )
 _AFTER_RESTART = (
     "This window was started sealed and stays sealed for as long as it runs. Network access starts"

@@ -1,17 +1,39 @@
 """Keeps the text of an answer while it is being written.
 
 What came is on the disk within the interval even when neither the model nor the one who reads
-the events moves on, so it is a thread of its own that writes.
+the events moves on, so it is a thread of its own that writes. While another program writes to
+the database for long, the text stays in memory and is written when that has ended.
 """
 
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
 
 from lockhouse.chat.conversations import Conversations
-from lockhouse.core.errors import LockhouseError
+from lockhouse.core.errors import LockhouseError, StorageError
 
 INTERVAL_S = 0.4
+PATIENCE_S = 600.0  # with whoever keeps the database busy at the end of an answer
+
+_Result = TypeVar("_Result")
+
+
+def patiently(write: Callable[[], _Result]) -> _Result:
+    """Writes again for as long as the database is busy: each attempt waits for its turn itself."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return write()
+        except StorageError as error:
+            if not _is_busy(error) or time.monotonic() > deadline:
+                raise
+
+
+def _is_busy(error: LockhouseError) -> bool:
+    return error.code == "database_busy"
 
 
 class Autosave:
@@ -90,6 +112,8 @@ class Autosave:
                     self._message_id, content=self.content, reasoning=self.reasoning
                 )
             except LockhouseError as error:
-                self._failure = error
-                return
+                if not _is_busy(error):
+                    self._failure = error
+                    return
+                self._changed.set()  # once more, with what has come meanwhile
             self._stopped.wait(self._interval_s)

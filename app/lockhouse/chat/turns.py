@@ -18,7 +18,7 @@ from lockhouse.answer.permission import Confirm, Proposal, refuse_unconfirmed
 from lockhouse.answer.request import Question, add_turn, build_request
 from lockhouse.answer.session import AnsweredBy, Answers, Session, SessionEvent
 from lockhouse.answer.target import Target, TargetInfo
-from lockhouse.chat.autosave import INTERVAL_S, Autosave
+from lockhouse.chat.autosave import INTERVAL_S, Autosave, patiently
 from lockhouse.chat.conversations import Conversations
 from lockhouse.chat.text_attachments import with_attachments
 from lockhouse.chat.titles import title_from
@@ -431,14 +431,16 @@ class _Writing:
     ) -> None:
         self._autosave.stop()
         self._ended = True
-        self._conversations.finish_answer(
-            self._answer.id,
-            content=self._autosave.content,
-            reasoning=self._autosave.reasoning,
-            status=status,
-            provenance=provenance,
-            error=error,
-            parts=self._tool_calls,
+        patiently(
+            lambda: self._conversations.finish_answer(
+                self._answer.id,
+                content=self._autosave.content,
+                reasoning=self._autosave.reasoning,
+                status=status,
+                provenance=provenance,
+                error=error,
+                parts=self._tool_calls,
+            )
         )
 
 

@@ -301,7 +301,7 @@ class Conversations:
         """Another version of a message, with the user's words. The original stays.
 
         An answer of a remote target keeps its target and host: most of the words are still its
-        own. Where not a word had come, all is the user's own.
+        own. Where not a word had come, or no host is known, all is the user's own.
         """
         with self.database.write() as database:
             old = rows.message(database, message_id)
@@ -311,9 +311,10 @@ class Conversations:
                 database, old.conversation_id, old.parent_id, old.role, content, parts=old.parts
             )
             image_store.copy(database, old.id, added)
-            if old.content and old.target is not None and old.target.kind != "local":
+            target = None if old.is_imported else old.target
+            if old.content and target is not None and target.kind != "local":
                 host = old.provenance.finished.host if old.provenance else ""
-                mark = msgspec.structs.replace(old.target, host=host or old.target.host)
+                mark = msgspec.structs.replace(target, host=host or target.host)
                 database.execute(
                     "UPDATE messages SET target = ? WHERE id = ?", [rows.kept(mark), added]
                 )

@@ -1,38 +1,48 @@
 """Conversations out to files and in from them.
 
 Out: Markdown, JSON with the whole tree, JSONL for training, one HTML page. In: our own JSON,
-exports of Open WebUI and of ChatGPT. A file that cannot be read brings nothing in.
+exports of Open WebUI and of ChatGPT. A file is read to its end before anything of it is kept, and
+then kept in steps of one conversation, between which others write. One that is stopped half-way
+goes on where it was when it is repeated.
 """
 
 from __future__ import annotations
 
 import re
 import stat
+import time
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, cast, get_args
+from typing import Any, BinaryIO, Literal, get_args
 
 import msgspec
 
-from lockhouse.chat import interchange
+from lockhouse.chat import interchange, json_values
 from lockhouse.chat.chatgpt_export import read_chatgpt
 from lockhouse.chat.conversations import Conversations
-from lockhouse.chat.interchange import CarriedConversation
+from lockhouse.chat.interchange import CarriedConversation, Losses
 from lockhouse.chat.text_export import as_html, as_jsonl, as_markdown
 from lockhouse.chat.titles import title_from
-from lockhouse.chat.tree_export import OWN, left_out_of, read_tree, write_tree
+from lockhouse.chat.tree_export import OWN, write_tree
 from lockhouse.chat.values import Message
+from lockhouse.chat.webui_export import read_webui
 from lockhouse.core.errors import InvalidInput, NotFound, UsageMistake
 from lockhouse.core.messages import Image
 
 Format = Literal["md", "json", "jsonl", "html"]
 FORMATS: tuple[str, ...] = get_args(Format)
 
-MAX_FILE_BYTES = 256 * 2**20
+MAX_CONVERSATION_BYTES = 256 * 2**20
+MAX_CONVERSATIONS = 1_000_000
 
+_PIECE_BYTES = 2**20
+_MOST_TOLD = 1000  # sentences of a report
+_MOST_NAMED = 5  # messages of a conversation
+_LONGEST_NAME = 80
+_LONGEST_PAUSE_S = 0.25
 _PARTS_OF_AN_EXPORT = re.compile(r"(?:^|/)conversations(?:-\d+)?\.json$")
 _ZIP = b"PK\x03\x04"
 _KNOWN = "Lockhouse reads its own JSON exports and those of Open WebUI and ChatGPT (also as .zip)."
@@ -44,6 +54,13 @@ class ImportReport(msgspec.Struct, frozen=True):
     conversations: int
     messages: int
     skipped: list[str]
+
+
+class ImportProgress(msgspec.Struct, frozen=True):
+    """How many conversations of a file were looked at."""
+
+    done: int
+    total: int
 
 
 def export(conversations: Conversations, conversation_id: str, fmt: str) -> str:
@@ -68,38 +85,152 @@ def _images(conversations: Conversations, messages: list[Message]) -> dict[str, 
 
 
 def import_file(
-    conversations: Conversations, path: Path, *, max_bytes: int = MAX_FILE_BYTES
+    conversations: Conversations,
+    path: Path,
+    *,
+    max_bytes: int = MAX_CONVERSATION_BYTES,
+    progress: Callable[[int, int], None] | None = None,
 ) -> ImportReport:
-    """Brings in every conversation of a file, or none when something in it is wrong."""
-    found: list[CarriedConversation] = []
-    skipped: list[str] = []
-    left_out = 0
-    for value in _values(path, max_bytes):
-        carried, missing = _carried(value, f"Conversation {len(found) + 1} in {path.name}")
-        found.append(_titled(carried))
-        left_out += missing
-    brought = messages = 0
-    with conversations.database.write() as database:
-        for carried in found:
-            title = carried.title or "Untitled"
-            if not carried.messages and not carried.origin.startswith(OWN):
-                skipped.append(f'"{title}" holds no messages.')
-            elif interchange.already_here(database, carried):
-                skipped.append(f'"{title}" is here already.')
-            else:
-                interchange.store(database, carried)
-                brought += 1
-                messages += len(carried.messages)
-    if left_out:
-        skipped.append(f"{left_out} images and other attachments cannot be imported.")
-    return ImportReport(brought, messages, skipped)
+    """Brings in every conversation of a file that can be read, and says what it left out.
+
+    Raises InvalidInput where there is none, or where the file is damaged; then nothing came in.
+    """
+    for step in import_steps(conversations, path, max_bytes=max_bytes):
+        if isinstance(step, ImportReport):
+            return step
+        if progress is not None:
+            progress(step.done, step.total)
+    raise AssertionError("an import ends with its report")
 
 
-def _carried(value: object, where: str) -> tuple[CarriedConversation, int]:
+def import_steps(
+    conversations: Conversations, path: Path, *, max_bytes: int = MAX_CONVERSATION_BYTES
+) -> Iterator[ImportProgress | ImportReport]:
+    """:func:`import_file` as it goes on. No more than one conversation is held in memory."""
+    total = 0
+    for _ in _values(path, max_bytes):
+        total += 1
+        if total > MAX_CONVERSATIONS:
+            raise InvalidInput(f"{path} holds more than {MAX_CONVERSATIONS:,} conversations.")
+    importing = _Import(conversations, path.name)
+    yield ImportProgress(0, total)
+    for number, text in enumerate(_values(path, max_bytes), start=1):
+        importing.take(text)
+        yield ImportProgress(number, total)
+    yield importing.report()
+
+
+class _Import:
+    """What came in so far, and what did not."""
+
+    def __init__(self, conversations: Conversations, name: str) -> None:
+        self._database = conversations.database
+        self._name = name
+        self._looked_at = self._brought = self._messages = 0
+        self._attachments = self._hidden = 0
+        self._is_understood = False
+        self._refused: InvalidInput | None = None
+        self._skipped: list[str] = []
+        self._untold = 0
+
+    def take(self, text: bytearray) -> None:
+        """Brings in the conversations of one value of the file."""
+        try:
+            values = _unwrapped(json_values.tolerant(text))
+        except ValueError:
+            values = []
+            self._refuse(InvalidInput(f"{self._next()} is not valid JSON.", hint=_KNOWN))
+        except RecursionError:
+            values = []
+            self._refuse(InvalidInput(f"{self._next()} is nested too deeply.", hint=_KNOWN))
+        for value in values:
+            where = self._next()
+            try:
+                carried, losses = _carried(value, where)
+                self._is_understood = True
+                self._keep(interchange.identified(_titled(carried)), losses)
+            except InvalidInput as error:
+                self._refuse(error)
+            except RecursionError:
+                self._refuse(InvalidInput(f"{where} is nested too deeply.", hint=_KNOWN))
+
+    def report(self) -> ImportReport:
+        """What the import brought. Raises the first error where it understood nothing."""
+        if self._refused is not None and not self._is_understood:
+            raise self._refused
+        told = list(self._skipped)
+        if self._untold:
+            told.append(f"And {self._untold:,} more.")
+        if self._hidden:
+            told.append(f"{self._hidden} hidden messages of other programs were left out.")
+        if self._attachments:
+            told.append(f"{self._attachments} images and other attachments cannot be imported.")
+        return ImportReport(self._brought, self._messages, told)
+
+    def _next(self) -> str:
+        self._looked_at += 1
+        return f"Conversation {self._looked_at} in {self._name}"
+
+    def _refuse(self, error: InvalidInput) -> None:
+        self._refused = self._refused or error
+        self._tell(error.message)
+
+    def _tell(self, sentence: str) -> None:
+        if len(self._skipped) < _MOST_TOLD:
+            self._skipped.append(sentence)
+        else:
+            self._untold += 1
+
+    def _keep(self, carried: CarriedConversation, losses: Losses) -> None:
+        title = (carried.title or "Untitled")[:_LONGEST_NAME]
+        self._attachments += losses.attachments
+        self._hidden += losses.hidden
+        for sentence in _told(title, losses):
+            self._tell(sentence)
+        if not carried.messages and not carried.origin.startswith(OWN):
+            self._tell(f'"{title}" holds no messages.')
+        elif self._is_stored(carried):
+            self._brought += 1
+            self._messages += len(carried.messages)
+        else:
+            self._tell(f'"{title}" is here already.')
+
+    def _is_stored(self, carried: CarriedConversation) -> bool:
+        """Writes it, unless it is here. Others get their turn before the next one."""
+        digest = interchange.digest_of(carried)
+        if interchange.already_here(self._database.read(), carried, digest):
+            return False
+        began = time.monotonic()
+        with self._database.write() as database:
+            if interchange.already_here(database, carried, digest):
+                return False
+            interchange.store(database, carried)
+        # Who waits for SQLite looks again after some time, and must not always come too late.
+        time.sleep(min((time.monotonic() - began) / 2, _LONGEST_PAUSE_S))
+        return True
+
+
+def _told(title: str, losses: Losses) -> Iterator[str]:
+    """What of one conversation did not come in, a sentence each."""
+    if count := len(losses.unreadable):
+        named = ", ".join(key[:_LONGEST_NAME] for key in losses.unreadable[:_MOST_NAMED])
+        more = f" and {count - _MOST_NAMED} more" if count > _MOST_NAMED else ""
+        counted = "1 message" if count == 1 else f"{count} messages"
+        yield f'In "{title}", {counted} cannot be read: {named}{more}.'
+    if losses.circles:
+        yield f'In "{title}", messages follow each other in a circle, which was opened.'
+    if losses.too_much:
+        yield (
+            f'In "{title}", reasoning and files of {losses.too_much} answers were left out: many'
+            " answers repeat the same ones."
+        )
+
+
+def _carried(value: object, where: str) -> tuple[CarriedConversation, Losses]:
     if isinstance(value, dict) and isinstance(value.get("mapping"), dict):
         return read_chatgpt(value, where)
     if isinstance(value, dict) and isinstance(value.get("chat"), dict):
-        return read_tree(value, where), left_out_of(value)
+        return read_webui(value, where)
     raise InvalidInput(f"{where} has an unknown layout.", hint=_KNOWN)
 
 
@@ -113,33 +244,29 @@ def _titled(carried: CarriedConversation) -> CarriedConversation:
     return msgspec.structs.replace(carried, title=title_from(first))
 
 
-def _values(path: Path, max_bytes: int) -> Iterator[object]:
-    """The conversations of a file, not yet looked at."""
-    for text in _texts(path, max_bytes):
-        try:
-            value = msgspec.json.decode(text.removeprefix(b"\xef\xbb\xbf"))
-        except msgspec.DecodeError as error:
-            raise InvalidInput(f"{path} is not valid JSON: {error}", hint=_KNOWN) from error
-        except UnicodeDecodeError as error:
-            raise InvalidInput(f"{path} is not valid UTF-8.", hint=_KNOWN) from error
-        except RecursionError as error:
-            raise InvalidInput(f"{path} is nested too deeply.", hint=_KNOWN) from error
-        yield from _unwrapped(value)
-
-
 def _unwrapped(value: object) -> list[object]:
-    if isinstance(value, dict) and isinstance(value.get("conversations"), list):
-        return cast("list[object]", value["conversations"])
-    return value if isinstance(value, list) else [value]
+    """The conversations of a value: itself, or those that it holds in a list or by their ids."""
+    if not isinstance(value, dict) or _is_conversation(value):
+        return [value]
+    if isinstance(value.get("conversations"), list):
+        return list(value["conversations"])
+    held = list(value.values())
+    return held if held and all(map(_is_conversation, held)) else [value]
 
 
-def _texts(path: Path, max_bytes: int) -> Iterator[bytes]:
-    """The JSON documents in a file: itself, or those in a zip."""
+def _is_conversation(value: object) -> bool:
+    return isinstance(value, dict) and any(
+        isinstance(value.get(name), dict) for name in ("mapping", "chat")
+    )
+
+
+def _values(path: Path, max_bytes: int) -> Iterator[bytearray]:
+    """The values of a file, or of those in a zip, not yet looked at."""
     with _opened(path) as file:
         is_zip = file.read(len(_ZIP)) == _ZIP
         file.seek(0)
         if not is_zip:
-            yield _limited(file, path, max_bytes)
+            yield from json_values.split(_pieces(file), most_bytes=max_bytes, name=str(path))
             return
         try:
             with zipfile.ZipFile(file) as archive:
@@ -148,9 +275,9 @@ def _texts(path: Path, max_bytes: int) -> Iterator[bytes]:
                     raise InvalidInput(f"{path} holds no conversations.json.", hint=_KNOWN)
                 for name in names:
                     with archive.open(name) as part:
-                        text = _limited(part, path, max_bytes)
-                    max_bytes -= len(text)
-                    yield text
+                        yield from json_values.split(
+                            _pieces(part), most_bytes=max_bytes, name=f"{name} in {path}"
+                        )
         except (
             zipfile.BadZipFile,
             zlib.error,
@@ -159,6 +286,11 @@ def _texts(path: Path, max_bytes: int) -> Iterator[bytes]:
             RuntimeError,  # a password is needed
         ) as error:
             raise InvalidInput(f"{path} cannot be unpacked: {error}") from error
+
+
+def _pieces(file: Any) -> Iterator[bytes]:
+    while piece := file.read(_PIECE_BYTES):
+        yield piece
 
 
 @contextmanager
@@ -173,13 +305,3 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         raise NotFound(f"There is no file {path}.") from error
     except OSError as error:
         raise InvalidInput(f"{path} cannot be read: {error.strerror or error}.") from error
-
-
-def _limited(file: Any, path: Path, max_bytes: int) -> bytes:
-    text: bytes = file.read(max_bytes + 1)
-    if len(text) > max_bytes:
-        raise InvalidInput(
-            f"{path} holds more than {max_bytes / 2**20:,.0f} MiB, the most that can be imported.",
-            hint="Export fewer conversations at a time.",
-        )
-    return text

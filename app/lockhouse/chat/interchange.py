@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -16,13 +16,33 @@ import msgspec
 from lockhouse.answer.target import TargetInfo
 from lockhouse.chat import image_store, rows
 from lockhouse.chat.identity import is_id, kept_time, new_id, storable
-from lockhouse.chat.values import Message, Status
-from lockhouse.core.errors import InvalidInput
+from lockhouse.chat.values import Status
 from lockhouse.core.events import Failed, Finished
 from lockhouse.core.messages import Image, Part, Role
 
 if TYPE_CHECKING:
     import sqlite_utils
+
+
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+_MOST_SECONDS = 1e11  # about the year 5000; more are parts of seconds
+_LONGEST_TIME = 40
+_DASH = "-"
+# The newest of one origin: a file could hold any number under one id.
+_MOST_CANDIDATES = 20
+
+_Told = tuple[str, str | None, str, str, str]
+
+
+class Losses(msgspec.Struct):
+    """What of one conversation is not brought in."""
+
+    attachments: int = 0
+    hidden: int = 0  # what a program said to itself
+    circles: int = 0
+    too_much: int = 0  # texts beside answers, beyond all measure
+    unreadable: list[str] = []  # keys of messages
 
 
 class CarriedMessage(msgspec.Struct, frozen=True):
@@ -68,11 +88,12 @@ def parents_first(
     messages: Sequence[CarriedMessage],
     *,
     order: Callable[[int, CarriedMessage], tuple[float, int]],
-    where: str,
+    losses: Losses,
 ) -> tuple[CarriedMessage, ...]:
     """The messages so that none stands before its parent, otherwise in the order given.
 
-    A parent that is not there makes a first message. A circle raises InvalidInput.
+    A parent that is not there makes a first message. A circle is opened where it begins in the
+    file.
     """
     keys = {message.key for message in messages}
     below: dict[str | None, list[int]] = {}
@@ -81,17 +102,42 @@ def parents_first(
         below.setdefault(parent, []).append(number)
     ready = [(order(number, messages[number]), number) for number in below.get(None, ())]
     heapq.heapify(ready)
+    placed = [False] * len(messages)
     sorted_ones: list[CarriedMessage] = []
-    while ready:
-        _, number = heapq.heappop(ready)
-        message = messages[number]
-        parent = message.parent if message.parent in keys else None
-        sorted_ones.append(msgspec.structs.replace(message, parent=parent))
-        for child in below.get(message.key, ()):
-            heapq.heappush(ready, (order(child, messages[child]), child))
-    if len(sorted_ones) != len(messages):
-        raise InvalidInput(f"{where} is malformed: its messages follow each other in a circle.")
-    return tuple(sorted_ones)
+    for first in range(len(messages) + 1):
+        while ready:
+            _, number = heapq.heappop(ready)
+            message, placed[number] = messages[number], True
+            sorted_ones.append(message)
+            for child in below.get(message.key, ()):
+                if not placed[child]:
+                    heapq.heappush(ready, (order(child, messages[child]), child))
+        if first < len(messages) and not placed[first]:
+            ready = [(order(first, messages[first]), first)]
+            losses.circles += 1
+    seen: set[str] = set()
+    found: list[CarriedMessage] = []
+    for message in sorted_ones:
+        parent = message.parent if message.parent in seen else None
+        found.append(msgspec.structs.replace(message, parent=parent))
+        seen.add(message.key)
+    return tuple(found)
+
+
+def linked(links: Mapping[str, tuple[object, object]]) -> dict[str, str | None]:
+    """What is above each message: as it says itself, or else what names it as a child.
+
+    ``links`` are what a file says to be above and below each.
+    """
+    claimed: dict[str, str] = {}
+    for key, (_, children) in links.items():
+        for child in children if isinstance(children, list) else ():
+            if isinstance(child, str):
+                claimed.setdefault(child, key)
+    return {
+        key: above if isinstance(above, str) and above in links else claimed.get(key)
+        for key, (above, _) in links.items()
+    }
 
 
 def as_written(number: int, _message: CarriedMessage) -> tuple[float, int]:
@@ -104,28 +150,56 @@ def by_time(number: int, message: CarriedMessage) -> tuple[float, int]:
     return (message.created_at.timestamp() if message.created_at else 0.0, number)
 
 
-def moment(seconds: object) -> datetime | None:
-    """A time as other programs write it: seconds or milliseconds since 1970."""
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        return None
-    if seconds > 1e11:
-        seconds = seconds / 1000
+def moment(value: object) -> datetime | None:
+    """A time as programs write it: a text, or seconds or parts of them since 1970.
+
+    None for what cannot be the time of a conversation: not every date can be counted in, or
+    shown in every zone.
+    """
+    found: datetime | None = None
     try:
-        return datetime.fromtimestamp(seconds, UTC)
+        if isinstance(value, str):
+            text = value.strip()[:_LONGEST_TIME]
+            value = datetime.fromisoformat(text) if _DASH in text[1:] else float(text)
+        if isinstance(value, datetime):
+            found = value if value.tzinfo else value.replace(tzinfo=UTC)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            found = datetime.fromtimestamp(_in_seconds(float(value)), UTC)
     except (ValueError, OverflowError, OSError):
         return None
+    return found.astimezone(UTC) if found and _EARLIEST <= found < _LATEST else None
 
 
-def already_here(database: sqlite_utils.Database, carried: CarriedConversation) -> bool:
+def _in_seconds(count: float) -> float:
+    """Milliseconds, and millionths and billionths of seconds, are told by their size."""
+    for _ in range(3):
+        if abs(count) > _MOST_SECONDS:
+            count /= 1000
+    return count
+
+
+def identified(carried: CarriedConversation) -> CarriedConversation:
+    """With an origin also where the file names none, so that a second import finds it."""
+    if carried.origin:
+        return carried
+    return msgspec.structs.replace(carried, origin=f"digest:{digest_of(carried).hex()}")
+
+
+def digest_of(carried: CarriedConversation) -> bytes:
+    """The same for the same words in the same tree, whatever the ids."""
+    return _digest([(m.key, m.parent, m.role, m.content, m.reasoning) for m in carried.messages])
+
+
+def already_here(
+    database: sqlite_utils.Database, carried: CarriedConversation, digest: bytes
+) -> bool:
     """Whether the same conversation with the same messages is in this home."""
     candidates = database.execute(
-        "SELECT id FROM conversations WHERE (id = ? OR origin = ?) AND deleted_at IS NULL",
-        [storable(carried.key), storable(carried.origin)],
+        "SELECT id FROM conversations WHERE (id = ? OR (origin = ? AND origin <> ''))"
+        " AND deleted_at IS NULL ORDER BY seq DESC LIMIT ?",
+        [storable(carried.key), storable(carried.origin), _MOST_CANDIDATES],
     ).fetchall()
-    if not candidates:
-        return False
-    wanted = _digest([(m.key, m.parent, m.role, m.content, m.reasoning) for m in carried.messages])
-    return any(wanted == _digest(_told(rows.tree(database, found[0]))) for found in candidates)
+    return any(digest == _digest(_told(database, found[0])) for found in candidates)
 
 
 def store(database: sqlite_utils.Database, carried: CarriedConversation) -> str:
@@ -211,12 +285,16 @@ def _folder(database: sqlite_utils.Database, name: str) -> str | None:
     return folder_id
 
 
-def _told(messages: list[Message]) -> list[tuple[str, str | None, str, str, str]]:
-    return [(m.id, m.parent_id, m.role, m.content, m.reasoning) for m in messages]
+def _told(database: sqlite_utils.Database, conversation_id: str) -> list[_Told]:
+    """Without what is counted for a transcript, which takes long where there are many versions."""
+    return database.execute(
+        "SELECT id, parent_id, role, content, reasoning FROM messages"
+        " WHERE conversation_id = ? ORDER BY seq",
+        [conversation_id],
+    ).fetchall()
 
 
-def _digest(messages: list[tuple[str, str | None, str, str, str]]) -> bytes:
-    """The same for the same words in the same tree, whatever the ids."""
+def _digest(messages: Sequence[_Told]) -> bytes:
     places = {message[0]: number for number, message in enumerate(messages)}
     digest = hashlib.sha256()
     for _, parent, role, content, reasoning in messages:

@@ -33,12 +33,15 @@ class Attachment:
 
 def with_attachments(question: str, attachments: Sequence[Attachment | File]) -> str:
     """The question as it is sent: files first, each in a fence that its text cannot close."""
-    parts = []
-    for file in attachments:
-        longest = max((len(run) for run in _BACKTICKS.findall(file.text)), default=0)
-        fence = "`" * max(3, longest + 1)
-        parts.append(f"File {file.name}:\n{fence}\n{file.text.rstrip()}\n{fence}")
+    parts = [f"File {file.name}:\n{fenced(file.text)}" for file in attachments]
     return "\n\n".join([*parts, question]) if question.strip() else "\n\n".join(parts)
+
+
+def fenced(text: str, language: str = "") -> str:
+    """A text as a block of code that it cannot end itself."""
+    longest = max((len(run) for run in _BACKTICKS.findall(text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
 
 
 def attached(text: str) -> tuple[tuple[Attachment, ...], int]:

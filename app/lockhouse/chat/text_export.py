@@ -179,6 +179,8 @@ def _remote_origin(message: Message) -> str:
     target = message.target
     if target is None or target.kind == "local":
         return ""
+    if message.is_imported:
+        return f"Imported: {' '.join(target.name.split())}"
     whose = target.host or target.provider_title or target.provider
     return f"From another machine: {' '.join(target.name.split())}{f' at {whose}' if whose else ''}"
 

@@ -74,6 +74,16 @@ class Message(msgspec.Struct, frozen=True):
     parts: tuple[Part, ...] = ()  # beside the text: files, tool calls, results of tools
 
     @property
+    def is_imported(self) -> bool:
+        """Whether the answer came with an export that does not say which host gave it.
+
+        Our own answers of remote targets name their host from the first moment.
+        """
+        target = self.target
+        is_remote = target is not None and target.kind != "local" and not target.host
+        return self.role == "assistant" and is_remote and self.provenance is None
+
+    @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
         """What an answer wanted called."""
         return tuple(part for part in self.parts if isinstance(part, ToolCall))

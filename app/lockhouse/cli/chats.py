@@ -123,8 +123,16 @@ def import_chats(cli: CliContext, file: Path) -> None:
     """Import conversations from Lockhouse JSON, or an export of ChatGPT or Open WebUI."""
     from lockhouse.chat import import_export
 
+    line = output.StatusLine()
+
+    def show(done: int, total: int) -> None:
+        line.show(f"Importing: {done:,} of {total:,} conversations")
+
     with cli.conversations() as conversations:
-        report = import_export.import_file(conversations, file)
+        try:
+            report = import_export.import_file(conversations, file, progress=show)
+        finally:
+            line.clear()
     if output.wrote_json(report):
         return
     output.write_line(f"{report.conversations} conversations, {report.messages} messages")
@@ -198,6 +206,7 @@ def _heading(message: Message) -> str:
         parts.append(_STATUS_WORDS[message.status])
     if message.target is not None and message.target.kind != "local":
         host = message.target.host or message.target.provider or ""
+        parts += ["imported"] if message.is_imported else []
         parts.append(f"from {message.target.name}{f' at {host}' if host else ''}")
     return ", ".join(parts)
 
@@ -207,6 +216,7 @@ def _text_of(message: Message) -> str:
     parts = [f"(picture: {one.name or one.media_type})" for one in message.pictures]
     if message.content or (message.error is None and not message.tool_calls):
         parts.append(message.content)
+    parts += [f"(file: {file.name})\n{file.text}" for file in message.files]
     parts += [f"(tool call: {call.name}({call.arguments}))" for call in message.tool_calls]
     if message.error is not None:
         parts.append(f"({message.error.message})")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import msgspec
 import pytest
 from PySide6.QtCore import QPoint
 from PySide6.QtWidgets import QLabel, QWidget
@@ -14,11 +15,14 @@ from lockhouse.answer.target import TargetInfo
 from lockhouse.chat.conversations import Message
 from lockhouse.chat.values import Provenance
 from lockhouse.core.events import Cost, Failed, Finished, Timing, Usage
+from lockhouse.core.messages import File
 from lockhouse.ui.chat.details import DetailsPanel, Fact, facts_of
 from lockhouse.ui.chat.parameters import PARAMETERS
 from lockhouse.ui.chat.prompt_panel import ParameterField
 from lockhouse.ui.chat.transcript_model import to_transcript
+from lockhouse.ui.formatting import NBSP
 from lockhouse.ui.theme import Theme
+from lockhouse.ui.transcript.values import AttachedFile
 
 API = TargetInfo(
     "mistral/large",
@@ -185,6 +189,21 @@ def test_an_imported_answer_from_elsewhere_was_not_edited_here() -> None:
     assert "edited" not in to_transcript(imported).badge
     assert to_transcript(imported).leaves
     assert not any(group.has_sent for group in facts_of(imported))
+
+
+def test_an_imported_answer_is_called_imported_and_not_api() -> None:
+    """Whoever gave it, nothing of ours went to an API."""
+    of_chatgpt = answer(TargetInfo("gpt-5", "api", provider="openai", leaves_machine=True))
+    unknown = answer(TargetInfo("qwen", "api"))
+    for imported, has_left in ((of_chatgpt, True), (unknown, False)):
+        shown = to_transcript(imported)
+        assert (shown.badge, shown.leaves) == ("Imported", has_left)
+        assert not any(group.has_sent for group in facts_of(imported))
+
+
+def test_files_of_an_imported_answer_are_shown() -> None:
+    message = msgspec.structs.replace(answer(LOCAL), parts=(File("python output", "é"),))
+    assert to_transcript(message).files == (AttachedFile("python output", f"2{NBSP}B", "é"),)
 
 
 def test_failures_on_this_machine_keep_their_own_ways() -> None:

@@ -18,6 +18,7 @@ from lockhouse.ui.chat.list_model import rows_of
 from lockhouse.ui.chat.target_picker import TargetPopup
 from lockhouse.ui.chat.values import Listing, RunState
 from lockhouse.workspace import Workspace, open_workspace
+from tests.chat.exports import gpt_talk, many
 from tests.ui.window.driving import OpenWindow, Window
 
 NOW = dt.datetime(2026, 3, 18, 15, 0, tzinfo=dt.UTC)
@@ -177,6 +178,23 @@ def test_chats_are_imported_and_told(three: Window, tmp_path: Path) -> None:
     three.page.listing.import_files([path])
     three.until(lambda: "Beta" in three.titles)
     assert "Imported 1 chat" in three.page.toast.accessibleName()
+
+
+def test_an_odd_message_is_named_and_a_long_import_tells_how_far_it_is(
+    three: Window, tmp_path: Path
+) -> None:
+    odd = gpt_talk("Odd")
+    odd["mapping"]["a"]["message"]["content"] = None
+    path = tmp_path / "chats.json"
+    path.write_text(json.dumps([odd, *many(60, words=1)]), encoding="utf-8")
+    said: list[str] = []
+    three.page.listing.noticed.connect(lambda note: said.append(note.text))
+    three.page.listing.import_files([path])
+    three.until(lambda: "Odd" in three.titles)
+    assert any(words.startswith("Importing chats: ") for words in said)
+    assert said[-1] == (
+        'Imported 61 chats, 361 messages. Left out: In "Odd", 1 message cannot be read: a.'
+    )
 
 
 def test_a_chat_is_saved_as_a_file(three: Window, tmp_path: Path) -> None:

@@ -234,6 +234,7 @@ def facts_of(message: Message) -> tuple[FactGroup, ...]:
     groups = [FactGroup("Answer", _answer_facts(message))]
     is_remote = message.target is not None and message.target.kind != "local"
     is_ours = message.target is not None and bool(message.target.provider)
+    is_ours = is_ours and not message.is_imported
     has_sent = is_remote and is_ours and not is_edited(message)  # its previous version shows it
     origin = FactGroup("Source", _origin_facts(message), has_sent=has_sent)
     if is_remote:

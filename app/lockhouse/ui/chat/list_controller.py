@@ -6,19 +6,26 @@ command wrote to the same database.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
 from lockhouse.chat.conversations import Conversations, Folder, SearchHit
+from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import LockhouseError
 from lockhouse.ui import formatting
 from lockhouse.ui.chat.values import Listing, Note
 from lockhouse.ui.jobs import JobHandle, Jobs, ignore
 from lockhouse.ui.timers import OneAtATime, repetition
 
+if TYPE_CHECKING:
+    from lockhouse.chat.import_export import ImportProgress, ImportReport
+
 _WATCH_INTERVAL_MS = 2000
+_MANY = 50  # conversations: from here on an import tells how far it is
+_LONGEST_REASON = 160
 
 
 class ListController(QObject):
@@ -118,27 +125,52 @@ class ListController(QObject):
 
     def import_files(self, paths: Sequence[Path]) -> None:
         """Chats from our own export, ChatGPT or Open WebUI."""
+        cancel = CancelToken()
+        reports: list[ImportReport] = []
+        tenth = 0
 
-        def work() -> tuple[int, int, int]:
-            from lockhouse.chat.import_export import import_file
+        def steps() -> Iterator[ImportProgress | ImportReport]:
+            from lockhouse.chat.import_export import import_steps
 
-            reports = [import_file(self._conversations, path) for path in paths]
-            return (
-                sum(report.conversations for report in reports),
-                sum(report.messages for report in reports),
-                sum(len(report.skipped) for report in reports),
-            )
+            for path in paths:
+                for step in import_steps(self._conversations, path):
+                    yield step
+                    if cancel.cancelled:
+                        return
 
-        def then(result: tuple[int, int, int]) -> None:
-            chats, messages, skipped = result
-            read = formatting.counted(messages, "message")
-            text = f"Imported {formatting.counted(chats, 'chat')}, {read}"
-            if skipped:
-                text += f"; {formatting.counted(skipped, 'entry', 'entries')} could not be read"
-            self.noticed.emit(Note(text, "warning" if skipped else "success"))
+        def take(events: list[ImportProgress | ImportReport]) -> None:
+            from lockhouse.chat.import_export import ImportReport
+
+            nonlocal tenth
+            for step in events:
+                if isinstance(step, ImportReport):
+                    reports.append(step)
+                elif step.total >= _MANY and step.done * 10 // step.total != tenth:
+                    tenth = step.done * 10 // step.total
+                    words = f"Importing chats: {step.done:,} of {step.total:,}"
+                    self.noticed.emit(Note(words))
+
+        def done() -> None:
+            self._tell_imported(reports)
             self.refresh()
 
-        self._jobs.run(work, then, self.failed.emit)
+        def failed(error: LockhouseError) -> None:
+            if reports:
+                done()
+            self.refresh()  # what came in before it stays
+            self.failed.emit(error)
+
+        self._jobs.stream(steps, take, done, failed, on_cancel=cancel.cancel)
+
+    def _tell_imported(self, reports: Sequence[ImportReport]) -> None:
+        messages = sum(report.messages for report in reports)
+        chats = formatting.counted(sum(report.conversations for report in reports), "chat")
+        skipped = [sentence for report in reports for sentence in report.skipped]
+        text = f"Imported {chats}, {formatting.counted(messages, 'message')}"
+        if skipped:
+            more = f" (and {len(skipped) - 1:,} more)" if len(skipped) > 1 else ""
+            text += f". Left out: {skipped[0][:_LONGEST_REASON]}{more}"
+        self.noticed.emit(Note(text, "warning" if skipped else "success"))
 
     def search(self, words: str, show: Callable[[list[SearchHit]], None]) -> None:
         """Search all messages and titles; only the latest search is answered."""

@@ -22,7 +22,7 @@ from lockhouse.ui.chat.values import AnswerEnded, AnswerGrew, RunState
 from lockhouse.ui.outbound.values import WAY_WORDS
 from lockhouse.ui.outbound.words import badge_words, leaves
 from lockhouse.ui.transcript import TranscriptView
-from lockhouse.ui.transcript.header import NOTHING_SENT
+from lockhouse.ui.transcript.header import IMPORTED, NOTHING_SENT
 from lockhouse.ui.transcript.values import AttachedFile, ShownPicture, TranscriptMessage
 
 # "Store one: lockhouse keys set mistral": the sentence that ends in a command, to the end.
@@ -224,14 +224,15 @@ def to_transcript(
         retry_safer=crashed,
         limit=_limit(message),
         files=tuple(
-            AttachedFile(file.name, formatting.size(file.size_bytes), file.text) for file in files
+            AttachedFile(file.name, formatting.size(len(file.text.encode())), file.text)
+            for file in (*files, *message.files)
         ),
         words_from=start,
         pictures=tuple(
             ShownPicture(one.sha256, one.name, formatting.size(one.size_bytes))
             for one in message.pictures
         ),
-        leaves=info is not None and leaves(info) and _was_sent(message),
+        leaves=_left(message) and _was_sent(message),
         is_served=info is not None and info.kind != "local" and _was_sent(message),
         ways=_ways(message),
         retry_at=retry_at,
@@ -301,14 +302,24 @@ def _limit(message: Message) -> str:
     return f"The answer ends here because it reached its limit of {counted}."
 
 
+def _left(message: Message) -> bool:
+    """Whether the words came from beyond this machine, as far as that is known."""
+    info = message.provenance.target if message.provenance else message.target
+    if info is None or message.is_imported:
+        return info is not None and info.leaves_machine
+    return leaves(info)
+
+
 def _badge(message: Message) -> str:
     if message.role != "assistant":
         return ""
     info = message.provenance.target if message.provenance else message.target
     if info is None:
-        return "Edited by you" if message.version_count > 1 else "Imported"
+        return "Edited by you" if message.version_count > 1 else IMPORTED
     if info.kind == "local":
         return "Local"
+    if message.is_imported:
+        return IMPORTED
     if not _was_sent(message):
         return NOTHING_SENT
     finished = message.provenance.finished if message.provenance else None
@@ -322,6 +333,7 @@ def is_edited(message: Message) -> bool:
     Answers imported from another program's export have no provider of ours.
     """
     is_ours = message.target is not None and bool(message.target.provider)
+    is_ours = is_ours and not message.is_imported
     return is_ours and message.status == "complete" and message.provenance is None
 
 

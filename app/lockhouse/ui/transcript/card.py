@@ -220,7 +220,7 @@ class MessageCard(QWidget):
                 top += height + (px(8) if self._has_blocks() else 0)
             return top
         top = px(18) + px(20)
-        for widget in (self._reasoning, self._waiting):
+        for widget in (self._reasoning, self._waiting, self._files):
             if widget is not None and not widget.isHidden():
                 top += px(10)
                 height = widget.fit(column.width())

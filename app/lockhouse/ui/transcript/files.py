@@ -1,4 +1,4 @@
-"""Attachments of a question: pictures, and a button for each file that shows its text."""
+"""What goes along with a message: pictures, and a button for each file that shows its text."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Thumbnail(QWidget):
 
 
 class FileMarks(QWidget):
-    """Pictures in rows, files below each other, above the text of the question."""
+    """Pictures in rows, files below each other, above the text of the message."""
 
     toggled = Signal(int)  # number of the file
     forward_wanted = Signal(int)  # likewise: another model is to be asked about it

@@ -10,6 +10,7 @@ from lockhouse.ui.transcript.values import TranscriptMessage
 from lockhouse.ui.widgets.pills import PillTone, paint_pill, pill_width
 
 NOTHING_SENT = "Nothing sent"
+IMPORTED = "Imported"
 TOP, HEIGHT = 18, 20
 _MIDDLE = Qt.AlignmentFlag.AlignVCenter
 
@@ -52,6 +53,8 @@ def paint_header(
 
 def _icon(message: TranscriptMessage) -> str:
     """An icon, so that neither colour nor word carries the meaning alone."""
+    if message.badge == IMPORTED:
+        return "file-input"
     if message.leaves:
         return "arrow-up-right"
     if message.is_served:

@@ -186,7 +186,8 @@ class Item:
             return self._stream.blocks()
         if self._blocks is None:
             answer = self.message.role == "assistant"
-            self._blocks = parse(self.text()) if answer else self._own_words()
+            own = parse(self.text()) if answer else self._own_words()
+            self._blocks = (*self._opened(), *own)
         return self._blocks
 
     def look(self, gap: Callable[[Block | None, Block], int], guess: Callable[[Block], int]) -> int:
@@ -246,11 +247,16 @@ class Item:
         text = self.words()
         return len(text) - len(_fold(text))
 
-    def _own_words(self) -> tuple[Block, ...]:
+    def _opened(self) -> list[Block]:
+        """The texts of the files that are shown."""
         blocks: list[Block] = []
         for number, file in enumerate(self.message.files):
             if number in self.open_files:
                 blocks += _file_blocks(file.text)
+        return blocks
+
+    def _own_words(self) -> tuple[Block, ...]:
+        blocks: list[Block] = []
         text = self.words() if self.unfolded else _fold(self.words())
         if text or not (self.message.files or self.message.pictures):
             blocks += [TextBlock((Paragraph((Run(chunk),)),)) for chunk in _chunks(text)]

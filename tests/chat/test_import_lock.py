@@ -62,17 +62,19 @@ def has_ended(process: subprocess.Popen[bytes]) -> bool:
 
 def write(folder: Path, count: int) -> Path:
     file = folder / "many.json"
-    file.write_text(json.dumps(many(count)), encoding="utf-8")
+    file.write_text(json.dumps(many(count, words=600)), encoding="utf-8")
     return file
 
 
 def test_an_answer_streams_to_its_end_while_chats_are_imported(home: Path, tmp_path: Path) -> None:
     conversations = open_home(home)
-    process = start_import(home, write(tmp_path, 600))
+    file = write(tmp_path, 600)
+    imports: list[subprocess.Popen[bytes]] = []
 
     def speak(_request: AnswerRequest, _cancel: CancelToken) -> Iterator[Event]:
+        imports.append(start_import(home, file))
         count = 0
-        while not has_ended(process):
+        while not has_ended(imports[0]):
             count += 1
             yield Text(f"{count} ")
         yield Finished("stop")
@@ -80,13 +82,29 @@ def test_an_answer_streams_to_its_end_while_chats_are_imported(home: Path, tmp_p
     turns = turns_with(conversations, Scripted("counter", speak))
     chat = conversations.create(title="Counting")
     events = list(turns.ask(chat.id, Question("Count!"), cancel=CancelToken()))
-    out, _ = process.communicate()
-    assert (process.returncode, out) == (0, b"600 conversations, 3600 messages\n")
+    out, _ = imports[0].communicate()
+    assert (imports[0].returncode, out) == (0, b"600 conversations, 3600 messages\n")
     assert isinstance(events[-1], Finished)
     answer = conversations.path(chat.id)[-1]
     assert answer.status == "complete"
     assert answer.content == "".join(event.text for event in events if isinstance(event, Text))
     assert len(conversations.list()) == 601
+    conversations.database.close()
+
+
+def test_others_get_their_turn_while_chats_are_imported(home: Path, tmp_path: Path) -> None:
+    conversations = open_home(home)
+    process = start_import(home, write(tmp_path, 600))
+    while not has_ended(process):
+        with contextlib.suppress(StorageError):  # they do not wait for long here
+            conversations.create(title="Meanwhile")
+    process.communicate()
+    assert process.returncode == 0
+    written = conversations.database.rows("SELECT title FROM conversations ORDER BY seq")
+    kept = [title for (title,) in written]
+    places = [place for place, title in enumerate(kept) if title != "Meanwhile"]
+    assert len(places) == 600
+    assert kept[places[0] : places[-1]].count("Meanwhile") >= 10
     conversations.database.close()
 
 

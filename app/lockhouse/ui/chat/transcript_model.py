@@ -12,10 +12,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from lockhouse.chat.conversations import Message
-from lockhouse.chat.text_attachments import attached
+from lockhouse.chat.text_attachments import Attachment, attached
 from lockhouse.chat.turns import TurnStarted
 from lockhouse.core.errors import EngineCrashed
 from lockhouse.core.events import Cost, Finished
+from lockhouse.core.messages import File
 from lockhouse.ui import formatting
 from lockhouse.ui.chat.runs import Runs
 from lockhouse.ui.chat.values import AnswerEnded, AnswerGrew, RunState
@@ -206,6 +207,7 @@ def to_transcript(
     crashed = error is not None and error.exit_code == EngineCrashed.exit_code
     name = (info.title or info.name) if info else ""
     files, start = attached(message.content) if message.role == "user" else ((), 0)
+    attachments: tuple[Attachment | File, ...] = (*files, *message.files)
     return TranscriptMessage(
         id=message.id,
         role="system" if message.role == "tool" else message.role,
@@ -225,7 +227,7 @@ def to_transcript(
         limit=_limit(message),
         files=tuple(
             AttachedFile(file.name, formatting.size(len(file.text.encode())), file.text)
-            for file in (*files, *message.files)
+            for file in attachments
         ),
         words_from=start,
         pictures=tuple(

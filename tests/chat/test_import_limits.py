@@ -69,7 +69,7 @@ OPENING = '<details type="reasoning">'
 SHAPES = {
     "steps of reasoning": (thoughts, "1 1"),
     "reasoning above many answers": (shared_thoughts, "1 5000"),
-    "spaces": (lambda: answer("a" + " " * 60_000 + "b"), "1 2"),
+    "spaces": (lambda: answer("a" + " " * 100_000 + "b"), "1 2"),
     "openings": (lambda: answer(OPENING * 21_000), "1 2"),
     "halves of openings": (lambda: answer('<details type="reasoning" ' * 21_000), "1 2"),
     "openings and summaries": (lambda: answer((OPENING + "<summary>") * 15_000), "1 2"),
@@ -97,4 +97,4 @@ def test_long_repetitions_are_read_within_limits(tmp_path: Path) -> None:
 
 
 def test_broken_exports_are_imported_or_refused_within_limits() -> None:
-    assert bounded("--fuzz", "150") == ""
+    assert bounded("--fuzz", "1000") == ""

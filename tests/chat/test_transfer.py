@@ -366,7 +366,10 @@ def test_a_chatgpt_export(conversations: Conversations, tmp_path: Path) -> None:
     assert import_file(conversations, file).conversations == 0
 
 
-@pytest.mark.parametrize("name", ["conversations.json", "export/conversations-000.json"])
+@pytest.mark.parametrize(
+    "name",
+    ["conversations.json", "export/conversations-000.json", "a/conversations__chatgpt.json"],
+)
 def test_a_zipped_chatgpt_export(conversations: Conversations, tmp_path: Path, name: str) -> None:
     with zipfile.ZipFile(tmp_path / "export.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("user.json", "{}")

@@ -43,7 +43,7 @@ _MOST_TOLD = 1000  # sentences of a report
 _MOST_NAMED = 5  # messages of a conversation
 _LONGEST_NAME = 80
 _LONGEST_PAUSE_S = 0.25
-_PARTS_OF_AN_EXPORT = re.compile(r"(?:^|/)conversations(?:-\d+)?\.json$")
+_PARTS_OF_AN_EXPORT = re.compile(r"(?:^|/)conversations[^/]*\.json$")
 _ZIP = b"PK\x03\x04"
 _KNOWN = "Lockhouse reads its own JSON exports and those of Open WebUI and ChatGPT (also as .zip)."
 

@@ -21,6 +21,7 @@ from lockhouse.core.events import Failed, Text
 from lockhouse.core.request import Sampling
 from lockhouse.engine.pool import EnginePool
 from lockhouse.engine.protocol import EngineRecord, EngineSpec, LoadSettings
+from tests.library.synthetic import SHAPES, write
 from tests.planting import planted_python
 
 from .conftest import Answered, ask, request
@@ -229,6 +230,19 @@ def test_a_crash_loop_is_stopped_and_safer_settings_get_through(
     assert last.code == "crash_loop"
     safer = EngineSpec(spec.model_path, spec.model_name, spec.settings.safer())
     assert "Paris" in ask(pool, safer, request(CAPITAL)).text
+
+
+def test_a_model_whose_shapes_fast_buffers_do_not_take_answers_without_them(
+    pool: EnginePool, tmp_path: Path
+) -> None:
+    """On processors with AMX llama.cpp ends itself over compressed keys; it is not asked twice."""
+    path = write(SHAPES["compressed"](), tmp_path / "compressed.gguf")
+    spec = EngineSpec(str(path), "compressed", LoadSettings(context_length=512))
+    assert ask(pool, spec, request("Hello", max_tokens=4)).finished
+    pool.stop()
+    again = ask(pool, spec, request("Hello", max_tokens=4))
+    assert again.finished
+    assert "engine_restarted" not in again.notices()
 
 
 def test_a_model_cut_while_in_use_is_named(pool: EnginePool, starter: Path, tmp_path: Path) -> None:

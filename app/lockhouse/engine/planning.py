@@ -146,10 +146,12 @@ class Planner:
             except EngineCrashed:
                 was_kept = self._process is kept
                 self._end()
-                if not was_kept:
+                if not was_kept and not request.extra_buffers:
                     raise
-                # It had ended or been ended since the last question; a new one may answer.
-                plan = self._ask_anew(identity, request)
+                # A kept one may have ended since the last question.
+                buffers = request.extra_buffers and was_kept
+                again = msgspec.structs.replace(request, extra_buffers=buffers)
+                plan = self._ask_anew(identity, again)
             except LockhouseError:
                 self._end()
                 raise
@@ -180,8 +182,12 @@ class Planner:
     def _ask_anew(self, identity: str, request: PlanRequest) -> MemoryPlan:
         try:
             return self._process_for(identity, request).ask(request, MemoryPlan)
-        except LockhouseError:
+        except LockhouseError as error:
             self._end()
+            if isinstance(error, EngineCrashed) and request.extra_buffers:
+                # As an engine is loaded that died of them: see EnginePool.
+                plain = msgspec.structs.replace(request, extra_buffers=False)
+                return self._ask_anew(identity, plain)
             raise
 
     def _process_for(self, identity: str, request: PlanRequest) -> JobProcess:

@@ -44,6 +44,7 @@ from lockhouse.engine.protocol import (
     EngineRecord,
     EngineSpec,
     EngineStatus,
+    ExitRecord,
     Reply,
     Result,
     TokenCount,
@@ -458,6 +459,8 @@ class EnginePool:
 
     def _planned(self, spec: EngineSpec) -> EngineSpec:
         """The plan for a start; models that nobody uses make room when there is too little."""
+        if any(_met_missing_operation(record) for record in self._recent_exits(spec)):
+            spec = _without_extra_buffers(spec)
         while True:
             try:
                 return self._plan(spec)
@@ -536,13 +539,20 @@ class EnginePool:
         crash.add_note(tail)
         return crash
 
+    def _recent_exits(self, spec: EngineSpec) -> list[ExitRecord]:
+        """The bad ends of this model that were not made from outside."""
+        return [
+            record
+            for record in self._records.exits()
+            if record.model_path == spec.model_path and record.return_code not in _OUTSIDE
+        ]
+
     def _refuse_crash_loop(self, spec: EngineSpec) -> None:
         recent = [
             record
-            for record in self._records.exits()
-            if record.model_path == spec.model_path
-            and time.time() - record.ended_at < _LOOP_WINDOW_S
-            and record.return_code not in _OUTSIDE
+            for record in self._recent_exits(spec)
+            # A clock that was set back must not refuse a model until it is there again.
+            if 0 <= time.time() - record.ended_at < _LOOP_WINDOW_S
         ]
         if len(recent) >= _LOOP_CRASHES and spec.settings != spec.settings.safer():
             last = max(recent, key=lambda record: record.ended_at)
@@ -555,6 +565,19 @@ class EnginePool:
 
     def _failed(self, error: LockhouseError) -> Failed:
         return failed_of(error, details="\n".join(getattr(error, "__notes__", ())))
+
+
+def _met_missing_operation(record: ExitRecord) -> bool:
+    """Whether llama.cpp ended because no part of it computes what the model needs of a buffer."""
+    return "cur_backend_id != -1" in record.log_tail
+
+
+def _without_extra_buffers(spec: EngineSpec) -> EngineSpec:
+    """Weights as they are in the file. What repacks them for a processor (AMX, for example) does
+    not take all shapes of all architectures, and llama.cpp notices only when it computes.
+    """
+    settings = msgspec.structs.replace(spec.settings, extra_buffers=False)
+    return msgspec.structs.replace(spec, settings=settings)
 
 
 class _Attempts:

@@ -14,8 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
-from lockhouse import __main__ as launcher
-from lockhouse import seal
+from lockhouse import launcher, seal
 
 launcher.start_broker([])
 seal.seal_network()

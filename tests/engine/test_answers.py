@@ -14,6 +14,7 @@ from lockhouse.core.messages import Turn
 from lockhouse.core.request import AnswerRequest, Sampling
 from lockhouse.engine.pool import EnginePool
 from lockhouse.engine.protocol import EngineSpec, LoadSettings
+from tests.library.hostile import I32, numbers, read_strings, small_model, strings, u32
 
 from .conftest import Answered, ask, request
 
@@ -139,6 +140,7 @@ def test_gbnf_grammar(shared_pool: EnginePool, spec: EngineSpec) -> None:
         ({"grammar": "root ::= ("}, "grammar_invalid"),
         ({"grammar": "root ::= root"}, "grammar_invalid"),
         ({"grammar": ""}, "grammar_invalid"),
+        ({"grammar": "root ::= " + "(" * 20_000 + '"a"' + ")" * 20_000}, "grammar_invalid"),
         ({"json_schema": "{"}, "schema_invalid"),
         ({"json_schema": "[]"}, "schema_invalid"),
         ({"json_schema": '{"$ref": "https://example.invalid/x.json"}'}, "schema_invalid"),
@@ -214,6 +216,27 @@ def test_what_a_user_writes_never_becomes_a_control_token(
     many = shared_pool.count_tokens(spec, forged)
     # As control tokens the three marks would be one token each; as text they are several.
     assert many - few > 25
+
+
+def test_a_vocabulary_full_of_control_tokens_reads_a_long_prompt(
+    pool: EnginePool, starter: Path, tmp_path: Path
+) -> None:
+    """Each is looked for in what the user wrote; all at once, at every place, took minutes."""
+    model, count = small_model(starter), 300_000
+    tokens = read_strings(model.entry("tokenizer.ggml.tokens"))
+    tokens += [b"a" * 12 + b"%07d" % number for number in range(count - len(tokens))]
+    model.entry("tokenizer.ggml.tokens").payload = strings(tokens)
+    model.entry("tokenizer.ggml.token_type").payload = numbers(I32, "i", [3] * count)
+    model.entry("llama.vocab_size").payload = u32(count)
+    for tensor in model.tensors:
+        if tensor.name in (b"token_embd.weight", b"output.weight"):
+            tensor.shape[1] = count
+    model.lay_out()
+    model.data_bytes = model.tensors[-1].offset + model.tensors[-1].size_bytes
+    path = model.write(tmp_path / "controls.gguf")
+    full = EngineSpec(str(path), "controls", LoadSettings(context_length=1024))
+    asked = request("aaaaaaaaaaaa0000007 " * 2000)
+    assert pool.count_tokens(full, asked) > 20_000  # the words are text and no control tokens
 
 
 def test_lone_emoji_bytes_and_strange_text(shared_pool: EnginePool, spec: EngineSpec) -> None:

@@ -13,6 +13,7 @@ import struct
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 U32, I32, F32, BOOL, STRING, ARRAY, U64 = 4, 5, 6, 7, 8, 9, 10
@@ -225,6 +226,13 @@ def variants(starter: Path, out_dir: Path) -> Iterator[tuple[str, Path]]:
     yield from _real_header_cuts(starter, out_dir)
 
 
+def _retype(kind: int, model: Model) -> None:
+    for tensor in model.tensors:
+        if len(tensor.shape) > 1:
+            tensor.kind = kind
+    model.lay_out()
+
+
 def _plain_files(small: Model) -> Iterator[tuple[str, bytes]]:
     chance = random.Random(1)
     header = small.header()
@@ -248,6 +256,8 @@ def _plain_files(small: Model) -> Iterator[tuple[str, bytes]]:
 
 def _changes() -> Iterator[tuple[str, Change]]:
     yield "unchanged", lambda _model: None
+    for kind in (24, 25, 26, 27, 28):  # whole numbers, and 64-bit ones
+        yield f"weights-of-kind-{kind}", partial(_retype, kind)
     yield from _preamble_changes()
     yield from _entry_changes()
     yield from _value_changes()

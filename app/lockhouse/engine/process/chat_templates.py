@@ -113,12 +113,8 @@ class PromptBuilder:
         self._template = template
         self._renderer = renderer
         self._broken = ""
-        texts = sorted(
-            (text for text in vocabulary.control_texts.values() if len(text) > 1),
-            key=len,
-            reverse=True,
-        )
-        self._control = re.compile("|".join(map(re.escape, texts))) if texts else None
+        texts = (text for text in vocabulary.control_texts.values() if len(text) > 1)
+        self._control = sorted(texts, key=len, reverse=True)
 
     def build(self, turns: tuple[Turn, ...], prefill: str) -> Prompt:
         """The prompt that asks for the assistant's next words, which begin with ``prefill``."""
@@ -133,9 +129,14 @@ class PromptBuilder:
 
     def _defuse(self, content: str) -> str:
         content = content.replace(_MARK, "")
-        if self._control is None:
+        # A file may have half a million control tokens: one pattern of all would be tried whole
+        # at every place, so it is made of those that occur.
+        letters = set(content)
+        present = [text for text in self._control if text[0] in letters and text in content]
+        if not present:
             return content
-        return self._control.sub(lambda found: found[0][0] + _MARK + found[0][1:], content)
+        pattern = re.compile("|".join(map(re.escape, present)))
+        return pattern.sub(lambda found: found[0][0] + _MARK + found[0][1:], content)
 
     def _tokenize(self, text: str) -> list[int]:
         vocabulary = self._vocabulary

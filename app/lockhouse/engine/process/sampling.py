@@ -8,6 +8,7 @@ a penalty could touch) are handed to the native chain, with the same result.
 from __future__ import annotations
 
 import ctypes
+import re
 import secrets
 from collections.abc import Sequence
 from typing import Any
@@ -23,6 +24,9 @@ from lockhouse.engine.process.native import as_c_string, lib, why
 _DRY_BREAKERS = (b"\n", b":", b'"', b"*")
 _MOST_PREFILTERED = 512
 _LONGEST_REPEAT = 500
+_DEEPEST_GROUP = 200
+# Of a GBNF grammar, what is not read as groups: literals, classes of characters, comments.
+_GRAMMAR_PARTS = re.compile(r'"(?:\\.|[^"\\])*+"?|\[(?:\\.|[^\]\\])*+\]?|#[^\n]*|[()]', re.DOTALL)
 _UNSORTED = False
 _GROUPS = 1024  # more than the longest shortlist
 _DTYPE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
@@ -269,7 +273,21 @@ class Sampler:
         return self._apply(self._chain, len(allowed))
 
 
+def _refuse_deep_groups(grammar: str) -> None:
+    """The native parser calls itself for each, and ends the process when its stack is full."""
+    depth = 0
+    for part in _GRAMMAR_PARTS.finditer(grammar):
+        depth += {"(": 1, ")": -1}.get(part[0], 0)
+        if depth > _DEEPEST_GROUP:
+            raise InvalidInput(
+                f"The grammar nests more than {_DEEPEST_GROUP} groups in each other.",
+                hint="Give the inner ones rules of their own.",
+                code="grammar_invalid",
+            )
+
+
 def _grammar_sampler(vocabulary: Vocabulary, grammar: str) -> Any:
+    _refuse_deep_groups(grammar)
     text = as_c_string(grammar)
     sampler = None
     if grammar.strip():  # an empty one is taken to allow everything

@@ -47,6 +47,10 @@ _NO_MODELS: Final = {
         "Choose the file with the weights; it is much larger.",
     ),
 }
+_NOT_MULTIPLIED: Final = frozenset({"I8", "I16", "I32", "I64", "F64"})
+_MATRIX: Final = re.compile(
+    r"^(?:token_embd|output)\.weight$|^blk\.\d+\.(?:attn|ffn)_(?!\w*tid2eid)\w+\.weight$"
+)
 _DAMAGED_HINT: Final = "The file is damaged or is not a real model. Download it again."
 
 
@@ -57,6 +61,7 @@ def check_loadable(header: GgufHeader) -> None:
     _check_parts(header)
     _check_layers(header)
     _check_widths(header)
+    _check_types(header)
     _check_experts(header)
     _check_fractions(header)
     _check_rope(header)
@@ -79,6 +84,14 @@ def shard_paths(header: GgufHeader) -> tuple[Path, ...]:
 
 def _refuse(header: GgufHeader, what: str, *, hint: str = _DAMAGED_HINT) -> NoReturn:
     raise InvalidInput(f"{shown(header.path)} cannot be loaded: {what}.", hint=hint)
+
+
+def _check_types(header: GgufHeader) -> None:
+    """llama.cpp ends the process when it is to multiply by whole numbers, or by 64-bit ones."""
+    for tensor in header.tensors:
+        if tensor.type_name in _NOT_MULTIPLIED and _MATRIX.search(tensor.name):
+            what = f"its weights {tensor.name[:80]} are of the type {tensor.type_name}"
+            _refuse(header, f"{what}, with which no model is computed")
 
 
 def _check_part(header: GgufHeader) -> None:

@@ -44,7 +44,6 @@ from lockhouse.engine.protocol import (
     EngineRecord,
     EngineSpec,
     EngineStatus,
-    ExitRecord,
     Reply,
     Result,
     TokenCount,
@@ -70,7 +69,6 @@ _LOOP_CRASHES, _LOOP_WINDOW_S = 3, 120.0
 _MOST_RETIRED = 3  # engines that ended just as they were asked
 _RETIRES_S = 1.0
 _LASTING = ("crash_loop", "engine_silent", "engine_locked", "start_blocked")  # no second try
-_OUTSIDE = (-9, -15)  # killed from outside: says nothing about the model or the settings
 _UNREACHABLE = (OSError, EOFError, AuthenticationError, msgspec.DecodeError)
 
 
@@ -459,8 +457,9 @@ class EnginePool:
 
     def _planned(self, spec: EngineSpec) -> EngineSpec:
         """The plan for a start; models that nobody uses make room when there is too little."""
-        if any(_met_missing_operation(record) for record in self._recent_exits(spec)):
-            spec = _without_extra_buffers(spec)
+        if self._records.died_of_buffers(spec.model_path):
+            plain = msgspec.structs.replace(spec.settings, extra_buffers=False)
+            spec = msgspec.structs.replace(spec, settings=plain)
         while True:
             try:
                 return self._plan(spec)
@@ -539,18 +538,10 @@ class EnginePool:
         crash.add_note(tail)
         return crash
 
-    def _recent_exits(self, spec: EngineSpec) -> list[ExitRecord]:
-        """The bad ends of this model that were not made from outside."""
-        return [
-            record
-            for record in self._records.exits()
-            if record.model_path == spec.model_path and record.return_code not in _OUTSIDE
-        ]
-
     def _refuse_crash_loop(self, spec: EngineSpec) -> None:
         recent = [
             record
-            for record in self._recent_exits(spec)
+            for record in self._records.exits(spec.model_path)
             # A clock that was set back must not refuse a model until it is there again.
             if 0 <= time.time() - record.ended_at < _LOOP_WINDOW_S
         ]
@@ -565,19 +556,6 @@ class EnginePool:
 
     def _failed(self, error: LockhouseError) -> Failed:
         return failed_of(error, details="\n".join(getattr(error, "__notes__", ())))
-
-
-def _met_missing_operation(record: ExitRecord) -> bool:
-    """Whether llama.cpp ended because no part of it computes what the model needs of a buffer."""
-    return "cur_backend_id != -1" in record.log_tail
-
-
-def _without_extra_buffers(spec: EngineSpec) -> EngineSpec:
-    """Weights as they are in the file. What repacks them for a processor (AMX, for example) does
-    not take all shapes of all architectures, and llama.cpp notices only when it computes.
-    """
-    settings = msgspec.structs.replace(spec.settings, extra_buffers=False)
-    return msgspec.structs.replace(spec, settings=settings)
 
 
 class _Attempts:

@@ -30,6 +30,8 @@ _POLL_S = 0.05
 _BUSY_LIMIT_S = 60.0  # for an engine that does not respond and yet computes
 _EXIT_LIMIT_S = 2.0
 _KEEP_EXITS_S = 24 * 3600.0
+_CLOCK_S = 60.0  # how far clocks of disks and of this machine may be apart
+_OUTSIDE = (-9, -15)  # killed from outside: says nothing about the model or the settings
 
 
 class EngineRecords:
@@ -94,14 +96,27 @@ class EngineRecords:
             return decoded(path.read_bytes(), ExitRecord)
         return None
 
-    def exits(self) -> Iterator[ExitRecord]:
-        """The bad ends of the last day; older ones are forgotten."""
+    def exits(self, model_path: str) -> Iterator[ExitRecord]:
+        """The bad ends of a model in the last day, those that were made from outside left out.
+
+        Older ones are forgotten, and those of a clock that was set back.
+        """
         for path in self.folder.glob("*.exit"):
             with contextlib.suppress(OSError, msgspec.DecodeError):
-                if time.time() - path.stat().st_mtime > _KEEP_EXITS_S:
+                if not -_CLOCK_S < time.time() - path.stat().st_mtime < _KEEP_EXITS_S:
                     path.unlink()
-                else:
-                    yield decoded(path.read_bytes(), ExitRecord)
+                    continue
+                record: ExitRecord = decoded(path.read_bytes(), ExitRecord)
+                if record.model_path == model_path and record.return_code not in _OUTSIDE:
+                    yield record
+
+    def died_of_buffers(self, model_path: str) -> bool:
+        """Whether an engine of this model met an operation that no part of llama.cpp computes.
+
+        What repacks weights for a processor (AMX, for example) does not take all shapes of all
+        architectures, and llama.cpp notices only when it computes.
+        """
+        return any("cur_backend_id != -1" in record.log_tail for record in self.exits(model_path))
 
     # -- starting --------------------------------------------------------------------------------
 

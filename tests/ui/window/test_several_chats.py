@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtWidgets import QTextEdit
+from PySide6.QtGui import QTextCursor
+from PySide6.QtWidgets import QLineEdit, QTextEdit
 
 from lockhouse.answer.target import TargetInfo
 from lockhouse.chat.conversations import Conversation
+from lockhouse.ui.widgets import SegmentedControl
 from lockhouse.workspace import Workspace
 from tests.remote.server import RemoteServer
 from tests.ui.window.driving import OpenWindow, Window
@@ -182,3 +184,32 @@ def test_the_prompt_of_one_chat_is_not_shown_in_another(answering: Window) -> No
     conversations = answering.workspace.conversations
     assert conversations.get(first.id).system == "Arr. You are a pirate."
     assert conversations.get(second.id).system == "You are a poet."
+
+
+def test_a_system_prompt_outlives_what_is_changed_right_after_it(answering: Window) -> None:
+    """It is stored after a pause; what another field brought along was the old one."""
+    answering.page.aside.open("prompt")
+    details = answering.page.details
+    system = details.findChild(QTextEdit, "chat_system_prompt")
+    field = details.findChild(QLineEdit, "parameter_temperature")
+    label = details.findChild(SegmentedControl, "chat_label")
+    assert system is not None
+    assert field is not None
+    assert label is not None
+    chat = answering.workspace.conversations.create(title="Third", system="You are a pirate.")
+    answering.open(chat)
+    answering.main.activateWindow()
+    for words, change in (
+        ("Arr. ", lambda: answering.qtbot.keyClicks(field, "0.5")),
+        ("Ahoy. ", lambda: label.selected.emit("internal")),
+    ):
+        system.setFocus()
+        answering.until(system.hasFocus)
+        system.moveCursor(QTextCursor.MoveOperation.Start)
+        answering.qtbot.keyClicks(system, words)
+        field.setFocus()
+        change()
+        answering.stored()
+    kept = answering.workspace.conversations.get(chat.id)
+    assert kept.system == system.toPlainText() == "Ahoy. Arr. You are a pirate."
+    assert (kept.parameters["temperature"], kept.label) == (0.5, "internal")

@@ -128,7 +128,7 @@ class PromptPanel(QWidget):
         self._system.setMaximumHeight(px(180))
         self._label = SegmentedControl("Label of this chat", _LABELS)
         self._label.setObjectName("chat_label")
-        self._label.selected.connect(self.label_changed)
+        self._label.selected.connect(self._label_chosen)
         self._fields = [ParameterField(theme, parameter) for parameter in PARAMETERS]
         for field in self._fields:
             field.changed.connect(self._parameters_edited)
@@ -161,7 +161,8 @@ class PromptPanel(QWidget):
         is_other = chat.key != self._chat
         self._chat = chat.key
         self._own = chat.parameters
-        if is_other or not self._system.hasFocus():
+        # What was typed and is not stored yet is newer than what another change brings along.
+        if is_other or not (self._system.hasFocus() or self._dirty):
             self._is_loading = True
             self._system.setPlainText(chat.system)
             self._is_loading = False
@@ -185,7 +186,12 @@ class PromptPanel(QWidget):
             self._dirty = True
             self._pause.start()
 
+    def _label_chosen(self, chosen: str) -> None:
+        self.flush()
+        self.label_changed.emit(chosen)
+
     def _parameters_edited(self) -> None:
+        self.flush()  # what was typed first is stored first
         known = {field.parameter.name for field in self._fields}
         own = {name: value for name, value in self._own.items() if name not in known}
         for field in self._fields:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -287,3 +289,25 @@ def test_a_later_part_of_a_split_model_names_the_first(lockhouse: Command, tmp_p
     assert refused.code == 3
     assert "big-00002-of-00003.gguf is part 2 of 3. " in refused.err
     assert "Import the first part: big-00001-of-00003.gguf" in refused.err
+
+
+def test_conversations_are_erased_for_good_from_the_terminal(lockhouse: Command) -> None:
+    for word in ("zebrafish", "quagmire", "heliotrope"):
+        assert lockhouse("ask", f"Say {word}.", "--max-tokens", "2").code == 0
+    chats = {chat["title"]: chat["id"] for chat in lockhouse("chats", "list", "--json").json}
+    ids = [next(id_ for title, id_ in chats.items() if word in title)
+           for word in ("zebrafish", "quagmire", "heliotrope")]  # fmt: skip
+    assert lockhouse("chats", "delete", ids[1], ids[2]).code == 0
+    hidden = lockhouse("chats", "list", "--deleted", "--json").json
+    assert {one["id"] for one in hidden} == set(ids[1:])
+    erased = lockhouse("chats", "delete", "--for-good", ids[0], ids[1])
+    assert "Erased for good" in erased.err
+    assert lockhouse("chats", "list", "--json").json == []
+    assert "No deleted conversation" in lockhouse("chats", "restore", ids[1]).err
+    with sqlite3.connect(lockhouse.home / "lockhouse.db") as database:  # as if 31 days had passed
+        old = (datetime.now(UTC) - timedelta(days=31)).isoformat()
+        database.execute("UPDATE conversations SET deleted_at = ? WHERE id = ?", [old, ids[2]])
+    assert lockhouse("chats", "list", "--deleted", "--json").json == []
+    kept = b"".join(path.read_bytes() for path in lockhouse.home.glob("lockhouse.db*"))
+    for word in (b"zebrafish", b"quagmire", b"heliotrope"):
+        assert word not in kept

@@ -43,6 +43,8 @@ __all__ = [
 _Field = Literal["title", "pinned", "folder_id", "target", "system", "label", "draft", "parameters"]
 
 # The class has a method named list, which hides the type from its annotations.
+KEEP_DELETED = timedelta(days=30)
+
 _ConversationList = list[Conversation]
 _FolderList = list[Folder]
 _HitList = list[SearchHit]
@@ -193,22 +195,33 @@ class Conversations:
                 if not changed.rowcount:
                     raise NotFound("The conversation was deleted for good and cannot come back.")
 
-    def purge_deleted(self, older_than: timedelta) -> int:
-        """Removes for good what was deleted so long ago; how many conversations that were.
+    def purge_deleted(self, older_than: timedelta = KEEP_DELETED) -> int:
+        """Erases what was deleted so long ago; how many conversations that were.
+
+        To be called at the start, by every program. Costs one question where there is nothing.
+        """
+        before = kept_time(datetime.now(UTC) - older_than)
+        if self.database.row("SELECT 1 FROM conversations WHERE deleted_at <= ?", [before]) is None:
+            return 0
+        return self._erase("deleted_at <= ?", [before])
+
+    def erase(self, conversation_ids: Iterable[str]) -> None:
+        """Removes conversations for good, deleted ones or not.
 
         Their words do not stay behind in the file, though they may in older backups.
         """
-        before = kept_time(datetime.now(UTC) - older_than)
+        wanted = list(_ids(conversation_ids))
+        self._erase(f"id IN ({', '.join('?' * len(wanted))})", wanted)
+
+    def _erase(self, condition: str, values: Sequence[str]) -> int:
         with self.database.write() as database:
-            removed = database.execute("DELETE FROM conversations WHERE deleted_at <= ?", [before])
-            if removed.rowcount:
-                image_store.forget_unused(database)
-                self._forget_sent(database)
-                # The index only marks removed words as such until it is put in order.
-                for index in ("message_words", "title_words"):
-                    database.execute(f"INSERT INTO {index} ({index}) VALUES ('optimize')")  # noqa: S608
-        if removed.rowcount:
-            self.database.settle()
+            removed = database.execute(f"DELETE FROM conversations WHERE {condition}", values)  # noqa: S608 - our own
+            image_store.forget_unused(database)
+            self._forget_sent(database)
+            # The index only marks removed words as such until it is put in order.
+            for index in ("message_words", "title_words"):
+                database.execute(f"INSERT INTO {index} ({index}) VALUES ('optimize')")  # noqa: S608
+        self.database.settle()
         return int(removed.rowcount)
 
     def _forget_sent(self, database: sqlite_utils.Database) -> None:

@@ -142,10 +142,20 @@ def import_chats(cli: CliContext, file: Path) -> None:
 
 @chats.command()
 @click.argument("chat_ids", metavar="ID...", nargs=-1, required=True)
+@click.option(
+    "--for-good", is_flag=True,
+    help="Erase them now, deleted ones too. This cannot be undone; older backups may hold them.",
+)  # fmt: skip
 @as_json
-def delete(cli: CliContext, chat_ids: tuple[str, ...]) -> None:
+def delete(cli: CliContext, chat_ids: tuple[str, ...], *, for_good: bool) -> None:
     """Hide conversations; they are erased for good after 30 days. To undo: chats restore."""
     with cli.conversations() as conversations:
+        if for_good:
+            ids = [_any(conversations, chat_id).id for chat_id in chat_ids]
+            conversations.erase(ids)
+            erased = f"Erased for good. Older backups may hold them: {cli.paths.backups}"
+            output.write_result({"erased": ids}, erased)
+            return
         ids = [conversations.get(chat_id).id for chat_id in chat_ids]
         conversations.delete(ids)
     hidden = "Hidden. Erased for good 30 days from now."
@@ -192,6 +202,14 @@ def _deleted(conversations: Conversations, chat_id: str) -> Conversation:
             hint="List them: lockhouse chats list --deleted",
         )
     return found[0]
+
+
+def _any(conversations: Conversations, chat_id: str) -> Conversation:
+    """One that can be seen, or else one that was deleted."""
+    try:
+        return conversations.get(chat_id)
+    except NotFound:
+        return _deleted(conversations, chat_id)
 
 
 def _title(conversation: Conversation) -> str:

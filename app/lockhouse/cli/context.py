@@ -49,7 +49,9 @@ class CliContext:
         """Open every service, and close them again."""
         from lockhouse.workspace import open_workspace
 
-        return closing(open_workspace(self.home))
+        workspace = open_workspace(self.home)
+        workspace.conversations.purge_deleted()
+        return closing(workspace)
 
     def database(self) -> AbstractContextManager[Database]:
         """Open the database alone, which takes half the time."""
@@ -68,6 +70,7 @@ class CliContext:
         with self.database() as database:
             conversations = Conversations(database)
             conversations.recover()
+            conversations.purge_deleted()
             yield conversations
 
     @contextmanager

@@ -60,7 +60,6 @@ if TYPE_CHECKING:
     from lockhouse.ui.gate.page import GatePage
 
 _CLOSE_GRACE_S = 1.5
-_KEEP_DELETED = timedelta(days=30)
 _BACKUP_AFTER = timedelta(days=1)
 _SAVE_STATE_MS = 700
 _TIDY_AFTER_MS = 400
@@ -252,7 +251,7 @@ class App(QObject):
         self.network.start()
         self.providers.start()
         self.pages.begin()
-        self.jobs.run_in_order(lambda: work.purge_deleted(_KEEP_DELETED), lambda _: None, ignore)
+        self.jobs.run_in_order(work.purge_deleted, lambda _: None, ignore)
         if problem := self._workspace.settings_file.problem:
             self.window.chat.banners.say(problem, tone="warning")
 

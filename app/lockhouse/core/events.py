@@ -79,10 +79,10 @@ class StartOver(msgspec.Struct, frozen=True, tag="start_over"):
 class Notice(msgspec.Struct, frozen=True, tag="notice"):
     """Something the user should know: turns cut, template replaced, safer settings used.
 
-    ``code`` is one of ``turns_cut``, ``template_fallback``, ``engine_restarted``,
-    ``safer_settings``, ``reasoning_ended``, ``context_full``, ``repeats``, ``pictures_left_out``,
-    ``waiting`` (for a provider that asked for it, or for the keyring), ``server_changed``,
-    ``target_changed``.
+    ``code`` is one of ``turns_cut``, ``template_fallback``, ``template_leaves_out``,
+    ``engine_restarted``, ``safer_settings``, ``reasoning_ended``, ``context_full``, ``repeats``,
+    ``pictures_left_out``, ``waiting`` (for a provider that asked for it, or for the keyring),
+    ``server_changed``, ``target_changed``.
     """
 
     code: str

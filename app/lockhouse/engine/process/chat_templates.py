@@ -14,6 +14,7 @@ import re
 import select
 import subprocess
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from lockhouse.core.events import Notice
 from lockhouse.core.messages import Turn
@@ -113,6 +114,7 @@ class PromptBuilder:
         self._template = template
         self._renderer = renderer
         self._broken = ""
+        self._form = _FORMS[0]
         texts = (text for text in vocabulary.control_texts.values() if len(text) > 1)
         self._control = sorted(texts, key=len, reverse=True)
 
@@ -153,31 +155,40 @@ class PromptBuilder:
             return self._plain(turns), ()
         if self._broken:
             return self._plain(turns), (_notice(self._broken),)
-        try:
-            return self._render_own(turns), ()
-        except TemplateFailed as first:
-            folded = _fold(turns)
-            if folded != turns and not first.lasting:
-                try:
-                    return self._render_own(folded), ()
-                except TemplateFailed:
-                    pass
-            if first.lasting:
-                self._broken = str(first)
-            return self._plain(turns), (_notice(str(first)),)
+        failed: TemplateFailed | None = None
+        incomplete = ""
+        for form in sorted(_FORMS, key=lambda form: form != self._form):  # what worked last first
+            try:
+                text = self._render_own(form.of(turns))
+            except TemplateFailed as error:
+                failed = failed or error
+                if error.lasting:
+                    self._broken = str(error)
+                    break
+                continue
+            if form.tells_all(text, turns):
+                self._form = form
+                return text, ()
+            incomplete = incomplete or text
+        if incomplete and not self._broken:
+            return incomplete, (_LEFT_OUT,)
+        return self._plain(turns), (_notice(str(failed or "it gives no text")),)
 
-    def _render_own(self, turns: list[dict[str, str]]) -> str:
+    def _render_own(self, messages: list[dict[str, object]]) -> str:
         vocabulary = self._vocabulary
-        return self._renderer.render(
-            self._template,
-            {
-                "messages": turns,
-                "add_generation_prompt": True,
-                "bos_token": vocabulary.text_of(vocabulary.bos),
-                "eos_token": vocabulary.text_of(vocabulary.eos),
-                "tools": None,
-            },
-        )
+        variables: dict[str, object] = {
+            "messages": messages,
+            "add_generation_prompt": True,
+            "bos_token": vocabulary.text_of(vocabulary.bos),
+            "eos_token": vocabulary.text_of(vocabulary.eos),
+        }
+        try:
+            return self._renderer.render(self._template, {**variables, "tools": None})
+        except TemplateFailed as failed:
+            if failed.lasting:
+                raise
+            # Some walk through the tools wherever the word is defined, even as nothing.
+            return self._renderer.render(self._template, variables)
 
     def _plain(self, turns: list[dict[str, str]]) -> str:
         """ChatML where the vocabulary knows it, else names and colons."""
@@ -187,6 +198,39 @@ class PromptBuilder:
             return f"{said}<|im_start|>assistant\n"
         said = "".join(f"{turn['role'].capitalize()}: {turn['content']}\n\n" for turn in turns)
         return f"{said}Assistant:"
+
+
+class _Form(NamedTuple):
+    """A way to hand turns to a template."""
+
+    is_folded: bool = False  # the system prompt within the first question
+    is_typed: bool = False  # contents as lists of parts
+
+    def of(self, turns: list[dict[str, str]]) -> list[dict[str, object]]:
+        """The turns in this form."""
+        if self.is_folded:
+            turns = _fold(turns)
+        if not self.is_typed:
+            return [{**turn} for turn in turns]
+        return [{**turn, "content": [{"type": "text", "text": turn["content"]}]} for turn in turns]
+
+    def tells_all(self, text: str, turns: list[dict[str, str]]) -> bool:
+        """Whether each turn is in the rendered text, but for space that templates trim.
+
+        What an assistant thought may be left out: templates cut it from earlier answers.
+        """
+        if self.is_typed and "{'type': 'text'" in text:  # printed, not read
+            return False
+        rendered = " ".join(text.split())
+        return all(
+            " ".join(turn["content"].split()) in rendered
+            for turn in turns
+            if turn["role"] != "assistant" or "</think>" not in turn["content"]
+        )
+
+
+# As most templates want it; with parts; and both without a system turn, which some ignore.
+_FORMS = (_Form(), _Form(is_typed=True), _Form(is_folded=True), _Form(True, True))  # noqa: FBT003
 
 
 def _fold(turns: list[dict[str, str]]) -> list[dict[str, str]]:
@@ -202,6 +246,12 @@ def _fold(turns: list[dict[str, str]]) -> list[dict[str, str]]:
         else:
             folded.append({"role": role, "content": turn["content"]})
     return folded
+
+
+_LEFT_OUT = Notice(
+    "template_leaves_out",
+    "The model's chat template leaves out some of what was said, so the model does not see it.",
+)
 
 
 def _notice(why: str) -> Notice:

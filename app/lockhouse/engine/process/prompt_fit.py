@@ -49,18 +49,22 @@ class PromptFitter:
             return self._builder.build(request.turns, request.prefill)
 
     def cut(self, request: AnswerRequest, room: int) -> Prompt | None:
-        """The prompt without its oldest turns, within ``room`` tokens; the system turn stays."""
+        """The prompt without its oldest exchanges, within ``room`` tokens; the system turn stays.
+
+        What is left begins with a question: many templates refuse anything else.
+        """
         system = tuple(turn for turn in request.turns[:1] if turn.role == "system")
         rest = request.turns[len(system) :]
-        low, high = 1, len(rest) - 1
+        begins = [at for at in range(1, len(rest)) if rest[at].role == "user"]
+        low, high = 0, len(begins) - 1
         best: Prompt | None = None
         dropped = 0
         while low <= high:  # the fewest dropped turns that fit
             middle = (low + high) // 2
-            shorter = msgspec.structs.replace(request, turns=system + rest[middle:])
+            shorter = msgspec.structs.replace(request, turns=system + rest[begins[middle] :])
             prompt = self.build(shorter)
             if len(prompt.tokens) <= room:
-                best, dropped, high = prompt, middle, middle - 1
+                best, dropped, high = prompt, begins[middle], middle - 1
             else:
                 low = middle + 1
         if best is None:

@@ -1,12 +1,12 @@
 """Decode speed of one chat while another one on the same engine ends, or is stopped, twenty times.
 
 The other chat's own words cost time, since both are computed in the same batches. So its answers
-are given three times: with connections that stay open until the first chat has ended ("beside":
-the work alone), with connections that are closed at each end ("ends"), and taken back at their
-first words ("stopped"). What the end or the stop itself costs is the difference to "beside", at
-equal numbers of tokens. Run it on a quiet machine:
+are also given on connections that stay open until the first chat has ended: as long ones
+("beside"), against which the same answers on connections that close at each end are held
+("ends"), and as answers of one token ("brief"), against which answers taken back at their first
+words are held ("stopped"). Ratios are taken round by round. Run it on a quiet machine:
 
-    PYTHONPATH=app .venv/bin/python benchmarks/undisturbed_decode.py [--rounds 7] [--json FILE]
+    PYTHONPATH=app .venv/bin/python benchmarks/undisturbed_decode.py [--rounds 12] [--json FILE]
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import statistics
 import tempfile
 import threading
@@ -36,7 +37,7 @@ from lockhouse.library.starter import starter_model
 
 TIMES = 20
 ENDLESS = Sampling(temperature=0.0, logit_bias={"0": -100.0, "2": -100.0})
-WAYS = ("alone", "beside", "ends", "stopped")
+WAYS = ("alone", "beside", "ends", "brief", "stopped")
 
 
 def asked(text: str, max_tokens: int) -> AnswerRequest:
@@ -56,7 +57,8 @@ class Other:
     def answer(self) -> Iterator[Event]:
         """One answer; its events."""
         connection = protocol.connect(self._folder, self._engine_id)
-        limit = 10 * self._tokens if self._way == "stopped" else self._tokens
+        limits = {"stopped": 10 * self._tokens, "brief": 1}
+        limit = limits.get(self._way, self._tokens)
         protocol.send(connection, protocol.Answer(asked("Name some colours.", limit)))
         is_stopped = False
         while True:
@@ -69,7 +71,7 @@ class Other:
             if isinstance(event, Text) and self._way == "stopped" and not is_stopped:
                 is_stopped = True
                 protocol.send(connection, protocol.Cancel())
-        if self._way == "beside":
+        if self._way in ("beside", "brief"):
             self._open.append(connection)
         else:
             connection.close()
@@ -111,7 +113,7 @@ def measure(pool: EnginePool, spec: EngineSpec, folder: Path, way: str, tokens: 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--tokens", type=int, default=600)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--model", type=Path, default=starter_model())
@@ -127,7 +129,7 @@ def main() -> None:
         try:
             list(pool.answer(spec, asked("Are you there?", 16), CancelToken()))
             for number in range(options.rounds):
-                for way in WAYS[number % 4 :] + WAYS[: number % 4]:
+                for way in WAYS[number % len(WAYS) :] + WAYS[: number % len(WAYS)]:
                     samples[way].append(measure(pool, spec, folder, way, options.tokens))
                 print(f"round {number + 1} of {options.rounds}", flush=True)
         finally:
@@ -140,16 +142,34 @@ def main() -> None:
 
 
 def report(samples: dict[str, list[list[float]]], tokens: int) -> None:
-    """Medians, and the speed against what the other chat's tokens alone leave of it."""
-    seconds = {way: statistics.median(one[0] for one in found) for way, found in samples.items()}
-    others = {way: statistics.median(one[1] for one in found) for way, found in samples.items()}
-    cost_s = (seconds["beside"] - seconds["alone"]) / others["beside"]  # of one more token
+    """Medians, and what of the speed is left beside the same work on connections that stay."""
     for way in WAYS:
-        expected_s = seconds["alone"] + others[way] * cost_s
+        seconds = statistics.median(one[0] for one in samples[way])
+        others = statistics.median(one[1] for one in samples[way])
+        print(f"{way:8} {tokens / seconds:8.1f} tokens/s beside {others:4.0f} of the other chat")
+    # What one more token of the other chat costs, where what is compared differs by some.
+    more = [
+        (beside[0] - brief[0]) / max(1.0, beside[1] - brief[1])
+        for beside, brief in zip(samples["beside"], samples["brief"], strict=True)
+    ]
+    cost_s = statistics.median(more)
+    for way, base in (("ends", "beside"), ("stopped", "brief")):
+        ratios = [
+            (before[0] + (after[1] - before[1]) * cost_s) / after[0]
+            for before, after in zip(samples[base], samples[way], strict=True)
+        ]
+        low, high = _interval(ratios)
         print(
-            f"{way:8} {tokens / seconds[way]:8.1f} tokens/s beside {others[way]:4.0f} of the other "
-            f"chat; {expected_s / seconds[way]:6.3f} of what its tokens leave"
+            f"{way:8} {statistics.median(ratios):8.3f} of the speed of {base!r} "
+            f"(95 %: {low:.3f} to {high:.3f})"
         )
+
+
+def _interval(ratios: list[float]) -> tuple[float, float]:
+    """95 % of the medians of samples drawn from these."""
+    chance = random.Random(1)
+    drawn = sorted(statistics.median(chance.choices(ratios, k=len(ratios))) for _ in range(2000))
+    return drawn[50], drawn[1949]
 
 
 if __name__ == "__main__":

@@ -140,6 +140,29 @@ def test_folders_are_added_moved_and_forgotten(
     assert shop("models", "show", "far").code == 3
 
 
+def test_files_of_a_folder_that_was_only_added_are_never_deleted_or_moved(
+    shop: Command, tmp_path: Path, starter: Path
+) -> None:
+    """An archive on a second disk, listed so that its models can be used."""
+    archive = tmp_path / "archive"
+    kept = small(starter, archive / "deep" / "treasure.gguf", b"treasure")
+    before = layouts.sha256(kept)
+    assert shop("models", "folders", "add", archive).code == 0
+    assert "(only read)" in shop("models", "folders", "list").text
+    refused = shop("models", "remove", "treasure", "--yes", "--json")
+    assert (refused.code, refused.json["error"]["code"]) == (2, "only_read")
+    assert str(archive) in refused.json["error"]["message"]
+    moved = shop("models", "folders", "move", archive, tmp_path / "elsewhere", "--yes", "--json")
+    assert (moved.code, moved.json["error"]["code"]) == (2, "only_read")
+    assert layouts.sha256(kept) == before
+    assert shop("models", "show", "treasure").code == 0
+    assert shop("models", "folders", "add", "--writable", archive, "--json").json["writable"]
+    assert shop("models", "remove", "treasure").code == 2  # it asks first, as always
+    assert shop("models", "remove", "treasure", "--yes").code == 0
+    assert not kept.exists()
+    assert archive.is_dir()
+
+
 def test_models_are_verified_pinned_named_and_removed(
     shop: Command, tmp_path: Path, starter: Path
 ) -> None:

@@ -35,7 +35,7 @@ def list_folders(cli: CliContext) -> None:
 
 def _row(use: FolderUse) -> Sequence[object]:
     return (
-        use.label + (" (new models)" if use.main else ""),
+        use.label + _role(use),
         use.model_count,
         output.size(use.size_bytes),
         output.size(use.disk_free_bytes),
@@ -43,15 +43,28 @@ def _row(use: FolderUse) -> Sequence[object]:
     )
 
 
+def _role(use: FolderUse) -> str:
+    if use.main:
+        return " (new models)"
+    return "" if use.writable or not use.own else " (only read)"
+
+
 @folders.command(short_help="Add a folder.")
 @click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--writable", is_flag=True, help="Let Lockhouse delete and move files in it, if you ask."
+)
 @as_json
-def add(cli: CliContext, folder: Path) -> None:
-    """Add FOLDER to Lockhouse's own: its models are listed and can be removed here."""
+def add(cli: CliContext, folder: Path, *, writable: bool) -> None:
+    """Add FOLDER: its models are listed and used where they are. It is only read.
+
+    With --writable, models can also be removed and moved here; the option can be given later.
+    """
     with cli.models() as library:
-        use = library.add_folder(folder)
-    size = output.size(use.size_bytes)
-    output.write_outcome(use, f"{use.path}: {output.count(use.model_count, 'model')}, {size}")
+        use = library.add_folder(folder, writable=writable)
+    what = f"{output.count(use.model_count, 'model')}, {output.size(use.size_bytes)}"
+    rights = "can be changed here" if use.writable else "only read"
+    output.write_outcome(use, f"{use.path}: {what}, {rights}")
 
 
 @folders.command(short_help="Remove a folder from the list.")

@@ -1,7 +1,8 @@
 """The folders with models: our own, and those of other programs.
 
 Hides the table of our own folders and which one is the main folder, for new models. A file is
-ours only when it is in one of our folders and in no folder of another program.
+listed as ours when it is in one of our folders and in no folder of another program. Files are
+deleted and moved only in the main folder, and in those that the user added for that on purpose.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from lockhouse.library.model_info import OWN, FolderUse, FoundFolder, ModelInfo
 from lockhouse.storage.database import Database
 
 Finder = Callable[[], Sequence[FoundFolder]]
+_ALLOW = "lockhouse models folders add --writable"
 
 
 class Folders:
@@ -42,6 +44,13 @@ class Folders:
         moving = [target for _, target in self.moving()]
         return list(dict.fromkeys([self.main, *added, self._home_folder, *moving]))
 
+    def writable(self) -> list[Path]:
+        """Those in which files may be deleted and moved."""
+        rows = self._database.rows("SELECT path FROM model_folders WHERE writable = 1")
+        chosen = [Path(os.fsdecode(path)) for (path,) in rows]
+        moving = [target for _, target in self.moving()]
+        return list(dict.fromkeys([self.main, *chosen, self._home_folder, *moving]))
+
     def found(self) -> list[FoundFolder]:
         """The folders of other programs."""
         own = {real(path) for path in self.own()}
@@ -52,9 +61,12 @@ class Folders:
         rows = self._database.rows("SELECT source, target FROM model_relocations ORDER BY began_at")
         return [(Path(os.fsdecode(a)), Path(os.fsdecode(b))) for a, b in rows]
 
-    def ownership(self) -> Callable[[Path], bool]:
-        """A function that says whether a file itself, not only a link to it, is ours."""
-        own = [real(path) for path in self.own()]
+    def ownership(self, *, to_write: bool = False) -> Callable[[Path], bool]:
+        """A function that says whether a file itself, not only a link to it, is ours.
+
+        ``to_write``: ours to delete and to move.
+        """
+        own = [real(path) for path in (self.writable() if to_write else self.own())]
         foreign = [real(folder.path) for folder in self.found()]
         known: dict[Path, bool] = {}
 
@@ -69,19 +81,26 @@ class Folders:
 
         return is_own
 
-    def add(self, path: Path) -> Path:
-        """Add a folder to our own."""
+    def holding(self, path: Path) -> Path:
+        """The folder of ours in which a file is; its own folder where there is none."""
+        return _holding(path, self.own()) or path.parent
+
+    def add(self, path: Path, *, writable: bool = False) -> Path:
+        """Add a folder to our own, or make one that is there ``writable``."""
         folder = absolute(path)
         if not folder.is_dir():
             kind = "is not a folder" if folder.exists() else "does not exist"
             raise NotFound(f"{folder} {kind}.", hint="Create it first, or check the path.")
         with self._database.write() as database:
-            if real(folder) in {real(each) for each in self.own()}:
-                return folder
+            if known := next((own for own in self.own() if real(own) == real(folder)), None):
+                if writable:
+                    statement = "UPDATE model_folders SET writable = 1 WHERE path = ?"
+                    database.execute(statement, [key_of(known)])
+                return known
             self._refuse_shared(folder)
             database.execute(
-                "INSERT INTO model_folders (path, added_at) VALUES (?, ?)",
-                [key_of(folder), datetime.now(UTC).isoformat()],
+                "INSERT INTO model_folders (path, added_at, writable) VALUES (?, ?, ?)",
+                [key_of(folder), datetime.now(UTC).isoformat(), int(writable)],
             )
         return folder
 
@@ -139,6 +158,12 @@ class Folders:
                 )
             if source == folder:
                 return folder, target
+        if folder not in self.writable():
+            raise UsageMistake(
+                f"{folder} is a folder of yours, in which Lockhouse only reads.",
+                hint=f"Allow changes there first: {_ALLOW} {folder}",
+                code="only_read",
+            )
         place, goal = real(folder), real(target)
         if goal == place or goal.is_relative_to(place) or place.is_relative_to(goal):
             raise UsageMistake(
@@ -175,14 +200,14 @@ class Folders:
             if real(target) == real(self._home_folder):
                 return  # back home, which is not in the table
             database.execute(
-                "INSERT INTO model_folders (path, main, added_at) VALUES (?, ?, ?)"
+                "INSERT INTO model_folders (path, main, added_at, writable) VALUES (?, ?, ?, 1)"
                 " ON CONFLICT (path) DO UPDATE SET main = max(main, excluded.main)",
                 [key_of(target), int(is_main), datetime.now(UTC).isoformat()],
             )
 
     def uses(self, models: Iterable[ModelInfo]) -> list[FolderUse]:
         """Every folder, with its models and the free space on its disk."""
-        own, moving = self.own(), dict(self.moving())
+        own, writable, moving = self.own(), self.writable(), dict(self.moving())
         folders = [(path, OWN) for path in own] + [(each.path, each.owner) for each in self.found()]
         held: dict[Path, dict[Path, int]] = {path: {} for path, _ in folders}
         counts: dict[Path, int] = dict.fromkeys(held, 0)
@@ -212,6 +237,7 @@ class Folders:
                     owner=owner,
                     label="Lockhouse" if owner == OWN else owner,
                     own=owner == OWN,
+                    writable=path in writable,
                     model_count=counts[path],
                     size_bytes=sum(held[path].values()),
                     disk_free_bytes=free_bytes,

@@ -115,7 +115,15 @@ _BY_PATH: Final = (
 )
 
 
-_STEPS: Final = {"first": _FIRST, "others_folders_revisions_profiles": _SECOND}
+_THIRD = """
+ALTER TABLE model_folders ADD COLUMN writable INTEGER NOT NULL DEFAULT 0;
+UPDATE model_folders SET writable = 1 WHERE main = 1;
+"""
+_STEPS: Final = {
+    "first": _FIRST,
+    "others_folders_revisions_profiles": _SECOND,
+    "writable_folders": _THIRD,
+}
 
 
 class Stamp(msgspec.Struct, frozen=True):

@@ -133,11 +133,15 @@ class ImportOutcome(msgspec.Struct, frozen=True):
 
 
 class Removal(msgspec.Struct, frozen=True):
-    """The result of :meth:`Models.remove`."""
+    """The result of a removal, or of its preview.
+
+    ``only_read``: how many models have files in folders of the user's that stay as they are.
+    """
 
     name: str
     deleted: tuple[Path, ...] = ()
     freed_bytes: int = 0
+    only_read: int = 0
 
 
 class Verification(msgspec.Struct, frozen=True):
@@ -160,7 +164,8 @@ class Verification(msgspec.Struct, frozen=True):
 class FolderUse(msgspec.Struct, frozen=True):
     """A folder with models: their size, and the free space on its disk.
 
-    ``own``: Lockhouse may add, move and delete files in it. ``main``: it is for new models.
+    ``own``: it is no other program's. ``writable``: Lockhouse may move and delete files in it.
+    ``main``: it is for new models.
     ``problem`` says why it cannot be used now, or that a move of it is not complete.
     """
 
@@ -173,6 +178,7 @@ class FolderUse(msgspec.Struct, frozen=True):
     disk_free_bytes: int = 0
     problem: str = ""
     main: bool = False
+    writable: bool = False
 
 
 class Relocation(msgspec.Struct, frozen=True):

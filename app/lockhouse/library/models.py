@@ -296,9 +296,12 @@ class Models:
         """Every folder with models, ours first, with the free space on its disk."""
         return self._folders.uses(self.list())
 
-    def add_folder(self, path: Path) -> FolderUse:
-        """Add a folder to our own; its models are listed from now on."""
-        folder = self._folders.add(path)
+    def add_folder(self, path: Path, *, writable: bool = False) -> FolderUse:
+        """Add a folder to our own; its models are listed from now on.
+
+        ``writable``: they can be removed and moved here, too. Also for one that is there.
+        """
+        folder = self._folders.add(path, writable=writable)
         return next(use for use in self.folders() if use.path == folder)
 
     def forget_folder(self, path: Path) -> None:

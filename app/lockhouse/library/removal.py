@@ -1,12 +1,13 @@
 """Removes models: which files may be deleted, what that frees, and what is only unlisted.
 
-Only files in our own folders are ever deleted. A projector is deleted with the last model that
-uses it. Everything is checked before the first file is deleted.
+Only files in our own folders are ever deleted, and in those that the user added for that. A
+projector is deleted with the last model that uses it. Everything is checked before the first file
+is deleted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,13 @@ class Remover:
     def preview(self, models: Sequence[ListedModel]) -> Removal:
         """What removing them all would delete and free."""
         to_delete = dict.fromkeys(path for one in models for path in self._own_files(one, models))
-        return Removal("", tuple(to_delete), sum(map(_freed, to_delete)))
+        only_read = sum(bool(self._only_read(one, to_delete)) for one in models)
+        return Removal("", tuple(to_delete), sum(map(_freed, to_delete)), only_read)
+
+    def _only_read(self, model: ListedModel, to_delete: Iterable[Path]) -> list[Path]:
+        """What of a model lies in folders that the user added to be read."""
+        own = [copy.info.path for copy in model.copies if copy.file.origin == "own"]
+        return [path for path in own if path not in to_delete]
 
     def _own_files(self, model: ListedModel, going: Sequence[ListedModel]) -> list[Path]:
         """Every file of ours to delete with a model: copies, older revisions, its projector."""
@@ -66,7 +73,7 @@ class Remover:
             for copy in own
             if copy.info.projector is not None and copy.info.projector not in used
         ]
-        is_own = self._folders.ownership()
+        is_own = self._folders.ownership(to_write=True)
         return [path for path in dict.fromkeys(files) if is_own(path) and path.exists()]
 
     def _other_revisions(self, path: Path) -> list[Path]:
@@ -83,6 +90,14 @@ class Remover:
             raise UsageMistake(
                 f"{info.name} comes with Lockhouse and cannot be removed.",
                 hint="It takes no space beyond the installation.",
+            )
+        if only_read := self._only_read(model, ()):
+            folder = self._folders.holding(only_read[0])
+            raise UsageMistake(
+                f"{info.name} is in {folder}, a folder of yours in which Lockhouse only reads.",
+                hint="Delete its files yourself, remove the folder from the list, or allow "
+                f"changes there: lockhouse models folders add --writable {folder}",
+                code="only_read",
             )
         found = [copy.file for copy in model.copies if copy.file.origin == "found"]
         if found and len(found) == len(model.copies):

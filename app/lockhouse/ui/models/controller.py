@@ -237,6 +237,7 @@ class ModelsController(QObject):
         def read() -> Freeing:
             kept = sum(1 for model in chosen if model.owner != OWN or model.included)
             removal = self._models.preview_removal(wanted)
+            kept += removal.only_read
             return Freeing(wanted, removal.freed_bytes, removal.deleted, kept)
 
         self._jobs.run(read, self.freeing_read.emit, self.failed.emit)

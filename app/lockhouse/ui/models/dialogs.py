@@ -36,6 +36,7 @@ from lockhouse.ui.frame_parts import (
     hairline,
     icon_button,
     label,
+    push_button,
     scrolling,
     text_box,
 )
@@ -67,10 +68,12 @@ class FoldersDialog(FormDialog):
 
     add_wanted = Signal(object)  # Path
     remove_wanted = Signal(object)  # Path
+    allow_wanted = Signal(object)  # Path
 
     def __init__(self, theme: Theme, rescan: Callable[[], None], parent: QWidget) -> None:
         about = (
-            "Models in folders of other programs are used in place and never changed or deleted."
+            "Models in folders of other programs and in your own are used in place. In yours they "
+            "can be removed and moved once you allow changes."
         )
         super().__init__(
             theme, "folders_dialog", "Model folders", about, width=680, height=480, parent=parent
@@ -97,7 +100,7 @@ class FoldersDialog(FormDialog):
         if folder.main:
             title = f"{title}, new models are stored here"
         elif folder.own:
-            title = "Your folder"
+            title = "Your folder" if folder.writable else "Your folder, only read"
         path = label(
             model_text.home_relative(folder.path),
             role="caption",
@@ -116,6 +119,13 @@ class FoldersDialog(FormDialog):
             (label(f"{count}, {formatting.size(folder.size_bytes)}", ink="2"), TOP),
             gap=10,
         )
+        if folder.own and not folder.writable:
+            allow = push_button(
+                theme, "Allow changes", lambda: self.allow_wanted.emit(folder.path),
+                name=f"allow_{folder.path.name}",
+            )  # fmt: skip
+            allow.setToolTip("Let models in it be removed and moved here, when you ask for it.")
+            add(theme, line, (allow, TOP))
         if folder.own and not folder.main:
             remove = icon_button(
                 theme,

@@ -263,6 +263,9 @@ class ModelsPage(QWidget):
         dialog = self._folders = FoldersDialog(self._theme, lambda: change(Models.rescan), self)
         dialog.show_folders(self._models.installed.folders)
         dialog.add_wanted.connect(lambda path: change(lambda library: library.add_folder(path)))
+        dialog.allow_wanted.connect(
+            lambda path: change(lambda library: library.add_folder(path, writable=True))
+        )
         dialog.remove_wanted.connect(
             lambda path: change(lambda library: library.forget_folder(path))
         )

@@ -9,16 +9,17 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QItemSelectionModel, Qt
 from PySide6.QtGui import QFontMetrics
-from PySide6.QtWidgets import QApplication, QLineEdit, QMenu
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLineEdit, QMenu, QWidget
 from pytestqt.qtbot import QtBot
 
 from lockhouse.chat.conversations import Conversation, Folder
+from lockhouse.chat.text_attachments import Attachment
 from lockhouse.ui.chat.list_delegate import fitted_title
 from lockhouse.ui.chat.list_model import rows_of
 from lockhouse.ui.chat.target_picker import TargetPopup
 from lockhouse.ui.chat.values import Listing, RunState
 from lockhouse.workspace import Workspace, open_workspace
-from tests.chat.exports import gpt_talk, many
+from tests.chat.exports import chatgpt, gpt_talk, many, node
 from tests.ui.window.driving import OpenWindow, Window
 
 NOW = dt.datetime(2026, 3, 18, 15, 0, tzinfo=dt.UTC)
@@ -195,6 +196,35 @@ def test_an_odd_message_is_named_and_a_long_import_tells_how_far_it_is(
     assert said[-1] == (
         'Imported 61 chats, 361 messages. Left out: In "Odd", 1 message cannot be read: a.'
     )
+
+
+def test_files_of_an_imported_answer_can_be_asked_about(three: Window, tmp_path: Path) -> None:
+    code = {"text": "print(1+1)"}
+    talk = chatgpt(
+        [
+            node("u", None, "user", "plot"),
+            node("k", "u", "assistant", None, kind="code", content=code, to="python"),
+            node("a", "k", "assistant", "Done."),
+        ]
+    )
+    path = tmp_path / "chats.json"
+    path.write_text(json.dumps([talk]), encoding="utf-8")
+    three.page.listing.import_files([path])
+    three.until(lambda: "Talk" in three.titles)
+    three.open(_named(three, "Talk"))
+    asked: list[Attachment] = []
+    three.page.message_actions.ask_about_document = asked.append  # type: ignore[method-assign]
+    window = three.page.window()
+    three.until(lambda: _button(window, "Ask about python") is not None)
+    button = _button(window, "Ask about python")
+    assert button is not None
+    button.click()
+    assert asked == [Attachment("python", "print(1+1)")]
+
+
+def _button(window: QWidget, name: str) -> QAbstractButton | None:
+    found = window.findChildren(QAbstractButton)
+    return next((one for one in found if one.accessibleName().startswith(name)), None)
 
 
 def test_a_chat_is_saved_as_a_file(three: Window, tmp_path: Path) -> None:

@@ -9,13 +9,13 @@ from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QApplication, QWidget
 
 from lockhouse.chat.conversations import Message
-from lockhouse.chat.text_attachments import Attachment, attached
+from lockhouse.chat.text_attachments import Attachment
 from lockhouse.gate.sent_requests import SentRequest
 from lockhouse.ui.chat.asking import Asking
 from lockhouse.ui.chat.open_chat import OpenChat
 from lockhouse.ui.chat.target_picker import Destination, TargetPopup
 from lockhouse.ui.chat.targets import Targets
-from lockhouse.ui.chat.transcript_model import TranscriptModel
+from lockhouse.ui.chat.transcript_model import TranscriptModel, files_of
 from lockhouse.ui.outbound.request_box import SentDialog
 from lockhouse.ui.outbound.words import host_name
 from lockhouse.ui.theme import Theme
@@ -136,7 +136,7 @@ class MessageActions(QObject):
 
     def _ask_about_file(self, action: TranscriptAction) -> None:
         message = self._messages.message(action.message_id)
-        files = attached(message.content)[0] if message else ()
+        files = files_of(message) if message else ()
         if int(action.text) < len(files):
             self.ask_about_document(files[int(action.text)])
 
@@ -151,6 +151,8 @@ class MessageActions(QObject):
         info = message.target if message else None
         if info is None or info.kind == "local":
             self.noticed.emit("Copied")
+        elif message is not None and message.is_imported:
+            self.noticed.emit("Copied. This answer was imported")
         else:
             self.noticed.emit(f"Copied. This answer came from {host_name(info.host)}")
 

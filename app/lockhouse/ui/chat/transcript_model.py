@@ -16,7 +16,6 @@ from lockhouse.chat.text_attachments import Attachment, attached
 from lockhouse.chat.turns import TurnStarted
 from lockhouse.core.errors import EngineCrashed
 from lockhouse.core.events import Cost, Finished
-from lockhouse.core.messages import File
 from lockhouse.ui import formatting
 from lockhouse.ui.chat.runs import Runs
 from lockhouse.ui.chat.values import AnswerEnded, AnswerGrew, RunState
@@ -197,6 +196,12 @@ class TranscriptModel:
                 self._view.feed(message_id, text=text, reasoning=reasoning)
 
 
+def files_of(message: Message) -> tuple[Attachment, ...]:
+    """The files in front of a question, and those that are kept beside a message."""
+    files = attached(message.content)[0] if message.role == "user" else ()
+    return (*files, *(Attachment(file.name, file.text) for file in message.files))
+
+
 def to_transcript(
     message: Message, *, retry_at: datetime | None = None, remark: str = ""
 ) -> TranscriptMessage:
@@ -206,8 +211,7 @@ def to_transcript(
     error = message.error
     crashed = error is not None and error.exit_code == EngineCrashed.exit_code
     name = (info.title or info.name) if info else ""
-    files, start = attached(message.content) if message.role == "user" else ((), 0)
-    attachments: tuple[Attachment | File, ...] = (*files, *message.files)
+    start = attached(message.content)[1] if message.role == "user" else 0
     return TranscriptMessage(
         id=message.id,
         role="system" if message.role == "tool" else message.role,
@@ -226,8 +230,8 @@ def to_transcript(
         retry_safer=crashed,
         limit=_limit(message),
         files=tuple(
-            AttachedFile(file.name, formatting.size(len(file.text.encode())), file.text)
-            for file in attachments
+            AttachedFile(file.name, formatting.size(file.size_bytes), file.text)
+            for file in files_of(message)
         ),
         words_from=start,
         pictures=tuple(

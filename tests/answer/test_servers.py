@@ -40,7 +40,7 @@ def home(
 ) -> Iterator[RemoteAccess]:
     hosts = [server.host for server in servers]
     with RemoteAccess(tmp_path_factory.mktemp("home"), hosts) as elsewhere:
-        elsewhere.add("one", servers[0].endpoint)
+        elsewhere.add("one", servers[0].endpoint, counts_tokens=True)
         elsewhere.add("both", *(server.endpoint for server in servers))
         yield elsewhere
 

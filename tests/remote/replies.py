@@ -34,6 +34,9 @@ FAULTS = (
     "no-end",  # no reason for the end and no mark of it
     "comments",
     "comments-only",
+    "raw",  # the bytes of the fault, under its type and status, cut into small pieces
+    "endless",  # the same bytes again and again
+    "endless-head",  # a status that promises another one, again and again
 )
 """A model of the name ``fault-NAME`` behaves so; so does the next request after ``faults`` got
 one."""
@@ -47,6 +50,9 @@ class Fault:
     retry_after: str = ""  # of a status
     to: str = ""  # of a redirect
     said: str = ""  # the message in the body, instead of the usual one
+    body: bytes = b""
+    kind: str = "text/event-stream"
+    status: int = 200
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ from tests.remote.shapes import (
 BASES: dict[DialectName, str] = {"openai": "/v1", "anthropic": "/v1", "gemini": "/v1beta"}
 HUGE_BYTES = 20 << 20
 _DRIP_S = 0.02
+_PIECE_BYTES = 37  # so that nothing ends where it would be easy
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +236,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._stall()
         elif fault.name == "wrong-type":
             self._send_bytes(200, b"<html><body>Sign in to the Wi-Fi</body></html>", "text/html")
+        elif fault.name in ("raw", "endless"):
+            self._send_raw(fault)
+        elif fault.name == "endless-head":
+            self._repeat(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
         elif fault.name == "redirect":
             self._send_bytes(302, b"", "text/plain", {"Location": fault.to or "/elsewhere"})
         else:
@@ -338,11 +343,29 @@ class _Handler(BaseHTTPRequestHandler):
         for _ in range(HUGE_BYTES // len(piece)):
             self._chunk(piece)
 
+    def _send_raw(self, fault: Fault) -> None:
+        self._begin(fault.status, fault.kind)
+        if fault.name == "endless":
+            self._repeat(b"%x\r\n%b\r\n" % (len(fault.body), fault.body))
+            return
+        for at in range(0, len(fault.body), _PIECE_BYTES):
+            self._chunk(fault.body[at : at + _PIECE_BYTES])
+        self.wfile.write(b"0\r\n\r\n")
+
+    def _repeat(self, data: bytes) -> None:
+        """Until the client hangs up."""
+        self.close_connection = True
+        try:
+            while not self.remote.stopping.is_set():
+                self.wfile.write(data)
+        except OSError:
+            self.remote.note_gone()
+
     # -- answers -------------------------------------------------------------------------------
 
-    def _begin(self) -> None:
-        self.send_response_only(200)
-        self.send_header("Content-Type", "text/event-stream; charset=utf-8")
+    def _begin(self, status: int = 200, kind: str = "text/event-stream; charset=utf-8") -> None:
+        self.send_response_only(status)
+        self.send_header("Content-Type", kind)
         self.send_header("Cache-Control", "no-cache")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()

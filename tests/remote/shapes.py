@@ -147,6 +147,23 @@ def _halves(text: str) -> tuple[str, str]:
     return text[:middle], text[middle:]
 
 
+def chunk(delta: Any = None, finish: Any = None, **more: Any) -> dict[str, Any]:
+    """One chunk as a plain server writes it."""
+    choice = {"index": 0, "delta": delta or {}, "finish_reason": finish}
+    return {"id": "c1", "object": "chat.completion.chunk", "choices": [choice], **more}
+
+
+def stream(*events: Any, done: bool = True) -> bytes:
+    """A stream of these, with the mark of its end."""
+    written = [one if isinstance(one, str) else json.dumps(one) for one in events]
+    return "".join(f"data: {one}\n\n" for one in [*written, *(["[DONE]"] if done else [])]).encode()
+
+
+def said(*pieces: str, finish: Any = "stop", **more: Any) -> list[dict[str, Any]]:
+    """A chunk for each piece, and one for the end, which has ``more``."""
+    return [*(chunk({"content": piece}) for piece in pieces), chunk({}, finish, **more)]
+
+
 # --- Anthropic messages ----------------------------------------------------------------------
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import Cancelled, UsageMistake
-from lockhouse.core.events import Reasoning, StartOver, Text
+from lockhouse.core.events import Reasoning, StartOver, Text, TextWasReasoning
 from lockhouse.storage.file_lock import file_lock
 
 _FIRST_REST_S = 2.0
@@ -52,6 +52,8 @@ class _State:
     failures: int = 0
     rests_until: float = 0.0
     single_until: float = 0.0
+    overlaps: int = 0  # how often a request began while another was under way
+    gives_no_reason: bool = False  # for the end of an answer, even where nothing disturbed it
 
 
 class ServerLock:
@@ -131,7 +133,9 @@ class LoadBalancer:
                     raise Cancelled
                 self._lock.wait(_LOOK_AGAIN_S)
             url, passage = taken
-            self._state(url).in_flight += 1
+            state = self._state(url)
+            state.overlaps += state.in_flight > 0
+            state.in_flight += 1
         try:
             with passage:
                 yield url
@@ -145,6 +149,22 @@ class LoadBalancer:
         self._server_lock.note(url)
         with self._lock:
             self._state(url).single_until = self._clock() + _SINGLE_S
+
+    def note_no_reason(self, url: str) -> None:
+        """A server ended an answer without a reason though it had one question only."""
+        with self._lock:
+            state = self._state(url)
+            state.gives_no_reason, state.single_until = True, 0.0
+
+    def gives_no_reason(self, url: str) -> bool:
+        """Whether that is a server's habit, and so no sign that it dropped an answer."""
+        with self._lock:
+            return self._state(url).gives_no_reason
+
+    def overlaps(self, url: str) -> int:
+        """A number that grows when a request begins while another one is under way."""
+        with self._lock:
+            return self._state(url).overlaps
 
     def note_up(self, url: str, latency_s: float) -> None:
         """A server answered. Latency is smoothed: one slow answer does not banish it."""
@@ -248,6 +268,14 @@ class FailoverStream:
             return []
         self._sent.append((kind, text))
         return [kind(text)]
+
+    def relabel(self) -> list[Text | Reasoning | StartOver | TextWasReasoning]:
+        """All text of this answer was reasoning: what goes to the reader now."""
+        self._received = [(Reasoning, text) for _, text in self._received]
+        if self._is_repeating:  # what the reader has is told otherwise, or will be compared anew
+            return [*self._start_over()]
+        self._sent = [(Reasoning, text) for _, text in self._sent]
+        return [TextWasReasoning()]
 
     def end(self) -> list[Text | Reasoning | StartOver]:
         """What goes to the reader now that the server has said everything."""

@@ -70,6 +70,7 @@ class RemoteTarget:
             path=spoken.path(model.name),
             headers=spoken.headers(provider),
             body=body,
+            max_tokens=most,
             has_key=bool(self._dependencies.key_of(provider)),
             task=request.task,
             added=_added(provider, request, left_out),

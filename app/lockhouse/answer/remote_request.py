@@ -1,7 +1,8 @@
 """One request to a provider: budget reserved, recorded, sent, read, and settled.
 
 Hides what can happen in between: that one of several equal servers ends and another takes over,
-that a server counts nothing, that the reader stops or leaves, and what is paid for then.
+that a server refuses a field or counts nothing, that the reader stops or leaves, and what is paid
+for then. Each request that leaves has a row of its own among those that were sent.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from lockhouse.core.events import (
     Notice,
     Reasoning,
     Text,
+    TextWasReasoning,
     Timing,
     Usage,
     failed_of,
@@ -35,6 +37,8 @@ from lockhouse.core.messages import ToolCall
 from lockhouse.core.request import AnswerRequest
 from lockhouse.gate.client import CUT_OFF, GateClient
 from lockhouse.gate.costs.budget import Budget, Reservation
+from lockhouse.gate.dialects.field_refusals import alternative_to
+from lockhouse.gate.dialects.provider_errors import Recipient, given_up, says_nothing
 from lockhouse.gate.network import allows, host_of, split_host
 from lockhouse.gate.outbound import Outbound
 from lockhouse.gate.protocol import RemoteFailure
@@ -51,7 +55,7 @@ from lockhouse.gate.sent_requests import Sent, purpose_of
 # Seconds until the first token, and between two. A server on the own network may have to load
 # a model first, and reads prompts slowly.
 _PATIENCE_S = {"cloud": (120.0, 60.0), "lan": (600.0, 120.0)}
-_MOST_GIVEN_UP = 10  # by a server that somebody else keeps busy
+_MOST_GIVEN_UP = 10  # by equal servers that somebody else keeps busy
 _KEYRING_WORDS = {
     "locked": "Waiting for the keyring to be unlocked: it asks for its password in a window.",
     "silent": "Waiting for the keyring, which does not answer.",
@@ -93,6 +97,7 @@ class RemoteRequest:
     sent_id: int = 0
     is_settled: bool = False
     times_given_up: int = 0
+    has_changed: bool = False  # a field that was refused was left out
     reservation: Reservation = field(init=False)
 
     def __post_init__(self) -> None:
@@ -147,6 +152,10 @@ class RemoteRequest:
                 except LockhouseError as error:
                     if self._may_wait_for(error, url):
                         continue
+                    if (notice := self._changed(error)) is not None:
+                        yield notice
+                        self._require_wanted()
+                        continue
                     if not another_may_answer(error.code):
                         raise
                     wait_s = error.retry_after_s if isinstance(error, RemoteFailure) else 0.0
@@ -155,6 +164,7 @@ class RemoteRequest:
                     if len(tried) == len(urls):
                         raise
                     failure = error
+                    self._close_row(error.code)
             self._require_wanted()
             yield self._changing(failure)
             self._require_wanted()
@@ -166,12 +176,43 @@ class RemoteRequest:
 
     def _may_wait_for(self, error: LockhouseError, url: str) -> bool:
         """Whether to ask the same servers again, one question at a time."""
-        if error.code != "given_up" or self.outbound.zone != "lan":
+        if error.code != "given_up":
             return False
         self.times_given_up += 1
-        self.dependencies.balancer.note_single(url)
+        self._close_row(error.code)
         self._begin_again()
         return self.times_given_up <= _MOST_GIVEN_UP
+
+    def _changed(self, error: LockhouseError) -> Notice | None:
+        """Once, leave out what a server refuses by its name, and say so; None where it cannot."""
+        if self.has_changed or not isinstance(error, RemoteFailure):
+            return None
+        found = alternative_to(self.outbound.body, self.provider, error)
+        if found is None:
+            return None
+        self.has_changed = True
+        self._close_row(error.code)
+        self.outbound = msgspec.structs.replace(self.outbound, body=found.body)
+        said = error.message.rstrip(".")
+        return Notice(
+            "field_refused",
+            f"{said}. It was asked again {found.change}. "
+            f"To do so always: lockhouse targets set {self.provider.name} {found.setting}",
+        )
+
+    # -- rows of what was sent ---------------------------------------------------------------------
+
+    def _open_row(self, url: str) -> None:
+        """The request that leaves now has a row of its own."""
+        if not self.sent_id:
+            self.sent_id = self.dependencies.sent.keep(
+                self.outbound, host=host_of(url), message_id=self.request.message_id
+            )
+
+    def _close_row(self, outcome: str) -> None:
+        """It is over, and another one follows."""
+        self.dependencies.sent.settle(self.sent_id, outcome, host=host_of(self.url))
+        self.sent_id = 0
 
     def _begin_again(self) -> None:
         self.stream.begin_again()
@@ -189,8 +230,10 @@ class RemoteRequest:
 
     def _from(self, url: str) -> Generator[Event, None, Answered]:
         """What one server answers."""
-        outbound = self.outbound
+        self._open_row(url)
+        outbound, balancer = self.outbound, self.dependencies.balancer
         first_token_s, idle_s = _PATIENCE_S[outbound.zone]
+        overlaps, is_shared = balancer.overlaps(url), balancer.in_flight(url) > 1
         request = SendAnswerRequest(
             provider=outbound.provider,
             dialect=outbound.dialect,
@@ -203,6 +246,7 @@ class RemoteRequest:
             attempts=1 if len(outbound.endpoints) > 1 else 3,
             title=outbound.provider_title,
             label=self.request.label,
+            max_tokens=outbound.max_tokens,
         )
         stream = self.dependencies.gate.stream(
             request,
@@ -215,27 +259,60 @@ class RemoteRequest:
             answered = yield from self._read(stream)
         finally:
             stream.close()
-        self.dependencies.balancer.note_up(url, answered.first_byte_s)
+        if not answered.has_reason:
+            is_shared = is_shared or overlaps != balancer.overlaps(url)
+            yield from self._without_reason(url, is_shared=is_shared)
+            if not answered.pieces and not self.tool_calls:
+                raise says_nothing(Recipient(outbound.provider, outbound.provider_title))
+        balancer.note_up(url, answered.first_byte_s)
         yield from self.stream.end()
         if answered.usage is None and self.usage is None:
             self.usage = self._counted(answered)
         return answered
 
+    def _without_reason(self, url: str, *, is_shared: bool) -> Iterator[Notice]:
+        """An answer ended without a reason: a habit of its server, or it was dropped.
+
+        Some own servers drop one as soon as the next question comes. Where nothing else was asked
+        meanwhile, it is a habit. Otherwise equal servers are asked again: raises RemoteFailure.
+        """
+        balancer, outbound = self.dependencies.balancer, self.outbound
+        if not is_shared:
+            balancer.note_no_reason(url)
+        if outbound.zone != "lan" or balancer.gives_no_reason(url):
+            return
+        balancer.note_single(url)
+        title = outbound.provider_title
+        if len(outbound.endpoints) > 1:
+            raise given_up(Recipient(outbound.provider, title))
+        yield Notice(
+            "may_be_cut",
+            f"{title} gave no reason for the end of the answer, and was asked something else "
+            "meanwhile: the answer may be cut. From now on it is asked one question at a time.",
+        )
+
     def _counted(self, answered: Answered) -> Usage | None:
         """The tokens of an answer whose server counted nothing while it streamed.
 
-        The server is asked to count the same prompt; each piece of an answer is one token.
+        Each piece of an answer is one token. Where that was chosen for this server, it is asked
+        to count the same prompt, which is a request of its own.
         """
         outbound, provider = self.outbound, self.provider
         if outbound.zone != "lan" or outbound.dialect != "openai" or not answered.pieces:
             return None
+        if not provider.counts_tokens:
+            return Usage(completion_tokens=answered.pieces)
         body = decoded(outbound.body, dict[str, Any])
         body.pop("stream_options", None)
-        body.update({"stream": False, provider.max_tokens_field: 1})
+        limit = "max_tokens" if "max_tokens" in body else provider.max_tokens_field
+        body.update({"stream": False, limit: 1})
+        asked = msgspec.structs.replace(outbound, body=msgspec.json.encode(body), max_tokens=1)
+        sent = self.dependencies.sent
+        sent_id = sent.keep(asked, host=host_of(self.url), message_id=self.request.message_id)
         request = CountPrompt(
             outbound.provider,
             self.url + outbound.path,
-            msgspec.json.encode(body),
+            asked.body,
             key=outbound.provider if outbound.has_key else "",
             title=outbound.provider_title,
             label=self.request.label,
@@ -245,11 +322,13 @@ class RemoteRequest:
                 request,
                 reply_type=Counted,
                 cancel=self.cancel,
-                purpose=purpose_of(self.info.name, self.sent_id),
+                purpose=purpose_of(self.info.name, sent_id, what="token count"),
                 near=provider.near_hosts,
             )
-        except (LockhouseError, Cancelled):
+            sent.settle(sent_id, "ok")
+        except (LockhouseError, Cancelled) as error:
             counted = Counted()  # the answer is there; its prompt stays uncounted
+            sent.settle(sent_id, getattr(error, "code", "cancelled"))
         return Usage(counted.prompt_tokens, completion_tokens=answered.pieces)
 
     def _read(self, stream: Generator[Any, None, bytes]) -> Generator[Event, None, Answered]:
@@ -265,6 +344,8 @@ class RemoteRequest:
             if not self.first_token_s:
                 self.first_token_s = time.perf_counter() - self.started
             return list(self.stream.take(event))
+        if isinstance(event, TextWasReasoning):
+            return list(self.stream.relabel())
         if isinstance(event, ToolCall):  # handed on at the end: they cannot be taken back
             self.tool_calls.append(event)
             return []
@@ -294,7 +375,8 @@ class RemoteRequest:
                 is_complete=answered is not None,
             )
         host = host_of(self.url) if self.url else ""
-        self.dependencies.sent.settle(self.sent_id, outcome, host=host, usage=usage, cost=cost)
+        if self.sent_id:  # else nothing left since the last one was over
+            self.dependencies.sent.settle(self.sent_id, outcome, host=host, usage=usage, cost=cost)
         return cost
 
     def _is_free(self, error: LockhouseError) -> bool:

@@ -40,6 +40,7 @@ class Outbound(ProviderRequest, frozen=True, kw_only=True):
 
     endpoints: tuple[str, ...]
     body: bytes
+    max_tokens: int = 0  # that it asks for
 
     @property
     def sha256(self) -> str:

@@ -68,10 +68,14 @@ class Failure(msgspec.Struct, frozen=True):
     hint: str
     status: int = 0
     retry_after_s: float = 0.0
+    parameter: str = ""
 
 
 class RemoteFailure(NetworkRefused):
-    """A host answered with an error. ``status`` is HTTP's; 0 where none came."""
+    """A host answered with an error. ``status`` is HTTP's; 0 where none came.
+
+    ``parameter`` is the field of the request that it names, where it names one.
+    """
 
     default_code = "remote_failed"
 
@@ -83,17 +87,27 @@ class RemoteFailure(NetworkRefused):
         code: str = "",
         status: int = 0,
         retry_after_s: float = 0.0,
+        parameter: str = "",
     ) -> None:
         super().__init__(message, hint=hint, code=code)
         self.status = status
         self.retry_after_s = retry_after_s
+        self.parameter = parameter
 
 
 def failure_of(error: LockhouseError) -> Failure:
     """The error as it is sent to the program."""
-    status = error.status if isinstance(error, RemoteFailure) else 0
+    status, parameter = 0, ""
+    if isinstance(error, RemoteFailure):
+        status, parameter = error.status, error.parameter
     return Failure(
-        error.code, error.exit_code, error.message, error.hint, status, error.retry_after_s
+        error.code,
+        error.exit_code,
+        error.message,
+        error.hint,
+        status,
+        error.retry_after_s,
+        parameter,
     )
 
 
@@ -106,6 +120,7 @@ def error_of(failure: Failure) -> LockhouseError:
             code=failure.code,
             status=failure.status,
             retry_after_s=failure.retry_after_s,
+            parameter=failure.parameter,
         )
     return from_wire(failure.code, failure.exit_code, failure.message, failure.hint)
 

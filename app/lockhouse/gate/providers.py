@@ -33,10 +33,15 @@ if TYPE_CHECKING:
     from lockhouse.storage.database import Database
 
 KeyNeed = Literal["required", "optional", "none"]
+SystemRole = Literal["system", "developer", "user"]
 
 
 class Provider(msgspec.Struct, frozen=True):
     """Where requests go and how. ``name`` is the word before the slash in ``provider/model``.
+
+    ``system_role`` is the role of the system prompt; "user" puts it at the beginning of the first
+    message. ``counts_tokens``: a server that counts nothing while it streams is asked again, for
+    one token, to learn what the prompt took. Both are of the OpenAI dialect.
 
     ``endpoints`` are base addresses up to and without the path of the dialect, such as
     ``https://api.openai.com/v1``; several are equal servers that share the load (zone ``lan``
@@ -57,6 +62,8 @@ class Provider(msgspec.Struct, frozen=True):
     body: dict[str, object] = {}
     omit: tuple[str, ...] = ()
     max_tokens_field: str = "max_tokens"  # of the OpenAI dialect: or "max_completion_tokens"
+    system_role: SystemRole = "system"
+    counts_tokens: bool = False
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -117,9 +124,28 @@ def presets() -> Presets:
     return decoded(resource("providers.json").read_bytes(), Presets)
 
 
+# What a body is made of by the program itself.
+_OWN_FIELDS = frozenset({"model", "messages", "contents", "system", "systemInstruction", "tools"})
+
+
+def extra_fields(text: str) -> dict[str, object]:
+    """What a person typed to be merged into every request. Raises UsageMistake."""
+    hint = 'Give a JSON object, such as {"reasoning_effort": "low"}'
+    try:
+        fields = decoded(text.strip() or "{}", dict[str, object])
+    except msgspec.DecodeError as error:
+        raise UsageMistake(f"The extra fields are no JSON object ({error}).", hint=hint) from error
+    if taken := sorted(_OWN_FIELDS & {*fields}):
+        raise UsageMistake(
+            f"{', '.join(taken)} cannot be an extra field: it holds what was asked.", hint=hint
+        )
+    return fields
+
+
 # Names with another meaning where a provider can be named.
 _RESERVED = frozenset({"hub", "huggingface", "local", "lan", "cloud", "none", "default", "all"})
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
+_FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 _MOST_ENDPOINTS = 32
 _NOT, _BY_HAND, _BY_ITSELF = 0, 1, 2  # how a model became a target
 _LOCAL_SUFFIXES = (".local", ".lan", ".home.arpa", ".internal", ".localdomain")
@@ -427,6 +453,11 @@ def _checked(provider: Provider) -> Provider:
         )
     if len(endpoints) > _MOST_ENDPOINTS:
         raise UsageMistake(f"There can be {_MOST_ENDPOINTS} addresses at most.")
+    if not _FIELD.fullmatch(provider.max_tokens_field):
+        raise UsageMistake(
+            f"{provider.max_tokens_field!r} cannot be the name of a field.",
+            hint="Such as max_tokens, max_completion_tokens or num_predict.",
+        )
     title = " ".join(provider.title.split()) or name
     return msgspec.structs.replace(provider, endpoints=endpoints, title=title)
 

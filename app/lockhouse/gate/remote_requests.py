@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from lockhouse.core.events import Notice, Reasoning, Text, Usage
+from lockhouse.core.events import Notice, Reasoning, Text, TextWasReasoning, Usage
 from lockhouse.core.labels import Label
 from lockhouse.core.messages import ToolCall
 
@@ -41,15 +41,17 @@ class SendAnswerRequest(msgspec.Struct, frozen=True):
     most_wait_s: float = 20.0
     title: str = ""  # of the provider, for sentences; its host where there is none
     label: Label = "public"  # of what is in the body
+    max_tokens: int = 0  # that the body asks for; 0 where that is not known
 
 
-RemoteEvent = Text | Reasoning | ToolCall | Usage | Notice
+RemoteEvent = Text | Reasoning | TextWasReasoning | ToolCall | Usage | Notice
 
 
 class Answered(msgspec.Struct, frozen=True):
     """The end of an answer. ``usage`` None where the provider reports none.
 
     ``pieces`` counts those of text and reasoning: most own servers send a token in each.
+    ``has_reason`` is false where a mark of the end came without a reason for it.
     """
 
     finish_reason: str  # stop, length, tool_calls
@@ -62,6 +64,7 @@ class Answered(msgspec.Struct, frozen=True):
     cache_write_tokens: int = 0
     reported_cost: str = ""  # decimal, where the provider reports it
     pieces: int = 0
+    has_reason: bool = True
 
 
 class CountPrompt(msgspec.Struct, frozen=True):

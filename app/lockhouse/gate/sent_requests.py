@@ -146,9 +146,9 @@ class Sent:
         ]
 
 
-def purpose_of(target: str, sent_id: int) -> str:
+def purpose_of(target: str, sent_id: int, *, what: str = "answer") -> str:
     """The word in the records under which a request leaves, and which leads back to it."""
-    return f"answer of {target} #{sent_id}"
+    return f"{what} of {target} #{sent_id}"
 
 
 def linked(purpose: str) -> tuple[str, int | None]:

@@ -22,8 +22,8 @@ from lockhouse.core.events import Notice, Reasoning, Text
 from lockhouse.core.json_decoding import decoded
 from lockhouse.core.messages import ToolCall
 from lockhouse.gate.broker import network_errors
+from lockhouse.gate.broker.answer_body import AnswerBody
 from lockhouse.gate.broker.context import BrokerContext
-from lockhouse.gate.broker.sse import SseParser
 from lockhouse.gate.dialects import Dialect, dialect
 from lockhouse.gate.dialects.provider_errors import (
     PARTLY_CAME,
@@ -31,10 +31,13 @@ from lockhouse.gate.dialects.provider_errors import (
     Recipient,
     bad_stream,
     clean,
+    endless,
     nothing_came,
+    redirected,
     refusal_in,
     waiting_notice,
 )
+from lockhouse.gate.dialects.stream_reader import StreamReader
 from lockhouse.gate.network import host_of
 from lockhouse.gate.protocol import RemoteFailure
 from lockhouse.gate.remote_requests import (
@@ -51,6 +54,16 @@ from lockhouse.gate.remote_requests import (
 _MOST_OF_AN_ERROR = 64 << 10
 _ERROR_S: Final = 10.0  # how long the rest of an error may take
 _TAIL_S: Final = 0.05  # for the end of the body, once the answer is complete
+_MOST_TAIL_S: Final = 0.5  # the same, where something comes all the time
+_REASON_S: Final = 5.0  # for counts and the mark of the end, once the reason for it is there
+# A server that sends more pieces than this, each a token or more, or more letters, has no limit.
+_TIMES_ASKED: Final = 4
+_MORE_PIECES: Final = 1024
+_LETTERS_A_TOKEN: Final = 128
+_MORE_LETTERS: Final = 1 << 18
+# What ends the reading of an answer without a word about it.
+_ENDS: Final = ("bad_stream", "endless", "stalled", "timed_out", "too_large")
+_NO_ANSWERS: Final = ("text/html", "application/xhtml+xml")
 _AGAIN = (408, 409, 425, 429, 500, 502, 503, 504, 529)
 _BROKEN_AT_ONCE_S: Final = 2.0
 _FIRST_PAUSE_S: Final = 0.5
@@ -94,6 +107,10 @@ class _Attempt:
     _began: float = field(default_factory=time.monotonic)
     _first_byte_s: float = 0.0
     _first_token_s: float = 0.0
+    _last_token_s: float = 0.0
+    _complete_s: float = 0.0
+    _tokens: int = 0  # pieces of the answer, each a token or more
+    _letters: int = 0
     _may_ask_again: bool = False
 
     @property
@@ -114,6 +131,7 @@ class _Attempt:
             total_s=max(0.0, self._ends_at - time.monotonic()),
             idle_s=request.first_token_s,
             connect_s=request.connect_s,
+            head_s=request.first_token_s,
         )
         try:
             with self._context.client.stream(
@@ -123,14 +141,15 @@ class _Attempt:
                 content=request.body,
                 follow_redirects=False,
             ) as response:
-                self._first_byte_s = time.monotonic() - self._began
+                self._first_byte_s = self._age_s
                 self._require_stream(response)
                 return (yield from self._read(response))
         except httpx2.TimeoutException as error:
             raise self._late(error) from error
         except RemoteFailure as error:
-            if error.code == "timed_out" and time.monotonic() >= self._ends_at:
-                raise self._late(error) from error
+            if error.code == "timed_out" and not error.status:
+                is_over = time.monotonic() >= self._ends_at
+                raise (self._late(error) if is_over else self._stalled()) from error
             raise
         except httpx2.TransportError as error:
             known = network_errors.map_error(error)
@@ -140,29 +159,30 @@ class _Attempt:
             self._may_ask_again = (
                 known.code == "connection_lost"
                 and not self._first_byte_s
-                and time.monotonic() - self._began < _BROKEN_AT_ONCE_S
+                and self._age_s < _BROKEN_AT_ONCE_S
             )
             raise self._named(known) from error
 
     def _read(self, response: httpx2.Response) -> _Events:
-        parser, reader = SseParser(), self._dialect.reader(self._who)
+        body, reader = AnswerBody(), self._dialect.reader(self._who)
         try:
             piece = b""
             for piece in response.iter_raw():
-                for name, data in parser.feed(piece):
-                    events = reader.feed(name, data)
-                    yield from events
-                    if not self._first_token_s and any(isinstance(e, _TOKENS) for e in events):
-                        self._note_first_token()
-                self._patience(is_done=reader.is_done)
-        except httpx2.TransportError:
-            if not reader.is_done:
-                raise
-        else:
+                for name, data in body.feed(piece):
+                    yield from self._noted(reader.feed(name, data))
+                if self._is_over(reader):
+                    break
+                self._patience(reader)
             if not piece:
                 raise nothing_came(self._who)
-            for name, data in parser.end():
-                yield from reader.feed(name, data)
+            for name, data in body.end():
+                yield from self._noted(reader.feed(name, data))
+        except (LockhouseError, httpx2.TransportError) as error:
+            yield from reader.rest()
+            is_over = isinstance(error, httpx2.TransportError) or error.code in _ENDS
+            if not (is_over and (reader.is_done or reader.finish)):  # else nothing is missing
+                raise
+        yield from reader.rest()
         answered = reader.end()
         return msgspec.structs.replace(
             answered,
@@ -170,22 +190,51 @@ class _Attempt:
             response_id=_line(answered.response_id),
             first_byte_s=round(self._first_byte_s, 6),
             first_token_s=round(self._first_token_s, 6),
-            total_s=round(time.monotonic() - self._began, 6),
+            total_s=round(self._age_s, 6),
         )
 
-    def _note_first_token(self) -> None:
-        self._first_token_s = time.monotonic() - self._began
-        self._context.limit(idle_s=self._request.idle_s)
+    @property
+    def _age_s(self) -> float:
+        return time.monotonic() - self._began
 
-    def _patience(self, *, is_done: bool) -> None:
-        """Set how long to wait for the next piece. Keep-alive lines are not a token."""
-        if is_done:
+    def _noted(self, events: list[RemoteEvent]) -> list[RemoteEvent]:
+        """The same events. Raises RemoteFailure when there is no end of them."""
+        if not any(isinstance(event, _TOKENS) for event in events):
+            return events
+        self._last_token_s = self._age_s
+        self._first_token_s = self._first_token_s or self._last_token_s
+        self._tokens += 1
+        self._letters += sum(len(e.text) for e in events if isinstance(e, Text | Reasoning))
+        asked = self._request.max_tokens
+        is_endless = (
+            self._tokens > _TIMES_ASKED * asked + _MORE_PIECES
+            or self._letters > _LETTERS_A_TOKEN * asked + _MORE_LETTERS
+        )
+        if asked and is_endless:
+            raise endless(self._who, asked)
+        return events
+
+    def _is_over(self, reader: StreamReader) -> bool:
+        """Whether a complete answer has been followed by something else for long enough."""
+        if not self._complete_s and (reader.is_done or reader.finish):
+            self._complete_s = self._age_s
+        most_s = _MOST_TAIL_S if reader.is_done else _REASON_S
+        return bool(self._complete_s) and self._age_s - self._complete_s > most_s
+
+    def _patience(self, reader: StreamReader) -> None:
+        """Set how long to wait for the next piece. Signs of life, such as empty lines, are not
+        a token: with them a server may take as long as for the first one."""
+        request = self._request
+        if reader.is_done:
             self._context.limit(idle_s=_TAIL_S)
-        elif not self._first_token_s:
-            left = self._request.first_token_s - (time.monotonic() - self._began)
-            if left <= 0:
-                raise self._stalled()
-            self._context.limit(idle_s=left)
+            return
+        idle_s = request.idle_s if self._first_token_s else request.first_token_s
+        if reader.finish:
+            idle_s = min(idle_s, _REASON_S)
+        left_s = max(idle_s, request.first_token_s) - (self._age_s - self._last_token_s)
+        if left_s <= 0:
+            raise self._stalled()
+        self._context.limit(idle_s=min(idle_s, left_s))
 
     # -- errors -----------------------------------------------------------------------------------
 
@@ -193,7 +242,7 @@ class _Attempt:
         """Raise RemoteFailure for anything but a stream of events."""
         status = response.status_code
         if 300 <= status < 400:
-            raise _redirected(self._who, response)
+            raise redirected(self._who, response.headers.get("location", ""), status)
         if status >= 400:
             body = self._error_body(response)
             self._may_ask_again = (
@@ -201,10 +250,7 @@ class _Attempt:
             )
             raise refusal_in(body, self._who, status, response.headers)
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind not in ("text/event-stream", ""):
-            body = self._error_body(response) if kind == "application/json" else b""
-            if b'"error"' in body:
-                raise refusal_in(body, self._who, 0, response.headers)
+        if kind in _NO_ANSWERS:  # any other may be stated for an answer
             raise bad_stream(self._who, f"it is {clean(kind)}, not a stream of events")
 
     def _error_body(self, response: httpx2.Response) -> bytes:
@@ -234,7 +280,8 @@ class _Attempt:
     def _stalled(self) -> RemoteFailure:
         title, request = self._who.title, self._request
         if self._first_token_s:
-            what = f"{title} stopped in the middle of the answer, for {request.idle_s:g} s."
+            silent_s = round(self._age_s - self._last_token_s, 1)
+            what = f"{title} stopped in the middle of the answer, for {silent_s:g} s."
             hint = PARTLY_CAME
         else:
             what = f"{title} did not begin to answer in {request.first_token_s:g} seconds."
@@ -286,7 +333,7 @@ def list_models(request: ListModels, context: BrokerContext) -> ListedModels:
         if response.status_code >= 400:
             raise refusal_in(response.content, who, response.status_code, response.headers)
         if response.status_code >= 300:
-            raise _redirected(who, response)
+            raise redirected(who, response.headers.get("location", ""), response.status_code)
         return ListedModels(_usable(spoken.listed(response.content)), round(duration_s, 6))
     except LockhouseError as error:
         raise _without_key(error, key) from error
@@ -354,16 +401,6 @@ def _recipient(
 
 
 # --- errors ----------------------------------------------------------------------------------
-
-
-def _redirected(who: Recipient, response: httpx2.Response) -> RemoteFailure:
-    where = urlsplit(response.headers.get("location", "")).netloc or "another address there"
-    return RemoteFailure(
-        f"{who.title} redirects to {clean(where)}, which was not followed.",
-        hint="If that is its new address, change it in the list of providers and servers.",
-        code="redirected",
-        status=response.status_code,
-    )
 
 
 def _no_list(who: Recipient, endpoint: str, status: int) -> RemoteFailure:

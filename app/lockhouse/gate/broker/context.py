@@ -75,17 +75,20 @@ class BrokerContext(Operation):
         total_s: float | None = None,
         idle_s: float | None = None,
         connect_s: float | None = None,
+        head_s: float | None = None,
     ) -> None:
         """Set limits for the requests that follow; None leaves one as it is.
 
         The defaults are 64 MiB an answer, 120 s a request, 30 s without a byte and 15 s for a
-        connection. ``idle_s`` takes effect at once, in the middle of an answer too.
+        connection; ``head_s`` is for the status and the headers. ``idle_s`` takes effect at once,
+        in the middle of an answer too.
         """
         limits = self.limits
         limits.body_bytes = limits.body_bytes if body_bytes is None else body_bytes
         limits.total_s = limits.total_s if total_s is None else total_s
         limits.idle_s = limits.idle_s if idle_s is None else idle_s
         limits.connect_s = limits.connect_s if connect_s is None else connect_s
+        limits.head_s = limits.head_s if head_s is None else head_s
 
     def limit_to(self, timeout_s: float, *, body_bytes: int) -> None:
         """Allow every request, each of its steps included, so many seconds and bytes."""

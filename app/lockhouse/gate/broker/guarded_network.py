@@ -48,7 +48,7 @@ class Stream(httpcore2.NetworkStream):
             if isinstance(error, TimeoutError) and error.errno is None:  # ours, not the system's
                 raise httpcore2.ReadTimeout(str(error)) from error
             raise httpcore2.ReadError(str(error)) from error
-        operation.bytes_in += len(data)
+        operation.came(len(data))
         return data
 
     def _at_hand(self, max_bytes: int) -> bytes | None:

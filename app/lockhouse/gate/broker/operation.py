@@ -7,6 +7,7 @@ while it waits, so that cancelling ends the wait at once: the socket is shut dow
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
 import threading
 import time
@@ -21,6 +22,7 @@ from lockhouse.gate.network import split_host
 from lockhouse.gate.protocol import Record, RecordKind, RemoteFailure
 
 _current = threading.local()
+_MOST_HEAD_BYTES = 1 << 20  # of statuses and headers before an answer
 
 
 @dataclass(slots=True)
@@ -31,6 +33,7 @@ class Limits:
     total_s: float = 120.0
     idle_s: float = 30.0
     connect_s: float = 15.0
+    head_s: float = math.inf  # until the status and the headers of the answer are there
 
 
 @dataclass(slots=True)
@@ -41,6 +44,7 @@ class Exchange:
     began: float
     out_before: int
     in_before: int
+    ends_at: float = 0.0  # at the latest, once its headers are there
     is_over: bool = False
 
 
@@ -60,6 +64,7 @@ class Operation:
         self._lock = threading.Lock()
         self._told: set[str] = set()
         self._ends_at = 0.0
+        self._most_in = math.inf  # of ``bytes_in``, while a head is read
         self._has_carried = False
         self._carried: dict[str, set[str]] = {}  # keys, and the hosts that each may go to
 
@@ -150,11 +155,27 @@ class Operation:
     def begin(self, host: str) -> Exchange:
         """A request is about to be sent."""
         now = time.monotonic()
-        self._ends_at = now + self.limits.total_s
+        ends_at = now + self.limits.total_s
+        self._ends_at = min(ends_at, now + self.limits.head_s)
+        self._most_in = self.bytes_in + _MOST_HEAD_BYTES
         if host not in self._told:
             self._told.add(host)
             self.add_record("allowed", host)
-        return Exchange(host, now, self.bytes_out, self.bytes_in)
+        return Exchange(host, now, self.bytes_out, self.bytes_in, ends_at)
+
+    def head_came(self, exchange: Exchange) -> None:
+        """The status and the headers are there: what follows is the body."""
+        self._ends_at, self._most_in = exchange.ends_at, math.inf
+
+    def came(self, size_bytes: int) -> None:
+        """Count what was received. Raises RemoteFailure for headers without end."""
+        self.bytes_in += size_bytes
+        if self.bytes_in > self._most_in:
+            raise RemoteFailure(
+                "The answer begins with headers without end, so reading was ended.",
+                hint="Check that this is the right server.",
+                code="bad_stream",
+            )
 
     def end(self, exchange: Exchange, outcome: str) -> None:
         """The answer is complete, or will not come. Safe to call twice."""

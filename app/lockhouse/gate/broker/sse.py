@@ -81,9 +81,13 @@ class SseParser:
 
     def _refuse_too_large(self) -> None:
         if self._rest_bytes + self._data_bytes > self._most_bytes:
-            raise RemoteFailure(
-                f"A piece of the answer is larger than {self._most_bytes >> 20} MiB, so reading "
-                "was ended.",
-                hint="What came before is kept. Check that this is the right server.",
-                code="bad_stream",
-            )
+            raise too_large(self._most_bytes)
+
+
+def too_large(most_bytes: int) -> RemoteFailure:
+    """The error for one piece of an answer that is larger than that."""
+    return RemoteFailure(
+        f"A piece of the answer is larger than {most_bytes >> 20} MiB, so reading was ended.",
+        hint="What came before is kept. Check that this is the right server.",
+        code="bad_stream",
+    )

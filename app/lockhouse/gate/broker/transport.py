@@ -87,12 +87,22 @@ class GuardedTransport(httpx2.BaseTransport):
             if same is error:
                 raise
             raise same from error
+        operation.head_came(exchange)
         headers = httpx2.Headers(answer.headers)
         if headers.get("content-encoding", "identity").lower() != "identity":
             answer.close()
             operation.end(exchange, "remote_failed")
             raise RemoteFailure(f"{name} answered in an encoding that was not requested.")
         headers.pop("set-cookie", None)
+        if 300 <= answer.status < 400 and not _is_address(headers.get("location", "")):
+            answer.close()
+            operation.end(exchange, "redirected")
+            raise RemoteFailure(
+                f"{name} redirects to an invalid address, which was not followed.",
+                hint="Check the address of the server, or ask whoever runs it.",
+                code="redirected",
+                status=answer.status,
+            )
         return httpx2.Response(
             status_code=answer.status,
             headers=headers,
@@ -196,6 +206,15 @@ def _prepared(request: httpx2.Request, operation: Operation) -> httpcore2.Reques
         content=request.stream,
         extensions={"timeout": timeout},
     )
+
+
+def _is_address(location: str) -> bool:
+    """Whether what a server wrote into a header can be read as an address, whole or relative."""
+    try:
+        port = httpx2.URL(location).port
+    except (httpx2.InvalidURL, ValueError):
+        return False
+    return port is None or 0 < port < 1 << 16
 
 
 def _same(error: BaseException, request: httpx2.Request) -> BaseException:

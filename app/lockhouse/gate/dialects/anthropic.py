@@ -69,11 +69,16 @@ class _Delta(msgspec.Struct):
 class _Event(msgspec.Struct):
     type: str
     index: int = 0
+    # Of a whole message, where the answer is not streamed.
+    id: str | None = None
+    model: str | None = None
+    content: list[_Block] | None = None
+    stop_reason: str | None = None
     message: _Message | None = None
     content_block: _Block | None = None
     delta: _Delta | None = None
     usage: _Usage | None = None
-    error: dict[str, Any] | None = None
+    error: dict[str, Any] | str | None = None
 
 
 class Reader(StreamReader):
@@ -100,11 +105,23 @@ class Reader(StreamReader):
         if found.type == "message_start" and found.message is not None:
             self.response_id, self.model = found.message.id or "", found.message.model or ""
             return self._count(found.message.usage)
+        if found.type == "message":
+            return self._whole(found)
         if found.type == "message_delta":
             self.finish = (found.delta.stop_reason if found.delta else None) or self.finish
             return self._count(found.usage)
         self.is_done = self.is_done or found.type == "message_stop"
         return []
+
+    def _whole(self, message: _Event) -> list[RemoteEvent]:
+        self.response_id, self.model = message.id or "", message.model or ""
+        events: list[RemoteEvent] = []
+        for index, block in enumerate(message.content or ()):
+            events += self._begin(index, block)
+            if (call := self._open.pop(index, None)) is not None:
+                events.append(call.whole(index))
+        self.finish, self.is_done = message.stop_reason or "", True
+        return events + self._count(message.usage)
 
     def _delta(self, index: int, delta: _Delta) -> list[RemoteEvent]:
         if delta.text:

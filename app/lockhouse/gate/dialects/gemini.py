@@ -83,12 +83,13 @@ class _Response(msgspec.Struct, rename="camel"):
     prompt_feedback: _Feedback | None = None
     model_version: str | None = None
     response_id: str | None = None
-    error: dict[str, Any] | None = None
+    error: dict[str, Any] | str | None = None
 
 
 class Reader(StreamReader):
     """Reads one answer."""
 
+    lists = ("candidates",)
     decoder = msgspec.json.Decoder(_Response)
     stopped_by_length = ("MAX_TOKENS",)
     stopped_for_tools = ("TOOL_CALLS",)  # our own word: Gemini has none

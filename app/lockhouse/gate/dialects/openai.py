@@ -31,8 +31,9 @@ from lockhouse.gate.dialects.provider_errors import (
     content_refused,
     cut_short,
     ended_oddly,
-    given_up,
     no_list,
+    refusal,
+    said_by,
 )
 from lockhouse.gate.dialects.stream_reader import PartialCall, RawCount, StreamReader, amount, count
 from lockhouse.gate.providers import Provider
@@ -57,14 +58,17 @@ class _Delta(msgspec.Struct):
     content: str | list[dict[str, Any]] | None = None
     reasoning_content: str | None = None
     reasoning: str | dict[str, Any] | None = None
+    reasoning_text: str | None = None
+    thinking: str | dict[str, Any] | None = None
     refusal: str | None = None
     tool_calls: list[_Call] | None = None
 
 
 class _Choice(msgspec.Struct):
     delta: _Delta | None = None
+    message: _Delta | None = None  # instead of it: of an answer that is not streamed, and of some
+    text: str | None = None  # likewise, of completions
     finish_reason: str | None = None
-    index: int | None = 0
 
 
 class _PromptDetails(msgspec.Struct):
@@ -97,6 +101,11 @@ class _Chunk(msgspec.Struct):
     usage: _Usage | None = None
     x_groq: _Groq | None = None
     error: dict[str, Any] | str | None = None
+    # Of errors without that name: an "object" of that kind, or a detail.
+    object: str | None = None
+    message: str | None = None
+    type: str | None = None
+    detail: str | list[Any] | dict[str, Any] | None = None
 
 
 class Reader(StreamReader):
@@ -106,10 +115,13 @@ class Reader(StreamReader):
     stopped_by_length = ("length", "model_length", "max_tokens")
     stopped_for_tools = ("tool_calls", "function_call")
     has_error_events = True
+    lists = ("choices",)
+    splits_text = True
 
     def __init__(self, who: Recipient) -> None:
         super().__init__(who)
         self._refusal = ""
+        self._has_deltas = False
         self._calls: list[PartialCall] = []
         self._at: dict[int, int] = {}  # where the call of an index stands among them
 
@@ -124,9 +136,13 @@ class Reader(StreamReader):
         """What a chunk means."""
         self.response_id = self.response_id or chunk.id or ""
         self.model = chunk.model or self.model
+        if chunk.choices is None and (chunk.object == "error" or chunk.detail):
+            said = {"message": chunk.message or chunk.detail, "type": chunk.type}
+            raise refusal(self.who, 0, {}, said_by(said))
         events: list[RemoteEvent] = []
-        for choice in chunk.choices or ():
-            if choice.index in (0, None):
+        # One answer is asked for, so the first is it, whatever its index: some count with it.
+        for choice in (chunk.choices or ())[:1]:
+            if not self.is_done:  # after the mark of the end only counts are of use
                 self._take(choice, events)
         usage = chunk.usage or (chunk.x_groq.usage if chunk.x_groq is not None else None)
         if usage is not None:
@@ -135,9 +151,11 @@ class Reader(StreamReader):
         return events
 
     def _take(self, choice: _Choice, events: list[RemoteEvent]) -> None:
-        delta = choice.delta
+        delta = self._delta(choice)
         if delta is not None:
-            reasoning = delta.reasoning_content or delta.reasoning
+            reasoning = (
+                delta.reasoning_content or delta.reasoning or delta.reasoning_text or delta.thinking
+            )
             if isinstance(reasoning, str) and reasoning:
                 events.append(Reasoning(reasoning))
             if delta.content:
@@ -151,8 +169,17 @@ class Reader(StreamReader):
             for call in delta.tool_calls or ():
                 self._add_to_call(call)
         if choice.finish_reason:
-            self.finish = choice.finish_reason
+            self.finish = choice.finish_reason.lower()
             events.extend(self._complete_calls())
+
+    def _delta(self, choice: _Choice) -> _Delta | None:
+        """What it adds. Beside deltas, a message repeats all that they said so far."""
+        if choice.delta is not None:
+            self._has_deltas = True
+            return choice.delta
+        if self._has_deltas:
+            return None
+        return choice.message or (_Delta(content=choice.text) if choice.text else None)
 
     def _add_to_call(self, piece: _Call) -> None:
         """Some servers give each call an id of its own but the index 0."""
@@ -199,8 +226,8 @@ class Reader(StreamReader):
             raise content_refused(self.who, self._refusal)
         if self.finish in _ODD:
             raise ended_oddly(self.who, self.finish.replace("_", " "))
-        if not self.finish:  # a mark of the end without a reason: it turned to another question
-            raise given_up(self.who) if self.is_done else cut_short(self.who)
+        if not self.finish and not self.is_done:  # many mark the end and give no reason for it
+            raise cut_short(self.who)
 
 
 def _parts(parts: list[dict[str, Any]]) -> list[RemoteEvent]:
@@ -259,7 +286,7 @@ class OpenAI(Dialect):
     ) -> bytes:
         fields: Fields = {
             "model": model,
-            "messages": _messages(request),
+            "messages": _messages(provider, request),
             "stream": True,
             "stream_options": {"include_usage": True},
             provider.max_tokens_field: max_tokens,
@@ -289,8 +316,14 @@ class OpenAI(Dialect):
         return _listed(data)
 
 
-def _messages(request: AnswerRequest) -> list[Fields]:
+def _messages(provider: Provider, request: AnswerRequest) -> list[Fields]:
     messages = [_message(turn) for turn in request.turns]
+    if provider.system_role == "user":
+        messages = in_first_message(messages)
+    else:
+        for message in messages:
+            if message["role"] == "system":
+                message["role"] = provider.system_role
     if request.prefill:
         messages.append({"role": "assistant", "content": request.prefill})
     return messages
@@ -318,6 +351,24 @@ def _message(turn: Turn) -> Fields:
             for call in turn.tool_calls
         ]
     return message
+
+
+def in_first_message(messages: list[Fields]) -> list[Fields]:
+    """The same with what the system says at the beginning of the first message of the user."""
+    told = [one for one in messages if one["role"] in ("system", "developer")]
+    system = "\n\n".join(str(one["content"]) for one in told if one["content"])
+    rest = [dict(one) for one in messages if one not in told]
+    if not system:
+        return rest
+    first = next((one for one in rest if one["role"] == "user"), None)
+    if first is None:
+        return [{"role": "user", "content": system}, *rest]
+    said = first["content"]
+    if isinstance(said, list):
+        first["content"] = [{"type": "text", "text": system}, *said]
+    else:
+        first["content"] = f"{system}\n\n{said}" if said else system
+    return rest
 
 
 def _sampling(provider: Provider, request: AnswerRequest) -> Fields:

@@ -3,7 +3,7 @@
 Codes: ``unauthorized``, ``forbidden``, ``no_credit``, ``rate_limited``, ``model_not_found``,
 ``not_there`` (nothing at this address), ``content_refused``, ``context_too_long``,
 ``too_large``, ``overloaded``, ``timed_out``, ``not_accepted`` (the request itself),
-``bad_stream``, ``connection_lost``, ``given_up``, ``remote_failed``.
+``bad_stream``, ``connection_lost``, ``given_up``, ``endless``, ``redirected``, ``remote_failed``.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -122,6 +123,7 @@ def said_by(found: dict[str, Any]) -> Said | None:
     if not isinstance(error, dict):
         return None
     message = error.get("message", error.get("detail", ""))
+    parameter = _word(error.get("param")) or _place(message)
     details = error.get("details")
     words = [_word(error.get(name)) for name in ("type", "code", "status")]
     wait_s = 0.0
@@ -135,12 +137,19 @@ def said_by(found: dict[str, Any]) -> Said | None:
     if not message and not any(words):
         return None
     named = " ".join(word for word in words if word)
-    return Said(clean(_sentence(message)), named, wait_s, _word(error.get("param")))
+    return Said(clean(_sentence(message)), named, wait_s, parameter)
 
 
 def _word(value: object) -> str:
     """A word that is meant for programs; empty for numbers and anything else."""
     return value[:_MOST_WORD] if isinstance(value, str) else ""
+
+
+def _place(details: object) -> str:
+    """The field that the first of several details is about, as FastAPI lists them."""
+    first = details[0] if isinstance(details, list) and details else None
+    place = first.get("loc") if isinstance(first, dict) else None
+    return _word(place[1]) if isinstance(place, list) and len(place) > 1 else ""
 
 
 def _sentence(message: object) -> str:
@@ -181,7 +190,14 @@ def refusal(
         hint = f"Leave out {_OPTIONS[named[0].lower()]}, which the error names."
     if code != "unauthorized" or who.has_key:  # without one, "incorrect key" would mislead
         message = _quoting(message, said.message)
-    return RemoteFailure(message, hint=hint, code=code, status=status, retry_after_s=wait_s)
+    return RemoteFailure(
+        message,
+        hint=hint,
+        code=code,
+        status=status,
+        retry_after_s=wait_s,
+        parameter=clean(said.parameter),
+    )
 
 
 def _quoting(message: str, said: str) -> str:
@@ -375,11 +391,46 @@ def cut_short(who: Recipient) -> RemoteFailure:
 
 
 def given_up(who: Recipient) -> RemoteFailure:
-    """The server marked the end without a reason: it turned to another question."""
+    """The server ended the answer without a reason, because another question came."""
     return RemoteFailure(
         f"{who.title} dropped the answer for another question.",
         hint="It answers one question at a time. Ask again, or start it without interruption.",
         code="given_up",
+    )
+
+
+def says_nothing(who: Recipient) -> RemoteFailure:
+    """The stream is complete, and there is no word in it."""
+    return RemoteFailure(
+        f"{who.title} sent an empty answer.",
+        hint="Ask again, or choose another model. If all its answers are empty, it may have "
+        "another kind of API.",
+        code="bad_stream",
+    )
+
+
+def endless(who: Recipient, asked_tokens: int) -> RemoteFailure:
+    """The server goes on long after the most that it was asked for."""
+    return RemoteFailure(
+        f"{who.title} does not stop: {asked_tokens:,} tokens were asked for, and it sent several "
+        "times as many. Reading was ended.",
+        hint=f"{_KEPT}It may know the limit under another name: "
+        f"lockhouse targets set {who.name} --max-tokens-field NAME",
+        code="endless",
+    )
+
+
+def redirected(who: Recipient, location: str, status: int) -> RemoteFailure:
+    """The server names another address, which is not followed. ``location`` may be anything."""
+    try:
+        where = clean(urlsplit(location).netloc) or "another address there"
+    except ValueError:
+        where = "an invalid address"
+    return RemoteFailure(
+        f"{who.title} redirects to {where}, which was not followed.",
+        hint="If that is its new address, change it in the list of providers and servers.",
+        code="redirected",
+        status=status,
     )
 
 

@@ -193,6 +193,71 @@ def add(
     output.note(f"Then load its list of models: lockhouse targets models {name} --refresh")
 
 
+@targets.command("set", short_help="Fit requests to a server.")
+@click.argument("name")
+@click.option(
+    "--max-tokens-field", metavar="NAME",
+    help="What it calls the limit of an answer: max_tokens, max_completion_tokens.",
+)  # fmt: skip
+@click.option(
+    "--system-role", type=click.Choice(["system", "developer", "user"]),
+    help="The role of the system prompt; user puts it before the first message.",
+)  # fmt: skip
+@click.option("--extra", metavar="JSON", help="Fields of every request, as an object. None: {}")
+@click.option(
+    "--omit", multiple=True, metavar="FIELD", help="Never send this field; repeatable. None: -"
+)
+@click.option(
+    "--count-tokens/--no-count-tokens", "counts_tokens", default=None,
+    help="Where it counts nothing, learn the tokens of a prompt by a second request.",
+)  # fmt: skip
+@as_json
+def set_provider(
+    cli: CliContext,
+    *,
+    name: str,
+    max_tokens_field: str | None,
+    system_role: Any,
+    extra: str | None,
+    omit: tuple[str, ...],
+    counts_tokens: bool | None,
+) -> None:
+    """Fit requests to the server or provider NAME. Without options, show its settings."""
+    import msgspec
+
+    given = {
+        "max_tokens_field": max_tokens_field,
+        "system_role": system_role,
+        "body": _extra_fields(extra),
+        "omit": (() if omit == ("-",) else omit) if omit else None,
+        "counts_tokens": counts_tokens,
+    }
+    chosen: dict[str, Any] = {field: value for field, value in given.items() if value is not None}
+    with cli.workspace() as workspace:
+        provider = workspace.providers.get(name)
+        if chosen:
+            provider = workspace.providers.change(msgspec.structs.replace(provider, **chosen))
+    settings = {field: output.plain(getattr(provider, field)) for field in given}
+    if output.wrote_json({"name": name, **settings}):
+        return
+    output.write_table(
+        ("SETTING", "VALUE"),
+        [
+            ("--max-tokens-field", provider.max_tokens_field),
+            ("--system-role", provider.system_role),
+            ("--extra", msgspec.json.encode(provider.body).decode()),
+            ("--omit", " ".join(provider.omit) or "-"),
+            ("--count-tokens", provider.counts_tokens),
+        ],
+    )
+
+
+def _extra_fields(text: str | None) -> dict[str, object] | None:
+    from lockhouse.gate.providers import extra_fields
+
+    return None if text is None else extra_fields(text)
+
+
 @targets.command(short_help="Remove a server.")
 @click.argument("name")
 @as_json

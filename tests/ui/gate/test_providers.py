@@ -25,6 +25,7 @@ from lockhouse.gate import keys
 from lockhouse.gate.consents import Consents
 from lockhouse.gate.providers import Provider, Providers, presets
 from lockhouse.storage.database import Database
+from lockhouse.ui.choice_button import ChoiceButton
 from lockhouse.ui.frame_parts import FieldLabel
 from lockhouse.ui.gate.models_dialog import ModelsDialog
 from lockhouse.ui.gate.page import GatePage
@@ -255,6 +256,39 @@ def test_a_server_at_a_wrong_address_answers_and_can_be_moved(
     window.until(lambda: window.workspace.providers.get("office").endpoints == (server.endpoint,))
     window.until(lambda: len(window.workspace.remotes.list()) == 2)
     assert window.workspace.providers.get("office").key == "optional"
+
+
+def test_a_server_that_needs_it_is_fitted_in_the_window(
+    start_open: Start, server: RemoteServer
+) -> None:
+    window = start_open((server.host,), (office(server),))
+    page = gate_page(window)
+    window.until(lambda: window.app.network.view.is_open)
+    menu_entry(page, "office", "Edit server…")()
+    dialog = window.dialog("server_dialog")
+    for name, key in (
+        ("server_length_field", "max_completion_tokens"),
+        ("server_system_role", "user"),
+    ):
+        choice = dialog.findChild(ChoiceButton, name)
+        assert choice is not None
+        choice.set_key(key)
+    typed(dialog, "server_extra", "[]")
+    window.press("server_add", dialog)
+    window.until(lambda: "no JSON object" in banner_in(dialog, "banner"))
+    typed(dialog, "server_extra", '{"reasoning_effort": "low"}')
+    window.press("server_add", dialog)
+    providers = window.workspace.providers
+    window.until(lambda: providers.get("office").system_role == "user")
+    kept = providers.get("office")
+    assert kept.max_tokens_field == "max_completion_tokens"
+    assert kept.body == {"reasoning_effort": "low"}
+    rows = page._controller.providers
+    window.until(lambda: any(row.provider == kept for row in rows.rows))
+    menu_entry(page, "office", "Edit server…")()
+    draft = window.dialog("server_dialog").draft  # type: ignore[attr-defined]
+    assert (draft.system_role, draft.max_tokens_field) == ("user", "max_completion_tokens")
+    assert draft.extra == '{"reasoning_effort":"low"}'
 
 
 def test_the_models_of_a_server_that_wants_a_key_lead_to_where_it_is_set(

@@ -15,7 +15,14 @@ from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import LockhouseError, NotFound
 from lockhouse.gate.key_test import try_key
 from lockhouse.gate.memory_scrub import overwrite_freed_memory
-from lockhouse.gate.providers import KeyNeed, Provider, RemoteModel, presets, zone_of
+from lockhouse.gate.providers import (
+    KeyNeed,
+    Provider,
+    RemoteModel,
+    extra_fields,
+    presets,
+    zone_of,
+)
 from lockhouse.gate.remote_requests import ListedModels, ListModels
 from lockhouse.ui.gate.provider_values import Draft, KeyTest, ProviderRow, ServerCheck
 from lockhouse.ui.jobs import Failure, JobHandle, Jobs
@@ -370,6 +377,9 @@ def _moved(provider: Provider, draft: Draft, title: str) -> Provider:
         zone=zone,
         endpoints=draft.urls,
         key=provider.key if zone == provider.zone else need,
+        max_tokens_field=draft.max_tokens_field,
+        system_role=draft.system_role,
+        body=extra_fields(draft.extra),
     )
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from lockhouse.answer.remote_targets import EndpointHealth
 from lockhouse.gate.network import allows, split_host
-from lockhouse.gate.providers import Provider
+from lockhouse.gate.providers import Provider, SystemRole
 from lockhouse.ui import formatting
 
 
@@ -133,6 +133,9 @@ class Draft:
     urls: tuple[str, ...]
     dialect: str
     key: str = field(default="", repr=False)
+    max_tokens_field: str = "max_tokens"
+    system_role: SystemRole = "system"
+    extra: str = ""  # fields of every request, as a JSON object
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import re
 from functools import partial
 from urllib.parse import urlsplit
 
+import msgspec
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
@@ -26,6 +27,15 @@ _FORMATS = (
     ("openai", "OpenAI (vLLM, llama-server, Ollama and most others)"),
     ("anthropic", "Anthropic Messages"),
     ("gemini", "Gemini generateContent"),
+)
+_LENGTH_FIELDS = (
+    ("max_tokens", "max_tokens (most servers)"),
+    ("max_completion_tokens", "max_completion_tokens"),
+)
+_SYSTEM_ROLES = (
+    ("system", "System role"),
+    ("developer", "Developer role"),
+    ("user", "Beginning of the first message"),
 )
 _ABOUT = (
     "A server on this machine or your network, or any API with one of these formats. Several"
@@ -67,6 +77,7 @@ class ServerDialog(FormDialog):
             self.urls.setPlainText("\n".join(changing.endpoints))
             self.title.setText(changing.title)
             self._format.set_key(changing.dialect)
+            self._show_settings(changing)
         self.urls.textChanged.connect(self._show_draft)
         self.title.textChanged.connect(self._show_draft)
         self._show_draft()
@@ -87,15 +98,31 @@ class ServerDialog(FormDialog):
         self._format.set_key("openai")
         hint = "Only if the server requires one"
         self.key = line_edit("server_key", "API key, if the server requires one", hint, secret=True)
+        self._length = ChoiceButton(self._theme, "Answer length field", _LENGTH_FIELDS)
+        self._length.setObjectName("server_length_field")
+        self._system = ChoiceButton(self._theme, "System prompt sent as", _SYSTEM_ROLES)
+        self._system.setObjectName("server_system_role")
+        self.extra = line_edit("server_extra", "Extra fields, JSON", '{"reasoning_effort": "low"}')
         names = self.add_fields(
             ("Address", self.urls),
             ("Name", self.title),
             ("API format", self._format),
             ("API key", self.key),
+            ("Length field", self._length),
+            ("System prompt", self._system),
+            ("Extra fields", self.extra),
         )
-        if self._changing is not None:  # its key is set where all keys are
-            self.key.hide()
-            names[self.key].hide()
+        # Its key is set where all keys are; what few servers need comes with the first change.
+        settings = (self._length, self._system, self.extra)
+        for hidden in settings if self._changing is None else (self.key,):
+            hidden.hide()
+            names[hidden].hide()
+
+    def _show_settings(self, provider: Provider) -> None:
+        self._length.set_key(provider.max_tokens_field)
+        self._system.set_key(provider.system_role)
+        if provider.body:
+            self.extra.setText(msgspec.json.encode(provider.body).decode())
 
     @property
     def draft(self) -> Draft:
@@ -105,7 +132,16 @@ class ServerDialog(FormDialog):
         name = _name_of(title) or _name_of(_host(urls[0]) if urls else "")
         if self._changing is not None:
             name = self._changing.name
-        return Draft(name, title, urls, self._format.key, self.key.text())
+        return Draft(
+            name,
+            title,
+            urls,
+            self._format.key,
+            self.key.text(),
+            self._length.key or "max_tokens",
+            self._system.key or "system",  # type: ignore[arg-type] # one of the roles, from a list
+            self.extra.text(),
+        )
 
     def show_failed(self, error: LockhouseError) -> None:
         """It could not be added or checked."""

@@ -403,3 +403,13 @@ def test_an_imported_answer_that_a_person_edits_is_that_persons(
     imported = shown(conversations)[-1]
     assert imported.is_imported
     assert conversations.edit(imported.id, "Mine").target is None
+
+
+@pytest.mark.parametrize("fmt", ["md", "jsonl", "html", "json"])
+def test_files_of_a_message_are_in_every_export(conversations: Conversations, fmt: str) -> None:
+    chat = conversations.create(title="Own")
+    file = File("a <b>", "words of the file")
+    conversations.add_user(chat.id, "hi", parent_id=None, parts=[file])
+    text = export(conversations, chat.id, fmt)
+    assert "words of the file" in text
+    assert "a <b>" in text or "a &lt;b&gt;" in text

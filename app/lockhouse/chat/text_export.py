@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from lockhouse.chat.text_attachments import fenced, with_attachments
 from lockhouse.chat.values import Conversation, Message, Picture
 from lockhouse.core.messages import Image
 
@@ -46,6 +47,7 @@ def as_markdown(conversation: Conversation, messages: Sequence[Message]) -> str:
                 f"{trace}\n\n</details>\n"
             )
         parts += [f"*Picture: {_picture_name(picture)}*\n" for picture in message.pictures]
+        parts += [f"*File: {_line(f.name)}*\n\n{fenced(f.text)}\n" for f in message.files]
         parts.append(f"{message.content.strip()}\n")
         if message.status in _UNFINISHED:
             parts.append(f"*{_why(message)}*\n")
@@ -58,7 +60,8 @@ def as_jsonl(conversation: Conversation, messages: Sequence[Message]) -> str:
     if conversation.system.strip():
         lines.append({"role": "system", "content": conversation.system})
     for message in messages:
-        line = {"role": message.role, "content": message.content}
+        text = with_attachments(message.content, message.files)
+        line = {"role": message.role, "content": text}
         if message.reasoning:
             line["reasoning_content"] = message.reasoning
         lines.append(line)
@@ -121,6 +124,11 @@ def _article(message: Message, images: Sequence[Image], renderer: MarkdownIt) ->
         trace = renderer.render(message.reasoning)
         parts.append(f"<details><summary>Reasoning</summary>{trace}</details>")
     parts += [_embedded(image) for image in images]
+    parts += [
+        f"<details><summary>File {html.escape(_line(file.name))}</summary>"
+        f"<pre>{html.escape(file.text)}</pre></details>"
+        for file in message.files
+    ]
     # A person's line ends where that person ended it.
     renderer.options["breaks"] = message.role == "user"
     parts.append(renderer.render(message.content))
@@ -129,6 +137,10 @@ def _article(message: Message, images: Sequence[Image], renderer: MarkdownIt) ->
     parts.append(_origin(message))
     parts.append("</article>")
     return "\n".join(part for part in parts if part)
+
+
+def _line(name: str) -> str:
+    return " ".join(name.split())
 
 
 def _picture_name(picture: Picture | Image) -> str:

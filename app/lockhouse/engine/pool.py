@@ -457,7 +457,7 @@ class EnginePool:
 
     def _planned(self, spec: EngineSpec) -> EngineSpec:
         """The plan for a start; models that nobody uses make room when there is too little."""
-        if self._records.died_of_buffers(spec.model_path):
+        if self._records.died_in_native_code(spec.model_path):
             plain = msgspec.structs.replace(spec.settings, extra_buffers=False)
             spec = msgspec.structs.replace(spec, settings=plain)
         while True:

@@ -31,6 +31,7 @@ _BUSY_LIMIT_S = 60.0  # for an engine that does not respond and yet computes
 _EXIT_LIMIT_S = 2.0
 _KEEP_EXITS_S = 24 * 3600.0
 _CLOCK_S = 60.0  # how far clocks of disks and of this machine may be apart
+_NATIVE = (-4, -6, -7, -8, -11)  # SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV
 _OUTSIDE = (-9, -15)  # killed from outside: says nothing about the model or the settings
 
 
@@ -110,13 +111,13 @@ class EngineRecords:
                 if record.model_path == model_path and record.return_code not in _OUTSIDE:
                     yield record
 
-    def died_of_buffers(self, model_path: str) -> bool:
-        """Whether an engine of this model met an operation that no part of llama.cpp computes.
+    def died_in_native_code(self, model_path: str) -> bool:
+        """Whether an engine of this model was ended by llama.cpp in the last day.
 
         What repacks weights for a processor (AMX, for example) does not take all shapes of all
-        architectures, and llama.cpp notices only when it computes.
+        architectures, and llama.cpp notices only when it computes, or not even then.
         """
-        return any("cur_backend_id != -1" in record.log_tail for record in self.exits(model_path))
+        return any(record.return_code in _NATIVE for record in self.exits(model_path))
 
     # -- starting --------------------------------------------------------------------------------
 

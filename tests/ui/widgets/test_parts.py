@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QApplication, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
 from lockhouse.ui.error_views import ChoiceDialog
+from lockhouse.ui.form_dialog import FormDialog
 from lockhouse.ui.theme import Theme, tokens
 from lockhouse.ui.widgets import (
     Banner,
@@ -151,3 +152,19 @@ def test_a_dialog_is_as_high_as_its_text(theme: Theme, qtbot: QtBot) -> None:
     assert below is not None
     assert hint is not None
     assert below.y() - hint.geometry().bottom() <= 24
+
+
+def test_a_dialog_grows_with_what_it_is_given_later(theme: Theme, qtbot: QtBot) -> None:
+    dialog = FormDialog(theme, "later", "Hardware")
+    dialog.add_button("Close", dialog.accept, name="later_close")
+    qtbot.addWidget(dialog)
+    dialog.show()
+    qtbot.waitExposed(dialog)
+    low = dialog.height()
+    for number in range(12):
+        dialog.content.addWidget(QLabel(f"Line {number}"))
+    qtbot.waitUntil(lambda: dialog.height() > low + 12 * 16)
+    close = dialog.findChild(QPushButton, "later_close")
+    last = dialog.findChildren(QLabel)[-1]
+    assert close is not None
+    assert close.y() >= last.geometry().bottom()

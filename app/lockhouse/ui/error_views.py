@@ -107,18 +107,24 @@ class ChoiceDialog(FormDialog):
         details: str = "",
         close_words: str = "Close",
         name: str = "choice_dialog",
+        destroys: bool = False,
         parent: QWidget | None = None,
     ) -> None:
-        """``choices`` are keys and labels; the first is the recommended one."""
+        """``choices`` are keys and labels; the first is the recommended one.
+
+        Where it ``destroys`` something it is coloured as danger, and Enter closes the dialog.
+        """
         super().__init__(theme, name, title, width=440, parent=parent)
         self.content.addWidget(label(message, wrap=True, name="dialog_message"))
         if hint:
             self.content.addWidget(label(hint, ink="2", wrap=True, name="dialog_hint"))
         if details:
             self.content.addWidget(_details_box(theme, details, "dialog_details"))
-        self.add_button(close_words, self.reject, name="dialog_close")
+        close = self.add_button(close_words, self.reject, name="dialog_close")
+        close.setDefault(destroys)
         for key, words in reversed(choices):
-            kind = "primary" if key == choices[0][0] else ""
+            main = "danger" if destroys else "primary"
+            kind = main if key == choices[0][0] else ""
             act = partial(self._choose, key)
             self.add_button(words, act, name=f"dialog_{key}", kind=kind)
 

@@ -285,6 +285,10 @@ def test_our_own_file_is_removed_after_a_question_and_anothers_stays(
     box = dialog.findChild(QPlainTextEdit, "dialog_details")
     assert box is not None
     assert box.toPlainText() == str(ours)
+    remove = dialog.findChild(QPushButton, "dialog_remove")
+    assert remove is not None
+    assert remove.property("kind") == "danger"
+    assert not remove.isDefault()  # Enter deletes nothing
     window.press("dialog_remove", dialog)
     window.until(lambda: page.installed.table.rowCount() == 1)
     assert not ours.exists()

@@ -240,6 +240,7 @@ class ProviderDialogs(QObject):
             message,
             choices=(("yes", yes),),
             close_words="Cancel",
+            destroys=True,
             parent=self._over,
         )
         dialog.setObjectName("provider_question")

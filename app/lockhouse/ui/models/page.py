@@ -253,6 +253,7 @@ class ModelsPage(QWidget):
             details="\n".join(str(path) for path in freeing.deleted),
             close_words="Cancel",
             name="removal_dialog",
+            destroys=bool(freeing.deleted),
             parent=self,
         )
         dialog.chosen.connect(lambda _: self._models.remove(freeing.names))
@@ -321,6 +322,7 @@ class ModelsPage(QWidget):
             choices=(("cancel", "Cancel download"),),
             close_words="Keep download",
             name="cancel_dialog",
+            destroys=True,
             parent=self,
         )
         dialog.chosen.connect(lambda _: cancel())

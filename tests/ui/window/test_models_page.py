@@ -70,6 +70,20 @@ def open_home(home: Path, hub: HubServer) -> Iterator[Path]:
     broker_launch._started.clear()
 
 
+def test_a_library_that_is_the_same_is_not_shown_anew(window: Window, home: Path) -> None:
+    """Free space changes all the time, and is shown in steps."""
+    models_page(window)
+    controller = window.app.models
+    window.until(lambda: not controller._reading.is_running)
+    shown: list[object] = []
+    controller.listed.connect(shown.append)
+    for number in range(3):
+        (home / f"note{number}").write_bytes(b"x" * 300_000)
+        controller.refresh()
+        window.until(lambda: not controller._reading.is_running)
+    assert len(shown) <= 1  # one when a step is just passed
+
+
 def test_the_memory_bar_is_what_llama_cpp_plans_and_follows_the_choice(window: Window) -> None:
     page = models_page(window)
     choose(window, page, "smollm2-135m-instruct")

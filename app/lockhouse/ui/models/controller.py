@@ -28,7 +28,7 @@ from lockhouse.library.model_info import (
 from lockhouse.library.models import Models
 from lockhouse.ui import formatting
 from lockhouse.ui.jobs import Jobs, ignore
-from lockhouse.ui.models.disk_use import DiskUse, disk_use
+from lockhouse.ui.models.disk_use import DiskUse, disk_use, shown_free
 from lockhouse.ui.models.model_table import Row, make_rows
 from lockhouse.ui.timers import OneAtATime, repetition
 
@@ -156,7 +156,10 @@ class ModelsController(QObject):
         models, targets = _with_distinct_titles(
             tuple(self._models.list()), tuple(self._targets.list())
         )
-        folders = tuple(self._models.folders())
+        folders = tuple(
+            msgspec.structs.replace(folder, disk_free_bytes=shown_free(folder.disk_free_bytes))
+            for folder in self._models.folders()
+        )
         rows = make_rows(models, formatting.local_now())
         found = InstalledModels(models, targets, rows, disk_use(folders, models), folders)
         installed = found.reusing(self.installed)

@@ -47,6 +47,12 @@ class DiskUse:
         return 1 - self.free_bytes / self.total_bytes if self.total_bytes else 0.0
 
 
+def shown_free(free_bytes: int) -> int:
+    """Free space as finely as it is shown: a log that grows by a line changes nothing."""
+    step = 50_000_000 if free_bytes > 5_000_000_000 else 1_000_000
+    return free_bytes // step * step
+
+
 def disk_use(folders: Sequence[FolderUse], models: Sequence[ModelInfo]) -> tuple[DiskUse, ...]:
     """The disks that hold models, the one with the most bytes of models first. Asks the disks."""
     mounts = _mounts()
@@ -70,7 +76,7 @@ def disk_use(folders: Sequence[FolderUse], models: Sequence[ModelInfo]) -> tuple
                 Path(mount).name or "System",
                 len(here),
                 sum(model.size_bytes for model in here),
-                room.free,
+                shown_free(room.free),
                 room.total,
                 is_removable=mount.startswith(_REMOVABLE_ROOTS),
                 folders=inside,

@@ -80,7 +80,11 @@ def journey(folder: Path, script: str, *more: str) -> tuple[str, Path]:
         "PATH": f"/usr/bin:/bin:{os.environ['PATH']}",
     }
     environment.pop("QT_QPA_PLATFORM", None)
-    screen = ["xvfb-run", "-a", "-s", "-screen 0 1400x940x24 -nolisten tcp"]
+    # Displays are searched from another number in each process of the suite: two that take the
+    # same one at the same moment leave one of them without a window manager.
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = str(99 + 100 * worker)
+    screen = ["xvfb-run", "-a", "-n", first, "-s", "-screen 0 1400x940x24 -nolisten tcp"]
     session = ["dbus-run-session", "--", *screen, str(HERE / "window_session.sh")]
     driving = [SYSTEM_PYTHON, str(HERE / script), str(shots), str(folder / "home"), *more]
     done = subprocess.run(

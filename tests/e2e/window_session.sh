@@ -2,7 +2,11 @@
 # A desktop for the journey: window manager and accessibility bus, which has to be there first.
 set -u
 export QT_LINUX_ACCESSIBILITY_ALWAYS_ON=1
-openbox 2>/dev/null &
+for _ in $(seq 5); do
+    openbox 2>/dev/null &
+    sleep 0.5
+    kill -0 $! 2>/dev/null && break
+done
 for launcher in /usr/libexec/at-spi-bus-launcher /usr/lib/at-spi2-core/at-spi-bus-launcher; do
     if [ -x "$launcher" ]; then "$launcher" --launch-immediately & break; fi
 done

@@ -7,7 +7,7 @@ machine's memory is chosen.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -203,9 +203,9 @@ class LocalTargets:
             code="no_model",
         )
 
-    def list(self) -> list[TargetInfo]:
-        """All that can answer, the default first."""
-        found = [self._target(model).info for model in self._usable()]
+    def list(self, installed: Sequence[ModelInfo] | None = None) -> list[TargetInfo]:
+        """All that can answer, the default first; ``installed`` are the models where known."""
+        found = [self._target(model).info for model in self._usable(installed)]
         chosen = self._settings().default_target
         if not chosen:
             return found  # the first one is the default
@@ -215,8 +215,8 @@ class LocalTargets:
             return found
         return sorted(found, key=lambda info: info.name != first)
 
-    def _usable(self) -> Iterator[ModelInfo]:
-        for model in self._models.list():
+    def _usable(self, installed: Sequence[ModelInfo] | None = None) -> Iterator[ModelInfo]:
+        for model in self._models.list() if installed is None else installed:
             if "chat" in model.capabilities and model.state in _USABLE:
                 yield model
 

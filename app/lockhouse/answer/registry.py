@@ -7,7 +7,7 @@ chose stays on this machine or on its own network.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from lockhouse.gate.providers import Providers
 if TYPE_CHECKING:
     from lockhouse.answer.remote import RemoteTarget
     from lockhouse.answer.remote_targets import RemoteTargets
+    from lockhouse.library.model_info import ModelInfo
 
 _MOST_NAMED = 5  # in an error
 
@@ -72,9 +73,9 @@ class TargetRegistry:
             return self.local.get(preferred)
         return self.local.default()
 
-    def list(self) -> list[TargetInfo]:
-        """All of them, the default one first."""
-        found = self.local.list()
+    def list(self, installed: Sequence[ModelInfo] | None = None) -> list[TargetInfo]:
+        """All of them, the default one first; ``installed`` are the models where they are known."""
+        found = self.local.list(installed)
         if self._providers.chosen():
             found += self._remote().list()
         chosen = self._chosen()

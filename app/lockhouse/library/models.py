@@ -292,9 +292,12 @@ class Models:
         """No move of the main folder begins within. Raises UsageMistake "moving" during one."""
         return self._relocator.main_folder_kept()
 
-    def folders(self) -> builtins.list[FolderUse]:
-        """Every folder with models, ours first, with the free space on its disk."""
-        return self._folders.uses(self.list())
+    def folders(self, listed: Sequence[ModelInfo] | None = None) -> builtins.list[FolderUse]:
+        """Every folder with models, ours first, with the free space on its disk.
+
+        ``listed``: the models, where they are known.
+        """
+        return self._folders.uses(self.list() if listed is None else listed)
 
     def add_folder(self, path: Path, *, writable: bool = False) -> FolderUse:
         """Add a folder to our own; its models are listed from now on.

@@ -153,12 +153,11 @@ class ModelsController(QObject):
 
     def _read(self) -> tuple[InstalledModels, bool]:
         """What is installed, and whether it differs from what is shown."""
-        models, targets = _with_distinct_titles(
-            tuple(self._models.list()), tuple(self._targets.list())
-        )
+        listed = self._models.list()  # once: it is by far the longest part
+        models, targets = _with_distinct_titles(tuple(listed), tuple(self._targets.list(listed)))
         folders = tuple(
             msgspec.structs.replace(folder, disk_free_bytes=shown_free(folder.disk_free_bytes))
-            for folder in self._models.folders()
+            for folder in self._models.folders(listed)
         )
         rows = make_rows(models, formatting.local_now())
         found = InstalledModels(models, targets, rows, disk_use(folders, models), folders)

@@ -18,7 +18,8 @@ _TOLERANCE_S = 0.5 if _ON_LINUX else 2.0
 # What a process needs to find its libraries, its devices and the user's language and time.
 _VARIABLES = frozenset({
     "APPDATA", "HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "LOCALAPPDATA", "LOGNAME", "PATH",
-    "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "TZ", "USER", "VIRTUAL_ENV",
+    "SYSTEMDRIVE", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "TZ", "USER", "USERPROFILE",
+    "VIRTUAL_ENV", "WINDIR",
 })  # fmt: skip
 _PREFIXES = ("CUDA_", "GGML_", "HIP_", "HSA_", "LC_", "NVIDIA_", "OMP_", "ROCR_", "VK_", "XDG_")
 

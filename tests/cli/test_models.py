@@ -148,7 +148,7 @@ def test_files_of_a_folder_that_was_only_added_are_never_deleted_or_moved(
     kept = small(starter, archive / "deep" / "treasure.gguf", b"treasure")
     before = layouts.sha256(kept)
     assert shop("models", "folders", "add", archive).code == 0
-    assert "(only read)" in shop("models", "folders", "list").text
+    assert "you (only read)" in shop("models", "folders", "list").text
     refused = shop("models", "remove", "treasure", "--yes", "--json")
     assert (refused.code, refused.json["error"]["code"]) == (2, "only_read")
     assert str(archive) in refused.json["error"]["message"]

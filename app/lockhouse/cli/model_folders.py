@@ -35,7 +35,7 @@ def list_folders(cli: CliContext) -> None:
 
 def _row(use: FolderUse) -> Sequence[object]:
     return (
-        use.label + _role(use),
+        _owner(use),
         use.model_count,
         output.size(use.size_bytes),
         output.size(use.disk_free_bytes),
@@ -43,10 +43,12 @@ def _row(use: FolderUse) -> Sequence[object]:
     )
 
 
-def _role(use: FolderUse) -> str:
+def _owner(use: FolderUse) -> str:
     if use.main:
-        return " (new models)"
-    return "" if use.writable or not use.own else " (only read)"
+        return f"{use.label} (new models)"
+    if not use.own:
+        return use.label
+    return "you" if use.writable else "you (only read)"
 
 
 @folders.command(short_help="Add a folder.")

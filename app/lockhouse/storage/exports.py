@@ -36,7 +36,8 @@ def exported_file(path: Path) -> Iterator[TextIO]:
                 file.flush()
                 os.fsync(handle)
             mode = path.stat().st_mode & 0o777 if path.exists() else processes.users_file_mode()
-            Path(name).chmod(mode)
+            with contextlib.suppress(OSError):  # some disks have no rights
+                Path(name).chmod(mode)
             Path(name).replace(path)
         except BaseException:
             Path(name).unlink(missing_ok=True)

@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
+from lockhouse import processes
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.events import Event, Finished, Reasoning, Text, TextWasReasoning
 from lockhouse.core.messages import Turn
@@ -64,7 +64,7 @@ def pool(tmp_path: Path) -> Iterator[EnginePool]:
     yield pool
     pool.stop()
     pool.close()
-    left = [status.pid for status in pool.list() if psutil.pid_exists(status.pid)]
+    left = [status.pid for status in pool.list() if processes.exists(status.pid)]
     assert not left, "engines outlived their pool's stop"
 
 

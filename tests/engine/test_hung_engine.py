@@ -8,9 +8,9 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
+from lockhouse import processes
 from tests.cli.command import Command
 
 
@@ -43,5 +43,5 @@ def test_commands_come_to_an_end_while_an_engine_hangs(lockhouse: Command) -> No
     assert b'"not responding"' in listed
     assert b'"not responding"' in status
     assert lockhouse("engines", "stop", "--json").json == {"stopped": 1}
-    assert not psutil.pid_exists(pid)
+    assert not processes.exists(pid)
     assert b"Paris" in lockhouse("ask", "What is the capital of France?").out

@@ -16,6 +16,7 @@ import msgspec
 import psutil
 import pytest
 
+from lockhouse import processes
 from lockhouse.answer.local import LoadPlanner, LocalTargets
 from lockhouse.answer.model_hashes import ModelHashes
 from lockhouse.answer.request import Choices, Question
@@ -131,6 +132,19 @@ def test_a_chat_goes_on_while_others_end_and_are_stopped(
     assert answer.status in ("cancelled", "complete")  # a small model may have been through
 
 
+@pytest.mark.parametrize("kind", ["hybrid", "recurrent", "sliding window"])
+def test_chats_asked_at_once_answer_as_each_alone(
+    workspace: Workspace, tmp_path: Path, kind: str
+) -> None:
+    model = str(small_model(kind, tmp_path / "small.gguf"))
+    texts = [f"{word} " * 20 for word in ("able", "bird", "cold", "dune")]
+    at_once = [Chat(workspace, text, target=model, max_tokens=40) for text in texts]
+    answers = [chat.answer().content for chat in at_once]
+    assert len(set(answers)) == len(texts)
+    for text, answer in zip(texts, answers, strict=True):
+        assert Chat(workspace, text, target=model, max_tokens=40).answer().content == answer
+
+
 def test_chats_that_answer_end_whole_when_another_asks_for_a_longer_context(
     workspace: Workspace,
 ) -> None:
@@ -156,9 +170,11 @@ def test_a_window_keeps_the_model_of_its_last_answer_loaded(tmp_path: Path, chec
         assert Chat(window, "Say yes.", max_tokens=2).answer().status == "complete"
         found += [(status.pid, status.clients) for status in window.engines.list()]
     assert found == [(found[0][0], 1)] * 2
+    engine = psutil.Process(found[0][0])
     window.close()
-    psutil.wait_procs([psutil.Process(found[0][0])] if psutil.pid_exists(found[0][0]) else [], 30)
-    assert not psutil.pid_exists(found[0][0])
+    with contextlib.suppress(psutil.TimeoutExpired):  # nobody may be there to reap it
+        engine.wait(30)
+    assert not processes.exists(engine.pid)
 
 
 THINKING = (

@@ -49,7 +49,14 @@ from lockhouse.engine.protocol import (
     TokenCount,
     TokenScore,
 )
-from lockhouse.engine.records import EngineRecords, Patience, is_alive, not_responding, silent
+from lockhouse.engine.records import (
+    EngineRecords,
+    Patience,
+    is_alive,
+    not_responding,
+    see_ended,
+    silent,
+)
 from lockhouse.seal import Probe
 
 if TYPE_CHECKING:
@@ -511,16 +518,8 @@ class EnginePool:
         return False
 
     def _stop(self, record: EngineRecord) -> None:
-        import psutil  # rarely needed here, and slow to import
-
         self._tell(record.id, protocol.Stop())
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process = psutil.Process(record.pid)
-            try:
-                process.wait(timeout=3)
-            except psutil.TimeoutExpired:
-                if is_alive(record):  # and not another program that has its number by now
-                    process.kill()
+        see_ended(record)
         self._records.clear(record.id)
 
     # -- crashes ---------------------------------------------------------------------------------

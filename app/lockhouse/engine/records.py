@@ -29,6 +29,7 @@ from lockhouse.engine.protocol import EngineRecord, EngineStatus, ExitRecord
 _POLL_S = 0.05
 _BUSY_LIMIT_S = 60.0  # for an engine that does not respond and yet computes
 _EXIT_LIMIT_S = 2.0
+_STOP_LIMIT_S, _KILL_LIMIT_S = 3.0, 5.0
 _KEEP_EXITS_S = 24 * 3600.0
 _CLOCK_S = 60.0  # how far clocks of disks and of this machine may be apart
 _NATIVE = (-4, -6, -7, -8, -11)  # SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV
@@ -154,6 +155,29 @@ def is_alive(record: EngineRecord) -> bool:
     """Whether the engine's process is still there."""
     reap()
     return processes.is_alive(record.pid, record.birth)
+
+
+def see_ended(record: EngineRecord) -> None:
+    """Wait until an engine that was told to stop has ended, and kill it when it does not.
+
+    Afterwards its memory is free, unless the system itself cannot end it.
+    """
+    if _ends_within(record, _STOP_LIMIT_S):
+        return
+    import psutil  # rarely needed here, and slow to import
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(record.pid).kill()
+    _ends_within(record, _KILL_LIMIT_S)
+
+
+def _ends_within(record: EngineRecord, seconds: float) -> bool:
+    give_up_at = time.monotonic() + seconds
+    while is_alive(record):
+        if time.monotonic() > give_up_at:
+            return False
+        time.sleep(_POLL_S)
+    return True
 
 
 if sys.platform == "win32":

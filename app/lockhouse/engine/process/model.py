@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lockhouse.core.errors import InvalidInput, NoRoom
-from lockhouse.engine.process.native import as_c_string, context_parameters, lib, why
+from lockhouse.engine.process.native import as_c_string, context_parameters, lib, system_info, why
 from lockhouse.engine.protocol import LoadSettings
 
 Logits = NDArray[np.float32]
@@ -27,15 +27,21 @@ _SPELLED_OUT = True
 class Model:
     """Weights and vocabulary."""
 
-    def __init__(self, handle: Any) -> None:
-        """``handle`` as :func:`native.load_model` gives it. Raises InvalidInput for a kind of
-        model that cannot chat."""
+    def __init__(self, handle: Any, *, extra_buffers: bool) -> None:
+        """``handle`` as :func:`native.load_model` gives it, loaded with or without
+        ``extra_buffers``. Raises InvalidInput for a kind of model that cannot chat."""
         self._model = handle
         self.vocabulary = Vocabulary(lib.llama_model_get_vocab(self._model))
         self.trained_context: int = lib.llama_model_n_ctx_train(self._model)
         self.window: int = lib.llama_model_n_swa(self._model)
         self.rewindable: bool = not (
             lib.llama_model_is_recurrent(self._model) or lib.llama_model_is_hybrid(self._model)
+        )
+        # A recurrent graph multiplies one matrix by the tokens of each sequence in turn. The AMX
+        # kernels of llama.cpp move on in the matrix, too (ggml-cpu/amx/mmq.cpp, src0_offset):
+        # from the second sequence on they compute with memory beyond the weights, or crash.
+        self.one_sequence_at_a_time: bool = (
+            not self.rewindable and extra_buffers and "AMX_INT8 = 1" in system_info()
         )
         template = lib.llama_model_chat_template(self._model, None)
         self.chat_template: str = template.decode("utf-8", "replace") if template else ""

@@ -57,7 +57,9 @@ class Scheduler(JobLoop[Job | ScoreJob]):
 
     def _round(self) -> None:
         self._admit()
-        self._compute(list(self._active))
+        jobs = list(self._active)
+        for group in [[job] for job in jobs] if self._model.one_sequence_at_a_time else [jobs]:
+            self._compute(group)
 
     def _admit(self) -> None:
         """Begin with what waits, in the order in which it came."""
@@ -74,8 +76,11 @@ class Scheduler(JobLoop[Job | ScoreJob]):
     # -- computing -----------------------------------------------------------------------------
 
     def _compute(self, group: list[Job | ScoreJob]) -> None:
-        """One batch for these jobs. An exact job is always alone: nothing else was admitted."""
-        group = [job for job in group if self._fits_or_ends(job)]
+        """One batch for those of these jobs that still have a sequence.
+
+        An exact job is always alone: nothing else was admitted.
+        """
+        group = [job for job in group if job in self._active and self._fits_or_ends(job)]
         if not group:
             return
         rows, shares = self._rows(group)
@@ -117,7 +122,7 @@ class Scheduler(JobLoop[Job | ScoreJob]):
         rows: list[_Row] = []
         shares: list[_Share] = []
         most = self._context.batch_size
-        if writing and reading:
+        if reading and not all(job.reading for job in self._active):
             most = min(most, len(writing) + _PROMPT_ROWS_BESIDE_WRITING)
         spare = self._context.sequences - len(group)  # logits there is room for, beyond one each
         for job in writing + reading:

@@ -47,7 +47,10 @@ def answer(request: bytes, _report: Report) -> SelfTestResult:
     _check_structures()
     start_backend()
     settings = LoadSettings(extra_buffers=asked.extra_buffers, parallel=1)
-    model = Model(load_model(Path(asked.model_path), settings, lambda _fraction: True))
+    model = Model(
+        load_model(Path(asked.model_path), settings, lambda _fraction: True),
+        extra_buffers=settings.extra_buffers,
+    )
     context = Context(model, settings, context_length=256, threads=1, abort=AbortFlag())
     text = b"".join(model.vocabulary.piece(token) for token in _write(model, context))
     return SelfTestResult(build().build, system_info(), text.decode("utf-8", "replace"))

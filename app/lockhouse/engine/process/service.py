@@ -110,7 +110,7 @@ class Service:
         from lockhouse.engine.process.scheduler import Scheduler
 
         self._build = build()
-        model = Model(loading.result())
+        model = Model(loading.result(), extra_buffers=settings.extra_buffers)
         governor = ThreadGovernor(settings.threads)
         self._threads = governor.most
         if model.pooling:

@@ -138,11 +138,14 @@ def test_chats_asked_at_once_answer_as_each_alone(
 ) -> None:
     model = str(small_model(kind, tmp_path / "small.gguf"))
     texts = [f"{word} " * 20 for word in ("able", "bird", "cold", "dune")]
+    Chat(workspace, "echo", target=model, max_tokens=1).join()
+    engines = [engine.pid for engine in workspace.engines.list()]
     at_once = [Chat(workspace, text, target=model, max_tokens=40) for text in texts]
     answers = [chat.answer().content for chat in at_once]
     assert len(set(answers)) == len(texts)
     for text, answer in zip(texts, answers, strict=True):
         assert Chat(workspace, text, target=model, max_tokens=40).answer().content == answer
+    assert [engine.pid for engine in workspace.engines.list()] == engines
 
 
 def test_chats_that_answer_end_whole_when_another_asks_for_a_longer_context(

@@ -10,9 +10,9 @@ from lockhouse.core.reasoning import (
     FAMILIES,
     Family,
     ReasoningSplitter,
-    StopMatcher,
     opened_by_prompt,
 )
+from lockhouse.core.stop_matcher import StopMatcher
 
 
 def split(text: str, sizes: list[int], inside: Family | None = None) -> tuple[str, str, bool]:
@@ -66,6 +66,60 @@ CASES = [
     ("<think>never closed", "", "never closed"),
     ("First.\n<think>again</think>Second.", "First.\nSecond.", "again"),
     ("ends with <thi", "ends with <thi", ""),
+    ("[THINK]hm[/THINK]Yes.", "Yes.", "hm"),
+    ("<mm:think>hm</mm:think>Yes.", "Yes.", "hm"),
+    ("</mm:think>Yes.", "Yes.", ""),
+    ("<think:opensource>hm</think:opensource>Yes.", "Yes.", "hm"),
+    ("◁think▷hm◁/think▷Yes.", "Yes.", "hm"),
+    ("<|inner_prefix|>hm<|inner_suffix|>Yes.", "Yes.", "hm"),
+    (
+        "<|START_THINKING|>hm<|END_THINKING|><|START_RESPONSE|>Yes.<|END_RESPONSE|>",
+        "Yes.",
+        "hm",
+    ),
+    ("<|START_TEXT|>Yes.<|END_TEXT|>", "Yes.", ""),
+    (
+        "<|open|>think<|sep|>hm<|close|>think<|sep|><|open|>response<|sep|>Yes.<|close|>response<|sep|>",
+        "Yes.",
+        "hm",
+    ),
+    ("<|think|>hm<|end|><|begin|>assistant<|content|>Yes.<|end|>", "Yes.", "hm"),
+    ("<think>\nhm\n</think>\n<answer>\nYes.\n</answer>", "Yes.", "hm\n"),
+    ("<think>hm</think><response>Yes.</response>\n", "Yes.", "hm"),
+    ("<think>hm</think><answer>a</answer> and b", "a</answer> and b", "hm"),
+    (
+        (
+            "<|channel|>analysis<|message|>hm<|end|><|start|>assistant"
+            "<|channel|>commentary<|message|>First.<|end|><|channel|>final<|message|>Yes."
+        ),
+        "First.\n\nYes.",
+        "hm",
+    ),
+    (
+        "<|channel|>commentary to=functions.f <|constrain|>json<|message|>{}<|call|>",
+        "",
+        "functions.f {}",
+    ),
+    (
+        "<|start|>assistant to=self<|message|>hm<|eom|><|start|>assistant to=user<|message|>Yes.",
+        "Yes.",
+        "hm",
+    ),
+    ("<think>a</think>Yes. <think>b</think>", "Yes. <think>b</think>", "a"),
+    ("<think>a</think>Yes.\n<think>b</think>No.", "Yes.\nNo.", "a\n\nb"),
+    ("The tag </think> ends it.", "The tag </think> ends it.", ""),
+    ("It ends with\n</think> as usual.", "It ends with\n</think> as usual.", ""),
+    ("Between <think> and\n</think>\nit thinks.", "Between <think> and\n</think>\nit thinks.", ""),
+    ('Say "</think>" or (</think>).', 'Say "</think>" or (</think>).', ""),
+    ("<think>the </think> tag, then\n</think>Yes.", "Yes.", "the </think> tag, then\n"),
+    ("<think>a ` b </think>Yes.", "Yes.", "a ` b "),
+    ("<think>```py\nx = 1\n</think>Yes.", "Yes.", "```py\nx = 1\n"),
+    ("<think>```\n</think>\n```\nhm</think>Yes.", "Yes.", "```\n</think>\n```\nhm"),
+    (
+        "A header <|channel|>final<|message|> here.",
+        "A header <|channel|>final<|message|> here.",
+        "",
+    ),
 ]
 
 
@@ -87,6 +141,53 @@ def test_a_trace_the_prompt_has_opened(sizes: list[int]) -> None:
     assert split("hm</think>\n\nYes.", sizes, FAMILIES[0]) == ("Yes.", "hm", False)
 
 
+PARTS = st.sampled_from(
+    [
+        *("<think>", "</think>", "[THINK]", "[/THINK]", "<answer>", "</answer>", "<|channel|>"),
+        *("analysis", "final", "<|message|>", "<|start|>assistant", "<|end|>", " to=self"),
+        *("<|START_RESPONSE|>", "<|END_RESPONSE|>", "`", "```\n", "\n", " ", "a", "the ", '"', "<"),
+    ]
+)
+
+
+@given(
+    text=st.lists(PARTS, max_size=25).map("".join),
+    sizes=st.lists(st.integers(1, 12), min_size=1, max_size=5),
+    inside=st.sampled_from([None, FAMILIES[0]]),
+)
+def test_marks_in_any_order_mean_the_same_at_any_cut(
+    text: str, sizes: list[int], inside: Family | None
+) -> None:
+    cut, whole = split(text, sizes, inside), split(text, [len(text) or 1], inside)
+    assert cut == whole
+
+
+@pytest.mark.parametrize(
+    "part", ["a", "`a", "</think> x", "`</think>`", "```x\n</think>\n", "<", "<|channel|>", " \n"]
+)
+def test_a_very_long_answer_is_split_in_no_time(part: str) -> None:
+    text = "<think>" + part * (300_000 // len(part))  # took minutes
+    answer, trace, _ = split(text, [4096])
+    assert len(answer) + len(trace) > 250_000 or part == " \n"
+
+
+def test_an_answer_keeps_the_wrapper_that_was_asked_for() -> None:
+    splitter = ReasoningSplitter(asked="Put it in <answer> tags.")
+    text = "<think>hm</think>\n<answer>Yes.</answer>"
+    said = [*splitter.feed(text), *splitter.finish()]
+    assert said == [("reasoning", "hm"), ("text", "<answer>Yes.</answer>")]
+
+
+def test_words_are_marks_only_where_the_template_has_them() -> None:
+    text = "Here are my reasoning steps:\nhm\n[BEGIN FINAL RESPONSE]\nYes.\n[END FINAL RESPONSE]"
+    own = next(one for one in FAMILIES if one.closing == "[BEGIN FINAL RESPONSE]")
+    splitter = ReasoningSplitter(own=own)
+    assert [*splitter.feed(text), *splitter.finish()] == [("reasoning", "hm\n"), ("text", "Yes.")]
+    assert (
+        split("Here are my reasoning steps:\n1. a", [3])[0] == "Here are my reasoning steps:\n1. a"
+    )
+
+
 @given(
     text=st.text(alphabet="ab<>`|/\nthink", max_size=60),
     sizes=st.lists(st.integers(1, 9), min_size=1, max_size=5),
@@ -103,7 +204,7 @@ def test_a_mark_written_as_one_token_counts_even_in_code() -> None:
     assert "".join(piece for kind, piece in pieces if kind == "text") == "Yes."
 
 
-@pytest.mark.parametrize("family", [family for family in FAMILIES if family.closing])
+@pytest.mark.parametrize("family", FAMILIES)
 def test_an_opened_prompt_is_recognised(family: Family) -> None:
     found = opened_by_prompt(f"<|assistant|>{family.opening}\n")
     assert found is not None

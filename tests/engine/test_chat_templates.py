@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -86,3 +87,32 @@ def test_whole_exchanges_are_cut_so_that_a_question_comes_first(
         assert answered.finished
         assert "turns_cut" in answered.notices()
         assert "template_fallback" not in answered.notices()
+
+
+PONDERS = (  # marks that no table knows
+    "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' }}{% if m.reasoning_content %}"
+    "{{ '<ponder>' + m.reasoning_content + '</ponder>\n' }}{% endif %}"
+    "{{ m.content + '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+
+@pytest.mark.parametrize(
+    ("template", "written"),
+    [
+        (PONDERS, "<ponder>a plan</ponder>\nAn answer"),
+        (ALTERNATES, "<think>a plan</think>An answer"),
+        (ALTERNATES, "[THINK]a plan[/THINK]An answer"),
+        (
+            ALTERNATES,
+            "<|channel|>analysis<|message|>a plan<|end|><|channel|>final<|message|>An answer",
+        ),
+    ],
+)
+def test_reasoning_is_told_from_the_answer_by_the_marks_of_the_template(
+    pool: EnginePool, made: Make, template: str, written: str
+) -> None:
+    grammar = f"root ::= {json.dumps(written)}"
+    request = asked(("user", "Why?"), max_tokens=120, grammar=grammar)
+    answered = ask(pool, made(template), request)
+    assert (answered.reasoning, answered.text) == ("a plan", "An answer")

@@ -14,25 +14,18 @@ import re
 import select
 import subprocess
 from dataclasses import dataclass
+from types import EllipsisType
 from typing import NamedTuple
 
 from lockhouse.core.events import Notice
 from lockhouse.core.messages import Turn
+from lockhouse.core.reasoning_families import Family
 from lockhouse.engine.process.model import Vocabulary
+from lockhouse.engine.process.render_error import TemplateFailed
+from lockhouse.engine.process.template_reasoning import family_of
 
 _TIME_LIMIT_S = 3.0
 _MARK = "\ue0f7"  # private use: put inside what would read as a control token
-
-
-class TemplateFailed(Exception):
-    """The template could not be rendered; the message says why.
-
-    ``lasting``: it hung or broke its process, so trying it again would only cost time.
-    """
-
-    def __init__(self, message: str, *, lasting: bool = False) -> None:
-        super().__init__(message)
-        self.lasting = lasting
 
 
 class Renderer:
@@ -99,11 +92,15 @@ class Renderer:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt ready to be read: its tokens, its end as text, and what to tell the user."""
+    """A prompt ready to be read: its tokens, its end as text, and what to tell the user.
+
+    ``family`` tells how the template marks reasoning, where that is not known anyway.
+    """
 
     tokens: list[int]
     ending: str
     notices: tuple[Notice, ...]
+    family: Family | None = None
 
 
 class PromptBuilder:
@@ -115,6 +112,7 @@ class PromptBuilder:
         self._renderer = renderer
         self._broken = ""
         self._form = _FORMS[0]
+        self._own_family: Family | EllipsisType | None = ...
         texts = (text for text in vocabulary.control_texts.values() if len(text) > 1)
         self._control = sorted(texts, key=len, reverse=True)
 
@@ -125,9 +123,15 @@ class PromptBuilder:
         tokens = self._tokenize(text)
         if prefill:
             tokens += self._vocabulary.tokenize(prefill, special=False)
-        return Prompt(tokens, text[-200:] + prefill, notices)
+        return Prompt(tokens, text[-200:] + prefill, notices, self._family())
 
     # -- inside ----------------------------------------------------------------------------
+
+    def _family(self) -> Family | None:
+        """How the template writes reasoning; found once."""
+        if self._own_family is ...:
+            self._own_family = family_of(self._template, self._render_own)
+        return self._own_family
 
     def _defuse(self, content: str) -> str:
         content = content.replace(_MARK, "")
@@ -174,11 +178,12 @@ class PromptBuilder:
             return incomplete, (_LEFT_OUT,)
         return self._plain(turns), (_notice(str(failed or "it gives no text")),)
 
-    def _render_own(self, messages: list[dict[str, object]]) -> str:
+    def _render_own(self, messages: list[dict[str, object]], *, asks: bool = True) -> str:
+        """``asks``: the prompt ends where the answer begins."""
         vocabulary = self._vocabulary
         variables: dict[str, object] = {
             "messages": messages,
-            "add_generation_prompt": True,
+            "add_generation_prompt": asks,
             "bos_token": vocabulary.text_of(vocabulary.bos),
             "eos_token": vocabulary.text_of(vocabulary.eos),
         }

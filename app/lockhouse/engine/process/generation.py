@@ -26,8 +26,9 @@ from lockhouse.core.events import (
     Usage,
     failed_of,
 )
-from lockhouse.core.reasoning import MARKS, ReasoningSplitter, StopMatcher, opened_by_prompt
+from lockhouse.core.reasoning import ReasoningSplitter
 from lockhouse.core.request import AnswerRequest
+from lockhouse.core.stop_matcher import StopMatcher
 from lockhouse.engine.process.chat_templates import Prompt
 from lockhouse.engine.process.model import Logits, Vocabulary
 from lockhouse.engine.process.sampling import Sampler, draw_seed, json_schema_grammar
@@ -73,8 +74,13 @@ class Job:
             grammar = json_schema_grammar(request.json_schema)
         self._sampler = Sampler(vocabulary, request.sampling, seed=self.seed, grammar=grammar)
         self._sampler.accept_prompt(self.tokens)
-        self._splitter = ReasoningSplitter(opened_by_prompt(prompt.ending))
-        self._sampler.grammar_applies = not self._splitter.inside
+        self._splitter = ReasoningSplitter(
+            prompt=prompt.ending,
+            own=prompt.family,
+            asked="\n".join(turn.content for turn in request.turns),
+        )
+        self._is_prompted = self._splitter.inside  # in a trace that the prompt has opened
+        self._sampler.grammar_applies = not self._is_prompted
         self._stops = StopMatcher(request.stop)
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
         self._forced: list[int] = []  # tokens that are written whatever the model wants
@@ -187,24 +193,26 @@ class Job:
 
     def _write(self, token: int) -> None:
         plain = self._vocabulary.plain(token)
-        if plain and plain not in MARKS and not self._utf8.getstate()[0]:
+        if plain and plain not in self._splitter.marks and not self._utf8.getstate()[0]:
             self._route(plain)
             return
         piece = self._vocabulary.piece(token)
-        special = self._vocabulary.is_control(token)
-        if special and piece.decode("utf-8", "replace") not in MARKS:
+        is_control = self._vocabulary.is_control(token)
+        is_mark = piece.decode("utf-8", "replace") in self._splitter.marks
+        if is_control and not is_mark:
             return  # a control token without words for the user
-        whole = special or piece.decode("utf-8", "replace") in MARKS
-        self._route(self._utf8.decode(piece), special=whole)
+        self._route(self._utf8.decode(piece), special=is_mark, hidden=is_control)
 
-    def _route(self, text: str, *, special: bool = False) -> None:
+    def _route(self, text: str, *, special: bool = False, hidden: bool = False) -> None:
         if not text:
             return
-        for kind, part in self._splitter.feed(text, special=special):
+        for kind, part in self._splitter.feed(text, special=special, hidden=hidden):
             self._mind_late_trace()
             self._put(kind, part)
         self._mind_late_trace()
-        self._sampler.grammar_applies = not self._splitter.inside
+        if self._is_prompted and not self._splitter.inside:
+            self._is_prompted = False
+            self._sampler.grammar_applies = True
 
     def _mind_late_trace(self) -> None:
         """The trace ended without having begun: all text so far was reasoning."""
@@ -235,8 +243,7 @@ class Job:
         budget = self.request.reasoning_budget
         over = budget is not None and self._reasoning_tokens >= budget
         if self._splitter.inside and (self._answer_now or over) and not self._forced:
-            closing = f"\n{self._splitter.closing_mark}\n\n"
-            self._forced = self._vocabulary.tokenize(closing, special=True)
+            self._forced = self._vocabulary.tokenize(self._splitter.ending, special=True)
             why = "asked to answer" if self._answer_now else "its budget was used up"
             self.send(Notice("reasoning_ended", f"The model stopped reasoning: {why}."))
 

@@ -164,7 +164,7 @@ class _Attempt:
             raise self._named(known) from error
 
     def _read(self, response: httpx2.Response) -> _Events:
-        body, reader = AnswerBody(), self._dialect.reader(self._who)
+        body, reader = AnswerBody(), self._dialect.reader(self._who, self._request.body)
         try:
             piece = b""
             for piece in response.iter_raw():

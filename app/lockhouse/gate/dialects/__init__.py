@@ -27,7 +27,7 @@ class Dialect:
         ("accept", "text/event-stream"),
         ("content-type", "application/json"),
     )
-    reader: ClassVar[type[StreamReader]]  # made anew for each answer, with a Recipient
+    reader: ClassVar[type[StreamReader]]  # made anew for each answer
 
     def body(
         self, provider: Provider, model: str, request: AnswerRequest, *, max_tokens: int

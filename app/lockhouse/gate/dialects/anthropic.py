@@ -88,8 +88,8 @@ class Reader(StreamReader):
     stopped_by_length = ("max_tokens", "model_context_window_exceeded")
     stopped_for_tools = ("tool_use",)
 
-    def __init__(self, who: Recipient) -> None:
-        super().__init__(who)
+    def __init__(self, who: Recipient, sent: bytes = b"") -> None:
+        super().__init__(who, sent)
         self._open: dict[int, PartialCall] = {}  # by the index of their block
         self._input = self._cached = self._output = self._thinking = 0
 

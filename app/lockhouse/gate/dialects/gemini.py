@@ -94,8 +94,8 @@ class Reader(StreamReader):
     stopped_by_length = ("MAX_TOKENS",)
     stopped_for_tools = ("TOOL_CALLS",)  # our own word: Gemini has none
 
-    def __init__(self, who: Recipient) -> None:
-        super().__init__(who)
+    def __init__(self, who: Recipient, sent: bytes = b"") -> None:
+        super().__init__(who, sent)
         self._finish_message = ""
         self._blocked = ""
         self._calls = 0

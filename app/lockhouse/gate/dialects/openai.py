@@ -118,8 +118,8 @@ class Reader(StreamReader):
     lists = ("choices",)
     splits_text = True
 
-    def __init__(self, who: Recipient) -> None:
-        super().__init__(who)
+    def __init__(self, who: Recipient, sent: bytes = b"") -> None:
+        super().__init__(who, sent)
         self._refusal = ""
         self._has_deltas = False
         self._calls: list[PartialCall] = []

@@ -61,7 +61,8 @@ class StreamReader:
     lists: ClassVar[tuple[str, ...]] = ()  # fields of an event that nothing can be read without
     splits_text: ClassVar[bool] = False  # whether reasoning may stand in the text, between marks
 
-    def __init__(self, who: Recipient) -> None:
+    def __init__(self, who: Recipient, sent: bytes = b"") -> None:
+        """``sent`` is the body that is answered: what it asks for belongs to the answer."""
         self.who = who
         self.is_done = False  # whether the dialect's own mark of the end has come
         self.response_id = ""
@@ -74,7 +75,8 @@ class StreamReader:
         self._has_read = False
         self._has_said = False  # any text, reasoning or call
         self._joiner: CharacterJoiner | None = None  # once something had to be read tolerantly
-        self._splitter = ReasoningSplitter() if self.splits_text else None
+        asked = sent.decode("utf-8", "replace") if self.splits_text else ""
+        self._splitter = ReasoningSplitter(asked=asked) if self.splits_text else None
 
     def feed(self, event: str, data: bytes) -> list[RemoteEvent]:
         """What one event of the stream means. Raises RemoteFailure for an error inside it."""

@@ -47,7 +47,7 @@ def label(
     name: str = "",
 ) -> QLabel:
     """Plain text in a role of the type scale. Never rich text: a model may have written it."""
-    made = Paragraph(text, ratio_of(role)) if wrap else QLabel(text)
+    made = Paragraph(text, ratio_of(role)) if wrap or selectable else QLabel(text)
     if selectable:
         made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     made.setTextFormat(Qt.TextFormat.PlainText)

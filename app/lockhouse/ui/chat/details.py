@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QApplication, QFrame, QGridLayout, QStackedWidget, QWidget
 
 from lockhouse.chat.conversations import Message
@@ -128,14 +128,13 @@ class DetailsPanel(QFrame):
         grid.setVerticalSpacing(px(2))
         grid.setColumnStretch(1, 1)
         for number, fact in enumerate(group.facts):
-            value = label(fact.value, role="code-small" if fact.mono else "body", wrap=True)
-            value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            role = "code-small" if fact.mono else "body"
+            value = label(fact.value, role=role, wrap=True, selectable=True)
             value.setAccessibleName(f"{fact.key}: {fact.exact or fact.value}")
             if not fact.key:
                 grid.addWidget(value, number, 0, 1, 3)
                 continue
-            key = label(fact.key, ink="3")
-            key.setWordWrap(True)  # by the label itself, in lines as high as those of the value
+            key = label(fact.key, ink="3", wrap=True)
             key.setFixedWidth(px(_KEY_WIDTH))  # the values of all groups stand in one line
             grid.addWidget(key, number, 0, TOP)
             grid.addWidget(value, number, 1, TOP)
@@ -144,7 +143,7 @@ class DetailsPanel(QFrame):
             grid.setRowMinimumHeight(number, height)
             for words in (key, value):  # the first line of each is in the middle of the button
                 words.ensurePolished()
-                line = words.fontMetrics().height()
+                line = round(words.minimumSizeHint().height())
                 words.setContentsMargins(0, max(0, (height - line) // 2), 0, 0)
             if has_copy:
                 grid.addWidget(self._copy_button(fact), number, 2, TOP)

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtGui import QFontMetrics
+from PySide6.QtWidgets import QWidget
 
 from lockhouse.gate.network import allows, split_host
 from lockhouse.ui.form_dialog import FormDialog
@@ -14,6 +15,7 @@ from lockhouse.ui.frame_parts import hairline, label, object_name, scrolling
 from lockhouse.ui.gate.provider_values import ProviderRow
 from lockhouse.ui.layouts import STRETCH, Part, column, holding, row
 from lockhouse.ui.network_monitor import NetworkView
+from lockhouse.ui.paragraph import Elided
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import CheckBox
 
@@ -134,7 +136,9 @@ class NetworkAccessDialog(FormDialog):
 
     def _row(self, permission: NetworkPermission, *, is_ticked: bool) -> QWidget:
         px = self._theme.px
-        box = CheckBox(self._theme, permission.title)
+        metrics = QFontMetrics(self._theme.font("body"))
+        title = metrics.elidedText(permission.title, Qt.TextElideMode.ElideMiddle, px(240))
+        box = CheckBox(self._theme, title)
         box.setObjectName(f"access_{object_name(permission.key)}")
         box.setAccessibleName(permission.title)
         box.setAccessibleDescription(f"{permission.words}: {', '.join(permission.hosts)}")
@@ -143,12 +147,11 @@ class NetworkAccessDialog(FormDialog):
         self._boxes.append((permission, box))
         hosts = ", ".join(host.removesuffix(":443") for host in permission.hosts)
         texts = (
-            label(permission.words, role="caption", ink="2"),
-            label(hosts, role="code-small", ink="3"),
+            Elided(permission.words, role="caption", ink="2"),
+            Elided(hosts, role="code-small", ink="3"),
         )
         for part in texts:
             part.setAlignment(Qt.AlignmentFlag.AlignRight)
-            part.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
             part.setToolTip("\n".join(permission.hosts))
         margins = (2, 4, 0, 4)
         line = holding(

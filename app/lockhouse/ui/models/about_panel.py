@@ -176,7 +176,7 @@ class AboutPanel(QWidget):
         grid.setColumnMinimumWidth(0, px(80))
         grid.setColumnStretch(1, 1)
         for at, (key, shown, exact, role) in enumerate(facts_of(model)):
-            name = label(key, ink="3")
+            name = label(key, ink="3", wrap=True)
             name.setContentsMargins(0, px(2), 0, 0)
             grid.addWidget(name, at, 0, TOP)
             value = label(shown, role=role or "body", wrap=True, selectable=True)

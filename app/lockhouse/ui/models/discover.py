@@ -126,7 +126,7 @@ class DiscoverView(QWidget):
         )
         left = QFrame()
         left.setProperty("tone", "bg-1")
-        left.setMinimumWidth(px(264))
+        left.setMinimumWidth(px(232))
         column(theme, top, (self._left_stack, 1), gap=8, margins=(0, 12, 0, 0), on=left)
         return left
 
@@ -142,7 +142,7 @@ class DiscoverView(QWidget):
         self._card_page = self._make_card_page()
         self._content = stack(self._choose, self._opening, self._repository, self._card_page)
         right = holding(column(theme, self.banners, (self._content, 1)))
-        right.setMinimumWidth(theme.px(360))
+        right.setMinimumWidth(theme.px(350))
         return right
 
     def _make_card_page(self) -> QWidget:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from PySide6.QtCore import QSize, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QLabel, QWidget
 
@@ -21,10 +21,22 @@ from lockhouse.ui.frame_parts import (
     scrolling,
     small_button,
 )
-from lockhouse.ui.layouts import RIGHT, STRETCH, TOP, add, clear, column, holding, replace, row
+from lockhouse.ui.layouts import (
+    LEFT,
+    RIGHT,
+    STRETCH,
+    TOP,
+    add,
+    clear,
+    column,
+    holding,
+    replace,
+    row,
+)
 from lockhouse.ui.models import model_text
 from lockhouse.ui.models.discover_controller import GROUPS, OpenedRepository
 from lockhouse.ui.models.transfer_controller import MOVING
+from lockhouse.ui.paragraph import Elided
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets import Banner, Pill
 
@@ -39,8 +51,8 @@ _OFFLINE_NOTE = (
 )
 # Widths of the columns, and from which width of the row on they are shown.
 _FILE, _BITS, _MARK, _DOWNLOAD, _MEMORY, _FIT, _LOSS = range(7)
-_WIDTHS = {_FILE: 80, _BITS: 48, _DOWNLOAD: 80, _MEMORY: 88, _FIT: 112, _LOSS: 104}
-_SHOWN_FROM = {_MARK: 620, _MEMORY: 560, _LOSS: 700}
+_WIDTHS = {_FILE: 80, _BITS: 48, _DOWNLOAD: 80, _MEMORY: 88, _FIT: 136, _LOSS: 104}
+_SHOWN_FROM = {_BITS: 492, _MARK: 620, _MEMORY: 560, _FIT: 444, _LOSS: 700}
 
 
 def download_link(choice: FileChoice) -> str:
@@ -56,18 +68,21 @@ class _TableRow(QFrame):
         """``end`` is the button at the right, or the space for it."""
         super().__init__()
         self._theme = theme
-        self._cells = cells
+        self._cells = list(cells)
         px = theme.px
         line = self._line = row(theme, margins=(16, 0))
-        for number, cell in enumerate(cells):
-            if number in _WIDTHS:
-                cell.setFixedWidth(px(_WIDTHS[number]))
+        for number, part in enumerate(cells):
+            cell = part
             if number in (_DOWNLOAD, _MEMORY) and isinstance(cell, QLabel):
                 cell.setAlignment(RIGHT)
             if number in (_DOWNLOAD, _MARK):
                 line.addStretch(1)
             if number == _FIT:
-                line.addSpacing(px(24))
+                cell = self._cells[number] = holding(
+                    row(theme, (cell, LEFT), margins=(24, 0, 0, 0))
+                )
+            if number in _WIDTHS:
+                cell.setFixedWidth(px(_WIDTHS[number]))
             line.addWidget(cell)
         line.addWidget(end)
         self._column = column(theme, line, on=self)
@@ -95,7 +110,10 @@ def _make_header(theme: Theme, button_width: int) -> QWidget:
 
 def _make_group(theme: Theme, quality: str, about: str) -> QWidget:
     px = theme.px
-    words = (label(quality, role="strong"), (label(about, ink="2"), 1))
+    words = (
+        label(quality, role="strong"),
+        (Elided(about, ink="2", at=Qt.TextElideMode.ElideRight), 1),
+    )
     group = holding(row(theme, *words, gap=8, margins=(16, 8, 16, 0)))
     group.setFixedHeight(px(41))
     return group

@@ -8,6 +8,7 @@ from typing import Final, Literal
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from lockhouse.ui.paragraph import Paragraph, ratio_of
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.widgets.buttons import IconButton
 
@@ -85,9 +86,7 @@ class Banner(QFrame):
 
 
 def _wrapped(text: str, role: str, ink: str) -> QLabel:
-    label = QLabel(text)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setWordWrap(True)
+    label = Paragraph(text, ratio_of(role))
     label.setProperty("role", role)
     if ink:
         label.setProperty("ink", ink)

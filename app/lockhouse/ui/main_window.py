@@ -11,6 +11,7 @@ from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
     QDropEvent,
+    QKeyEvent,
     QMoveEvent,
     QPainter,
     QPaintEvent,
@@ -257,6 +258,15 @@ class MainWindow(QMainWindow):
         """Start a chat with that model."""
         self.show_page("chat")
         self.chat.start_chatting(name)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """What is typed while a button of the rail has the keyboard is meant for the page."""
+        focused = QApplication.focusWidget()
+        is_outside = focused is None or not self.chat.isAncestorOf(focused)
+        if self._page == "chat" and is_outside:
+            self.chat.keyPressEvent(event)
+        else:
+            super().keyPressEvent(event)
 
     def _escape(self) -> None:
         if self._page == "chat":

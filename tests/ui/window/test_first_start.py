@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtWidgets import QAbstractButton, QLabel
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel
 
 from lockhouse.library.starter import starter_model
 from lockhouse.ui.models.page import ModelsPage
@@ -28,8 +29,41 @@ def test_the_starter_model_is_offered_with_its_size_and_memory(window: Window) -
     assert "98 MB" in words
 
 
+def test_what_is_typed_on_the_first_screen_is_asked(window: Window) -> None:
+    window.workspace.save_settings(answer_max_tokens=12)
+    window.app.settings.set("answer_max_tokens", 12)
+    window.main.activateWindow()
+    edit = window.page.composer.edit
+    window.until(edit.hasFocus)
+    rail = window.main.findChild(QAbstractButton, "rail_chat")
+    start = window.page.first_start.findChild(QAbstractButton, "start_chatting")
+    assert rail is not None
+    assert start is not None
+    for at, part in zip("Hi ", (edit, rail, edit), strict=True):
+        part.setFocus()
+        window.qtbot.keyClicks(QApplication.focusWidget(), at)
+    start.setFocus()
+    window.qtbot.keyClicks(start, "there")
+    assert edit.toPlainText() == "Hi there"
+    assert edit.hasFocus()
+    window.qtbot.keyClick(edit, Qt.Key.Key_Return)
+    window.until(lambda: len(window.messages) == 2)
+    window.idle()
+    assert window.messages[0].text == "Hi there"
+
+
+def test_what_is_typed_on_the_first_screen_waits_for_the_next_start(
+    open_window: OpenWindow, home: Path
+) -> None:
+    first = open_window(home)
+    first.qtbot.keyClicks(first.page.composer.edit, "Not sent yet")
+    close(first)
+    second = open_window(home)
+    second.until(lambda: second.page.composer.edit.toPlainText() == "Not sent yet")
+
+
 def test_start_chatting_leads_to_the_composer(window: Window) -> None:
-    assert not window.page.composer.isVisible()
+    assert not window.page.work.empty.isVisible()
     window.press("start_chatting")
     assert window.page.composer.isVisible()
     assert window.page.work.empty.isVisible()

@@ -15,7 +15,7 @@ from PySide6.QtGui import (
     QTextCursor,
     QTextOption,
 )
-from PySide6.QtWidgets import QSizePolicy, QTextEdit, QWidget
+from PySide6.QtWidgets import QApplication, QSizePolicy, QTextEdit, QWidget
 
 from lockhouse.ui.theme import Theme
 
@@ -25,6 +25,17 @@ _MAX_LINES = 8
 def local_files(mime: QMimeData) -> list[Path]:
     """The local files of a drop or a paste."""
     return [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]
+
+
+def typed_text(event: QKeyEvent) -> str:
+    """The text that a key types or pastes, "" for a key that does something else."""
+    if event.matches(QKeySequence.StandardKey.Paste):
+        return QApplication.clipboard().text()
+    held = event.modifiers() & ~(
+        Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.KeypadModifier
+    )
+    text = event.text()
+    return text if not held and text.strip() and text.isprintable() else ""
 
 
 class ComposerEdit(QTextEdit):

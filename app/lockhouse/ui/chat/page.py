@@ -14,6 +14,7 @@ from lockhouse.chat.turns import TurnStarted
 from lockhouse.core.errors import LockhouseError, NoRoom
 from lockhouse.storage.settings import Settings
 from lockhouse.ui.chat.asking import Asking
+from lockhouse.ui.chat.composer_edit import typed_text
 from lockhouse.ui.chat.composer_parts import context_use
 from lockhouse.ui.chat.details import Details, DetailsPanel
 from lockhouse.ui.chat.drafts import Drafts
@@ -343,7 +344,8 @@ class ChatPage(QWidget):
 
     def _show_listing(self, listing: Listing) -> None:
         self._has_chats = bool(listing.conversations)
-        untouched = not self.drafts.has_loaded and not self._is_opening
+        is_new = not self._chat.conversation_id and not self._asking.is_busy(self._chat.key)
+        untouched = is_new and not self._is_opening
         if self._has_chats and untouched and not self._was_started:
             self.new_chat()  # a home that was only used from the command line until now
         self._show_empty()
@@ -355,7 +357,11 @@ class ChatPage(QWidget):
         waits = Face.NOTHING if unknown else Face.FIRST if is_first else Face.EMPTY
         face = Face.THREAD if has_messages else waits
         has_head = face != Face.FIRST and (face != Face.NOTHING or self._was_started)
-        self.work.show_face(face, has_head=has_head)
+        can_ask = has_head or (face == Face.FIRST and bool(self._targets))
+        self.work.show_face(face, has_head=has_head, has_composer=can_ask)
+        if can_ask and not self.drafts.has_loaded and face == Face.FIRST:
+            self.drafts.load(None)  # what is typed here is a draft too
+            self.composer.edit.setFocus()
 
     def _answer_started(self, started: TurnStarted) -> None:
         self._show_running()
@@ -418,7 +424,11 @@ class ChatPage(QWidget):
         self.composer.edit.insertPlainText(words)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if not (event.matches(QKeySequence.StandardKey.Undo) and self.toast.undo()):
+        """Keys that no part of the page took: text goes to the message box."""
+        words = typed_text(event)
+        if words and self.composer.isVisible():
+            self._type(words)
+        elif not (event.matches(QKeySequence.StandardKey.Undo) and self.toast.undo()):
             super().keyPressEvent(event)
 
     def _edit_queued(self, queued_id: str) -> None:

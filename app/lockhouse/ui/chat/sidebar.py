@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QModelIndex, QObject, QPoint, Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent, QKeySequence
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
-    QApplication,
     QFileDialog,
     QFrame,
     QListView,
@@ -19,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from lockhouse.ui import formatting, shortcuts
+from lockhouse.ui.chat.composer_edit import typed_text
 from lockhouse.ui.chat.list_controller import ListController
 from lockhouse.ui.chat.list_delegate import ListDelegate
 from lockhouse.ui.chat.list_model import ROW, ListModel, Row
@@ -370,19 +370,8 @@ class Sidebar(QFrame):
                 self.model.toggle_folder(row.folder_id)
             else:
                 self._activated(self._view.currentIndex())
-        elif words := _typed(event):
+        elif words := typed_text(event):
             self.typed.emit(words)
         else:
             return False
         return True
-
-
-def _typed(event: QKeyEvent) -> str:
-    """The text that a key types, "" for a key that means something to the list."""
-    if event.matches(QKeySequence.StandardKey.Paste):
-        return QApplication.clipboard().text()
-    held = event.modifiers() & ~(
-        Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.KeypadModifier
-    )
-    text = event.text()
-    return text if not held and text.strip() and text.isprintable() else ""

@@ -137,11 +137,11 @@ class WorkArea(QWidget):
         """What is shown."""
         return Face(self._stack.currentIndex())
 
-    def show_face(self, face: Face, *, has_head: bool) -> None:
-        """Show that; ``has_head``: with title and composer."""
+    def show_face(self, face: Face, *, has_head: bool, has_composer: bool) -> None:
+        """Show that; ``has_head``: with the title of the chat."""
         self._stack.setCurrentIndex(face)
         self._fit_foot()
-        self._foot.setVisible(has_head)
+        self._foot.setVisible(has_composer)
         self.head.setVisible(has_head)
 
     def _fit_foot(self) -> None:

@@ -24,7 +24,12 @@ from lockhouse.core.messages import Turn
 from lockhouse.core.request import AnswerRequest
 from lockhouse.engine.checkup import EngineCheckup
 from lockhouse.engine.pool import EnginePool
-from lockhouse.engine.protocol import LONGEST_TEXT_UNASKED, EngineSpec, LoadSettings
+from lockhouse.engine.protocol import (
+    LONGEST_TEXT_UNASKED,
+    EngineSpec,
+    LoadSettings,
+    TokenCount,
+)
 from lockhouse.library.fit import (
     MARGIN_BYTES,
     SMALLEST_CONTEXT,
@@ -137,6 +142,11 @@ class LocalTarget:
         """Prompt tokens of the request. Loads the model if need be."""
         asked = self._with_instructions(filled(request, self._profile))
         return self._engines.count_tokens(self._spec_for(asked), asked)
+
+    def count_if_loaded(self, request: AnswerRequest) -> TokenCount | None:
+        """Prompt tokens and the context there is; None where the model is not loaded."""
+        asked = self._with_instructions(filled(request, self._profile))
+        return self._engines.count_if_loaded(self._spec_for(asked), asked)
 
     def _with_instructions(self, request: AnswerRequest) -> AnswerRequest:
         """The starter model answers far better than with its template's own instructions."""

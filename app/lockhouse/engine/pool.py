@@ -28,16 +28,10 @@ from lockhouse.core.errors import (
     NoRoom,
     from_wire,
 )
-from lockhouse.core.events import (
-    Event,
-    Failed,
-    Finished,
-    Notice,
-    failed_of,
-    said_something,
-)
+from lockhouse.core.events import Event, Failed, Finished, Notice, failed_of, said_something
 from lockhouse.core.request import AnswerRequest
 from lockhouse.engine import exit_status, protocol
+from lockhouse.engine.cancel_requests import CancelRequests
 from lockhouse.engine.launch import launch
 from lockhouse.engine.protocol import (
     EngineMemory,
@@ -71,7 +65,6 @@ _REACH_LIMIT_S = 5.0
 _REPLY_LIMIT_S = 4.0
 _SILENCE_S = 4.0  # then an engine is asked whether it is still there, and once more
 _PROOF_S = 20.0
-_CANCEL_PATIENCE_S = 2.0
 _LOOP_CRASHES, _LOOP_WINDOW_S = 3, 120.0
 _MOST_RETIRED = 3  # engines that ended just as they were asked
 _RETIRES_S = 1.0
@@ -238,7 +231,7 @@ class EnginePool:
     def _events(
         self, engine_id: str, connection: Connection, cancel: CancelToken
     ) -> Iterator[Event | Result]:
-        requests = _CancelRequests(connection, cancel)
+        requests = CancelRequests(connection, cancel)
         with cancel.watched(requests.tell):
             while True:
                 reply = self._reply(engine_id, connection, requests)
@@ -253,7 +246,7 @@ class EnginePool:
         yield reply
 
     def _reply(
-        self, engine_id: str, connection: Connection, requests: _CancelRequests | None = None
+        self, engine_id: str, connection: Connection, requests: CancelRequests | None = None
     ) -> Reply | None:
         """The next reply; None when the engine was told to stop long ago.
 
@@ -282,16 +275,30 @@ class EnginePool:
     ) -> int:
         """Prompt tokens of a request, template included. Loads the model if need be."""
         engine_id, connection = self._connect(spec, cancel or CancelToken())
+        try:
+            return self._count(engine_id, connection, request).tokens
+        except _UNREACHABLE as error:
+            raise self._why_gone(engine_id, spec) from error
+
+    def count_if_loaded(self, spec: EngineSpec, request: AnswerRequest) -> TokenCount | None:
+        """The same where an engine with this model runs; None, and nothing started, otherwise."""
+        for record in self._records.alive():
+            is_same = record.spec.model_path == spec.model_path and not record.retiring
+            if is_same and self._covers(record, spec):
+                with contextlib.suppress(*_UNREACHABLE, EngineCrashed):
+                    return self._count(
+                        record.id, protocol.connect(self._records.folder, record.id), request
+                    )
+        return None
+
+    def _count(self, engine_id: str, connection: Connection, request: AnswerRequest) -> TokenCount:
         with contextlib.closing(connection):
-            try:
-                protocol.send(connection, protocol.CountTokens(request))
-                reply = self._reply(engine_id, connection)
-            except _UNREACHABLE as error:
-                raise self._why_gone(engine_id, spec) from error
+            protocol.send(connection, protocol.CountTokens(request))
+            reply = self._reply(engine_id, connection)
         if isinstance(reply, Failed):
             raise from_wire(reply.code, reply.exit_code, reply.message, reply.hint)
         assert isinstance(reply, TokenCount)
-        return reply.tokens
+        return reply
 
     def _let_go(self, engine_id: str, connection: Connection, end: Finished | Failed) -> None:
         """Close the connection of an answer, or keep the model loaded with it, and no other."""
@@ -570,29 +577,3 @@ class _Attempts:
         self._crashes, self._retired = self._crashes + (not is_retired), self._retired + is_retired
         is_lasting = crash.code in _LASTING or self._cancel.cancelled
         return not is_lasting and self._crashes <= 1 and self._retired <= _MOST_RETIRED
-
-
-class _CancelRequests:
-    """Forwards a token's requests to the engine, in the thread that makes them."""
-
-    def __init__(self, connection: Connection, cancel: CancelToken) -> None:
-        self._connection = connection
-        self._cancel = cancel
-        self._told_cancel = self._told_answer = False
-        self._give_up_at = 0.0
-
-    def tell(self) -> None:
-        """Say what was not yet said. An engine that is gone is noticed by the one who reads."""
-        with contextlib.suppress(OSError):
-            if self._cancel.cancelled and not self._told_cancel:
-                self._told_cancel = True
-                self._give_up_at = time.monotonic() + _CANCEL_PATIENCE_S
-                protocol.send(self._connection, protocol.Cancel())
-            if self._cancel.answer_now_wanted and not self._told_answer:
-                self._told_answer = True
-                protocol.send(self._connection, protocol.AnswerNow())
-
-    @property
-    def is_patience_over(self) -> bool:
-        """Whether the engine has been told to stop long ago."""
-        return bool(self._give_up_at) and time.monotonic() > self._give_up_at

@@ -153,8 +153,7 @@ class Paragraph(QLabel):
         layout = self._lay_out(max(1, area.width()))
         number = int((event.position().y() - self._top(layout)) // self._line_height())
         line = layout.lineAt(min(max(number, 0), layout.lineCount() - 1))
-        at = line.xToCursor(event.position().x() - area.left())
-        return int(at[0] if isinstance(at, tuple) else at)
+        return line.xToCursor(event.position().x() - area.left())
 
     def _marked(self) -> list[QTextLayout.FormatRange]:
         first, last = sorted((self._anchor, self._cursor))
@@ -164,7 +163,7 @@ class Paragraph(QLabel):
         style.setBackground(self.palette().brush(QPalette.ColorRole.Highlight))
         style.setForeground(self.palette().brush(QPalette.ColorRole.HighlightedText))
         marked = QTextLayout.FormatRange()
-        marked.start, marked.length, marked.format = first, last - first, style  # type: ignore[assignment]
+        marked.start, marked.length, marked.format = first, last - first, style
         return [marked]
 
     # -- laying out -------------------------------------------------------------------------

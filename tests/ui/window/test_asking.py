@@ -256,7 +256,7 @@ def test_a_text_file_goes_along(answering: Window, tmp_path: Path) -> None:
     picture = tmp_path / "picture.bin"
     picture.write_bytes(b"\x00\x01\x02")
     answering.page.composer.take_files([note, picture])
-    assert any("not a text file" in words for words in answering.page.banners.messages)
+    assert "not a text file" in answering.page.composer.problem.words
     answering.ask("When is it?")
     question = answering.messages[0].text
     assert question.startswith("File note.md:\n````\n")
@@ -415,7 +415,7 @@ def test_a_kept_picture_for_who_cannot_see_is_not_said_to_be_gone(
     window.until(lambda: composer.destination is not None)
     composer.add_picture(_picture(0xFFFF0000))
     window.type_and_send("What is it?")
-    (told,) = window.page.banners.messages
+    told = window.page.composer.problem.words
     assert "does not accept pictures, so nothing was sent" in told
     assert composer.draft == "What is it?"
     assert len(composer.images) == 1

@@ -276,7 +276,7 @@ def test_a_picture_goes_along_and_is_shown(
     shop.fill(0xFF54B4C0)
     shop.save(str(path))
     cloud.page.composer.take_files([path])  # nobody here can see
-    assert any("does not accept pictures" in words for words in cloud.page.banners.messages)
+    assert "does not accept pictures" in cloud.page.composer.problem.words
     assert cloud.page.composer.images == ()
     choose_cloud(cloud)
     cloud.page.composer.take_files([path])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QLabel
 
 from lockhouse.ui.chat.palette import FoundMessage, Palette
@@ -122,6 +122,28 @@ def test_find_in_the_open_chat(window: Window) -> None:
     window.until(lambda: window.page.work.find_bar._count.text() == "Not found")
     window.page.stop_or_close()
     assert not window.page.work.find_bar.isVisible()
+
+
+def test_find_scrolls_to_its_first_hit_while_one_types(window: Window) -> None:
+    chats = window.workspace.conversations
+    made, parent = chats.create(title="Long"), None
+    for number in range(60):
+        words = f"Message {number}. " + "Some words that fill the screen. " * 20
+        words += "The anchor lies here." if number == 2 else ""
+        parent = chats.add_user(made.id, words, parent_id=parent).id
+    window.open(chats.get(made.id))
+    window.until(lambda: len(window.messages) == 60)
+    transcript = window.page.transcript
+    hit = window.messages[2].id
+    assert hit not in transcript._board.live  # far above what is shown
+    window.page.work.open_find()
+    window.qtbot.keyClicks(window.page.work.find_bar.edit, "anchor")
+    window.until(lambda: hit in transcript._board.live)
+    card = transcript._board.live[hit]
+    leaf = card.leaves()[0]
+    place = leaf.content.rect_of(leaf.content.raw_text().index("anchor"))
+    top = leaf.mapTo(transcript.viewport(), QPoint(0, round(place.top()))).y()
+    assert 0 <= top < transcript.viewport().height()
 
 
 def test_a_hit_in_another_branch_turns_to_it(window: Window) -> None:

@@ -15,5 +15,13 @@ def make_page(pages: Pages) -> ChatPage:
 
     its = pages.controllers
     return ChatPage(
-        its.chat, its.asking, its.targets, its.listing, its.settings, pages.jobs, pages.theme
+        its.chat,
+        its.asking,
+        its.targets,
+        its.listing,
+        its.settings,
+        pages.workspace,
+        its.machine,
+        pages.jobs,
+        pages.theme,
     )

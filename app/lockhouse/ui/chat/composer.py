@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -13,8 +14,9 @@ from PySide6.QtWidgets import QFileDialog, QFrame, QWidget
 from lockhouse import seal
 from lockhouse.answer.target import TargetInfo
 from lockhouse.chat.text_attachments import Attachment, attached, with_attachments
-from lockhouse.core.errors import InvalidInput
+from lockhouse.core.errors import InvalidInput, LockhouseError
 from lockhouse.core.messages import Image
+from lockhouse.ui import formatting
 from lockhouse.ui.chat.attachments import (
     MAX_PICTURES,
     PreparedPicture,
@@ -27,8 +29,10 @@ from lockhouse.ui.chat.composer_parts import (
     CHARACTERS_PER_TOKEN,
     Chip,
     ContextMeter,
+    Counted,
     DestinationLine,
     PictureChip,
+    ProblemLine,
     SendButton,
 )
 from lockhouse.ui.chat.target_picker import Destination, TargetPopup, mark_words
@@ -39,6 +43,9 @@ from lockhouse.ui.frame_parts import icon_button, label, push_button
 from lockhouse.ui.layouts import STRETCH, column, holding, row
 from lockhouse.ui.outbound.words import host_name, leaves
 from lockhouse.ui.theme import Theme, repolish
+
+_PASTED = "Pasted text"
+_SOON_COUNTED = 200  # characters more or less for which the last exact number stays
 
 
 class Composer(QFrame):
@@ -56,7 +63,6 @@ class Composer(QFrame):
     queue_send_wanted = Signal()
     settings_wanted = Signal()
     models_dropped = Signal(object)  # list[Path]
-    failed = Signal(object)  # LockhouseError
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -73,6 +79,9 @@ class Composer(QFrame):
         self._cut_oldest = False
         self._queue: tuple[QueuedQuestion, ...] = ()
         self._is_loading = False
+        self._counted: Counted | None = None
+        self._tokens: dict[Attachment, int] = {}  # of attached files, as the model counts
+        self.revision = 0  # of what is typed and attached
         self.setObjectName("composer")
         self.setAccessibleName("Composer")
         self._make_parts()
@@ -90,6 +99,7 @@ class Composer(QFrame):
         )
         self._queue_line = self._make_queue_line()
         self.line = DestinationLine(theme)
+        self.problem = ProblemLine(theme)
         self._picker = PickerButton(theme, "box")
         self._picker.setObjectName("target_picker")
         self._picker.hide()  # until it is known who can answer
@@ -118,7 +128,7 @@ class Composer(QFrame):
         px = self._theme.px
         left = (-px(8), self._attach, self._picker, self._tune)
         buttons = row(self._theme, *left, STRETCH, self.meter, 4, self.send_button, gap=8)
-        parts = (self._chips, self._queue_line, self.edit, self.line, buttons)
+        parts = (self._chips, self._queue_line, self.problem, self.edit, self.line, buttons)
         column(self._theme, *parts, gap=8, margins=(16, 12, 8, 8), on=self)
         self._chips.hide()
 
@@ -129,6 +139,7 @@ class Composer(QFrame):
         self.edit.files_dropped.connect(self.take_files)
         self.edit.focus_changed.connect(self._show_focus)
         self.edit.picture_pasted.connect(self._paste_picture)
+        self.edit.text_pasted.connect(self._paste_text)
         self._picker.clicked.connect(lambda: self.open_picker(self._picker))
         self.line.way_wanted.connect(self._follow_line)
         self.send_button.clicked.connect(self._press_send)
@@ -148,7 +159,9 @@ class Composer(QFrame):
         self.edit.moveCursor(self.edit.textCursor().MoveOperation.End)
         self._is_loading = False
         self._queue = ()
-        self._rebuild_chips()
+        self._counted = None
+        self.problem.clear()
+        self._changed()
 
     def go_on_in(self, conversation_id: str) -> None:
         """What is typed by now belongs to that conversation."""
@@ -171,9 +184,9 @@ class Composer(QFrame):
         self._attachments.clear()
         self._pictures.clear()
         self.edit.clear()
-        self._rebuild_chips()
+        self.problem.clear()
+        self._changed()
         self.edit.setFocus()
-        self.draft_changed.emit()
 
     def tab_order(self) -> tuple[QWidget, ...]:
         """Its parts in the order in which Tab visits them."""
@@ -196,6 +209,11 @@ class Composer(QFrame):
             self._update_button()
             self._show_queue_line()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the conversation is being answered."""
+        return self._running
+
     def set_recall(self, text: str) -> None:
         """What the Up key brings back: the words, not the attachments."""
         self._recall = text[attached(text)[1] :]
@@ -207,9 +225,7 @@ class Composer(QFrame):
         self._pictures += [prepare_picture(image.data, image.name) for image in images]
         typed, words = self.edit.toPlainText(), text[start:]
         self.edit.put_text(f"{typed}\n{words}" if typed.strip() else words)
-        self._rebuild_chips()
-        self._show_meter()
-        self.draft_changed.emit()
+        self._changed()
 
     def set_destinations(self, destinations: tuple[Destination, ...], chosen: str) -> None:
         """Who can answer, and who will. "" is the first, the default."""
@@ -232,11 +248,10 @@ class Composer(QFrame):
         if ready.image in self.images:
             return
         if len(self._pictures) >= MAX_PICTURES:
-            self.failed.emit(InvalidInput(f"At most {MAX_PICTURES} pictures can be attached."))
+            self.tell(InvalidInput(f"At most {MAX_PICTURES} pictures can be attached."))
             return
         self._pictures.append(ready)
-        self._rebuild_chips()
-        self.draft_changed.emit()
+        self._changed()
 
     def restore_pictures(self, kept: Sequence[PreparedPicture]) -> None:
         """Attach those kept with the draft, before what was added since; none is dropped."""
@@ -249,6 +264,20 @@ class Composer(QFrame):
         self._used, self._total, self._cut_oldest = used, total, cut_oldest
         self._show_meter()
 
+    def show_count(self, counted: Counted | None) -> None:
+        """Tokens of what is typed and attached, with the chat before it; None: nobody counted."""
+        self._counted = counted
+        self._show_meter()
+        if counted is not None and counted.revision == self.revision:
+            known = dict(zip(self._attachments, counted.files, strict=False))
+            if known != self._tokens:
+                self._tokens = known
+                self._rebuild_chips()
+
+    def tell(self, error: LockhouseError) -> None:
+        """Why something could not be attached or sent."""
+        self.problem.say(error.message, error.hint)
+
     def set_queue(self, queue: tuple[QueuedQuestion, ...]) -> None:
         """What is queued."""
         self._queue = queue
@@ -256,6 +285,7 @@ class Composer(QFrame):
 
     def take_files(self, paths: list[Path]) -> None:
         """Attach text files and pictures; model files are imported instead."""
+        self.problem.clear()
         models = [path for path in paths if path.suffix.lower() == ".gguf"]
         if models:
             self.models_dropped.emit(models)
@@ -269,10 +299,8 @@ class Composer(QFrame):
             try:
                 self._attachments.append(read_attachment(path))
             except InvalidInput as error:
-                self.failed.emit(error)
-        self._rebuild_chips()
-        self._show_meter()
-        self.draft_changed.emit()
+                self.tell(error)
+        self._changed()
 
     def _may_see(self, name: str, *, is_attached: bool = False) -> bool:
         """Whether the chosen model accepts pictures; says so where it does not."""
@@ -282,7 +310,7 @@ class Composer(QFrame):
         title = answerer.info.title or answerer.info.name
         outcome = "nothing was sent" if is_attached else f"{name} was not attached"
         then = "send it again, or remove the picture" if is_attached else "attach it again"
-        self.failed.emit(
+        self.tell(
             InvalidInput(
                 f"{title} does not accept pictures, so {outcome}.",
                 hint=f"Choose a vision model, then {then}.",
@@ -290,6 +318,19 @@ class Composer(QFrame):
             )
         )
         return False
+
+    def _paste_text(self, text: str) -> None:
+        names = {file.name for file in self._attachments}
+        numbered = (f"{_PASTED} {number}" for number in itertools.count(2))
+        name = next(one for one in itertools.chain((_PASTED,), numbered) if one not in names)
+        self._attachments.append(Attachment(name, text))
+        self._changed()
+
+    def _unpaste(self, file: Attachment) -> None:
+        """Put a text that was pasted into the message box, to be edited there."""
+        self._detach(file)
+        self.edit.insertPlainText(file.text)
+        self.edit.setFocus()
 
     def _paste_picture(self, picture: QImage) -> None:
         if self._may_see("the picture"):
@@ -309,13 +350,20 @@ class Composer(QFrame):
             return
         if self._pictures and not self._may_see("", is_attached=True):
             return
+        self.problem.clear()
         self.sent.emit(text, self.images)
 
     def _text_changed(self) -> None:
+        self.revision += 1
         self._update_button()
         self._show_meter()
         if not self._is_loading:
             self.draft_changed.emit()
+
+    def _changed(self) -> None:
+        """Something was attached or taken away."""
+        self._rebuild_chips()
+        self._text_changed()
 
     def _update_button(self) -> None:
         has_text = bool(self.edit.toPlainText().strip() or self._attachments or self._pictures)
@@ -323,10 +371,27 @@ class Composer(QFrame):
         self.send_button.setEnabled(self._running or has_text)
 
     def _show_meter(self) -> None:
-        typed = len(self.edit.toPlainText()) + sum(len(file.text) for file in self._attachments)
-        used = self._used + round(typed / CHARACTERS_PER_TOKEN)
-        self.meter.show_use(used, self._total, cut_oldest=self._cut_oldest)
+        counted, cuts = self._counted, self._cut_oldest
+        if counted is None:
+            used = self._used + round(self.characters / CHARACTERS_PER_TOKEN)
+            self.meter.show_use(used, self._total, cut_oldest=cuts)
+        else:
+            more = self.characters - counted.characters  # counted in a moment
+            used = counted.used + round(more / CHARACTERS_PER_TOKEN)
+            exact = counted.is_exact and abs(more) < _SOON_COUNTED
+            total = counted.total or self._total
+            self.meter.show_use(max(0, used), total, cut_oldest=cuts, is_exact=exact)
         self._drop_meter_when_narrow()
+
+    @property
+    def characters(self) -> int:
+        """How many are typed and attached as text."""
+        return len(self.edit.toPlainText()) + sum(len(file.text) for file in self._attachments)
+
+    @property
+    def files(self) -> tuple[Attachment, ...]:
+        """The text files that are attached."""
+        return tuple(self._attachments)
 
     def _drop_meter_when_narrow(self) -> None:
         self.meter.setVisible(self._total > 0 and self.width() > self._theme.px(420))
@@ -402,7 +467,15 @@ class Composer(QFrame):
         for file in self._attachments:
             ask = partial(self.document_wanted.emit, file) if has_remote else None
             drop = partial(self._detach, file)
-            chips.addWidget(Chip(theme, "file-text", file.name, drop, forward=ask))
+            tokens = self._tokens.get(file)
+            about = "" if tokens is not None else "about "
+            many = tokens or round(len(file.text) / CHARACTERS_PER_TOKEN)
+            words = f"{file.name} · {about}{formatting.counted(many, 'token')}"
+            is_pasted = file.name.startswith(_PASTED)
+            to_box = partial(self._unpaste, file) if is_pasted else None
+            chips.addWidget(
+                Chip(theme, "file-text", words, drop, edit=to_box, edit_words="Edit", forward=ask)
+            )
         for ready in self._pictures:
             chips.addWidget(PictureChip(theme, ready, partial(self._detach, ready)))
         self._chips.setVisible(self._chip_row.count() > 0)
@@ -412,9 +485,7 @@ class Composer(QFrame):
     def _detach(self, gone: Attachment | PreparedPicture) -> None:
         self._pictures = [one for one in self._pictures if one is not gone]
         self._attachments = [one for one in self._attachments if one is not gone]
-        self._rebuild_chips()
-        self._show_meter()
-        self.draft_changed.emit()
+        self._changed()
 
     def _show_focus(self) -> None:
         self.setProperty("active", self.edit.hasFocus())

@@ -20,6 +20,8 @@ from PySide6.QtWidgets import QApplication, QSizePolicy, QTextEdit, QWidget
 from lockhouse.ui.theme import Theme
 
 _MAX_LINES = 8
+_LONGEST_PASTE = 4000  # characters that still stand in the box
+_PASTE_PLAIN = QKeySequence("Ctrl+Shift+V")
 
 
 def local_files(mime: QMimeData) -> list[Path]:
@@ -45,6 +47,7 @@ class ComposerEdit(QTextEdit):
     recall_wanted = Signal()
     files_dropped = Signal(object)  # list[Path]
     picture_pasted = Signal(object)  # QImage
+    text_pasted = Signal(str)  # too long to stand in the box
     focus_changed = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
@@ -69,6 +72,13 @@ class ComposerEdit(QTextEdit):
         """Enter sends and Shift+Enter adds a line, or Enter adds a line and Ctrl+Enter sends."""
         self._enter_sends = enter_sends
 
+    def paste_text(self, text: str) -> None:
+        """Insert a text, or hand it over to be attached when it is long."""
+        if len(text) > _LONGEST_PASTE:
+            self.text_pasted.emit(text)
+        else:
+            self.insertPlainText(text)
+
     def put_text(self, text: str) -> None:
         """Replace the text and put the cursor at its end; can be undone."""
         cursor = self.textCursor()
@@ -85,6 +95,9 @@ class ComposerEdit(QTextEdit):
                 return
             self.textCursor().insertText("\n")
             self.ensureCursorVisible()
+            return
+        if QKeySequence(event.keyCombination()) == _PASTE_PLAIN:
+            self.insertPlainText(QApplication.clipboard().text())
             return
         if event.key() == Qt.Key.Key_Up and not self.toPlainText():
             self.recall_wanted.emit()
@@ -119,7 +132,7 @@ class ComposerEdit(QTextEdit):
             if not picture.isNull():
                 self.picture_pasted.emit(picture)
         elif source.hasText():
-            self.insertPlainText(source.text())
+            self.paste_text(source.text())
 
     def sizeHint(self) -> QSize:
         return QSize(self._theme.px(200), self._wanted_height())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
@@ -20,7 +21,7 @@ from lockhouse.storage.settings import Settings
 from lockhouse.ui import formatting
 from lockhouse.ui.chat.attachments import PreparedPicture
 from lockhouse.ui.frame_parts import IconLabel, icon_button, label, push_button
-from lockhouse.ui.layouts import column, row
+from lockhouse.ui.layouts import TOP, column, row
 from lockhouse.ui.outbound.values import WAY_WORDS, WayOn
 from lockhouse.ui.paragraph import Elided
 from lockhouse.ui.theme import Theme
@@ -28,6 +29,22 @@ from lockhouse.ui.widgets import Meter
 
 _USUAL_CONTEXT = 8192  # what is loaded when nothing is set and the model could do more
 CHARACTERS_PER_TOKEN = 3.6  # for the meter only; the engine counts exactly when it reads
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Tokens of what the message box held at its ``revision``, the chat before it included.
+
+    ``characters`` are those typed and attached then; ``files`` the tokens of each attached file,
+    in their order, where the model itself counted.
+    """
+
+    revision: int
+    characters: int
+    used: int
+    total: int
+    is_exact: bool = True
+    files: tuple[int, ...] = ()
 
 
 class SendButton(QPushButton):
@@ -66,13 +83,20 @@ class ContextMeter(Meter):
         self.setObjectName("context_meter")
         self.show_use(0, 0)
 
-    def show_use(self, used: int, total: int, *, cut_oldest: bool = False) -> None:
-        """Tokens used by what would be sent now, of the whole context."""
+    def show_use(
+        self, used: int, total: int, *, cut_oldest: bool = False, is_exact: bool = False
+    ) -> None:
+        """Tokens used by what would be sent now, of the whole context.
+
+        ``is_exact``: the model itself counted them.
+        """
         self.setVisible(total > 0)
-        self.set_amount(used, total, f"{formatting.tokens(used)} of {formatting.tokens(total)}")
-        sentence = f"Context: about {used:,} of {total:,} tokens are used."
+        about = "" if is_exact or not used else "about "
+        words = f"{about}{formatting.tokens(used)} of {formatting.tokens(total)}"
+        self.set_amount(used, total, words)
+        sentence = f"Context: {about}{used:,} of {total:,} tokens are used."
         if total and used >= total:
-            sentence += f" About {used - total:,} tokens too many: "
+            sentence += f" {about}{used - total:,} tokens too many: ".replace(" about", " About")
             sentence += (
                 "the oldest messages will be left out."
                 if cut_oldest
@@ -125,6 +149,7 @@ class Chip(QFrame):
         remove: Callable[[], object],
         *,
         edit: Callable[[], object] | None = None,
+        edit_words: str = "Edit queued message",
         forward: Callable[[], object] | None = None,
     ) -> None:
         super().__init__()
@@ -137,7 +162,7 @@ class Chip(QFrame):
         words = label(_elided(theme, short, 260), role="caption", ink="2")
         words.setToolTip(text[:600])
         actions = (
-            ("edit", "pencil", f"Edit queued message: {short[:60]}", edit),
+            ("edit", "pencil", f"{edit_words}: {short[:60]}", edit),
             ("forward", "arrow-up-right", f"Ask another model about {short[:60]}…", forward),
             ("remove", "x", f"Remove: {short[:60]}", remove),
         )
@@ -178,6 +203,39 @@ class PictureChip(QFrame):
 def _elided(theme: Theme, words: str, room: int) -> str:
     metrics = QFontMetrics(theme.font("caption"))
     return metrics.elidedText(words, Qt.TextElideMode.ElideRight, theme.px(room))
+
+
+class ProblemLine(QFrame):
+    """Why something could not be attached or sent, where it was tried; a button dismisses it."""
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("composer_problem")
+        self.setProperty("tone", "banner-danger")
+        self._text = label("", wrap=True, selectable=True, name="composer_problem_words")
+        icon = IconLabel(theme, "circle-alert", 16, "danger")
+        drop = icon_button(theme, "x", "Dismiss", self.clear, name="composer_problem_close")
+        parts = ((icon, TOP), (self._text, 1), (drop, TOP))
+        row(theme, *parts, gap=8, margins=(10, 6, 4, 6), on=self)
+        self.hide()
+
+    @property
+    def words(self) -> str:
+        """What is shown now."""
+        return self._text.text()
+
+    def say(self, message: str, hint: str = "") -> None:
+        """Show this, below what is shown already."""
+        words = f"{message} {hint}".strip()
+        lines = [*self.words.splitlines(), words] if words not in self.words else [self.words]
+        self._text.setText("\n".join(line for line in lines if line))
+        self.setAccessibleName(f"Error: {self.words}")
+        self.show()
+
+    def clear(self) -> None:
+        """Show nothing."""
+        self._text.setText("")
+        self.hide()
 
 
 class DestinationLine(QWidget):

@@ -16,6 +16,7 @@ from lockhouse.storage.settings import Settings
 from lockhouse.ui.chat.asking import Asking
 from lockhouse.ui.chat.composer_edit import typed_text
 from lockhouse.ui.chat.composer_parts import context_use
+from lockhouse.ui.chat.context_count import ContextCount
 from lockhouse.ui.chat.details import Details, DetailsPanel
 from lockhouse.ui.chat.drafts import Drafts
 from lockhouse.ui.chat.list_controller import ListController
@@ -35,9 +36,11 @@ from lockhouse.ui.chat.values import (
 )
 from lockhouse.ui.chat.work_area import Face, WorkArea
 from lockhouse.ui.jobs import Jobs
+from lockhouse.ui.machine_monitor import Machine
 from lockhouse.ui.settings.store import SettingsStore
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.three_columns import ThreeColumns
+from lockhouse.workspace import Workspace
 
 
 class ChatPage(QWidget):
@@ -59,6 +62,8 @@ class ChatPage(QWidget):
         targets: Targets,
         listing: ListController,
         settings: SettingsStore,
+        workspace: Workspace,
+        machine: Machine,
         jobs: Jobs,
         theme: Theme,
         parent: QWidget | None = None,
@@ -76,7 +81,7 @@ class ChatPage(QWidget):
         self._was_started = False
         self.setObjectName("chat_page")
         self._make_parts(theme)
-        self._make_parts_that_ask(jobs, theme)
+        self._make_parts_that_ask(workspace, machine, jobs, theme)
         self._lay_out()
         self._follow_chat()
         self._follow_asking()
@@ -105,10 +110,14 @@ class ChatPage(QWidget):
             chat, self._asking, self.listing, work, import_model=self.import_wanted.emit
         )
 
-    def _make_parts_that_ask(self, jobs: Jobs, theme: Theme) -> None:
+    def _make_parts_that_ask(
+        self, workspace: Workspace, machine: Machine, jobs: Jobs, theme: Theme
+    ) -> None:
         chat, asking, targets = self._chat, self._asking, self._target_lists
         self.next_target = NextTarget(chat, targets, self.composer, self.head, self.messages, self)
         self.message_actions = MessageActions(chat, asking, targets, self.messages, theme, self)
+        self.context_count = ContextCount(workspace, chat, self.composer, machine, jobs)
+        self.context_count.counted.connect(self.composer.show_count)
         self.dialogs = SendDialogs(chat, asking, targets, jobs, theme, self)
 
     def _lay_out(self) -> None:
@@ -133,7 +142,8 @@ class ChatPage(QWidget):
         listing.changed_outside.connect(self._follow_writers)
         for source in (chat, chat.export, listing):
             source.noticed.connect(self.notices.say)
-        for failing in (chat, chat.export, chat.pictures, listing, self._target_lists):
+        chat.pictures.failed.connect(self.composer.tell)
+        for failing in (chat, chat.export, listing, self._target_lists):
             failing.failed.connect(self.show_error)
 
     def _follow_asking(self) -> None:
@@ -189,7 +199,6 @@ class ChatPage(QWidget):
         composer.queue_send_wanted.connect(asking.send_queued)
         composer.settings_wanted.connect(lambda: self.aside.open("prompt"))
         composer.models_dropped.connect(self.models_dropped)
-        composer.failed.connect(self.show_error)
         self.transcript.action_requested.connect(self.message_actions.act)
         self.message_actions.details_wanted.connect(self.aside.show_answer)
         self.message_actions.target_wanted.connect(
@@ -385,6 +394,7 @@ class ChatPage(QWidget):
 
     def _show_running(self) -> None:
         self.composer.set_running(running=self._asking.is_busy(self._chat.key))
+        self.context_count.want()
 
     def _follow_writers(self) -> None:
         """Another process wrote; what an answer of our own changes is followed anyway."""
@@ -404,6 +414,7 @@ class ChatPage(QWidget):
         settings = self._settings.current
         used, total = context_use(self.messages.messages, target, settings)
         self.composer.set_context(used, total, cut_oldest=settings.when_full == "cut_oldest")
+        self.context_count.want()
 
     # -- what the reader does ---------------------------------------------------------------
 
@@ -421,7 +432,7 @@ class ChatPage(QWidget):
 
     def _type(self, words: str) -> None:
         self.composer.edit.setFocus()
-        self.composer.edit.insertPlainText(words)
+        self.composer.edit.paste_text(words)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Keys that no part of the page took: text goes to the message box."""

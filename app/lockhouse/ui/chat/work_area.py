@@ -173,6 +173,7 @@ class WorkArea(QWidget):
         if words:
             count = self.transcript.find(words)
             self.find_bar.show_place(1 if count else 0, count)
+            self.transcript.find_next()  # the first one from here on is shown at once
         else:
             self.transcript.clear_find()
             self.find_bar.show_place(0, 0)

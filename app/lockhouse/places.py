@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
+import stat
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+_PROBE_BYTES = 65_536  # more than an engine's record, key and the beginning of its log
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +73,38 @@ def close_to_others(paths: Paths) -> None:
             rights = path.stat().st_mode & 0o777
             if rights & 0o077:
                 path.chmod(rights & 0o700)
+
+
+def with_writable_run(paths: Paths) -> Paths:
+    """The same paths, with ``run`` and ``logs`` in a private temporary folder where the disk of the
+    home cannot be written: models can be loaded all the same.
+    """
+    if _can_write(paths.run) and _can_write(paths.logs):
+        return paths
+    import hashlib
+    import tempfile
+
+    name = hashlib.sha256(os.fsencode(paths.home)).hexdigest()[:12]
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    outside = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+    folder = Path(outside, f"lockhouse-{user}-{name}")
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+        is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == user
+        if is_ours and not found.st_mode & 0o077 and _can_write(folder):
+            return replace(paths, run=folder, logs=folder / "log")
+    return paths
+
+
+def _can_write(folder: Path) -> bool:
+    probe = folder / f".probe-{os.getpid()}"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            probe.write_bytes(bytes(_PROBE_BYTES))
+        finally:
+            probe.unlink(missing_ok=True)
+    except OSError:
+        return False
+    return True

@@ -33,7 +33,7 @@ from lockhouse.gate.running_brokers import Brokers
 from lockhouse.library.fit import machine_now
 from lockhouse.library.models import Models
 from lockhouse.library.starter import starter_model
-from lockhouse.places import Paths, close_to_others, paths_for
+from lockhouse.places import Paths, close_to_others, paths_for, with_writable_run
 from lockhouse.storage.database import Database
 from lockhouse.storage.settings import Settings, SettingsFile
 
@@ -64,9 +64,10 @@ class Workspace:
         starter = starter_model()
         self.models = Models(self.database, paths.models, starter)
         self.checkup = EngineCheckup(paths.cache)
+        engine_paths = with_writable_run(paths)
         self.engines = EnginePool(
-            paths.run,
-            paths.logs,
+            engine_paths.run,
+            engine_paths.logs,
             idle_s=self.settings.engine_idle_s,
             plan=LoadPlanner(self.checkup, starter, lambda: machine_now(self.engines)),
         )

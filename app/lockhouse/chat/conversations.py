@@ -26,6 +26,7 @@ from lockhouse.core.messages import Image, Part, ToolResult
 from lockhouse.processes import is_alive, mine
 from lockhouse.storage.connection import migrations_of
 from lockhouse.storage.database import Database
+from lockhouse.storage.read_only import if_writable
 
 if TYPE_CHECKING:
     import sqlite_utils
@@ -201,9 +202,12 @@ class Conversations:
         To be called at the start, by every program. Costs one question where there is nothing.
         """
         before = kept_time(datetime.now(UTC) - older_than)
-        if self.database.row("SELECT 1 FROM conversations WHERE deleted_at <= ?", [before]) is None:
-            return 0
-        return self._erase("deleted_at <= ?", [before])
+        old = "SELECT 1 FROM conversations WHERE deleted_at <= ?"
+        erased = 0
+        with if_writable():
+            if self.database.row(old, [before]) is not None:
+                erased = self._erase("deleted_at <= ?", [before])
+        return erased
 
     def erase(self, conversation_ids: Iterable[str]) -> None:
         """Removes conversations for good, deleted ones or not.
@@ -477,6 +481,12 @@ class Conversations:
 
         To be called at the start.
         """
+        recovered: _MessageList = []
+        with if_writable():
+            recovered = self._recover()
+        return recovered  # noqa: RET504 - nothing where it cannot be written
+
+    def _recover(self) -> _MessageList:
         self._give_back_waiting()
         streaming = "SELECT id, writer_pid, writer_started FROM messages WHERE status = 'streaming'"
         written = self.database.rows(streaming)

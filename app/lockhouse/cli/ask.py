@@ -32,10 +32,10 @@ from lockhouse.cli.options import (
     require_text,
     sampling_options,
 )
-from lockhouse.core.errors import Cancelled, LockhouseError, UsageMistake
+from lockhouse.core.errors import Cancelled, LockhouseError, StorageError, UsageMistake
 
 if TYPE_CHECKING:
-    from lockhouse.answer.permission import Proposal
+    from lockhouse.answer.permission import Confirm, Proposal
     from lockhouse.answer.target import TargetInfo
     from lockhouse.chat.turns import NewChat
     from lockhouse.cli.stream_printer import Answer, Shape
@@ -197,27 +197,48 @@ class _Asked:
         """Ask within a conversation, or without leaving one behind."""
         from lockhouse.cli.stream_printer import permitted
 
-        confirm = confirm_once if self._options["allow_once"] else confirm_on_terminal
-        if not self._options["no_save"]:
-            events = self._workspace.turns.ask(
-                self._chat,
-                self._question,
-                target=self.target,
-                changes=self._changes,
-                confirm=confirm,
-                cancel=cancel,
-                by="command",
-            )
-            return permitted(events)
+        if self._options["no_save"] or self._workspace.database.unwritable is not None:
+            return self._unsaved(cancel)
+        return permitted(self._saved(cancel))
+
+    def _saved(self, cancel: CancelToken) -> Iterator[object]:
+        """What cannot be stored, because the disk is full, is answered all the same."""
+        from lockhouse.storage.read_only import CODES
+
+        events = self._workspace.turns.ask(
+            self._chat,
+            self._question,
+            target=self.target,
+            changes=self._changes,
+            confirm=self._confirm,
+            cancel=cancel,
+            by="command",
+        )
+        try:
+            first = next(iter(events))
+        except StorageError as error:
+            if error.code not in CODES:
+                raise
+            output.note(f"note: {error.message} This question is not stored.")
+            yield from self._unsaved(cancel)
+            return
+        yield first
+        yield from events
+
+    def _unsaved(self, cancel: CancelToken) -> Iterator[object]:
         session = self._workspace.answers.open(
             self._question,
             [self.target],
             lambda asked: self._workspace.turns.draft(self._chat, asked, self._changes),
-            confirm=confirm,
+            confirm=self._confirm,
             cancel=cancel,
             by="command",
         )
         return _kept_nowhere(session.answer())
+
+    @property
+    def _confirm(self) -> Confirm:
+        return confirm_once if self._options["allow_once"] else confirm_on_terminal
 
 
 def _kept_nowhere(events: Iterable[object]) -> Iterator[object]:

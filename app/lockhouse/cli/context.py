@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
+from lockhouse.cli import output
 from lockhouse.cli.output import keep_choice_of_json
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from lockhouse.storage.settings import SettingsFile
     from lockhouse.workspace import Workspace
 
+_BACKUP_AFTER = timedelta(days=1)
 _P = ParamSpec("_P")
 _Result = TypeVar("_Result")
 
@@ -45,22 +48,29 @@ class CliContext:
 
         return SettingsFile(self.paths.settings)
 
-    def workspace(self) -> AbstractContextManager[Workspace]:
+    @contextmanager
+    def workspace(self) -> Iterator[Workspace]:
         """Open every service, and close them again."""
         from lockhouse.workspace import open_workspace
 
-        workspace = open_workspace(self.home)
-        workspace.conversations.purge_deleted()
-        return closing(workspace)
+        with closing(open_workspace(self.home)) as workspace:
+            _tell_if_unwritable(workspace.database)
+            workspace.conversations.purge_deleted()
+            yield workspace
+            _back_up(workspace.database)
 
-    def database(self) -> AbstractContextManager[Database]:
+    @contextmanager
+    def database(self) -> Iterator[Database]:
         """Open the database alone, which takes half the time."""
         from lockhouse.places import close_to_others
         from lockhouse.storage.database import Database
 
         paths = self.paths
         close_to_others(paths)
-        return closing(Database(paths.database, backups=paths.backups))
+        with closing(Database(paths.database, backups=paths.backups)) as database:
+            _tell_if_unwritable(database)
+            yield database
+            _back_up(database)
 
     @contextmanager
     def conversations(self) -> Iterator[Conversations]:
@@ -81,6 +91,19 @@ class CliContext:
 
         with self.database() as database:
             yield Models(database, self.paths.models, starter_model())
+
+
+def _tell_if_unwritable(database: Database) -> None:
+    if database.unwritable is not None:
+        output.note(f"note: {database.unwritable.message} You can read; nothing is saved.")
+
+
+def _back_up(database: Database) -> None:
+    """Once a day, after a command has done its work."""
+    from lockhouse.storage.read_only import if_writable
+
+    with if_writable():
+        database.backup_when_due(_BACKUP_AFTER)
 
 
 pass_cli = click.make_pass_decorator(CliContext)

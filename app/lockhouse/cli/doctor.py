@@ -158,12 +158,16 @@ def database(cli: CliContext) -> Finding:
     """Whether the database opens and is undamaged."""
     try:
         with cli.workspace() as workspace:
-            answer = workspace.database.read().execute("PRAGMA quick_check").fetchone()[0]
+            problems = workspace.database.problems(quick=True)
+            unwritable = workspace.database.unwritable
             path = workspace.paths.database
     except LockhouseError as error:
         return Finding("fail", error.message, error.hint)
-    if answer != "ok":
-        return Finding("fail", f"{path}: {answer}", "Restore one of the backups.")
+    if problems:
+        remedy = "Recover what can be read: lockhouse chats recover"
+        return Finding("fail", f"{path}: {problems[0]}", remedy)
+    if unwritable is not None:
+        return Finding("fail", f"{unwritable.message} It can be read.", unwritable.hint)
     return Finding("ok", f"{path} is undamaged")
 
 

@@ -6,6 +6,7 @@ instruction, and some compilers get the newest kernels wrong. A spare process fi
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -66,10 +67,11 @@ class EngineCheckup:
                 return known
         verdict = self._test(key, model_path)
         if verdict.works:  # a failure is tried again: it may have been the machine's bad moment
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self._file.with_suffix(".new")
-            temporary.write_bytes(msgspec.json.encode(verdict))
-            temporary.replace(self._file)
+            with contextlib.suppress(OSError):  # no room: it is tried again next time
+                self._file.parent.mkdir(parents=True, exist_ok=True)
+                temporary = self._file.with_suffix(".new")
+                temporary.write_bytes(msgspec.json.encode(verdict))
+                temporary.replace(self._file)
         return verdict
 
     def require(self, model_path: Path) -> Verdict:

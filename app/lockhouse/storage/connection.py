@@ -7,6 +7,7 @@ pragmas every connection needs, and the cost of importing sqlite-utils.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,7 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote
 
 import sqlcipher3.dbapi2 as sqlcipher
 
@@ -81,22 +83,31 @@ class _Connection(sqlcipher.Connection):  # type: ignore[misc]
         return cast(_Cursor, self.cursor().executemany(*args))
 
 
-def connect(path: Path, explain: Callable[[StorageError], StorageError]) -> Connection:
+def connect(
+    path: Path,
+    explain: Callable[[StorageError], StorageError],
+    *,
+    options: str = "",
+    told: Path | None = None,
+) -> Connection:
     """An open connection in autocommit mode; usable from any thread, one at a time.
 
-    ``explain`` may add to an error what only the caller knows.
+    ``explain`` may add to an error what only the caller knows; errors name ``told``, or else
+    the path. ``options`` are those of SQLite's URIs.
     """
+    place = f"file:{quote(os.fsencode(path))}?{options}" if options else str(path)
     try:
         connection = sqlcipher.connect(
-            str(path),
+            place,
+            uri=bool(options),
             isolation_level=None,
             timeout=BUSY_TIMEOUT_S,
             check_same_thread=False,
             factory=_Connection,
         )
     except sqlcipher.DatabaseError as error:
-        raise map_error(error, path) from error
-    connection.path, connection.explain = path, explain
+        raise map_error(error, told or path) from error
+    connection.path, connection.explain = told or path, explain
     connection.execute("PRAGMA foreign_keys = on")
     return cast("Connection", connection)
 

@@ -8,17 +8,27 @@ writers wait for each other instead of failing; other processes are waited for a
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    closing,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockhouse.core.errors import StorageError
 from lockhouse.storage.connection import BUSY_TIMEOUT_S, Statements, connect, migrations_of, wrapped
+from lockhouse.storage.read_only import CODES as UNWRITABLE
+from lockhouse.storage.read_only import ReadOnlyFile, log_waits
 from lockhouse.storage.storage_errors import disk_full, map_write_error, read_only
 
 if TYPE_CHECKING:
@@ -31,14 +41,18 @@ APPLICATION_ID = 0x4C4F434B  # "LOCK": tells our files from other SQLite files
 FORMAT = 1  # raised only when an older program could not live with the file any more
 
 _KEPT = 10  # backups
+_LITTLE_BYTES = 262_144
+_MADE_WITHIN_S = 2.0  # a file by the program that creates it
 _MAGIC = b"SQLite format 3\x00"
 
 
 class Database(Statements):
     """An open database; one per process, usable from several threads.
 
-    Opening creates the file where there is none. A file that is damaged, foreign, from a newer
-    program or not writable raises StorageError and is left exactly as it was.
+    Opening creates the file where there is none. A file that is damaged, foreign or from a newer
+    program raises StorageError and is left exactly as it was. One that cannot be written can be
+    read: ``unwritable`` is the error that every attempt to write raises. Nothing is written any
+    more into a file that turns out to be damaged.
     """
 
     def __init__(self, path: Path, *, backups: Path) -> None:
@@ -48,16 +62,16 @@ class Database(Statements):
         self._readers = threading.local()
         self._closed = False
         self._seen_version = 0
-        self._prepare_folder()
+        self._damage: StorageError | None = None
+        self.unwritable: StorageError | None = None
+        self._read_only: ReadOnlyFile | None = None
         try:
-            self._check_file()
-            self._connection = connect(path, self._with_hint)
             try:
-                self._check_identity(self._connection)
-                self._make_ours(self._connection)
-            except StorageError:
-                self._connection.close()
-                raise
+                self._connection = self._open()
+            except StorageError as error:
+                if error.code not in UNWRITABLE:
+                    raise
+                self._connection = self._open_read_only(error)
         except StorageError as error:
             raise self._with_hint(error) from error
         self._writer = wrapped(self._connection)
@@ -76,6 +90,8 @@ class Database(Statements):
             )
         try:
             self._require_open()
+            if (refusal := self._damage or self.unwritable) is not None:
+                raise refusal
             if self._connection.in_transaction:
                 with self._writer.atomic():
                     yield self._writer
@@ -95,7 +111,10 @@ class Database(Statements):
         self._require_open()
         reader: sqlite_utils.Database | None = getattr(self._readers, "database", None)
         if reader is None:
-            connection = connect(self.path, self._with_hint)
+            if self._read_only is not None:
+                connection = self._read_only.reader()
+            else:
+                connection = connect(self.path, self._with_hint)
             connection.execute("PRAGMA query_only = on")
             reader = wrapped(connection)
             self._readers.database = reader
@@ -113,38 +132,60 @@ class Database(Statements):
             raise self._with_hint(self._too_new())
         if known == applied:
             return
-        if applied and self._holds_data():
-            self.backup()
-        with self.write() as database:
-            migrations.apply(database)
+        if self._read_only is None:
+            try:
+                if applied and self._holds_data():
+                    self.backup()
+                with self.write() as database:
+                    migrations.apply(database)
+                return  # noqa: TRY300 - an else would hide the way out
+            except StorageError as error:
+                if error.code not in UNWRITABLE or applied:
+                    raise
+                self._go_read_only(error)
+        with self._lock:
+            assert self._read_only is not None
+            assert self.unwritable is not None
+            self._read_only.migrate(migrations, applied, self.unwritable)
 
     def backup(self) -> Path:
         """Copy the file to the backup folder. Writers do not have to wait."""
+        if (refusal := self._damage or self.unwritable) is not None:
+            raise refusal
         with closing(connect(self.path, self._with_hint)) as connection:
             return self._backups.make(connection)
 
     def backup_when_due(self, after: timedelta) -> Path | None:
         """Make a backup when the newest one is older than that and the file holds data."""
         age = self._backups.age()
-        if (age is not None and age < after) or not self._holds_data():
+        if (age is not None and age < after) or self.unwritable or not self._holds_data():
             return None
         return self.backup()
 
-    def problems(self) -> list[str]:
-        """The problems that SQLite finds when it checks every page. Slow."""
-        # A connection of its own: the check of a search index trusts what a connection
-        # remembers of the index, which another one may have put in order meanwhile.
+    def problems(self, *, quick: bool = False) -> list[str]:
+        """The problems that SQLite finds when it checks every page; slow, unless ``quick``."""
+        check = "PRAGMA quick_check" if quick else "PRAGMA integrity_check"
         try:
-            with closing(connect(self.path, self._with_hint)) as connection:
-                rows = connection.execute("PRAGMA integrity_check").fetchall()
+            if self._read_only is not None:
+                rows = self.read().execute(check).fetchall()
+            else:
+                # A connection of its own: the check of a search index trusts what a connection
+                # remembers of the index, which another one may have put in order meanwhile.
+                with closing(connect(self.path, self._with_hint)) as connection:
+                    rows = connection.execute(check).fetchall()
         except StorageError as error:
             return [error.message]
-        return [str(row[0]) for row in rows if row[0] != "ok"]
+        found = [str(row[0]) for row in rows if row[0] != "ok"]
+        if found:
+            self._with_hint(self._damaged())
+        return found
 
     def settle(self) -> None:
         """Move the write-ahead log into the file and empty it, unless somebody is reading."""
         with self._lock:
             self._require_open()
+            if self._damage or self.unwritable:
+                return
             self._connection.execute("PRAGMA busy_timeout = 0")
             try:
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -169,18 +210,55 @@ class Database(Statements):
         Other threads get an error at their next call; a connection that one of them is using at
         this moment is closed with its thread.
         """
-        with self._lock:
+        with self._lock, ExitStack() as untouched:
             self._closed = True
+            if self._damage is not None:
+                untouched.enter_context(_left_as_it_is(self.path))
             self._connection.close()
-        reader: sqlite_utils.Database | None = getattr(self._readers, "database", None)
-        if reader is not None:
-            reader.close()
+            reader: sqlite_utils.Database | None = getattr(self._readers, "database", None)
+            if reader is not None:
+                reader.close()
 
     def _require_open(self) -> None:
         if self._closed:
             raise StorageError(f"The database {self.path} is closed.", code="database_closed")
 
     # Opening
+
+    def _open(self) -> Connection:
+        self._prepare_folder()
+        self._check_file()
+        connection = connect(self.path, self._with_hint)
+        try:
+            self._check_identity(connection)
+            self._make_ours(connection)
+        except StorageError as error:
+            with _left_as_it_is(self.path) if error.code not in UNWRITABLE else nullcontext():
+                connection.close()
+            raise
+        return connection
+
+    def _open_read_only(self, why: StorageError) -> Connection:
+        """A connection that reads what is there. Raises ``why`` where nothing can be."""
+        there = next(each for each in self.path.parents if os.path.lexists(each))
+        if not there.is_dir() or (self.path.exists() and not os.access(self.path, os.R_OK)):
+            raise why
+        try:
+            self._read_only = ReadOnlyFile(self.path, self._with_hint)
+        except StorageError as error:
+            raise error if error.code == "database_damaged" else why from error
+        if why.code == "disk_failed" and shutil.disk_usage(there).free < _LITTLE_BYTES:
+            why = disk_full(self.path)  # SQLite had no room for what its connections share
+        self.unwritable = why
+        return self._read_only.connection
+
+    def _go_read_only(self, why: StorageError) -> None:
+        """There was room to open the file, and none for the first tables of a service."""
+        with self._lock:
+            self._connection.close()
+            self._readers = threading.local()
+            self._connection = self._open_read_only(why)
+            self._writer = wrapped(self._connection)
 
     def _prepare_folder(self) -> None:
         try:
@@ -201,6 +279,7 @@ class Database(Statements):
                 f"{self.path} is not a file.", hint="Move it away.", code="database_damaged"
             )
         if status.st_size == 0:
+            self._check_empty()
             return
         try:
             with self.path.open("rb") as file:
@@ -214,11 +293,17 @@ class Database(Statements):
         pages = int.from_bytes(head[28:32], "big")
         page_bytes = int.from_bytes(head[16:18], "big")
         page_bytes = 65536 if page_bytes == 1 else page_bytes
-        log = self.path.with_name(self.path.name + "-wal")
-        waiting = log.exists() and log.stat().st_size > 0
         current = head[24:28] == head[92:96]
-        if current and not waiting and pages * page_bytes > status.st_size:
+        if current and not log_waits(self.path) and pages * page_bytes > status.st_size:
             raise self._damaged()
+
+    def _check_empty(self) -> None:
+        """An empty file is one that is being made, unless there are backups of it."""
+        patience = time.monotonic() + _MADE_WITHIN_S
+        while self._backups.newest() is not None and self.path.stat().st_size == 0:
+            if time.monotonic() > patience:
+                raise StorageError(f"The database {self.path} is empty.", code="database_damaged")
+            time.sleep(0.01)
 
     def _check_identity(self, connection: Connection) -> None:
         application = connection.execute("PRAGMA application_id").fetchone()[0]
@@ -277,14 +362,16 @@ class Database(Statements):
         newest = self._backups.newest()
         if error.code == "database_damaged":
             back = (
-                f"then copy the newest backup, {newest}, to {self.path} and start again."
+                f"copy the newest backup, {newest}, to {self.path} and start again."
                 if newest
-                else "then start again; there is no backup yet, so Lockhouse begins empty."
+                else "start again; there is no backup yet, so Lockhouse begins empty."
             )
             hint = (
-                f"Nothing was changed. Move {self.path} (and the files beside it that end in"
-                f" -wal and -shm) to a safe place, {back}"
+                "Nothing was changed. Recover what can be read: lockhouse chats recover. Or move"
+                f" {self.path} (and the files beside it that end in -wal and -shm) to a safe"
+                f" place, then {back}"
             )
+            self._damage = StorageError(error.message, hint=hint, code=error.code)
         elif error.code == "database_too_new":
             hint = "Install the newer version again" + (
                 f", or put the newest backup, {newest}, in its place." if newest else "."
@@ -292,6 +379,23 @@ class Database(Statements):
         else:
             return error
         return StorageError(error.message, hint=hint, code=error.code)
+
+
+@contextmanager
+def _left_as_it_is(path: Path) -> Iterator[None]:
+    """Connections that are closed within leave the file as it is.
+
+    The last connection would move the write-ahead log into it; one that only reads cannot.
+    """
+    with ExitStack() as kept:
+        if log_waits(path):
+            reader = kept.enter_context(
+                closing(connect(path, lambda error: error, options="mode=ro"))
+            )
+            with suppress(StorageError):
+                reader.execute("BEGIN")
+                reader.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        yield
 
 
 def _roll_back(connection: Connection) -> None:

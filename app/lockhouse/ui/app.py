@@ -235,6 +235,9 @@ class App(QObject):
     def start(self) -> None:
         """After the first paint: everything that takes time."""
         work = self._workspace.conversations
+        if (reason := self._workspace.database.unwritable) is not None:
+            hint = f"You can read and export chats; nothing is saved. {reason.hint}"
+            self.window.chat.banners.say(reason.message, hint, tone="warning", lasts=True)
         self.jobs.run_in_order(work.recover, lambda _: None, self.window.chat.show_error)
         self.jobs.run(self._back_up, lambda _: None, self.window.chat.show_error)
         if self._state.conversation_id:

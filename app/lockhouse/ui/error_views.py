@@ -35,6 +35,7 @@ class BannerStack(QWidget):
         super().__init__(parent)
         self._theme = theme
         self._shown: dict[str, Banner] = {}
+        self._lasting: set[str] = set()
         self.setObjectName("banners")
         self._column = column(theme, gap=6, margins=(16, 8, 16, 0), on=self)
         self.hide()
@@ -46,10 +47,16 @@ class BannerStack(QWidget):
         *,
         tone: BannerTone = "danger",
         actions: Sequence[tuple[str, str, Callable[[], None]]] = (),
+        lasts: bool = False,
     ) -> None:
-        """Show what happened; ``actions`` are key, label and what to do."""
+        """Show what happened; ``actions`` are key, label and what to do.
+
+        ``lasts``: it holds for every chat, until somebody closes it.
+        """
         if message in self._shown:
             return
+        if lasts:
+            self._lasting.add(message)
         banner = Banner(
             self._theme,
             tone,
@@ -70,12 +77,12 @@ class BannerStack(QWidget):
         self._shown[message] = banner
         self._column.insertWidget(0, banner)
         while len(self._shown) > _MAX_BANNERS:
-            self._drop(next(iter(self._shown)))
+            self._drop(next((one for one in self._shown if one not in self._lasting), message))
         self.show()
 
     def clear(self) -> None:
-        """Remove all: they belonged to another page."""
-        for message in list(self._shown):
+        """Remove what belonged to another page."""
+        for message in self._shown.keys() - self._lasting:
             self._drop(message)
 
     @property
@@ -84,6 +91,7 @@ class BannerStack(QWidget):
         return tuple(self._shown)
 
     def _drop(self, message: str) -> None:
+        self._lasting.discard(message)
         banner = self._shown.pop(message, None)
         if banner is not None:
             self._column.removeWidget(banner)

@@ -242,3 +242,28 @@ def test_asking_in_a_chat_deleted_elsewhere_gives_the_words_back(
     window.until(lambda: window.page.composer.draft == "And Beta?")
     window.idle()
     assert window.page.banners.messages == (GONE,)
+
+
+def test_a_home_that_cannot_be_written_opens_for_reading(
+    open_window: OpenWindow, home: Path
+) -> None:
+    workspace = open_workspace(home)
+    chat = workspace.conversations.create(title="Before the disk was full")
+    workspace.conversations.add_user(chat.id, "What was said.", parent_id=None)
+    other = workspace.conversations.create(title="Another")
+    workspace.close()
+    # In the way of what SQLite shares between connections, whoever runs the tests.
+    (home / "lockhouse.db-shm").mkdir()
+    window = open_window(home)
+    [told] = window.page.banners.messages
+    assert "cannot write" in told
+    assert {"Before the disk was full", "Another"} < set(window.titles)
+    window.open(other)
+    window.open(chat)
+    assert [message.text for message in window.messages] == ["What was said."]
+    assert window.page.banners.messages == (told,)
+    window.type_and_send("Can this be sent?")
+    window.until(lambda: window.page.composer.draft == "Can this be sent?")
+    window.idle()
+    assert window.page.banners.messages == (told,)
+    assert len(window.messages) == 1

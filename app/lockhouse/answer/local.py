@@ -84,6 +84,7 @@ class LocalTarget:
             context_length=model.context_length or 0,
             capabilities=tuple(model.capabilities),
             size_bytes=model.size_bytes,
+            instructions=_STARTER_INSTRUCTIONS if model.included else "",
         )
 
     def preview(self, request: AnswerRequest) -> None:

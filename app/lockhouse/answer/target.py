@@ -48,6 +48,7 @@ class TargetInfo(msgspec.Struct, frozen=True):
     input_price: Decimal | None = None
     output_price: Decimal | None = None
     currency: str = "USD"
+    instructions: str = ""  # what it gets where a chat has no system prompt
 
 
 class Target(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from pathlib import Path
 
 from PySide6.QtCore import Qt
@@ -52,6 +53,52 @@ def test_what_was_seen_is_what_is_sent_and_the_answer_keeps_its_mark(
     again.until(lambda: len(again.messages) == 2)
     assert again.last.badge == f"API · {server.host}"
     assert len(server.asked()) == 1
+
+
+def test_the_system_prompt_that_is_shown_is_the_one_that_is_sent(
+    cloud: Window, server: RemoteServer
+) -> None:
+    made = cloud.workspace.conversations.create(title="Before there was one")
+    cloud.app.settings.set("system_prompt", "Answer like a pirate.")
+    cloud.stored()
+    cloud.page.aside.open("prompt")
+    prompt = cloud.page.details.prompt
+
+    def shown() -> str:
+        return prompt._system.toPlainText()
+
+    def sent() -> list[str]:
+        cloud.type_and_send("Who is there?")
+        cloud.press("outbound_send", sheet_of(cloud))
+        cloud.until(lambda: not cloud.app.asking.runs.all_running())
+        turns = json.loads(server.asked()[-1].body)["messages"]
+        return [turn["content"] for turn in turns if turn["role"] == "system"]
+
+    cloud.page.new_chat()
+    choose_cloud(cloud)
+    assert shown() == "Answer like a pirate."
+    assert sent() == [shown()]
+
+    cloud.page.new_chat()  # the prompt of the settings can be left out
+    choose_cloud(cloud)
+    prompt._system.clear()
+    prompt.flush()
+    assert "no system prompt is sent" in prompt._system_note.text()
+    assert sent() == []
+
+    cloud.open(made)  # and an older chat does not get it
+    choose_cloud(cloud)
+    assert shown() == ""
+    assert "pirate" not in prompt._system.placeholderText()
+    assert sent() == []
+
+
+def test_the_starter_models_own_instructions_are_shown(window: Window) -> None:
+    window.press("start_chatting")
+    window.page.aside.open("prompt")
+    prompt = window.page.details.prompt
+    window.until(lambda: "helpful AI assistant" in prompt._system.placeholderText())
+    assert "its own instructions" in prompt._system_note.text()
 
 
 def test_always_asks_no_more(cloud: Window, server: RemoteServer) -> None:

@@ -117,6 +117,20 @@ def test_renaming_in_place(three: Window) -> None:
     assert _named(three, "Beta two")
 
 
+def test_renaming_in_the_list_shows_in_the_head_and_the_windows_title(three: Window) -> None:
+    three.open(_named(three, "Beta"))
+    panel = three.page.list_panel
+    _select(three, "Beta")
+    panel._view.setFocus()
+    three.page.rename_chat()
+    editor = panel._view.findChild(QLineEdit, "rename_edit")
+    assert editor is not None
+    editor.setText("Beta two")
+    three.qtbot.keyClick(editor, Qt.Key.Key_Return)
+    three.until(lambda: three.page.head.title.text() == "Beta two")
+    three.until(lambda: three.main.windowTitle().startswith("Beta two"))
+
+
 def test_renaming_in_the_head(three: Window) -> None:
     three.open(_named(three, "Beta"))
     title = three.page.head.title

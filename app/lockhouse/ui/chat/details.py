@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QApplication, QFrame, QGridLayout, QStackedWidget,
 from lockhouse.chat.conversations import Message
 from lockhouse.core.events import Finished
 from lockhouse.ui import formatting
+from lockhouse.ui.chat.composer import Composer
 from lockhouse.ui.chat.open_chat import OpenChat
 from lockhouse.ui.chat.page_head import PageHead
 from lockhouse.ui.chat.parameters import parameter_name, parameter_value
@@ -168,8 +169,10 @@ class Details(QObject):
         panel: DetailsPanel,
         columns: ThreeColumns,
         head: PageHead,
+        composer: Composer,
     ) -> None:
         super().__init__(panel)
+        self._composer = composer
         self._chat = chat
         self._thread = thread
         self._settings = settings
@@ -216,8 +219,9 @@ class Details(QObject):
 
     def show_settings(self) -> None:
         """Show what this chat sets, and the settings in force otherwise."""
-        chat = self._chat
-        self._panel.prompt.show_chat(chat, self._settings.current)
+        chosen = self._composer.destination
+        instructions = chosen.info.instructions if chosen else ""
+        self._panel.prompt.show_chat(self._chat, self._settings.current, instructions)
 
     def _follow_columns(self) -> None:
         columns = self._columns

@@ -35,6 +35,7 @@ class ListController(QObject):
     noticed = Signal(object)  # Note
     failed = Signal(object)  # LockhouseError
     removed = Signal(object)  # tuple[str, ...] ids that were deleted
+    changed = Signal()  # titles, pins or folders, from the list
     changed_outside = Signal()  # another process wrote
 
     def __init__(
@@ -181,7 +182,11 @@ class ListController(QObject):
         )
 
     def _change(self, work: Callable[[], object]) -> None:
-        self._jobs.run_in_order(work, lambda _: self.refresh(), self.failed.emit)
+        def then(_: object) -> None:
+            self.refresh()
+            self.changed.emit()
+
+        self._jobs.run_in_order(work, then, self.failed.emit)
 
     def _show(self, listing: Listing) -> None:
         self.listed.emit(listing)

@@ -29,6 +29,7 @@ class NextTarget(QObject):
     """Follows the open chat, what is typed, and the targets there are."""
 
     way_wanted = Signal(str, str)  # WayOn, provider's name
+    changed = Signal()  # another target may answer now
 
     def __init__(
         self,
@@ -82,6 +83,7 @@ class NextTarget(QObject):
         self._estimated = None
         self._show()
         self._delay.start()
+        self.changed.emit()
 
     def choose(self, name: str) -> None:
         """That target answers from now on."""

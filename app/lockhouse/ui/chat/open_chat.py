@@ -59,6 +59,7 @@ class OpenChat(QObject):
         self.pictures = Pictures(jobs, self)
         self._open: Conversation | None = None
         self._new = NewChat()
+        self._new_system: str | None = None  # of a new chat; None: that of the settings
         self._numbers = itertools.count(1)
         self._ids: dict[str, str] = {}  # of new chats by their keys, "" until they are stored
         self._key = self._next_key()
@@ -90,7 +91,7 @@ class OpenChat(QObject):
     def new_chat(self, *, keep_choices: bool = True) -> None:
         """An empty page. Nothing is stored before the first question."""
         if not keep_choices:
-            self._new = NewChat()
+            self._new, self._new_system = NewChat(), None
         self._wanted = ""
         self._open = None
         self._key = self._next_key()
@@ -144,7 +145,7 @@ class OpenChat(QObject):
             return
         self.new_draft = ""
         self.save_draft_pictures("", ())
-        self._new = NewChat(target=next_target)
+        self._new, self._new_system = NewChat(target=next_target), None
         self._open = created
         if not self._wanted:
             self._wanted = created.id
@@ -167,6 +168,12 @@ class OpenChat(QObject):
             show,
             self.fail,
         )
+
+    def read_title(self) -> None:
+        """Title, pin or folder may have changed, and nothing that was said."""
+        wanted = self.conversation_id
+        if wanted:
+            self._jobs.run_in_order(lambda: self._conversations.get(wanted), self.update, ignore)
 
     def follow(self) -> None:
         """Another process wrote to the database: read again if this chat was changed."""
@@ -225,7 +232,8 @@ class OpenChat(QObject):
         """The system prompt in force."""
         if self._open:
             return self._open.system
-        return self._new.system or self._settings.current.system_prompt
+        own = self._new_system
+        return self._settings.current.system_prompt if own is None else own
 
     @property
     def parameters(self) -> dict[str, object]:
@@ -273,8 +281,10 @@ class OpenChat(QObject):
         return found
 
     def set_system(self, text: str) -> None:
-        """Give this chat a system prompt of its own."""
-        self._set(lambda wanted: self._conversations.set_system(wanted, text), system=text)
+        """Give this chat a system prompt of its own; an empty one is none."""
+        if not self.conversation_id:
+            self._new_system = text
+        self._set(lambda wanted: self._conversations.set_system(wanted, text))
 
     def set_parameters(self, parameters: dict[str, object]) -> None:
         """Set what differs from the settings in this chat."""

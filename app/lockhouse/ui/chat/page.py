@@ -103,7 +103,13 @@ class ChatPage(QWidget):
         self.details = DetailsPanel(theme)
         self.columns = ThreeColumns(theme, self.list_panel, work, self.details)
         self.aside = Details(
-            chat, self.messages, self._settings, self.details, self.columns, self.head
+            chat,
+            self.messages,
+            self._settings,
+            self.details,
+            self.columns,
+            self.head,
+            self.composer,
         )
         self.drafts = Drafts(chat, self.composer)
         self.notices = Notices(
@@ -140,6 +146,7 @@ class ChatPage(QWidget):
         listing.listed.connect(self._show_listing)
         listing.removed.connect(self._leave_removed)
         listing.changed_outside.connect(self._follow_writers)
+        listing.changed.connect(chat.read_title)
         for source in (chat, chat.export, listing):
             source.noticed.connect(self.notices.say)
         chat.pictures.failed.connect(self.composer.tell)
@@ -191,7 +198,8 @@ class ChatPage(QWidget):
         composer.edit.undo_fallback = self.toast.undo
         composer.sent.connect(asking.send)
         composer.stop_wanted.connect(asking.stop)
-        composer.target_chosen.connect(lambda _: self._show_context())
+        self.next_target.changed.connect(self._show_context)
+        self.next_target.changed.connect(self.aside.show_settings)
         composer.picture_wanted.connect(lambda one: chat.pictures.take(one, chat.key))
         composer.document_wanted.connect(self.message_actions.ask_about_document)
         composer.queued_edit_wanted.connect(self._edit_queued)
@@ -280,7 +288,6 @@ class ChatPage(QWidget):
         self._targets = targets
         self._knows_models = True
         self.next_target.show_targets(targets)
-        self._show_context()
         self._show_empty()
 
     def apply_settings(self, settings: Settings) -> None:
@@ -452,7 +459,6 @@ class ChatPage(QWidget):
         conversation = self._chat.conversation
         if conversation is not None:
             self.listing.set_pinned([conversation.id], pinned=not conversation.pinned)
-            self._chat.reload()
 
     def _export(self, fmt: str) -> None:
         conversation = self._chat.conversation

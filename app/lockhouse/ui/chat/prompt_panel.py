@@ -118,6 +118,7 @@ class PromptPanel(QWidget):
         self._own: dict[str, object] = {}
         self._chat = ""  # key of the chat that is shown
         self._is_loading = False
+        self._instructions = ""
         self.setObjectName("prompt_panel")
         self._system = QTextEdit()
         self._system.setObjectName("chat_system_prompt")
@@ -126,6 +127,7 @@ class PromptPanel(QWidget):
         self._system.setTabChangesFocus(True)
         self._system.setMinimumHeight(px(96))
         self._system.setMaximumHeight(px(180))
+        self._system_note = label("", ink="3", wrap=True, name="system_note")
         self._label = SegmentedControl("Label of this chat", _LABELS)
         self._label.setObjectName("chat_label")
         self._label.selected.connect(self._label_chosen)
@@ -135,7 +137,7 @@ class PromptPanel(QWidget):
         column(
             theme,
             label("System prompt", role="strong"),
-            label("Instructions for the model in this chat.", ink="3", wrap=True),
+            self._system_note,
             self._system,
             8,
             label("Label", role="strong"),
@@ -156,8 +158,11 @@ class PromptPanel(QWidget):
         self._system.textChanged.connect(self._system_edited)
         self._dirty = False
 
-    def show_chat(self, chat: OpenChat, settings: Settings) -> None:
-        """The values of the open chat. What is being typed for this chat is left alone."""
+    def show_chat(self, chat: OpenChat, settings: Settings, instructions: str = "") -> None:
+        """The values of the open chat. What is being typed for this chat is left alone.
+
+        ``instructions`` are what the model gets where there is no system prompt.
+        """
         is_other = chat.key != self._chat
         self._chat = chat.key
         self._own = chat.parameters
@@ -167,7 +172,9 @@ class PromptPanel(QWidget):
             self._system.setPlainText(chat.system)
             self._is_loading = False
             self._dirty = False
-        self._system.setPlaceholderText(settings.system_prompt or "For example: answer briefly.")
+        self._instructions = instructions
+        self._system.setPlaceholderText(instructions or "For example: answer briefly.")
+        self._note_system()
         self._label.set_current(chat.label)
         for field in self._fields:
             if is_other or not field.edit.hasFocus():
@@ -181,7 +188,18 @@ class PromptPanel(QWidget):
             self._dirty = False
             self.system_changed.emit(self._system.toPlainText().strip())
 
+    def _note_system(self) -> None:
+        """What the model gets with this field as it is."""
+        if self._system.toPlainText().strip():
+            words = "Sent before the messages of this chat."
+        elif self._instructions:
+            words = "Empty: this model gets its own instructions, shown below."
+        else:
+            words = "Empty: no system prompt is sent."
+        self._system_note.setText(words)
+
     def _system_edited(self) -> None:
+        self._note_system()
         if not self._is_loading:
             self._dirty = True
             self._pause.start()

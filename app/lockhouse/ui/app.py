@@ -189,6 +189,7 @@ class App(QObject):
         pages.targets_changed.connect(self.targets.refresh)
         self.network.changed.connect(chat.next_target.follow_network)
         chat.way_wanted.connect(pages.follow_way)
+        pages.returned.connect(chat.come_back)
 
     def _commands(self) -> tuple[Command, ...]:
         """What the search (Ctrl+K) offers besides pages and the window's own commands."""

@@ -83,6 +83,7 @@ class Pages(QObject):
     quit_wanted = Signal()
     shortcuts_wanted = Signal()
     targets_changed = Signal()
+    returned = Signal()  # to the chat, from what removes an obstacle there
     page_wanted = Signal(str)  # the key of the page to show
     failed = Signal(object)  # LockhouseError of a page that may not exist yet
 
@@ -161,6 +162,8 @@ class Pages(QObject):
             self._on_provider(lambda page: page.dialogs.set_key(provider))
         elif way == "models":
             self._on_provider(lambda page: page.dialogs.show_models(provider))
+        elif way == "providers":
+            self._on_provider(lambda page: page.dialogs.add())
         else:
             self.page_wanted.emit("gate")
 
@@ -178,6 +181,7 @@ class Pages(QObject):
         leads_back, self._leads_back = self._leads_back, False
         if leads_back and self._gate_page is not None and self._gate_page.isVisible():
             self.page_wanted.emit("chat")
+            self.returned.emit()
 
     def ask_network_access(self, wanted: str = "") -> None:
         """Ask which hosts may be reached; ``wanted`` is a provider, or the hub."""
@@ -191,9 +195,10 @@ class Pages(QObject):
         dialog = NetworkAccessDialog(
             self.theme, network.view, permissions, wanted=wanted, parent=self.over
         )
+        goes_on = self.returned.emit if network.view.is_open else None  # else after a restart
         dialog.allow_wanted.connect(
             lambda far, near, leave: network.open_to(
-                far, near, then=self.quit_wanted.emit if leave else None
+                far, near, then=self.quit_wanted.emit if leave else goes_on
             )
         )
         dialog.seal_wanted.connect(network.seal)

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QPushButton
 from lockhouse.core.errors import LockhouseError
 from lockhouse.gate.providers import Provider
 from lockhouse.ui.chat.attachments import from_clipboard
+from lockhouse.ui.chat.target_picker import TargetPopup
 from tests.remote.server import RemoteServer
 from tests.ui.window.driving import Window
 from tests.ui.window.remote_chat import (
@@ -172,6 +173,41 @@ def test_the_keyboard_asks_somebody_else(cloud: Window, server: RemoteServer) ->
     pick_cloud(cloud)
     assert "The selection" in sheet_of(cloud)._subject.words
     assert not server.asked()
+
+
+@offscreen_popups
+def test_a_key_set_on_the_way_to_another_model_leads_back_to_the_list(
+    cloud: Window, server: RemoteServer
+) -> None:
+    cloud.ask("What is the capital of France? Answer in one sentence.")
+    answered = cloud.last.id
+    cloud.page.ask_another_model()
+    popup = cloud.page.findChild(TargetPopup)
+    assert popup is not None
+    cloud.qtbot.keyClicks(popup.edit, "mistral")
+    cloud.qtbot.keyClick(popup.edit, Qt.Key.Key_Return)
+    dialog = cloud.dialog("key_dialog")
+    assert cloud.main.page == "gate"
+    dialog.reject()
+    cloud.until(lambda: cloud.main.page == "chat")
+    cloud.until(lambda: any(one.isVisible() for one in cloud.page.findChildren(TargetPopup)))
+    again = next(one for one in cloud.page.findChildren(TargetPopup) if one.isVisible())
+    cloud.qtbot.keyClicks(again.edit, "cloudy")
+    cloud.qtbot.keyClick(again.edit, Qt.Key.Key_Return)
+    sheet = sheet_of(cloud)
+    assert "capital of France" in sheet.box.view.text
+    assert cloud.last.id == answered
+    sheet.close()
+
+
+def test_a_message_that_was_in_the_way_of_a_key_is_shown_again_after_it(cloud: Window) -> None:
+    cloud.page.next_target.choose("mistral/mistral-medium-latest")
+    cloud.type_and_send("Anybody?")
+    cloud.press("banner-key", sheet_of(cloud))
+    cloud.dialog("key_dialog").reject()
+    cloud.until(lambda: cloud.main.page == "chat")
+    assert "Anybody?" in sheet_of(cloud).box.view.text
+    assert cloud.page.composer.draft == "Anybody?"
 
 
 def test_a_port_that_the_broker_of_this_window_may_not_use_is_told(cloud: Window) -> None:

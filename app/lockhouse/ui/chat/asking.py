@@ -218,6 +218,13 @@ class Asking(QObject):
         subject = Subject(task, f"{words}, {size}", has_before)
         self._ask(Asked(question, target, subject, material=material))
 
+    def retry(self, asked: Asked) -> None:
+        """Ask what was not sent, in the open chat: what was in the way may be settled now."""
+        if asked.queued is not None:
+            self.send_queued()
+        else:
+            self._ask(asked)
+
     def decline(self, confirmation: Confirmation) -> None:
         """The person does not want it sent. The chat is free for another question at once."""
         if confirmation.reply(None):

@@ -55,6 +55,8 @@ class Composer(QFrame):
     stop_wanted = Signal()
     target_chosen = Signal(object)  # Destination
     way_wanted = Signal(str, str)  # WayOn, provider's name
+    leaving = Signal(object)  # before that: what to do when the chat is shown again
+    destinations_changed = Signal()
     picture_wanted = Signal(object)  # Path or QImage: to be prepared
     document_wanted = Signal(object)  # Attachment: another model is to be asked about it
     draft_changed = Signal()
@@ -233,6 +235,7 @@ class Composer(QFrame):
         self._target = chosen
         self._say_target()
         self._picker.show()
+        self.destinations_changed.emit()
 
     @property
     def destination(self) -> Destination | None:
@@ -438,13 +441,15 @@ class Composer(QFrame):
         chosen = self.destination
         popup = TargetPopup(
             self._theme,
-            self._destinations,
+            lambda: self._destinations,
             self,
             current=chosen.info.name if chosen else "",
         )
         popup.chosen.connect(self.target_chosen)
         popup.chosen.connect(lambda _: QTimer.singleShot(0, self.edit, self.edit.setFocus))
+        popup.way_wanted.connect(lambda *_: self.leaving.emit(lambda: self.open_picker(anchor)))
         popup.way_wanted.connect(self.way_wanted)
+        self.destinations_changed.connect(popup.refill)
         popup.open_at(QRect(anchor.mapToGlobal(anchor.rect().topLeft()), anchor.size()))
 
     def _follow_line(self, way: str) -> None:

@@ -30,6 +30,7 @@ class MessageActions(QObject):
     details_wanted = Signal(str)  # id of a message
     target_wanted = Signal()  # another model is to be chosen for the chat
     way_wanted = Signal(str, str)  # WayOn, provider's name
+    leaving = Signal(object)  # before that: what to do when the chat is shown again
     noticed = Signal(str)
 
     def __init__(
@@ -178,7 +179,7 @@ class MessageActions(QObject):
         targets = self._targets
         popup = TargetPopup(
             self._theme,
-            targets.remote,
+            lambda: targets.remote,
             self._over,
             title=title,
             remote_only=True,
@@ -191,7 +192,9 @@ class MessageActions(QObject):
                 ask(destination.info.name)
 
         popup.chosen.connect(chosen)
+        popup.way_wanted.connect(lambda *_: self.leaving.emit(lambda: self._pick(title, ask)))
         popup.way_wanted.connect(self.way_wanted)
+        targets.listed.connect(popup.refill)
         popup.open_at(_anchor(self._over))
 
 

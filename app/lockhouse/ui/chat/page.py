@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 from PySide6.QtCore import Signal
@@ -79,6 +80,7 @@ class ChatPage(QWidget):
         self._knows_models = False
         self._is_opening = False  # a chat is on its way to the page
         self._was_started = False
+        self._held: tuple[str, Callable[[], None]] | None = None  # key of a chat, what to do there
         self.setObjectName("chat_page")
         self._make_parts(theme)
         self._make_parts_that_ask(workspace, machine, jobs, theme)
@@ -215,6 +217,8 @@ class ChatPage(QWidget):
         self.dialogs.edit_wanted.connect(composer.edit.setFocus)
         for source in (self.next_target, self.message_actions, self.dialogs):
             source.way_wanted.connect(self.way_wanted)
+        for leaver in (composer, self.message_actions, self.dialogs):
+            leaver.leaving.connect(self._hold)
         self.message_actions.noticed.connect(self.toast.say)
         self.dialogs.noticed.connect(self.toast.say)
 
@@ -243,6 +247,15 @@ class ChatPage(QWidget):
             highlight=highlight,
             select=not self._asking.is_busy(conversation_id),
         )
+
+    def _hold(self, act: Callable[[], None]) -> None:
+        self._held = (self._chat.key, act)
+
+    def come_back(self) -> None:
+        """What this page was left for is done: go on with what it was done for."""
+        held, self._held = self._held, None
+        if held is not None and held[0] == self._chat.key:
+            held[1]()
 
     def rename_chat(self) -> None:
         """In the list where it has the keyboard, else in the head."""

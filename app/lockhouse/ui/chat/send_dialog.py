@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QDialog, QWidget
 
@@ -26,6 +28,7 @@ class SendDialogs(QObject):
 
     edit_wanted = Signal()
     way_wanted = Signal(str, str)  # WayOn, provider's name
+    leaving = Signal(object)  # before that: what to do when the chat is shown again
     noticed = Signal(str)
 
     def __init__(
@@ -111,6 +114,8 @@ class SendDialogs(QObject):
         here = self._chat.target
         sheet.local_wanted.connect(lambda: confirmation.reply(AnswerHere(current[0], here)))
         sheet.edit_wanted.connect(self.edit_wanted)
+        retry = partial(self._asking.retry, asked)
+        sheet.way_wanted.connect(lambda _: self.leaving.emit(retry))
         sheet.way_wanted.connect(lambda way: self.way_wanted.emit(way, info.provider or ""))
         sheet.copied.connect(self.noticed)
         sheet.finished.connect(end)

@@ -5,7 +5,7 @@ Looking them up is the business of ``targets``; what is here are values, words a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QEvent, QRect, QSize, Qt, Signal
@@ -148,7 +148,7 @@ class TargetPopup(SearchDialog):
     def __init__(
         self,
         theme: Theme,
-        destinations: Sequence[Destination],
+        read: Callable[[], Sequence[Destination]],
         parent: QWidget,
         *,
         title: str = "",
@@ -156,11 +156,12 @@ class TargetPopup(SearchDialog):
         remote_only: bool = False,
         recent: Sequence[str] = (),
     ) -> None:
+        """``read`` tells which targets there are, now and when the list is to change."""
         super().__init__(
             theme, parent, "target_popup", prompt="Search models", listed="Models", parts="target"
         )
         self._over = parent
-        self._destinations = tuple(destinations)
+        self._read = read
         self._current = current
         self._remote_only = remote_only
         self._recent = tuple(recent)
@@ -189,11 +190,15 @@ class TargetPopup(SearchDialog):
         self.activateWindow()
         self.edit.setFocus(Qt.FocusReason.PopupFocusReason)
 
+    def refill(self) -> None:
+        """There may be other targets now."""
+        self.fill()
+
     def fill(self) -> None:
         """The targets that match what is typed."""
         words = self.edit.text()
         lines = target_lines(
-            self._destinations,
+            tuple(self._read()),
             words=words,
             current=self._current,
             remote_only=self._remote_only,

@@ -189,6 +189,28 @@ def rename(cli: CliContext, chat_id: str, title: str) -> None:
     output.write_result(renamed, f"Renamed to {renamed.title}")
 
 
+@chats.command(short_help="Recover what can be read of a damaged database.")
+@as_json
+def recover(cli: CliContext) -> None:
+    """Recover what can be read of a damaged database, and put it in its place.
+
+    The damaged file is kept. Close every window first.
+    """
+    from lockhouse.chat import recovery
+
+    paths = cli.paths
+    done = recovery.recover(paths.database, backups=paths.backups)
+    if output.wrote_json({"recovered": output.plain(done) if done else None}):
+        return
+    if done is None:
+        output.note(f"{paths.database} is not damaged. Nothing was changed.")
+        return
+    first, *more = done.sentences()
+    output.write_line(first)
+    for sentence in more:
+        output.note(sentence)
+
+
 def _deleted(conversations: Conversations, chat_id: str) -> Conversation:
     found = [
         conversation

@@ -54,7 +54,7 @@ from lockhouse.ui.theme import Theme
 from lockhouse.ui.timers import once
 from lockhouse.ui.window_state import load_state, save_state
 from lockhouse.ui.zoom import Zoom
-from lockhouse.workspace import Workspace, open_workspace
+from lockhouse.workspace import Workspace, open_workspace, paths_for
 
 if TYPE_CHECKING:
     from lockhouse.ui.gate.page import GatePage
@@ -359,14 +359,16 @@ class App(QObject):
 def run(arguments: list[str]) -> int:
     """Open the window; returns when it is closed."""
     application = make_application(sys.argv[:1])
+    home = home_of(arguments)
     try:
-        workspace = open_workspace(home_of(arguments))
+        workspace = open_workspace(home)
     except StorageError as error:
         if "--smoke" in arguments:
             _print_json({"error": {"code": error.code, "message": error.message}})
-        else:
-            tell_storage_error(Theme(application), error)
-        return error.exit_code
+            return error.exit_code
+        if not tell_storage_error(Theme(application), error, lambda: _recover(home)):
+            return error.exit_code
+        workspace = open_workspace(home)
     theme = theme_for(application, workspace.settings)
     catcher = CrashCatcher(theme, lockhouse.__version__, application)
     catcher.install()
@@ -384,6 +386,14 @@ def run(arguments: list[str]) -> int:
     app.close()
     application.shutdown()  # passes what was copied on to the desktop
     return code
+
+
+def _recover(home: Path | None) -> str:
+    from lockhouse.chat import recovery  # next to never needed
+
+    paths = paths_for(home)
+    done = recovery.recover(paths.database, backups=paths.backups)
+    return "\n".join(done.sentences()) if done is not None else "It is not damaged any more."
 
 
 def build(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QObject, QTimer, Signal
@@ -13,7 +14,7 @@ from PySide6.QtWidgets import QApplication
 
 import lockhouse
 from lockhouse.bundled import resource
-from lockhouse.core.errors import LockhouseError
+from lockhouse.core.errors import LockhouseError, StorageError
 from lockhouse.storage.settings import Settings
 from lockhouse.ui.error_views import ChoiceDialog
 from lockhouse.ui.theme import Theme
@@ -82,21 +83,40 @@ def home_of(arguments: list[str]) -> Path | None:
     return None
 
 
-def tell_storage_error(theme: Theme, error: LockhouseError) -> None:
-    """Say which database cannot be used and what to do."""
+def tell_storage_error(
+    theme: Theme, error: LockhouseError, recover: Callable[[], str] | None = None
+) -> bool:
+    """Say which database cannot be used and what to do; whether it was recovered.
+
+    ``recover`` does that and returns what came of it; it is offered for a damaged one.
+    """
     titles = {
         "database_damaged": "The database is damaged",
         "database_too_new": "The database was written by a newer Lockhouse",
     }
+    can_recover = recover is not None and error.code == "database_damaged"
     dialog = ChoiceDialog(
         theme,
         titles.get(error.code, "Lockhouse cannot open its database"),
         error.message,
         hint=error.hint,
+        choices=[("recover", "Recover what can be read")] if can_recover else (),
         close_words="Quit",
         name="storage_dialog",
     )
+    chosen: list[str] = []
+    dialog.chosen.connect(chosen.append)
     dialog.exec()
+    if not chosen or recover is None:
+        return False
+    try:
+        done = recover()
+    except StorageError as failed:
+        return tell_storage_error(theme, failed)
+    ChoiceDialog(
+        theme, "The database was recovered", done, close_words="Continue", name="recovered_dialog"
+    ).exec()
+    return True
 
 
 def theme_for(application: QApplication, settings: Settings) -> Theme:

@@ -6,16 +6,17 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QApplication, QLabel, QPlainTextEdit
+from PySide6.QtWidgets import QApplication, QLabel, QPlainTextEdit, QPushButton
 from pytestqt.qtbot import QtBot
 
 from lockhouse.answer.target import TargetInfo
 from lockhouse.core.errors import StorageError
-from lockhouse.ui.app import run
+from lockhouse.ui.app import _recover, run
 from lockhouse.ui.error_views import BannerStack, ChoiceDialog, CrashCatcher
 from lockhouse.ui.startup import tell_storage_error
 from lockhouse.ui.theme import Theme
@@ -144,6 +145,42 @@ def test_the_dialog_for_a_database_names_file_and_way_on(theme: Theme, qtbot: Qt
     assert "The database is damaged" in words
     assert error.message in words
     assert error.hint in words
+
+
+def test_a_damaged_database_can_be_recovered_in_its_dialog(
+    theme: Theme, qtbot: QtBot, home: Path
+) -> None:
+    workspace = open_workspace(home)
+    chat = workspace.conversations.create(title="Before the damage")
+    workspace.conversations.add_user(chat.id, "What was said.", parent_id=None)
+    file = workspace.paths.database
+    workspace.close()
+    data = bytearray(file.read_bytes())
+    data[:100] = bytes(100)
+    file.write_bytes(bytes(data))
+    with pytest.raises(StorageError) as damaged:
+        open_workspace(home)
+    words: list[str] = []
+
+    def press(dialog: str, button: str, then: Callable[[], None]) -> None:
+        for widget in QApplication.topLevelWidgets():
+            named = isinstance(widget, ChoiceDialog) and widget.objectName() == dialog
+            if named and widget.isVisible():
+                words.extend(label.text() for label in widget.findChildren(QLabel))
+                QTimer.singleShot(0, then)
+                found = widget.findChild(QPushButton, button)
+                assert found is not None
+                found.click()
+
+    def accept_report() -> None:
+        press("recovered_dialog", "dialog_close", lambda: None)
+
+    QTimer.singleShot(0, lambda: press("storage_dialog", "dialog_recover", accept_report))
+    assert tell_storage_error(theme, damaged.value, lambda: _recover(home))
+    assert any("Recovered 1 conversation with 1 message." in text for text in words)
+    workspace = open_workspace(home)
+    assert [one.title for one in workspace.conversations.list()] == ["Before the damage"]
+    workspace.close()
 
 
 def test_a_bug_opens_the_crash_window_once_with_a_report_to_copy(

@@ -199,6 +199,16 @@ def test_a_server_is_fitted_by_command(opened: Command, server: RemoteServer) ->
     assert back.json["system_role"] == "user"
 
 
+def test_what_a_server_does_not_take_is_told(opened: Command, server: RemoteServer) -> None:
+    done = opened(
+        "ask", "-m", "office/small", "Hi", "--no-save", "--think", "low", "--ctx", "512",
+        "--think-budget", "9", "--json",
+    )  # fmt: skip
+    (sent,) = [each.json for each in server.asked()]
+    assert sent["reasoning_effort"] == "low"
+    assert "Office takes no context length and thinking budget: they are left out." in done.err
+
+
 @pytest.mark.parametrize(
     ("option", "value", "problem"),
     [

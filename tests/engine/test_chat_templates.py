@@ -116,3 +116,27 @@ def test_reasoning_is_told_from_the_answer_by_the_marks_of_the_template(
     request = asked(("user", "Why?"), max_tokens=120, grammar=grammar)
     answered = ask(pool, made(template), request)
     assert (answered.reasoning, answered.text) == ("a plan", "An answer")
+
+
+SWITCHED = (
+    "{% for m in messages %}{{ m.role + ': ' + m.content + '\n' }}{% endfor %}assistant:"
+    "{% if enable_thinking is defined and not enable_thinking %}<think></think>{% endif %}"
+)
+ALWAYS = "{% for m in messages %}{{ m.content }}{% endfor %}<think>\n"
+
+
+def test_thinking_is_turned_off_by_the_template_or_by_force(pool: EnginePool, made: Make) -> None:
+    spec, question = made(SWITCHED), ("user", "Why?")
+    counts = {
+        choice: pool.count_tokens(spec, asked(question, thinking=choice))
+        for choice in ("", "on", "off")
+    }
+    assert counts[""] == counts["on"] < counts["off"]
+    told = ask(pool, spec, asked(question, thinking="high"))
+    assert told.finished.parameters["thinking"] == "on"
+    assert "thinking_changed" in told.notices()
+    pool.stop()
+    forced = ask(pool, made(ALWAYS), asked(question, thinking="off", max_tokens=40))
+    assert forced.finished.parameters["thinking"] == "off"
+    assert forced.text
+    assert forced.finished.usage.reasoning_tokens < 8

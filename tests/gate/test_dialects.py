@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from lockhouse.core.errors import InvalidInput
@@ -15,6 +16,7 @@ from lockhouse.core.events import Reasoning, Text, Usage
 from lockhouse.core.messages import Image, Tool, ToolCall, Turn
 from lockhouse.core.request import AnswerRequest, Sampling, left_open
 from lockhouse.gate.dialects import dialect
+from lockhouse.gate.dialects.left_out import left_out
 from lockhouse.gate.dialects.provider_errors import Recipient, refusal_in
 from lockhouse.gate.protocol import RemoteFailure
 from lockhouse.gate.providers import Provider
@@ -143,6 +145,100 @@ def test_servers_of_ones_own_take_more() -> None:
     words = AnswerRequest((Turn("user", "Hi"),), Sampling(logit_bias={" word": 5.0}))
     with pytest.raises(InvalidInput, match="numbers"):
         body("openai", words)
+
+
+def sent_to(model: str, provider: str, **changes: Any) -> dict[str, Any]:
+    request = AnswerRequest((Turn("user", "Hi"),), **changes)
+    known = PROVIDERS[provider]
+    body = dialect(known.dialect).body(known, model, request, max_tokens=30_000)
+    found: dict[str, Any] = json.loads(body)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "chosen", "fields"),
+    [
+        ("openai", "gpt-6-luna", "off", {"reasoning_effort": "none"}),
+        ("openai", "gpt-5-mini", "off", {"reasoning_effort": "minimal"}),
+        ("openai", "o4-mini", "off", {"reasoning_effort": "low"}),
+        ("openai", "gpt-6-luna", "high", {"reasoning_effort": "high"}),
+        (
+            "lan",
+            "qwen3",
+            "on",
+            {"chat_template_kwargs": {"enable_thinking": True, "thinking": True}},
+        ),
+        ("lan", "gpt-oss", "low", {"reasoning_effort": "low"}),
+        ("anthropic", "claude-3-7-sonnet", "off", {}),
+        (
+            "anthropic",
+            "claude-sonnet-4-5-20250929",
+            "medium",
+            {"thinking": {"type": "enabled", "budget_tokens": 8192}},
+        ),
+        (
+            "anthropic",
+            "claude-opus-5-5",
+            "low",
+            {
+                "thinking": {"type": "adaptive", "display": "summarized"},
+                "output_config": {"effort": "low"},
+            },
+        ),
+    ],
+)
+def test_thinking_is_asked_for_in_the_words_of_each_api(
+    provider: str, model: str, chosen: str, fields: dict[str, Any]
+) -> None:
+    sent = sent_to(model, provider, thinking=chosen)
+    assert {name: sent.get(name) for name in fields} == fields
+    names = {"thinking", "reasoning_effort", "chat_template_kwargs", "output_config"}
+    assert not names & sent_to(model, provider).keys()
+    assert fields or not names & sent.keys()
+
+
+@pytest.mark.parametrize(
+    ("model", "chosen", "config"),
+    [
+        ("gemini-2.5-flash", "off", {"includeThoughts": True, "thinkingBudget": 0}),
+        ("gemini-2.5-flash", "on", {"includeThoughts": True, "thinkingBudget": -1}),
+        ("gemini-2.5-pro", "off", {"includeThoughts": True, "thinkingBudget": 1024}),
+        ("gemini-3.8-flash", "off", {"includeThoughts": True, "thinkingLevel": "minimal"}),
+        ("gemini-3.1-pro", "max", {"includeThoughts": True, "thinkingLevel": "high"}),
+    ],
+)
+def test_gemini_takes_a_level_or_a_budget(model: str, chosen: str, config: dict[str, Any]) -> None:
+    settings = sent_to(model, "gemini", thinking=chosen)["generationConfig"]
+    assert settings["thinkingConfig"] == config
+
+
+def test_what_is_not_sent_as_it_was_chosen_is_told() -> None:
+    chosen = left_open({"temperature", "min_p", "top_k", "context_length"})
+    request = AnswerRequest(
+        (Turn("user", "Hi"),),
+        Sampling(temperature=1.7, min_p=0.2, top_k=0, seed=7),
+        max_tokens=9000,
+        context_length=4096,
+        thinking="max",
+        left_open=chosen,
+    )
+    sent = body("anthropic", request, 4000)
+    assert left_out(request, sent, "Anthropic", "high") == (
+        "Anthropic takes no temperature, min-p, seed and context length: they are left out. "
+        "Its answers have at most 4,000 tokens, not 9,000. "
+        'Thinking is set to "high", which is nearest to "max" there.'
+    )
+    plain = msgspec.structs.replace(request, thinking="", max_tokens=None, reasoning_budget=5)
+    assert left_out(plain, body("openai", plain), "OpenAI", "") == (
+        "OpenAI takes no min-p, context length and thinking budget: they are left out."
+    )
+    hot = AnswerRequest((Turn("user", "Hi"),), Sampling(temperature=1.7, min_p=0))
+    hot = msgspec.structs.replace(hot, left_open=left_open({"temperature"}))
+    assert left_out(hot, body("anthropic", hot), "Anthropic", "") == (
+        "Its highest temperature is 1, which is used instead of 1.7."
+    )
+    own = AnswerRequest((Turn("user", "Hi"),), Sampling(seed=7), left_open=left_open(()))
+    assert left_out(own, body("lan", own), "Office", "") == ""
 
 
 def test_a_schema_that_cannot_be_held_to_is_not_called_strict() -> None:

@@ -69,6 +69,8 @@ def test_profiles_are_kept_for_each_model_and_one_is_in_force(models: Models) ->
         Profile("x", sampling={"top_k": 1.5}),
         Profile("x", sampling={"temperature": float("nan")}),
         Profile("x", sampling={"max_tokens": 0}),
+        Profile("x", sampling={"thinking": "sometimes"}),
+        Profile("x", sampling={"temperature": "off"}),
     ],
 )
 def test_what_could_not_be_followed_is_refused(models: Models, profile: Profile) -> None:
@@ -81,7 +83,14 @@ def test_a_profile_fills_only_what_nobody_chose() -> None:
     profile = Profile(
         "p",
         LoadChoice(context_length=2048),
-        {"temperature": 0.1, "top_k": 5, "typical_p": 0.9, "max_tokens": 7},
+        {
+            "temperature": 0.1,
+            "top_k": 5,
+            "typical_p": 0.9,
+            "max_tokens": 7,
+            "thinking": "off",
+            "reasoning_budget": 9,
+        },
     )
     request = AnswerRequest(
         (),
@@ -92,6 +101,7 @@ def test_a_profile_fills_only_what_nobody_chose() -> None:
     answered = filled(request, profile)
     assert answered.sampling == Sampling(temperature=0.8, top_k=5, typical_p=0.9, seed=3)
     assert (answered.max_tokens, answered.context_length) == (7, None)
+    assert (answered.thinking, answered.reasoning_budget) == ("off", 9)
     chosen = filled(AnswerRequest((), max_tokens=3, context_length=512), profile)
     assert chosen == AnswerRequest((), max_tokens=3, context_length=512)
     assert filled(request, None) is request

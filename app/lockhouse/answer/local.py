@@ -83,6 +83,7 @@ class LocalTarget:
             sha256=model.sha256,
             context_length=model.context_length or 0,
             capabilities=tuple(model.capabilities),
+            thinking=model.thinking,
             size_bytes=model.size_bytes,
             instructions=_STARTER_INSTRUCTIONS if model.included else "",
         )

@@ -24,6 +24,8 @@ from lockhouse.core.events import Event, Notice, failed_of
 from lockhouse.core.request import AnswerRequest
 from lockhouse.gate.costs.budget import Budget
 from lockhouse.gate.dialects import dialect
+from lockhouse.gate.dialects.left_out import left_out
+from lockhouse.gate.dialects.thinking import offered, settled
 from lockhouse.gate.outbound import Outbound
 from lockhouse.gate.providers import Provider, RemoteModel, is_this_machine
 
@@ -51,10 +53,10 @@ class RemoteTarget:
         Raises InvalidInput for what this model cannot be asked.
         """
         provider, model = self.provider, self.model
-        left_out: Notice | None = None
+        no_pictures: Notice | None = None
         if model.capabilities:  # otherwise its list does not say; the provider will
             name = f"{provider.name}/{model.called}"
-            request, left_out = suited(request, name, model.capabilities)
+            request, no_pictures = suited(request, name, model.capabilities)
         spoken = dialect(provider.dialect)
         most = request.max_tokens or self._dependencies.most_tokens() or _MOST_TOKENS
         if model.max_output_tokens:
@@ -73,9 +75,15 @@ class RemoteTarget:
             max_tokens=most,
             has_key=bool(self._dependencies.key_of(provider)),
             task=request.task,
-            added=_added(provider, request, left_out),
+            added=_added(provider, request, no_pictures, self._left_out(request, body)),
             estimate=self._dependencies.budget.estimate(provider, model.name, body),
         )
+
+    def _left_out(self, request: AnswerRequest, body: bytes) -> str:
+        """What was chosen and is not sent as it was chosen."""
+        provider, model = self.provider, self.model.name
+        thinking = settled(provider, model, request.thinking)
+        return left_out(request, body, provider.title or provider.name, thinking)
 
     def obstacle(self) -> LockhouseError | None:
         """What would stop it from being asked now, with what to do about it; None for nothing."""
@@ -102,6 +110,8 @@ class RemoteTarget:
         except LockhouseError as error:
             yield failed_of(map_error(error, self.provider, self._dependencies.gate))
             return
+        if words := self._left_out(request, approved.body):
+            yield Notice("settings_left_out", words)
         yield from sending.run()
 
     def count_tokens(self, request: AnswerRequest) -> int:
@@ -127,6 +137,7 @@ def info_of(provider: Provider, model: RemoteModel, budget: Budget) -> TargetInf
         provider=provider.name,
         context_length=context_length,
         capabilities=model.capabilities or ("chat",),
+        thinking=offered(provider, model.name, model.capabilities),
         leaves_machine=not all(is_this_machine(url) for url in provider.endpoints),
         zone=provider.label_zone(),
         host=provider.hosts[0],
@@ -137,9 +148,11 @@ def info_of(provider: Provider, model: RemoteModel, budget: Budget) -> TargetInf
     )
 
 
-def _added(provider: Provider, request: AnswerRequest, left_out: Notice | None) -> tuple[str, ...]:
-    """What the program put in beside the last message, in sentences."""
-    found: list[str] = []
+def _added(
+    provider: Provider, request: AnswerRequest, no_pictures: Notice | None, left_out: str
+) -> tuple[str, ...]:
+    """What the program put in beside the last message, and what it leaves out, in sentences."""
+    found: list[str] = [left_out] if left_out else []
     systems = [turn.content for turn in request.turns if turn.role == "system"]
     if systems:
         size = sum(len(text) for text in systems)
@@ -154,8 +167,8 @@ def _added(provider: Provider, request: AnswerRequest, left_out: Notice | None) 
     images = sum(len(turn.images) for turn in request.turns)
     if images:
         found.append("One picture." if images == 1 else f"{images} pictures.")
-    if left_out is not None:
-        found.append(left_out.message)
+    if no_pictures is not None:
+        found.append(no_pictures.message)
     if request.tools:
         found.append(f"The tools it may call: {', '.join(tool.name for tool in request.tools)}.")
     if request.json_schema is not None:

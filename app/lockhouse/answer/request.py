@@ -17,6 +17,7 @@ import msgspec
 from lockhouse.core.labels import Label
 from lockhouse.core.messages import File, Image, Role, Tool, Turn
 from lockhouse.core.request import AnswerRequest, Sampling, left_open
+from lockhouse.core.thinking import CHOICES, Thinking
 
 if TYPE_CHECKING:
     from lockhouse.storage.settings import Settings
@@ -35,6 +36,8 @@ class Choices(msgspec.Struct, frozen=True):
     seed: int | None = None
     max_tokens: int | None = None
     context_length: int | None = None
+    thinking: Thinking | None = None
+    reasoning_budget: int | None = None
     stop: tuple[str, ...] = ()
     grammar: str | None = None  # GBNF
     json_schema: str | None = None
@@ -91,6 +94,7 @@ def build_request(
     }
     named = {name for name in Choices.__struct_fields__ if getattr(chosen, name) not in (None, ())}
     named |= {"max_tokens" if name == "answer_max_tokens" else name for name in own}
+    thinking, budget = chosen.thinking or own.get("thinking"), value("reasoning_budget")
     return AnswerRequest(
         turns=(),
         sampling=Sampling(**sampling),  # type: ignore[arg-type] # by name, each of its own type
@@ -99,6 +103,8 @@ def build_request(
         grammar=chosen.grammar,
         json_schema=chosen.json_schema,
         tools=chosen.tools,
+        thinking=next((choice for choice in CHOICES if choice == thinking), ""),
+        reasoning_budget=None if budget is None else int(budget),
         when_full=settings.when_full,
         context_length=int(value("context_length") or 0) or None,
         left_open=left_open(named),

@@ -17,6 +17,7 @@ from lockhouse.core.errors import InvalidInput, LockhouseError
 from lockhouse.core.events import Event, Notice
 from lockhouse.core.labels import Zone
 from lockhouse.core.request import AnswerRequest
+from lockhouse.core.thinking import Thinking
 
 if TYPE_CHECKING:
     from lockhouse.gate.outbound import Outbound
@@ -40,6 +41,7 @@ class TargetInfo(msgspec.Struct, frozen=True):
     sha256: str | None = None  # local, when known
     context_length: int = 0  # tokens the model was trained for
     capabilities: tuple[str, ...] = ("chat",)
+    thinking: tuple[Thinking, ...] = ()  # choices of its switch for thinking; empty without one
     size_bytes: int = 0
     leaves_machine: bool = False
     zone: Zone = "local"  # where it is, for labels: this machine, the own network, anywhere

@@ -10,6 +10,7 @@ from lockhouse.cli import output
 from lockhouse.cli.context import CliContext, as_json
 from lockhouse.cli.options import Number, WholeNumber
 from lockhouse.core.errors import UsageMistake
+from lockhouse.core.thinking import CHOICES
 
 if TYPE_CHECKING:
     from lockhouse.library.model_info import Profile
@@ -59,6 +60,8 @@ def _values(profile: Profile) -> str:
 @click.option("--min-p", type=Number(0, 1), metavar="P")
 @click.option("--repeat-penalty", type=Number(0, 10, min_open=True), metavar="R")
 @click.option("--max-tokens", type=WholeNumber(1), metavar="N")
+@click.option("--think", "thinking", type=click.Choice(CHOICES), metavar="HOW")
+@click.option("--think-budget", "reasoning_budget", type=WholeNumber(0), metavar="N")
 @click.option("--set", "others", multiple=True, metavar="NAME=VALUE", help="Another value.")
 @click.option("--use", "active", is_flag=True, help="Use it from now on.")
 @as_json
@@ -73,7 +76,10 @@ def save(cli: CliContext, /, model: str, name: str, **options: Any) -> None:
             if options[field] is not None
         }
     )
-    names = ("temperature", "top_p", "top_k", "min_p", "repeat_penalty", "max_tokens")
+    names = (
+        "temperature", "top_p", "top_k", "min_p", "repeat_penalty", "max_tokens", "thinking",
+        "reasoning_budget",
+    )  # fmt: skip
     sampling = {each: options[each] for each in names if options[each] is not None}
     sampling |= dict(_pair(text) for text in options["others"])
     with cli.models() as library:

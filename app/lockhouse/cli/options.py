@@ -13,6 +13,7 @@ import click
 
 from lockhouse.cli import output
 from lockhouse.core.errors import InvalidInput, UsageMistake
+from lockhouse.core.thinking import CHOICES
 
 if TYPE_CHECKING:
     from lockhouse.answer.request import Choices
@@ -117,6 +118,10 @@ sampling_options = _together(
                  help="End the answer after N tokens."),
     click.option("--stop", multiple=True, metavar="TEXT",
                  help="End the answer before TEXT. Can be repeated."),
+    click.option("--think", "thinking", type=click.Choice(CHOICES), metavar="HOW",
+                 help="off, on, or an effort: low, medium, high."),
+    click.option("--think-budget", "reasoning_budget", type=WholeNumber(0), metavar="N",
+                 help="End the thinking after N tokens."),
     click.option("--ctx", type=WholeNumber(_SMALLEST_CONTEXT), metavar="N",
                  help="Context length in tokens."),
     click.option("--schema", type=click.Path(path_type=Path), metavar="FILE",
@@ -148,7 +153,10 @@ def choices_of(given: dict[str, Any]) -> Choices:
     """What was chosen on the command line for this question."""
     from lockhouse.answer.request import Choices
 
-    same = ("temperature", "top_k", "top_p", "min_p", "repeat_penalty", "seed", "max_tokens")
+    same = (
+        "temperature", "top_k", "top_p", "min_p", "repeat_penalty", "seed", "max_tokens",
+        "thinking", "reasoning_budget",
+    )  # fmt: skip
     return Choices(
         **{name: given.get(name) for name in same},
         context_length=given.get("ctx"),

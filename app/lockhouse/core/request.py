@@ -9,6 +9,7 @@ import msgspec
 
 from lockhouse.core.labels import Label
 from lockhouse.core.messages import Tool, Turn
+from lockhouse.core.thinking import Thinking
 
 ContextPolicy = Literal["stop", "cut_oldest"]
 
@@ -47,14 +48,15 @@ class AnswerRequest(msgspec.Struct, frozen=True):
 
     ``max_tokens`` None means until the model stops or the context is full. ``grammar`` is GBNF,
     ``json_schema`` the text of a JSON schema; at most one of the two. ``prefill`` is text the
-    answer must begin with ("continue"). ``reasoning_budget`` counts tokens, None is no limit.
+    answer must begin with ("continue"). ``thinking`` is a choice of the model's switch, empty for
+    its own default; ``reasoning_budget`` counts tokens, None is no limit.
     ``tools`` are passed to targets that know them; what such a target wants called comes as
     :class:`ToolCall`. ``task`` is the word for totals and records: "chat", "turn", "selection",
     "document". ``left_open`` names what nobody chose for this request (fields of Sampling,
-    "context_length", "max_tokens"): there a target's own defaults win over what stands here.
-    ``message_id`` is the kept answer this is for, empty for none, and ``label`` says how far the
-    words may travel; neither is ever sent. ``safer`` asks for the load settings of a local model
-    that are least likely to fail.
+    "context_length", "max_tokens", "thinking", "reasoning_budget"): there a target's own defaults
+    win over what stands here. ``message_id`` is the kept answer this is for, empty for none, and
+    ``label`` says how far the words may travel; neither is ever sent. ``safer`` asks for the load
+    settings of a local model that are least likely to fail.
     """
 
     turns: tuple[Turn, ...]
@@ -64,6 +66,7 @@ class AnswerRequest(msgspec.Struct, frozen=True):
     grammar: str | None = None
     json_schema: str | None = None
     prefill: str = ""
+    thinking: Thinking = ""
     reasoning_budget: int | None = None
     when_full: ContextPolicy = "stop"
     context_length: int | None = None
@@ -78,5 +81,6 @@ class AnswerRequest(msgspec.Struct, frozen=True):
 def left_open(chosen: Iterable[str]) -> tuple[str, ...]:
     """What may be left to a target's own defaults, when these names were chosen."""
     kept = {*chosen, "seed", "logit_bias"}
-    names = (*Sampling.__struct_fields__, "context_length", "max_tokens")
+    others = ("context_length", "max_tokens", "thinking", "reasoning_budget")
+    names = (*Sampling.__struct_fields__, *others)
     return tuple(name for name in names if name not in kept)

@@ -23,7 +23,7 @@ from lockhouse.storage.connection import migrations_of
 from lockhouse.storage.database import Database
 
 _STAMP: Final = "size_bytes, mtime_ns, inode"
-_FACTS_VERSION: Final = 3  # raised when the header reader reads something new
+_FACTS_VERSION: Final = 4  # raised when the header reader reads something new
 
 _FIRST = """
 CREATE TABLE models (

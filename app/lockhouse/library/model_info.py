@@ -8,6 +8,8 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from lockhouse.core.thinking import Thinking
+
 Quality = Literal["Small", "Balanced", "Large", "Original"]
 Fit = Literal["fits", "may be slow", "won't fit"]
 State = Literal["ready", "changed", "missing", "damaged"]
@@ -63,6 +65,7 @@ class ModelInfo(msgspec.Struct, frozen=True):
     bits_per_weight: float = 0.0
     context_length: int = 0
     capabilities: tuple[str, ...] = ()
+    thinking: tuple[Thinking, ...] = ()  # choices of its switch for thinking
     license: str = ""
     source: Source | None = None
     owner: str = OWN
@@ -114,6 +117,7 @@ class Facts(msgspec.Struct, frozen=True):
     license_url: str = ""
     base_model: str = ""
     tensor_types: tuple[tuple[str, float], ...] = ()
+    thinking: tuple[Thinking, ...] = ()
     embedding_length: int = 0
     projection_length: int = 0  # of a projector
 
@@ -205,7 +209,7 @@ class Profile(msgspec.Struct, frozen=True):
 
     name: str
     load: LoadChoice = LoadChoice()
-    sampling: Mapping[str, float | int] = {}
+    sampling: Mapping[str, float | int | str] = {}  # "thinking" is a text, all else numbers
     active: bool = False
 
 

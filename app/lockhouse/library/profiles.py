@@ -17,6 +17,7 @@ import msgspec
 from lockhouse.core.errors import NotFound, UsageMistake
 from lockhouse.core.json_decoding import decoded
 from lockhouse.core.request import AnswerRequest, Sampling
+from lockhouse.core.thinking import CHOICES
 from lockhouse.library.inventory import key_of
 from lockhouse.library.model_info import LoadChoice, Profile
 from lockhouse.library.model_names import slug
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 _NOT_DEFAULTS: Final = ("seed", "logit_bias")
 _MAX_TOKENS: Final = "max_tokens"
+_THINKING: Final = "thinking"
+_BUDGET: Final = "reasoning_budget"
+_OTHERS: Final = (_MAX_TOKENS, _THINKING, _BUDGET)  # not of the sampler
 _WHOLE: Final = ("top_k", "repeat_last_n", "dry_allowed_length", "dry_penalty_last_n", "mirostat")
 _LEAST: Final = {"repeat_last_n": -1, "dry_penalty_last_n": -1, "max_tokens": 1}
 _MOST: Final = {
@@ -40,7 +44,7 @@ _MOST: Final = {
 }
 SAMPLING_NAMES: Final = (
     *(field for field in Sampling.__struct_fields__ if field not in _NOT_DEFAULTS),
-    _MAX_TOKENS,
+    *_OTHERS,
 )
 
 
@@ -60,7 +64,7 @@ class Profiles:
                 [key_of(path)],
             )
             for name, load, sampling, active in rows:
-                values = decoded(sampling, dict[str, float | int])
+                values = decoded(sampling, dict[str, float | int | str])
                 profile = Profile(name, decoded(load, LoadChoice), values, active=bool(active))
                 found.setdefault(name, profile)
         return sorted(found.values(), key=lambda profile: profile.name)
@@ -120,11 +124,15 @@ def filled(request: AnswerRequest, profile: Profile | None) -> AnswerRequest:
     values = {
         name: int(value) if name in _WHOLE else value
         for name, value in profile.sampling.items()
-        if name in request.left_open and name != _MAX_TOKENS
+        if name in request.left_open and name not in _OTHERS
     }
     changes: dict[str, object] = {"sampling": msgspec.structs.replace(request.sampling, **values)}
     if _MAX_TOKENS in profile.sampling and _MAX_TOKENS in request.left_open:
         changes["max_tokens"] = int(profile.sampling[_MAX_TOKENS])
+    if _THINKING in profile.sampling and _THINKING in request.left_open:
+        changes["thinking"] = profile.sampling[_THINKING]
+    if _BUDGET in profile.sampling and _BUDGET in request.left_open:
+        changes["reasoning_budget"] = int(profile.sampling[_BUDGET])
     if profile.load.context_length and "context_length" in request.left_open:
         changes["context_length"] = None  # the model is loaded with the profile's own
     return msgspec.structs.replace(request, **changes)
@@ -157,13 +165,18 @@ def check(profile: Profile) -> None:
         _check_value(name, value)
 
 
-def _check_value(name: str, value: float) -> None:
+def _check_value(name: str, value: float | str) -> None:
     if name not in SAMPLING_NAMES:
         raise UsageMistake(
             f'There is no sampling value "{name}".', hint=f"There are: {', '.join(SAMPLING_NAMES)}."
         )
+    if isinstance(value, str) or name == _THINKING:
+        if name != _THINKING or value not in CHOICES:
+            hint = f"thinking is one of: {', '.join(CHOICES)}. All else is a number."
+            raise UsageMistake(f'{name} cannot be "{value}".', hint=hint)
+        return
     least, most = _LEAST.get(name, -2.0 if name.endswith("_penalty") else 0), _MOST.get(name)
-    is_whole = name in _WHOLE or name == _MAX_TOKENS
+    is_whole = name in (*_WHOLE, _MAX_TOKENS, _BUDGET)
     if (
         isinstance(value, bool)
         or not math.isfinite(value)

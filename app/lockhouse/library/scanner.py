@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from lockhouse.core.errors import LockhouseError
+from lockhouse.core.thinking import switch_of
 from lockhouse.library.external_stores import (
     FoundFile,
     files_beneath,
@@ -272,6 +273,7 @@ def facts_of(header: GgufHeader) -> Facts:
         license_url=link if isinstance(link, str) else "",
         base_model=header.base_model,
         tensor_types=tensor_shares(headers),
+        thinking=switch_of(header.chat_template).choices,
         embedding_length=header.embedding_length,
         projection_length=projection_length(header),
     )
@@ -330,6 +332,7 @@ def describe(
         bits_per_weight=facts.bits_per_weight,
         context_length=facts.context_length,
         capabilities=capabilities,
+        thinking=facts.thinking,
         license=facts.license or file.license,
         source=file.source or (Source(url=facts.source_url) if facts.source_url else None),
         owner=OWN if file.origin in ("starter", "own") else file.owner,

@@ -20,6 +20,7 @@ from typing import NamedTuple
 from lockhouse.core.events import Notice
 from lockhouse.core.messages import Turn
 from lockhouse.core.reasoning_families import Family
+from lockhouse.core.thinking import Thinking, switch_of
 from lockhouse.engine.process.model import Vocabulary
 from lockhouse.engine.process.render_error import TemplateFailed
 from lockhouse.engine.process.template_reasoning import family_of
@@ -94,13 +95,16 @@ class Renderer:
 class Prompt:
     """A prompt ready to be read: its tokens, its end as text, and what to tell the user.
 
-    ``family`` tells how the template marks reasoning, where that is not known anyway.
+    ``family`` tells how the template marks reasoning, where that is not known anyway;
+    ``thinking`` is the choice in force. ``must_answer``: a trace is to be ended at once.
     """
 
     tokens: list[int]
     ending: str
     notices: tuple[Notice, ...]
     family: Family | None = None
+    thinking: Thinking = ""
+    must_answer: bool = False
 
 
 class PromptBuilder:
@@ -113,17 +117,37 @@ class PromptBuilder:
         self._broken = ""
         self._form = _FORMS[0]
         self._own_family: Family | EllipsisType | None = ...
+        self._switch = switch_of(template)
+        self._variables: dict[str, object] = {}  # of the prompt that is being made
         texts = (text for text in vocabulary.control_texts.values() if len(text) > 1)
         self._control = sorted(texts, key=len, reverse=True)
 
-    def build(self, turns: tuple[Turn, ...], prefill: str) -> Prompt:
+    def build(
+        self,
+        turns: tuple[Turn, ...],
+        prefill: str,
+        *,
+        thinking: Thinking = "",
+        budget: int | None = None,
+    ) -> Prompt:
         """The prompt that asks for the assistant's next words, which begin with ``prefill``."""
         safe = [{"role": turn.role, "content": self._defuse(turn.content)} for turn in turns]
-        text, notices = self._render(safe)
+        given = self._switch.nearest(thinking)
+        self._variables = self._switch.variables(given, budget)
+        text, notices = self._render(safe, self._switch.instruction(given))
+        if given != thinking and thinking != "off":
+            notices = (*notices, _other_thinking(thinking, given))
         tokens = self._tokenize(text)
         if prefill:
             tokens += self._vocabulary.tokenize(prefill, special=False)
-        return Prompt(tokens, text[-200:] + prefill, notices, self._family())
+        return Prompt(
+            tokens,
+            text[-200:] + prefill,
+            notices,
+            self._family(),
+            given,
+            must_answer=thinking == "off" and given != "off",
+        )
 
     # -- inside ----------------------------------------------------------------------------
 
@@ -154,7 +178,10 @@ class PromptBuilder:
             tokens += vocabulary.tokenize(piece, special=True)
         return tokens
 
-    def _render(self, turns: list[dict[str, str]]) -> tuple[str, tuple[Notice, ...]]:
+    def _render(
+        self, turns: list[dict[str, str]], instruction: str
+    ) -> tuple[str, tuple[Notice, ...]]:
+        """``instruction`` belongs to the system prompt; the template may leave it out."""
         if not self._template:
             return self._plain(turns), ()
         if self._broken:
@@ -163,7 +190,7 @@ class PromptBuilder:
         incomplete = ""
         for form in sorted(_FORMS, key=lambda form: form != self._form):  # what worked last first
             try:
-                text = self._render_own(form.of(turns))
+                text = self._render_own(form.of(_instructed(turns, instruction)))
             except TemplateFailed as error:
                 failed = failed or error
                 if error.lasting:
@@ -183,6 +210,7 @@ class PromptBuilder:
         vocabulary = self._vocabulary
         variables: dict[str, object] = {
             "messages": messages,
+            **self._variables,
             "add_generation_prompt": asks,
             "bos_token": vocabulary.text_of(vocabulary.bos),
             "eos_token": vocabulary.text_of(vocabulary.eos),
@@ -238,6 +266,14 @@ class _Form(NamedTuple):
 _FORMS = (_Form(), _Form(is_typed=True), _Form(is_folded=True), _Form(True, True))  # noqa: FBT003
 
 
+def _instructed(turns: list[dict[str, str]], instruction: str) -> list[dict[str, str]]:
+    if not instruction:
+        return turns
+    if turns and turns[0]["role"] == "system":
+        return [{**turns[0], "content": f"{turns[0]['content']} {instruction}"}, *turns[1:]]
+    return [{"role": "system", "content": instruction}, *turns]
+
+
 def _fold(turns: list[dict[str, str]]) -> list[dict[str, str]]:
     """For templates without a system role, or that insist on alternating roles."""
     folded: list[dict[str, str]] = []
@@ -257,6 +293,16 @@ _LEFT_OUT = Notice(
     "template_leaves_out",
     "The model's chat template leaves out some of what was said, so the model does not see it.",
 )
+
+
+def _other_thinking(wanted: Thinking, given: Thinking) -> Notice:
+    if not given:
+        words = "It has no switch for that"
+    elif given == "on":
+        words = "It can only think or not, so it thinks"
+    else:
+        words = f'It does not offer that; "{given}" comes nearest'
+    return Notice("thinking_changed", f'Thinking was set to "{wanted}" for this model. {words}.')
 
 
 def _notice(why: str) -> Notice:

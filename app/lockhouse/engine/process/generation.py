@@ -83,6 +83,8 @@ class Job:
         self._sampler.grammar_applies = not self._is_prompted
         self._stops = StopMatcher(request.stop)
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
+        self._budget = 0 if prompt.must_answer else request.reasoning_budget
+        self._thinking = prompt.thinking
         self._forced: list[int] = []  # tokens that are written whatever the model wants
         self._answer_now = False
         self._completion_tokens = 0
@@ -240,11 +242,12 @@ class Job:
             self.ended = "stop"
 
     def _mind_budget(self) -> None:
-        budget = self.request.reasoning_budget
-        over = budget is not None and self._reasoning_tokens >= budget
+        over = self._budget is not None and self._reasoning_tokens >= self._budget
         if self._splitter.inside and (self._answer_now or over) and not self._forced:
             self._forced = self._vocabulary.tokenize(self._splitter.ending, special=True)
             why = "asked to answer" if self._answer_now else "its budget was used up"
+            if self._budget == 0 and not self._answer_now:
+                why = "thinking is off"
             self.send(Notice("reasoning_ended", f"The model stopped reasoning: {why}."))
 
     # -- the end -----------------------------------------------------------------------------
@@ -324,6 +327,7 @@ class Job:
             "stop": list(request.stop),
             "grammar": request.grammar,
             "json_schema": request.json_schema,
+            "thinking": "off" if self._budget == 0 else self._thinking or None,
             "reasoning_budget": request.reasoning_budget,
             "when_full": request.when_full,
             **settings,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 
 import msgspec
@@ -46,7 +47,12 @@ class PromptFitter:
     def build(self, request: AnswerRequest) -> Prompt:
         """The prompt, however long."""
         with self._lock:
-            return self._builder.build(request.turns, request.prefill)
+            return self._builder.build(
+                request.turns,
+                request.prefill,
+                thinking=request.thinking,
+                budget=request.reasoning_budget,
+            )
 
     def cut(self, request: AnswerRequest, room: int) -> Prompt | None:
         """The prompt without its oldest exchanges, within ``room`` tokens; the system turn stays.
@@ -75,7 +81,7 @@ class PromptFitter:
             f"The oldest {dropped} {turns} no longer fit into the context of "
             f"{self._context_length:,} tokens and were left out.",
         )
-        return Prompt(best.tokens, best.ending, (*best.notices, notice))
+        return dataclasses.replace(best, notices=(*best.notices, notice))
 
     def _hint(self, request: AnswerRequest) -> str:
         """What can help when a prompt is too long here."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
 from lockhouse.core.errors import NotFound
+from lockhouse.core.thinking import writes_reasoning
 from lockhouse.gate.broker.context import BrokerContext
 from lockhouse.gate.dialects.provider_errors import retry_after_s
 from lockhouse.gate.hub_requests import (
@@ -392,7 +393,7 @@ def _capabilities(info: Any, tags: tuple[str, ...], template: str) -> tuple[str,
         return ("embedding",)
     if template or "conversational" in tags or info.pipeline_tag == "text-generation":
         found.append("chat")
-    if "reasoning" in tags or re.search(r"<think|enable_thinking|reasoning_content", template):
+    if "reasoning" in tags or writes_reasoning(template):
         found.append("reasoning")
     names = [str(sibling.rfilename).lower() for sibling in info.siblings or ()]
     if info.pipeline_tag == "image-text-to-text" or any("mmproj" in name for name in names):

@@ -25,6 +25,7 @@ from lockhouse.gate.dialects.bodies import (
 )
 from lockhouse.gate.dialects.provider_errors import UNREADABLE, Recipient, content_refused, no_list
 from lockhouse.gate.dialects.stream_reader import PartialCall, RawCount, StreamReader, count
+from lockhouse.gate.dialects.thinking import for_anthropic
 from lockhouse.gate.providers import Provider
 from lockhouse.gate.remote_requests import ListedModel, RemoteEvent
 
@@ -165,7 +166,6 @@ def _newer(raw: RawCount, before: int) -> int:
 
 
 _VERSION = "2023-06-01"
-_LEAST_THINKING = 1024  # tokens
 _WARMEST = 1.0
 
 
@@ -190,7 +190,7 @@ class Anthropic(Dialect):
             fields["system"] = system
         fields["messages"] = _messages(request)
         fields["stream"] = True
-        thinking = _thinking(request, max_tokens)
+        thinking, output = for_anthropic(provider, model, request, max_tokens)
         fields.update(thinking or _sampling(request))  # thinking excludes sampler settings
         if stops := [text for text in request.stop if text.strip()]:  # only white space is refused
             fields["stop_sequences"] = stops
@@ -198,7 +198,9 @@ class Anthropic(Dialect):
             fields["tools"] = _tools(request)
         if request.json_schema is not None:
             form = schema(request.json_schema, "The schema of the answer")
-            fields["output_config"] = {"format": {"type": "json_schema", "schema": form}}
+            output["format"] = {"type": "json_schema", "schema": form}
+        if output:
+            fields["output_config"] = output
         return written(provider, fields)
 
     def path(self, model: str) -> str:
@@ -267,19 +269,6 @@ def _blocks(turn: Turn) -> list[Fields]:
         for call in turn.tool_calls
     ]
     return blocks + calls
-
-
-def _thinking(request: AnswerRequest, max_tokens: int) -> Fields:
-    """A reasoning budget, where it is possible.
-
-    Not with a prefill, nor after tool calls, whose reasoning would have to be sent back.
-    """
-    budget = request.reasoning_budget
-    has_calls = any(turn.tool_calls for turn in request.turns)
-    if not budget or max_tokens <= _LEAST_THINKING or request.prefill or has_calls:
-        return {}
-    tokens = min(max(budget, _LEAST_THINKING), max_tokens - 1)
-    return {"thinking": {"type": "enabled", "budget_tokens": tokens}}
 
 
 def _sampling(request: AnswerRequest) -> Fields:

@@ -32,6 +32,7 @@ from lockhouse.gate.dialects.provider_errors import (
     no_list,
 )
 from lockhouse.gate.dialects.stream_reader import PartialCall, RawCount, StreamReader, count
+from lockhouse.gate.dialects.thinking import for_gemini
 from lockhouse.gate.providers import Provider
 from lockhouse.gate.remote_requests import ListedModel, RemoteEvent
 
@@ -192,7 +193,10 @@ class Gemini(Dialect):
         fields["contents"] = _contents(request)
         if request.tools:
             fields["tools"] = [{"functionDeclarations": _declarations(request)}]
-        fields["generationConfig"] = _settings(request, max_tokens)
+        settings = _settings(request, max_tokens)
+        if thinking := for_gemini(provider, model, request):
+            settings["thinkingConfig"] = thinking
+        fields["generationConfig"] = settings
         return written(provider, fields)
 
     def path(self, model: str) -> str:
@@ -284,9 +288,6 @@ def _settings(request: AnswerRequest, max_tokens: int) -> Fields:
     if request.json_schema is not None:
         settings["responseMimeType"] = "application/json"
         settings["responseJsonSchema"] = schema(request.json_schema, "The schema of the answer")
-    if request.reasoning_budget is not None:
-        budget = request.reasoning_budget
-        settings["thinkingConfig"] = {"includeThoughts": budget > 0, "thinkingBudget": budget}
     return settings
 
 

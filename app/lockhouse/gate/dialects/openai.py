@@ -36,6 +36,7 @@ from lockhouse.gate.dialects.provider_errors import (
     said_by,
 )
 from lockhouse.gate.dialects.stream_reader import PartialCall, RawCount, StreamReader, amount, count
+from lockhouse.gate.dialects.thinking import for_openai
 from lockhouse.gate.providers import Provider
 from lockhouse.gate.remote_requests import ListedModel, RemoteEvent
 
@@ -291,6 +292,7 @@ class OpenAI(Dialect):
             "stream_options": {"include_usage": True},
             provider.max_tokens_field: max_tokens,
             **_sampling(provider, request),
+            **for_openai(provider, model, request),
         }
         if request.stop:
             fields["stop"] = list(request.stop)
@@ -432,8 +434,6 @@ def _for_own_servers(request: AnswerRequest) -> Fields:
     if request.prefill:
         fields["continue_final_message"] = True
         fields["add_generation_prompt"] = False
-    if request.reasoning_budget == 0:
-        fields["chat_template_kwargs"] = {"enable_thinking": False}
     return fields
 
 

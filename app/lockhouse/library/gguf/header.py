@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from lockhouse.core.thinking import writes_reasoning
 from lockhouse.library.gguf.layout import (
     Layout,
     TensorInfo,
@@ -35,10 +36,6 @@ _EMBEDDING_ARCHITECTURES: Final = frozenset(
 )
 _RANK_POOLING: Final = 4  # LLAMA_POOLING_TYPE_RANK
 _DRAFT_ARCHITECTURES: Final = frozenset({"dflash", "eagle3", "gemma4-assistant"})
-_REASONING_MARKS: Final = re.compile(
-    r"<think|</think|\[THINK\]|<seed:think|START_THINKING|enable_thinking|reasoning_content"
-    r"|<\|channel\|?>|<reasoning>|<thought>"
-)
 _TOOLS: Final = re.compile(r"\btools\b")
 
 
@@ -211,7 +208,7 @@ def _capabilities(
     found = []
     if template:
         found.append("chat")
-        if _REASONING_MARKS.search(template):
+        if writes_reasoning(template):
             found.append("reasoning")
         if _TOOLS.search(template):
             found.append("tools")

@@ -16,6 +16,7 @@ from lockhouse.answer.target import TargetInfo
 from lockhouse.chat.text_attachments import Attachment, attached, with_attachments
 from lockhouse.core.errors import InvalidInput, LockhouseError
 from lockhouse.core.messages import Image
+from lockhouse.core.thinking import CHOICES, Thinking, nearest
 from lockhouse.ui import formatting
 from lockhouse.ui.chat.attachments import (
     MAX_PICTURES,
@@ -35,9 +36,10 @@ from lockhouse.ui.chat.composer_parts import (
     ProblemLine,
     SendButton,
 )
+from lockhouse.ui.chat.parameters import thinking_words
 from lockhouse.ui.chat.target_picker import Destination, TargetPopup, mark_words
 from lockhouse.ui.chat.values import QueuedQuestion
-from lockhouse.ui.choice_button import PickerButton
+from lockhouse.ui.choice_button import ChoiceButton, PickerButton
 from lockhouse.ui.flow_layout import FlowLayout
 from lockhouse.ui.frame_parts import icon_button, label, push_button
 from lockhouse.ui.layouts import STRETCH, column, holding, row
@@ -54,6 +56,7 @@ class Composer(QFrame):
     sent = Signal(str, object)  # text, tuple[Image, ...]; stays until it was taken
     stop_wanted = Signal()
     target_chosen = Signal(object)  # Destination
+    thinking_chosen = Signal(str)  # "" is the model's own default
     way_wanted = Signal(str, str)  # WayOn, provider's name
     leaving = Signal(object)  # before that: what to do when the chat is shown again
     destinations_changed = Signal()
@@ -105,6 +108,10 @@ class Composer(QFrame):
         self._picker = PickerButton(theme, "box")
         self._picker.setObjectName("target_picker")
         self._picker.hide()  # until it is known who can answer
+        self._thinking = ChoiceButton(theme, "Thinking of this chat", (), height=28)
+        self._thinking.setObjectName("thinking")
+        self._thinking.setToolTip("Whether the model thinks before it answers, in this chat")
+        self._thinking.hide()  # until a model that has a switch is chosen
         self._tune = icon_button(
             theme, "sliders-horizontal", "Chat settings", self.settings_wanted, name="tune"
         )
@@ -128,7 +135,7 @@ class Composer(QFrame):
 
     def _lay_out(self) -> None:
         px = self._theme.px
-        left = (-px(8), self._attach, self._picker, self._tune)
+        left = (-px(8), self._attach, self._picker, self._thinking, self._tune)
         buttons = row(self._theme, *left, STRETCH, self.meter, 4, self.send_button, gap=8)
         parts = (self._chips, self._queue_line, self.problem, self.edit, self.line, buttons)
         column(self._theme, *parts, gap=8, margins=(16, 12, 8, 8), on=self)
@@ -143,6 +150,7 @@ class Composer(QFrame):
         self.edit.picture_pasted.connect(self._paste_picture)
         self.edit.text_pasted.connect(self._paste_text)
         self._picker.clicked.connect(lambda: self.open_picker(self._picker))
+        self._thinking.picked.connect(self.thinking_chosen)
         self.line.way_wanted.connect(self._follow_line)
         self.send_button.clicked.connect(self._press_send)
         self._update_button()
@@ -192,7 +200,8 @@ class Composer(QFrame):
 
     def tab_order(self) -> tuple[QWidget, ...]:
         """Its parts in the order in which Tab visits them."""
-        return (self.edit, self._attach, self._picker, self._tune, self.send_button)
+        parts = (self.edit, self._attach, self._picker, self._thinking, self._tune)
+        return (*parts, self.send_button)
 
     @property
     def draft(self) -> str:
@@ -236,6 +245,15 @@ class Composer(QFrame):
         self._say_target()
         self._picker.show()
         self.destinations_changed.emit()
+
+    def set_thinking(self, chosen: str) -> None:
+        """What this chat has chosen; shown where the model has a switch for it."""
+        found = self.destination
+        choices = found.info.thinking if found else ()
+        options = [("", "Thinking: default"), *((one, thinking_words(one)) for one in choices)]
+        wanted: Thinking = next((one for one in CHOICES if one == chosen), "")
+        self._thinking.show_options(options, nearest(wanted, choices))
+        self._thinking.setVisible(bool(choices))
 
     @property
     def destination(self) -> Destination | None:

@@ -30,6 +30,7 @@ class NextTarget(QObject):
 
     way_wanted = Signal(str, str)  # WayOn, provider's name
     changed = Signal()  # another target may answer now
+    thinks = Signal(bool)  # whether there is a switch for thinking
 
     def __init__(
         self,
@@ -53,6 +54,7 @@ class NextTarget(QObject):
         targets.listed.connect(self.show_choice)
         targets.estimated.connect(self._show_estimate)
         composer.target_chosen.connect(self._choose)
+        composer.thinking_chosen.connect(self._choose_thinking)
         composer.way_wanted.connect(self.way_wanted)
         composer.draft_changed.connect(self._delay.start)
         head.destination_pressed.connect(lambda: composer.open_picker(head.destination))
@@ -79,6 +81,9 @@ class NextTarget(QObject):
         chosen = targets.full_name(self._chat.target) or self._default
         offered = tuple(self._allowed(one) for one in (*targets.local, *targets.remote))
         self._composer.set_destinations(offered, chosen)
+        self._composer.set_thinking(str(self._chat.parameters.get("thinking", "")))
+        destination = self._composer.destination
+        self.thinks.emit(bool(destination and destination.info.thinking))
         self._messages.offer_selection(offered=bool(targets.remote))
         self._estimated = None
         self._show()
@@ -97,6 +102,10 @@ class NextTarget(QObject):
     def _choose(self, destination: Destination) -> None:
         self._targets.add_suggested(destination)
         self.choose(destination.info.name)
+
+    def _choose_thinking(self, choice: str) -> None:
+        kept = {key: one for key, one in self._chat.parameters.items() if key != "thinking"}
+        self._chat.set_parameters({**kept, "thinking": choice} if choice else kept)
 
     def _allowed(self, destination: Destination) -> Destination:
         """With the label of the chat as an obstacle, where it forbids this target."""

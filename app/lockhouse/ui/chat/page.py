@@ -207,6 +207,7 @@ class ChatPage(QWidget):
         composer.queued_edit_wanted.connect(self._edit_queued)
         composer.queued_drop_wanted.connect(asking.unqueue)
         composer.queue_send_wanted.connect(asking.send_queued)
+        self.next_target.thinks.connect(lambda on: self.details.prompt.show_thinking(shown=on))
         composer.settings_wanted.connect(lambda: self.aside.open("prompt"))
         composer.models_dropped.connect(self.models_dropped)
         self.transcript.action_requested.connect(self.message_actions.act)

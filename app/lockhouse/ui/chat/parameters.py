@@ -17,6 +17,8 @@ class Parameter:
     help: str
     whole: bool = False
     zero_is_no_limit: bool = False
+    unset: str = ""  # what is shown where neither a value nor a setting is there
+    of_thinking: bool = False  # only of a model that has a switch for thinking
 
 
 _TEMPERATURE = "0 always picks the most likely token; higher values vary more."
@@ -25,6 +27,7 @@ _TOP_P = "Choose among the most likely tokens that share this much of the probab
 _MIN_P = "Leave out tokens below this share of the most likely token’s probability."
 _REPEAT = "Above 1 discourages repeating."
 _LENGTH = "In tokens; 0 is no limit."
+_BUDGET = "Tokens after which thinking ends and the answer begins; empty is no limit."
 _SEED = "The same seed gives the same answer; empty is random."
 
 PARAMETERS: tuple[Parameter, ...] = (
@@ -43,7 +46,18 @@ PARAMETERS: tuple[Parameter, ...] = (
         whole=True,
         zero_is_no_limit=True,
     ),
-    Parameter("seed", "Seed", 0, 2**31 - 1, 1, _SEED, whole=True),
+    Parameter("seed", "Seed", 0, 2**31 - 1, 1, _SEED, whole=True, unset="random"),
+    Parameter(
+        "reasoning_budget",
+        "Thinking budget",
+        0,
+        1_000_000,
+        256,
+        _BUDGET,
+        whole=True,
+        unset="no limit",
+        of_thinking=True,
+    ),
 )
 
 # Only where the name in code, with spaces, is not how the field writes it.
@@ -62,11 +76,17 @@ _NAMES = {
     "kv_type": "KV cache type",
     "max_tokens": "Maximum answer length",
     "max_completion_tokens": "Maximum answer length",
+    "reasoning_budget": "Thinking budget",
 }
 _VALUES = {
     ("when_full", "stop"): "stops",
     ("when_full", "cut_oldest"): "leaves out the oldest messages",
 }
+
+
+def thinking_words(choice: str) -> str:
+    """Thinking off, for ``off``; an effort after a colon."""
+    return f"Thinking {choice}" if choice in ("off", "on") else f"Thinking: {choice}"
 
 
 def parameter_name(name: str) -> str:

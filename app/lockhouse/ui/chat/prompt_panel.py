@@ -63,7 +63,7 @@ class ParameterField(QWidget):
         """The chat's own value, if it has one, and the value of the settings."""
         self.edit.setText("" if own is None else _shown(own))
         is_unlimited = setting == 0 and self.parameter.zero_is_no_limit
-        placeholder = "random" if setting is None else _shown(setting)
+        placeholder = self.parameter.unset if setting is None else _shown(setting)
         self.edit.setPlaceholderText("no limit" if is_unlimited else placeholder)
         self._reset.setVisible(own is not None)
 
@@ -180,6 +180,12 @@ class PromptPanel(QWidget):
             if is_other or not field.edit.hasFocus():
                 name = field.parameter.name
                 field.show_value(self._own.get(name), getattr(settings, name, None))
+
+    def show_thinking(self, *, shown: bool) -> None:
+        """Whether the model has a switch for thinking."""
+        for field in self._fields:
+            if field.parameter.of_thinking:
+                field.setVisible(shown)
 
     def flush(self) -> None:
         """Announce what was typed and not announced yet."""

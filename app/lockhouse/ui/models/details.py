@@ -165,7 +165,7 @@ class ModelDetails(QFrame):
             self.memory.show_need(None)
             self._is_loading = False
             self.about.show_check(None)
-            self.profiles.show_profiles(model.name, (), self._settings.current)
+            self.profiles.show_profiles(model.name, (), self._settings.current, model.thinking)
             self.revisions.show_revisions(model.name, (), "")
         self._model, self._is_loaded = model, is_loaded
         title = model.title or model.name
@@ -201,7 +201,9 @@ class ModelDetails(QFrame):
         if self._model is None or extras.name != self.name:
             return
         before = self.choice
-        self.profiles.show_profiles(extras.name, extras.profiles, self._settings.current)
+        self.profiles.show_profiles(
+            extras.name, extras.profiles, self._settings.current, self._model.thinking
+        )
         self.memory.show_choice(self.choice)
         newer = self._model.newer_revision
         self.revisions.show_revisions(extras.name, extras.revisions, newer)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtWidgets import QMenu, QWidget
 
 from lockhouse.library.model_info import LoadChoice, Profile
@@ -39,6 +41,10 @@ class ProfilePanel(QWidget):
         )
         self._fold.setCheckable(True)
         self._fold.toggled.connect(self._unfold)
+        self._thinking = ChoiceButton(theme, "Thinking of this model", (), height=28)
+        self._thinking.setObjectName("model_thinking")
+        self._thinking.setFixedWidth(theme.px(152))
+        self._thinking.picked.connect(lambda _: self._edited())
         self._fields = [
             ParameterField(theme, parameter, holder="this model") for parameter in PARAMETERS
         ]
@@ -48,7 +54,10 @@ class ProfilePanel(QWidget):
         note = label(
             "Empty fields use the values from Settings.", role="caption", ink="3", wrap=True
         )
-        self._inside = holding(column(theme, *self._fields, note, gap=4))
+        self._thinking_row = holding(
+            row(theme, label("Thinking"), STRETCH, self._thinking, 24, gap=4)
+        )
+        self._inside = holding(column(theme, self._thinking_row, *self._fields, note, gap=4))
         self._inside.hide()
         column(
             theme,
@@ -65,13 +74,24 @@ class ProfilePanel(QWidget):
         """The profile in use; an empty default one when none was saved."""
         return next((one for one in self._profiles if one.active), Profile(DEFAULT, active=True))
 
-    def show_profiles(self, model: str, profiles: tuple[Profile, ...], settings: Settings) -> None:
-        """Show the profiles of a model."""
+    def show_profiles(
+        self,
+        model: str,
+        profiles: tuple[Profile, ...],
+        settings: Settings,
+        thinking: Sequence[str] = (),
+    ) -> None:
+        """Show the profiles of a model; ``thinking`` are the choices of its switch."""
         self._model, self._profiles = model, profiles
         active = self.active
         names = [profile.name for profile in profiles] or [DEFAULT]
         self._button.show_options([(name, name.capitalize()) for name in names], active.name)
+        words = {"": "Default", **{choice: choice.capitalize() for choice in thinking}}
+        self._thinking.show_options(list(words.items()), str(active.sampling.get("thinking", "")))
+        self._thinking_row.setVisible(bool(thinking))
         for field in self._fields:
+            if field.parameter.of_thinking:
+                field.setVisible(bool(thinking))
             name = field.parameter.name
             if not field.edit.hasFocus():
                 field.show_value(active.sampling.get(name), getattr(settings, name, None))
@@ -93,7 +113,10 @@ class ProfilePanel(QWidget):
 
     def _edited(self) -> None:
         active = self.active
-        shown = {field.parameter.name: field.value for field in self._fields}
+        shown = {
+            "thinking": self._thinking.key or None,
+            **{field.parameter.name: field.value for field in self._fields},
+        }
         own = {
             name: value for name, value in {**active.sampling, **shown}.items() if value is not None
         }

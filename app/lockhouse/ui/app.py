@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,7 @@ from lockhouse.workspace import Workspace, open_workspace, paths_for
 
 if TYPE_CHECKING:
     from lockhouse.ui.gate.page import GatePage
+    from lockhouse.ui.models.page import ModelsPage
 
 _CLOSE_GRACE_S = 1.5
 _BACKUP_AFTER = timedelta(days=1)
@@ -195,11 +197,20 @@ class App(QObject):
         """What the search (Ctrl+K) offers besides pages and the window's own commands."""
         pages, network = self.pages, self.network
 
+        tab = pages.show_models
+
+        def models(act: Callable[[ModelsPage], None]) -> Callable[[], None]:
+            return lambda: pages.on_models(act)
+
         def gate(act: Callable[[GatePage], None]) -> Callable[[], None]:
             return lambda: pages.on_gate(act)
 
         return (
             Command("file-input", "Import a model…", "", self._choose_models),
+            Command("search", "Find a model to download", "", partial(tab, "discover")),
+            Command("download", "Downloads", "", partial(tab, "transfers")),
+            Command("folder", "Model folders…", "", models(lambda page: page.show_folders())),
+            Command("cpu", "Hardware…", "", models(lambda page: page.show_devices())),
             Command("lock", "Seal now", "", network.seal),
             Command("lock-open", "Allow network access…", "", pages.ask_network_access),
             Command("plus", "Add a server or an API…", "", gate(lambda page: page.dialogs.add())),
@@ -207,6 +218,7 @@ class App(QObject):
                 "shield-check", "Prove that nothing can leave", "", gate(lambda one: one.prove())
             ),
             Command("book-open", "What is guaranteed", "", gate(lambda page: page.show_claims())),
+            Command("file-down", "Export network activity…", "", gate(_export_records)),
         )
 
     def _follow_state(self) -> None:
@@ -354,6 +366,10 @@ class App(QObject):
         self.asking.runs.leave_all()
         self.jobs.close(grace_s=_CLOSE_GRACE_S)
         self._workspace.close(within_s=_CLOSE_GRACE_S)
+
+
+def _export_records(page: GatePage) -> None:
+    page.records.export()
 
 
 def run(arguments: list[str]) -> int:

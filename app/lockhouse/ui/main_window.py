@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lockhouse.ui import shortcuts
+from lockhouse.ui import commands, shortcuts
 from lockhouse.ui.chat.composer_edit import local_files
 from lockhouse.ui.chat.page import ChatPage
 from lockhouse.ui.chat.palette import Command, Palette
@@ -40,6 +41,7 @@ from lockhouse.ui.status_bar import StatusBar
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.theme.tokens import RAIL_WIDTH
 from lockhouse.ui.three_columns import ThreeColumns
+from lockhouse.ui.transcript.tab_order import step_from
 from lockhouse.ui.window_state import WindowState
 
 _SCALE_STEP = 0.1
@@ -220,7 +222,6 @@ class MainWindow(QMainWindow):
         shortcuts.ShortcutList(self._theme, self._shortcuts, self).show_once()
 
     def _commands(self) -> tuple[Command, ...]:
-        keys = shortcuts.shown_keys
         dark = not self._theme.is_dark
         pages = (
             Command(
@@ -231,19 +232,15 @@ class MainWindow(QMainWindow):
             )
             for entry in self._entries.values()
         )
-        return (
-            Command("square-pen", "New chat", keys("new_chat"), self._new_chat),
-            *pages,
-            Command("file-input", "Import chats…", "", self.chat.list_panel.import_chats),
-            Command(
-                "moon" if dark else "sun",
-                "Dark theme" if dark else "Light theme",
-                "",
-                lambda: self._settings.set("theme", "dark" if dark else "light"),
-            ),
-            Command("keyboard", "Keyboard shortcuts", keys("shortcuts"), self.show_shortcuts),
-            *self.commands,
+        in_chat = (replace(one, run=self._on_chat(one.run)) for one in commands.of_chats(self.chat))
+        theme = Command(
+            "moon" if dark else "sun",
+            "Dark theme" if dark else "Light theme",
+            "",
+            lambda: self._settings.set("theme", "dark" if dark else "light"),
         )
+        keyed = commands.with_shortcuts(self._shortcuts, self._handlers(), self.chat)
+        return (*pages, *keyed, *in_chat, theme, *self.commands)
 
     def _open(self, conversation_id: str, message_id: str, words: str) -> None:
         self.show_page("chat")
@@ -258,6 +255,19 @@ class MainWindow(QMainWindow):
         """Start a chat with that model."""
         self.show_page("chat")
         self.chat.start_chatting(name)
+
+    def focusNextPrevChild(self, forward: bool) -> bool:  # noqa: FBT001 - as Qt calls it
+        """Tab. Messages come last in Qt's order, wherever they stand: the transcript leads in."""
+        focused = QApplication.focusWidget()
+        if self._page != "chat" or focused is None:
+            return super().focusNextPrevChild(forward)
+        found = step_from(focused, self.chat.transcript, forward=forward)
+        if found is None:
+            return False
+        self.setAttribute(Qt.WidgetAttribute.WA_KeyboardFocusChange)
+        reasons = Qt.FocusReason
+        found.setFocus(reasons.TabFocusReason if forward else reasons.BacktabFocusReason)
+        return True
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """What is typed while a button of the rail has the keyboard is meant for the page."""

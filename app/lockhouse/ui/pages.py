@@ -122,8 +122,12 @@ class Pages(QObject):
 
     def show_models(self, tab: str) -> None:
         """Show a tab of the Models page."""
+        self.on_models(lambda page: page.show_tab(tab))
+
+    def on_models(self, act: Callable[[ModelsPage], None]) -> None:
+        """Show the Models page, and do something on it."""
         self.page_wanted.emit("models")
-        cast("ModelsPage", self.made["models"]).show_tab(tab)
+        act(cast("ModelsPage", self.made["models"]))
 
     # -- the Gate, from other pages ---------------------------------------------------------
 

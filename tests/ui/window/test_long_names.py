@@ -135,7 +135,7 @@ def test_no_dialog_grows_past_its_edge(window: Window) -> None:
         "models_dialog": lambda: gate.dialogs.show_models("long"),
         "server_dialog": lambda: gate.dialogs.change("long"),
         "removal_dialog": lambda: models.ask_removal((model.name,)),
-        "folders_dialog": models._show_folders,
+        "folders_dialog": models.show_folders,
         "palette": window.main.show_palette,
     }
     wide = []

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QLabel
+from PySide6.QtWidgets import QLabel, QMenu
 
 from lockhouse.ui.chat.palette import FoundMessage, Palette
 from lockhouse.workspace import Workspace
 from tests.ui.window.driving import OpenWindow, Window
+from tests.ui.window.remote_chat import offscreen_popups
 
 
 def _two(workspace: Workspace) -> None:
@@ -83,6 +84,41 @@ def test_commands_are_found_and_done(window: Window) -> None:
     palette.edit.setText("settings")
     window.qtbot.keyClick(palette.edit, Qt.Key.Key_Return)
     assert window.app.window.page == "settings"
+
+
+def test_every_action_is_found(window: Window) -> None:
+    window.open(next(one for one in window.workspace.conversations.list()))
+    commands = {one.words: one for one in window.main._commands()}
+    shown = {entry.label for entry in window.main._shortcuts} - {"Search all chats"}
+    assert shown <= set(commands)
+    for kind in ("Markdown", "Web page", "JSON, every version", "JSONL"):
+        assert any(words.startswith(f"Export the chat as {kind}") for words in commands)
+    for words in ("Import chats…", "Import a model…", "Attach files…", "Delete the chat"):
+        assert words in commands
+    palette = _palette(window)
+    palette.edit.setText("chat settings")
+    window.qtbot.keyClick(palette.edit, Qt.Key.Key_Return)
+    window.until(window.page.details.prompt.isVisible)
+    palette = _palette(window)
+    palette.edit.setText("model folders")
+    window.qtbot.keyClick(palette.edit, Qt.Key.Key_Return)
+    window.dialog("folders_dialog").close()
+    window.press("rail_chat")
+    palette = _palette(window)
+    palette.edit.setText("delete the chat")
+    window.qtbot.keyClick(palette.edit, Qt.Key.Key_Return)
+    window.until(lambda: not window.app.chat.conversation_id)
+    window.page.toast.undo()
+
+
+@offscreen_popups
+def test_chats_can_be_imported_when_there_are_some(window: Window) -> None:
+    assert window.titles
+    window.press("list_more")
+    menu = window.page.list_panel.findChild(QMenu)
+    assert menu is not None
+    assert "Import chats…" in [action.text() for action in menu.actions()]
+    menu.close()
 
 
 def test_nothing_found_says_so(window: Window) -> None:

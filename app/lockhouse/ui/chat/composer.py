@@ -45,6 +45,7 @@ from lockhouse.ui.frame_parts import icon_button, label, push_button
 from lockhouse.ui.layouts import STRETCH, column, holding, row
 from lockhouse.ui.outbound.words import host_name, leaves
 from lockhouse.ui.theme import Theme, repolish
+from lockhouse.ui.widgets import IconButton
 
 _PASTED = "Pasted text"
 _SOON_COUNTED = 200  # characters more or less for which the last exact number stays
@@ -100,7 +101,7 @@ class Composer(QFrame):
         self._chips.setObjectName("chips")
         self._chip_row = FlowLayout(self._chips, spacing=theme.px(6))
         self._attach = icon_button(
-            theme, "paperclip", "Attach a text file or a picture", self._choose_files, name="attach"
+            theme, "paperclip", "Attach a text file or a picture", self.choose_files, name="attach"
         )
         self._queue_line = self._make_queue_line()
         self.line = DestinationLine(theme)
@@ -417,7 +418,8 @@ class Composer(QFrame):
     def _drop_meter_when_narrow(self) -> None:
         self.meter.setVisible(self._total > 0 and self.width() > self._theme.px(420))
 
-    def _choose_files(self) -> None:
+    def choose_files(self) -> None:
+        """Ask which files to attach."""
         names, _ = QFileDialog.getOpenFileNames(
             self, "Attach text files or pictures", str(Path.home())
         )
@@ -501,6 +503,10 @@ class Composer(QFrame):
             )
         for ready in self._pictures:
             chips.addWidget(PictureChip(theme, ready, partial(self._detach, ready)))
+        before: QWidget = self.edit
+        for button in self._chips.findChildren(IconButton):
+            QWidget.setTabOrder(before, button)
+            before = button
         self._chips.setVisible(self._chip_row.count() > 0)
         self._show_queue_line()
         self._update_button()

@@ -177,11 +177,11 @@ class ChatPage(QWidget):
         head.renamed.connect(chat.rename)
         head.list_wanted.connect(self.columns.toggle_list)
         head.details_toggled.connect(self.aside.toggle)
-        head.copy_wanted.connect(lambda: chat.export.copy(chat.conversation_id))
-        head.export_wanted.connect(self._export)
+        head.copy_wanted.connect(self.copy_chat)
+        head.export_wanted.connect(self.export)
         head.find_wanted.connect(self.work.open_find)
-        head.pin_wanted.connect(self._toggle_pin)
-        head.delete_wanted.connect(lambda: self.listing.delete([chat.conversation_id]))
+        head.pin_wanted.connect(self.toggle_pin)
+        head.delete_wanted.connect(self.delete_chat)
         head.chat_settings_wanted.connect(lambda: self.aside.open("prompt"))
         self.details.copied.connect(self.toast.say)
         self.details.sent_wanted.connect(lambda: self.message_actions.show_sent(self.aside.shown))
@@ -212,9 +212,7 @@ class ChatPage(QWidget):
         composer.models_dropped.connect(self.models_dropped)
         self.transcript.action_requested.connect(self.message_actions.act)
         self.message_actions.details_wanted.connect(self.aside.show_answer)
-        self.message_actions.target_wanted.connect(
-            lambda: composer.open_picker(self.head.destination)
-        )
+        self.message_actions.target_wanted.connect(self.choose_model)
         self.dialogs.edit_wanted.connect(composer.edit.setFocus)
         for source in (self.next_target, self.message_actions, self.dialogs):
             source.way_wanted.connect(self.way_wanted)
@@ -469,12 +467,31 @@ class ChatPage(QWidget):
             self.composer.take_back(question.text, question.images)
         self.composer.edit.setFocus()
 
-    def _toggle_pin(self) -> None:
+    @property
+    def has_chat(self) -> bool:
+        """Whether a stored chat is open, not a new one."""
+        return self._chat.conversation is not None
+
+    def choose_model(self) -> None:
+        """The list of models that can answer this chat."""
+        self.composer.open_picker(self.head.destination)
+
+    def copy_chat(self) -> None:
+        """The open chat as Markdown, on the clipboard."""
+        self._chat.export.copy(self._chat.conversation_id)
+
+    def delete_chat(self) -> None:
+        """Delete the open chat, which can be undone."""
+        self.listing.delete([self._chat.conversation_id])
+
+    def toggle_pin(self) -> None:
+        """Pin the open chat, or unpin it."""
         conversation = self._chat.conversation
         if conversation is not None:
             self.listing.set_pinned([conversation.id], pinned=not conversation.pinned)
 
-    def _export(self, fmt: str) -> None:
+    def export(self, fmt: str) -> None:
+        """Ask for a file name and write the open chat to it."""
         conversation = self._chat.conversation
         if conversation is not None:
             self._chat.export.choose_file(conversation, fmt, self)

@@ -28,7 +28,7 @@ class Command:
     icon: str
     words: str
     keys: str
-    run: Callable[[], None]
+    run: Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QModelIndex, QObject, QPoint, Qt, QTimer, Signal
@@ -29,6 +30,7 @@ from lockhouse.ui.frame_parts import (
     icon_button,
     label,
     make_menu,
+    open_below,
     push_button,
 )
 from lockhouse.ui.layouts import STRETCH, column, holding, row
@@ -89,16 +91,19 @@ class Sidebar(QFrame):
             self._theme,
             "folder-plus",
             "New folder",
-            lambda _checked=False: self._new_folder(),
+            lambda _checked=False: self.new_folder(),
             name="new_folder",
         )
         new = icon_button(
             self._theme, "square-pen", "New chat", self.new_chat_wanted, name="new_chat"
         )
+        more = icon_button(
+            self._theme, "ellipsis", "More for the list", self._show_more, name="list_more"
+        )
         new.setToolTip(shortcuts.with_keys("New chat", "new_chat"))
-        self._new_folder_button, self._new_chat_button = folder, new
+        self._head_buttons = (more, folder, new)
         title, margins = label("Chats", role="page-title"), (16, 0, 8, 0)
-        head = holding(row(self._theme, title, STRETCH, folder, new, gap=8, margins=margins))
+        head = holding(row(self._theme, title, STRETCH, more, folder, new, gap=4, margins=margins))
         head.setFixedHeight(px(48))
         return head
 
@@ -243,9 +248,16 @@ class Sidebar(QFrame):
 
     def tab_order(self) -> tuple[QWidget, ...]:
         """Its parts in the order in which Tab visits them."""
-        return (self._new_folder_button, self._new_chat_button, self._search, self._view)
+        return (*self._head_buttons, self._search, self._view)
 
     # -- inside -----------------------------------------------------------------------------
+
+    def _show_more(self) -> None:
+        menu = make_menu(self)
+        icon = self._theme.icon
+        menu.addAction(icon("file-input"), "Import chats…", self.import_chats)
+        menu.addAction(icon("folder-plus"), "New folder…", partial(self.new_folder, ()))
+        open_below(menu, self._head_buttons[0])
 
     def _show(self, listing: Listing) -> None:
         self.model.show(listing)
@@ -277,7 +289,8 @@ class Sidebar(QFrame):
         elif row.folder_id:
             self._controller.rename_folder(row.folder_id, title)
 
-    def _new_folder(self, ids: Sequence[str] = ()) -> None:
+    def new_folder(self, ids: Sequence[str] = ()) -> None:
+        """Ask for a name, and make a folder with these chats."""
         name = ask_text(self, self._theme, "New folder", "Folder name", "Create")
         if name:
             self._controller.create_folder(name, ids)
@@ -332,7 +345,7 @@ class Sidebar(QFrame):
         if self.model.listing.folders:
             menu.addSeparator()
         icon = self._theme.icon("folder-plus")
-        menu.addAction(icon, "New folder…", lambda: self._new_folder(ids))
+        menu.addAction(icon, "New folder…", lambda: self.new_folder(ids))
         if present:
             menu.addAction("Remove from folder", lambda: controller.move(ids, None))
         return menu

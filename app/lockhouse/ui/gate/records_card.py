@@ -68,7 +68,7 @@ class RecordsCard(QWidget):
         )
         self.choice.setObjectName("records_filter")
         self._export = push_button(
-            theme, "Export…", self._choose_file, name="records_export", compact=True
+            theme, "Export…", self.export, name="records_export", compact=True
         )
         title = row(theme, (self._title, 1), self._count, gap=8)
         tools = row(theme, (self.edit, 1), self.choice, self._export, gap=8)
@@ -147,7 +147,8 @@ class RecordsCard(QWidget):
             self.panel.show_record(opened)
             self.table.scrollTo(self.model.index(number, 1))
 
-    def _choose_file(self) -> None:
+    def export(self) -> None:
+        """Ask for a file name and write what is listed to it."""
         kinds = "Table (*.csv);;JSON lines (*.jsonl)"
         if path := ask_path(self, "Export network activity", "lockhouse-records.csv", kinds):
             self.model.export(path)

@@ -108,10 +108,10 @@ class ModelsPage(QWidget):
         view.several_chosen.connect(models.read_freeing)
         view.remove_wanted.connect(self.ask_removal)
         view.import_wanted.connect(pages.import_wanted)
-        view.filter_bar.folders_wanted.connect(self._show_folders)
+        view.filter_bar.folders_wanted.connect(self.show_folders)
         view.discover_wanted.connect(lambda: self.show_tab("discover"))
         view.explain_wanted.connect(self._memory.explain)
-        view.disks.devices_wanted.connect(self._show_devices)
+        view.disks.devices_wanted.connect(self.show_devices)
         self._memory.explained.connect(view.show_reason)
 
     def _wire_details(self) -> None:
@@ -259,7 +259,8 @@ class ModelsPage(QWidget):
         dialog.chosen.connect(lambda _: self._models.remove(freeing.names))
         dialog.show_once()
 
-    def _show_folders(self) -> None:
+    def show_folders(self) -> None:
+        """The dialog of the folders that hold models."""
         change = self._models.change
         dialog = self._folders = FoldersDialog(self._theme, lambda: change(Models.rescan), self)
         dialog.show_folders(self._models.installed.folders)
@@ -276,7 +277,8 @@ class ModelsPage(QWidget):
     def _forget_folders(self) -> None:
         self._folders = None
 
-    def _show_devices(self) -> None:
+    def show_devices(self) -> None:
+        """What this machine can compute with."""
         dialog = DevicesDialog(self._theme, self)
         looking = self._memory.look_for_devices(dialog.show_report, dialog.show_error)
         dialog.finished.connect(lambda _: looking.cancel())

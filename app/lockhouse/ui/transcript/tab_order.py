@@ -26,16 +26,22 @@ def stops(viewport: QWidget, cards: list[MessageCard]) -> list[QWidget]:
 
 def beyond(area: QWidget, *, forward: bool) -> QWidget | None:
     """The first widget outside of the area, after or before it."""
-    at = _neighbour(area, forward=forward)
-    while at is not None and at is not area:
-        if not area.isAncestorOf(at) and _takes_tab(at):
-            return at
-        at = _neighbour(at, forward=forward)
+    return step_from(area, area, forward=forward)  # the area itself is where it starts
+
+
+def step_from(at: QWidget, area: QWidget, *, forward: bool) -> QWidget | None:
+    """The next or previous widget that takes focus, nothing in ``area`` but that itself."""
+    start: QWidget = at
+    found: QWidget | None = at
+    while found is not None:
+        found = found.nextInFocusChain() if forward else found.previousInFocusChain()
+        if found is start:
+            return None
+        if found is None or (found is not area and area.isAncestorOf(found)):
+            continue
+        if _takes_tab(found):
+            return found
     return None
-
-
-def _neighbour(widget: QWidget, *, forward: bool) -> QWidget | None:
-    return widget.nextInFocusChain() if forward else widget.previousInFocusChain()
 
 
 def _takes_tab(widget: QWidget) -> bool:

@@ -30,7 +30,7 @@ from lockhouse.engine import exit_status
 _END_LIMIT_S = 2.0
 _LOG_TAIL_BYTES = 4000
 _LOG_CHUNK_BYTES = 1 << 16
-_LARGEST_MESSAGE_BYTES = 1 << 16  # to the process: paths and settings, never contents
+_LARGEST_MESSAGE_BYTES = 8 << 20  # to the process
 
 _ReplyT = TypeVar("_ReplyT")
 
@@ -172,7 +172,7 @@ class JobProcess:
 
     def _send(self, message: msgspec.Struct) -> None:
         data = msgspec.json.encode(message)
-        assert len(data) <= _LARGEST_MESSAGE_BYTES, "the process takes paths, not contents"
+        assert len(data) <= _LARGEST_MESSAGE_BYTES, "too much for one request"
         self._channel.send_bytes(data)
 
     @contextlib.contextmanager

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import codecs
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -30,8 +30,9 @@ from lockhouse.core.reasoning import ReasoningSplitter
 from lockhouse.core.request import AnswerRequest
 from lockhouse.core.stop_matcher import StopMatcher
 from lockhouse.engine.process.chat_templates import Prompt
+from lockhouse.engine.process.constraint import Constraint
 from lockhouse.engine.process.model import Logits, Vocabulary
-from lockhouse.engine.process.sampling import Sampler, draw_seed, json_schema_grammar
+from lockhouse.engine.process.sampling import Sampler, draw_seed
 from lockhouse.engine.process.sequences import common_prefix
 from lockhouse.engine.process.thread_governor import usable_processors
 
@@ -53,8 +54,9 @@ class Job:
         send: Callable[[Event], None],
         *,
         submitted_at: float,
+        constraint: Constraint | None = None,
     ) -> None:
-        """Raises InvalidInput for a grammar, schema or bias that cannot be used."""
+        """Raises InvalidInput for a bias that cannot be used."""
         self.request = request
         self.send = send
         self.cancelled = False
@@ -69,10 +71,7 @@ class Job:
         self.ended: FinishReason | None = None
         self.threads = 0
         self._vocabulary = vocabulary
-        grammar = request.grammar
-        if request.json_schema is not None:
-            grammar = json_schema_grammar(request.json_schema)
-        self._sampler = Sampler(vocabulary, request.sampling, seed=self.seed, grammar=grammar)
+        self._sampler = Sampler(vocabulary, request.sampling, seed=self.seed, constraint=constraint)
         self._sampler.accept_prompt(self.tokens)
         self._splitter = ReasoningSplitter(
             prompt=prompt.ending,
@@ -80,12 +79,14 @@ class Job:
             asked="\n".join(turn.content for turn in request.turns),
         )
         self._is_prompted = self._splitter.inside  # in a trace that the prompt has opened
-        self._sampler.grammar_applies = not self._is_prompted
+        self._sampler.constrain(wanted=not self._is_prompted)
         self._stops = StopMatcher(request.stop)
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
         self._budget = 0 if prompt.must_answer else request.reasoning_budget
         self._thinking = prompt.thinking
         self._forced: list[int] = []  # tokens that are written whatever the model wants
+        self._prescribed: list[int] = []  # tokens that the form of the answer wants next
+        self._has_form = False  # the newest token follows a form
         self._answer_now = False
         self._completion_tokens = 0
         self._reasoning_tokens = 0
@@ -126,10 +127,35 @@ class Job:
     # -- the answer --------------------------------------------------------------------------
 
     def take(self, logits: Logits) -> None:
-        """Choose the next token from the logits of the last one."""
-        token = self._forced.pop(0) if self._forced else self._sampler.pick(logits)
-        if self._first_token_at == 0.0:
-            self._first_token_at = time.perf_counter()
+        """Choose the next token from the logits of the last one, and what is sure to follow."""
+        for token in self._next(logits):
+            if self._first_token_at == 0.0:
+                self._first_token_at = time.perf_counter()
+            self._take_token(token)
+            if self.ended is not None:
+                return
+        if self._is_complete():
+            self.ended = "stop"
+
+    def _next(self, logits: Logits) -> Iterator[int]:
+        if self._forced:
+            self._has_form = False
+            yield self._forced.pop(0)
+            return
+        self._has_form = self._sampler.is_constrained
+        self._prescribed = self._sampler.forced()
+        if not self._prescribed and not self._sampler.is_complete:
+            yield self._sampler.pick(logits)
+            self._prescribed = self._sampler.forced()  # the form may apply from here on
+            self._has_form = self._sampler.is_constrained
+        while self._prescribed:
+            yield self._prescribed.pop(0)
+
+    def _is_complete(self) -> bool:
+        """Whether the form of the answer lets nothing follow what was written."""
+        return not self._prescribed and self._sampler.is_complete
+
+    def _take_token(self, token: int) -> None:
         if self._vocabulary.ends(token):
             self.ended = "stop"
             return
@@ -151,7 +177,7 @@ class Job:
         self._mind_budget()
         limit = self.request.max_tokens
         if self.ended is None and limit is not None and self._completion_tokens >= limit:
-            self.ended = "length"
+            self.ended = "stop" if self._is_complete() else "length"
 
     def replace_prompt(self, tokens: list[int], *, forget_written: int = 0) -> int:
         """Put another prompt before what was written, without its first ``forget_written``
@@ -194,6 +220,9 @@ class Job:
         return any(recent[:-period] == recent[period:] for period in range(1, _LONGEST_PERIOD))
 
     def _write(self, token: int) -> None:
+        if self._has_form:  # whatever it spells is text
+            self._put("text", self._utf8.decode(self._vocabulary.piece(token)))
+            return
         plain = self._vocabulary.plain(token)
         if plain and plain not in self._splitter.marks and not self._utf8.getstate()[0]:
             self._route(plain)
@@ -214,7 +243,7 @@ class Job:
         self._mind_late_trace()
         if self._is_prompted and not self._splitter.inside:
             self._is_prompted = False
-            self._sampler.grammar_applies = True
+            self._sampler.constrain(wanted=True)
 
     def _mind_late_trace(self) -> None:
         """The trace ended without having begun: all text so far was reasoning."""

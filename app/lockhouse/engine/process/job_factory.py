@@ -11,6 +11,7 @@ from typing import Protocol
 from lockhouse.core.errors import InvalidInput, NoRoom, UsageMistake
 from lockhouse.core.request import AnswerRequest
 from lockhouse.engine import protocol
+from lockhouse.engine.process.constraint import ConstraintFactory
 from lockhouse.engine.process.embedding import (
     EmbeddingContext,
     EmbeddingJob,
@@ -47,6 +48,7 @@ class ChatJobs:
         self._model = model
         self._prompts = prompts
         self._context_length = context_length
+        self._constraints = ConstraintFactory(model.vocabulary)
 
     def job(self, operation: Work, send: Send, started: float) -> AnyJob:
         """An answer or a score."""
@@ -55,7 +57,14 @@ class ChatJobs:
             prompt = self._prompts.fit(operation.request)
             for notice in prompt.notices:
                 send(notice)
-            return Job(operation.request, prompt, vocabulary, send, submitted_at=started)
+            return Job(
+                operation.request,
+                prompt,
+                vocabulary,
+                send,
+                submitted_at=started,
+                constraint=self._constraints.constraint(operation.request),
+            )
         if isinstance(operation, protocol.Score):
             tokens = self._tokens(operation.prompt)
             continuation = vocabulary.tokenize(operation.continuation, special=False)

@@ -25,11 +25,12 @@ from lockhouse.core.errors import LockhouseError, NoRoom
 from lockhouse.core.json_decoding import decoded
 from lockhouse.engine.jobs import Failure, JobSpec, Progress, Reply, limit_memory
 
-_LARGEST_REQUEST_BYTES = 1 << 16
+_LARGEST_REQUEST_BYTES = 8 << 20
 _BETWEEN_REPORTS_S = 0.1
 
 # Named, not imported: a process loads what its own kind needs, after it has confined itself.
 KINDS: dict[str, str] = {
+    "answer_form": "lockhouse.engine.process.answer_form:answer",
     "devices": "lockhouse.engine.process.devices:answer",
     "plan": "lockhouse.engine.process.planner:answer",
     "prove": "lockhouse.engine.process.self_test:prove",

@@ -20,7 +20,7 @@ from lockhouse.engine.process.native import as_c_string, context_parameters, lib
 from lockhouse.engine.protocol import LoadSettings
 
 Logits = NDArray[np.float32]
-_CONTROL, _UNKNOWN = 1 << 3, 1 << 0  # llama_token_attr
+_CONTROL, _UNUSED, _UNKNOWN = 1 << 3, 1 << 1, 1 << 0  # llama_token_attr
 _SPELLED_OUT = True
 
 
@@ -103,6 +103,11 @@ class Vocabulary:
     def is_control(self, token: int) -> bool:
         """Whether a token steers the model instead of being text."""
         return token in self._control
+
+    def is_text(self, token: int) -> bool:
+        """Whether a token may stand in an answer as what it spells."""
+        unused = lib.llama_vocab_get_attr(self.handle, token) & _UNUSED
+        return not (unused or self.is_control(token) or self.ends(token))
 
     def ends(self, token: int) -> bool:
         """Whether a token ends the answer."""

@@ -8,7 +8,6 @@ a penalty could touch) are handed to the native chain, with the same result.
 from __future__ import annotations
 
 import ctypes
-import re
 import secrets
 from collections.abc import Sequence
 from typing import Any
@@ -18,15 +17,12 @@ from numpy.typing import NDArray
 
 from lockhouse.core.errors import InvalidInput
 from lockhouse.core.request import Sampling
+from lockhouse.engine.process.constraint import Constraint
 from lockhouse.engine.process.model import Logits, Vocabulary
-from lockhouse.engine.process.native import as_c_string, lib, why
+from lockhouse.engine.process.native import lib
 
 _DRY_BREAKERS = (b"\n", b":", b'"', b"*")
 _MOST_PREFILTERED = 512
-_LONGEST_REPEAT = 500
-_DEEPEST_GROUP = 200
-# Of a GBNF grammar, what is not read as groups: literals, classes of characters, comments.
-_GRAMMAR_PARTS = re.compile(r'"(?:\\.|[^"\\])*+"?|\[(?:\\.|[^\]\\])*+\]?|#[^\n]*|[()]', re.DOTALL)
 _UNSORTED = False
 _GROUPS = 1024  # more than the longest shortlist
 _DTYPE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
@@ -35,44 +31,6 @@ _DTYPE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 def draw_seed() -> int:
     """A seed for a request that names none."""
     return secrets.randbelow(1 << 32)
-
-
-def json_schema_grammar(schema: str) -> str:
-    """GBNF for the text of a JSON schema. Raises InvalidInput."""
-    import json
-
-    try:
-        parsed = json.loads(schema)
-    except (ValueError, RecursionError) as error:
-        raise InvalidInput(
-            f"The JSON schema is not JSON: {error}.",
-            hint="Check the file; a schema is one JSON object.",
-            code="schema_invalid",
-        ) from error
-    if not isinstance(parsed, dict):
-        raise InvalidInput(
-            "The JSON schema must be an object.", hint="Wrap it in { }.", code="schema_invalid"
-        )
-    _refuse_long_repeats(parsed)
-    from llama_cpp.llama_grammar import json_schema_to_gbnf
-
-    try:
-        return str(json_schema_to_gbnf(json.dumps(parsed)))
-    except (
-        AssertionError,  # what the converter raises for most of what it does not know
-        ArithmeticError,
-        AttributeError,
-        ImportError,
-        LookupError,
-        RecursionError,
-        TypeError,
-        ValueError,
-    ) as error:
-        raise InvalidInput(
-            f"The JSON schema cannot be followed: {str(error)[:200] or type(error).__name__}.",
-            hint="Remote references and very deep schemas are not supported.",
-            code="schema_invalid",
-        ) from error
 
 
 def contenders(logits: Logits, count: int) -> NDArray[np.int64]:
@@ -92,38 +50,22 @@ def contenders(logits: Logits, count: int) -> NDArray[np.int64]:
     return places
 
 
-def _refuse_long_repeats(schema: object) -> None:
-    """Each repeat becomes a nested rule, and thousands of them overflow the native parser."""
-    pending = [schema]
-    while pending:
-        part = pending.pop()
-        if isinstance(part, list):
-            pending += part
-        elif isinstance(part, dict):
-            pending += part.values()
-            for key in ("minLength", "maxLength", "minItems", "maxItems"):
-                count = part.get(key)
-                if isinstance(count, int) and count > _LONGEST_REPEAT:
-                    raise InvalidInput(
-                        f"The JSON schema has {key} {count:,}; at most {_LONGEST_REPEAT:,} works.",
-                        hint=f"Lower it or leave {key} out.",
-                        code="schema_invalid",
-                    )
-
-
 class Sampler:
     """One answer's samplers and their memory."""
 
     def __init__(
-        self, vocabulary: Vocabulary, settings: Sampling, *, seed: int, grammar: str | None
+        self,
+        vocabulary: Vocabulary,
+        settings: Sampling,
+        *,
+        seed: int,
+        constraint: Constraint | None,
     ) -> None:
-        """Raises InvalidInput for a grammar or a bias that makes no sense."""
+        """Raises InvalidInput for a bias that makes no sense."""
         self._vocabulary = vocabulary
         self._settings = settings
         self._bias = _biases(vocabulary, settings)
-        self._grammar: Any = None
-        if grammar is not None:
-            self._grammar = _grammar_sampler(vocabulary, grammar)
+        self._constraint = constraint
         self._chain = self._build_chain(seed)
         self._penalised = (
             settings.repeat_penalty != 1.0
@@ -140,7 +82,7 @@ class Sampler:
         pointer = self._candidates.ctypes.data_as(lib.llama_token_data_p)
         self._data = lib.llama_token_data_array(pointer, 0, -1, _UNSORTED)
         self._all_ids = np.arange(vocabulary.size, dtype=np.int32)
-        self.grammar_applies = True  # not while a reasoning trace is being written
+        self.is_constrained = constraint is not None  # not while a trace is being written
 
     def accept_prompt(self, tokens: Sequence[int]) -> None:
         """Let the penalties know what came before the answer."""
@@ -158,21 +100,37 @@ class Sampler:
         for biased, amount in self._bias:  # one by one: indexing with an array costs 50 us here
             logits[biased] += amount  # in place: the next decode writes them anew
         token = self._pick_freely(logits)
-        constrained = self._grammar is not None and self.grammar_applies
-        if constrained and not self._grammar_allows(token):
-            token = self._pick_by_grammar(logits)
-        if self._remembers:
-            lib.llama_sampler_accept(self._chain, token)
-        if constrained and not self._vocabulary.ends(token):
-            lib.llama_sampler_accept(self._grammar, token)
+        constraint = self._constraint if self.is_constrained else None
+        if constraint is not None and not constraint.allows(token):
+            token = self._pick_among(constraint.allowed(), logits)
+        self._remember(token)
+        if constraint is not None and not self._vocabulary.ends(token):
+            constraint.accept(token)
         return token
+
+    def forced(self) -> list[int]:
+        """Tokens that follow whatever the model computes, already accepted by every sampler."""
+        if self._constraint is None or not self.is_constrained:
+            return []
+        tokens = self._constraint.accept_forced()
+        for token in tokens:
+            self._remember(token)
+        return tokens
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the form of the answer lets nothing follow."""
+        return self._constraint is not None and self.is_constrained and self._constraint.is_complete
+
+    def constrain(self, *, wanted: bool) -> None:
+        """Whether the form of the answer applies from here on, where there is one."""
+        self.is_constrained = wanted and self._constraint is not None
 
     def close(self) -> None:
         """Free the native samplers."""
-        for sampler in (self._chain, self._grammar):
-            if sampler:
-                lib.llama_sampler_free(sampler)
-        self._chain = self._grammar = None
+        if self._chain:
+            lib.llama_sampler_free(self._chain)
+        self._chain = self._constraint = None
 
     # -- inside ----------------------------------------------------------------------------
 
@@ -250,55 +208,15 @@ class Sampler:
         chosen = data.selected
         return int(data.data[chosen if 0 <= chosen < data.size else 0].id)
 
-    def _grammar_allows(self, token: int) -> bool:
-        one = lib.llama_token_data(token, 1.0, 0.0)
-        data = lib.llama_token_data_array(ctypes.pointer(one), 1, -1, _UNSORTED)
-        lib.llama_sampler_apply(self._grammar, ctypes.byref(data))
-        return bool(data.data[0].logit != float("-inf"))
+    def _pick_among(self, places: NDArray[np.int64], logits: Logits) -> int:
+        size = len(places)
+        self._ids[:size] = places
+        self._values[:size] = logits[places]
+        return self._apply(self._chain, size)
 
-    def _pick_by_grammar(self, logits: Logits) -> int:
-        self._ids[:] = self._all_ids
-        self._values[:] = logits
-        data = self._data
-        data.size, data.selected, data.sorted = self._vocabulary.size, -1, _UNSORTED
-        lib.llama_sampler_apply(self._grammar, ctypes.byref(data))
-        allowed = self._candidates[np.isfinite(self._values)]
-        if not len(allowed):
-            raise InvalidInput(
-                "The grammar allows no further token.",
-                hint="Check that every rule can be finished.",
-                code="grammar_invalid",
-            )
-        self._candidates[: len(allowed)] = allowed
-        return self._apply(self._chain, len(allowed))
-
-
-def _refuse_deep_groups(grammar: str) -> None:
-    """The native parser calls itself for each, and ends the process when its stack is full."""
-    depth = 0
-    for part in _GRAMMAR_PARTS.finditer(grammar):
-        depth += {"(": 1, ")": -1}.get(part[0], 0)
-        if depth > _DEEPEST_GROUP:
-            raise InvalidInput(
-                f"The grammar nests more than {_DEEPEST_GROUP} groups in each other.",
-                hint="Give the inner ones rules of their own.",
-                code="grammar_invalid",
-            )
-
-
-def _grammar_sampler(vocabulary: Vocabulary, grammar: str) -> Any:
-    _refuse_deep_groups(grammar)
-    text = as_c_string(grammar)
-    sampler = None
-    if grammar.strip():  # an empty one is taken to allow everything
-        sampler = lib.llama_sampler_init_grammar(vocabulary.handle, text, b"root")
-    if not sampler:
-        raise InvalidInput(
-            f"The grammar cannot be used: {why() or 'it has no valid rule named root'}.",
-            hint="A GBNF grammar needs a rule named root, and no left recursion.",
-            code="grammar_invalid",
-        )
-    return sampler
+    def _remember(self, token: int) -> None:
+        if self._remembers:
+            lib.llama_sampler_accept(self._chain, token)
 
 
 def _biases(vocabulary: Vocabulary, settings: Sampling) -> tuple[tuple[int, float], ...]:

@@ -22,6 +22,7 @@ from lockhouse.answer.session import Answers
 from lockhouse.chat.conversations import Conversations
 from lockhouse.chat.turns import Turns
 from lockhouse.core.errors import StorageError
+from lockhouse.engine.answer_forms import AnswerForms
 from lockhouse.engine.checkup import EngineCheckup
 from lockhouse.engine.planning import Planner
 from lockhouse.engine.pool import EnginePool
@@ -75,12 +76,15 @@ class Workspace:
         self.providers = Providers(self.database)
         self.conversations = Conversations(self.database)
         self.hashes = ModelHashes(self.models, self.conversations.add_model_hash)
-        local = LocalTargets(self.models, self.engines, self.hashes, lambda: self.settings)
+        self.forms = AnswerForms()
+        local = LocalTargets(
+            self.models, self.engines, self.hashes, lambda: self.settings, self.forms
+        )
         self.targets = TargetRegistry(
             local, self.providers, lambda: self.remotes, lambda: self.settings.default_target
         )
         permissions = Permissions(self.providers, lambda: self.consents, lambda: self.budget)
-        self.answers = Answers(self.targets, permissions)
+        self.answers = Answers(self.targets, permissions, self.forms)
         self.turns = Turns(self.conversations, self.answers, lambda: self.settings)
         self.conversations.recover()  # answers whose writer was killed are marked as cut
 
@@ -178,6 +182,7 @@ class Workspace:
             if "transfers" in self.__dict__:
                 self.transfers.close()
             self.planner.close()
+            self.forms.close()
 
 
 def open_workspace(

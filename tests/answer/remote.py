@@ -21,6 +21,7 @@ from lockhouse.core.errors import LockhouseError
 from lockhouse.core.events import Event, Failed, Finished, Reasoning, StartOver, Text, failed_of
 from lockhouse.core.messages import Turn
 from lockhouse.core.request import AnswerRequest, Sampling, left_open
+from lockhouse.engine.answer_forms import AnswerForms
 from lockhouse.gate.consents import Consents
 from lockhouse.gate.costs.budget import Budget
 from lockhouse.gate.costs.prices import PriceList
@@ -121,7 +122,7 @@ def answering(
         lambda: known.budget,
     )
     nothing: Any = SimpleNamespace()
-    answers = Answers(nothing, permissions)
+    answers = Answers(nothing, permissions, AnswerForms())
     try:
         session = answers.open(
             Question("asked"), [target], lambda _: request, cancel=cancel or CancelToken()
@@ -141,7 +142,7 @@ def session_of(home: RemoteAccess, name: str, asked: AnswerRequest, confirm: Con
     """The session of one request in this home, where a person may be asked."""
     permissions = Permissions(home.providers, lambda: home.consents, lambda: home.budget)
     targets: Any = SimpleNamespace(get=home.remotes.get)
-    answers = Answers(targets, permissions)
+    answers = Answers(targets, permissions, AnswerForms())
     return answers.open(
         Question("asked"), [name], lambda _: asked, confirm=confirm, cancel=CancelToken()
     )

@@ -28,6 +28,7 @@ from lockhouse.core.events import Finished, Text
 from lockhouse.core.labels import LABELS, Label
 from lockhouse.core.messages import Turn
 from lockhouse.core.request import AnswerRequest
+from lockhouse.engine.answer_forms import AnswerForms
 from tests.answer.remote import RemoteAccess, question
 from tests.chat.targets import Scripted, saying
 from tests.remote.server import RemoteServer
@@ -49,7 +50,7 @@ class Everyone:
         self.home = home
         self.here = Scripted("here", saying(Text("Here."), Finished("stop")))
         permissions = Permissions(home.providers, lambda: home.consents, lambda: home.budget)
-        self.answers = Answers(self, permissions)
+        self.answers = Answers(self, permissions, AnswerForms())
 
     def get(self, name: str) -> Target:
         return self.here if name == "here" else self.home.remotes.get(name)

@@ -15,6 +15,7 @@ from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.events import Event, Failed, Finished, Notice, Text
 from lockhouse.core.messages import Turn
 from lockhouse.core.request import AnswerRequest
+from lockhouse.engine.answer_forms import AnswerForms
 from lockhouse.storage.database import Database
 from tests.chat.targets import Directory, Scripted, saying
 
@@ -27,7 +28,7 @@ def session(
 ) -> Session:
     unused = SimpleNamespace()
     permissions = Permissions(unused, lambda: unused, lambda: unused)  # type: ignore[arg-type]
-    return Answers(Directory(*targets), permissions).open(
+    return Answers(Directory(*targets), permissions, AnswerForms()).open(
         Question("Hello"),
         targets,
         lambda _: ASKED,

@@ -13,6 +13,7 @@ from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import NotFound
 from lockhouse.core.events import Event, Finished
 from lockhouse.core.request import AnswerRequest
+from lockhouse.engine.answer_forms import AnswerForms
 from lockhouse.gate.consents import Consents
 from lockhouse.gate.costs.budget import Budget
 from lockhouse.gate.costs.prices import PriceList
@@ -76,7 +77,7 @@ def turns_with(conversations: Conversations, *targets: Target, interval_s: float
         lambda: Consents(database),
         lambda: Budget(database, Limits, PriceList(database)),
     )
-    answers = Answers(Directory(*targets), permissions)
+    answers = Answers(Directory(*targets), permissions, AnswerForms())
     return Turns(conversations, answers, Settings, interval_s=interval_s)
 
 

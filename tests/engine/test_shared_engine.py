@@ -242,7 +242,9 @@ def test_an_answer_ends_before_the_hash_of_its_model_is_known_and_gets_it_later(
         known.set()
 
     hashes = ModelHashes(models, complete)
-    targets = LocalTargets(models, workspace.engines, hashes, lambda: workspace.settings)
+    targets = LocalTargets(
+        models, workspace.engines, hashes, lambda: workspace.settings, workspace.forms
+    )
     chat = Chat(workspace, "Tell a story.", target=targets.get(""), max_tokens=900)
     chat.wait_for_words()
     chat.token.cancel()

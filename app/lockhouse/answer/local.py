@@ -19,9 +19,18 @@ from lockhouse.answer.model_hashes import ModelHashes
 from lockhouse.answer.target import TargetInfo, suited
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import InvalidInput, LockhouseError, NoRoom, NotFound
-from lockhouse.core.events import Event, Finished, LoadProgress, Reasoning, Text, Timing
+from lockhouse.core.events import (
+    Event,
+    Finished,
+    LoadProgress,
+    Notice,
+    Reasoning,
+    Text,
+    Timing,
+)
 from lockhouse.core.messages import Turn
 from lockhouse.core.request import AnswerRequest
+from lockhouse.engine.answer_forms import AnswerForms
 from lockhouse.engine.checkup import EngineCheckup
 from lockhouse.engine.pool import EnginePool
 from lockhouse.engine.protocol import (
@@ -69,6 +78,7 @@ class LocalTarget:
     _engines: EnginePool
     _hashes: ModelHashes
     _settings: LoadSettings
+    _forms: AnswerForms
     _profile: Profile | None = None
 
     @property
@@ -112,6 +122,7 @@ class LocalTarget:
         request, left_out = suited(request, self._model.name, ("chat",))
         if left_out is not None:
             yield left_out
+        yield from self._check_form(request)
         asked = filled(request, self._profile)
         request = self._with_instructions(asked)
         added = {} if asked is request else {"instructions": _STARTER_INSTRUCTIONS}
@@ -139,6 +150,18 @@ class LocalTarget:
         finally:
             if is_hash_late:  # by now the answer is kept
                 self._hashes.tell_later(digest, request.message_id)
+
+    def _check_form(self, request: AnswerRequest) -> Iterator[Notice]:
+        """Raise InvalidInput for a form that cannot be followed, before anything is loaded."""
+        if request.grammar is None and request.json_schema is None:
+            return
+        for name in self._forms.check(
+            grammar=request.grammar, json_schema=request.json_schema, is_followed=True
+        ):
+            yield Notice(
+                "format_not_enforced",
+                f"The schema's format “{name[:40]}” is not enforced. A “pattern” would be.",
+            )
 
     def count_tokens(self, request: AnswerRequest) -> int:
         """Prompt tokens of the request. Loads the model if need be."""
@@ -195,6 +218,7 @@ class LocalTargets:
     _engines: EnginePool
     _hashes: ModelHashes
     _settings: Callable[[], Settings]
+    _forms: AnswerForms
 
     def get(self, name: str) -> LocalTarget:
         """By name, alias, hash prefix or path; "" is the default."""
@@ -245,7 +269,9 @@ class LocalTargets:
         if profile is not None:
             choice = msgspec.structs.asdict(profile.load)
             load = msgspec.structs.replace(load, **{k: v for k, v in choice.items() if v})
-        return LocalTarget(model, self._models, self._engines, self._hashes, load, profile)
+        return LocalTarget(
+            model, self._models, self._engines, self._hashes, load, self._forms, profile
+        )
 
 
 def _require_chat(model: ModelInfo) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from lockhouse.answer.form_check import with_form_checked
 from lockhouse.answer.permission import (
     AnswerHere,
     AskFirst,
@@ -31,6 +32,7 @@ from lockhouse.answer.target import Target, TargetInfo
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import Cancelled, LockhouseError, PolicyRefused
 from lockhouse.core.events import Event, Failed, Notice, said_something
+from lockhouse.engine.answer_forms import AnswerForms
 
 if TYPE_CHECKING:
     from lockhouse.answer.registry import TargetRegistry
@@ -64,7 +66,9 @@ class Session:
         proposals: Sequence[Proposal | NotAsked],
         fallback: Sequence[Proposal],
         cancel: CancelToken,
+        forms: AnswerForms,
     ) -> None:
+        self._forms = forms
         self.proposals = tuple(proposals)
         self.cancel = cancel
         self._fallback = tuple(fallback)
@@ -110,7 +114,7 @@ class Session:
         def drain(place: int, proposal: Proposal) -> None:
             try:
                 message_id = message_ids[place] if message_ids else ""
-                for event in _answer(proposal, message_id, self.cancel):
+                for event in self._events(proposal, message_id):
                     events.put((place, event))
             finally:
                 events.put((place, None))
@@ -134,7 +138,7 @@ class Session:
     ) -> Generator[SessionEvent, None, Failed | None]:
         """One target's events; returns its failure where another one may answer instead."""
         was_heard = False
-        for event in _answer(proposal, message_id, self.cancel):
+        for event in self._events(proposal, message_id):
             was_heard = was_heard or said_something(event)
             is_over = is_last or was_heard or self.cancel.cancelled
             if isinstance(event, Failed) and event.exit_code in _REPLACEABLE and not is_over:
@@ -142,13 +146,23 @@ class Session:
             yield event
         return None
 
+    def _events(self, proposal: Proposal, message_id: str) -> Iterator[Event]:
+        request = msgspec.structs.replace(proposal.request, message_id=message_id)
+        events = proposal.target.answer(request, self.cancel, approved=proposal.outbound)
+        if request.json_schema is None and request.grammar is None:
+            return events
+        return with_form_checked(events, request, self._forms)
+
 
 class Answers:
     """Has questions answered. The one service that every way of asking goes through."""
 
-    def __init__(self, targets: TargetRegistry, permissions: Permissions) -> None:
+    def __init__(
+        self, targets: TargetRegistry, permissions: Permissions, forms: AnswerForms
+    ) -> None:
         self._targets = targets
         self._permissions = permissions
+        self._forms = forms
 
     def propose(self, question: Question, target: str | Target, draft: Draft) -> Proposal:
         """What asking would do now. Nothing is kept, asked or sent.
@@ -194,7 +208,7 @@ class Answers:
             raise refused[0].error
         others = [self.propose(question, target, draft) for target in fallback]
         usable = [one for one in others if not isinstance(one.decision, Refused | AskFirst)]
-        return Session(found, usable, cancel)
+        return Session(found, usable, cancel, self._forms)
 
     def _permitted(
         self, proposal: Proposal, confirm: Confirm, cancel: CancelToken, by: str
@@ -217,11 +231,6 @@ class Answers:
         if reply.always:
             self._permissions.allow(reply.proposal, by=by)
         return reply.proposal
-
-
-def _answer(proposal: Proposal, message_id: str, cancel: CancelToken) -> Iterator[Event]:
-    request = msgspec.structs.replace(proposal.request, message_id=message_id)
-    return proposal.target.answer(request, cancel, approved=proposal.outbound)
 
 
 def _name(target: str | Target) -> str:

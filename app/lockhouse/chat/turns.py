@@ -418,7 +418,10 @@ class _Writing:
                 status = statuses.get(event.finish_reason, "complete")
                 self._finish(status, provenance=Provenance(self._target, event))
             case Failed():
-                self._finish("failed", error=event)
+                ended = event.finished
+                provenance = Provenance(self._target, ended) if ended is not None else None
+                error = msgspec.structs.replace(event, finished=None)
+                self._finish("failed", provenance=provenance, error=error)
             case _:
                 pass
 

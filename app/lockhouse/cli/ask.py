@@ -32,7 +32,13 @@ from lockhouse.cli.options import (
     require_text,
     sampling_options,
 )
-from lockhouse.core.errors import Cancelled, LockhouseError, StorageError, UsageMistake
+from lockhouse.core.errors import (
+    Cancelled,
+    InvalidInput,
+    LockhouseError,
+    StorageError,
+    UsageMistake,
+)
 
 if TYPE_CHECKING:
     from lockhouse.answer.permission import Confirm, Proposal
@@ -132,21 +138,30 @@ def _ask(workspace: Workspace, text: str, given: dict[str, Any], shape: Shape) -
     if answer.failed is not None:
         if not given["chat_id"]:
             _forget_without_answer(workspace, answer)
-        kept = {
-            "text": result["text"],
-            "conversation_id": answer.conversation_id,
-            "message_id": answer.message_id,
-        }
-        raise AnswerFailed(error_of(answer.failed), kept, was_shown=True)
+        raise AnswerFailed(error_of(answer.failed), _kept(answer), was_shown=True)
+    if answer.form_cut and given["schema"]:
+        cut = InvalidInput(answer.form_cut, hint="See: --max-tokens, --ctx", code="answer_cut")
+        raise AnswerFailed(cut, _kept(answer) | {"finish_reason": "length"}, was_shown=True)
     if shape == "json" and not answer.reader_left:
         output.write_json(result)
     if answer.reader_left:
         raise BrokenPipeError
-    if result["finish_reason"] == "length" and given["max_tokens"] is None:
+    if answer.form_cut:
+        output.note(f"note: {answer.form_cut}")
+    elif result["finish_reason"] == "length" and given["max_tokens"] is None:
         output.note("note: the answer was cut, at its limit or at the end of the context.")
     if answer.was_cancelled:
         return _SIGNALLED + answer.stopped_by if answer.stopped_by else Cancelled.exit_code
     return 0
+
+
+def _kept(answer: Answer) -> dict[str, object]:
+    """What there is of an answer that is not as it was asked for."""
+    return {
+        "text": "".join(answer.text),
+        "conversation_id": answer.conversation_id,
+        "message_id": answer.message_id,
+    }
 
 
 def _forget_without_answer(workspace: Workspace, answer: Answer) -> None:

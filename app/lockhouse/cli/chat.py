@@ -211,7 +211,7 @@ class _Talk:
         elif answer.was_cancelled:
             output.note("(stopped)")
         elif answer.finished is not None and answer.finished.finish_reason == "length":
-            output.note("(cut at the limit)")
+            output.note(f"({answer.form_cut or 'cut at the limit'})")
         if answer.origin is not None:
             output.note(f"({origin_note(answer.origin)})")
         if self._lines.is_person:

@@ -13,6 +13,7 @@ import click
 
 from lockhouse.cli import output
 from lockhouse.core.errors import InvalidInput, UsageMistake
+from lockhouse.core.json_schema import parse_schema
 from lockhouse.core.thinking import CHOICES
 
 if TYPE_CHECKING:
@@ -217,15 +218,9 @@ def read_text(path: Path, what: str) -> str:
 
 
 def read_schema(path: Path) -> str:
-    """A JSON schema from a file; whether the engine can follow it is the engine's to say."""
+    """A JSON schema from a file; whether it can be followed is found out when it is used."""
     text = read_text(path, "schema")
-    try:
-        schema = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        problem = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else str(error)
-        raise InvalidInput(f"{path} is not JSON: {problem}.", code="invalid_schema") from error
-    if not isinstance(schema, dict):
-        raise InvalidInput(f"{path} is not a JSON schema: not an object.", code="invalid_schema")
+    parse_schema(text)
     return text
 
 

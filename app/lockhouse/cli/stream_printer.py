@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Literal
 
+from lockhouse.answer.form_check import FORM_CUT
 from lockhouse.answer.target import TargetInfo
 from lockhouse.cli import output
 from lockhouse.cli.line_reader import unseen_typing
@@ -48,6 +49,7 @@ class Answer:
     answered_by: TargetInfo | None = None  # where another target took over
     conversation_id: str | None = None
     message_id: str | None = None
+    form_cut: str = ""  # what to say of one that was cut before it had the form asked for
     reader_left: bool = False
     stopped_by: int = 0  # the signal, 0 for none
 
@@ -144,8 +146,7 @@ class StreamPrinter:
             case LoadProgress() | PromptProgress():
                 self._wait(event)
             case Notice():
-                self._status.clear()
-                output.note(f"note: {event.message}")
+                self._note(event)
             case Finished() | Failed():
                 self._take_end(event)
             case _:  # Usage is told with Finished
@@ -158,6 +159,7 @@ class StreamPrinter:
             self.answer.finished = event
         else:
             self.answer.failed = event
+            self.answer.finished = event.finished
 
     def _wait(self, event: LoadProgress | PromptProgress) -> None:
         if isinstance(event, LoadProgress):
@@ -165,6 +167,13 @@ class StreamPrinter:
         elif event.tokens_total - event.cached > _LONG_PROMPT_TOKENS:
             done = f"{event.tokens_read:,} of {event.tokens_total:,} tokens"
             self._status.show(f"Reading the prompt, {done}")
+
+    def _note(self, notice: Notice) -> None:
+        self._status.clear()
+        if notice.code == FORM_CUT:  # for the end, which says that it was cut
+            self.answer.form_cut = notice.message
+        else:
+            output.note(f"note: {notice.message}")
 
     def _take_text(self, text: str) -> None:
         self._status.clear()

@@ -84,7 +84,7 @@ class Notice(msgspec.Struct, frozen=True, tag="notice"):
     ``thinking_changed``, ``settings_left_out``, ``pictures_left_out``,
     ``waiting`` (for a provider that asked for it, or for the keyring),
     ``server_changed``, ``target_changed``, ``field_refused`` (asked again without it),
-    ``may_be_cut``.
+    ``may_be_cut``, ``form_cut`` (of an answer that was to have a form), ``format_not_enforced``.
     """
 
     code: str
@@ -134,7 +134,10 @@ class Finished(msgspec.Struct, frozen=True, tag="finished"):
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """The answer ended in an error; text that came before it stays valid."""
+    """The answer ended in an error; text that came before it stays valid.
+
+    ``finished`` tells how it came about, where the model itself had come to its end.
+    """
 
     code: str
     message: str
@@ -143,6 +146,7 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     details: str = ""  # last native log lines, where an engine ended
     retry_after_s: float = 0.0  # what a provider asks to wait
     cost: Cost | None = None  # of a remote answer that ended half-way
+    finished: Finished | None = None
 
 
 Event = (

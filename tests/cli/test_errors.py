@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -295,6 +296,16 @@ def test_a_full_home_is_told_and_works_again_with_room(lockhouse: Command) -> No
     assert "no room left" in outcome.err
     assert outcome.json["conversation_id"] is None
     assert lockhouse("ask", "Hi", "--max-tokens", "2").code == 0
+
+
+def test_a_model_that_does_not_fit_on_the_disk_is_told_in_sizes(lockhouse: Command) -> None:
+    """Whatever was left, "0.10 GB have to come, and 0.15 GB are free" explains nothing."""
+    starter = lockhouse("models", "list", "--json").json[0]["path"]
+    small = 'mount -t tmpfs -o size=120m tmpfs "$home"'
+    refused = mounted(lockhouse, small, "models", "import", "--copy", starter)
+    assert refused.code == 5
+    told = r"\d+ MB are needed and \d+ MB are kept free; \d+ MB are left for it on the disk of "
+    assert re.search(told, refused.err)
 
 
 def test_errors_without_json_go_to_standard_error(lockhouse: Command) -> None:

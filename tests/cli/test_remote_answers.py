@@ -145,6 +145,26 @@ def test_a_field_that_is_refused_by_name_is_left_out_once_and_told(
     assert len(server.asked()) == 4
 
 
+def test_an_option_that_is_refused_again_and_again_is_named(
+    opened: Command, server: RemoteServer
+) -> None:
+    said = "Unsupported value: 'temperature' does not support 0.5 with this model."
+    server.faults += [Fault("400", said=said)] * 2
+    refused = opened("ask", "-m", "office/small", "Hi", "--no-save", "--temperature", "0.5")
+    assert refused.code == 4
+    assert "Leave out --temperature" in refused.err
+
+
+def test_a_server_that_is_too_busy_is_waited_for_in_plain_words(
+    opened: Command, server: RemoteServer
+) -> None:
+    server.faults.append(Fault("429", retry_after="1"))
+    done = opened("ask", "-m", "office/small", "Hi", "--no-save")
+    assert done.code == 0
+    assert "Office asks to wait 1 s (rate limit). Trying again.\n" in done.err
+    assert len(server.asked()) == 2
+
+
 def test_a_system_role_that_is_refused_goes_into_the_first_message(
     opened: Command, server: RemoteServer
 ) -> None:

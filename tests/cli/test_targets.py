@@ -180,6 +180,21 @@ def test_without_a_terminal_nothing_goes_to_an_api_that_was_not_allowed(
     assert len(server.asked()) == 2
 
 
+def test_all_that_is_missing_before_an_api_can_answer_is_said_at_once(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    keyless = {**environment, "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
+    sealed = Command(tmp_path / "home", keyless)
+    refused = sealed("ask", "-m", "openai/gpt-5", "Hi")
+    assert refused.code == 8
+    for step in ("unseal --for openai", "keys set openai", "targets allow openai"):
+        assert f"lockhouse {step}" in refused.err
+    once = sealed("ask", "-m", "openai/gpt-5", "Hi", "--allow-once")
+    assert once.code == 4
+    for step in ("unseal --for openai", "keys set openai"):
+        assert f"lockhouse {step}" in once.err
+
+
 def test_allowed_once_is_said_of_one_provider(opened: Command, server: RemoteServer) -> None:
     typed = b"Hi\n/model api/small\nA secret\n"
     asked = opened("chat", "-m", "office/small", "--allow-once", stdin=typed)
@@ -334,7 +349,7 @@ def test_a_server_that_wants_a_key_says_so_and_takes_one_for_one_command(
         asked = opened("ask", "-m", "keyed/small", "Hi", "--json").json["error"]
         assert asked["code"] == "unauthorized"
         assert asked["message"] == "keyed requires a key, and none is saved for it."
-        assert asked["hint"] == "Save one: lockhouse keys set keyed"
+        assert asked["hint"] == "Save its key: lockhouse keys set keyed"
         checked = opened("targets", "check", "keyed", "--json")
         assert checked.code == 1
         (up,) = checked.json

@@ -151,9 +151,11 @@ def consent_needed(proposal: Proposal) -> PolicyRefused:
     outbound = proposal.outbound
     assert outbound is not None  # what stays on this machine needs no consent
     hosts = ", ".join(outbound.hosts)
+    missing = [proposal.obstacle.hint] if proposal.obstacle is not None else []
+    allow = f"Allow sending to it: lockhouse targets allow {outbound.provider}"
     return PolicyRefused(
         f"Nothing was sent: sending to {outbound.provider_title} ({hosts}) is not allowed yet.",
-        hint=f"Allow it: lockhouse targets allow {outbound.provider}",
+        hint="\n".join([*missing, allow]),
         code="consent_needed",
     )
 

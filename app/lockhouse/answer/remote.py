@@ -86,13 +86,24 @@ class RemoteTarget:
         return left_out(request, body, provider.title or provider.name, thinking)
 
     def obstacle(self) -> LockhouseError | None:
-        """What would stop it from being asked now, with what to do about it; None for nothing."""
-        try:
-            require_open(self._dependencies.gate, self.provider, self.provider.endpoints)
-            require_key(self.provider, has_key=bool(self._dependencies.key_of(self.provider)))
-        except LockhouseError as error:
-            return map_error(error, self.provider, self._dependencies.gate)
-        return None
+        """What would stop it from being asked now; None for nothing.
+
+        The hint has a line for each thing that is missing, so that nobody meets them one by one.
+        """
+        found: list[LockhouseError] = []
+        gate, provider = self._dependencies.gate, self.provider
+        for is_required in (
+            lambda: require_open(gate, provider, provider.endpoints),
+            lambda: require_key(provider, has_key=bool(self._dependencies.key_of(provider))),
+        ):
+            try:
+                is_required()
+            except LockhouseError as error:
+                found.append(map_error(error, provider, gate))
+        if not found:
+            return None
+        first, hint = found[0], "\n".join(error.hint for error in found)
+        return type(first)(first.message, hint=hint, code=first.code)
 
     def answer(
         self, request: AnswerRequest, cancel: CancelToken, *, approved: Outbound | None = None
@@ -108,7 +119,9 @@ class RemoteTarget:
                 self.provider, self.info, approved, self._dependencies, request, cancel
             )
         except LockhouseError as error:
-            yield failed_of(map_error(error, self.provider, self._dependencies.gate))
+            meant = map_error(error, self.provider, self._dependencies.gate)
+            obstacle = self.obstacle()
+            yield failed_of(obstacle if obstacle and obstacle.code == meant.code else meant)
             return
         if words := self._left_out(request, approved.body):
             yield Notice("settings_left_out", words)

@@ -418,7 +418,7 @@ def require_key(provider: Provider, *, has_key: bool) -> None:
     if provider.key == "required" and not has_key:
         raise InvalidInput(
             f"There is no key for {provider.title}.",
-            hint=f"Save one: lockhouse keys set {provider.name}",
+            hint=f"Save its key: lockhouse keys set {provider.name}",
             code="key_missing",
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any, Literal
 
@@ -145,7 +146,7 @@ def _report(error: LockhouseError, shape: Literal["text", "json", "jsonl"]) -> i
         elif shape == "text":
             output.note(f"lockhouse: {error.message}")
             if error.hint:
-                output.note(f"  {error.hint}")
+                output.note(textwrap.indent(error.hint, "  "))
     except BrokenPipeError:
         _reader_left()
     return error.exit_code

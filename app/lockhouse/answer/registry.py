@@ -15,6 +15,7 @@ from lockhouse.answer.local import LocalTarget, LocalTargets
 from lockhouse.answer.target import Target, TargetInfo
 from lockhouse.core.errors import LockhouseError, NotFound, PolicyRefused, UsageMistake
 from lockhouse.gate.providers import Providers
+from lockhouse.library.pasted_names import hub_reference
 
 if TYPE_CHECKING:
     from lockhouse.answer.remote import RemoteTarget
@@ -44,10 +45,10 @@ class TargetRegistry:
             return self._remote().get(name) if "/" in name else self._of_provider(name)
         try:
             return self.local.get(name)
-        except NotFound:
+        except NotFound as error:
             head, slash, _ = name.partition("/")
             if slash and head and not name.endswith(".gguf") and head[0] not in "./~":
-                self._providers.get(head)  # which says that there is no such provider
+                raise self._neither(name, head, error) from error
             raise
 
     def default(self) -> Target:
@@ -103,6 +104,18 @@ class TargetRegistry:
             hint=f"Name one: {', '.join(some) or f'{name}/MODEL'}. "
             f"They are listed by: lockhouse targets models {name}",
         )
+
+    def _neither(self, name: str, head: str, error: NotFound) -> NotFound:
+        """For what may be a model of a hub that is not here, or a provider that is not known."""
+        try:
+            self._providers.get(head)
+        except NotFound as unknown:
+            if hub_reference(name) is None or "Did you mean" in unknown.hint:
+                return unknown
+            if name.count("/") == 1:
+                message = f"{unknown.message.rstrip('.')}, and no model {name} is here."
+                return NotFound(message, hint=f"{error.hint}\n{unknown.hint}", code=unknown.code)
+        return error
 
     def _is_remote(self, name: str) -> bool:
         """Whether the name is a provider's, or begins with it and a slash."""

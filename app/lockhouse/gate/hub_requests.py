@@ -220,6 +220,8 @@ def is_repo(name: str) -> bool:
 def _from_words(text: str) -> Reference:
     before, _, revision = text.partition("@")
     repo, _, part = before.partition(":")
+    if part == "latest":  # as Ollama writes it where no tag is meant
+        before, part = repo, ""
     if text.count("@") == 1 and not revision:
         raise _not_one(text)
     if ":" in before and not part:

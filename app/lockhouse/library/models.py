@@ -20,7 +20,7 @@ import msgspec
 
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import InvalidInput, NotFound, UsageMistake
-from lockhouse.gate.hub import parse_reference
+from lockhouse.gate.hub import Reference
 from lockhouse.library.deduplication import files_to_compare, hash_files
 from lockhouse.library.external_stores import FoundFile, found_folders
 from lockhouse.library.file_copy import (
@@ -49,6 +49,7 @@ from lockhouse.library.model_info import (
     Verification,
 )
 from lockhouse.library.model_names import slug
+from lockhouse.library.pasted_names import hub_reference, is_from, plain_ollama_name
 from lockhouse.library.profiles import Profiles
 from lockhouse.library.relocation import Relocator
 from lockhouse.library.removal import Remover
@@ -110,14 +111,12 @@ class Models:
             for each, names in zip(listed, called, strict=True):
                 if name in names[kind]:
                     return each
-        if _is_path(name):
-            path = Path(name).expanduser()
-            if _is_on_hub(name) and not os.path.lexists(path):
-                raise NotFound(
-                    f"No model {name} is here.", hint=f"On the hub: lockhouse models get {name}"
-                )
+        path, reference = _path_of(name), hub_reference(name)
+        if path is not None and os.path.lexists(path):
             return self._at_path(path, listed)
-        found = _matching(name.lower(), listed)
+        found = _matching(plain_ollama_name(name.lower()), listed)
+        if not found and reference is not None:
+            found = _published(reference, listed)
         if len(found) == 1:
             return found[0]
         if found:
@@ -126,6 +125,12 @@ class Models:
                 hint=f"Name one of them: {_named([each.info.name for each in found])}.",
                 code="ambiguous",
             )
+        if reference is not None:
+            raise NotFound(
+                f"No model {name} is here.", hint=f"On the hub: lockhouse models get {name}"
+            )
+        if path is not None:
+            return self._at_path(path, listed)  # a model whose file is gone, or no file at all
         raise _no_model(name, [each.info for each in listed])
 
     def _at_path(self, path: Path, listed: Sequence[ListedModel]) -> ListedModel:
@@ -462,21 +467,22 @@ def _with_model(outcome: ImportOutcome, models: dict[Path, ModelInfo]) -> Import
     return msgspec.structs.replace(outcome, model=models.get(outcome.destination))
 
 
-def _is_path(name: str) -> bool:
+def _published(reference: Reference, listed: Sequence[ListedModel]) -> list[ListedModel]:
+    """The models that came from there, those that can be used before the others."""
+    found = [
+        each for each in listed if any(is_from(copy.info, reference) for copy in each.copies)
+    ]
+    ready = [each for each in found if each.info.state in ("ready", "changed")]
+    return ready or found
+
+
+def _path_of(name: str) -> Path | None:
+    """The file that a name means; None where it is no path."""
     separators = os.sep + (os.altsep or "")
-    if any(each in name for each in separators):
-        return True
-    return name.lower().endswith(".gguf") and os.path.lexists(name)
-
-
-def _is_on_hub(name: str) -> bool:
-    """Whether it looks like the name or address of a repository: org/repo, hf.co/org/repo."""
-    try:
-        reference = parse_reference(name)
-    except UsageMistake:
-        return False
-    is_address = name.startswith(("http", "hf.co/", "huggingface.co/"))
-    return is_address or not (reference.repo.endswith(".gguf") or name[0] in ".~")
+    is_path = any(each in name for each in separators)
+    if is_path or (name.lower().endswith(".gguf") and os.path.lexists(name)):
+        return Path(name).expanduser()
+    return None
 
 
 def _named(names: Sequence[str]) -> str:

@@ -16,17 +16,20 @@ from pathlib import Path
 from typing import NoReturn
 
 from lockhouse import processes, seal
+from lockhouse.cli import COMPLETION
 
 _INTERRUPTED = 130
 _WINDOW_OPTIONS = ("--smoke",)
 _PRIVATE = ("--engine", "--job", "--template-renderer", "--prove")
 # Commands that ask nobody for anything; all others may.
 _WITHOUT_BROKER = (
-    "bench", "chats", "costs", "doctor", "engines", "keys", "paths", "records", "seal", "settings",
-    "status", "unseal",
+    "bench", "chats", "completion", "costs", "doctor", "engines", "keys", "ledger", "logs", "paths",
+    "ps", "records", "seal", "settings", "status", "unseal",
 )  # fmt: skip
 # Commands that ask a hub first thing; their broker gets ready while they do.
-_ASK_HUB_AT_ONCE = (("models", "search"), ("models", "get"), ("models", "updates"))
+_ASK_HUB_AT_ONCE = (
+    ("models", "card"), ("models", "get"), ("models", "search"), ("models", "updates"), ("pull",),
+)  # fmt: skip
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -71,12 +74,25 @@ def _run(arguments: list[str]) -> int:
     if part == "--prove":
         return prove(arguments[1:])
     if _wants_window(arguments):
-        from lockhouse.ui.app import run
-
-        _leave(run(arguments))
+        return _open_window(arguments)
     from lockhouse.cli.main import main as command_line
 
     return command_line(arguments)
+
+
+def _open_window(arguments: list[str]) -> int:
+    """The window; where the system cannot show one, a sentence that says what to do instead."""
+    from lockhouse.ui import no_display
+
+    if no_display.is_hopeless():
+        return no_display.say("there is no display")
+    try:
+        from lockhouse.ui.app import run
+    except ImportError as error:
+        if "shared object" not in str(error):
+            raise
+        return no_display.say(f"a library is missing ({error})")
+    return _leave(run(arguments))
 
 
 def _say_where_connected(descriptors: list[int]) -> None:
@@ -126,6 +142,8 @@ def start_broker(arguments: list[str]) -> None:
     """The process that may connect, where the home is open and this part may need it."""
     home, rest = _home_and_rest(arguments)
     asks_nobody = bool(rest) and rest[0] in _WITHOUT_BROKER and not _asks_all_the_same(rest)
+    if COMPLETION in os.environ:
+        return
     if rest and (asks_nobody or not {"-h", "--help"}.isdisjoint(rest)):
         return
     from lockhouse.places import paths_for
@@ -136,7 +154,7 @@ def start_broker(arguments: list[str]) -> None:
             from lockhouse.gate import broker_launch
 
             soon: broker_launch.FirstRequest = ""
-            if tuple(rest[:2]) in _ASK_HUB_AT_ONCE:
+            if tuple(rest[:2]) in _ASK_HUB_AT_ONCE or tuple(rest[:1]) in _ASK_HUB_AT_ONCE:
                 soon = "hub"
             elif rest[:1] in (["ask"], ["chat"]) and _names_a_provider(rest):
                 soon = "answer"
@@ -156,7 +174,9 @@ def _asks_all_the_same(rest: list[str]) -> bool:
 
 def _wants_window(arguments: list[str]) -> bool:
     """No command named: only ``--home DIR`` and the window's own options."""
-    return all(word in _WINDOW_OPTIONS for word in _home_and_rest(arguments)[1])
+    return COMPLETION not in os.environ and all(
+        word in _WINDOW_OPTIONS for word in _home_and_rest(arguments)[1]
+    )
 
 
 def _home_and_rest(arguments: list[str]) -> tuple[str, list[str]]:

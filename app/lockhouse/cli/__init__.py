@@ -4,3 +4,6 @@
 that writes. Every other module holds the commands of one noun and imports what is heavy only
 when a command runs, so that ``lockhouse paths`` starts in a blink.
 """
+
+COMPLETION = "_LOCKHOUSE_COMPLETE"
+"""The variable with which a shell asks how a line could go on."""

@@ -16,6 +16,7 @@ import lockhouse
 from lockhouse.bundled import resource
 from lockhouse.core.errors import LockhouseError, StorageError
 from lockhouse.storage.settings import Settings
+from lockhouse.ui import no_display
 from lockhouse.ui.error_views import ChoiceDialog
 from lockhouse.ui.theme import Theme
 
@@ -50,7 +51,10 @@ class FirstPaint(QObject):
 def make_application(arguments: list[str]) -> QApplication:
     """The Qt application with its names and icon."""
     existing = QApplication.instance()
-    application = existing if isinstance(existing, QApplication) else QApplication(arguments)
+    if isinstance(existing, QApplication):
+        application = existing
+    else:
+        application = no_display.application(lambda: QApplication(arguments))
     # How long a thread busy in Python keeps the lock that the GUI thread waits for.
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     # Reading a library makes many short-lived objects: collect less often.

@@ -123,9 +123,10 @@ class LocalTarget:
         if left_out is not None:
             yield left_out
         yield from self._check_form(request)
-        asked = filled(request, self._profile)
-        request = self._with_instructions(asked)
-        added = {} if asked is request else {"instructions": _STARTER_INSTRUCTIONS}
+        asked = request
+        request = self._with_instructions(filled(asked, self._profile))
+        is_instructed = len(request.turns) > len(asked.turns)
+        added = {"instructions": request.turns[0].content} if is_instructed else {}
         digest = self._hashes.of(self._model)
         loaded_s = first_s = 0.0
         is_hash_late = False

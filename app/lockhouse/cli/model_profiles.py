@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lockhouse.cli import output
+from lockhouse.cli.completion import models_here
 from lockhouse.cli.context import CliContext, as_json
-from lockhouse.cli.options import Number, WholeNumber
+from lockhouse.cli.options import Number, WholeNumber, require_text
 from lockhouse.core.errors import UsageMistake
 from lockhouse.core.thinking import CHOICES
 
@@ -16,13 +17,19 @@ if TYPE_CHECKING:
     from lockhouse.library.model_info import Profile
 
 
+_WIDE = 60
+
+
 @click.group(short_help="Manage profiles of a model.")
 def profile() -> None:
-    """Manage profiles: named load settings and sampling defaults of a model, one of them in use."""
+    """Manage profiles of a model, one of them in use.
+
+    A profile is a name for load settings, sampling defaults and a system prompt.
+    """
 
 
 @profile.command("list")
-@click.argument("model")
+@click.argument("model", shell_complete=models_here)
 @as_json
 def list_profiles(cli: CliContext, model: str) -> None:
     """List the profiles of MODEL."""
@@ -42,14 +49,25 @@ def _write(found: list[Profile]) -> None:
 
 def _values(profile: Profile) -> str:
     values: dict[str, Any] = {**output.plain(profile.load), **profile.sampling}
-    return ", ".join(
+    shown = [
         f"{name} {value}" for name, value in values.items() if value or name in profile.sampling
-    )
+    ]
+    if profile.system:
+        line = " ".join(profile.system.split())
+        shown.append(f'system "{line if len(line) <= _WIDE else line[: _WIDE - 1] + "…"}"')
+    return ", ".join(shown)
 
 
 @profile.command(short_help="Save a profile.")
-@click.argument("model")
+@click.argument("model", shell_complete=models_here)
 @click.argument("name")
+@click.option(
+    "-s",
+    "--system",
+    default="",
+    metavar="SYSTEM",
+    help="System prompt, for chats that have none of their own.",
+)
 @click.option("--ctx", "context_length", type=WholeNumber(0), metavar="N", help="Context length.")
 @click.option("--kv-type", metavar="T", help="Type of the KV cache: f16 or q8_0.")
 @click.option("--threads", type=WholeNumber(0), metavar="N", help="Threads.")
@@ -83,7 +101,16 @@ def save(cli: CliContext, /, model: str, name: str, **options: Any) -> None:
     sampling = {each: options[each] for each in names if options[each] is not None}
     sampling |= dict(_pair(text) for text in options["others"])
     with cli.models() as library:
-        library.save_profile(model, Profile(name, load, sampling, active=options["active"]))
+        library.save_profile(
+            model,
+            Profile(
+                name,
+                load,
+                sampling,
+                active=options["active"],
+                system=require_text(options["system"], "The system prompt"),
+            ),
+        )
         found = library.profiles(model)
     _write(found)
 
@@ -101,7 +128,7 @@ def _pair(text: str) -> tuple[str, float | int]:
 
 
 @profile.command(short_help="Choose the profile to use.")
-@click.argument("model")
+@click.argument("model", shell_complete=models_here)
 @click.argument("name", required=False)
 @click.option("--none", is_flag=True, help="Use no profile.")
 @as_json
@@ -116,7 +143,7 @@ def use(cli: CliContext, model: str, name: str | None, *, none: bool) -> None:
 
 
 @profile.command()
-@click.argument("model")
+@click.argument("model", shell_complete=models_here)
 @click.argument("name")
 @as_json
 def delete(cli: CliContext, model: str, name: str) -> None:

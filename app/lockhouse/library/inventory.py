@@ -119,10 +119,12 @@ _THIRD = """
 ALTER TABLE model_folders ADD COLUMN writable INTEGER NOT NULL DEFAULT 0;
 UPDATE model_folders SET writable = 1 WHERE main = 1;
 """
+_FOURTH = "ALTER TABLE model_profiles ADD COLUMN system TEXT NOT NULL DEFAULT '';"
 _STEPS: Final = {
     "first": _FIRST,
     "others_folders_revisions_profiles": _SECOND,
     "writable_folders": _THIRD,
+    "profiles_with_system_prompt": _FOURTH,
 }
 
 

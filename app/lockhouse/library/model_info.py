@@ -205,12 +205,16 @@ class LoadChoice(msgspec.Struct, frozen=True):
 
 
 class Profile(msgspec.Struct, frozen=True):
-    """Named load settings and sampling defaults. The settings are used for what is not in them."""
+    """Named load settings, sampling defaults and a system prompt.
+
+    The settings are used for what is not in them. ``system`` is for chats without one of their own.
+    """
 
     name: str
     load: LoadChoice = LoadChoice()
     sampling: Mapping[str, float | int | str] = {}  # "thinking" is a text, all else numbers
     active: bool = False
+    system: str = ""
 
 
 class Revision(msgspec.Struct, frozen=True):

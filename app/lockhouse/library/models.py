@@ -469,9 +469,7 @@ def _with_model(outcome: ImportOutcome, models: dict[Path, ModelInfo]) -> Import
 
 def _published(reference: Reference, listed: Sequence[ListedModel]) -> list[ListedModel]:
     """The models that came from there, those that can be used before the others."""
-    found = [
-        each for each in listed if any(is_from(copy.info, reference) for copy in each.copies)
-    ]
+    found = [each for each in listed if any(is_from(copy.info, reference) for copy in each.copies)]
     ready = [each for each in found if each.info.state in ("ready", "changed")]
     return ready or found
 

@@ -16,6 +16,7 @@ import msgspec
 
 from lockhouse.core.errors import NotFound, UsageMistake
 from lockhouse.core.json_decoding import decoded
+from lockhouse.core.messages import Turn
 from lockhouse.core.request import AnswerRequest, Sampling
 from lockhouse.core.thinking import CHOICES
 from lockhouse.library.inventory import key_of
@@ -59,13 +60,14 @@ class Profiles:
         found: dict[str, Profile] = {}
         for path in paths:
             rows = self._database.rows(
-                "SELECT name, load, sampling, active FROM model_profiles WHERE path = ?"
+                "SELECT name, load, sampling, active, system FROM model_profiles WHERE path = ?"
                 " ORDER BY name",
                 [key_of(path)],
             )
-            for name, load, sampling, active in rows:
+            for name, load, sampling, active, system in rows:
                 values = decoded(sampling, dict[str, float | int | str])
-                profile = Profile(name, decoded(load, LoadChoice), values, active=bool(active))
+                choice = decoded(load, LoadChoice)
+                profile = Profile(name, choice, values, active=bool(active), system=system)
                 found.setdefault(name, profile)
         return sorted(found.values(), key=lambda profile: profile.name)
 
@@ -79,14 +81,15 @@ class Profiles:
         check(profile)
         with self._database.write() as database:
             database.execute(
-                "INSERT INTO model_profiles (path, name, load, sampling, active)"
-                " VALUES (?, ?, ?, ?, 0) ON CONFLICT (path, name) DO UPDATE SET"
-                " load = excluded.load, sampling = excluded.sampling",
+                "INSERT INTO model_profiles (path, name, load, sampling, active, system)"
+                " VALUES (?, ?, ?, ?, 0, ?) ON CONFLICT (path, name) DO UPDATE SET"
+                " load = excluded.load, sampling = excluded.sampling, system = excluded.system",
                 [
                     key_of(path),
                     profile.name,
                     msgspec.json.encode(profile.load).decode(),
                     msgspec.json.encode(dict(profile.sampling)).decode(),
+                    profile.system,
                 ],
             )
             if profile.active:
@@ -133,6 +136,8 @@ def filled(request: AnswerRequest, profile: Profile | None) -> AnswerRequest:
         changes["thinking"] = profile.sampling[_THINKING]
     if _BUDGET in profile.sampling and _BUDGET in request.left_open:
         changes["reasoning_budget"] = int(profile.sampling[_BUDGET])
+    if profile.system and not any(turn.role == "system" for turn in request.turns):
+        changes["turns"] = (Turn("system", profile.system), *request.turns)
     if profile.load.context_length and "context_length" in request.left_open:
         changes["context_length"] = None  # the model is loaded with the profile's own
     return msgspec.structs.replace(request, **changes)

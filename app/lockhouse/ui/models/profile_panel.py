@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 from PySide6.QtWidgets import QMenu, QWidget
 
 from lockhouse.library.model_info import LoadChoice, Profile
@@ -99,7 +100,7 @@ class ProfilePanel(QWidget):
     def save_load(self, load: LoadChoice) -> None:
         """Save load settings in the profile in use."""
         active = self.active
-        self._save(Profile(active.name, load, active.sampling, active=True))
+        self._save(msgspec.structs.replace(active, load=load, active=True))
 
     def delete(self, profile: str) -> None:
         """Delete one of them."""
@@ -121,7 +122,7 @@ class ProfilePanel(QWidget):
             name: value for name, value in {**active.sampling, **shown}.items() if value is not None
         }
         if own != dict(active.sampling):
-            self._save(Profile(active.name, active.load, own, active=True))
+            self._save(msgspec.structs.replace(active, sampling=own, active=True))
 
     def _unfold(self, opened: bool) -> None:  # noqa: FBT001 - a slot of toggled(bool)
         self._inside.setVisible(opened)
@@ -141,12 +142,12 @@ class ProfilePanel(QWidget):
         name = slug(ask_text(self, self._theme, "New profile", "Name", "Add", ""))
         if name and name not in {one.name for one in self._profiles}:
             active = self.active
-            self._save(Profile(name, active.load, active.sampling))
+            self._save(msgspec.structs.replace(active, name=name, active=False))
             self._use(name)
 
     def _rename(self) -> None:
         active = self.active
         name = slug(ask_text(self, self._theme, "Rename profile", "Name", "Rename", active.name))
         if name and name != active.name and name not in {one.name for one in self._profiles}:
-            after = Profile(name, active.load, active.sampling, active.active)
+            after = msgspec.structs.replace(active, name=name)
             self._models.rename_profile(self._model, active, after)

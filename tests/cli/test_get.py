@@ -113,6 +113,24 @@ def test_a_model_is_fetched_once_and_answers_to_its_source(
     assert "already here, hash verified" in surely.text
 
 
+def test_the_card_of_a_model_is_shown(
+    lockhouse: Command, hub: HubServer, model: Path, sha256: str
+) -> None:
+    page = b"# Tiny\nMade for tests.\n"
+    files = {"tiny-Q4_1.gguf": Blob(model, sha256=sha256), "README.md": Blob(page, lfs=False)}
+    hub.add(REPO, files, gguf=GGUF, card={"license": "apache-2.0"})
+    assert lockhouse("models", "card", REPO).out == page
+    assert lockhouse("models", "get", REPO, "--yes").code == 0
+    told = lockhouse("models", "card", f"{REPO}:Q4_1", "--json").json
+    assert (told["repo"], told["card"], told["license"]) == (
+        REPO,
+        page.decode().strip(),
+        "apache-2.0",
+    )
+    hub.add("org/Bare-GGUF", {"a-Q4_1.gguf": Blob(model, sha256=sha256)}, gguf=GGUF)
+    assert lockhouse("models", "card", "org/Bare-GGUF").code == 3
+
+
 def test_a_newer_file_at_the_hub_is_seen_and_kept_beside_the_one_that_is_here(
     lockhouse: Command, hub: HubServer, model: Path, sha256: str
 ) -> None:

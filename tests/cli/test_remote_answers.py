@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -314,3 +315,30 @@ def test_headers_without_end_are_no_answer(opened: Command, server: RemoteServer
     done = opened("ask", "-m", "office/small", "Hi", "--no-save", "--json")
     assert (done.code, done.json["error"]["code"]) == (4, "bad_stream")
     assert len(server.asked()) == 1
+
+
+def test_what_was_sent_can_be_read_checked_and_exported(
+    opened: Command, server: RemoteServer, tmp_path: Path
+) -> None:
+    told = opened("ask", "-m", "office/small", "A question of mine", "--json").json
+    (asked,) = server.asked()
+    newest = opened("ledger", "list", "--json").json[0]
+    assert (newest["sha256"], newest["size_bytes"]) == (told["sent_sha256"], len(asked.body))
+    assert "body" not in newest
+    number = str(newest["id"])
+    assert opened("ledger", "show", number, "--json").json["body"].encode() == asked.body
+    assert opened("ledger", "show", number, "--raw").out == asked.body
+    readable = opened("ledger", "show", number).text
+    assert "A question of mine" in readable
+    assert server.host in readable
+    assert opened("ledger", "verify", "--json").json["changed"] == []
+    file = tmp_path / "sent.jsonl"
+    assert opened("ledger", "export", file).code == 0
+    assert json.loads(file.read_text().splitlines()[-1])["body"].encode() == asked.body
+    (logged,) = opened("logs", "-n", "1", "--json").json
+    assert [one["body"].encode() for one in logged["sent"]] == [asked.body]
+    with sqlite3.connect(opened.home / "lockhouse.db") as database:
+        database.execute("UPDATE sent_requests SET body = x'6f' WHERE id = ?", [number])
+    spoiled = opened("ledger", "verify", "--json")
+    assert (spoiled.code, spoiled.json["changed"]) == (3, [int(number)])
+    assert opened("ledger", "show", "999", "--json").code == 3

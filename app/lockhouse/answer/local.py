@@ -95,7 +95,8 @@ class LocalTarget:
             capabilities=tuple(model.capabilities),
             thinking=model.thinking,
             size_bytes=model.size_bytes,
-            instructions=_STARTER_INSTRUCTIONS if model.included else "",
+            instructions=(self._profile.system if self._profile else "")
+            or (_STARTER_INSTRUCTIONS if model.included else ""),
         )
 
     def preview(self, request: AnswerRequest) -> None:

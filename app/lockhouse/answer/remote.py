@@ -92,18 +92,21 @@ class RemoteTarget:
         """
         found: list[LockhouseError] = []
         gate, provider = self._dependencies.gate, self.provider
-        for is_required in (
-            lambda: require_open(gate, provider, provider.endpoints),
-            lambda: require_key(provider, has_key=bool(self._dependencies.key_of(provider))),
-        ):
+        for require in (self._require_open, self._require_key):
             try:
-                is_required()
+                require()
             except LockhouseError as error:
                 found.append(map_error(error, provider, gate))
         if not found:
             return None
         first, hint = found[0], "\n".join(error.hint for error in found)
         return type(first)(first.message, hint=hint, code=first.code)
+
+    def _require_open(self) -> None:
+        require_open(self._dependencies.gate, self.provider, self.provider.endpoints)
+
+    def _require_key(self) -> None:
+        require_key(self.provider, has_key=bool(self._dependencies.key_of(self.provider)))
 
     def answer(
         self, request: AnswerRequest, cancel: CancelToken, *, approved: Outbound | None = None

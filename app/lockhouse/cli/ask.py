@@ -25,6 +25,7 @@ from lockhouse.cli.context import CliContext, json_option, pass_cli
 from lockhouse.cli.options import (
     attach,
     choices_of,
+    chosen_chat,
     conversation_options,
     decode,
     read_options,
@@ -96,8 +97,9 @@ def ask(cli: CliContext, /, prompt: str | None, **given: Any) -> int:
     """
     if output.is_json() and given["jsonl"]:
         raise UsageMistake("--json and --jsonl exclude each other.")
-    if given["no_save"] and given["chat_id"]:
-        raise UsageMistake("--chat goes on with a conversation; --no-save keeps none.")
+    if given["no_save"] and (given["chat_id"] or given["continues"]):
+        name = "--chat" if given["chat_id"] else "--continue"
+        raise UsageMistake(f"{name} goes on with a conversation; --no-save keeps none.")
     if given["alone"] and given["system"] is not None:
         raise UsageMistake("--alone sends no system prompt, so it cannot be given with --system.")
     given = read_options(given)
@@ -124,6 +126,7 @@ def _ask(workspace: Workspace, text: str, given: dict[str, Any], shape: Shape) -
     from lockhouse.core.cancellation import CancelToken
     from lockhouse.core.events import error_of
 
+    given["chat_id"] = chosen_chat(given, workspace.conversations)
     asked = _Asked(workspace, text, given)
     if given["asks_key"]:
         give_session_key(workspace, asked.target.info)

@@ -22,6 +22,7 @@ from lockhouse.cli.context import CliContext, pass_cli
 from lockhouse.cli.line_reader import LineReader
 from lockhouse.cli.options import (
     choices_of,
+    chosen_chat,
     conversation_options,
     read_options,
     remote_options,
@@ -74,8 +75,8 @@ class _Talk:
         self._choices = choices_of(given)
         self._system: str | None = given["system"]
         name = given["target"]
-        if given["chat_id"]:
-            self._conversation = workspace.conversations.get(given["chat_id"])
+        if chat_id := chosen_chat(given, workspace.conversations):
+            self._conversation = workspace.conversations.get(chat_id)
             name = name or self._conversation.target
         self._chosen: str = name
         self._target: Target = workspace.targets.get(name)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.context import CliContext, as_json, pass_cli
+from lockhouse.cli.completion import chats_here
+from lockhouse.cli.context import CliContext, as_json
 from lockhouse.cli.options import WholeNumber, require_text
 from lockhouse.core.errors import NotFound, UsageMistake
 from lockhouse.core.labels import LABELS
@@ -44,7 +45,7 @@ def list_chats(cli: CliContext, *, deleted: bool) -> None:
 
 
 @chats.command()
-@click.argument("chat_id", metavar="ID")
+@click.argument("chat_id", metavar="ID", shell_complete=chats_here)
 @click.option("--all", "is_whole", is_flag=True, help="Show all versions of each message.")
 @as_json
 def show(cli: CliContext, chat_id: str, *, is_whole: bool) -> None:
@@ -89,7 +90,7 @@ def search(cli: CliContext, words: tuple[str, ...], *, limit: int) -> None:
 
 
 @chats.command()
-@click.argument("chat_id", metavar="ID")
+@click.argument("chat_id", metavar="ID", shell_complete=chats_here)
 @click.option(
     "--format", "fmt", type=click.Choice(["md", "json", "jsonl", "html"]), default="md",
     show_default=True, help="json has all versions of messages; the others the active ones.",
@@ -98,22 +99,23 @@ def search(cli: CliContext, words: tuple[str, ...], *, limit: int) -> None:
     "-o", "--output", "file", type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE", help="Write to FILE instead of standard output.",
 )  # fmt: skip
-@pass_cli
+@as_json
 def export(
     cli: CliContext, chat_id: str, fmt: Literal["md", "json", "jsonl", "html"], file: Path | None
 ) -> None:
-    """Export a conversation in an open format."""
+    """Export a conversation in an open format. With --json, tell what was written."""
     from lockhouse.chat import import_export
     from lockhouse.storage import exports
 
     with cli.conversations() as conversations:
         conversation = conversations.get(chat_id)
         text = import_export.export(conversations, conversation.id, fmt)
-    if file is None:
+    told = {"conversation_id": conversation.id, "format": fmt}
+    if file is not None:
+        exports.export_text(file, text)
+        output.write_result({**told, "path": file.absolute()}, f"Written to {file}")
+    elif not output.wrote_json({**told, "text": text}):
         output.write(text if text.endswith("\n") else f"{text}\n")
-        return
-    exports.export_text(file, text)
-    output.note(f"Written to {file}")
 
 
 @chats.command("import", short_help="Import conversations.")
@@ -141,7 +143,7 @@ def import_chats(cli: CliContext, file: Path) -> None:
 
 
 @chats.command()
-@click.argument("chat_ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("chat_ids", metavar="ID...", nargs=-1, required=True, shell_complete=chats_here)
 @click.option(
     "--for-good", is_flag=True,
     help="Erase them now, deleted ones too. This cannot be undone; older backups may hold them.",
@@ -164,7 +166,7 @@ def delete(cli: CliContext, chat_ids: tuple[str, ...], *, for_good: bool) -> Non
 
 
 @chats.command()
-@click.argument("chat_ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("chat_ids", metavar="ID...", nargs=-1, required=True, shell_complete=chats_here)
 @as_json
 def restore(cli: CliContext, chat_ids: tuple[str, ...]) -> None:
     """Restore deleted conversations."""
@@ -175,7 +177,7 @@ def restore(cli: CliContext, chat_ids: tuple[str, ...]) -> None:
 
 
 @chats.command()
-@click.argument("chat_id", metavar="ID")
+@click.argument("chat_id", metavar="ID", shell_complete=chats_here)
 @click.argument("title")
 @as_json
 def rename(cli: CliContext, chat_id: str, title: str) -> None:
@@ -275,7 +277,7 @@ def _highlighted(snippet: str) -> list[str | output.Styled]:
 
 
 @chats.command(short_help="Say how far a conversation may travel.")
-@click.argument("chat_id", metavar="ID")
+@click.argument("chat_id", metavar="ID", shell_complete=chats_here)
 @click.argument("label", type=click.Choice(LABELS))
 @as_json
 def label(cli: CliContext, chat_id: str, label: str) -> None:

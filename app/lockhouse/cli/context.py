@@ -124,7 +124,8 @@ def as_json(command: Callable[Concatenate[CliContext, _P], _Result]) -> Callable
 class LazyGroup(click.Group):
     """Imports a command only when it is called.
 
-    ``lazy`` names the module that holds each command, under the command's name or its own.
+    ``lazy`` names the module that holds each command, under the command's name, or the name behind
+    a colon.
     """
 
     def __init__(self, *args: Any, lazy: Mapping[str, str], **attributes: Any) -> None:
@@ -137,7 +138,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self._lazy:
             return super().get_command(ctx, cmd_name)
-        module = importlib.import_module(f"lockhouse.cli.{self._lazy[cmd_name]}")
-        command = getattr(module, cmd_name)
+        place, _, name = self._lazy[cmd_name].partition(":")
+        module = importlib.import_module(f"lockhouse.cli.{place}")
+        command = getattr(module, name or cmd_name)
         assert isinstance(command, click.Command)
         return command

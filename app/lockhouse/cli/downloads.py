@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import click
 
 from lockhouse.cli import output
-from lockhouse.cli.context import CliContext, as_json, json_option, pass_cli
+from lockhouse.cli.completion import models_here
+from lockhouse.cli.context import CliContext, as_json, json_option
 from lockhouse.cli.stream_printer import Answer, signals_stop
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import (
@@ -281,7 +282,7 @@ def _write_choices(found: Sequence[FileChoice], *, to_stderr: bool = False) -> N
 
 
 @click.command(short_help="Check the hub for newer revisions.")
-@click.argument("names", nargs=-1, metavar="[MODEL]...")
+@click.argument("names", nargs=-1, metavar="[MODEL]...", shell_complete=models_here)
 @as_json
 def updates(cli: CliContext, names: tuple[str, ...]) -> None:
     """Check whether the hub has newer files of downloaded models. Downloads nothing."""
@@ -485,24 +486,28 @@ def resume(cli: CliContext, ids: tuple[str, ...]) -> int:
 
 @transfers.command(short_help="Cancel a download.")
 @click.argument("id", metavar="ID")
-@pass_cli
+@as_json
 def cancel(cli: CliContext, id: str) -> None:  # noqa: A002 - click names it after the argument
     """Cancel a download and delete its unfinished files. A finished model is kept."""
     with cli.workspace() as workspace:
         transfer = workspace.transfers.get(id)
         workspace.transfers.cancel(transfer.id)
     done = "Removed from the list" if transfer.state == "done" else "Cancelled"
-    output.note(f"{done}: {transfer.title} {transfer.label}")
+    said = f"{done}: {transfer.title} {transfer.label}"
+    output.write_result({"cancelled": transfer.id}, said)
 
 
 @transfers.command(short_help="Change the order of the queue.")
 @click.argument("id", metavar="ID")
 @click.argument("position", type=click.IntRange(1))
-@pass_cli
+@as_json
 def move(cli: CliContext, id: str, position: int) -> None:  # noqa: A002
     """Move a download to another place in the queue; 1 is the first."""
     with cli.workspace() as workspace:
         workspace.transfers.move(id, position - 1)
+        found = workspace.transfers.list()
+    order = ", ".join(f"{each.title} {each.label}" for each in found)
+    output.write_result(found, f"The order is now: {order}")
 
 
 @transfers.command(short_help="Show or set the speed limit.")

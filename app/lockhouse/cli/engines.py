@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lockhouse.cli import output
+from lockhouse.cli.completion import models_here
 from lockhouse.cli.context import CliContext, as_json
 from lockhouse.core.errors import NotFound
 
@@ -31,7 +32,7 @@ def list_engines(cli: CliContext) -> None:
 
 
 @engines.command(short_help="Unload a model, or all.")
-@click.argument("model", required=False)
+@click.argument("model", required=False, shell_complete=models_here)
 @as_json
 def stop(cli: CliContext, model: str | None) -> None:
     """Unload MODEL, or all models, and free the memory."""
@@ -45,6 +46,35 @@ def stop(cli: CliContext, model: str | None) -> None:
         stopped = workspace.engines.stop(model)
     text = f"Unloaded: {output.count(stopped, 'model')}" if stopped else "No model was loaded."
     output.write_result({"stopped": stopped}, text)
+
+
+@click.command(short_help="Load a model into memory.")
+@click.argument("model", shell_complete=models_here)
+@as_json
+def load(cli: CliContext, model: str) -> None:
+    """Load MODEL into memory, so that the next question is answered at once.
+
+    It stays until it was idle for some minutes (setting engine_idle_s), or until it is unloaded.
+    """
+    from lockhouse.core.messages import Turn
+    from lockhouse.core.request import AnswerRequest
+
+    status = output.StatusLine()
+    with cli.workspace() as workspace:
+        target = workspace.targets.local.get(model)
+        status.show(f"Loading {target.info.name}")
+        try:
+            target.count_tokens(AnswerRequest(turns=(Turn("user", "Hello"),)))
+        finally:
+            status.clear()
+        path = target.spec.model_path
+        loaded = next(each for each in workspace.engines.list() if each.model_path == path)
+    memory = output.size(loaded.memory_bytes)
+    output.write_result(
+        describe(loaded),
+        f"{loaded.model_name} is loaded: {memory}, context {loaded.context_length:,} tokens."
+        f" It is unloaded after {loaded.idle_limit_s:,.0f} s without a question.",
+    )
 
 
 def describe(engine: EngineStatus) -> dict[str, object]:

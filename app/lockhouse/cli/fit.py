@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lockhouse.cli import output
+from lockhouse.cli.completion import models_here
 from lockhouse.cli.context import CliContext, as_json
 from lockhouse.cli.options import WholeNumber
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Check whether a model fits into memory.")
-@click.argument("model")
+@click.argument("model", shell_complete=models_here)
 @click.option("--ctx", type=WholeNumber(1), help="Context length in tokens.")
 @click.option(
     "--kv-type", type=click.Choice(["f16", "q8_0"]), default=None, help="Type of the KV cache."

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lockhouse.cli import output
+from lockhouse.cli.completion import providers_here
 from lockhouse.cli.context import CliContext, as_json
 from lockhouse.core.errors import StorageError
 from lockhouse.gate import host_names
@@ -37,7 +38,7 @@ def keys() -> None:
 
 
 @keys.command("set", short_help="Save a key.")
-@click.argument("provider")
+@click.argument("provider", shell_complete=providers_here)
 @as_json
 def set_key(cli: CliContext, provider: str) -> None:
     """Save the key of PROVIDER, read from a prompt or standard input, never from an argument."""
@@ -88,7 +89,7 @@ def list_keys(cli: CliContext) -> None:
 
 
 @keys.command("test", short_help="Check that a key works.")
-@click.argument("provider")
+@click.argument("provider", shell_complete=providers_here)
 @as_json
 def test_key(cli: CliContext, provider: str) -> None:
     """Check the key of PROVIDER by listing its models, which is free."""
@@ -111,7 +112,7 @@ def test_key(cli: CliContext, provider: str) -> None:
 
 
 @keys.command("remove", short_help="Remove a key.")
-@click.argument("provider")
+@click.argument("provider", shell_complete=providers_here)
 @as_json
 def remove_key(cli: CliContext, provider: str) -> None:
     """Remove the key of PROVIDER from the keyring."""

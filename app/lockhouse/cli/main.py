@@ -20,16 +20,19 @@ READER_LEFT = 141  # as a shell reports a program that wrote to a closed pipe
 _ISSUES = "Please report it with the lines above; they contain no prompt and no answer."
 _QUOTING = 'Put words that belong together in quotes: "like these". '
 
-# name: (module, what it does)
+# name: (module[:name in it], what it does)
 _COMMANDS = {
     "ask": ("ask", "Ask a model one question."),
     "bench": ("bench", "Measure the speed of a model on this machine."),
     "chat": ("chat", "Chat with a model in the terminal."),
     "chats": ("chats", "List, search, export and import conversations."),
+    "completion": ("completion", "Print a script that completes commands in a shell."),
     "costs": ("costs", "Show API costs and set limits."),
     "doctor": ("doctor", "Diagnose problems and suggest fixes."),
     "engines": ("engines", "List and unload loaded models."),
     "keys": ("keys", "Store API keys in the system keyring."),
+    "ledger": ("ledger", "Show what was sent to providers, byte for byte."),
+    "logs": ("logs", "Show the last questions and answers."),
     "models": ("models", "Find, get, import and manage models."),
     "paths": ("paths", "Show where files are stored."),
     "records": ("records", "Show the record of network requests."),
@@ -40,33 +43,65 @@ _COMMANDS = {
     "transfers": ("downloads", "Show and manage downloads."),
     "unseal": ("gate", "Allow network access to listed hosts."),
 }
+# What users of other programs type: the same commands by a short name.
+_SHORTCUTS = {
+    "run": ("run", "Chat with a model, or ask it one question: run MODEL [PROMPT]"),
+    "ls": ("models:list_models", "models list"),
+    "ps": ("engines:list_engines", "engines list"),
+    "pull": ("downloads:get", "models get"),
+    "rm": ("models:remove", "models remove"),
+}
+_ALL = {**_COMMANDS, **_SHORTCUTS}
+# What they type that has another name here.
+_MEANT = {
+    "add": "models import",
+    "delete": "models remove",
+    "download": "models get",
+    "export": "chats export",
+    "fit": "models fit",
+    "get": "models get",
+    "history": "logs",
+    "import": "models import",
+    "list": "models list",
+    "load": "models load",
+    "login": "keys set huggingface",
+    "prompt": "ask",
+    "search": "models search",
+    "show": "models show",
+    "stop": "models unload",
+    "unload": "models unload",
+    "verify": "models verify",
+    "version": "--version",
+}
 
 
 class _Commands(LazyGroup):
     """Lists its commands without importing them, and suggests the one that was meant."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        return list(_ALL)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+        for heading, listed in (("Commands", _COMMANDS), ("Short for", _SHORTCUTS)):
+            with formatter.section(heading):
+                formatter.write_dl([(name, text) for name, (_, text) in listed.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+        if args and args[0] not in _ALL and not args[0].startswith("-"):
             import difflib
 
-            near = difflib.get_close_matches(args[0], _COMMANDS, n=1)
-            hint = f"Did you mean: lockhouse {near[0]}" if near else "See: lockhouse --help"
+            near = difflib.get_close_matches(args[0], [*_ALL, *_MEANT], n=1)
+            meant = _MEANT.get(near[0], near[0]) if near else ""
+            hint = f"Did you mean: lockhouse {meant}" if near else "See: lockhouse --help"
             raise UsageMistake(f"There is no command {args[0]!r}.", hint=hint)
         return super().resolve_command(ctx, args)
 
 
 @click.group(
     cls=_Commands,
-    lazy={name: module for name, (module, _) in _COMMANDS.items()},
+    lazy={name: module for name, (module, _) in _ALL.items()},
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Without a command the window opens. Network access is blocked until you allow it.",
 )

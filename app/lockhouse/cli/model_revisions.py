@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lockhouse.cli import output
+from lockhouse.cli.completion import models_here
 from lockhouse.cli.context import CliContext, as_json
 from lockhouse.core.errors import NotFound, UsageMistake
 
@@ -17,7 +18,7 @@ _WIDE = 60
 
 
 @click.command(short_help="List the revisions of a model.")
-@click.argument("model")
+@click.argument("model", shell_complete=models_here)
 @as_json
 def revisions(cli: CliContext, model: str) -> None:
     """List the revisions of MODEL on this machine."""
@@ -36,7 +37,7 @@ def revisions(cli: CliContext, model: str) -> None:
 
 
 @click.command(short_help="Compare two revisions of a model.")
-@click.argument("model")
+@click.argument("model", shell_complete=models_here)
 @click.argument("before", default="")
 @click.argument("after", default="")
 @click.option("--newer", is_flag=True, help="Compare with the current file on the hub.")
@@ -91,7 +92,7 @@ def _short(text: str) -> str:
 
 
 @click.command(short_help="Use another revision of a model.")
-@click.argument("model")
+@click.argument("model", shell_complete=models_here)
 @click.argument("revision")
 @as_json
 def use(cli: CliContext, model: str, revision: str) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from lockhouse.cli import output
+from lockhouse.cli.completion import models_here
 from lockhouse.cli.context import CliContext, LazyGroup, as_json
 from lockhouse.core.errors import InvalidInput, UsageMistake
 
@@ -19,14 +20,17 @@ if TYPE_CHECKING:
 _COMPARED_AT_ONCE_BYTES: Final = 1 << 30  # a second or two of reading
 _OTHER_PURPOSES: Final = {"embedding", "reranking", "draft"}
 _IN_OTHER_MODULES: Final = {
+    "card": "model_card",
     "catalogue": "downloads",
     "diff": "model_revisions",
     "fit": "fit",
     "folders": "model_folders",
     "get": "downloads",
+    "load": "engines",
     "profile": "model_profiles",
     "revisions": "model_revisions",
     "search": "downloads",
+    "unload": "engines:stop",
     "updates": "downloads",
     "use": "model_revisions",
 }
@@ -118,7 +122,7 @@ def _owners(model: ModelInfo) -> str:
 
 
 @models.command(short_help="Show details of a model.")
-@click.argument("model")
+@click.argument("model", shell_complete=models_here)
 @as_json
 def show(cli: CliContext, model: str) -> None:
     """Show details of MODEL: a name, an alias, a hash prefix or a file."""
@@ -160,7 +164,7 @@ def import_models(
 
 
 @models.command(short_help="Check that files are unchanged.")
-@click.argument("names", metavar="[MODEL]...", nargs=-1)
+@click.argument("names", metavar="[MODEL]...", nargs=-1, shell_complete=models_here)
 @click.option("--equal", is_flag=True, help="Only compare files that may be identical copies.")
 @as_json
 def verify(cli: CliContext, names: tuple[str, ...], *, equal: bool) -> int:
@@ -216,7 +220,7 @@ def _write_verification(result: Verification) -> None:
 
 
 @models.command(short_help="Keep the current revision.")
-@click.argument("model")
+@click.argument("model", shell_complete=models_here)
 @as_json
 def pin(cli: CliContext, model: str) -> None:
     """Keep the current revision of MODEL: a newer one is stored beside it, not used instead."""
@@ -224,7 +228,7 @@ def pin(cli: CliContext, model: str) -> None:
 
 
 @models.command(short_help="Let newer revisions be used.")
-@click.argument("model")
+@click.argument("model", shell_complete=models_here)
 @as_json
 def unpin(cli: CliContext, model: str) -> None:
     """Let newer revisions of MODEL be used again."""
@@ -238,7 +242,7 @@ def _pin(cli: CliContext, model: str, *, pinned: bool) -> None:
 
 
 @models.command()
-@click.argument("names", metavar="MODEL...", nargs=-1, required=True)
+@click.argument("names", metavar="MODEL...", nargs=-1, required=True, shell_complete=models_here)
 @click.option("--yes", is_flag=True, help="Permanently delete files in Lockhouse's own folders.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be deleted and freed.")
 @as_json
@@ -262,7 +266,7 @@ def remove(cli: CliContext, names: tuple[str, ...], *, yes: bool, dry_run: bool)
 
 @models.command(short_help="Give a model another name.")
 @click.argument("alias")
-@click.argument("model", required=False)
+@click.argument("model", required=False, shell_complete=models_here)
 @click.option("--remove", "removing", is_flag=True, help="Remove ALIAS.")
 @as_json
 def alias(cli: CliContext, alias: str, model: str | None, *, removing: bool) -> None:

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lockhouse.cli import output
-from lockhouse.core.errors import InvalidInput, UsageMistake
+from lockhouse.cli.completion import chats_here, targets_here
+from lockhouse.core.errors import InvalidInput, NotFound, UsageMistake
 from lockhouse.core.json_schema import parse_schema
 from lockhouse.core.thinking import CHOICES
 
 if TYPE_CHECKING:
     from lockhouse.answer.request import Choices
+    from lockhouse.chat.conversations import Conversations
     from lockhouse.core.messages import Image, Tool
 
 _Command = Callable[..., Any]
@@ -83,13 +85,22 @@ def _together(*options: _Option) -> _Option:
 
 
 target_option = click.option(
-    "-m", "--model", "target", metavar="TARGET", default="",
+    "-m", "--model", "target", metavar="TARGET", default="", shell_complete=targets_here,
     help="The model: a name, an alias, a hash prefix, a GGUF file, or PROVIDER/MODEL.",
 )  # fmt: skip
 conversation_options = _together(
     target_option,
     click.option("-s", "--system", metavar="SYSTEM", help="System prompt."),
-    click.option("--chat", "chat_id", metavar="ID", help="Go on with this conversation."),
+    click.option(
+        "--chat",
+        "chat_id",
+        metavar="ID",
+        help="Go on with this conversation.",
+        shell_complete=chats_here,
+    ),
+    click.option(
+        "-c", "--continue", "continues", is_flag=True, help="Go on with the last conversation."
+    ),
 )
 # For machines without a keyring.
 key_option = click.option(
@@ -148,6 +159,18 @@ def read_options(given: dict[str, Any]) -> dict[str, Any]:
         "grammar": read_text(grammar, "grammar") if grammar else None,
         "tools": read_tools(given["tools"]) if given.get("tools") else (),
     }
+
+
+def chosen_chat(given: dict[str, Any], conversations: Conversations) -> str:
+    """The id of the conversation to go on with; empty for a new one."""
+    if not given["continues"]:
+        return given["chat_id"] or ""
+    if given["chat_id"]:
+        raise UsageMistake("--chat and --continue exclude each other.")
+    found = [chat for chat in conversations.list() if chat.message_count]
+    if not found:
+        raise NotFound("There is no conversation yet.", hint='Try: lockhouse ask "Hello"')
+    return max(found, key=lambda chat: chat.updated_at).id
 
 
 def choices_of(given: dict[str, Any]) -> Choices:

@@ -7,6 +7,7 @@ import dataclasses
 import click
 
 from lockhouse.cli import output
+from lockhouse.cli.completion import settings_here
 from lockhouse.cli.context import CliContext, as_json
 
 _EMPTY_MEANS = {"default_target": "the starter model is used"}
@@ -45,7 +46,7 @@ def list_settings(cli: CliContext) -> None:
 
 
 @settings.command("get")
-@click.argument("name")
+@click.argument("name", shell_complete=settings_here)
 @as_json
 def get_setting(cli: CliContext, name: str) -> None:
     """Print the value of one setting."""
@@ -57,7 +58,7 @@ def get_setting(cli: CliContext, name: str) -> None:
 
 
 @settings.command("set")
-@click.argument("name")
+@click.argument("name", shell_complete=settings_here)
 @click.argument("value")
 @as_json
 def set_setting(cli: CliContext, name: str, value: str) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import click
 
 from lockhouse.cli import output
+from lockhouse.cli.completion import providers_here
 from lockhouse.cli.consent_prompt import use_session_key
 from lockhouse.cli.context import CliContext, as_json
 from lockhouse.cli.options import key_option
@@ -271,7 +272,7 @@ def remove(cli: CliContext, name: str) -> None:
 
 
 @targets.command(short_help="Send to a provider without asking.")
-@click.argument("provider")
+@click.argument("provider", shell_complete=providers_here)
 @as_json
 def allow(cli: CliContext, provider: str) -> None:
     """Send questions to PROVIDER without asking each time."""
@@ -287,7 +288,7 @@ def allow(cli: CliContext, provider: str) -> None:
 
 
 @targets.command(short_help="Ask before sending to a provider.")
-@click.argument("provider")
+@click.argument("provider", shell_complete=providers_here)
 @as_json
 def forbid(cli: CliContext, provider: str) -> None:
     """Ask again before anything is sent to PROVIDER."""
@@ -303,7 +304,7 @@ def forbid(cli: CliContext, provider: str) -> None:
 
 
 @targets.command(short_help="List the models of a provider.")
-@click.argument("provider")
+@click.argument("provider", shell_complete=providers_here)
 @click.option("--refresh", is_flag=True, help="Load the list from the server.")
 @key_option
 @as_json

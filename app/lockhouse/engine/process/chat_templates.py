@@ -14,6 +14,7 @@ import re
 import select
 import subprocess
 from dataclasses import dataclass
+from datetime import datetime
 from types import EllipsisType
 from typing import NamedTuple
 
@@ -215,13 +216,18 @@ class PromptBuilder:
             "bos_token": vocabulary.text_of(vocabulary.bos),
             "eos_token": vocabulary.text_of(vocabulary.eos),
         }
-        try:
-            return self._renderer.render(self._template, {**variables, "tools": None})
-        except TemplateFailed as failed:
-            if failed.lasting:
-                raise
-            # Some walk through the tools wherever the word is defined, even as nothing.
-            return self._renderer.render(self._template, variables)
+        # Some walk through the tools wherever the word is defined, even as nothing; and some
+        # insist on a list of functions.
+        failed: TemplateFailed | None = None
+        for more in ({"tools": None}, {}, {"functions": "[]", "datetime": _now()}):
+            try:
+                return self._renderer.render(self._template, {**variables, **more})
+            except TemplateFailed as error:
+                failed = failed or error
+                if error.lasting:
+                    raise
+        assert failed is not None
+        raise failed
 
     def _plain(self, turns: list[dict[str, str]]) -> str:
         """ChatML where the vocabulary knows it, else names and colons."""
@@ -264,6 +270,10 @@ class _Form(NamedTuple):
 
 # As most templates want it; with parts; and both without a system turn, which some ignore.
 _FORMS = (_Form(), _Form(is_typed=True), _Form(is_folded=True), _Form(True, True))  # noqa: FBT003
+
+
+def _now() -> str:
+    return datetime.now().astimezone().strftime("%b %d %Y %H:%M:%S")
 
 
 def _instructed(turns: list[dict[str, str]], instruction: str) -> list[dict[str, str]]:

@@ -13,6 +13,7 @@ import os
 import re
 import select
 import subprocess
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from types import EllipsisType
@@ -25,8 +26,10 @@ from lockhouse.core.thinking import Thinking, switch_of
 from lockhouse.engine.process.model import Vocabulary
 from lockhouse.engine.process.render_error import TemplateFailed
 from lockhouse.engine.process.template_reasoning import family_of
+from lockhouse.engine.process.template_renderer import OUTPUT_CEILING_CHARS
 
 _TIME_LIMIT_S = 3.0
+_MOST_REPLY_BYTES = 6 * OUTPUT_CEILING_CHARS + 1000  # each character escaped
 _MARK = "\ue0f7"  # private use: put inside what would read as a control token
 
 
@@ -65,9 +68,11 @@ class Renderer:
     def _read_line(self, child: subprocess.Popen[bytes]) -> dict[str, object]:
         assert child.stdout is not None
         received = bytearray()
+        give_up_at = time.monotonic() + _TIME_LIMIT_S
         while not received.endswith(b"\n"):
-            ready, _, _ = select.select([child.stdout], [], [], _TIME_LIMIT_S)
-            if not ready:
+            left_s = max(0.0, give_up_at - time.monotonic())
+            ready, _, _ = select.select([child.stdout], [], [], left_s)
+            if not ready or len(received) > _MOST_REPLY_BYTES:
                 self.close()
                 raise TemplateFailed(
                     f"it did not end within {_TIME_LIMIT_S:.0f} seconds", lasting=True

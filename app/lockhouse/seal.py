@@ -333,6 +333,7 @@ class Probe:
     detail: str
 
 
+_CHILD_LIMIT_S = 30.0
 _NATIVE = (
     "import ctypes,os,sys;c=ctypes.CDLL(None,use_errno=True);"
     "f=c.socket(2,1,0);e=ctypes.get_errno();print(f,e)"
@@ -373,7 +374,11 @@ def self_test() -> list[Probe]:
         fd, code = (
             int(part)
             for part in subprocess.run(
-                [sys.executable, "-IS", "-c", _NATIVE], capture_output=True, text=True, check=True
+                [sys.executable, "-IS", "-c", _NATIVE],
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=_CHILD_LIMIT_S,
             ).stdout.split()
         )
         if fd < 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 from lockhouse.core.messages import Turn
 from lockhouse.core.request import AnswerRequest, Sampling
 from lockhouse.engine.pool import EnginePool
+from lockhouse.engine.process.chat_templates import Renderer
+from lockhouse.engine.process.render_error import TemplateFailed
 from lockhouse.engine.protocol import EngineSpec, LoadSettings
 
 from .conftest import ask
@@ -140,3 +143,14 @@ def test_thinking_is_turned_off_by_the_template_or_by_force(pool: EnginePool, ma
     assert forced.finished.parameters["thinking"] == "off"
     assert forced.text
     assert forced.finished.usage.reasoning_tokens < 8
+
+
+@pytest.mark.parametrize("waits", ["before it reads", "after half a reply"])
+def test_a_process_that_hangs_while_it_renders_is_left_behind(waits: str) -> None:
+    begin = "" if waits == "before it reads" else "input(); sys.stdout.write('half'); "
+    program = f"import sys, time; {begin}sys.stdout.flush(); time.sleep(1000)"
+    renderer = Renderer([sys.executable, "-c", program])
+    words = "more than a pipe holds " * 100_000 if waits == "before it reads" else "Hi"
+    with pytest.raises(TemplateFailed, match="did not end within"):
+        renderer.render("{{ words }}", {"words": words})
+    assert renderer._child is None

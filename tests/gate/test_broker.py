@@ -234,6 +234,19 @@ def test_a_broker_that_is_killed_is_told_and_harmless(start: Start, web: Web) ->
     assert Brokers(program.home / "run").list() == []
 
 
+def test_a_broker_that_hangs_is_ended_and_told(start: Start, web: Web) -> None:
+    program = start()
+    program.tell("reach", id="one", url=web.url("/drip"))
+    assert program.hear()["event"] == "progress"
+    pid = program.broker().pid
+    os.kill(pid, signal.SIGSTOP)
+    told = program.hear_end()
+    assert told["code"] == "cut_off"
+    assert "network process stopped" in told["message"]
+    assert is_gone(pid)
+    assert program.ask("status")["way"] == "broker_gone"
+
+
 def test_a_door_that_is_killed_takes_its_broker_along(start: Start, web: Web) -> None:
     program = start()
     broker = program.broker()

@@ -68,7 +68,8 @@ _PROOF_S = 20.0
 _LOOP_CRASHES, _LOOP_WINDOW_S = 3, 120.0
 _MOST_RETIRED = 3  # engines that ended just as they were asked
 _RETIRES_S = 1.0
-_LASTING = ("crash_loop", "engine_silent", "engine_locked", "start_blocked")  # no second try
+_EXIT_LIMIT_S = 3.0
+_LASTING = ("crash_loop", "engine_locked", "start_blocked")  # no second try
 _UNREACHABLE = (OSError, EOFError, AuthenticationError, msgspec.DecodeError)
 
 
@@ -266,7 +267,7 @@ class EnginePool:
                 elif patience is None:
                     patience = Patience(record)
                 elif patience.is_over and is_alive(record):
-                    raise silent()
+                    raise self._end_hung(record)
                 heard_at = time.monotonic()
         return protocol.receive_reply(connection)
 
@@ -388,6 +389,7 @@ class EnginePool:
         """A connection to an engine for this spec, started if there is none."""
         give_up_at = time.monotonic() + _REACH_LIMIT_S
         patience: Patience | None = None
+        hung: EngineRecord | None = None
         while time.monotonic() < give_up_at or (patience and not patience.is_over):
             if cancel.cancelled:
                 raise Cancelled
@@ -407,10 +409,12 @@ class EnginePool:
                         code="engine_locked",
                     ) from error
                 if is_alive(record):
-                    patience = patience or Patience(record)
+                    patience, hung = patience or Patience(record), record
                     time.sleep(_POLL_S)  # it is dying: its socket goes before its process
                 else:
                     self._records.clear(record.id)
+        if hung is not None:
+            raise self._end_hung(hung)
         raise silent()
 
     def _matching(self, spec: EngineSpec) -> EngineRecord | None:
@@ -528,6 +532,19 @@ class EnginePool:
         self._tell(record.id, protocol.Stop())
         see_ended(record)
         self._records.clear(record.id)
+
+    def _end_hung(self, record: EngineRecord) -> EngineCrashed:
+        """End an engine that answers nobody, so that the next question gets another one."""
+        import psutil  # rarely needed here, and slow to import
+
+        self._let_go_of(record.id)
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(record.pid)
+            if is_alive(record):  # and not another program that has its number by now
+                process.kill()
+                process.wait(timeout=_EXIT_LIMIT_S)
+        self._records.clear(record.id)
+        return silent()
 
     # -- crashes ---------------------------------------------------------------------------------
 

@@ -375,8 +375,8 @@ def connect(folder: Path, engine_id: str) -> Connection:
     """Connect to a running engine.
 
     Raises OSError or EOFError when there is none or it does not respond, AuthenticationError
-    when it has another key. Sending on the connection has a limit as well; waiting for a reply
-    has none.
+    when it has another key. Sending on the connection has a limit as well, and so has receiving:
+    wait with :func:`readable` for a reply to begin.
     """
     key = (folder / f"{engine_id}.key").read_bytes()
     with _address(folder, engine_id) as address:
@@ -384,7 +384,7 @@ def connect(folder: Path, engine_id: str) -> Connection:
     try:
         answer_challenge(connection, key)
         deliver_challenge(connection, key)
-        set_limit(connection, send_s=_SEND_LIMIT_S)
+        set_limit(connection, receive_s=_SEND_LIMIT_S, send_s=_SEND_LIMIT_S)
     except BaseException:
         connection.close()
         raise

@@ -257,7 +257,7 @@ class Patience:
 def silent() -> EngineCrashed:
     """The error for one that hangs."""
     return EngineCrashed(
-        "The engine does not respond.",
-        hint="Unload the model and ask again: lockhouse engines stop",
+        "The engine does not respond, so it was ended.",
+        hint="Ask again: the model is loaded anew.",
         code="engine_silent",
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -42,6 +43,8 @@ from lockhouse.storage.database import Database
 
 ReplyT = TypeVar("ReplyT")
 CUT_OFF = "cut_off"  # the code of a request whose broker ended before its reply
+_SILENCE_S = 5.0  # then a broker is asked whether it is still there
+_MOST_UNANSWERED = 3
 Way = Literal["open", "sealed", "sealed_meanwhile", "start_anew", "broker_gone", "damaged"]
 
 
@@ -386,6 +389,7 @@ class GateClient:
         ):
             while True:
                 try:
+                    self._wait_for(connection)
                     frame = connection.recv_bytes(wire.FRAME_BYTES)
                 except (EOFError, OSError):
                     cut_off = self._cut_off(tried, size)
@@ -407,6 +411,34 @@ class GateClient:
                     tried.append(decoded(body, Record))
                     on_its_way(tried[-1].kind == "allowed")
                     self._keep(tried[-1])
+
+    def _wait_for(self, connection: Connection) -> None:
+        """Until something comes. A broker may wait for long; one that hangs is ended."""
+        unanswered = 0
+        while not connection.poll(_SILENCE_S):
+            unanswered = 0 if self._responds() else unanswered + 1
+            if unanswered >= _MOST_UNANSWERED:
+                self._end_broker()
+                return
+
+    def _responds(self) -> bool:
+        """Whether the broker closes a connection on which nothing is asked, as it does at once."""
+        assert self._channel is not None
+        try:
+            with self._lock:
+                asked = self._channel.begin([])
+        except OSError:
+            return False
+        with contextlib.closing(asked), contextlib.suppress(OSError):
+            asked.send_bytes(b"?")
+            return asked.poll(_SILENCE_S)
+        return True  # closed already
+
+    def _end_broker(self) -> None:
+        assert self._channel is not None
+        if self._channel.broker_pid:
+            with contextlib.suppress(OSError):
+                os.kill(self._channel.broker_pid, signal.SIGKILL)
 
     def _keep(self, record: Record) -> None:
         with self._lock:

@@ -30,6 +30,7 @@ from lockhouse.engine.process.template_renderer import OUTPUT_CEILING_CHARS
 
 _TIME_LIMIT_S = 3.0
 _MOST_REPLY_BYTES = 6 * OUTPUT_CEILING_CHARS + 1000  # each character escaped
+_CHUNK_BYTES = 1 << 16
 _MARK = "\ue0f7"  # private use: put inside what would read as a control token
 
 
@@ -56,8 +57,7 @@ class Renderer:
         assert child.stdin is not None
         request = json.dumps({"template": template, "variables": variables}) + "\n"
         try:
-            child.stdin.write(request.encode())
-            reply = self._read_line(child)
+            reply = self._exchange(child, request.encode())
         except OSError as error:
             self.close()
             raise TemplateFailed("it broke its process", lasting=True) from error
@@ -65,23 +65,30 @@ class Renderer:
             raise TemplateFailed(str(reply["error"])[:300])
         return str(reply["text"])
 
-    def _read_line(self, child: subprocess.Popen[bytes]) -> dict[str, object]:
+    def _exchange(self, child: subprocess.Popen[bytes], request: bytes) -> dict[str, object]:
+        """Write the request and read the reply, in all within the limit."""
+        assert child.stdin is not None
         assert child.stdout is not None
-        received = bytearray()
-        give_up_at = time.monotonic() + _TIME_LIMIT_S
+        os.set_blocking(child.stdin.fileno(), False)
+        deadline = time.monotonic() + _TIME_LIMIT_S
+        to_send, received = memoryview(request), bytearray()
         while not received.endswith(b"\n"):
-            left_s = max(0.0, give_up_at - time.monotonic())
-            ready, _, _ = select.select([child.stdout], [], [], left_s)
-            if not ready or len(received) > _MOST_REPLY_BYTES:
+            left_s = max(0.0, deadline - time.monotonic())
+            writing = [child.stdin] if to_send else []
+            readable, writable, _ = select.select([child.stdout], writing, [], left_s)
+            if not (readable or writable) or len(received) > _MOST_REPLY_BYTES:
                 self.close()
                 raise TemplateFailed(
                     f"it did not end within {_TIME_LIMIT_S:.0f} seconds", lasting=True
                 )
-            part = os.read(child.stdout.fileno(), 1 << 16)
-            if not part:
-                self.close()
-                raise TemplateFailed("it broke its process", lasting=True)
-            received += part
+            if writable:
+                to_send = to_send[os.write(child.stdin.fileno(), to_send[:_CHUNK_BYTES]) :]
+            if readable:
+                part = os.read(child.stdout.fileno(), _CHUNK_BYTES)
+                if not part:
+                    self.close()
+                    raise TemplateFailed("it broke its process", lasting=True)
+                received += part
         reply: dict[str, object] = json.loads(received)
         return reply
 

@@ -95,7 +95,7 @@ def _send_packet(port: int) -> str:
 
 
 def _start_program() -> str:
-    subprocess.run([sys.executable, "-c", ""], check=False)
+    subprocess.run([sys.executable, "-c", ""], check=False, timeout=10)
     return "it ran"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.cli.command import Command
+from tests.documents import pdf
 
 FRANCE = "What is the capital of France? Answer in one sentence."
 LONG = "Tell me the history of the lighthouse in all its detail."
@@ -105,6 +106,13 @@ def test_the_prompt_comes_first_and_what_is_piped_after_it(shared: Command) -> N
     ).json
     messages = shared("chats", "show", answer["conversation_id"], "--json").json["messages"]
     assert messages[0]["content"] == "Which city is named here?\n\nI live in Oslo."
+
+
+def test_a_pdf_goes_along_as_text_with_its_pages(shared: Command, tmp_path: Path) -> None:
+    report = pdf(tmp_path / "report.pdf", "Boats are built of oak.", "Sails are of linen.")
+    done = shared("ask", "Read this.", "--attach", report, "--json", "--max-tokens", "3").json
+    asked = shared("chats", "show", done["conversation_id"], "--json").json["messages"][0]
+    assert "[Page 2]\nSails are of linen." in asked["content"]
 
 
 def test_attached_files_stand_behind_the_prompt_in_fences_they_cannot_close(

@@ -252,6 +252,8 @@ def attach(prompt: str, files: tuple[Path, ...]) -> tuple[str, tuple[Image, ...]
 
     Pictures are handed back beside it.
     """
+    from lockhouse.engine.documents import is_document, read_document
+
     parts = [prompt] if prompt else []
     images: list[Image] = []
     for path in files:
@@ -259,7 +261,7 @@ def attach(prompt: str, files: tuple[Path, ...]) -> tuple[str, tuple[Image, ...]
         if image is not None:
             images.append(image)
             continue
-        text = read_text(path, "attach")
+        text = read_document(path).marked() if is_document(path) else read_text(path, "attach")
         longest = max((len(run) for run in re.findall("`+", text)), default=0)
         fence = "`" * max(3, longest + 1)
         parts.append(

@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QAbstractButton, QApplication
 
 from lockhouse.chat.text_attachments import attached
+from tests.documents import pdf, word
 from tests.ui.window.driving import Window
 
 PARIS = "What is the capital of France? Answer in one sentence."
@@ -123,3 +124,26 @@ def test_a_picture_for_a_model_that_does_not_see_is_told_there_too(window: Windo
     composer._may_see("cat.png")
     assert "does not accept pictures" in composer.problem.words
     assert composer.findChild(QAbstractButton, "composer_problem_close") is not None
+
+
+def test_pdf_and_word_files_go_along_as_text_with_pages(answering: Window, tmp_path: Path) -> None:
+    composer = answering.page.composer
+    files = [
+        pdf(tmp_path / "report.pdf", "Boats are built of oak.", "Sails are made of linen."),
+        word(tmp_path / "minutes.docx"),
+        pdf(tmp_path / "scan.pdf", ""),
+    ]
+    composer.take_files(files)
+    assert [Path(path).name for path in composer._reading] == [file.name for file in files]
+    composer.edit.put_text("What are sails made of?")
+    answering.qtbot.keyClick(composer.edit, Qt.Key.Key_Return)
+    assert "is still being read" in composer.problem.words
+    answering.until(lambda: len(composer.files) == 2 and not composer._reading)
+    assert "scan.pdf holds no text" in composer.problem.words
+    assert answering.page.banners.messages == ()
+    answering.ask("")
+    stored = answering.workspace.conversations.path(answering.app.chat.conversation_id)[0]
+    sent, _ = attached(stored.content)
+    assert {file.name for file in sent} == {"report.pdf", "minutes.docx"}
+    text = next(file.text for file in sent if file.name == "report.pdf")
+    assert text == "[Page 1]\nBoats are built of oak.\n\n[Page 2]\nSails are made of linen."

@@ -34,6 +34,7 @@ KINDS: dict[str, str] = {
     "devices": "lockhouse.engine.process.devices:answer",
     "plan": "lockhouse.engine.process.planner:answer",
     "prove": "lockhouse.engine.process.self_test:prove",
+    "read_document": "lockhouse.engine.process.documents:answer",
     "self_test": "lockhouse.engine.process.self_test:answer",
 }
 

@@ -17,8 +17,10 @@ from PySide6.QtGui import QColorSpace, QImage, QImageReader
 
 from lockhouse.chat.image_metadata import holds_more
 from lockhouse.chat.text_attachments import Attachment
-from lockhouse.core.errors import InvalidInput
+from lockhouse.core.cancellation import CancelToken
+from lockhouse.core.errors import InvalidInput, LockhouseError
 from lockhouse.core.messages import Image
+from lockhouse.engine.documents import read_document
 from lockhouse.ui import formatting
 from lockhouse.ui.jobs import Failure, Jobs, ignore
 
@@ -42,11 +44,12 @@ SUFFIXES = tuple(f".{kind}" for kind in _TYPES)
 def read_attachment(path: Path) -> Attachment:
     """Read a text file; InvalidInput tells why it cannot be attached."""
     if not path.is_file():
-        raise InvalidInput(f"{path.name} is not a file.", hint="Attach a text file.")
+        raise InvalidInput(f"{path.name} is not a file.", hint="Attach a file.")
     data = _read(path, MAX_TEXT_BYTES, "Attach the part that the question is about.")
     if b"\0" in data:
         raise InvalidInput(
-            f"{path.name} is not a text file.", hint="Plain text, Markdown, code and CSV work."
+            f"{path.name} is not a text file.",
+            hint="Plain text, Markdown, code, CSV, PDF and Word files (DOCX) work.",
         )
     try:
         text = data.decode("utf-8-sig")
@@ -169,6 +172,57 @@ def _small(picture: QImage) -> QImage:
     side = THUMBNAIL_SIDE * 2  # for screens with small pixels
     is_large = max(picture.width(), picture.height()) > side
     return _fitted(picture, QSize(side, side)) if is_large else picture
+
+
+class DocumentFiles(QObject):
+    """Reads PDF and Word files, each in a process of its own."""
+
+    ready = Signal(str, object)  # key of the chat it is for, Attachment
+    failed = Signal(object)  # LockhouseError
+    reading = Signal(object)  # tuple[str, ...]: paths of those that are being read
+
+    def __init__(self, jobs: Jobs, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._jobs = jobs
+        self._cancels: dict[str, CancelToken] = {}  # by path
+
+    def take(self, path: Path, chat: str) -> None:
+        """Read it, for the chat of that key."""
+        key = str(path)
+        if key in self._cancels:
+            return
+        cancel = self._cancels[key] = CancelToken()
+
+        def work() -> Attachment:
+            return Attachment(path.name, read_document(path, cancel=cancel).marked())
+
+        def end() -> bool:
+            """Whether it was wanted until now."""
+            is_wanted = self._cancels.get(key) is cancel
+            if is_wanted:
+                del self._cancels[key]
+                self._tell()
+            return is_wanted
+
+        def done(attachment: Attachment) -> None:
+            if end():
+                self.ready.emit(chat, attachment)
+
+        def fail(error: LockhouseError) -> None:
+            if end():
+                self.failed.emit(error)
+
+        self._tell()
+        self._jobs.run(work, done, fail)
+
+    def stop(self, path: str) -> None:
+        """Do not attach that one."""
+        if (cancel := self._cancels.pop(path, None)) is not None:
+            cancel.cancel()
+            self._tell()
+
+    def _tell(self) -> None:
+        self.reading.emit(tuple(self._cancels))
 
 
 class Pictures(QObject):

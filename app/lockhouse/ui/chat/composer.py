@@ -17,6 +17,7 @@ from lockhouse.chat.text_attachments import Attachment, attached, with_attachmen
 from lockhouse.core.errors import InvalidInput, LockhouseError
 from lockhouse.core.messages import Image
 from lockhouse.core.thinking import CHOICES, Thinking, nearest
+from lockhouse.engine.documents import is_document
 from lockhouse.ui import formatting
 from lockhouse.ui.chat.attachments import (
     MAX_PICTURES,
@@ -62,6 +63,8 @@ class Composer(QFrame):
     leaving = Signal(object)  # before that: what to do when the chat is shown again
     destinations_changed = Signal()
     picture_wanted = Signal(object)  # Path or QImage: to be prepared
+    document_file_wanted = Signal(object)  # Path: its text is to be read
+    reading_stopped = Signal(str)  # path of a file that shall not be read any more
     document_wanted = Signal(object)  # Attachment: another model is to be asked about it
     draft_changed = Signal()
     queued_edit_wanted = Signal(str)  # id of a queued message
@@ -75,6 +78,7 @@ class Composer(QFrame):
         self._theme = theme
         self._attachments: list[Attachment] = []
         self._pictures: list[PreparedPicture] = []
+        self._reading: tuple[str, ...] = ()  # paths of files
         self._chat = ""
         self._destinations: tuple[Destination, ...] = ()
         self._target = ""
@@ -101,7 +105,7 @@ class Composer(QFrame):
         self._chips.setObjectName("chips")
         self._chip_row = FlowLayout(self._chips, spacing=theme.px(6))
         self._attach = icon_button(
-            theme, "paperclip", "Attach a text file or a picture", self.choose_files, name="attach"
+            theme, "paperclip", "Attach files or pictures", self.choose_files, name="attach"
         )
         self._queue_line = self._make_queue_line()
         self.line = DestinationLine(theme)
@@ -306,7 +310,7 @@ class Composer(QFrame):
         self._rebuild_chips()
 
     def take_files(self, paths: list[Path]) -> None:
-        """Attach text files and pictures; model files are imported instead."""
+        """Attach files and pictures; model files are imported instead."""
         self.problem.clear()
         models = [path for path in paths if path.suffix.lower() == ".gguf"]
         if models:
@@ -317,6 +321,9 @@ class Composer(QFrame):
             if is_picture(path) and path.is_file():
                 if self._may_see(path.name):
                     self.picture_wanted.emit(path)
+                continue
+            if is_document(path) and path.is_file():
+                self.document_file_wanted.emit(path)
                 continue
             try:
                 self._attachments.append(read_attachment(path))
@@ -340,6 +347,16 @@ class Composer(QFrame):
             )
         )
         return False
+
+    def add_file(self, file: Attachment) -> None:
+        """Attach a text that was read."""
+        self._attachments.append(file)
+        self._changed()
+
+    def show_reading(self, paths: tuple[str, ...]) -> None:
+        """Files whose text is being read, to be attached then."""
+        self._reading = paths
+        self._rebuild_chips()
 
     def _paste_text(self, text: str) -> None:
         names = {file.name for file in self._attachments}
@@ -368,6 +385,10 @@ class Composer(QFrame):
 
     def _send(self) -> None:
         text = self.message
+        if self._reading:
+            name = Path(self._reading[0]).name
+            self.problem.say(f"{name} is still being read.", "Send again in a moment.")
+            return
         if not text.strip() and not self._pictures:
             return
         if self._pictures and not self._may_see("", is_attached=True):
@@ -420,9 +441,7 @@ class Composer(QFrame):
 
     def choose_files(self) -> None:
         """Ask which files to attach."""
-        names, _ = QFileDialog.getOpenFileNames(
-            self, "Attach text files or pictures", str(Path.home())
-        )
+        names, _ = QFileDialog.getOpenFileNames(self, "Attach files or pictures", str(Path.home()))
         self.take_files([Path(name) for name in names])
 
     def _say_target(self) -> None:
@@ -488,6 +507,9 @@ class Composer(QFrame):
             edit = partial(self.queued_edit_wanted.emit, entry.id)
             drop = partial(self.queued_drop_wanted.emit, entry.id)
             chips.addWidget(Chip(theme, "clock", words, drop, edit=edit))
+        for path in self._reading:
+            stop = partial(self.reading_stopped.emit, path)
+            chips.addWidget(Chip(theme, "loader-circle", f"Reading {Path(path).name}…", stop))
         has_remote = any(one.is_remote for one in self._destinations)
         for file in self._attachments:
             ask = partial(self.document_wanted.emit, file) if has_remote else None

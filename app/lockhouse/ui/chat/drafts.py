@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QObject
 
 from lockhouse.chat.conversations import Conversation
+from lockhouse.chat.text_attachments import Attachment, with_attachments
 from lockhouse.core.messages import Image
 from lockhouse.ui.chat.attachments import PreparedPicture
 from lockhouse.ui.chat.composer import Composer
@@ -93,6 +94,14 @@ class Drafts(QObject):
             self._composer.add_picture(ready)
         else:
             self._chat.give_back(chat, "", (ready.image,))
+
+    def add_file(self, key: str, attachment: Attachment) -> None:
+        """A file was read for the chat of that key, which may not be open any more."""
+        chat = self._chat.id_of(key)
+        if chat == self._loaded_id:
+            self._composer.add_file(attachment)
+        else:
+            self._chat.give_back(chat, with_attachments("", [attachment]))
 
     def forget_sent(self, chat: str, text: str) -> None:
         """What was typed in a chat that is not open any more was sent: it is no draft now."""

@@ -304,7 +304,7 @@ class EmptyChat(QWidget):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("empty_chat")
-        about = "Type a question below, attach a text file, or try one of these."
+        about = "Type a question below, attach a file, or try one of these."
         self.setLayout(
             in_the_middle(
                 theme,

@@ -19,7 +19,7 @@ from lockhouse.chat.turns import NewChat
 from lockhouse.core.errors import LockhouseError, NotFound
 from lockhouse.core.labels import LABELS, Label
 from lockhouse.core.messages import Image
-from lockhouse.ui.chat.attachments import Pictures, PreparedPicture
+from lockhouse.ui.chat.attachments import DocumentFiles, Pictures, PreparedPicture
 from lockhouse.ui.chat.export import Export
 from lockhouse.ui.chat.values import Note, OpenedChat
 from lockhouse.ui.jobs import Failure, Jobs, ignore
@@ -57,6 +57,7 @@ class OpenChat(QObject):
         self._jobs = jobs
         self.export = Export(conversations, jobs, self)
         self.pictures = Pictures(jobs, self)
+        self.documents = DocumentFiles(jobs, self)
         self._open: Conversation | None = None
         self._new = NewChat()
         self._new_system: str | None = None  # of a new chat; None: that of the settings

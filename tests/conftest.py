@@ -12,6 +12,14 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from hypothesis import settings
+
+# No time limit for an example: a busy machine is no mistake. "long" is for hours of looking:
+# pytest --hypothesis-profile long tests/gate/test_dialects_hostile.py
+settings.register_profile("suite", max_examples=80, deadline=None, database=None)
+settings.register_profile("long", max_examples=5000, deadline=None, database=None)
+settings.load_profile("suite")
+
 os.environ["PYTHONPATH"] = str(Path(__file__).resolve().parents[1] / "app")
 
 _HOME = Path(tempfile.mkdtemp(prefix="lockhouse-tests-"))

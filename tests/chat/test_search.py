@@ -162,7 +162,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Conversations
     database.close()
 
 
-@settings(max_examples=150, deadline=None, database=None)
+@settings(max_examples=150)
 @given(words=st.text(max_size=40) | st.text(alphabet='"*()^:-+ aANDORT{}\x00\ud800東', max_size=20))
 def test_no_words_are_an_error(searched: Conversations, words: str) -> None:
     hits = searched.search(words)

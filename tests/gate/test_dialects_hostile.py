@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lockhouse.core.events import Usage
@@ -78,7 +78,6 @@ def survives(name: DialectName, *events: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", DIALECTS)
-@settings(max_examples=60, deadline=None, database=None)
 @given(data=st.data())
 def test_any_json(name: DialectName, data: st.DataObject) -> None:
     objects = st.dictionaries(st.sampled_from(WORDS[name]), values(name), max_size=5)
@@ -90,7 +89,6 @@ def test_any_json(name: DialectName, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("name", DIALECTS)
-@settings(max_examples=60, deadline=None, database=None)
 @given(data=st.data())
 def test_any_list(name: DialectName, data: st.DataObject) -> None:
     told = msgspec.json.encode(data.draw(values(name)))
@@ -99,7 +97,6 @@ def test_any_list(name: DialectName, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("name", DIALECTS)
-@settings(max_examples=60, deadline=None, database=None)
 @given(event=st.binary(max_size=60))
 def test_any_bytes(name: DialectName, event: bytes) -> None:
     survives(name, event)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lockhouse.gate.broker.sse import SseParser
@@ -56,7 +56,6 @@ def test_every_place_to_cut_gives_the_same() -> None:
     assert parsed(*(bytes((byte,)) for byte in STREAM)) == EVENTS
 
 
-@settings(max_examples=60, deadline=None, database=None)
 @given(st.lists(st.integers(0, len(STREAM)), max_size=12))
 def test_any_number_of_cuts_gives_the_same(cuts: list[int]) -> None:
     places = [0, *sorted(cuts), len(STREAM)]
@@ -64,7 +63,6 @@ def test_any_number_of_cuts_gives_the_same(cuts: list[int]) -> None:
     assert parsed(*pieces) == EVENTS
 
 
-@settings(max_examples=60, deadline=None, database=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["", "delta"]), st.text(max_size=20).filter(bool)), max_size=6

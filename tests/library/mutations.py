@@ -3,17 +3,27 @@
 Bytes are cut, flipped, repeated and moved without regard to what they mean; fields are changed
 with regard to it: counts, lengths, types, offsets, extents, alignment. Sources are headers of
 models of several shapes with short vocabularies, so that the damage is rarely in the words.
+
+``python -m tests.library.mutations COUNT FOLDER [SEED]`` reads so many, in bounded time, and prints
+the processor time of the slowest in seconds, the growth of memory in KiB, and what was refused.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import resource
 import struct
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from lockhouse.core.errors import InvalidInput
+from lockhouse.library.gguf.header import read_header
+from lockhouse.library.gguf.loadable import check_loadable
+from lockhouse.library.starter import starter_model
 from tests.library import hostile
 from tests.library.hostile import ARRAY, STRING, U32, U64, Entry, Model
 from tests.library.synthetic import SHAPES, write
@@ -195,3 +205,34 @@ def _twice(model: Model, chance: random.Random) -> None:
         model.entries.append(chance.choice(model.entries))
     else:
         model.tensors.append(chance.choice(model.tensors))
+
+
+def read_all(count: int, folder: Path, seed: int) -> tuple[float, int, list[tuple[str, str, str]]]:
+    """Processor time of the slowest in s, growth in KiB; name, message and hint of the refused."""
+
+    def peak_kib() -> int:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+    def spent_s() -> float:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_utime
+
+    starter = starter_model()
+    assert starter is not None
+    origins = sources(starter, folder)
+    resource.setrlimit(resource.RLIMIT_CPU, (60 + count // 30, 60 + count // 30))
+    slowest_s, before, refused = 0.0, peak_kib(), []
+    for name, header, size in mutated(origins, count, seed):
+        path = put(folder / f"{name}.gguf", header, size)
+        began = spent_s()
+        try:
+            check_loadable(read_header(path))
+        except InvalidInput as error:
+            refused.append((name, error.message, error.hint))
+        slowest_s = max(slowest_s, spent_s() - began)
+        path.unlink()
+    return slowest_s, peak_kib() - before, refused
+
+
+if __name__ == "__main__":
+    print(json.dumps(read_all(int(sys.argv[1]), Path(sys.argv[2]), int((*sys.argv, 20)[3]))))

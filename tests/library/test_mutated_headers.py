@@ -23,32 +23,6 @@ from tests.library.synthetic import SHAPES, write
 COUNT = 2000
 MEMORY_BYTES = 100 << 20
 ROOT = Path(__file__).parents[2]
-_READ_ALL = """
-import json, resource, sys
-from pathlib import Path
-from lockhouse.core.errors import InvalidInput
-from lockhouse.library.gguf.header import read_header
-from lockhouse.library.gguf.loadable import check_loadable
-from tests.library.mutations import mutated, put, sources
-def peak():
-    return next(int(line.split()[1]) for line in open("/proc/self/status") if "VmHWM" in line)
-def spent():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_utime
-folder, count = Path(sys.argv[2]), int(sys.argv[3])
-origins = sources(Path(sys.argv[1]), folder)
-resource.setrlimit(resource.RLIMIT_CPU, (120, 120))
-slowest, before, refused = 0.0, peak(), []
-for name, header, size in mutated(origins, count):
-    path = put(folder / f"{name}.gguf", header, size)
-    started = spent()
-    try:
-        check_loadable(read_header(path))
-    except InvalidInput as error:
-        refused.append((name, error.message, error.hint))
-    slowest = max(slowest, spent() - started)
-    path.unlink()
-print(json.dumps([slowest, peak() - before, refused]))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +34,7 @@ def test_each_of_them_reads_or_names_its_fault_soon_and_in_little_memory(
     starter: Path, tmp_path: Path
 ) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", _READ_ALL, starter, tmp_path, str(COUNT)],
+        [sys.executable, "-m", "tests.library.mutations", str(COUNT), tmp_path],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": f"{ROOT / 'app'}{os.pathsep}{ROOT}"},

@@ -436,7 +436,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(STEPS, st.integers(1, 100), st.integers(1, 200), st.integers(1, 400))
 def test_whatever_happens_no_limit_is_passed(
     tmp_path_factory: pytest.TempPathFactory,

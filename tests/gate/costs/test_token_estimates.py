@@ -74,7 +74,7 @@ def test_no_text_has_more_tokens(vocabulary: Vocabulary, name: DialectName, text
         assert len(spelling.encode()) <= bound
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.text(max_size=200), min_size=1, max_size=6), st.sampled_from(DIALECTS))
 def test_the_bound_counts_every_byte_of_every_turn(texts: list[str], name: DialectName) -> None:
     roles = ("user", "assistant")

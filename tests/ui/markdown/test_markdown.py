@@ -143,7 +143,7 @@ def test_streaming_ends_with_what_reading_at_once_gives(step: int) -> None:
     ),
     st.integers(1, 9),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_way_of_cutting_the_stream_changes_the_result(pieces: list[str], step: int) -> None:
     text = "".join(pieces).replace("\r\n", "\n")
     stream = MarkdownStream()
@@ -291,7 +291,7 @@ def test_a_long_numbered_list_keeps_its_numbers() -> None:
         max_size=8,
     )
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_table_read_row_by_row_is_the_table_read_at_once(rows: list[str]) -> None:
     text = "\n".join(["| a | b |", "|---|--:|", *rows])
     stream = MarkdownStream()

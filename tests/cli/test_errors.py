@@ -138,6 +138,23 @@ def test_what_does_not_exist_is_3(inside: Inside) -> None:
     assert inside("chats", "list", "--json").json == []
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("models", "import", "{}/x.gguf"),
+        ("models", "folders", "add", "/tmp/{}"),
+        ("models", "show", "{}/{}"),
+        ("ask", "Hi", "-m", "/tmp/{}"),
+        ("ask", "Hi", "--attach", "{}"),
+        ("chats", "import", "{}"),
+    ],
+    ids=" ".join,
+)
+def test_a_name_too_long_for_a_file_is_3(inside: Inside, arguments: tuple[str, ...]) -> None:
+    error = refused(inside(*(word.format(*["a" * 300] * 2) for word in arguments), "--json"), 3)
+    assert "aaa" in error["message"]
+
+
 def test_files_that_cannot_be_used_are_3(inside: Inside, tmp_path: Path) -> None:
     binary = tmp_path / "binary"
     binary.write_bytes(b"a\0b")

@@ -84,6 +84,17 @@ def test_a_redirect_to_a_host_that_is_not_listed_is_refused(
     ]
 
 
+def test_a_redirect_into_ones_own_network_comes_without_a_hint_to_allow_it(
+    start: Start, web: Web
+) -> None:
+    program = start()
+    for host in ("169.254.169.254", "127.0.0.1:9", "192.168.1.1", "[fe80::1]"):
+        refused = program.reach(web.url(f"/redirect?to=http://{host}/latest/meta-data"))
+        assert refused["code"] == "host_not_allowed"
+        assert "unseal" not in refused["hint"]
+        assert "own network" in refused["hint"]
+
+
 @pytest.mark.parametrize(
     ("path", "code"),
     [

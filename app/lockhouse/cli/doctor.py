@@ -199,7 +199,7 @@ def engine(cli: CliContext) -> Finding:
         return Finding("fail", error.message, error.hint)
     if not verdict.works:
         return Finding("fail", f"it does not run on this machine: {verdict.problem}",
-            "Build it here: python3 dev.py setup --rebuild (or --portable).",
+            verdict.remedy,
         )  # fmt: skip
     shown = f"{verdict.build}; {verdict.features}".rstrip("; ")
     if not verdict.extra_buffers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import textwrap
@@ -137,15 +138,25 @@ def main(argv: list[str]) -> int:
         code = 0
     except click.ClickException as error:
         code = _report(_from_click(error), shape)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            code = _report_bug(error, shape)
+        else:
+            name = str(error.filename or "")
+            code = _report(InvalidInput(f"{name[:60]}… is too long for the name of a file."), shape)
     except MemoryError:
         code = _report(NoRoom("This machine has no memory left.", code="out_of_memory"), shape)
     except Exception as error:  # noqa: BLE001 - the last resort: a bug, reported as one
-        import traceback
-
-        output.note(traceback.format_exc())
-        bug = LockhouseError(f"This is a bug: {type(error).__name__}.", hint=_ISSUES, code="bug")
-        code = _report(bug, shape)
+        code = _report_bug(error, shape)
     return code
+
+
+def _report_bug(error: Exception, shape: Literal["text", "json", "jsonl"]) -> int:
+    import traceback
+
+    output.note("".join(traceback.format_exception(error)))
+    bug = LockhouseError(f"This is a bug: {type(error).__name__}.", hint=_ISSUES, code="bug")
+    return _report(bug, shape)
 
 
 def _error_shape(argv: list[str]) -> Literal["text", "json", "jsonl"]:

@@ -100,7 +100,10 @@ class AnswerForms:
             return error
         except EngineCrashed as error:
             self._end()
-            if kept is not None and error.code == "job_crashed":  # it may have ended by itself
+            if kept is not None and error.code in (
+                "job_crashed",
+                "job_no_memory",
+            ):  # it may have ended by itself
                 return self._verdict(request)
             return _too_complex(request)
         except NoRoom:

@@ -21,6 +21,10 @@ from lockhouse.engine import jobs, protocol
 from lockhouse.engine.jobs import JobSpec, Limits
 
 _LIMITS = Limits(time_s=120.0)
+_BUILD_AGAIN = (
+    "Build it again on this machine: python3 dev.py setup --rebuild, or --portable for one that "
+    "runs on all similar processors."
+)
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -30,6 +34,7 @@ class Verdict(msgspec.Struct, frozen=True):
     works: bool
     extra_buffers: bool
     problem: str = ""
+    remedy: str = ""
     build: str = ""
     features: str = ""
 
@@ -80,13 +85,13 @@ class EngineCheckup:
         if not verdict.works:
             raise EngineCrashed(
                 f"The engine failed its self-test on this machine: {verdict.problem}",
-                hint="Build it again on this machine: run the set-up command with --rebuild.",
+                hint=verdict.remedy,
                 code="engine_self_test",
             )
         return verdict
 
     def _test(self, key: str, model_path: Path) -> Verdict:
-        problem = ""
+        problem, remedy = "", ""
         files = tuple(map(str, protocol.model_files(model_path)))
         spec = JobSpec("self_test", "The self-test", read=files, limits=_LIMITS)
         for extra_buffers in (True, False):
@@ -95,6 +100,8 @@ class EngineCheckup:
                 result = jobs.run(spec, request, SelfTestResult)
             except LockhouseError as error:
                 problem = error.message
+                is_build = error.code not in ("job_no_memory", "out_of_memory", "job_too_slow")
+                remedy = _BUILD_AGAIN if is_build else error.hint
                 continue
             return Verdict(
                 key,
@@ -104,7 +111,7 @@ class EngineCheckup:
                 build=result.build,
                 features=result.features,
             )
-        return Verdict(key, works=False, extra_buffers=False, problem=problem)
+        return Verdict(key, works=False, extra_buffers=False, problem=problem, remedy=remedy)
 
 
 def _key() -> str:

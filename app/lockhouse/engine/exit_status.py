@@ -51,7 +51,9 @@ _CAUSES = {
     ),
     "SIGTERM": ExitCause("ended", "{Name} was told to end by another program.", "Ask once more."),
     "NO_MEMORY": ExitCause(
-        "no_memory", "Memory ran out.", "Choose a smaller context or a smaller model."
+        "no_memory",
+        "Memory ran out.",
+        "Close other programs, or choose a smaller context or a smaller model.",
     ),
     "STACK": ExitCause("stack", "{Name} ran out of stack.", _SAFER),
     "MISSING_LIBRARY": ExitCause(
@@ -59,6 +61,11 @@ _CAUSES = {
     ),
 }
 _ASSERT = re.compile(r"GGML_ASSERT\((.*)\) failed")
+# What C++, Python, llama.cpp and the system write when they are given no memory.
+_NO_MEMORY = re.compile(
+    "bad_alloc|MemoryError|mem_buffer != NULL|insufficient memory|failed to allocate|"
+    "unable to allocate|Cannot allocate memory|failed to map segment|Memory allocation still failed"
+)
 
 
 def explain(
@@ -76,6 +83,8 @@ def explain(
 
 def _cause(return_code: int | None, log_tail: str) -> ExitCause:
     signal_name = _name_of(return_code)
+    if return_code is not None and signal_name in ("", "SIGABRT") and _NO_MEMORY.search(log_tail):
+        return _CAUSES["NO_MEMORY"]
     cause = _CAUSES.get(signal_name)
     if cause is None:
         if return_code is None:
@@ -85,8 +94,6 @@ def _cause(return_code: int | None, log_tail: str) -> ExitCause:
     if signal_name == "SIGABRT" and found:
         message = f"{{Name}} stopped itself: llama.cpp found that “{found[-1][:120]}” did not hold."
         return replace(cause, message=message)
-    if signal_name == "SIGABRT" and "bad_alloc" in log_tail:
-        return _CAUSES["NO_MEMORY"]
     return cause
 
 

@@ -32,6 +32,7 @@ _LOG_TAIL_BYTES = 4000
 _LOG_CHUNK_BYTES = 1 << 16
 _LARGEST_MESSAGE_BYTES = 8 << 20  # to the process
 
+_NO_MEMORY = ("killed", "no_memory")
 _ReplyT = TypeVar("_ReplyT")
 
 
@@ -267,7 +268,9 @@ class JobProcess:
             self._process.returncode, tail, name="its process", retry="Try again."
         )
         crash = EngineCrashed(
-            f"{self._spec.title} ended early. {cause.message}", hint=cause.hint, code="job_crashed"
+            f"{self._spec.title} ended early. {cause.message}",
+            hint=cause.hint,
+            code="job_no_memory" if cause.cause in _NO_MEMORY else "job_crashed",
         )
         crash.add_note(tail)
         return crash

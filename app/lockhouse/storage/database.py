@@ -241,7 +241,8 @@ class Database(Statements):
     def _open_read_only(self, why: StorageError) -> Connection:
         """A connection that reads what is there. Raises ``why`` where nothing can be."""
         there = next(each for each in self.path.parents if os.path.lexists(each))
-        if not there.is_dir() or (self.path.exists() and not os.access(self.path, os.R_OK)):
+        is_there = os.path.lexists(self.path)
+        if not there.is_dir() or (is_there and not os.access(self.path, os.R_OK)):
             raise why
         try:
             self._read_only = ReadOnlyFile(self.path, self._with_hint)

@@ -83,7 +83,7 @@ class ReadOnlyFile:
         """A connection in the first way that works."""
         try:
             has_content = self._path.stat().st_size > 0
-        except FileNotFoundError:
+        except OSError:
             has_content = False
         failure: StorageError | None = None
         for options in self._ways() if has_content else (None,):

@@ -184,9 +184,15 @@ class Guard:
 
     def _not_listed(self, host: str, port: int) -> NetworkRefused:
         name = _named(host, port)
+        hint = f"If you trust it, allow it: lockhouse unseal --add --host {name}"
+        if is_near(host):  # which a name is not
+            hint = (
+                "It is an address of this machine or of its own network. A server of the internet "
+                "has no reason to send you there."
+            )
         return NetworkRefused(
             f"{name} is not on the list of allowed hosts, so nothing was sent to it.",
-            hint=f"If you trust it, allow it: lockhouse unseal --add --host {name}",
+            hint=hint,
             code="host_not_allowed",
         )
 

@@ -48,6 +48,8 @@ def _run(arguments: list[str]) -> int:
 
         return run_broker(arguments[1:])
     _say_where_connected(seal.close_inherited(map(int, arguments[1:2]) if part == "--job" else ()))
+    if _wants_window(arguments) and "--smoke" not in arguments:
+        processes.stay_to_restart([*processes.own_command(), *arguments])
     if part not in _PRIVATE:
         start_broker(arguments)
     try:

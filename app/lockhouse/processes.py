@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import time
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +23,7 @@ _VARIABLES = frozenset({
     "SYSTEMDRIVE", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "TZ", "USER", "USERPROFILE",
     "VIRTUAL_ENV", "WINDIR",
 })  # fmt: skip
+_PR_SET_DUMPABLE = 4
 _PREFIXES = ("CUDA_", "GGML_", "HIP_", "HSA_", "LC_", "NVIDIA_", "OMP_", "ROCR_", "VK_", "XDG_")
 
 
@@ -52,6 +55,63 @@ def give_to_user(descriptor: int) -> None:
     if sys.platform != "win32":
         with contextlib.suppress(OSError):  # some disks have no rights
             os.fchmod(descriptor, users_file_mode())
+
+
+_restarter: list[tuple[int, int]] = []  # the pipe to it, and its number
+
+
+def stay_to_restart(command: Sequence[str]) -> None:
+    """Leave a process behind that starts this program again, should that be asked for.
+
+    What is sealed cannot start anything unsealed, so it has to be there before the seal. It waits
+    for the end of this one, reads nothing from it but one byte, and cannot be traced. Once
+    restarted it is the program itself, with the same number. Linux only.
+    """
+    if not _ON_LINUX:
+        return
+    reader, writer = os.pipe()  # closed in whatever else is started
+    pid = os.fork()
+    if pid:
+        os.close(reader)
+        _restarter[:] = [(writer, pid)]
+        return
+    os.close(writer)
+    os.setsid()  # a terminal that closes takes the window with it, not what comes after
+    _forbid_tracing()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    wanted = os.read(reader, 1)
+    while os.read(reader, 1):  # until the other end is gone
+        pass
+    if not wanted:
+        os._exit(0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.execv(command[0], list(command))  # noqa: S606 - our own program, named by its path
+
+
+def _forbid_tracing() -> None:
+    import ctypes
+
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def can_restart() -> bool:
+    """Whether somebody waits to start this program again."""
+    return bool(_restarter) and exists(_restarter[0][1])
+
+
+def restart_after_end() -> None:
+    """Have this program started again as soon as it has ended."""
+    if _restarter:
+        os.write(_restarter[0][0], b"r")
+
+
+def lasting() -> tuple[int, float]:
+    """Number and start time of a process that lives as long as this program does, and goes on
+    as the program itself where it is restarted."""
+    if can_restart():
+        pid = _restarter[0][1]
+        return pid, _birth(pid) or 0.0
+    return mine()
 
 
 def mine() -> tuple[int, float]:

@@ -6,23 +6,28 @@ import json
 import os
 import resource
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lockhouse import processes
 from lockhouse.core.errors import StorageError, UsageMistake
 from lockhouse.gate.network import (
     Network,
     NetworkState,
     allows,
+    at_time,
     host_pattern,
     hub_endpoint,
     hub_hosts,
     proxy_url,
+    with_process,
 )
 from lockhouse.gate.network_switch import Switch
 from lockhouse.gate.running_brokers import Brokers
@@ -224,3 +229,29 @@ def test_a_proxy_is_kept_without_a_password() -> None:
     for wrong in ("socks5://there", "proxy.example:3128", "http://me:secret@proxy.example:3128"):
         with pytest.raises(UsageMistake):
             proxy_url(wrong)
+
+
+def test_access_for_a_time_ends_by_itself(network: Network) -> None:
+    now = datetime.now(UTC)
+    assert network.open(["example.org"], until=at_time(now + timedelta(hours=1))).is_open
+    assert not network.has_ended
+    assert not network.open(["example.org"], until=at_time(now - timedelta(seconds=1))).is_open
+    assert network.state().all_hosts == ()
+    assert network.has_ended
+    assert network.seal().until == ""
+    assert not network.has_ended
+    assert not network.open(["example.org"], until="whenever").is_open
+
+
+def test_access_until_a_process_ends(network: Network) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        birth = birth_of(other.pid)
+        assert network.open(["example.org"], until=with_process(other.pid, birth)).is_open
+        other.kill()
+    assert not network.state().is_open
+
+
+def birth_of(pid: int) -> float:
+    found = processes._birth(pid)
+    assert found is not None
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +12,7 @@ import click
 from lockhouse.cli import output
 from lockhouse.cli.context import CliContext, as_json
 from lockhouse.core.errors import LockhouseError, UsageMistake
-from lockhouse.gate.network import Network, NetworkState
+from lockhouse.gate.network import Network, NetworkState, at_time
 from lockhouse.gate.network_switch import Switch
 from lockhouse.gate.running_brokers import Brokers
 
@@ -50,6 +51,12 @@ def seal(cli: CliContext) -> None:
 )
 @click.option("--add", is_flag=True, help="Keep the hosts that are already allowed.")
 @click.option(
+    "--hours",
+    type=click.FloatRange(0, 24 * 365, min_open=True),
+    metavar="N",
+    help="Seal by itself after that many hours.",
+)
+@click.option(
     "--lan",
     is_flag=True,
     help="The hosts must be this machine or in its local network.",
@@ -66,6 +73,7 @@ def unseal(
     add: bool,
     lan: bool,
     proxy: str,
+    hours: float | None,
 ) -> None:
     """Allow network access to listed hosts, and to nothing else.
 
@@ -82,7 +90,10 @@ def unseal(
         named = _named(cli, names)
         far, near = (*named.hosts, *far), (*named.lan_hosts, *near)
     before = Network(cli.paths.network).state()
-    switched = _switch(cli).unseal(os.environ, hosts=far, lan_hosts=near, add=add, proxy=proxy)
+    until = at_time(datetime.now(UTC) + timedelta(hours=hours)) if hours else None
+    switched = _switch(cli).unseal(
+        os.environ, hosts=far, lan_hosts=near, add=add, proxy=proxy, until=until
+    )
     state, ended = switched.state, switched.brokers_ended
     result = {**describe(state), "brokers_ended": ended}
     output.write_result(result, "\n".join(_changes(before, state, ended)))
@@ -103,6 +114,8 @@ def _changes(before: NetworkState, state: NetworkState, ended: int) -> Iterator[
     yield from (f"  {host} (only as an address of the local network)" for host in state.lan_hosts)
     if state.lan:
         yield "and only where these are addresses of the local network."
+    if state.until:
+        yield f"until {state.until}."
     if state.proxy:
         yield f"through the proxy {state.proxy}, and in no other way."
     closed = [host for host in before.all_hosts if host not in state.all_hosts]
@@ -127,6 +140,7 @@ def describe(state: NetworkState) -> dict[str, Any]:
         "lan": state.lan,
         "endpoint": state.endpoint or None,
         "proxy": state.proxy or None,
+        "until": state.until or None,
         "problem": state.problem or None,
     }
 

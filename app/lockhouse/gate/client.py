@@ -103,6 +103,11 @@ class GateClient:
         """Whether this program has a broker, even one that refuses every request."""
         return self._channel is not None and self._channel.is_alive
 
+    def seal_when_over(self) -> None:
+        """Seal what was allowed for a time that is over. Cheap enough for a timer."""
+        if self._network.has_ended:
+            self.seal()
+
     def status(self) -> GateStatus:
         """The network access in words. Comparable, to see a change; cheap enough for a timer."""
         state = self.state
@@ -320,9 +325,16 @@ class GateClient:
         return self._switch().seal().brokers_ended
 
     def unseal(
-        self, hosts: Sequence[str] = (), *, lan_hosts: Sequence[str] = (), add: bool = False
+        self,
+        hosts: Sequence[str] = (),
+        *,
+        lan_hosts: Sequence[str] = (),
+        add: bool = False,
+        until: str | None = None,
     ) -> NetworkState:
         """Allow the model hub, or ``hosts`` and ``lan_hosts``; ``add`` keeps what is allowed.
+
+        ``until``: when access ends by itself, see ``gate.network``.
 
         A program that started sealed stays sealed, and :meth:`status` says to restart it. One
         with a broker can reach added hosts at once, where :meth:`way_to` says so.
@@ -330,7 +342,7 @@ class GateClient:
         proxy = self.state.proxy  # a window cannot set one: what a command set stays
         return (
             self._switch()
-            .unseal(os.environ, hosts=hosts, lan_hosts=lan_hosts, add=add, proxy=proxy)
+            .unseal(os.environ, hosts=hosts, lan_hosts=lan_hosts, add=add, proxy=proxy, until=until)
             .state
         )
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
+from lockhouse import processes
 from lockhouse.core.errors import StorageError, UsageMistake
 
 Mode = Literal["sealed", "open"]
@@ -30,6 +31,7 @@ HUB_HOST = "huggingface.co:443"
 _HUB_HOSTS = (HUB_HOST, "*.huggingface.co:443", "*.hf.co:443")
 _ENCRYPTED_PORT = 443
 _VERSION = 1
+_PROCESS = "process:"
 _MOST_BYTES = 1 << 16
 _NEAR = tuple(
     ipaddress.ip_network(network)
@@ -50,6 +52,7 @@ class NetworkState:
     their names resolve to; keys may be sent to them unencrypted. ``lan``, in older files, makes
     that hold for all hosts. ``endpoint``: the hub or its mirror. ``proxy``: used for every
     connection, where one is set. ``problem``: why the file could not be used; it is sealed then.
+    ``until``: when access ends by itself, as :func:`at_time` and :func:`with_process` write it.
     """
 
     mode: Mode = "sealed"
@@ -60,6 +63,18 @@ class NetworkState:
     proxy: str = ""
     problem: str = ""
     lan_hosts: tuple[str, ...] = ()
+    until: str = ""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it was allowed for a time only, which is over."""
+        return self.mode == "open" and is_over(self.until)
+
+    def in_force(self) -> NetworkState:
+        """The same, or sealed once its time is over."""
+        if not self.has_ended:
+            return self
+        return replace(self, mode="sealed", hosts=(), lan_hosts=(), lan=False)
 
     @property
     def all_hosts(self) -> tuple[str, ...]:
@@ -99,14 +114,22 @@ class Network:
         known = self._known
         if known is None or known[0] != signature:
             self._known = known = (signature, self._read())
-        return known[1]
+        return known[1].in_force()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether access was allowed for a time that is over, and nobody has sealed it since."""
+        self.state()
+        return self._known is not None and self._known[1].has_ended
 
     def seal(self) -> NetworkState:
         """Allow no host any more. Ends no broker: see ``gate.network_switch``."""
         before = self.state()
         try:
             return self._write(
-                replace(before, mode="sealed", hosts=(), lan_hosts=(), lan=False, problem="")
+                replace(
+                    before, mode="sealed", hosts=(), lan_hosts=(), lan=False, until="", problem=""
+                )
             )
         except StorageError:  # a full disk: a missing file is sealed too, and needs no space
             try:
@@ -125,6 +148,7 @@ class Network:
         lan: bool = False,
         endpoint: str = "",
         proxy: str = "",
+        until: str = "",
     ) -> NetworkState:
         """Allow these hosts and no others. A host on both lists must be near."""
         near = tuple(dict.fromkeys(_near_pattern(host) for host in lan_hosts))
@@ -140,6 +164,7 @@ class Network:
                 endpoint=endpoint,
                 proxy=proxy_url(proxy),
                 lan_hosts=near,
+                until=until,
             )
         )
 
@@ -182,7 +207,7 @@ class Network:
 def state_in(fd: int) -> NetworkState:
     """The policy in an open file; sealed, with the reason, when it is damaged."""
     try:
-        return _decoded(os.pread(fd, _MOST_BYTES + 1, 0))
+        return _decoded(os.pread(fd, _MOST_BYTES + 1, 0)).in_force()
     except (OSError, *_DAMAGED) as error:
         return NetworkState(problem=f"it is damaged ({error})")
 
@@ -194,7 +219,7 @@ def _decoded(data: bytes) -> NetworkState:
     if not isinstance(stored, dict) or stored.get("version") != _VERSION:
         raise ValueError("it has another version")
     mode, hosts, lan = stored["mode"], stored["hosts"], stored["lan"]
-    words = {name: stored.get(name, "") for name in ("since", "endpoint", "proxy")}
+    words = {name: stored.get(name, "") for name in ("since", "endpoint", "proxy", "until")}
     if mode not in ("sealed", "open") or not isinstance(lan, bool):
         raise ValueError("its mode is unknown")
     if not all(isinstance(word, str) for word in words.values()):
@@ -210,7 +235,39 @@ def _decoded(data: bytes) -> NetworkState:
         hub_endpoint({"HF_ENDPOINT": words["endpoint"]}),
         proxy_url(words["proxy"]),
         lan_hosts=near,
+        until=words["until"],
     )
+
+
+# --- for a time ----------------------------------------------------------------------------
+
+
+def at_time(moment: datetime) -> str:
+    """Until that moment."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def with_process(pid: int, birth: float) -> str:
+    """Until that process has ended."""
+    return f"{_PROCESS}{pid}:{birth!r}"
+
+
+def ends_with_process(until: str) -> bool:
+    """Whether it is a process that it ends with."""
+    return until.startswith(_PROCESS)
+
+
+def is_over(until: str) -> bool:
+    """Whether such a time has come. One that cannot be read has; "" never comes."""
+    if not until:
+        return False
+    try:
+        if ends_with_process(until):
+            pid, _, birth = until.removeprefix(_PROCESS).partition(":")
+            return not processes.is_alive(int(pid), float(birth))
+        return datetime.now(UTC) >= datetime.fromisoformat(until)
+    except (ValueError, TypeError, OverflowError):
+        return True
 
 
 def _listed(hosts: object) -> tuple[str, ...]:

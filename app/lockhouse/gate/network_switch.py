@@ -63,15 +63,17 @@ class Switch:
         lan_hosts: Sequence[str] = (),
         add: bool = False,
         proxy: str = "",
+        until: str | None = None,
     ) -> Switched:
         """Allow the model hub, or ``hosts`` and ``lan_hosts``.
 
         ``lan_hosts`` must be this machine or in private networks, whatever their names resolve
-        to. ``add`` keeps what is allowed already. Raises UsageMistake, StorageError.
+        to. ``add`` keeps what is allowed already. ``until``: when it ends by itself, "" for never;
+        None keeps what was said with ``add``. Raises UsageMistake, StorageError.
         """
         with self._alone():
             switched = self._unseal(
-                environment, tuple(hosts), tuple(lan_hosts), add=add, proxy=proxy
+                environment, tuple(hosts), tuple(lan_hosts), add=add, proxy=proxy, until=until
             )
         self._note("unsealed", " ".join(switched.state.all_hosts))
         return switched
@@ -84,6 +86,7 @@ class Switch:
         *,
         add: bool,
         proxy: str,
+        until: str | None,
     ) -> Switched:
         before = self._network.state()
         endpoint = hub_endpoint(environment)
@@ -99,7 +102,11 @@ class Switch:
                 "Hosts of the local network cannot be combined with --proxy: a proxy looks names "
                 "up itself."
             )
-        state = self._network.open(wanted, lan_hosts=near, lan=lan, endpoint=endpoint, proxy=proxy)
+        if until is None:
+            until = before.until if add and before.is_open else ""
+        state = self._network.open(
+            wanted, lan_hosts=near, lan=lan, endpoint=endpoint, proxy=proxy, until=until
+        )
         # What is no longer allowed ends now, not when its program ends.
         ended = self._brokers.end_all() if _is_narrower(before, state) else 0
         return Switched(state, ended)

@@ -184,7 +184,7 @@ class App(QObject):
         pages.page_wanted.connect(window.show_page)
         pages.import_wanted.connect(self._choose_models)
         pages.chat_wanted.connect(window.chat_with)
-        pages.quit_wanted.connect(window.close)
+        pages.quit_wanted.connect(self.restart)
         pages.shortcuts_wanted.connect(window.show_shortcuts)
         self.providers.changed.connect(pages.note_providers)
         pages.targets_changed.connect(self.models.refresh)
@@ -353,6 +353,11 @@ class App(QObject):
         self.models.import_files(paths)
 
     # -- close ------------------------------------------------------------------------------
+
+    def restart(self) -> None:
+        """Close, and start again in the same chat where that can be done from here."""
+        processes.restart_after_end()
+        self.window.close()
 
     def close(self) -> None:
         """Save drafts and partial answers; wait for models and downloads only briefly."""

@@ -37,6 +37,7 @@ class NetworkView:
     hosts: tuple[str, ...] = ()
     lan_hosts: tuple[str, ...] = ()  # those that must be on the own network
     since: str = ""
+    until: str = ""  # when it ends by itself, as ``gate.network`` writes it
     bytes_out: int = 0
 
     @property
@@ -124,10 +125,13 @@ class NetworkMonitor(QObject):
         lan_hosts: Sequence[str] = (),
         *,
         add: bool = False,
+        until: str | None = None,
         then: Callable[[], None] | None = None,
     ) -> None:
         """Allow these hosts and no others, or also these; ``then`` once it is written."""
-        self._switch(lambda: self._gate.unseal(hosts, lan_hosts=lan_hosts, add=add), then)
+        self._switch(
+            lambda: self._gate.unseal(hosts, lan_hosts=lan_hosts, add=add, until=until), then
+        )
 
     def hub_names(self) -> tuple[str, ...]:
         """Where models are downloaded from."""
@@ -152,6 +156,7 @@ class NetworkMonitor(QObject):
         self._jobs.run_now(switch, done, self.failed.emit)
 
     def _read(self) -> NetworkView:
+        self._gate.seal_when_over()
         status, state = self._gate.status(), self._gate.state
         return NetworkView(
             status.way,
@@ -161,6 +166,7 @@ class NetworkMonitor(QObject):
             state.all_hosts,
             state.all_hosts if state.lan else state.lan_hosts,
             status.since,
+            state.until,
             status.bytes_out,
         )
 

@@ -80,7 +80,7 @@ class Pages(QObject):
 
     import_wanted = Signal()
     chat_wanted = Signal(str)
-    quit_wanted = Signal()
+    quit_wanted = Signal()  # and to be started again, where that can be
     shortcuts_wanted = Signal()
     targets_changed = Signal()
     returned = Signal()  # to the chat, from what removes an obstacle there
@@ -201,8 +201,8 @@ class Pages(QObject):
         )
         goes_on = self.returned.emit if network.view.is_open else None  # else after a restart
         dialog.allow_wanted.connect(
-            lambda far, near, leave: network.open_to(
-                far, near, then=self.quit_wanted.emit if leave else goes_on
+            lambda far, near, until, leave: network.open_to(
+                far, near, until=until, then=self.quit_wanted.emit if leave else goes_on
             )
         )
         dialog.seal_wanted.connect(network.seal)

@@ -54,7 +54,7 @@ SESSION = Session(448, ("api.mistral.ai:443",), refused=2)
             NetworkView("start_anew", hosts=("api.mistral.ai:443",), since=SEALED_AT),
             Activity(),
             "Network access starts after a restart.",
-            "quit Lockhouse and start it again",
+            "stays sealed until Lockhouse is restarted",
         ),
         (
             NetworkView("broker_gone", hosts=("x.example:443",)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +20,7 @@ from lockhouse.answer.remote_targets import EndpointHealth
 from lockhouse.answer.request import Question
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.gate.costs.values import Limits, Snapshot, Spent
-from lockhouse.gate.network import Network
+from lockhouse.gate.network import Network, at_time
 from lockhouse.gate.proof import Attempt, Proof
 from lockhouse.gate.providers import Provider
 from lockhouse.places import paths_for
@@ -71,6 +72,28 @@ def test_network_access_is_allowed_for_what_is_ticked_and_sealed_again(
     window.until(lambda: not Network(window.workspace.paths.network).state().is_open)
     window.until(lambda: page.records.model.rowCount() == 2)
     window.until(lambda: "Sealed by you" in text_of(page, "gate_below"))
+
+
+def test_network_access_is_allowed_for_an_hour_and_sealed_after_it(
+    open_window: OpenWindow, home: Path
+) -> None:
+    window = open_window(home)
+    page = gate_page(window)
+    window.press("gate_open", page)
+    dialog = window.dialog("network_access_dialog")
+    boxes = {box.text(): box for box in dialog.findChildren(QCheckBox)}
+    boxes["Mistral"].setChecked(True)
+    window.press("segment-hour", dialog)
+    window.press("access_later", dialog)
+    window.until(lambda: window.app.network.view.opens_next)
+    network = Network(window.workspace.paths.network)
+    until = dt.datetime.fromisoformat(network.state().until)
+    left = until - dt.datetime.now(dt.UTC)
+    assert dt.timedelta(0) < left <= dt.timedelta(hours=1)
+    network.open(["api.mistral.ai"], until=at_time(dt.datetime.now(dt.UTC)))  # it has passed
+    window.until(lambda: window.app.network.view.hosts == ())
+    window.until(lambda: not Network(network.path).state().until)
+    window.until(lambda: window.app.network.view.way == "sealed")
 
 
 def test_hosts_are_added_to_network_access_and_taken_away(

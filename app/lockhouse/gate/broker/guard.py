@@ -261,7 +261,7 @@ class PolicySource:
         if signature != self._read:
             self._update(state_in(fd))
             self._read = signature
-        if not self.guard.state.is_open:
+        if not self.guard.state.is_open or self.guard.state.has_ended:
             raise _sealed()
         return self.guard
 

@@ -244,7 +244,7 @@ class Targets(QObject):
                 "start_anew",
                 "Needs a restart",
                 f"{provider.title} needs a restart before it can connect.",
-                "Quit Lockhouse and start it again.",
+                "Restart Lockhouse.",
                 way="network",
             )
         if "open" not in ways:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QWidget
 
+from lockhouse import processes
+from lockhouse.gate.network import ends_with_process
 from lockhouse.gate.records import Session
 from lockhouse.seal import SealLevel
 from lockhouse.ui import formatting
@@ -30,6 +32,13 @@ _ENFORCED: dict[SealLevel, str] = {
     "native code is not held back.",
     "none": "It was started in a way that did not seal it: start it with the command lockhouse.",
 }
+
+
+def restart_words() -> str:
+    """What the button does that lets network access begin."""
+    return "Restart Lockhouse" if processes.can_restart() else "Quit Lockhouse"
+
+
 _COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
@@ -52,7 +61,7 @@ def sentence(view: NetworkView, activity: Activity, level: SealLevel, now: dt.da
         return Sentence(
             "Network access starts after a restart.",
             f"You allowed {view.place} {formatting.clock(view.since, now)}. This window was "
-            "started sealed and stays sealed: quit Lockhouse and start it again.",
+            "started sealed and stays sealed until Lockhouse is restarted.",
             is_sealed,
         )
     if view.way == "broker_gone":
@@ -85,13 +94,23 @@ def _sealed_words(activity: Activity, level: SealLevel, now: dt.datetime) -> str
 def _open_words(view: NetworkView, activity: Activity, now: dt.datetime) -> str:
     last = activity.switched
     who = _WHO.get(last.purpose, "") if last and last.kind == "unsealed" else ""
-    allowed = f"Allowed {who} {formatting.clock(view.since, now)}, until you seal it."
+    ends = end_words(view.until, now)
+    allowed = f"Allowed {who} {formatting.clock(view.since, now)}, {ends}."
     sent = f"{_bytes(view.bytes_out)} sent in this session."
     if not view.bytes_out:
         sent = "Nothing was sent in this session."
     them = "them" if view.names_several else "it"
     only = f"Only the network process can reach {them}; everything else stays sealed."
     return f"{allowed} {sent} {only}".replace("  ", " ")
+
+
+def end_words(until: str, now: dt.datetime) -> str:
+    """When access ends."""
+    if not until:
+        return "until you seal it"
+    if ends_with_process(until):
+        return "until you quit Lockhouse"
+    return f"until {formatting.clock(until, now).removeprefix('at ')}"
 
 
 def _sent(session: Session | None) -> str:
@@ -138,7 +157,7 @@ class GateBanner(QFrame):
         )
         self._change = push_button(theme, "Change…", self.open_wanted, name="gate_change")
         self._quit = push_button(
-            theme, "Quit Lockhouse", self.quit_wanted, name="gate_quit", icon="power"
+            theme, restart_words(), self.quit_wanted, name="gate_quit", icon="power"
         )
         self._seal = push_button(
             theme, "Seal now", self.seal_wanted, name="gate_seal", kind="primary", icon="lock"

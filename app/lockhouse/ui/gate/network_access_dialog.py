@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QWidget
 
-from lockhouse.gate.network import allows, split_host
+from lockhouse import processes
+from lockhouse.gate.network import (
+    allows,
+    at_time,
+    ends_with_process,
+    split_host,
+    with_process,
+)
 from lockhouse.ui.form_dialog import FormDialog
 from lockhouse.ui.frame_parts import hairline, label, object_name, scrolling
 from lockhouse.ui.gate.provider_values import ProviderRow
@@ -17,7 +25,7 @@ from lockhouse.ui.layouts import STRETCH, Part, column, holding, row
 from lockhouse.ui.network_monitor import NetworkView
 from lockhouse.ui.paragraph import Elided
 from lockhouse.ui.theme import Theme
-from lockhouse.ui.widgets import CheckBox
+from lockhouse.ui.widgets import CheckBox, SegmentedControl
 
 _MOST_LIST_HEIGHT = 320
 _LEAST_LIST_HEIGHT = 100
@@ -27,12 +35,12 @@ _ABOUT = (
 )
 _AFTER_RESTART = (
     "This window was started sealed and stays sealed for as long as it runs. Network access starts"
-    " after a restart: quit Lockhouse and start it again."
+    " after a restart, which opens this chat again, with what you typed."
 )
 _ALLOWED_ALREADY = (
-    "Network access is already allowed and starts after a restart: quit Lockhouse and start it"
-    " again, or change which hosts are allowed."
+    "Network access is already allowed and starts after a restart, which opens this chat again."
 )
+_ENDS = (("", "Until I seal it"), ("hour", "For one hour"), ("quit", "Until I quit"))
 _AT_ONCE = (
     "Hosts that you add can be reached at once. Removing a host stops the network process and all"
     " transfers; restart Lockhouse to use the remaining hosts."
@@ -79,10 +87,23 @@ def _permission(row: ProviderRow) -> NetworkPermission:
     return NetworkPermission(provider.name, provider.title, words, provider.hosts, is_near)
 
 
-class NetworkAccessDialog(FormDialog):
-    """Says what will be allowed and what follows from it; quits only when asked to."""
+def end_after(choice: str) -> str:
+    """When access ends that is allowed now, as ``gate.network`` writes it."""
+    if choice == "hour":
+        return at_time(datetime.now(UTC) + timedelta(hours=1))
+    return with_process(*processes.lasting()) if choice == "quit" else ""
 
-    allow_wanted = Signal(object, object, bool)  # hosts, those that must be near, quit afterwards
+
+def _end_of(until: str) -> str:
+    """Which choice that was."""
+    return ("quit" if ends_with_process(until) else "hour") if until else ""
+
+
+class NetworkAccessDialog(FormDialog):
+    """Says what will be allowed and what follows from it; restarts only when asked to."""
+
+    # hosts, those that must be near, when it ends, restart afterwards
+    allow_wanted = Signal(object, object, str, bool)
     seal_wanted = Signal()
     quit_wanted = Signal()
 
@@ -110,6 +131,12 @@ class NetworkAccessDialog(FormDialog):
         )
         self.content.addWidget(self._make_list((*permissions, *others), wanted))
         when = _ALLOWED_ALREADY if view.opens_next else _AT_ONCE if view.is_open else _AFTER_RESTART
+        self._ends = SegmentedControl("Network access lasts", _ENDS)
+        self._ends.setObjectName("access_ends")
+        self._kept_end = _end_of(view.until)
+        self._ends.set_current(self._kept_end)
+        lasts = row(theme, label("Lasts"), self._ends, STRETCH, gap=12)
+        self.content.addLayout(lasts)
         self.content.addWidget(label(when, ink="2", wrap=True, name="access_start"))
         self._make_actions()
         self._check()
@@ -169,8 +196,9 @@ class NetworkAccessDialog(FormDialog):
         later = "Save" if view.is_open else "Allow at next start"
         self._actions = [self.add_button(later, self._allow, name="access_later")]
         if not view.is_open:
+            words = "Allow and restart" if processes.can_restart() else "Allow and quit"
             self._actions.append(
-                self.add_button("Allow and quit", self._allow_and_quit, name="access_allow")
+                self.add_button(words, self._allow_and_restart, name="access_allow", kind="primary")
             )
 
     def _selected(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -186,13 +214,14 @@ class NetworkAccessDialog(FormDialog):
 
     def _allow(self, *, leave: bool = False) -> None:
         far, near = self._selected()
-        if set(far) | set(near) != set(self._view.hosts):
-            self.allow_wanted.emit(far, near, leave)
+        ends = self._ends.current()
+        if set(far) | set(near) != set(self._view.hosts) or ends != self._kept_end:
+            self.allow_wanted.emit(far, near, end_after(ends), leave)
         elif leave:  # it is written already
             self.quit_wanted.emit()
         self.accept()
 
-    def _allow_and_quit(self) -> None:
+    def _allow_and_restart(self) -> None:
         self._allow(leave=True)
 
     def _seal(self) -> None:

@@ -250,8 +250,8 @@ class SealedStrip(QFrame):
     def show_network(self, view: NetworkView) -> None:
         """Why there is no network access."""
         if view.opens_next:
-            title, button = "Network access starts after a restart.", "Quit…"
-            text = f"Quit and start Lockhouse again to search {view.place or 'the hub'}."
+            title, button = "Network access starts after a restart.", "Restart…"
+            text = f"Restart Lockhouse to search {view.place or 'the hub'}."
         else:
             title, button = "Sealed: no network access", "Allow network access…"
             broken = view.way in ("damaged", "broker_gone")

@@ -19,6 +19,7 @@ from lockhouse.ui.markdown import (
     parse,
     plain_text,
 )
+from lockhouse.ui.markdown.blocks import runs_text
 from lockhouse.ui.markdown.mathtext import readable
 from lockhouse.ui.markdown.parser import host_of, read_segment
 
@@ -301,3 +302,106 @@ def test_a_table_read_row_by_row_is_the_table_read_at_once(rows: list[str]) -> N
     assert stream.finish() == parse(text)
     whole = read_segment(text.split("\n\n")[0].rstrip("\n"))
     assert parse(text.split("\n\n")[0])[0] == whole[0]
+
+
+def table(text: str) -> list[list[str]]:
+    [block] = parse(text)
+    assert isinstance(block, TableBlock)
+    return [[runs_text(cell) for cell in row] for row in (block.header, *block.rows)]
+
+
+@pytest.mark.parametrize(
+    ("row", "cells"),
+    [
+        ("| `x | y` | (1 | group) |", ["x | y", "(1 | group)"]),
+        ("| a \\| b | c |", ["a | b", "c"]),
+        ("| a | b | c | d |", ["a", "b|c|d"]),
+        ("| ``a | ` | b`` | c |", ["a | ` | b", "c"]),
+        ("| `a | b |", ["`a", "b"]),
+        ("| `a | b` |", ["`a", "b`"]),  # as many as there are columns: as GFM says
+        ("| a |", ["a", ""]),
+        ("a | b | c", ["a", "b | c"]),
+    ],
+)
+def test_what_is_too_much_for_the_columns_of_a_row_is_not_lost(row: str, cells: list[str]) -> None:
+    found = table(f"| a | b |\n|---|---|\n{row}\n| 1 | 2 |")
+    assert [cell.replace("|", " | ").split() for cell in found[1]] == [
+        cell.replace("|", " | ").split() for cell in cells
+    ]
+    assert found[2] == ["1", "2"]
+
+
+def test_br_breaks_a_line_and_nothing_else_is_html() -> None:
+    assert table("| Step | What |\n|---|---|\n| 1 | a<br>b<BR />c `<br>` |")[1] == [
+        "1", "a\nb\nc <br>",
+    ]  # fmt: skip
+    assert plain_text(parse("a<br/>b<i>c</i>")) == "a\nb<i>c</i>"
+
+
+@pytest.mark.parametrize(
+    ("text", "bold"),
+    [
+        ("这是**重点：**后面文字，**“引号”**结束", ["重点：", "“引号”"]),
+        ("日本語の**「強調」**です", ["「強調」"]),
+        ("한국어**(강조)**입니다", ["(강조)"]),
+        ("2 ** 3 ** 4, f(**kwargs)", []),
+        ("a**b.**c", []),  # as CommonMark says
+    ],
+)
+def test_bold_beside_punctuation_of_scripts_without_spaces(text: str, bold: list[str]) -> None:
+    assert [run.text for run in only(parse(text)[0]).runs if run.bold] == bold
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A coffee is $5 in US$ terms. Set $PREFIX$SUFFIX.",
+        "From $5 to $10, or $5-$10, or US$5/US$6.",
+        "echo $HOME:$PATH and ${a}$b",
+        "It costs $20 here and there 30$ each",
+    ],
+)
+def test_prices_and_variables_are_no_formulas(text: str) -> None:
+    assert plain_text(parse(text)) == text
+
+
+@pytest.mark.parametrize("formula", ["x", "x^2", "2x", "n", "a+b", "f(x)", "12", "x \\in A", "AB"])
+def test_formulas_are_still_formulas(formula: str) -> None:
+    runs = only(parse(f"Where ${formula}$ is, ends.")[0]).runs
+    assert [run.tip for run in runs if run.tip] == [formula]
+
+
+def links(text: str) -> list[tuple[str, str]]:
+    return [
+        (run.text, run.href)
+        for block in parse(text)
+        if isinstance(block, TextBlock)
+        for paragraph in block.paragraphs
+        for run in paragraph.runs
+        if run.href
+    ]
+
+
+def test_links_find_the_address_that_stands_elsewhere() -> None:
+    text = "See [a][1] and [B].\n\npara\n\n[1]: https://example.org\n[b]: https://example.net/b"
+    assert links(text) == [("a", "https://example.org"), ("B", "https://example.net/b")]
+    assert "[1]:" not in plain_text(parse(text))
+    assert links("[1]: https://example.org\n\nSee [a][1].\n\n- [ ] [1]") == [
+        ("a", "https://example.org"),
+        ("1", "https://example.org"),
+    ]
+
+
+def test_addresses_that_nothing_refers_to_are_shown() -> None:
+    text = "Sources:\n\n[1]: https://example.org\n[2]: https://example.net"
+    assert plain_text(parse(text)).endswith("[1]: https://example.org\n[2]: https://example.net")
+
+
+def test_what_streams_has_its_links_at_the_end() -> None:
+    text = "See [a][1].\n\nMore.\n\n[1]: https://example.org\n\nThe end."
+    stream = MarkdownStream()
+    for character in text:
+        stream.feed(character)
+        stream.blocks()
+    assert stream.finish() == parse(text)
+    assert stream.frozen == 0

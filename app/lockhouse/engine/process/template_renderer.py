@@ -15,6 +15,11 @@ from typing import Any
 
 _MEMORY_CEILING_BYTES = 1 << 30
 OUTPUT_CEILING_CHARS = 8 << 20
+# A template is a program: these are what a program raises, and Python's compiler about it.
+_OWN_MISTAKES = (
+    ArithmeticError, AssertionError, AttributeError, LookupError, NameError, OSError, RuntimeError,
+    StopIteration, SyntaxError, TypeError, ValueError,
+)  # fmt: skip
 
 
 def run_renderer() -> int:
@@ -55,7 +60,7 @@ def _reply_to(request: dict[str, Any]) -> dict[str, str]:
         return {"error": f"line {error.lineno}: {error.message}"}
     except jinja2.TemplateError as error:
         return {"error": str(error) or type(error).__name__}
-    except Exception as error:  # noqa: BLE001 - a template is a program: its mistakes are its own
+    except _OWN_MISTAKES as error:
         return {"error": f"{type(error).__name__}: {error}"}
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
 from lockhouse.ui.markdown.blocks import (
@@ -25,12 +25,15 @@ from lockhouse.ui.markdown.blocks import (
     TableBlock,
     TextBlock,
 )
+from lockhouse.ui.markdown.inline_rules import add_rules
 from lockhouse.ui.markdown.mathtext import readable
+from lockhouse.ui.markdown.table_rows import with_bars_escaped
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
-    from markdown_it.rules_inline import StateInline
     from markdown_it.token import Token
+
+References = dict[str, Any]  # as the parser keeps them: {"HREF": {"href", "title"}}
 
 _MAX_NESTING: Final = 20
 _MAX_ROWS: Final = 400
@@ -50,23 +53,8 @@ def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": _MAX_NESTING})
     parser.enable(["table", "strikethrough"])
     parser.use(dollarmath_plugin, allow_space=False, allow_digits=False, double_inline=True)
-    parser.inline.ruler.before("escape", "bracket_math", _bracket_math)
+    add_rules(parser)
     return parser
-
-
-def _bracket_math(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 - the parser's own
-    r"""``\( ... \)`` and ``\[ ... \]`` as formulas."""
-    opening = state.src[state.pos : state.pos + 2]
-    if opening not in ("\\(", "\\["):
-        return False
-    end = state.src.find("\\)" if opening == "\\(" else "\\]", state.pos + 2, state.posMax)
-    if end < 0:
-        return False
-    if not silent:
-        token = state.push("math_inline" if opening == "\\(" else "math_inline_double", "math", 0)
-        token.content = state.src[state.pos + 2 : end]
-    state.pos = end + 2
-    return True
 
 
 def warm_up() -> None:
@@ -74,15 +62,30 @@ def warm_up() -> None:
     _parser()
 
 
-def read_segment(text: str) -> tuple[Block, ...]:
-    """The blocks of one segment; plain text where Markdown would lose what was written."""
+def read_segment(text: str, references: References | None = None) -> tuple[Block, ...]:
+    """The blocks of one segment; plain text where Markdown would lose what was written.
+
+    ``references`` are addresses of links that other segments define, by label; those that this
+    one defines are added, and a segment of nothing else has no blocks.
+    """
     if _TOO_DEEP.search(text):
-        return (_plain(text),)
-    blocks = _Reader().read(_parser().parse(text))
-    return blocks or ((_plain(text),) if text.strip() else ())
+        return (plain(text),)
+    known = {} if references is None else references
+    blocks = _Reader().read(_parser().parse(with_bars_escaped(text), {"references": known}))
+    if blocks or not text.strip() or references is not None:
+        return blocks
+    return (plain(text),)
 
 
-def _plain(text: str) -> TextBlock:
+def label_of(text: str) -> str:
+    """The label of a reference, so that equal ones are equal."""
+    from markdown_it.common.utils import normalizeReference
+
+    return normalizeReference(text)
+
+
+def plain(text: str) -> TextBlock:
+    """The text as it is."""
     return TextBlock((Paragraph((Run(text),)),))
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from lockhouse.ui.markdown.blocks import Block, CodeBlock, TableBlock
-from lockhouse.ui.markdown.parser import read_segment
+from lockhouse.ui.markdown.parser import References, label_of, plain, read_segment
 from lockhouse.ui.markdown.segmenter import Segment, Splitter
+
+_LABEL = re.compile(r"\[([^\[\]]{1,200})\](?!:)")
+_MOST_LABELS = 2000
 
 
 def parse(text: str) -> tuple[Block, ...]:
@@ -19,8 +23,9 @@ def parse(text: str) -> tuple[Block, ...]:
 class MarkdownStream:
     """``feed`` text as it comes; ``blocks`` is what there is to draw now.
 
-    ``frozen`` counts the blocks at the front that will never change again: whoever draws them
-    need not look at them twice.
+    ``frozen`` counts the blocks at the front that will not change until the end: whoever draws
+    them need not look at them twice. At the end links find the addresses that were given after
+    them, and ``frozen`` counts the blocks that stayed as they were.
     """
 
     def __init__(self) -> None:
@@ -28,15 +33,14 @@ class MarkdownStream:
         self._closed: list[Block] = []
         self._tail: tuple[Segment | None, tuple[Block, ...]] = (None, ())
         self._rows = _TableRows()
+        self._references: References = {}
+        self._labels: set[str] = set()  # that the text may refer to
+        self._linking: list[tuple[int, int, str, int]] = []  # blocks, text, references known
+        self.frozen = 0
 
     def feed(self, text: str) -> None:
         self._splitter.feed(text)
-        for segment in self._splitter.take_closed():
-            self._closed.extend(self._read(segment))
-
-    @property
-    def frozen(self) -> int:
-        return len(self._closed)
+        self._take_closed()
 
     def blocks(self) -> tuple[Block, ...]:
         """Everything so far, the unfinished end included."""
@@ -44,17 +48,35 @@ class MarkdownStream:
         if segment is None:
             return tuple(self._closed)
         if segment != self._tail[0]:
-            self._tail = (segment, self._read(segment))
+            self._tail = (segment, self._read(segment, {**self._references}))
         return (*self._closed, *self._tail[1])
 
     def finish(self) -> tuple[Block, ...]:
         """No more text comes."""
         self._splitter.finish()
-        for segment in self._splitter.take_closed():
-            self._closed.extend(self._read(segment))
+        self._take_closed()
+        moved = 0
+        for start, end, text, known in self._linking:
+            if known == len(self._references):
+                continue
+            read = self._read_text(text, self._references)
+            if read != tuple(self._closed[start + moved : end + moved]):
+                self.frozen = min(self.frozen, start + moved)
+                self._closed[start + moved : end + moved] = read
+                moved += len(read) - (end - start)
         return tuple(self._closed)
 
-    def _read(self, segment: Segment) -> tuple[Block, ...]:
+    def _take_closed(self) -> None:
+        for segment in self._splitter.take_closed():
+            start, known = len(self._closed), len(self._references)
+            self._closed.extend(self._read(segment, self._references))
+            if segment.kind == "markdown" and "]" in segment.text:
+                self._linking.append((start, len(self._closed), segment.text, known))
+                if len(self._labels) < _MOST_LABELS:
+                    self._labels |= {label_of(found) for found in _LABEL.findall(segment.text)}
+        self.frozen = len(self._closed)
+
+    def _read(self, segment: Segment, references: References) -> tuple[Block, ...]:
         if segment.kind == "code":
             return (CodeBlock(segment.text, segment.language, closed=segment.closed),)
         lines = segment.text.split("\n")
@@ -62,7 +84,16 @@ class MarkdownStream:
             table = self._rows.read(lines)
             if table is not None:
                 return (table,)
-        return read_segment(segment.text)
+        return self._read_text(segment.text, references)
+
+    def _read_text(self, text: str, references: References) -> tuple[Block, ...]:
+        """Blocks of a segment; definitions that nothing refers to are shown."""
+        blocks = read_segment(text, references)
+        if blocks or not text.strip():
+            return blocks
+        defined: References = {}
+        read_segment(text, defined)
+        return () if defined and defined.keys() <= self._labels else (plain(text),)
 
 
 class _TableRows:

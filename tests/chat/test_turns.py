@@ -11,6 +11,7 @@ from lockhouse.answer.request import Question
 from lockhouse.chat.conversations import Conversations
 from lockhouse.chat.titles import title_from
 from lockhouse.chat.turns import TurnStarted
+from lockhouse.chat.values import Message
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import EngineCrashed, NotFound, StorageError, UsageMistake
 from lockhouse.core.events import Event, Failed, Finished, Notice, PromptProgress, Reasoning, Text
@@ -290,6 +291,25 @@ def test_continuing_goes_on_from_the_words_that_are_there(conversations: Convers
     new = conversations.path(chat.id)[-1]
     assert (new.content, new.reasoning, new.version_count) == ("One, two, three", "Hm.", 2)
     assert conversations.message(old.id).content == "One, two"
+
+
+def test_an_answer_that_goes_on_from_an_edited_one_stays_marked_as_edited(
+    conversations: Conversations,
+) -> None:
+    target = Scripted("tiny", saying(Text(" so on."), Finished("stop")))
+    turns = turns_with(conversations, target)
+    chat = conversations.create()
+
+    def asked(question: Question) -> Message:
+        list(turns.ask(chat.id, question, cancel=CancelToken()))
+        return conversations.path(chat.id)[-1]
+
+    edited = conversations.edit(asked(Question("Hi")).id, "No, and")
+    assert edited.is_edited
+    on = asked(Question(continues=edited.id))
+    assert (on.content, on.begins_edited, on.is_edited) == ("No, and so on.", True, False)
+    assert asked(Question(continues=on.id)).begins_edited  # once more
+    assert not asked(Question(again=on.id)).begins_edited  # all its own
 
 
 def test_a_failed_answer_leaves_no_gap_in_the_prompt(conversations: Conversations) -> None:

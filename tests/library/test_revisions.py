@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,9 @@ def models(home: Path) -> Iterator[Models]:
     database.close()
 
 
-def fetched(models: Models, home: Path, starter: Path, revision: str, **values: bytes) -> ModelInfo:
+def fetched(
+    models: Models, home: Path, starter: Path, revision: str, asked_at: str = "", **values: bytes
+) -> ModelInfo:
     """What a download leaves behind."""
     path = small(
         starter, home / "models" / revision[:8] / "tiny-Q4_1.gguf", revision.encode(), **values
@@ -42,7 +45,23 @@ def fetched(models: Models, home: Path, starter: Path, revision: str, **values: 
         source=Source("org/tiny", revision, "tiny-Q4_1.gguf", "https://hub.example/tiny"),
         license="mit",
         sha256s={path.name: sha256(path)},
+        asked_at=asked_at,
     )
+
+
+def test_an_older_paused_download_does_not_take_the_place_of_a_newer_one(
+    models: Models, home: Path, starter: Path
+) -> None:
+    asked_first = datetime.now(UTC).isoformat()
+    new = fetched(models, home, starter, NEW)
+    fetched(models, home, starter, OLD, asked_first)  # it was paused meanwhile
+    assert models.get("tiny").path == new.path
+    assert {each.revision: each.current for each in models.revisions("tiny")} == {
+        NEW: True,
+        OLD: False,
+    }
+    wanted = fetched(models, home, starter, OLD, datetime.now(UTC).isoformat())
+    assert models.get("tiny").path == wanted.path  # asked for now
 
 
 def test_a_download_keeps_where_it_came_from(models: Models, home: Path, starter: Path) -> None:

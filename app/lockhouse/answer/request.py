@@ -16,12 +16,13 @@ import msgspec
 
 from lockhouse.core.labels import Label
 from lockhouse.core.messages import File, Image, Role, Tool, Turn
-from lockhouse.core.request import AnswerRequest, Sampling, left_open
+from lockhouse.core.request import AnswerRequest, ContextPolicy, Sampling, left_open
 from lockhouse.core.thinking import CHOICES, Thinking
 
 if TYPE_CHECKING:
     from lockhouse.storage.settings import Settings
 
+WHEN_FULL: tuple[ContextPolicy, ...] = ("stop", "cut_oldest")
 _WHOLE = ("top_k", "seed")
 
 
@@ -105,7 +106,7 @@ def build_request(
         tools=chosen.tools,
         thinking=next((choice for choice in CHOICES if choice == thinking), ""),
         reasoning_budget=None if budget is None else int(budget),
-        when_full=settings.when_full,
+        when_full=next((w for w in WHEN_FULL if w == own.get("when_full")), settings.when_full),
         context_length=int(value("context_length") or 0) or None,
         left_open=left_open(named),
         label=label,

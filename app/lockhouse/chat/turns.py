@@ -311,7 +311,13 @@ class Turns:
         )
         autosave = Autosave(self._conversations, answer.id, interval_s=self._interval_s)
         autosave.start(content=answer.content, reasoning=answer.reasoning)
-        writing = _Writing(self._conversations, answer, session, autosave)
+        writing = _Writing(
+            self._conversations,
+            answer,
+            session,
+            autosave,
+            begins_edited=earlier is not None and earlier.begins_edited,
+        )
         try:
             begun = self._conversations.get(conversation.id)
             yield TurnStarted(begun, asked, answer)
@@ -332,11 +338,14 @@ class _Writing:
         answer: Message,
         session: Session,
         autosave: Autosave,
+        *,
+        begins_edited: bool,
     ) -> None:
         self._conversations = conversations
         self._answer = answer
         self._session = session
         self._autosave = autosave
+        self._begins_edited = begins_edited
         self._cancel = session.cancel
         self._target: TargetInfo = session.first.info
         self._events: Generator[SessionEvent, None, None] | None = None
@@ -416,7 +425,8 @@ class _Writing:
             case Finished():
                 statuses: dict[str, Status] = {"cancelled": self._stopped(), "error": "failed"}
                 status = statuses.get(event.finish_reason, "complete")
-                self._finish(status, provenance=Provenance(self._target, event))
+                told = msgspec.structs.replace(event, begins_edited=self._begins_edited)
+                self._finish(status, provenance=Provenance(self._target, told))
             case Failed():
                 ended = event.finished
                 provenance = Provenance(self._target, ended) if ended is not None else None

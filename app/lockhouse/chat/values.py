@@ -84,6 +84,24 @@ class Message(msgspec.Struct, frozen=True):
         return self.role == "assistant" and is_remote and self.provenance is None
 
     @property
+    def is_edited(self) -> bool:
+        """Whether a person wrote this version of an answer: a target's own has a provenance.
+
+        One of a remote target keeps its target; one imported from another program's export has
+        no provider of ours.
+        """
+        if self.role != "assistant" or self.status != "complete" or self.provenance is not None:
+            return False
+        if self.is_imported:
+            return False
+        return self.version_count > 1 if self.target is None else bool(self.target.provider)
+
+    @property
+    def begins_edited(self) -> bool:
+        """Whether an answer, or what it went on from, is in a person's words."""
+        return self.is_edited or bool(self.provenance and self.provenance.finished.begins_edited)
+
+    @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
         """What an answer wanted called."""
         return tuple(part for part in self.parts if isinstance(part, ToolCall))

@@ -17,6 +17,8 @@ class LockhouseError(Exception):
     default_code: ClassVar[str] = "error"
 
     retry_after_s: float = 0.0  # what a provider asks to wait
+    needed_tokens: int = 0  # of context, where a prompt is too long
+    can_be_cut: bool = False  # without its oldest messages it would fit
 
     def __init__(self, message: str, *, hint: str = "", code: str = "") -> None:
         super().__init__(message)

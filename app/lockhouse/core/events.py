@@ -114,7 +114,7 @@ class Finished(msgspec.Struct, frozen=True, tag="finished"):
     for what runs on this machine and where no price is known; ``energy_j`` is what this machine
     used meanwhile, in joules, where it can tell. Of a remote answer: ``host`` is who
     gave it, ``model`` the name it gave for what answered, ``sent_sha256`` the hash of the body
-    that was sent.
+    that was sent. ``begins_edited``: its first words are a person's version of an answer.
     """
 
     finish_reason: FinishReason
@@ -131,6 +131,7 @@ class Finished(msgspec.Struct, frozen=True, tag="finished"):
     host: str = ""
     model: str = ""
     sent_sha256: str = ""
+    begins_edited: bool = False
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
@@ -145,6 +146,8 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     exit_code: int = 70
     details: str = ""  # last native log lines, where an engine ended
     retry_after_s: float = 0.0  # what a provider asks to wait
+    needed_tokens: int = 0  # of context, where a prompt was too long
+    can_be_cut: bool = False  # without its oldest messages it would fit
     cost: Cost | None = None  # of a remote answer that ended half-way
     finished: Finished | None = None
 
@@ -178,6 +181,8 @@ def failed_of(error: LockhouseError, *, details: str = "", cost: Cost | None = N
         error.exit_code,
         details=details,
         retry_after_s=error.retry_after_s,
+        needed_tokens=error.needed_tokens,
+        can_be_cut=error.can_be_cut,
         cost=cost,
     )
 

@@ -360,10 +360,12 @@ class Models:
         source: Source,
         license: str,  # noqa: A002 - the name in every other value here
         sha256s: Mapping[str, str],
+        asked_at: str = "",
     ) -> ModelInfo:
         """Register files that were downloaded and verified, with their source.
 
-        ``sha256s`` by file name. A new revision replaces the one in use, unless that is pinned.
+        ``sha256s`` by file name. A new revision replaces the one in use, unless that is pinned or
+        came after this one was asked for.
         """
         first = paths[0]
         by_name = {Path(name).name: digest for name, digest in sha256s.items()}
@@ -371,7 +373,11 @@ class Models:
             if path.name in by_name:
                 self._inventory.keep_hash(path, Stamp.of(path.stat()), by_name[path.name])
         self._revisions.record(
-            first, source, license_name=license, sha256=by_name.get(first.name, "")
+            first,
+            source,
+            license_name=license,
+            sha256=by_name.get(first.name, ""),
+            asked_at=asked_at,
         )
         return self._at_path(first, self._scanner.models()).info
 

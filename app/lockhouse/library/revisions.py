@@ -73,13 +73,17 @@ class Revisions:
         *,
         license_name: str,
         sha256: str,
+        asked_at: str = "",
     ) -> None:
-        """Keep a file as a revision and use it, unless the one in use is pinned."""
+        """Keep a file as a revision and use it, unless the one in use is pinned or newer.
+
+        Newer is what came after this one was asked for: a download may be paused for long.
+        """
         line = f"{source.repo}/{source.file}"
         with self._database.write() as database:
             before = database.execute(
-                "SELECT path, coalesce(pinned, 0) FROM model_revisions LEFT JOIN models USING"
-                " (path) WHERE line = ? AND current = 1 AND path <> ?",
+                "SELECT path, coalesce(pinned, 0), model_revisions.added_at FROM model_revisions"
+                " LEFT JOIN models USING (path) WHERE line = ? AND current = 1 AND path <> ?",
                 [line, key_of(path)],
             ).fetchone()
             database.execute(
@@ -98,7 +102,7 @@ class Revisions:
                     int(before is None),
                 ],
             )
-            if before is not None and not before[1]:
+            if before is not None and not before[1] and not _is_later(before[2], asked_at):
                 self.use(path)
 
     def use(self, path: Path) -> None:
@@ -126,6 +130,12 @@ class Revisions:
             "UPDATE model_revisions SET newer = ? WHERE path = ? AND revision <> ?",
             [revision, key_of(path), revision],
         )
+
+
+def _is_later(added_at: str, asked_at: str) -> bool:
+    if not asked_at:
+        return False
+    return datetime.fromisoformat(added_at) > datetime.fromisoformat(asked_at)
 
 
 def find_revision(rows: list[RevisionRow], wanted: str, model: str) -> RevisionRow:

@@ -187,6 +187,7 @@ class TransferWorker:
             [base / file.name for file in row.files],
             source=source,
             license=row.repo.license,
+            asked_at=row.added_at,
             sha256s={file.name: verified[file.name].sha256 for file in row.files},
         )
 

@@ -139,6 +139,7 @@ class App(QObject):
         runs = self.asking.runs
         self._room = NoRoomHelp(
             self._workspace.targets.local,
+            self._workspace.conversations,
             self.settings,
             self.jobs,
             self._theme,
@@ -323,11 +324,14 @@ class App(QObject):
         """Whatever is chosen holds for the chat of that answer, which may not be open."""
         assert ended.failed is not None
         self._room.offer(
-            ended.failed,
-            ended.target,
+            ended,
             self.window,
-            again=lambda: self.asking.again(ended.message_id, ended.conversation_id),
+            again=lambda: self._ask_again(ended),
         )
+
+    def _ask_again(self, ended: AnswerEnded) -> None:
+        self.chat.reload()  # it may be open, and what is set for it has changed
+        self.asking.again(ended.message_id, ended.conversation_id)
 
     def _show_network(self, view: NetworkView) -> None:
         self.window.status.show_network(view)

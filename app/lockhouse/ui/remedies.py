@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 from PySide6.QtWidgets import QWidget
 
 from lockhouse.answer.local import LocalTargets
-from lockhouse.core.events import Failed
+from lockhouse.chat.conversations import Conversations
 from lockhouse.library.gguf.header import read_header
 from lockhouse.library.gguf.memory import LoadShape, largest_context
+from lockhouse.ui.chat.values import AnswerEnded
 from lockhouse.ui.error_views import ChoiceDialog
 from lockhouse.ui.jobs import Jobs, ignore
 from lockhouse.ui.settings.store import SettingsStore
@@ -20,15 +20,6 @@ from lockhouse.ui.theme import Theme
 
 _MARGIN_BYTES = 512 << 20
 _SMALLEST_CONTEXT = 512
-_USUAL_CONTEXT = 8192
-
-
-@dataclass(frozen=True, slots=True)
-class SmallerChoice:
-    """The largest context that would fit; 0 when none does."""
-
-    context_length: int
-    halved_cache: bool = False
 
 
 _TITLES = {
@@ -38,16 +29,12 @@ _TITLES = {
 }
 
 
-def smaller_choice(path: Path, kv_type: str) -> SmallerChoice:
-    """The largest context of this model for which there is memory now."""
+def largest_choice(path: Path, kv_type: str) -> int:
+    """The largest context of this model for which there is memory now; 0 for none of use."""
     header = read_header(path)
     room = psutil.virtual_memory().available - _MARGIN_BYTES
     most = largest_context(header, room, LoadShape(kv_type=kv_type)) // 256 * 256
-    if most < _SMALLEST_CONTEXT and kv_type == "f16":
-        halved = largest_context(header, room, LoadShape(kv_type="q8_0")) // 256 * 256
-        if halved >= _SMALLEST_CONTEXT:
-            return SmallerChoice(halved, halved_cache=True)
-    return SmallerChoice(most if most >= _SMALLEST_CONTEXT else 0)
+    return most if most >= _SMALLEST_CONTEXT else 0
 
 
 class NoRoomHelp:
@@ -56,6 +43,7 @@ class NoRoomHelp:
     def __init__(
         self,
         targets: LocalTargets,
+        conversations: Conversations,
         settings: SettingsStore,
         jobs: Jobs,
         theme: Theme,
@@ -63,38 +51,40 @@ class NoRoomHelp:
         show_models: Callable[[], None],
     ) -> None:
         self._targets = targets
+        self._conversations = conversations
         self._settings = settings
         self._jobs = jobs
         self._theme = theme
         self._show_models = show_models
 
-    def offer(
-        self, failed: Failed, target: str, over: QWidget, *, again: Callable[[], None]
-    ) -> None:
+    def offer(self, ended: AnswerEnded, over: QWidget, *, again: Callable[[], None]) -> None:
         """Show the dialog for this failure; ``again`` asks once more after the choice."""
         kv_type = self._settings.current.kv_type
 
-        def work() -> SmallerChoice:
-            spec = self._targets.get(target).spec
-            return smaller_choice(Path(spec.model_path), kv_type)
+        def work() -> int:
+            spec = self._targets.get(ended.target).spec
+            return largest_choice(Path(spec.model_path), kv_type)
 
-        def fallback(_error: object) -> None:
-            self._show(failed, SmallerChoice(0), over, again)
+        def show(context_length: int) -> None:
+            self._show(ended, context_length, over, again)
 
-        self._jobs.run(work, lambda choice: self._show(failed, choice, over, again), fallback)
+        self._jobs.run(work, show, lambda _error: show(0))
 
     def _show(
-        self, failed: Failed, choice: SmallerChoice, over: QWidget, again: Callable[[], None]
+        self, ended: AnswerEnded, context_length: int, over: QWidget, again: Callable[[], None]
     ) -> None:
+        failed = ended.failed
+        assert failed is not None
         choices: list[tuple[str, str]] = []
-        words = f"Use a context of {choice.context_length:,} tokens"
+        words = f"Use a context of {context_length:,} tokens in this chat"
         if failed.code == "prompt_too_long":
-            choices.append(("cut", "Leave out the oldest messages"))
-            if choice.context_length > (self._settings.current.context_length or _USUAL_CONTEXT):
+            if failed.can_be_cut:
+                choices.append(("cut", "Leave out the oldest messages of this chat"))
+            if context_length > failed.needed_tokens:
                 choices.append(("context", words))
-        elif failed.code in _TITLES:
-            if choice.context_length:
-                choices.append(("context", words))
+        elif failed.code in _TITLES and context_length:
+            choices.append(("context", words))
+        if not choices or failed.code != "prompt_too_long":
             choices.append(("models", "Choose another model"))
         dialog = ChoiceDialog(
             self._theme,
@@ -106,18 +96,22 @@ class NoRoomHelp:
             close_words="Not now",
             parent=over,
         )
-        dialog.chosen.connect(lambda key: self._do(key, choice, again))
+        dialog.chosen.connect(lambda key: self._do(key, ended, context_length, again))
         dialog.show_once()
 
-    def _do(self, key: str, choice: SmallerChoice, again: Callable[[], None]) -> None:
+    def _do(
+        self, key: str, ended: AnswerEnded, context_length: int, again: Callable[[], None]
+    ) -> None:
+        """For that chat alone: other chats and models are to go on as they were set."""
         if key == "models":
             self._show_models()
             return
-        if key == "cut":
-            self._settings.set("when_full", "cut_oldest")
-        else:
-            if choice.halved_cache:
-                self._settings.set("kv_type", "q8_0")
-            self._settings.set("context_length", choice.context_length)
-        # After the setting is stored: the target reads it when it is asked.
-        self._jobs.run_in_order(lambda: None, lambda _: again(), ignore)
+        value = {"when_full": "cut_oldest"} if key == "cut" else {"context_length": context_length}
+
+        def work() -> None:
+            kept = self._conversations
+            parameters = kept.get(ended.conversation_id).parameters
+            kept.set_parameters(ended.conversation_id, {**parameters, **value})
+
+        # After it is stored: the target reads it when it is asked.
+        self._jobs.run_in_order(work, lambda _: again(), ignore)

@@ -131,6 +131,8 @@ def test_an_answer_edited_by_hand_keeps_the_mark_of_where_it_came_from() -> None
     shown = to_transcript(answer(API))
     assert (shown.badge, shown.leaves) == ("API · api.mistral.ai · edited by you", True)
     assert not any(group.has_sent for group in facts_of(answer(API)))
+    on = to_transcript(answer(LOCAL, finished=Finished("stop", begins_edited=True)))
+    assert on.badge == "Local · edited by you"
 
 
 def test_parameters_have_the_names_that_people_read() -> None:

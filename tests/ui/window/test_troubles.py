@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QApplication, QLabel, QPlainTextEdit, QPushButton
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QPlainTextEdit, QPushButton
 from pytestqt.qtbot import QtBot
 
 from lockhouse.answer.target import TargetInfo
@@ -85,7 +85,9 @@ def test_what_does_not_fit_offers_the_context_that_would(
     dialog = window.dialog("choice_dialog")
     window.press("dialog_context", dialog)
     window.until(lambda: window.last.status == "complete")
-    assert 512 <= window.app.settings.current.context_length <= 8192
+    assert window.app.settings.current.context_length == 16_000_000  # of other chats
+    chat = window.workspace.conversations.get(window.app.chat.conversation_id)
+    assert 512 <= int(str(chat.parameters["context_length"])) <= 8192
     assert window.last.text.strip()
 
 
@@ -113,8 +115,28 @@ def test_a_chat_longer_than_the_context_can_go_on_without_its_oldest_messages(
     assert "512" in dialog.findChild(QLabel, "dialog_message").text()  # type: ignore[union-attr]
     window.press("dialog_cut", dialog)
     window.until(lambda: window.last.role == "assistant" and window.last.status == "complete")
-    assert window.app.settings.current.when_full == "cut_oldest"
+    assert window.app.settings.current.when_full == "stop"  # of other chats
+    chat = window.workspace.conversations.get(window.app.chat.conversation_id)
+    assert chat.parameters["when_full"] == "cut_oldest"
+    assert window.page.details.prompt._own["when_full"] == "cut_oldest"
     assert any("left out" in words or "cut" in words for words in window.page.banners.messages)
+
+
+def test_what_cannot_help_against_a_long_question_is_not_offered(
+    open_window: OpenWindow, home: Path
+) -> None:
+    window = open_window(
+        home,
+        prepare=lambda workspace: workspace.save_settings(context_length=512, answer_max_tokens=6),
+    )
+    window.page.new_chat()
+    window.page.composer.edit.setPlainText("All work and no play. " * 4000)
+    window.qtbot.keyClick(window.page.composer.edit, Qt.Key.Key_Return)
+    dialog = window.dialog("choice_dialog")
+    names = {button.objectName() for button in dialog.findChildren(QAbstractButton)}
+    assert "dialog_cut" not in names  # there is nothing older
+    assert "dialog_context" not in names  # longer than the model was trained for
+    assert "dialog_models" in names
 
 
 def test_a_damaged_database_is_told_and_nothing_opens(

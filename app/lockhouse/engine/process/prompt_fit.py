@@ -34,12 +34,15 @@ class PromptFitter:
         if len(prompt.tokens) > room and request.when_full == "cut_oldest":
             prompt = self.cut(request, room - max(64, room // 4)) or prompt
         if len(prompt.tokens) > room:
-            raise NoRoom(
+            can_be_cut = request.when_full == "stop" and self.cut(request, room) is not None
+            error = NoRoom(
                 f"The prompt takes {len(prompt.tokens):,} tokens, and the context holds "
                 f"{self._context_length:,}.",
-                hint=self._hint(request),
+                hint=self._hint(can_be_cut=can_be_cut),
                 code="prompt_too_long",
             )
+            error.needed_tokens, error.can_be_cut = len(prompt.tokens) + 1, can_be_cut
+            raise error
         if not prompt.tokens:
             raise InvalidInput("There is nothing to answer.", hint="Write something first.")
         return prompt
@@ -83,12 +86,12 @@ class PromptFitter:
         )
         return dataclasses.replace(best, notices=(*best.notices, notice))
 
-    def _hint(self, request: AnswerRequest) -> str:
+    def _hint(self, *, can_be_cut: bool) -> str:
         """What can help when a prompt is too long here."""
         ways = ["shorten it"]
         if self._context_length < self._trained_context:
             ways.append(f"choose a context length of up to {self._trained_context:,} tokens")
-        if len(request.turns) > 2 and request.when_full == "stop":
+        if can_be_cut:
             ways.append("let the oldest turns be left out")
         if len(ways) == 1:
             ways.append("ask a model with a larger context")

@@ -15,7 +15,7 @@ from lockhouse.ui.chat.open_chat import OpenChat
 from lockhouse.ui.chat.page_head import PageHead
 from lockhouse.ui.chat.parameters import parameter_name, parameter_value
 from lockhouse.ui.chat.prompt_panel import PromptPanel
-from lockhouse.ui.chat.transcript_model import TranscriptModel, is_edited
+from lockhouse.ui.chat.transcript_model import TranscriptModel
 from lockhouse.ui.frame_parts import hairline, icon_button, label, push_button, scrolling
 from lockhouse.ui.layouts import LEFT, STRETCH, TOP, Part, column, holding, row
 from lockhouse.ui.outbound.words import host_name, leaves
@@ -238,7 +238,7 @@ def facts_of(message: Message) -> tuple[FactGroup, ...]:
     is_remote = message.target is not None and message.target.kind != "local"
     is_ours = message.target is not None and bool(message.target.provider)
     is_ours = is_ours and not message.is_imported
-    has_sent = is_remote and is_ours and not is_edited(message)  # its previous version shows it
+    has_sent = is_remote and is_ours and not message.is_edited  # its previous version shows it
     origin = FactGroup("Source", _origin_facts(message), has_sent=has_sent)
     if is_remote:
         groups.append(origin)

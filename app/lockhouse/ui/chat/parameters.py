@@ -16,9 +16,10 @@ class Parameter:
     step: float
     help: str
     whole: bool = False
-    zero_is_no_limit: bool = False
+    zero: str = ""  # what a setting of 0 means
     unset: str = ""  # what is shown where neither a value nor a setting is there
     of_thinking: bool = False  # only of a model that has a switch for thinking
+    of_chat: bool = False  # a profile has another field for it
 
 
 _TEMPERATURE = "0 always picks the most likely token; higher values vary more."
@@ -27,6 +28,7 @@ _TOP_P = "Choose among the most likely tokens that share this much of the probab
 _MIN_P = "Leave out tokens below this share of the most likely token’s probability."
 _REPEAT = "Above 1 discourages repeating."
 _LENGTH = "In tokens; 0 is no limit."
+_CONTEXT = "How much of the chat the model can use, in tokens. More needs more memory."
 _BUDGET = "Tokens after which thinking ends and the answer begins; empty is no limit."
 _SEED = "The same seed gives the same answer; empty is random."
 
@@ -44,9 +46,20 @@ PARAMETERS: tuple[Parameter, ...] = (
         64,
         _LENGTH,
         whole=True,
-        zero_is_no_limit=True,
+        zero="no limit",
     ),
     Parameter("seed", "Seed", 0, 2**31 - 1, 1, _SEED, whole=True, unset="random"),
+    Parameter(
+        "context_length",
+        "Context length",
+        256,
+        16_777_216,
+        256,
+        _CONTEXT,
+        whole=True,
+        zero="automatic",
+        of_chat=True,
+    ),
     Parameter(
         "reasoning_budget",
         "Thinking budget",

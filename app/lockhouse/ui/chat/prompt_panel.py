@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QTextEdit, QWidget
 from lockhouse.storage.settings import Settings
 from lockhouse.ui.chat.open_chat import OpenChat
 from lockhouse.ui.chat.parameters import PARAMETERS, Parameter
+from lockhouse.ui.choice_button import ChoiceButton
 from lockhouse.ui.frame_parts import hairline, icon_button, label, line_edit
 from lockhouse.ui.layouts import STRETCH, column, row
 from lockhouse.ui.theme import Theme, repolish
@@ -17,6 +18,11 @@ from lockhouse.ui.widgets import SegmentedControl
 
 _PAUSE_MS = 500
 _LABELS = (("public", "Public"), ("internal", "Internal"), ("confidential", "Confidential"))
+_WHEN_FULL = (
+    ("", "As in Settings"),
+    ("stop", "The answer stops"),
+    ("cut_oldest", "Oldest messages are left out"),
+)
 _LABEL_HELP = (
     "Public may be sent to any model, internal only to this machine and your own network, "
     "confidential only to this machine."
@@ -62,9 +68,8 @@ class ParameterField(QWidget):
     def show_value(self, own: object, setting: object) -> None:
         """The chat's own value, if it has one, and the value of the settings."""
         self.edit.setText("" if own is None else _shown(own))
-        is_unlimited = setting == 0 and self.parameter.zero_is_no_limit
         placeholder = self.parameter.unset if setting is None else _shown(setting)
-        self.edit.setPlaceholderText("no limit" if is_unlimited else placeholder)
+        self.edit.setPlaceholderText((setting == 0 and self.parameter.zero) or placeholder)
         self._reset.setVisible(own is not None)
 
     @property
@@ -134,6 +139,9 @@ class PromptPanel(QWidget):
         self._fields = [ParameterField(theme, parameter) for parameter in PARAMETERS]
         for field in self._fields:
             field.changed.connect(self._parameters_edited)
+        self._when_full = ChoiceButton(theme, "When the context is full", _WHEN_FULL, height=28)
+        self._when_full.setObjectName("chat_when_full")
+        self._when_full.picked.connect(lambda _: self._parameters_edited())
         column(
             theme,
             label("System prompt", role="strong"),
@@ -149,6 +157,8 @@ class PromptPanel(QWidget):
             label("Parameters", role="strong"),
             label(_PARAMETER_HELP, ink="3", wrap=True),
             *self._fields,
+            label("When the context is full"),
+            self._when_full,
             STRETCH,
             gap=8,
             margins=(16, 16),
@@ -176,6 +186,7 @@ class PromptPanel(QWidget):
         self._system.setPlaceholderText(instructions or "For example: answer briefly.")
         self._note_system()
         self._label.set_current(chat.label)
+        self._when_full.set_key(str(self._own.get("when_full", "")))
         for field in self._fields:
             if is_other or not field.edit.hasFocus():
                 name = field.parameter.name
@@ -216,11 +227,13 @@ class PromptPanel(QWidget):
 
     def _parameters_edited(self) -> None:
         self.flush()  # what was typed first is stored first
-        known = {field.parameter.name for field in self._fields}
+        known = {"when_full", *(field.parameter.name for field in self._fields)}
         own = {name: value for name, value in self._own.items() if name not in known}
         for field in self._fields:
             value = field.value
             if value is not None:
                 own[field.parameter.name] = value
+        if self._when_full.key:
+            own["when_full"] = self._when_full.key
         self._own = own
         self.parameters_changed.emit(dict(own))

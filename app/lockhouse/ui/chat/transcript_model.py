@@ -323,24 +323,14 @@ def _badge(message: Message) -> str:
     if info is None:
         return "Edited by you" if message.version_count > 1 else IMPORTED
     if info.kind == "local":
-        return "Local"
+        return "Local · edited by you" if message.begins_edited else "Local"
     if message.is_imported:
         return IMPORTED
     if not _was_sent(message):
         return NOTHING_SENT
     finished = message.provenance.finished if message.provenance else None
     badge = badge_words(info, (finished.host if finished else "") or info.host)
-    return f"{badge} · edited by you" if is_edited(message) else badge
-
-
-def is_edited(message: Message) -> bool:
-    """Whether a person wrote this version of an answer: a target's own has a provenance.
-
-    Answers imported from another program's export have no provider of ours.
-    """
-    is_ours = message.target is not None and bool(message.target.provider)
-    is_ours = is_ours and not message.is_imported
-    return is_ours and message.status == "complete" and message.provenance is None
+    return f"{badge} · edited by you" if message.begins_edited else badge
 
 
 def stats(finished: Finished) -> tuple[str, ...]:

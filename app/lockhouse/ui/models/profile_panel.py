@@ -47,7 +47,9 @@ class ProfilePanel(QWidget):
         self._thinking.setFixedWidth(theme.px(152))
         self._thinking.picked.connect(lambda _: self._edited())
         self._fields = [
-            ParameterField(theme, parameter, holder="this model") for parameter in PARAMETERS
+            ParameterField(theme, parameter, holder="this model")
+            for parameter in PARAMETERS
+            if not parameter.of_chat
         ]
         for field in self._fields:
             field.changed.connect(self._edited)

@@ -9,6 +9,9 @@ from lockhouse.core.errors import InvalidInput
 
 MOST_BYTES = 100_000
 _DEEPEST = 100  # arrays and objects in each other
+_KEYWORDS = frozenset(
+    ("$ref", "allOf", "anyOf", "const", "enum", "items", "oneOf", "properties", "required")
+)
 
 
 def parse_schema(text: str) -> dict[str, Any]:
@@ -28,6 +31,12 @@ def parse_schema(text: str) -> dict[str, Any]:
         raise schema_error(f"is not JSON: {error}") from error
     if not isinstance(schema, dict):
         raise schema_error("must be an object", hint="Wrap it in { }.")
+    wrapped = schema.get("schema", schema.get("json_schema"))
+    if isinstance(wrapped, dict) and not _KEYWORDS.intersection(schema):
+        raise schema_error(
+            "is wrapped, as APIs take it, and says nothing itself",
+            hint="Give the object under “schema” alone.",
+        )
     parts: list[Any] = [schema]
     for _ in range(_DEEPEST):
         parts = [

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from lockhouse.engine.process.jobs import Report
 
 # One line, as json.dumps writes it: nothing but what the schema leaves open is open, and a model
-# cannot fill its answer with white space. \u would let a name be spelled in two ways.
+# cannot fill its answer with white space. \u would let a name be spelled in two ways, so it is
+# there for schemas only that have a control character in a name or a value.
 _OPTIONS: Any = {
     "coerce_one_of": False,
     "item_separator": ", ",
@@ -40,8 +41,13 @@ _LIMITS: dict[str, Any] = {
     "verbose_errors": False,
 }
 _UNKNOWN_FORMAT = re.compile(r"Unknown format: (.*)")
-_ALLOWS_NOTHING = "NoExtension"  # in llguidance's own word
+ALLOWS_NOTHING = "NoExtension"  # in llguidance's own word
 _KEYWORDS = re.compile(r"Unimplemented keys: (\[.*\])", re.DOTALL)
+_CONTROL = re.compile(r"\\u00(?:[01]|7f)")
+_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
+_LARGEST_EXACT, _LARGEST_SHOWN = 1 << 53, 1 << 80
+_SMALLEST = 1e-6  # below zero
+_VALUES = ("const", "default", "enum", "examples")  # keywords that hold no schemas
 _STACK_BYTES = 2 << 20  # of the check; an engine's threads have more
 _REASON_CHARACTERS = 300
 
@@ -60,20 +66,23 @@ def matcher_of(
         matcher = LLMatcher(tokenizer, text, log_level=0, limits=LLParserLimits(**_LIMITS))
         if matcher.is_error() or any(matcher.compute_bitmask()):
             return matcher, matcher.get_error()
-        return matcher, _ALLOWS_NOTHING
+        return matcher, ALLOWS_NOTHING
 
     if json_schema is None:
         matcher, why = compiled(LLMatcher.grammar_from_lark(to_lark(grammar or "")))
-        if _ALLOWS_NOTHING in why:
+        if ALLOWS_NOTHING in why:
             raise refused("no text fits it", "Check that every rule can end.")
         if why:
             raise refused(_first_line(why))
         return matcher, ()
-    schema = parse_schema(json_schema)
+    schema = _exact(parse_schema(json_schema))
+    options: Any = dict(_OPTIONS)
+    if _CONTROL.search(json.dumps(schema)):
+        options["json_allowed_escapes"] += "u"
     ignored: list[str] = []
     while True:
         try:
-            text = LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=_OPTIONS)
+            text = LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=options)
         except ValueError as error:
             raise _refused_schema(str(error)) from error
         matcher, why = compiled(text)
@@ -182,6 +191,28 @@ def _without_format(schema: dict[str, Any], name: str) -> dict[str, Any]:
     return copy
 
 
+def _exact(part: Any) -> Any:
+    """A copy in which llguidance's numbers are right. Raises InvalidInput where they cannot be.
+
+    It compares numbers as doubles, and takes -0 for less than 0.
+    """
+    if isinstance(part, list):
+        return [_exact(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    copy = {name: value if name in _VALUES else _exact(value) for name, value in part.items()}
+    for name in _BOUNDS:
+        bound = copy.get(name)
+        if isinstance(bound, int) and abs(bound) > _LARGEST_EXACT:
+            digits = str(bound) if abs(bound) < _LARGEST_SHOWN else "of many digits"
+            raise schema_error(f"has “{name}” {digits}, which is too large to be compared exactly")
+    if copy.get("exclusiveMaximum") == 0 and not isinstance(copy["exclusiveMaximum"], bool):
+        del copy["exclusiveMaximum"]
+        bound = copy.get("maximum")
+        copy["maximum"] = min(bound if isinstance(bound, int | float) else 0, -_SMALLEST)
+    return copy
+
+
 def _refused_schema(why: str) -> InvalidInput:
     """An error that names what stands in the way, of what llguidance says."""
     keywords = _KEYWORDS.search(why)
@@ -198,7 +229,7 @@ def _refused_schema(why: str) -> InvalidInput:
         return schema_error(f"has a “pattern” that cannot be followed: {reason[:200]}")
     if "not present in a registry" in why:
         return schema_error("refers to another file; only references within it can be followed")
-    if _ALLOWS_NOTHING in why:
+    if ALLOWS_NOTHING in why:
         return schema_error("cannot be followed: no value fits it, or none of finite length")
     return schema_error(f"cannot be followed: {_first_line(why)}")
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lockhouse.core.errors import InvalidInput
-from lockhouse.engine.process.answer_form import matcher_of
+from lockhouse.engine.process.answer_form import ALLOWS_NOTHING, matcher_of
 from lockhouse.engine.process.model import Vocabulary
 
 if TYPE_CHECKING:
@@ -107,7 +107,9 @@ class Constraint:
 
     def _require_working(self) -> None:
         if self._matcher.is_error():
-            raise _stuck(f"is too complex: {self._matcher.get_error()[:200].splitlines()[0]}")
+            why = self._matcher.get_error()[:200].splitlines()[0]
+            is_end = ALLOWS_NOTHING in why
+            raise _stuck("allows nothing further" if is_end else f"is too complex: {why}")
 
 
 def _stuck(problem: str) -> InvalidInput:

@@ -113,16 +113,20 @@ class Scheduler(JobLoop[Job | ScoreJob]):
         """A prompt has so much work between two meetings of the threads that it bears company."""
         if group[0].exact:
             return self._governor.fixed
-        return self._governor.most if rows >= _MANY_ROWS else self._governor.threads()
+        is_prompt = rows >= _MANY_ROWS and any(job.reading for job in group)
+        return self._governor.most if is_prompt else self._governor.threads()
 
     def _rows(self, group: list[Job | ScoreJob]) -> tuple[list[_Row], list[_Share]]:
         """A batch for these jobs, and per job how many of its tokens and which rows have logits."""
-        writing = [job for job in group if not job.reading]
+        # What a form prescribes comes several tokens at once: whoever has one is not to wait.
+        writing = sorted(
+            (job for job in group if not job.reading), key=lambda job: len(job.tokens) - job.done
+        )
         reading = [job for job in group if job.reading]
         rows: list[_Row] = []
         shares: list[_Share] = []
         most = self._context.batch_size
-        if reading and not all(job.reading for job in self._active):
+        if len(self._active) > 1 and not all(job.reading for job in self._active):
             most = min(most, len(writing) + _PROMPT_ROWS_BESIDE_WRITING)
         spare = self._context.sequences - len(group)  # logits there is room for, beyond one each
         for job in writing + reading:

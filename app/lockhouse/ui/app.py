@@ -354,7 +354,7 @@ class App(QObject):
     def _import_models(self, paths: list[Path]) -> None:
         """Show the page first: it reports what happened to each file."""
         self.window.show_page("models")
-        self.models.import_files(paths)
+        self.models.plan_import(paths)
 
     # -- close ------------------------------------------------------------------------------
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QAccessible, QDropEvent
@@ -24,6 +26,7 @@ from lockhouse.library.starter import starter_model
 from lockhouse.ui import shortcuts
 from lockhouse.ui.chat.first_start import CardButton
 from lockhouse.ui.chat.palette import Palette
+from lockhouse.ui.models import disk_use
 from lockhouse.ui.models.page import ModelsPage
 from lockhouse.ui.pages import PAGES, PageEntry
 from lockhouse.ui.window_state import WindowState, load_state, save_state
@@ -254,11 +257,43 @@ def test_a_dropped_model_is_imported(window: Window, tmp_path: Path) -> None:
         Qt.KeyboardModifier.NoModifier,
     )
     window.app.window.dropEvent(event)
+    dialog = window.dialog("import_dialog")
+    assert dialog.findChild(QLabel, "import_warning").isHidden()  # type: ignore[union-attr]
+    window.press("import_accept", dialog)
     window.until(lambda: len(window.app.models.installed.models) == 2)
+    added = next(one for one in window.app.models.installed.models if not one.included)
+    assert added.path == copy  # where it was
     page = window.main.findChild(ModelsPage)
     assert page is not None
     assert page.isVisible()
     assert page.installed.table.rowCount() == 2
+
+
+def test_a_model_on_a_removable_disk_is_copied_unless_it_is_to_stay(
+    window: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starter = starter_model()
+    assert starter is not None
+    stick = tmp_path / "media" / "STICK"
+    stick.mkdir(parents=True)
+    model = stick / "Another-Model.gguf"
+    model.write_bytes(starter.read_bytes() + b"\0")
+    monkeypatch.setattr(disk_use, "_REMOVABLE_ROOTS", (f"{tmp_path / 'media'}/",))
+    here = SimpleNamespace(mountpoint=str(stick))
+    monkeypatch.setattr(psutil, "disk_partitions", lambda **_: [here])
+    window.app._import_models([model])
+    dialog = window.dialog("import_dialog")
+    warning = dialog.findChild(QLabel, "import_warning")
+    assert warning is not None
+    assert warning.isHidden()
+    window.press("segment-in-place", dialog)
+    assert "removable disk STICK" in warning.text()
+    window.press("segment-copy", dialog)
+    window.press("import_accept", dialog)
+    window.until(lambda: len(window.app.models.installed.models) == 2)
+    places = [one.path for one in window.app.models.installed.models if not one.included]
+    assert places[0].is_relative_to(window.workspace.models.main_folder)
+    assert model.exists()
 
 
 def test_a_file_that_is_no_model_is_refused_with_the_reason(window: Window, tmp_path: Path) -> None:

@@ -236,7 +236,7 @@ def _where_words(draft: Draft, *, is_open: bool) -> str:
     name = f"Its models will be named {draft.name}/MODEL. " if draft.name else ""
     if zone_of(draft.urls) == "lan":
         where = "this machine" if all(map(is_this_machine, draft.urls)) else "your own network"
-        zone = f"It is on {where}: you are not asked for confirmation before sending to it."
+        zone = f"It is on {where}. No confirmation before sending to this server."
     else:
         zone = "It is outside your network: the first time, you see what would be sent."
     sealed = "" if is_open else " The network is sealed, so it cannot be checked now."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +17,13 @@ from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import Cancelled, LockhouseError
 from lockhouse.core.messages import Turn
 from lockhouse.core.request import AnswerRequest
+from lockhouse.library.file_copy import nearest_existing
 from lockhouse.library.model_info import (
     OWN,
     Difference,
     FolderUse,
     ImportMode,
+    ImportOutcome,
     ModelInfo,
     Profile,
     Revision,
@@ -28,13 +31,37 @@ from lockhouse.library.model_info import (
 from lockhouse.library.models import Models
 from lockhouse.ui import formatting
 from lockhouse.ui.jobs import Jobs, ignore
-from lockhouse.ui.models.disk_use import DiskUse, disk_use, shown_free
+from lockhouse.ui.models.disk_use import DiskUse, disk_use, removable_disk, shown_free
 from lockhouse.ui.models.model_table import Row, make_rows
 from lockhouse.ui.timers import OneAtATime, repetition
 
 _COMPARED_BYTES = 2 << 30  # read at a time, in the background
 _PROGRESS_EVERY_MS = 100
 _QUEUE = "models"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportPlan:
+    """What importing these files would do, of which nothing is done yet.
+
+    ``disk`` is the name of the removable disk that they are on, "" for any other.
+    """
+
+    paths: tuple[Path, ...]
+    outcomes: tuple[ImportOutcome, ...]
+    disk: str
+    folder: Path  # where a copy would go
+    free_bytes: int  # there
+
+    @property
+    def new(self) -> tuple[ImportOutcome, ...]:
+        """Those that are models, and not here already."""
+        return tuple(one for one in self.outcomes if one.action not in ("refused", "already there"))
+
+    @property
+    def size_bytes(self) -> int:
+        """What a copy would take."""
+        return sum(one.size_bytes for one in self.new)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +150,7 @@ class ModelsController(QObject):
     """Works on the library on threads, and tells what came of it."""
 
     listed = Signal(object)  # InstalledModels
+    import_planned = Signal(object)  # ImportPlan
     imported = Signal(object)  # tuple[ImportOutcome, ...]
     extras_read = Signal(object)  # ModelExtras
     checked = Signal(object)  # CheckProgress
@@ -219,16 +247,45 @@ class ModelsController(QObject):
         """Do this with the library to a model: use, save or delete one of its parts."""
         self.change(lambda library: change(library, name, *what), of=name)
 
+    def plan_import(self, paths: Sequence[Path]) -> None:
+        """Find out what importing these files would do, to be asked about; nothing is done."""
+        wanted = tuple(paths)
+
+        def look() -> ImportPlan:
+            outcomes = tuple(self._models.import_files(wanted, dry_run=True))
+            folder = self._models.main_folder
+            free_bytes = shutil.disk_usage(nearest_existing(folder)).free
+            disks = {removable_disk(path) for path in wanted} - {""}
+            return ImportPlan(wanted, outcomes, ", ".join(sorted(disks)), folder, free_bytes)
+
+        def tell(plan: ImportPlan) -> None:
+            if plan.new:
+                self.import_planned.emit(plan)
+            else:  # each is refused, or here already: say so
+                self.import_files(wanted)
+
+        self._jobs.run(look, tell, self.failed.emit)
+
     def import_files(self, paths: Sequence[Path], mode: ImportMode = "in-place") -> None:
         """Import these files, or all models in these folders."""
         wanted = list(paths)
+        told = 0
+
+        def note(done_bytes: int, size_bytes: int) -> None:
+            nonlocal told
+            tenth = done_bytes * 10 // size_bytes if size_bytes else 0
+            if mode == "copy" and tenth != told:
+                told = tenth
+                self.told.emit(f"Copying: {formatting.percent(tenth / 10)}")
 
         def tell(outcomes: object) -> None:
             self.imported.emit(outcomes)
             self.refresh()
 
         self._jobs.run(
-            lambda: tuple(self._models.import_files(wanted, mode=mode)), tell, self.failed.emit
+            lambda: tuple(self._models.import_files(wanted, mode=mode, progress=note)),
+            tell,
+            self.failed.emit,
         )
 
     def read_freeing(self, names: Sequence[str]) -> None:

@@ -85,6 +85,12 @@ def disk_use(folders: Sequence[FolderUse], models: Sequence[ModelInfo]) -> tuple
     return tuple(sorted(disks, key=lambda disk: -disk.size_bytes))
 
 
+def removable_disk(path: Path) -> str:
+    """The name of the removable disk that a file is on, "" for any other. Asks the system."""
+    mount = _mount_of(path.resolve(), _mounts())
+    return Path(mount).name if mount.startswith(_REMOVABLE_ROOTS) else ""
+
+
 def _mounts() -> tuple[str, ...]:
     try:
         found = {part.mountpoint for part in psutil.disk_partitions(all=True)}

@@ -17,11 +17,12 @@ from lockhouse.ui.frame_parts import HEAD_HEIGHT, IconLabel, Tabs, hairline, lab
 from lockhouse.ui.layouts import STRETCH, column, holding, row, stack
 from lockhouse.ui.machine_monitor import MachineState
 from lockhouse.ui.models import model_text
-from lockhouse.ui.models.controller import CheckProgress, Freeing, InstalledModels
+from lockhouse.ui.models.controller import CheckProgress, Freeing, ImportPlan, InstalledModels
 from lockhouse.ui.models.details import ModelDetails
 from lockhouse.ui.models.dialogs import DevicesDialog, FoldersDialog
 from lockhouse.ui.models.discover import DiscoverView
 from lockhouse.ui.models.discover_controller import DiscoverController, OpenedRepository
+from lockhouse.ui.models.import_dialog import ImportDialog
 from lockhouse.ui.models.installed_view import InstalledView
 from lockhouse.ui.models.transfer_controller import MOVING
 from lockhouse.ui.models.transfers_view import TransfersView, unfinished
@@ -98,6 +99,7 @@ class ModelsPage(QWidget):
     def _wire_installed(self, pages: Pages) -> None:
         models, view = self._models, self.installed
         models.listed.connect(self.show_installed)
+        models.import_planned.connect(self._ask_import)
         models.imported.connect(self._show_imported)
         models.freeing_read.connect(self._show_freeing)
         models.checked.connect(self._show_check)
@@ -189,6 +191,11 @@ class ModelsPage(QWidget):
     def show_error(self, error: LockhouseError) -> None:
         """Show what went wrong."""
         self.banners.say(error.message, error.hint)
+
+    def _ask_import(self, plan: ImportPlan) -> None:
+        dialog = ImportDialog(self._theme, plan, self)
+        dialog.import_wanted.connect(self._models.import_files)
+        dialog.show_once()
 
     def _show_imported(self, outcomes: tuple[ImportOutcome, ...]) -> None:
         self.show_tab("installed")

@@ -41,11 +41,13 @@ from lockhouse.ui.status_bar import StatusBar
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.theme.tokens import RAIL_WIDTH
 from lockhouse.ui.three_columns import ThreeColumns
+from lockhouse.ui.timers import once
 from lockhouse.ui.transcript.tab_order import step_from
 from lockhouse.ui.window_state import WindowState
 
 _SCALE_STEP = 0.1
 _SCALES = (0.8, 2.0)
+_SCALE_PAUSE_MS = 60
 _FIRST_SIZE = (1280, 800)
 _LIKELY_FRAME = QMargins(1, 36, 1, 1)  # until the desktop has added its own
 _FRAMED_AFTER_MS = 250
@@ -134,6 +136,8 @@ class MainWindow(QMainWindow):
         self._page = "chat"
         self._chat_title = ""
         self._was_shown = False
+        self._wanted_scale = 0.0  # of the text, by keys pressed a moment ago
+        self._scaling = once(self, _SCALE_PAUSE_MS, self._apply_scale)
         self.setObjectName("main_window")
         self.setWindowTitle("Lockhouse")
         self.setAcceptDrops(True)
@@ -293,7 +297,13 @@ class MainWindow(QMainWindow):
 
     def _scale(self, step: float) -> None:
         low, high = _SCALES
-        wanted = round(min(high, max(low, self._settings.current.text_scale + step)), 2)
+        before = self._wanted_scale or self._settings.current.text_scale
+        self._wanted_scale = round(min(high, max(low, before + step)), 2)
+        self._scaling.start()
+
+    def _apply_scale(self) -> None:
+        """Keys that repeat come faster than a window can be drawn anew: once for all of them."""
+        wanted, self._wanted_scale = self._wanted_scale, 0.0
         self._settings.set("text_scale", wanted)
 
     def _name_chat(self, title: str) -> None:

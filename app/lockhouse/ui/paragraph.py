@@ -36,6 +36,7 @@ class Paragraph(QLabel):
         """``ratio`` of line height to font size."""
         super().__init__(text, parent)
         self._ratio = ratio
+        self._known: tuple[tuple[object, ...], QTextLayout] | None = None
         self._anchor = self._cursor = 0  # the ends of what is selected
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setWordWrap(True)
@@ -178,6 +179,13 @@ class Paragraph(QLabel):
         return self.font().pixelSize() * self._ratio
 
     def _lay_out(self, width: int) -> QTextLayout:
+        """The lines at that width; asked several times for each."""
+        key = (width, self.text(), self.font().key(), self.alignment())
+        if self._known is None or self._known[0] != key:
+            self._known = (key, self._made_layout(width))
+        return self._known[1]
+
+    def _made_layout(self, width: int) -> QTextLayout:
         layout = QTextLayout(self.text().replace("\n", "\u2028"), self.font())
         option = QTextOption(self.alignment() & Qt.AlignmentFlag.AlignHorizontal_Mask)
         option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)

@@ -96,7 +96,7 @@ def test_shortcuts_do_what_the_list_says(window: Window) -> None:
     actions["action_sidebar"].trigger()
     assert window.page.columns.list_visible
     actions["action_larger"].trigger()
-    assert window.app.settings.current.text_scale == pytest.approx(1.1)
+    window.until(lambda: window.app.settings.current.text_scale == pytest.approx(1.1))
     actions["action_normal_size"].trigger()
     assert window.app.settings.current.text_scale == 1.0
     actions["action_shortcuts"].trigger()
@@ -365,6 +365,27 @@ def test_the_composer_stands_below_the_text_whatever_is_open(
             left = page.transcript.mapTo(page, QPoint(column.left(), 0)).x()
             composer = page.composer.mapTo(page, QPoint(0, 0)).x()
             assert (composer, page.composer.width()) == (left, column.width())
+
+
+def test_keys_that_repeat_change_the_text_size_once(open_window: OpenWindow, home: Path) -> None:
+    def many(workspace: Workspace) -> None:
+        for number in range(300):
+            workspace.conversations.create(title=f"Chat {number}")
+
+    window = open_window(home, prepare=many)
+    drawn: list[float] = []
+    theme = window.app._theme
+    theme.changed.connect(lambda: drawn.append(theme.scale))
+    window.main.activateWindow()
+    window.until(window.main.isActiveWindow)
+    for _ in range(4):
+        window.qtbot.keyClick(window.main, Qt.Key.Key_Plus, Qt.KeyboardModifier.ControlModifier)
+    window.until(lambda: bool(drawn))
+    window.until(lambda: window.app.settings.current.text_scale == 1.4)
+    window.stored()
+    assert drawn == [1.4]
+    window.qtbot.keyClick(window.main, Qt.Key.Key_0, Qt.KeyboardModifier.ControlModifier)
+    window.until(lambda: drawn == [1.4, 1.0])
 
 
 def test_suggestions_are_never_cut(window: Window) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QSize, Qt, Signal, SignalInstance
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
     QFrame,
@@ -171,7 +171,7 @@ class FirstStart(QScrollArea):
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        theme.changed.connect(self._rebuild)
+        theme.changed.connect(self._retheme)
         self._rebuild()
 
     def show_models(self, starter: ModelCard | None, others: tuple[ModelCard, ...]) -> None:
@@ -180,7 +180,19 @@ class FirstStart(QScrollArea):
             self._starter, self._others = starter, others
             self._rebuild()
 
+    def _retheme(self) -> None:
+        """It is made anew when it is shown: mostly it never is again."""
+        self._is_stale = True
+        if self.isVisible():
+            self._rebuild()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._is_stale:
+            self._rebuild()
+
     def _rebuild(self) -> None:
+        self._is_stale = False
         theme = self._theme
         ready = self._starter is not None or bool(self._others)
         heading = "A model is ready on this machine" if ready else "Bring a model to this machine"

@@ -33,6 +33,13 @@ _WINDOW_LIBRARIES = (
     "libxcb-keysyms.so.1", "libxcb-shape.so.0",
 )  # fmt: skip
 _INSTRUCTION_SETS = ("sse4_2", "avx", "avx2", "fma", "f16c", "avx512f", "avx512_vnni", "amx_int8")
+# By language as fontconfig calls it: the script, and the Debian package that has it.
+_SCRIPTS = {
+    "ar": ("Arabic", "fonts-noto-core"),
+    "he": ("Hebrew", "fonts-noto-core"),
+    "bn": ("Bengali", "fonts-noto-core"),
+    "ta": ("Tamil", "fonts-noto-core"),
+}
 _LITTLE_DISK_BYTES = 2_000_000_000
 _LITTLE_MEMORY_BYTES = 1_000_000_000
 
@@ -268,11 +275,39 @@ def display(_cli: CliContext) -> Finding:
         return Finding("warn", "there is none; the command line works without",
             "Start Lockhouse from a desktop to use the window.",
         )  # fmt: skip
-    if not any(Path(folder).is_dir() for folder in ("/usr/share/fonts", "/usr/local/share/fonts")):
-        return Finding("warn", "no system fonts; emoji and other scripts appear as boxes",
-            "Install fonts-noto-color-emoji and fonts-noto-cjk.",
+    return Finding("ok", "window libraries are installed")
+
+
+def fonts(_cli: CliContext) -> Finding:
+    """Whether the window can draw scripts that the bundled fonts have not."""
+    if sys.platform != "linux":
+        return Finding("ok", "the system's own")
+    try:
+        found = {language: _has_font(language) for language in _SCRIPTS}
+    except OSError:
+        return Finding("warn", "the system's list of fonts cannot be read",
+            "Install fontconfig, so that the window finds fonts for other scripts.",
         )  # fmt: skip
-    return Finding("ok", "window libraries and fonts are installed")
+    missing = [language for language, are_there in found.items() if not are_there]
+    if not missing:
+        return Finding("ok", "there is one for each common script")
+    scripts = ", ".join(_SCRIPTS[language][0] for language in missing)
+    packages = sorted({_SCRIPTS[language][1] for language in missing})
+    return Finding("warn", f"none for {scripts}, which the window shows as boxes",
+        f"Install {' and '.join(packages)}.",
+    )  # fmt: skip
+
+
+def _has_font(language: str) -> bool:
+    """Whether fontconfig knows a font for a language. Raises OSError where there is none of it."""
+    fontconfig = ctypes.CDLL("libfontconfig.so.1")
+    for function in (fontconfig.FcNameParse, fontconfig.FcObjectSetCreate):
+        function.restype = ctypes.c_void_p
+    fontconfig.FcFontList.argtypes = (ctypes.c_void_p,) * 3
+    fontconfig.FcFontList.restype = ctypes.POINTER(ctypes.c_int)  # a set begins with its length
+    pattern = fontconfig.FcNameParse(f":lang={language}".encode())
+    fonts_found = fontconfig.FcFontList(None, pattern, fontconfig.FcObjectSetCreate())
+    return bool(fonts_found and fonts_found[0] > 0)
 
 
 def _loads(library: str) -> bool:
@@ -299,5 +334,6 @@ CHECKS: Mapping[str, Check] = {
     "model": model,
     "keyring": keyring,
     "display": display,
+    "fonts": fonts,
 }
 """Every check by its name, in the order in which they are run."""

@@ -6,6 +6,7 @@ and which control shows a focus ring (only one that got its focus from the keybo
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from typing import Literal
 
@@ -288,9 +289,14 @@ def _set_ring(widget: QWidget, *, shown: bool) -> None:
 
 @cache
 def _load_fonts() -> None:
-    """Register the bundled fonts, once per process."""
+    """Register the bundled fonts, once per process. Windows and macOS have emoji of their own."""
     for path in sorted(resource("fonts").glob("*.ttf")):
-        QFontDatabase.addApplicationFont(str(path))
+        if path.stem != "NotoColorEmoji":
+            QFontDatabase.addApplicationFont(str(path))
+        elif sys.platform not in ("win32", "darwin"):
+            added = QFontDatabase.addApplicationFont(str(path))
+            for family in QFontDatabase.applicationFontFamilies(added):
+                QFontDatabase.addApplicationEmojiFontFamily(family)
 
 
 @cache

@@ -203,6 +203,11 @@ FALLBACK_FAMILIES: Final = (
     "Segoe UI Emoji",
     "Apple Color Emoji",
     "DejaVu Sans",
+    # Bundled, for systems without fonts of these scripts.
+    "Noto Sans Devanagari",
+    "Noto Sans Thai",
+    "Droid Sans Fallback",
+    "NanumGothicCoding",
 )
 
 # Sizes in pixels at zoom 1.

@@ -26,5 +26,7 @@ _HOME = Path(tempfile.mkdtemp(prefix="lockhouse-tests-"))
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 os.environ.setdefault("XDG_CACHE_HOME", str(Path.home() / ".cache"))
 os.environ["HOME"] = str(_HOME)
+for _variable in ("XDG_CURRENT_DESKTOP", "XDG_DATA_HOME"):  # and nobody's trash
+    os.environ.pop(_variable, None)
 for _variable in ("HF_HUB_CACHE", "LLAMA_CACHE", "OLLAMA_MODELS"):
     os.environ[_variable] = str(_HOME / "none")

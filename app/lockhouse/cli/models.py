@@ -243,7 +243,11 @@ def _pin(cli: CliContext, model: str, *, pinned: bool) -> None:
 
 @models.command()
 @click.argument("names", metavar="MODEL...", nargs=-1, required=True, shell_complete=models_here)
-@click.option("--yes", is_flag=True, help="Permanently delete files in Lockhouse's own folders.")
+@click.option(
+    "--yes",
+    is_flag=True,
+    help="Delete files in Lockhouse's own folders, into the trash if there is one.",
+)
 @click.option("--dry-run", is_flag=True, help="Only show what would be deleted and freed.")
 @as_json
 def remove(cli: CliContext, names: tuple[str, ...], *, yes: bool, dry_run: bool) -> None:
@@ -252,16 +256,21 @@ def remove(cli: CliContext, names: tuple[str, ...], *, yes: bool, dry_run: bool)
         removals = library.remove_many(names, delete_files=yes, dry_run=dry_run)
     if output.wrote_json(removals):
         return
+    would = "would be " if dry_run else ""
     for removal in removals:
-        done = "deleted" if removal.deleted else "removed from the list; its file is kept"
-        if dry_run:
-            done = f"would be {done}"
-        output.write_line(f"{removal.name}: {done}")
+        done = "removed from the list; its file is kept"
+        if removal.deleted:
+            done = "moved to the trash" if removal.to_trash else "permanently deleted"
+        output.write_line(f"{removal.name}: {would}{done}")
         for path in removal.deleted:
             output.write_line(f"  {path}")
+        for path in removal.trash:
+            output.note(f"In the trash: {path}")
     freed_bytes = sum(removal.freed_bytes for removal in removals)
-    if freed_bytes:
-        output.write_line(f"{output.size(freed_bytes)} {'would be ' if dry_run else ''}freed")
+    if freed_bytes and any(removal.to_trash for removal in removals):
+        output.write_line(f"{output.size(freed_bytes)} are freed once you empty the trash")
+    elif freed_bytes:
+        output.write_line(f"{output.size(freed_bytes)} {would}freed")
 
 
 @models.command(short_help="Give a model another name.")

@@ -128,6 +128,9 @@ _STEPS: Final = {
 }
 
 
+KnownOfPath = list[tuple[str, tuple[Any, ...]]]  # rows by table
+
+
 class Stamp(msgspec.Struct, frozen=True):
     """What changes when the content of a file does."""
 
@@ -257,6 +260,24 @@ class Inventory:
         with self._database.write() as database:
             for table in _BY_PATH:
                 database.execute(f"DELETE FROM {table} WHERE path = ?", [key_of(path)])  # noqa: S608
+
+    def known_of(self, path: Path) -> KnownOfPath:
+        """Everything known about a path, for :meth:`remember`."""
+        return [
+            (table, tuple(row))
+            for table in _BY_PATH
+            for row in self._database.rows(
+                f"SELECT * FROM {table} WHERE path = ?",  # noqa: S608 - our own
+                [key_of(path)],
+            )
+        ]
+
+    def remember(self, known: KnownOfPath) -> None:
+        """Put back what was forgotten about a path."""
+        with self._database.write() as database:
+            for table, row in known:
+                marks = ", ".join("?" * len(row))
+                database.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", list(row))  # noqa: S608
 
     def known_beneath(self, folder: Path) -> set[Path]:
         """Every path in a folder about which anything is known."""

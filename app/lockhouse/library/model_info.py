@@ -140,12 +140,16 @@ class Removal(msgspec.Struct, frozen=True):
     """The result of a removal, or of its preview.
 
     ``only_read``: how many models have files in folders of the user's that stay as they are.
+    ``to_trash``: the files go, or went, to the desktop's trash, which frees their space once it is
+    emptied; ``trash`` is where each of them is now.
     """
 
     name: str
     deleted: tuple[Path, ...] = ()
     freed_bytes: int = 0
     only_read: int = 0
+    to_trash: bool = False
+    trash: tuple[Path, ...] = ()
 
 
 class Verification(msgspec.Struct, frozen=True):

@@ -33,7 +33,7 @@ from lockhouse.library.file_copy import (
 from lockhouse.library.folders import Finder, Folders
 from lockhouse.library.gguf.header import GgufHeader, read_header
 from lockhouse.library.importer import Importer
-from lockhouse.library.inventory import Inventory, Stamp, size_of, stamp_of
+from lockhouse.library.inventory import Inventory, KnownOfPath, Stamp, size_of, stamp_of
 from lockhouse.library.model_info import (
     OWN,
     Difference,
@@ -55,6 +55,7 @@ from lockhouse.library.relocation import Relocator
 from lockhouse.library.removal import Remover
 from lockhouse.library.revisions import RevisionRow, Revisions, differences, find_revision
 from lockhouse.library.scanner import Copy, ListedModel, Scanner
+from lockhouse.library.trash import Trash
 from lockhouse.storage.database import Database
 
 _MIN_PREFIX: Final = 6
@@ -83,6 +84,7 @@ class Models:
         self._scanner = Scanner(
             self._inventory, self._folders, self._revisions, self._profiles, starter
         )
+        self._known_of_removed: dict[tuple[str, ...], KnownOfPath] = {}
         self._relocator = Relocator(self._inventory, self._folders, database.path.parent)
         delete_abandoned_copies(self._folders.main)
 
@@ -266,7 +268,30 @@ class Models:
         When one of them cannot be removed, none is.
         """
         remover, chosen = self._remover(names)
-        return remover.remove(chosen, delete_files=delete_files, dry_run=dry_run)
+        paths = [copy.info.path for one in chosen for copy in one.copies]
+        known = [row for path in paths for row in self._inventory.known_of(path)]
+        done = remover.remove(chosen, delete_files=delete_files, dry_run=dry_run)
+        if not dry_run:
+            self._known_of_removed[tuple(removal.name for removal in done)] = known
+        return done
+
+    def undo_removal(self, removals: Sequence[Removal]) -> None:
+        """Bring the files of a removal back from the trash, and what was known of them.
+
+        Only in the program that removed them. Raises InvalidInput when a file cannot be brought
+        back; those before it are.
+        """
+        for removal in removals:
+            for trashed, path in zip(removal.trash, removal.deleted, strict=False):
+                try:
+                    Trash().restore(trashed, path)
+                except OSError as error:
+                    raise InvalidInput(
+                        f"{path} could not be brought back: {error.strerror}.",
+                        hint=f"It is in the trash: {trashed}",
+                    ) from error
+        known = self._known_of_removed.pop(tuple(removal.name for removal in removals), [])
+        self._inventory.remember(known)
 
     def preview_removal(self, names: Sequence[str]) -> Removal:
         """The files that removing these models would delete, and what that frees.

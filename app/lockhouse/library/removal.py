@@ -2,14 +2,15 @@
 
 Only files in our own folders are ever deleted, and in those that the user added for that. A
 projector is deleted with the last model that uses it. Everything is checked before the first file
-is deleted.
+is deleted. Where the user has a trash they go there, and can be brought back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lockhouse.core.errors import InvalidInput, UsageMistake
@@ -19,6 +20,7 @@ from lockhouse.library.inventory import Inventory
 from lockhouse.library.model_info import Removal
 from lockhouse.library.revisions import Revisions
 from lockhouse.library.scanner import ListedModel
+from lockhouse.library.trash import Trash
 
 
 @dataclass(eq=False, repr=False)
@@ -29,6 +31,7 @@ class Remover:
     _folders: Folders
     _revisions: Revisions
     _listed: Sequence[ListedModel]
+    _trash: Trash = field(default_factory=Trash)
 
     def remove(
         self, models: Sequence[ListedModel], *, delete_files: bool, dry_run: bool = False
@@ -37,21 +40,28 @@ class Remover:
         files = {model.info.name: self._own_files(model, models) for model in models}
         for model in models:
             self._refuse_if_not_ours(model, files[model.info.name])
+        to_delete = list(dict.fromkeys(path for each in files.values() for path in each))
+        to_trash = self._goes_to_trash(to_delete)
         if dry_run:
             return [
-                Removal(name, tuple(paths), sum(map(_freed, paths)))
+                Removal(name, tuple(paths), sum(map(_freed, paths)), to_trash=to_trash)
                 for name, paths in files.items()
             ]
-        to_delete = [path for each in files.values() for path in each]
         if to_delete and not delete_files:
-            self._ask_first(models, to_delete)
-        return [self._remove_one(model, files[model.info.name]) for model in models]
+            self._ask_first(models, to_delete, to_trash=to_trash)
+        return [
+            self._remove_one(model, files[model.info.name], to_trash=to_trash) for model in models
+        ]
 
     def preview(self, models: Sequence[ListedModel]) -> Removal:
         """What removing them all would delete and free."""
         to_delete = dict.fromkeys(path for one in models for path in self._own_files(one, models))
         only_read = sum(bool(self._only_read(one, to_delete)) for one in models)
-        return Removal("", tuple(to_delete), sum(map(_freed, to_delete)), only_read)
+        to_trash = self._goes_to_trash(to_delete)
+        return Removal("", tuple(to_delete), sum(map(_freed, to_delete)), only_read, to_trash)
+
+    def _goes_to_trash(self, paths: Collection[Path]) -> bool:
+        return bool(paths) and all(map(self._trash.takes, paths))
 
     def _only_read(self, model: ListedModel, to_delete: Iterable[Path]) -> list[Path]:
         """What of a model lies in folders that the user added to be read."""
@@ -108,21 +118,28 @@ class Remover:
                 code="not_ours",
             )
 
-    def _ask_first(self, models: Sequence[ListedModel], to_delete: Sequence[Path]) -> None:
-        size_bytes = sum(_size(path) for path in dict.fromkeys(to_delete))
+    def _ask_first(
+        self, models: Sequence[ListedModel], to_delete: Sequence[Path], *, to_trash: bool
+    ) -> None:
+        size = size_in_words(sum(map(_size, to_delete)))
         what = models[0].info.name if len(models) == 1 else f"these {len(models)} models"
+        does = "moves these files to the trash" if to_trash else "permanently deletes these files"
+        paths = "".join(f"\n  {path}" for path in to_delete)
         raise UsageMistake(
-            f"Removing {what} permanently deletes {size_in_words(size_bytes)}.",
+            f"Removing {what} {does} ({size}):{paths}",
             hint="Confirm it (--yes on the command line).",
             code="needs_confirmation",
         )
 
-    def _remove_one(self, model: ListedModel, files: Sequence[Path]) -> Removal:
-        freed_bytes = 0
+    def _remove_one(self, model: ListedModel, files: Sequence[Path], *, to_trash: bool) -> Removal:
+        freed_bytes, trash = 0, []
         for path in files:
             size_bytes = _freed(path)
             try:
-                path.unlink(missing_ok=True)
+                if not to_trash:
+                    path.unlink(missing_ok=True)
+                elif os.path.lexists(path):  # not gone with another model that used it
+                    trash.append(self._trash.put(path))
             except OSError as error:
                 raise InvalidInput(
                     f"{path} cannot be deleted: {error.strerror}.",
@@ -134,7 +151,9 @@ class Remover:
         for copy in model.copies:
             if copy.file.origin in ("own", "in place"):
                 self._inventory.forget(copy.info.path)
-        return Removal(model.info.name, tuple(files), freed_bytes)
+        return Removal(
+            model.info.name, tuple(files), freed_bytes, to_trash=to_trash, trash=tuple(trash)
+        )
 
     def _remove_empty(self, folder: Path) -> None:
         if folder not in self._folders.own():

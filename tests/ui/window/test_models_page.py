@@ -307,3 +307,32 @@ def test_our_own_file_is_removed_after_a_question_and_anothers_stays(
     window.until(lambda: page.installed.table.rowCount() == 1)
     assert not ours.exists()
     assert theirs.exists()
+
+
+def test_a_removed_model_goes_to_the_trash_and_comes_back_by_undo(
+    open_window: OpenWindow, home: Path, nobody_else: Path
+) -> None:
+    trash = nobody_else / ".local" / "share" / "Trash"
+    trash.mkdir(parents=True)
+    ours = home / "models" / "ours.gguf"
+    ours.parent.mkdir(parents=True)
+    ours.write_bytes(starter().read_bytes() + b"\0")
+    content = ours.read_bytes()
+    window = open_window(home)
+    page = models_page(window)
+    window.until(lambda: page.installed.table.rowCount() == 2)
+    page.ask_removal(tuple(m.name for m in window.app.models.installed.models if not m.included))
+    dialog = window.dialog("removal_dialog")
+    assert text_of(dialog, "dialog_hint") == "Moves this file to the trash:"
+    assert "once the trash is emptied" in text_of(dialog, "dialog_message")
+    remove = dialog.findChild(QPushButton, "dialog_remove")
+    assert remove is not None
+    assert remove.property("kind") != "danger"
+    window.press("dialog_remove", dialog)
+    window.until(lambda: page.installed.table.rowCount() == 1)
+    assert not ours.exists()
+    assert (trash / "files" / "ours.gguf").read_bytes() == content
+    window.until(page.toast.isVisible)
+    window.press("toast_undo", page.toast)
+    window.until(lambda: page.installed.table.rowCount() == 2)
+    assert ours.read_bytes() == content

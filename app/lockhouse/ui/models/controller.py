@@ -26,6 +26,7 @@ from lockhouse.library.model_info import (
     ImportOutcome,
     ModelInfo,
     Profile,
+    Removal,
     Revision,
 )
 from lockhouse.library.models import Models
@@ -108,13 +109,15 @@ class Freeing:
     freed_bytes: int
     deleted: tuple[Path, ...] = ()
     kept: int = 0  # files outside Lockhouse's folders, which stay
+    to_trash: bool = False
 
     @property
     def sentence(self) -> str:
         """It in words."""
         frees = formatting.size(self.freed_bytes) if self.freed_bytes else "nothing"
         if not self.kept:
-            return f"Removing frees {frees}."
+            once = " once the trash is emptied" if self.to_trash and self.freed_bytes else ""
+            return f"Removing frees {frees}{once}."
         stay = "is not Lockhouse’s and stays" if self.kept == 1 else "are not Lockhouse’s and stay"
         return f"Removing frees {frees}; {formatting.counted(self.kept, 'file')} {stay}."
 
@@ -157,6 +160,7 @@ class ModelsController(QObject):
     freeing_read = Signal(object)  # Freeing
     compared = Signal(object)  # tuple[Difference, ...]
     told = Signal(str)  # what was done, in a sentence
+    removed = Signal(str)  # likewise, of what can be undone
     failed = Signal(object)  # LockhouseError
 
     def __init__(
@@ -171,6 +175,7 @@ class ModelsController(QObject):
         self._progress = repetition(self, _PROGRESS_EVERY_MS, self._tell_checks)
         self._reading = OneAtATime(lambda: jobs.run(self._read, self._show, self._not_read))
         self._was_read = False
+        self._removals: tuple[Removal, ...] = ()
         self.installed = InstalledModels()
 
     # the list
@@ -297,7 +302,7 @@ class ModelsController(QObject):
             kept = sum(1 for model in chosen if model.owner != OWN or model.included)
             removal = self._models.preview_removal(wanted)
             kept += removal.only_read
-            return Freeing(wanted, removal.freed_bytes, removal.deleted, kept)
+            return Freeing(wanted, removal.freed_bytes, removal.deleted, kept, removal.to_trash)
 
         self._jobs.run(read, self.freeing_read.emit, self.failed.emit)
 
@@ -305,13 +310,37 @@ class ModelsController(QObject):
         """Delete Lockhouse's own files of these models, and forget the others; their files stay."""
         wanted = tuple(names)
 
-        def work(models: Models) -> str:
-            done = models.remove_many(wanted, delete_files=True)
-            freed_bytes = sum(one.freed_bytes for one in done)
-            freed = f", {formatting.size(freed_bytes)} freed" if freed_bytes else ""
-            return f"Removed {formatting.counted(len(done), 'model')}{freed}"
+        def work() -> list[Removal]:
+            return self._models.remove_many(wanted, delete_files=True)
 
-        self.change(work)
+        def tell(done: list[Removal]) -> None:
+            what = f"Removed {formatting.counted(len(done), 'model')}"
+            freed_bytes = sum(one.freed_bytes for one in done)
+            self._removals = ()
+            if any(one.trash for one in done):
+                self._removals = tuple(done)
+                self.removed.emit(f"{what} to the trash")
+            else:
+                freed = f", {formatting.size(freed_bytes)} freed" if freed_bytes else ""
+                self.told.emit(f"{what}{freed}")
+            self.refresh()
+
+        def fail(error: LockhouseError) -> None:
+            self.failed.emit(error)
+            self.refresh()
+
+        self._jobs.run(work, tell, fail)
+
+    def undo_removal(self) -> None:
+        """Bring back what the last removal put into the trash."""
+        removals, self._removals = self._removals, ()
+
+        def work(models: Models) -> str:
+            models.undo_removal(removals)
+            return f"Brought back {formatting.counted(len(removals), 'model')}"
+
+        if removals:
+            self.change(work)
 
     # one model
 

@@ -104,6 +104,8 @@ class ModelsPage(QWidget):
         models.freeing_read.connect(self._show_freeing)
         models.checked.connect(self._show_check)
         models.told.connect(self.toast.say)
+        models.removed.connect(lambda text: self.toast.say(text, undo_token=text))
+        self.toast.undo_wanted.connect(lambda _: models.undo_removal())
         models.failed.connect(self.show_error)
         pages.controllers.machine.looked.connect(self.show_machine)
         view.chosen.connect(self._choose)
@@ -250,7 +252,8 @@ class ModelsPage(QWidget):
         hint = "No files are deleted."
         if freeing.deleted:
             files = "this file" if len(freeing.deleted) == 1 else "these files"
-            hint = f"Permanently deletes {files}:"
+            is_safe = freeing.to_trash
+            hint = f"Moves {files} to the trash:" if is_safe else f"Permanently deletes {files}:"
         dialog = ChoiceDialog(
             self._theme,
             f"Remove {what}?",
@@ -260,7 +263,7 @@ class ModelsPage(QWidget):
             details="\n".join(str(path) for path in freeing.deleted),
             close_words="Cancel",
             name="removal_dialog",
-            destroys=bool(freeing.deleted),
+            destroys=bool(freeing.deleted) and not freeing.to_trash,
             parent=self,
         )
         dialog.chosen.connect(lambda _: self._models.remove(freeing.names))

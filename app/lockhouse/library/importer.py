@@ -78,6 +78,7 @@ class Importer:
         self._inventory = inventory
         self._own_folder = folders.main
         self._is_own = folders.ownership()
+        self._may_change = folders.ownership(to_write=True)
         self._found = folders.found()
         self._mode = mode
         self._dry_run = dry_run
@@ -145,6 +146,13 @@ class Importer:
             raise UsageMistake(
                 f"{shown(file)} belongs to another program and cannot be moved.",
                 hint="Copy it (--copy), or use it where it is (--in-place).",
+            )
+        if self._mode == "move" and self._is_own(file) and not self._may_change(file):
+            raise UsageMistake(
+                f"{shown(file)} is in a folder of yours in which Lockhouse only reads.",
+                hint="Copy it (--copy), or allow changes there: lockhouse models folders add "
+                "--writable FOLDER",
+                code="only_read",
             )
         files = shard_paths(header)
         projector = projector_beside(file, header) if self._mode != "in-place" else None

@@ -7,8 +7,10 @@ from pathlib import Path
 import gguf
 import pytest
 
+from lockhouse.library.starter import starter_model
 from tests.cli.command import Command
 from tests.engine import minilm
+from tests.library import layouts
 
 
 @pytest.fixture
@@ -49,3 +51,32 @@ def test_an_embedding_model_and_a_reranker_are_listed_as_what_they_are(home: Com
 
 def test_a_list_of_chat_models_needs_no_word_on_that(lockhouse: Command) -> None:
     assert "FOR" not in lockhouse("models", "list").text.splitlines()[0].split()
+
+
+def test_models_of_one_file_answer_as_themselves_and_an_adapter_not_at_all(
+    lockhouse: Command, tmp_path: Path
+) -> None:
+    starter = starter_model()
+    assert starter is not None
+    layouts.ollama(tmp_path, starter, "plain")
+    more = {"system": b"You are Mario.", "params": b'{"temperature": 0, "num_predict": 3}'}
+    layouts.ollama(tmp_path, starter, "mario", more=more)
+    layouts.ollama(tmp_path, starter, "tuned", more={"adapter": b"GGUF"})
+    folder = {"OLLAMA_MODELS": str(tmp_path / ".ollama" / "models")}
+    answered = lockhouse("ask", "-m", "mario", "Who are you?", "--no-save", "--json", **folder)
+    assert answered.code == 0, answered.err
+    parameters = answered.json["parameters"]
+    assert parameters["instructions"] == "You are Mario."
+    assert (parameters["temperature"], parameters["max_tokens"]) == (0, 3)
+    chosen = lockhouse(
+        "ask", "-m", "mario", "Who?", "-s", "You are Peach.", "--max-tokens", "2", "--no-save",
+        "--json", **folder,
+    )  # fmt: skip
+    assert "instructions" not in chosen.json["parameters"]
+    assert chosen.json["parameters"]["max_tokens"] == 2
+    refused = lockhouse("ask", "-m", "tuned", "Hello", "--no-save", **folder)
+    assert refused.code == 3
+    assert "adapter" in refused.err
+    names = [target["name"] for target in lockhouse("targets", "list", "--json", **folder).json]
+    assert "mario" in names
+    assert "tuned" not in names

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 LICENSE = (
     b"                                 Apache License\n                           Version 2.0\n"
@@ -28,20 +30,33 @@ def lm_studio(home: Path, source: Path, repo: str = "someone/Some-GGUF") -> Path
 
 
 def ollama(
-    home: Path, source: Path, model: str, tag: str = "latest", *, projector: Path | None = None
+    home: Path,
+    source: Path,
+    model: str,
+    tag: str = "latest",
+    *,
+    projector: Path | None = None,
+    more: Mapping[str, bytes] | None = None,
+    form: Literal["v1", "v2", "list", "pointer"] = "v1",
 ) -> Path:
+    """``more`` are layers by kind, ``form`` how the manifest is kept."""
     root = home / ".ollama" / "models"
     layers = [_layer(root, source.read_bytes(), "model")]
     if projector is not None:
         layers.append(_layer(root, projector.read_bytes(), "projector"))
-    layers += [
-        _layer(root, b"{{ .Prompt }}", "template"),
-        _layer(root, b'{"stop":["<|im_end|>"]}', "params"),
-        _layer(root, LICENSE, "license"),
-    ]
-    manifest = root / "manifests" / "registry.ollama.ai" / "library" / model / tag
+    kinds = {"template": b"{{ .Prompt }}", "params": b'{"stop":["<|im_end|>"]}'}
+    kinds |= {"license": LICENSE, **(more or {})}
+    layers += [_layer(root, content, kind) for kind, content in kinds.items()]
+    folder = "manifests" if form == "v1" else "manifests-v2"
+    manifest = root / folder / "registry.ollama.ai" / "library" / model / tag
     manifest.parent.mkdir(parents=True, exist_ok=True)
-    manifest.write_text(json.dumps({"schemaVersion": 2, "layers": layers}))
+    content = json.dumps({"schemaVersion": 2, "layers": layers})
+    if form in ("list", "pointer"):
+        digest = str(_layer(root, content.encode(), "manifest")["digest"])
+        listed = {"schemaVersion": 2, "manifests": [{"digest": f"sha256:{'0' * 64}"}]}
+        listed["manifests"].append({"digest": digest})  # type: ignore[attr-defined]
+        content = json.dumps(listed) if form == "list" else digest
+    manifest.write_text(content)
     return root / "blobs" / str(layers[0]["digest"]).replace(":", "-")
 
 

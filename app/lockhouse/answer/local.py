@@ -52,7 +52,7 @@ from lockhouse.library.gguf.memory import LoadShape, estimate_memory
 from lockhouse.library.gguf.shape import Shape
 from lockhouse.library.model_info import ModelInfo, Profile
 from lockhouse.library.models import Models
-from lockhouse.library.profiles import filled
+from lockhouse.library.profiles import filled, with_preset
 
 if TYPE_CHECKING:
     from lockhouse.gate.outbound import Outbound
@@ -65,6 +65,10 @@ _CANNOT_CHAT = {
     "draft": "is a draft model: it guesses ahead for a larger model and cannot answer by itself.",
 }
 _USABLE = ("ready", "changed")
+_OTHER_TEMPLATE = (
+    "This model has a prompt template of its own, in Ollama's language. It is not used: the one in "
+    "the model file is."
+)
 _READS_WHOLE_TEXTS = {"embedding", "reranking"}
 _STARTER_INSTRUCTIONS = "You are a helpful AI assistant. Answer in plain English."
 
@@ -96,6 +100,7 @@ class LocalTarget:
             thinking=model.thinking,
             size_bytes=model.size_bytes,
             instructions=(self._profile.system if self._profile else "")
+            or (model.preset.system if model.preset else "")
             or (_STARTER_INSTRUCTIONS if model.included else ""),
         )
 
@@ -125,8 +130,14 @@ class LocalTarget:
             yield left_out
         yield from self._check_form(request)
         asked = request
-        request = self._with_instructions(filled(asked, self._profile))
-        is_instructed = len(request.turns) > len(asked.turns)
+        request = self._completed(asked)
+        is_instructed = (
+            [turn.role for turn in asked.turns[:1]]
+            != ["system"]
+            == [turn.role for turn in request.turns[:1]]
+        )
+        if self._model.has_own_template:
+            yield Notice("template_not_used", _OTHER_TEMPLATE)
         added = {"instructions": request.turns[0].content} if is_instructed else {}
         digest = self._hashes.of(self._model)
         loaded_s = first_s = 0.0
@@ -167,13 +178,20 @@ class LocalTarget:
 
     def count_tokens(self, request: AnswerRequest) -> int:
         """Prompt tokens of the request. Loads the model if need be."""
-        asked = self._with_instructions(filled(request, self._profile))
+        asked = self._completed(request)
         return self._engines.count_tokens(self._spec_for(asked), asked)
 
     def count_if_loaded(self, request: AnswerRequest) -> TokenCount | None:
         """Prompt tokens and the context there is; None where the model is not loaded."""
-        asked = self._with_instructions(filled(request, self._profile))
+        asked = self._completed(request)
         return self._engines.count_if_loaded(self._spec_for(asked), asked)
+
+    def _completed(self, request: AnswerRequest) -> AnswerRequest:
+        """With what belongs to the model, and to the profile in use, where it is left open."""
+        preset, profile = self._model.preset, self._profile
+        if preset is not None and profile is not None and profile.system:
+            preset = msgspec.structs.replace(preset, system="")
+        return self._with_instructions(filled(with_preset(request, preset), profile))
 
     def _with_instructions(self, request: AnswerRequest) -> AnswerRequest:
         """The starter model answers far better than with its template's own instructions."""
@@ -184,7 +202,9 @@ class LocalTarget:
         )
 
     def _spec_for(self, request: AnswerRequest) -> EngineSpec:
-        settings = self._settings
+        settings, preset = self._settings, self._model.preset
+        if preset is not None and preset.context_length and not settings.context_length:
+            settings = msgspec.structs.replace(settings, context_length=preset.context_length)
         if request.context_length is not None:
             settings = msgspec.structs.replace(settings, context_length=request.context_length)
         if request.safer:
@@ -278,6 +298,8 @@ class LocalTargets:
 
 def _require_chat(model: ModelInfo) -> None:
     """Raise InvalidInput for a model that was made for something else, and say for what."""
+    if model.state == "unusable":
+        raise InvalidInput(f"{model.name} cannot be used. {model.problem}", code="unusable")
     for capability, words in _CANNOT_CHAT.items():
         if capability in model.capabilities:
             raise InvalidInput(

@@ -80,7 +80,8 @@ class Notice(msgspec.Struct, frozen=True, tag="notice"):
     """Something the user should know: turns cut, template replaced, safer settings used.
 
     ``code`` is one of ``turns_cut``, ``template_fallback``, ``template_leaves_out``,
-    ``engine_restarted``, ``safer_settings``, ``reasoning_ended``, ``context_full``, ``repeats``,
+    ``template_not_used``, ``engine_restarted``, ``safer_settings``, ``reasoning_ended``,
+    ``context_full``, ``repeats``,
     ``thinking_changed``, ``settings_left_out``, ``pictures_left_out``,
     ``waiting`` (for a provider that asked for it, or for the keyring),
     ``server_changed``, ``target_changed``, ``field_refused`` (asked again without it),

@@ -14,15 +14,17 @@ import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
 from lockhouse.core.errors import LockhouseError
 from lockhouse.core.json_decoding import decoded
 from lockhouse.library.gguf.layout import reading
-from lockhouse.library.model_info import FoundFolder, Source
+from lockhouse.library.model_info import FoundFolder, Preset, Source
+from lockhouse.library.profiles import can_be
 
+_Form = TypeVar("_Form")
 Origin = Literal["starter", "own", "in place", "found", "not imported", "beside"]
 
 LATER_SHARD: Final = re.compile(r"-(?!00001)\d{5}-of-\d{5}\.gguf$")
@@ -30,6 +32,7 @@ _MAX_DEPTH: Final = 6
 _MAX_ENTRIES: Final = 100_000
 _MAX_MANIFESTS: Final = 10_000
 _MAX_MANIFEST_BYTES: Final = 1 << 20
+_MAX_LISTED: Final = 64
 _DIGEST: Final = re.compile(r"sha256:([0-9a-f]{64})")
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 _PARTIAL: Final = re.compile(r"^incomplete-|\.(?:part|downloadInProgress|incomplete|tmp)$")
@@ -59,6 +62,7 @@ class FoundFile(msgspec.Struct, frozen=True):
     projector: Path | None = None
     license: str = ""
     source: Source | None = None
+    preset: Preset | None = None
 
 
 def look_into(folder: FoundFolder) -> Iterator[FoundFile]:
@@ -172,26 +176,27 @@ class _Layer(msgspec.Struct):
     digest: str = ""
 
 
+class _Said(msgspec.Struct):
+    role: Literal["system", "user", "assistant"]
+    content: str = ""
+
+
 class _Manifest(msgspec.Struct):
     layers: list[_Layer] = []
+    manifests: list[_Layer] = []  # of a list: each is a manifest among the blobs
 
 
 def _ollama(folder: FoundFolder) -> Iterator[FoundFile]:
-    root = folder.path / "manifests"
-    for number, path in enumerate(files_beneath(root, depth=5)):
+    seen: set[tuple[str, ...]] = set()  # in both folders
+    for number, (inside, path) in enumerate(_ollama_names(folder)):
         if number >= _MAX_MANIFESTS:
             return
-        content = small_file(path, _MAX_MANIFEST_BYTES)
-        try:
-            manifest = decoded(content, _Manifest)
-        except (msgspec.DecodeError, RecursionError):
-            continue
-        layers = {layer.mediaType.removeprefix(_MEDIA): layer for layer in manifest.layers[::-1]}
+        layers = _ollama_layers(folder, small_file(path, _MAX_MANIFEST_BYTES))
         model, digest = _blob(folder, layers.get("model"))
-        if model is None or not _is_gguf(model):
+        if model is None or not _is_gguf(model) or inside in seen:
             continue  # weights in another format, or not downloaded yet
+        seen.add(inside)
         projector, _ = _blob(folder, layers.get("projector"))
-        inside = path.relative_to(root).parts
         yield FoundFile(
             model,
             "found",
@@ -201,7 +206,77 @@ def _ollama(folder: FoundFolder) -> Iterator[FoundFile]:
             projector=projector if projector is not None and _is_gguf(projector) else None,
             license=_license_in(_blob(folder, layers.get("license"))[0]),
             source=_ollama_source(inside),
+            preset=_ollama_preset(folder, layers),
         )
+
+
+def _ollama_names(folder: FoundFolder) -> Iterator[tuple[tuple[str, ...], Path]]:
+    """The parts of each model's name, and where its manifest is."""
+    for name in ("manifests-v2", "manifests"):
+        root = folder.path / name
+        for path in files_beneath(root, depth=5):
+            yield path.relative_to(root).parts, path
+
+
+def _ollama_layers(
+    folder: FoundFolder, content: bytes, *, is_listed: bool = False
+) -> dict[str, _Layer]:
+    """The layers of a manifest by kind; of a list, those of the first with weights in GGUF."""
+    pointer = _DIGEST.fullmatch(content[:80].decode("ascii", "replace").strip())
+    if pointer is not None and not is_listed:
+        content = _blob_content(folder, _Layer(digest=pointer.group()))
+    try:
+        manifest = decoded(content, _Manifest)
+    except (msgspec.DecodeError, RecursionError):
+        return {}
+    for listed in manifest.manifests[:_MAX_LISTED] if not is_listed else ():
+        layers = _ollama_layers(folder, _blob_content(folder, listed), is_listed=True)
+        model, _ = _blob(folder, layers.get("model"))
+        if model is not None and _is_gguf(model):
+            return layers
+    found = {layer.mediaType.removeprefix(_MEDIA): layer for layer in manifest.layers[::-1]}
+    return {kind.partition(";")[0].strip(): layer for kind, layer in found.items()}
+
+
+def _blob_content(folder: FoundFolder, layer: _Layer | None) -> bytes:
+    path, _ = _blob(folder, layer)
+    return small_file(path, _MAX_MANIFEST_BYTES) if path is not None else b""
+
+
+def _ollama_preset(folder: FoundFolder, layers: Mapping[str, _Layer]) -> Preset | None:
+    """What the model adds to its weights; None where that is nothing."""
+
+    def read(kind: str, form: type[_Form], nothing: _Form) -> _Form:
+        content = _blob_content(folder, layers.get(kind))
+        try:
+            return decoded(content, form) if content else nothing
+        except (msgspec.DecodeError, RecursionError):
+            return nothing
+
+    values = read("params", dict[str, Any], {})
+    names = {"num_predict": "max_tokens"}
+    sampling: dict[str, float | int] = {}
+    for name, value in values.items():
+        own = names.get(name, name)
+        if isinstance(value, int | float) and can_be(own, value):
+            sampling[own] = value
+    stops, length = values.get("stop", []), values.get("num_ctx")
+    preset = Preset(
+        system=_blob_content(folder, layers.get("system")).decode("utf-8", "replace").strip(),
+        messages=tuple(
+            (one.role, one.content)
+            for one in read("messages", list[_Said], [])[:_MAX_LISTED]
+            if one.content
+        ),
+        sampling=sampling,
+        stop=tuple(one for one in stops if isinstance(one, str) and one)
+        if isinstance(stops, list)
+        else (),
+        context_length=length if isinstance(length, int) and 256 <= length < 1 << 24 else 0,
+        template=layers["template"].digest if "template" in layers else "",
+        adapter=layers["adapter"].digest if "adapter" in layers else "",
+    )
+    return preset if preset != Preset() else None
 
 
 def _blob(folder: FoundFolder, layer: _Layer | None) -> tuple[Path | None, str]:

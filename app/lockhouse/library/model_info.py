@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -12,7 +13,7 @@ from lockhouse.core.thinking import Thinking
 
 Quality = Literal["Small", "Balanced", "Large", "Original"]
 Fit = Literal["fits", "may be slow", "won't fit"]
-State = Literal["ready", "changed", "missing", "damaged"]
+State = Literal["ready", "changed", "missing", "damaged", "unusable"]
 ImportMode = Literal["in-place", "copy", "link", "move"]
 ImportAction = Literal["registered", "copied", "linked", "moved", "already there", "refused"]
 
@@ -42,6 +43,32 @@ class Speed(msgspec.Struct, frozen=True):
     tokens_per_s: float
     prompt_tokens_per_s: float
     measured_at: str  # ISO 8601 with zone
+
+
+class Preset(msgspec.Struct, frozen=True):
+    """What a program keeps beside the weights: several models may be made of one file so.
+
+    ``sampling`` in the names of :class:`Sampling` and ``max_tokens``. ``template`` tells prompt
+    templates apart, which are the program's own and not used here; ``adapter`` as well.
+    """
+
+    system: str = ""
+    messages: tuple[tuple[Literal["system", "user", "assistant"], str], ...] = ()
+    sampling: Mapping[str, float | int] = {}
+    stop: tuple[str, ...] = ()
+    context_length: int = 0
+    template: str = ""
+    adapter: str = ""
+
+    @property
+    def key(self) -> str:
+        """Tells it from others."""
+        return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it says nothing that would make another model of the file."""
+        return not (self.system or self.messages or self.adapter)
 
 
 class ModelInfo(msgspec.Struct, frozen=True):
@@ -85,6 +112,8 @@ class ModelInfo(msgspec.Struct, frozen=True):
     last_used_at: str | None = None
     speed: Speed | None = None
     active_profile: str = ""
+    preset: Preset | None = None
+    has_own_template: bool = False  # by its preset; the file's own is used
     newer_revision: str = ""  # on the hub, as far as known
     added_at: str = ""
 

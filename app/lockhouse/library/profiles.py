@@ -20,7 +20,7 @@ from lockhouse.core.messages import Turn
 from lockhouse.core.request import AnswerRequest, Sampling
 from lockhouse.core.thinking import CHOICES
 from lockhouse.library.inventory import key_of
-from lockhouse.library.model_info import LoadChoice, Profile
+from lockhouse.library.model_info import LoadChoice, Preset, Profile
 from lockhouse.library.model_names import slug
 from lockhouse.storage.database import Database
 from lockhouse.storage.settings import field_named
@@ -168,6 +168,40 @@ def check(profile: Profile) -> None:
             raise UsageMistake(f"{name} cannot be negative.", hint="0 uses the settings.")
     for name, value in profile.sampling.items():
         _check_value(name, value)
+
+
+def can_be(name: str, value: float) -> bool:
+    """Whether a sampling value of that name exists and can be so."""
+    try:
+        _check_value(name, value)
+    except UsageMistake:
+        return False
+    return True
+
+
+def with_preset(request: AnswerRequest, preset: Preset | None) -> AnswerRequest:
+    """The request with what belongs to the model beside its weights, where it is left open."""
+    if preset is None:
+        return request
+    has_system = any(turn.role == "system" for turn in request.turns)
+    system = (Turn("system", preset.system),) if preset.system and not has_system else ()
+    at = 1 if request.turns and request.turns[0].role == "system" else 0
+    said = tuple(Turn(role, text) for role, text in preset.messages)
+    values = {
+        name: int(value) if name in _WHOLE else value
+        for name, value in preset.sampling.items()
+        if name in request.left_open and name != _MAX_TOKENS
+    }
+    changes: dict[str, object] = {}
+    if _MAX_TOKENS in preset.sampling and _MAX_TOKENS in request.left_open:
+        changes["max_tokens"] = int(preset.sampling[_MAX_TOKENS])
+    return msgspec.structs.replace(
+        request,
+        turns=(*system, *request.turns[:at], *said, *request.turns[at:]),
+        sampling=msgspec.structs.replace(request.sampling, **values),
+        stop=tuple(dict.fromkeys((*request.stop, *preset.stop))),
+        **changes,
+    )
 
 
 def _check_value(name: str, value: float | str) -> None:

@@ -30,13 +30,25 @@ from lockhouse.library.gguf.layout import shown
 from lockhouse.library.gguf.loadable import shard_paths
 from lockhouse.library.gguf.memory import estimate_memory
 from lockhouse.library.inventory import Hashed, Inventory, Stamp, size_of, stamp_of
-from lockhouse.library.model_info import OWN, Facts, ModelInfo, Place, Source, Speed, State
+from lockhouse.library.model_info import (
+    OWN,
+    Facts,
+    ModelInfo,
+    Place,
+    Source,
+    Speed,
+    State,
+)
 from lockhouse.library.model_names import Names, family_of, plain_name, plain_title, slug
 from lockhouse.library.profiles import Profiles
 from lockhouse.library.projectors import ProjectorIndex, projection_length, projector_beside
 from lockhouse.library.revisions import RevisionRow, Revisions
 
 _ORDINARY_CONTEXT: Final = 8192
+_ADAPTER: Final = (
+    "It is made of a base model and an adapter (LoRA), and adapters cannot be applied here. "
+    "Merge the two first, or use the base model."
+)
 _NOT_MODELS: Final = ("mmproj", "adapter", "imatrix", "vocab")
 _SMALLEST_SHARE: Final = 0.005
 _KEPT_TOGETHER: Final = 200
@@ -59,6 +71,7 @@ class ListedModel(msgspec.Struct, frozen=True):
 
     info: ModelInfo
     copies: tuple[Copy, ...]
+    kind: str = ""  # tells models apart that are made of the same file
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -124,6 +137,7 @@ class Scanner:
         names = Names({entry.name for entry in records.registered.values()})
         machine = machine_now()
         listed: list[ListedModel] = []
+        kinds, given = _kinds_of(files), set[str]()
         for file, scan in zip(files, scans, strict=True):
             entry = records.registered.get(file.path)
             facts = scan.facts
@@ -133,13 +147,21 @@ class Scanner:
                 continue
             if file.origin == "found" and facts is None:
                 continue  # another program may be writing it; it is shown when it can be read
-            name = entry.name if entry else names.give(_plain(file, facts), _form(facts))
+            kind = kinds[file.path, file.preset.key] if file.preset is not None else ""
+            if entry is not None and not kind and entry.name not in given:
+                name = entry.name
+            else:
+                name = names.give(_plain(file, facts), _form(facts))
+            given.add(name)
             projector = file.projector or projectors.projector_for(file.path, facts)
             projector_facts = facts_at.get(projector) if projector is not None else None
             hashed = records.hashes.get(file.path)
             info = describe(file, name, scan, hashed, projector, projector_facts, machine)
-            info = _with_records(info, file, records)
-            listed.append(ListedModel(info, (Copy(file, info),)))
+            if not kind:
+                info = _with_records(info, file, records)
+            elif _has_own_template(file, files):
+                info = msgspec.structs.replace(info, has_own_template=True)
+            listed.append(ListedModel(info, (Copy(file, info),), kind))
         return _merged(listed, records.hashes)
 
     def at_path(self, path: Path, taken: Iterable[str]) -> ModelInfo:
@@ -158,7 +180,9 @@ class Scanner:
         passed: set[Path] = set()
         unused = _unused_revisions(records.revisions)
         for file in self._everywhere(records):
-            if file.path in passed or (file.path in unused and file.origin != "starter"):
+            if file.path in passed and file.preset is None:
+                continue  # several of Ollama's models may be made of one file
+            if file.path in unused and file.origin != "starter":
                 continue
             passed.add(file.path)
             row = records.revisions.get(file.path)
@@ -312,6 +336,8 @@ def describe(
     stamps = [scan.stamp] if len(files) == 1 else [stamp_of(each) for each in files]
     current = hashed if hashed is not None and hashed.stamp == scan.stamp else None
     state, problem = _state(path, files, stamps, scan, hashed)
+    if state == "ready" and file.preset is not None and file.preset.adapter:
+        state, problem = "unusable", _ADAPTER
     size_bytes = sum(each.size_bytes for each in stamps if each is not None)
     capabilities = facts.capabilities
     extra = 0
@@ -348,7 +374,31 @@ def describe(
         license_url=facts.license_url,
         base_model=facts.base_model,
         tensor_types=facts.tensor_types,
+        preset=file.preset,
     )
+
+
+def _has_own_template(file: FoundFile, files: Sequence[FoundFile]) -> bool:
+    """Whether another model of the same file has another template."""
+    own = file.preset.template if file.preset is not None else ""
+    others = {each.preset.template for each in files if each.path == file.path and each.preset}
+    return bool(own) and others != {own}
+
+
+def _kinds_of(files: Sequence[FoundFile]) -> dict[tuple[Path, str], str]:
+    """What tells apart the models that are made of one file, by path and key of the preset.
+
+    Empty for the plain one of each, which is equal to the same file elsewhere; any other is a
+    model of its own.
+    """
+    kinds: dict[tuple[Path, str], str] = {}
+    plain: dict[Path, str] = {}
+    for file in files:
+        if file.preset is not None:
+            key = file.preset.key
+            is_first = file.preset.is_plain and plain.setdefault(file.path, key) == key
+            kinds[file.path, key] = "" if is_first else key
+    return kinds
 
 
 def _state(
@@ -406,7 +456,8 @@ def _merged(listed: Sequence[ListedModel], hashes: Mapping[Path, Hashed]) -> lis
     by_mark: dict[object, int] = {}
     groups: list[list[ListedModel]] = []
     for each in listed:
-        marks = [mark for mark in _marks(each.info, hashes) if mark is not None]
+        found = [mark for mark in _marks(each.info, hashes) if mark is not None]
+        marks = [(each.kind, mark) for mark in found]
         home = next((by_mark[mark] for mark in marks if mark in by_mark), None)
         if home is None:
             home = len(groups)
@@ -419,6 +470,9 @@ def _merged(listed: Sequence[ListedModel], hashes: Mapping[Path, Hashed]) -> lis
 
 def _marks(info: ModelInfo, hashes: Mapping[Path, Hashed]) -> tuple[object, object]:
     """What identical files have in common. A file that is not ready is never joined."""
+    if info.state == "missing" and len(info.files) == 1:  # its disk may be away
+        gone = hashes.get(info.path)
+        return None, (gone.sha256, gone.stamp.size_bytes) if gone is not None else None
     if info.state != "ready":
         return None, None
     weights = [path for path in info.files if path != info.projector]
@@ -440,8 +494,12 @@ def _marks(info: ModelInfo, hashes: Mapping[Path, Hashed]) -> tuple[object, obje
 
 
 def _as_one(group: Sequence[ListedModel]) -> ListedModel:
-    first = group[0].info
     infos = [each.info for each in group]
+    here = next((info for info in infos if info.state != "missing"), infos[0])
+    first = msgspec.structs.replace(here, name=infos[0].name, included=infos[0].included)
+    projector = next((info.projector for info in infos if info.projector), None)
+    weights = tuple(path for path in first.files if path != first.projector)
+    more = size_of(projector) if projector is not None else 0
     verified = next((info for info in infos if info.verified_at), None)
     used = max((info.last_used_at or "" for info in infos), default="")
     return ListedModel(
@@ -453,14 +511,18 @@ def _as_one(group: Sequence[ListedModel]) -> ListedModel:
             verified_at=first.verified_at or (verified.verified_at if verified else None),
             license=_first(infos, "license"),
             source=_first(infos, "source"),
-            projector=first.projector,
-            places=tuple(place for info in infos for place in info.places),
+            projector=projector,
+            files=weights if projector is None else (*weights, projector),
+            size_bytes=sum(size_of(path) for path in weights) + more,
+            capabilities=tuple(dict.fromkeys(one for info in infos for one in info.capabilities)),
+            places=tuple(dict.fromkeys(place for info in infos for place in info.places)),
             last_used_at=used or None,
             speed=_latest([info.speed for info in infos]),
             active_profile=_first(infos, "active_profile"),
             newer_revision=_first(infos, "newer_revision"),
         ),
         tuple(copy for each in group for copy in each.copies),
+        group[0].kind,
     )
 
 

@@ -46,6 +46,8 @@ def model_pill(model: ModelInfo) -> tuple[str, str, PillTone]:
         return "Missing", "x", "danger"
     if model.state == "damaged":
         return "Damaged", "triangle-alert", "danger"
+    if model.state == "unusable":
+        return "Can’t load", "x", "danger"
     return fit_pill(model.fit)
 
 

@@ -517,12 +517,13 @@ class Composer(QFrame):
             tokens = self._tokens.get(file)
             about = "" if tokens is not None else "about "
             many = tokens or round(len(file.text) / CHARACTERS_PER_TOKEN)
-            words = f"{file.name} · {about}{formatting.counted(many, 'token')}"
-            is_pasted = file.name.startswith(_PASTED)
-            to_box = partial(self._unpaste, file) if is_pasted else None
-            chips.addWidget(
-                Chip(theme, "file-text", words, drop, edit=to_box, edit_words="Edit", forward=ask)
-            )
+            size = f"{about}{formatting.counted(many, 'token')}"
+            to_box = partial(self._unpaste, file) if file.name.startswith(_PASTED) else None
+            chip = Chip(
+                theme, "file-text", file.name, drop,
+                edit=to_box, edit_words="Edit", size=size, forward=ask,
+            )  # fmt: skip
+            chips.addWidget(chip)
         for ready in self._pictures:
             chips.addWidget(PictureChip(theme, ready, partial(self._detach, ready)))
         before: QWidget = self.edit

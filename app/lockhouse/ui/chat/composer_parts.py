@@ -21,7 +21,7 @@ from lockhouse.storage.settings import Settings
 from lockhouse.ui import formatting
 from lockhouse.ui.chat.attachments import PreparedPicture
 from lockhouse.ui.frame_parts import IconLabel, icon_button, label, push_button
-from lockhouse.ui.layouts import TOP, column, row
+from lockhouse.ui.layouts import MIDDLE, column, row
 from lockhouse.ui.outbound.values import WAY_WORDS, WayOn
 from lockhouse.ui.paragraph import Elided
 from lockhouse.ui.theme import Theme
@@ -150,16 +150,19 @@ class Chip(QFrame):
         *,
         edit: Callable[[], object] | None = None,
         edit_words: str = "Edit queued message",
+        size: str = "",
         forward: Callable[[], object] | None = None,
     ) -> None:
         super().__init__()
         px = theme.px
         short = " ".join(text.split())
         self.setObjectName("chip")
-        self.setAccessibleName(short)
+        told = f" · {size}" if size else ""
+        self.setAccessibleName(f"{short}{told}")
         self.setProperty("tone", "bubble")
         mark = IconLabel(theme, icon, 14)
-        words = label(_elided(theme, short, 260), role="caption", ink="2")
+        shown = _elided(theme, short, 170 if size else 260)
+        words = label(f"{shown}{told}", role="caption", ink="2")
         words.setToolTip(text[:600])
         actions = (
             ("edit", "pencil", f"{edit_words}: {short[:60]}", edit),
@@ -215,7 +218,7 @@ class ProblemLine(QFrame):
         self._text = label("", wrap=True, selectable=True, name="composer_problem_words")
         icon = IconLabel(theme, "circle-alert", 16, "danger")
         drop = icon_button(theme, "x", "Dismiss", self.clear, name="composer_problem_close")
-        parts = ((icon, TOP), (self._text, 1), (drop, TOP))
+        parts = ((icon, MIDDLE), (self._text, 1), (drop, MIDDLE))
         row(theme, *parts, gap=8, margins=(10, 6, 4, 6), on=self)
         self.hide()
 

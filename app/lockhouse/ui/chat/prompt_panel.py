@@ -183,7 +183,7 @@ class PromptPanel(QWidget):
             self._is_loading = False
             self._dirty = False
         self._instructions = instructions
-        self._system.setPlaceholderText(instructions or "For example: answer briefly.")
+        self._system.setPlaceholderText("For example: answer briefly.")
         self._note_system()
         self._label.set_current(chat.label)
         self._when_full.set_key(str(self._own.get("when_full", "")))
@@ -210,7 +210,7 @@ class PromptPanel(QWidget):
         if self._system.toPlainText().strip():
             words = "Sent before the messages of this chat."
         elif self._instructions:
-            words = "Empty: this model gets its own instructions, shown below."
+            words = f"Empty: this model gets its own instructions, “{self._instructions}”"
         else:
             words = "Empty: no system prompt is sent."
         self._system_note.setText(words)

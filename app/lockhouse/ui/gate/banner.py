@@ -60,7 +60,8 @@ def sentence(view: NetworkView, activity: Activity, level: SealLevel, now: dt.da
     if view.way == "start_anew":
         return Sentence(
             "Network access starts after a restart.",
-            f"You allowed {view.place} {formatting.clock(view.since, now)}. This window was "
+            f"You allowed {view.place} {formatting.clock(view.since, now)}, "
+            f"{end_words(view.until, now)}. This window was "
             "started sealed and stays sealed until Lockhouse is restarted.",
             is_sealed,
         )

@@ -136,6 +136,7 @@ class NetworkAccessDialog(FormDialog):
         self._kept_end = _end_of(view.until)
         self._ends.set_current(self._kept_end)
         lasts = row(theme, label("Lasts"), self._ends, STRETCH, gap=12)
+        self.content.addSpacing(theme.px(4))
         self.content.addLayout(lasts)
         self.content.addWidget(label(when, ink="2", wrap=True, name="access_start"))
         self._make_actions()

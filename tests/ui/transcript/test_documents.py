@@ -62,3 +62,41 @@ def test_parts_of_a_document_read_back_as_plain_text(styles: Styles) -> None:
     table.show(parse(TABLE)[0], styles)
     whole = table.text(0, table.length())
     assert whole.split("\n")[1] == "a\tbold b\t1"
+
+
+def drawn(image: QImage, left: int, right: int) -> int:
+    """How many points between two columns are not white."""
+    return sum(
+        image.pixel(x, y) & 0xFFFFFF != 0xFFFFFF
+        for x in range(left, right)
+        for y in range(image.height())
+    )
+
+
+def test_items_of_lists_begin_at_the_side_where_their_script_begins(styles: Styles) -> None:
+    for text, is_mirrored in (("- one\n- [x] two\n1. three", False), ("- مرحبا\n- ثانيا", True)):
+        document = BlockDocument()
+        document.show(parse(text)[0], styles)
+        image = picture(document)
+        assert (drawn(image, 0, 15) > 0) != is_mirrored
+        assert (drawn(image, 585, 600) > 0) == is_mirrored
+
+
+WIDE = "| name | " + " | ".join(f"column_number_{n}" for n in range(6)) + " |\n"
+WIDE += "|" + "---|" * 7 + "\n| x | " + " | ".join("some words here" for _ in range(6)) + " |"
+
+
+def test_a_table_is_as_wide_as_its_words(styles: Styles) -> None:
+    document = BlockDocument()
+    document.show(parse(WIDE)[0], styles)
+    assert document.set_width(2000) == document.set_width(1990)
+    assert document.ideal_width() == 1990
+    document.set_width(300)
+    assert document.ideal_width() > 600
+    for number in range(6):
+        start = document.raw_text().index(f"column_number_{number}")
+        word = [document.rect_of(at).top() for at in range(start, start + 15)]
+        assert len(set(word)) == 1, "a word is broken"
+    document.show(parse(TABLE)[0], styles)
+    document.set_width(300)
+    assert document.ideal_width() == 300

@@ -17,6 +17,7 @@ from pytestqt.qtbot import QtBot
 from lockhouse.ui.theme import Theme
 from lockhouse.ui.transcript import TranscriptAction, TranscriptView
 from lockhouse.ui.transcript.card import MessageCard
+from lockhouse.ui.transcript.parts import TablePart
 from lockhouse.ui.transcript.reasoning import ReasoningBox
 from tests.ui.transcript.reader import (
     answer,
@@ -194,3 +195,22 @@ def test_reasoning_is_folded_opens_and_can_be_cut_short(view: TranscriptView, qt
     assert box.accessibleName() == "Thought for 1 min 5 s. Hide reasoning"
     qtbot.keyClick(box, Qt.Key.Key_Space)
     assert not box.body.isVisible()
+
+
+def test_a_wide_table_is_scrolled_in_its_own_frame(view: TranscriptView) -> None:
+    head = " | ".join(f"column_number_{n}" for n in range(12))
+    table = f"| {head} |\n|{'---|' * 12}\n| {' | '.join('ab' for _ in range(12))} |"
+    view.set_messages((user("q", "Show it."), answer("a", table)))
+    QApplication.processEvents()
+    [part] = view.findChildren(TablePart)
+    assert part.width() < part.body.content.ideal_width()
+    turn = QWheelEvent(
+        QPointF(20, 20), part.body.mapToGlobal(QPointF(20, 20)), QPoint(), QPoint(-400, 0),
+        Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase, False,  # noqa: FBT003
+    )  # fmt: skip
+    QApplication.sendEvent(part.body, turn)
+    assert part.body.shift > 0
+    view.resize(3000, 600)
+    QApplication.processEvents()
+    assert part.body.shift == 0 or part.width() < part.body.content.ideal_width()

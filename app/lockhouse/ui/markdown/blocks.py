@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
+from unicodedata import bidirectional
 
 ParagraphKind = Literal["text", "h1", "h2", "h3", "h4", "item", "math"]
 Align = Literal["left", "center", "right"]
@@ -39,6 +40,16 @@ class Paragraph:
     quote: int = 0
     marker: str = ""
     tight: bool = False
+
+    @property
+    def is_right_to_left(self) -> bool:
+        """Whether its first letter is of a script that is written from the right."""
+        for run in self.runs:
+            for character in run.text:
+                direction = bidirectional(character)
+                if direction in ("L", "R", "AL"):
+                    return direction != "L"
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -253,6 +253,8 @@ class BlockDocument:
         """Lay out for a width; gives the height."""
         if not wrap:
             width = -1.0
+        if self._table is not None:
+            width = self._table.fit_to(width)
         if width != self._width or wrap is False:
             self._width = width
             self._code_rects = None
@@ -263,6 +265,9 @@ class BlockDocument:
         return self.document.size().height()
 
     def ideal_width(self) -> float:
+        """How wide it wants to be; of a table, how wide it is."""
+        if self._table is not None:
+            return self._width
         return self.document.idealWidth()
 
     # hit tests
@@ -455,17 +460,26 @@ class BlockDocument:
         styles: Styles,
     ) -> None:
         theme, px = styles.theme, styles.theme.px
+        mirrored = paragraph.is_right_to_left
+        right = self.document.size().width()
         for depth in range(paragraph.quote):
-            bar = QRectF(depth * styles.quote_indent, box.top(), px(3), box.height())
-            painter.fillRect(bar, theme.color("border-strong"))
+            at = depth * styles.quote_indent
+            left = right - at - px(3) if mirrored else float(at)
+            painter.fillRect(
+                QRectF(left, box.top(), px(3), box.height()), theme.color("border-strong")
+            )
         if not paragraph.marker:
             return
         line = block.layout().lineAt(0)
-        left = paragraph.quote * styles.quote_indent + paragraph.indent * self._indent_step
+        start = paragraph.quote * styles.quote_indent + paragraph.indent * self._indent_step
+        text = right - start if mirrored else float(start)
         top = box.top() + (line.y() if line.isValid() else 0)
         height = line.height() if line.isValid() else styles.line
         middle = top + height * 0.8 - px(5)
-        paint_marker(painter, styles, paragraph.marker, QPointF(left, middle), top, height)
+        paint_marker(
+            painter, styles, paragraph.marker, QPointF(text, middle), top, height,
+            mirrored=mirrored,
+        )  # fmt: skip
 
 
 def _x(line: QTextLine, position: int) -> float:

@@ -30,7 +30,7 @@ from PySide6.QtWidgets import (
 
 from lockhouse.core.errors import StorageError
 from lockhouse.storage.exports import export_text
-from lockhouse.ui.markdown import Block, CodeBlock, RuleBlock
+from lockhouse.ui.markdown import Block, CodeBlock, RuleBlock, TableBlock
 from lockhouse.ui.markdown.blocks import block_text
 from lockhouse.ui.theme import Theme, tokens
 from lockhouse.ui.timers import once
@@ -135,15 +135,15 @@ class RulePart(QWidget):
         painter.fillRect(line, self._theme.color("border-strong"))
 
 
-class CodeBody(TextPart):
-    """The code inside a frame; turns the wheel sideways into scrolling."""
+class ScrolledPart(TextPart):
+    """What is inside a frame that scrolls: turns the wheel sideways into scrolling."""
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         frame = self.parent()
         step = event.pixelDelta().x() or event.angleDelta().x() / 2
         if event.modifiers() & Qt.KeyboardModifier.ShiftModifier and not step:
             step = event.angleDelta().y() / 2
-        if step and isinstance(frame, CodePart) and frame.scroll_by(-int(step)):
+        if step and isinstance(frame, CodePart | TablePart) and frame.scroll_by(-int(step)):
             event.accept()
         else:
             event.ignore()
@@ -160,7 +160,7 @@ class CodePart(QWidget):
         self._block = CodeBlock("")
         self._wrapped = False
         self._language = language_of("")
-        self.body = CodeBody(self)
+        self.body = ScrolledPart(self)
         self._wrap = IconButton(theme, "wrap-text", "Wrap long lines", self)
         self._wrap.setCheckable(True)
         self._wrap.toggled.connect(self._set_wrapped)
@@ -278,6 +278,46 @@ class CodePart(QWidget):
             )
 
 
+class TablePart(QWidget):
+    """A table, and a scroll bar below it when it is wider than its room."""
+
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self.body = ScrolledPart(self)
+        self._bar = QScrollBar(Qt.Orientation.Horizontal, self)
+        self._bar.valueChanged.connect(self._scrolled)
+        self._bar.hide()
+
+    def show_block(self, block: TableBlock, styles: Styles) -> None:
+        self.body.show_block(block, styles)
+
+    def fit(self, width: int) -> int:
+        """Lay out for a width; gives the height with the scroll bar."""
+        height = int(self.body.content.set_width(width) + 0.999)
+        wide = int(self.body.content.ideal_width()) - width
+        self.body.setGeometry(0, 0, width, height)
+        self._bar.setVisible(wide > 0)
+        if wide <= 0:
+            self.body.shift = 0
+            return height
+        bar = self._theme.px(12)
+        self._bar.setGeometry(0, height, width, bar)
+        self._bar.setRange(0, wide)
+        self._bar.setPageStep(width)
+        return height + bar
+
+    def scroll_by(self, step: int) -> bool:
+        before = self._bar.value()
+        if self._bar.isVisible():
+            self._bar.setValue(before + step)
+        return self._bar.value() != before
+
+    def _scrolled(self, value: int) -> None:
+        self.body.shift = value
+        self.body.update()
+
+
 def save_text(path: Path, text: str) -> bool:
     """Write a file whole or not at all."""
     try:
@@ -291,6 +331,8 @@ def make_part(block: Block, theme: Theme, parent: QWidget) -> QWidget:
     """A new empty widget of the kind that draws this block."""
     if isinstance(block, CodeBlock):
         return CodePart(theme, parent)
+    if isinstance(block, TableBlock):
+        return TablePart(theme, parent)
     if isinstance(block, RuleBlock):
         return RulePart(theme, parent)
     return TextPart(parent)
@@ -300,6 +342,8 @@ def fits_block(part: QWidget, block: Block) -> bool:
     """Whether this widget can be used again for that block."""
     if isinstance(block, CodeBlock):
         return isinstance(part, CodePart)
+    if isinstance(block, TableBlock):
+        return isinstance(part, TablePart)
     if isinstance(block, RuleBlock):
         return isinstance(part, RulePart)
     return type(part) is TextPart
@@ -311,6 +355,9 @@ def fill_part(part: QWidget, block: Block, styles: Styles, *, final: bool) -> No
     if isinstance(part, CodePart):
         assert isinstance(block, CodeBlock)
         part.show_block(block, styles)
+    elif isinstance(part, TablePart):
+        assert isinstance(block, TableBlock)
+        part.show_block(block, styles)
     elif isinstance(part, TextPart):
         part.show_block(block, styles)
     if leaf is not None:
@@ -319,13 +366,13 @@ def fill_part(part: QWidget, block: Block, styles: Styles, *, final: bool) -> No
 
 def fit_part(part: QWidget, width: int, theme: Theme) -> int:
     """Lay a piece out for a width; gives its height."""
-    if isinstance(part, (TextPart, CodePart)):
+    if isinstance(part, TextPart | CodePart | TablePart):
         return part.fit(width)
     return theme.px(17)
 
 
 def leaf_of(part: QWidget) -> TextPart | None:
     """The text in a piece that can be selected and searched."""
-    if isinstance(part, CodePart):
+    if isinstance(part, CodePart | TablePart):
         return part.body
     return part if isinstance(part, TextPart) else None

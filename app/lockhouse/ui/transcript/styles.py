@@ -87,20 +87,32 @@ class Styles:
         return made
 
     def block(self, paragraph: Paragraph, *, first: bool, step: int) -> QTextBlockFormat:
-        key = (paragraph.kind, paragraph.indent, paragraph.quote, paragraph.tight, first, step)
+        mirrored = bool(paragraph.indent or paragraph.quote) and paragraph.is_right_to_left
+        key = (
+            *(paragraph.kind, paragraph.indent, paragraph.quote, paragraph.tight),
+            *(first, step, mirrored),
+        )
         made = self._blocks.get(key)
         if made is None:
-            made = self._blocks[key] = self._make_block(paragraph, first=first, step=step)
+            made = self._make_block(paragraph, first=first, step=step, mirrored=mirrored)
+            self._blocks[key] = made
         return made
 
-    def _make_block(self, paragraph: Paragraph, *, first: bool, step: int) -> QTextBlockFormat:
+    def _make_block(
+        self, paragraph: Paragraph, *, first: bool, step: int, mirrored: bool
+    ) -> QTextBlockFormat:
         px = self.theme.px
         made = QTextBlockFormat()
         role: TypeRole = _HEADINGS.get(paragraph.kind, "reading")
         height = self.theme.line_height(role)
         fixed = QTextBlockFormat.LineHeightTypes.FixedHeight.value
         made.setLineHeight(height, fixed)
-        made.setLeftMargin(paragraph.indent * step + paragraph.quote * self.quote_indent)
+        margin = paragraph.indent * step + paragraph.quote * self.quote_indent
+        if mirrored:
+            made.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
+            made.setRightMargin(margin)
+        else:
+            made.setLeftMargin(margin)
         if not first:
             made.setTopMargin(px(4) if paragraph.tight else px(8))
         if paragraph.kind == "math" and not paragraph.indent:
@@ -144,16 +156,26 @@ def one_line(block: Block | None) -> str:
 
 
 def paint_marker(
-    painter: QPainter, styles: Styles, marker: str, at: QPointF, top: float, height: float
+    painter: QPainter,
+    styles: Styles,
+    marker: str,
+    at: QPointF,
+    top: float,
+    height: float,
+    *,
+    mirrored: bool = False,
 ) -> None:
-    """The marker of a list item left of ``at`` (x: where its text starts, y: middle of letters)."""
+    """The marker of a list item before ``at`` (x: where its text starts, y: middle of letters).
+
+    Before is left of it, or right of it where ``mirrored``.
+    """
     theme, px = styles.theme, styles.theme.px
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(theme.color("text-2"))
     if marker in ("•", "◦", "▪"):
         size = 2.5 * theme.scale
-        centre = QPointF(at.x() - px(14), at.y())
+        centre = QPointF(at.x() + (px(14) if mirrored else -px(14)), at.y())
         if marker == "▪":
             painter.drawRect(QRectF(centre.x() - 2, centre.y() - 2, 4, 4))
         elif marker == "•":
@@ -163,7 +185,8 @@ def paint_marker(
             painter.setPen(QPen(theme.color("text-2"), 1))
             painter.drawEllipse(centre, size, size)
     elif marker in ("☐", "☑"):
-        box = QRectF(at.x() - px(19), at.y() - px(6.5), px(13), px(13))
+        left = at.x() + (px(6) if mirrored else -px(19))
+        box = QRectF(left, at.y() - px(6.5), px(13), px(13))
         painter.setPen(QPen(theme.color("text-3"), 1))
         painter.setBrush(theme.color("accent" if marker == "☑" else "surface"))
         painter.drawRoundedRect(box, 3, 3)
@@ -175,4 +198,5 @@ def paint_marker(
         painter.setFont(theme.font("reading", tabular=True))
         painter.setPen(theme.color("text-2"))
         width = QFontMetricsF(painter.font()).horizontalAdvance(marker)
-        painter.drawText(QPointF(at.x() - px(6) - width, round(top + height * 0.8)), marker)
+        left = at.x() + px(6) if mirrored else at.x() - px(6) - width
+        painter.drawText(QPointF(left, round(top + height * 0.8)), marker)

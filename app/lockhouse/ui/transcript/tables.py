@@ -1,12 +1,14 @@
 """Tables in a text document: lines under rows, aligned columns of fitting width.
 
 Hides Qt's table formats, and how wide columns are: as wide as their text while that fits, the
-first taking what is left.
+first taking what is left; else narrower, but never so that a word breaks. A table that is wider
+than its room then tells how wide it is, and is scrolled.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import ceil
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import (
@@ -20,6 +22,8 @@ from lockhouse.ui.markdown import Run, TableBlock
 from lockhouse.ui.transcript.styles import PAD, Styles
 
 _SIDE = 12  # left and right of a cell
+_NARROWEST = 110  # of a column whose text goes over lines
+_LONGEST_LINE, _LONGEST_WORD = 80, 40  # characters; longer ones break
 
 InsertRuns = Callable[[QTextCursor, Sequence[Run], Styles, str, str], None]
 
@@ -40,8 +44,9 @@ class TableWriter:
         self._styles = styles
         self._insert_runs = insert_runs
         self._columns = max(1, len(block.header))
-        self._widths = [0.0] * self._columns
-        self._settled = [0.0] * self._columns
+        self._widths = _Widths(self._columns)
+        self._settled = _Widths(self._columns)
+        self._given: list[float] = []
         self.block = block
         self._table = cursor.insertTable(1 + len(block.rows), self._columns, _table_format())
         self._write(0, block.header)
@@ -52,7 +57,7 @@ class TableWriter:
             at = self._table.cellAt(1 + len(block.rows), 0).firstCursorPosition()
             words = f"{block.hidden_rows:,} more rows are not shown. Copy the answer to get all."
             at.insertText(words, styles.char(Run(""), "caption", "text-3"))
-        self._fit_columns((block.header, *block.rows))
+        self._measure((block.header, *block.rows))
 
     def can_grow_to(self, block: TableBlock) -> bool:
         """Whether the other table is this one with rows added at its end."""
@@ -78,8 +83,33 @@ class TableWriter:
         for row in range(known, len(block.rows)):
             self._write(row + 1, block.rows[row])
         self.block = block
-        self._fit_columns(block.rows[known - 1 :])
+        self._measure(block.rows[known - 1 :])
         return first
+
+    def fit_to(self, room: float) -> float:
+        """Give the columns their widths within so much room; returns the width of the table."""
+        words, whole = self._widths.of_words, self._widths.whole
+        narrowest = self._styles.theme.px(_NARROWEST)
+        least = [max(word, min(all_, narrowest)) for word, all_ in zip(words, whole, strict=True)]
+        if sum(whole) <= room or self._columns == 1:
+            given = whole
+        else:
+            spare = max(0.0, room - sum(least))
+            wanted = sum(whole) - sum(least) or 1.0
+            given = [
+                low + (high - low) * min(1.0, spare / wanted)
+                for low, high in zip(least, whole, strict=True)
+            ]
+        if given != self._given:
+            self._given = given
+            flexible = QTextLength(QTextLength.Type.VariableLength, 0)
+            fixed = QTextLength.Type.FixedLength
+            form = _table_format()
+            form.setColumnWidthConstraints(
+                [flexible, *(QTextLength(fixed, width) for width in given[1:])]
+            )
+            self._table.setFormat(form)
+        return max(room, float(ceil(sum(given)))) if self._columns > 1 else room
 
     def _write(self, row: int, cells: Sequence[Sequence[Run]]) -> None:
         head = row == 0
@@ -98,40 +128,39 @@ class TableWriter:
             runs = cells[column] if column < len(cells) else ()
             self._insert_runs(at, runs, self._styles, base, ink)
 
-    def _fit_columns(self, rows: Sequence[Sequence[Sequence[Run]]]) -> None:
-        """Columns as wide as their text while that fits; the first takes what is left.
-
-        The last row may still grow or shrink, so what it needs is not remembered.
-        """
+    def _measure(self, rows: Sequence[Sequence[Sequence[Run]]]) -> None:
+        """Measure new rows. The last one may still grow or shrink, so it is not remembered."""
         for row in rows[:-1]:
             self._settled = self._wider(self._settled, row)
-        wider = self._wider(self._settled, rows[-1])
-        if wider == self._widths:
-            return
-        self._widths = wider
-        flexible = QTextLength(QTextLength.Type.VariableLength, 0)
-        lengths = [flexible] * self._columns
-        if self._columns > 1 and sum(wider[1:]) < self._styles.theme.px(460):
-            fixed = QTextLength.Type.FixedLength
-            lengths = [flexible, *(QTextLength(fixed, width) for width in wider[1:])]
-        form = _table_format()
-        form.setColumnWidthConstraints(lengths)
-        self._table.setFormat(form)
+        self._widths = self._wider(self._settled, rows[-1])
 
-    def _wider(self, widths: list[float], row: Sequence[Sequence[Run]]) -> list[float]:
+    def _wider(self, widths: _Widths, row: Sequence[Sequence[Run]]) -> _Widths:
         room = 2 * self._styles.theme.px(_SIDE) + 4
-        return [
-            max(width, self._width_of(row[column]) + room if column < len(row) else 0.0)
-            for column, width in enumerate(widths)
-        ]
+        wider = _Widths(self._columns)
+        for column in range(self._columns):
+            whole, word = self._width_of(row[column]) if column < len(row) else (-room, -room)
+            wider.whole[column] = max(widths.whole[column], whole + room)
+            wider.of_words[column] = max(widths.of_words[column], word + room)
+        return wider
 
-    def _width_of(self, runs: Sequence[Run]) -> float:
-        width = 0.0
+    def _width_of(self, runs: Sequence[Run]) -> tuple[float, float]:
+        """Of a cell's text on one line, and of its longest word."""
+        width = longest = 0.0
         for run in runs:
-            metrics = self._styles.metrics(run, "body")
-            text = f"{PAD}{run.text}{PAD}" if run.code else run.text
-            width += metrics.horizontalAdvance(text[:80])
-        return width
+            advance = self._styles.metrics(run, "body").horizontalAdvance
+            line = max(run.text.split("\n"), key=len)[:_LONGEST_LINE]
+            width += advance(f"{PAD}{line}{PAD}" if run.code else line)
+            word = max(run.text.split(), key=len, default="")[:_LONGEST_WORD]
+            longest = max(longest, advance(f"{PAD}{word}{PAD}" if run.code else word))
+        return width, longest
+
+
+class _Widths:
+    """Of each column: what its longest text and its longest word need."""
+
+    def __init__(self, columns: int) -> None:
+        self.whole = [0.0] * columns
+        self.of_words = [0.0] * columns
 
 
 def _table_format() -> QTextTableFormat:

@@ -67,6 +67,9 @@ class Words:
     def text_of(self, token: int) -> str:
         return self.control_texts.get(token, "")
 
+    def tokenize_on(self, text: str) -> list[str]:
+        return [text]
+
     def tokenize(self, text: str, *, special: bool, with_bos: bool = False) -> list[str]:
         return [text]
 

@@ -188,7 +188,7 @@ class PromptBuilder:
         with_bos = vocabulary.adds_bos and not (bos and pieces[0].startswith(bos))
         tokens = vocabulary.tokenize(pieces[0], special=True, with_bos=with_bos)
         for piece in pieces[1:]:
-            tokens += vocabulary.tokenize(piece, special=True)
+            tokens += vocabulary.tokenize_on(piece)
         return tokens
 
     def _render(

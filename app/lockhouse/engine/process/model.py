@@ -146,6 +146,17 @@ class Vocabulary:
             self._plain[token] = known
         return known
 
+    def tokenize_on(self, text: str) -> list[int]:
+        """Tokens of a text in the middle of another; control tokens are recognised.
+
+        Vocabularies of SentencePiece put a space before every text, which would come between the
+        halves of a word. Behind a line break, which is a token of its own, they put none.
+        """
+        tokens, head = self.tokenize(f"\n{text}", special=True), self.tokenize("\n", special=True)
+        if len(head) > 1 and tokens[: len(head)] == head:
+            return tokens[len(head) :]
+        return self.tokenize(text, special=True)
+
     def tokenize(self, text: str, *, special: bool, with_bos: bool = False) -> list[int]:
         """Tokens of a text; ``special`` lets it spell control tokens."""
         data = as_c_string(text)

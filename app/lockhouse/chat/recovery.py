@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _ROLES = ("system", "user", "assistant", "tool")
 _HASH_DIGITS = 64
 # A page with rows of these shapes belongs to that table, whatever became of its tree.
-_SHAPES = {
+_SHAPES: Mapping[str, Callable[[Row], bool]] = {
     "conversations": lambda row: (
         _has(row, 13) and is_id(row[1]) and isinstance(row[2], str) and row[4] not in _ROLES
     ),
@@ -167,10 +167,8 @@ def _fill(fresh: Path, damaged: DamagedFile, backup: Path | None) -> tuple[int, 
             earlier = None if backup is None else DamagedFile(backup)
             roots = _make_tables(writer, damaged, earlier)
             for name, root in roots.items():
-                rows = list(damaged.rows(root))
-                if name in _SHAPES:
-                    rows = [row for row in rows if _SHAPES[name](row.values)]
-                _insert(writer, name, rows)
+                fits = _SHAPES.get(name, _any)
+                _insert(writer, name, (row for row in damaged.rows(root) if fits(row.values)))
             if earlier is not None:  # what was done to the tables before is done for good
                 for entry in earlier.schema:
                     if entry.name == _MIGRATIONS:
@@ -256,6 +254,10 @@ def _sound(table: str, column: str, value: Value) -> Value:
         except (ValueError, RecursionError):
             return _JSON[table][column]
     return value
+
+
+def _any(_row: Row) -> bool:
+    return True
 
 
 def _has(row: Row, columns: int) -> bool:

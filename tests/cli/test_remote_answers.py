@@ -199,6 +199,27 @@ def test_what_the_answer_was_promised_to_be_is_never_left_out(
     assert len(server.asked()) == 1
 
 
+def test_an_answer_of_a_server_is_checked_against_its_schema(
+    opened: Command, server: RemoteServer, tmp_path: Path
+) -> None:
+    schema = tmp_path / "schema.json"
+    schema.write_text('{"type": "object", "properties": {"a": {"type": "string"}}}')
+    asked = ("ask", "-m", "office/small", "Hi", "--schema", schema, "--json")
+    server.faults.append(Fault("raw", body=stream(*said('{"a": ', '"b"}'))))
+    fitting = opened(*asked)
+    assert (fitting.code, fitting.json["text"]) == (0, '{"a": "b"}')
+    server.faults.append(Fault("raw", body=stream(*said('{"a": ', "1}"))))
+    other = opened(*asked)
+    assert (other.code, other.json["error"]["code"]) == (3, "answer_not_valid")
+    assert "at a: 1 is not of type" in other.json["error"]["message"]
+    assert other.json["text"] == '{"a": 1}'
+    kept = opened("chats", "show", other.json["conversation_id"], "--json").json["messages"][-1]
+    assert (kept["content"], kept["status"]) == ('{"a": 1}', "failed")
+    schema.write_text('{"type": "nothing"}')
+    assert opened(*asked).json["error"]["code"] == "schema_invalid"
+    assert len(server.asked()) == 2  # nobody was asked for what is no schema
+
+
 def test_a_server_is_fitted_by_command(opened: Command, server: RemoteServer) -> None:
     done = opened(
         "targets", "set", "fitted", "--max-tokens-field", "max_completion_tokens",

@@ -92,7 +92,10 @@ def drawn(held: Constraint, chance: random.Random) -> str | None:
     vocabulary = starter_vocabulary()
     pieces: list[bytes] = []
     for _ in range(_MOST_TOKENS):
-        pieces += map(vocabulary.piece, held.accept_forced())
+        prescribed = held._matcher.compute_ff_bytes()  # what the form leaves no choice about
+        forced = [*map(vocabulary.piece, held.accept_forced())]
+        assert prescribed.startswith(b"".join(forced)), (prescribed, forced)
+        pieces += forced
         if held.is_complete:
             break
         allowed = held.allowed()

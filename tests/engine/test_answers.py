@@ -134,6 +134,56 @@ def test_gbnf_grammar(shared_pool: EnginePool, spec: EngineSpec) -> None:
     assert answered.text in ("yes", "no")
 
 
+def test_a_form_does_not_stand_in_the_way_of_a_seed_or_a_neighbour(
+    shared_pool: EnginePool, spec: EngineSpec
+) -> None:
+    row = {"type": "object", "properties": {"first name": {"type": "string", "maxLength": 9}},
+           "required": ["first name"], "additionalProperties": False}  # fmt: skip
+    schema = {"type": "array", "items": row, "minItems": 4, "maxItems": 4}
+    asked = request(
+        CAPITAL, json_schema=json.dumps(schema), sampling=Sampling(seed=5), max_tokens=200
+    )
+    once, again = ask(shared_pool, spec, asked), ask(shared_pool, spec, asked)
+    assert once.text == again.text
+    assert len(json.loads(once.text)) == 4
+    beside: list[Answered] = []
+    free = request("Tell me a long story.", max_tokens=40)
+    other = threading.Thread(target=lambda: beside.append(ask(shared_pool, spec, free)))
+    other.start()
+    greedy = ask(shared_pool, spec, request(CAPITAL, json_schema=asked.json_schema, max_tokens=200))
+    other.join()
+    assert len(json.loads(greedy.text)) == 4
+    assert beside[0].finished.usage.completion_tokens == 40
+
+
+def test_an_answer_goes_on_in_its_form_or_not_at_all(
+    shared_pool: EnginePool, spec: EngineSpec
+) -> None:
+    schema = json.dumps({"const": {"a": ["b", 1]}})
+    rest = ask(shared_pool, spec, request("Hi", json_schema=schema, prefill='{"a": ["'))
+    assert rest.text == 'b", 1]}'
+    assert rest.finished.finish_reason == "stop"
+    whole = ask(shared_pool, spec, request("Hi", json_schema=schema, prefill='{"a": ["b", 1]}'))
+    assert (whole.text, whole.finished.finish_reason) == ("", "stop")
+    other = ask(shared_pool, spec, request("Hi", json_schema=schema, prefill='{"c'))
+    assert isinstance(other.last, Failed)
+    assert other.last.code == "form_not_begun"
+
+
+def test_the_limit_counts_prescribed_tokens_too(shared_pool: EnginePool, spec: EngineSpec) -> None:
+    schema = json.dumps({"const": "the keeper of the old lighthouse"})
+    cut = ask(shared_pool, spec, request("Hi", json_schema=schema, max_tokens=3)).finished
+    assert (cut.finish_reason, cut.usage.completion_tokens) == ("length", 3)
+    count = ask(shared_pool, spec, request("Hi", json_schema=schema)).finished
+    exact = ask(
+        shared_pool,
+        spec,
+        request("Hi", json_schema=schema, max_tokens=count.usage.completion_tokens),
+    )
+    assert exact.finished.finish_reason == "stop"
+    assert json.loads(exact.text) == "the keeper of the old lighthouse"
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [

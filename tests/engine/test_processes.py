@@ -321,6 +321,11 @@ def test_a_trace_has_a_budget_and_ends_on_demand(
     assert "reasoning_ended" in answered.notices()
     assert 6 <= answered.finished.usage.reasoning_tokens < 20
 
+    schema = '{"enum": ["Paris </think>", "Lyon"]}'  # the trace is free, the answer is not
+    formed = ask(pool, thinks, request(CAPITAL, reasoning_budget=6, json_schema=schema))
+    assert formed.reasoning
+    assert formed.text in ('"Paris </think>"', '"Lyon"')
+
     cancel = CancelToken()
     cancel.answer_now()
     asked = request(CAPITAL, sampling=LONG, max_tokens=100)

@@ -33,13 +33,15 @@ _OPTIONS: Any = {
     "lenient": False,
     "whitespace_flexible": False,
 }
-# Milliseconds for a token at most, and some hundred megabytes for an answer.
+# Milliseconds for a token, and some hundred megabytes for an answer.
 _LIMITS: dict[str, Any] = {
-    "max_items_in_row": 1_000,
     "max_lexer_states": 100_000,
     "precompute_large_lexemes": False,
     "verbose_errors": False,
 }
+# What may be under way at one place of an answer. In a schema that is 4 for each property that may
+# come next; in a grammar many are ambiguity, with which the time for a token grows.
+_MOST_READINGS, _MOST_READINGS_OF_SCHEMA = 300, 8_000
 _UNKNOWN_FORMAT = re.compile(r"Unknown format: (.*)")
 ALLOWS_NOTHING = "NoExtension"  # in llguidance's own word
 _KEYWORDS = re.compile(r"Unimplemented keys: (\[.*\])", re.DOTALL)
@@ -62,8 +64,11 @@ def matcher_of(
     """
     from llguidance import LLMatcher, LLParserLimits
 
+    readings = _MOST_READINGS if json_schema is None else _MOST_READINGS_OF_SCHEMA
+    limits = LLParserLimits(max_items_in_row=readings, **_LIMITS)
+
     def compiled(text: str) -> tuple[Any, str]:
-        matcher = LLMatcher(tokenizer, text, log_level=0, limits=LLParserLimits(**_LIMITS))
+        matcher = LLMatcher(tokenizer, text, log_level=0, limits=limits)
         if matcher.is_error() or any(matcher.compute_bitmask()):
             return matcher, matcher.get_error()
         return matcher, ALLOWS_NOTHING

@@ -107,9 +107,10 @@ class Constraint:
 
     def _require_working(self) -> None:
         if self._matcher.is_error():
-            why = self._matcher.get_error()[:200].splitlines()[0]
-            is_end = ALLOWS_NOTHING in why
-            raise _stuck("allows nothing further" if is_end else f"is too complex: {why}")
+            is_end = ALLOWS_NOTHING in self._matcher.get_error()
+            raise _stuck(
+                "allows nothing further" if is_end else "is too ambiguous or too complex from here"
+            )
 
 
 def _stuck(problem: str) -> InvalidInput:

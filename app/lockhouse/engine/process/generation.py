@@ -86,7 +86,7 @@ class Job:
         self._thinking = prompt.thinking
         self._forced: list[int] = []  # tokens that are written whatever the model wants
         self._prescribed: list[int] = []  # tokens that the form of the answer wants next
-        self._has_form = False  # the newest token follows a form
+        self._has_form = False  # the newest token follows a schema
         self._answer_now = False
         self._completion_tokens = 0
         self._reasoning_tokens = 0
@@ -142,14 +142,18 @@ class Job:
             self._has_form = False
             yield self._forced.pop(0)
             return
-        self._has_form = self._sampler.is_constrained
+        self._has_form = self._follows_schema()
         self._prescribed = self._sampler.forced()
         if not self._prescribed and not self._sampler.is_complete:
             yield self._sampler.pick(logits)
             self._prescribed = self._sampler.forced()  # the form may apply from here on
-            self._has_form = self._sampler.is_constrained
+            self._has_form = self._follows_schema()
         while self._prescribed:
             yield self._prescribed.pop(0)
+
+    def _follows_schema(self) -> bool:
+        """Not only a grammar, which may spell out a trace before the answer."""
+        return self._sampler.is_constrained and self.request.json_schema is not None
 
     def _is_complete(self) -> bool:
         """Whether the form of the answer lets nothing follow what was written."""
@@ -220,7 +224,7 @@ class Job:
         return any(recent[:-period] == recent[period:] for period in range(1, _LONGEST_PERIOD))
 
     def _write(self, token: int) -> None:
-        if self._has_form:  # whatever it spells is text
+        if self._has_form:  # whatever a value spells is text
             self._put("text", self._utf8.decode(self._vocabulary.piece(token)))
             return
         plain = self._vocabulary.plain(token)

@@ -15,6 +15,7 @@ from lockhouse.core.errors import InvalidInput
 from lockhouse.library.models import Models
 from lockhouse.library.trash import Trash
 from lockhouse.storage.database import Database
+from tests.library import hostile
 
 PATHS = "Gewöhnlich 100% echt.gguf", "two\nlines.gguf", "z.gguf"
 
@@ -56,6 +57,27 @@ def test_a_removed_model_is_in_the_trash_and_comes_back_as_it_was(
     models.undo_removal([removal])
     assert models.get("mine") == before
     assert before.path.read_bytes() == content
+    assert not list(trash.glob("*/*"))
+
+
+def test_models_that_share_a_projector_come_back_each_to_its_place(
+    tmp_path: Path, models: Models, trash: Path, starter: Path
+) -> None:
+    folder = tmp_path / "home" / "models" / "pair"
+    folder.mkdir(parents=True)
+    for number, name in enumerate(("good-Q4_1", "good-Q8_0"), start=1):
+        (folder / f"{name}.gguf").write_bytes(starter.read_bytes() + b"\0" * number)
+    projector = hostile.small_model(starter)
+    projector.set("general.type", hostile.STRING, hostile.text(b"mmproj"))
+    projector.write(folder / "mmproj-good.gguf")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    pair = [model for model in models.list() if model.path.parent == folder]
+    assert [model.projector for model in pair] == [folder / "mmproj-good.gguf"] * 2
+    removals = models.remove_many([model.name for model in pair], delete_files=True)
+    assert not folder.exists()
+    assert sorted(path.name for removal in removals for path in removal.deleted) == sorted(before)
+    models.undo_removal(removals)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert not list(trash.glob("*/*"))
 
 

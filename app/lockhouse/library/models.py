@@ -282,7 +282,7 @@ class Models:
         back; those before it are.
         """
         for removal in removals:
-            for trashed, path in zip(removal.trash, removal.deleted, strict=False):
+            for trashed, path in zip(removal.trash, removal.deleted, strict=bool(removal.trash)):
                 try:
                     Trash().restore(trashed, path)
                 except OSError as error:

@@ -132,19 +132,22 @@ class Remover:
         )
 
     def _remove_one(self, model: ListedModel, files: Sequence[Path], *, to_trash: bool) -> Removal:
-        freed_bytes, trash = 0, []
+        freed_bytes, deleted, trash = 0, [], []
         for path in files:
+            if not os.path.lexists(path):  # gone with another model that used it
+                continue
             size_bytes = _freed(path)
             try:
-                if not to_trash:
-                    path.unlink(missing_ok=True)
-                elif os.path.lexists(path):  # not gone with another model that used it
+                if to_trash:
                     trash.append(self._trash.put(path))
+                else:
+                    path.unlink(missing_ok=True)
             except OSError as error:
                 raise InvalidInput(
                     f"{path} cannot be deleted: {error.strerror}.",
                     hint="Check who owns the folder.",
                 ) from error
+            deleted.append(path)
             freed_bytes += size_bytes
             self._inventory.forget(path)
             self._remove_empty(path.parent)
@@ -152,7 +155,7 @@ class Remover:
             if copy.file.origin in ("own", "in place"):
                 self._inventory.forget(copy.info.path)
         return Removal(
-            model.info.name, tuple(files), freed_bytes, to_trash=to_trash, trash=tuple(trash)
+            model.info.name, tuple(deleted), freed_bytes, to_trash=to_trash, trash=tuple(trash)
         )
 
     def _remove_empty(self, folder: Path) -> None:

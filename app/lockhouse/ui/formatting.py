@@ -153,6 +153,12 @@ def percent(fraction: float) -> str:
     return f"{round(min(max(fraction, 0.0), 1.0) * 100)}{NBSP}%"
 
 
+def short_name(name: str, most: int = 36) -> str:
+    """A name with its middle left out where it is longer than any that people give."""
+    half = (most - 1) // 2
+    return name if len(name) <= most else f"{name[:half]}…{name[-half:]}"
+
+
 def short_hash(digest: str) -> str:
     """The first and last characters of a digest, to compare by eye."""
     return digest if len(digest) <= 16 else f"{digest[:8]}…{digest[-6:]}"

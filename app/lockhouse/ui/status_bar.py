@@ -102,7 +102,7 @@ class StatusBar(QFrame):
         words = SEAL_WORDS[self._level]
         if view.is_open:
             sent = formatting.size(view.bytes_out)
-            words = f"Open to {view.place}, {sent} sent"
+            words = f"Open to {formatting.short_name(view.place)}, {sent} sent"
         elif view.opens_next:
             words = "Sealed until restart"
         if words == self._seal.text():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtWidgets import QFrame, QWidget
 
 from lockhouse.ui.frame_parts import icon_button, label, small_button
@@ -23,7 +23,7 @@ class Toast(QFrame):
         """``above`` is a widget at the bottom that must not be covered."""
         super().__init__(over)
         self._theme = theme
-        self._token = ""
+        self._token = self._said = ""
         self._above = above
         self.setObjectName("toast")
         self.setProperty("tone", "card")
@@ -39,8 +39,9 @@ class Toast(QFrame):
     def say(self, text: str, *, undo_token: str = "") -> None:
         """Show a message instead of the one before."""
         self._token = undo_token
-        self._words.setText(text)
+        self._said = text
         self.setAccessibleName(text)
+        self.setToolTip(text)
         self._undo.setVisible(bool(undo_token))
         self._place()
         self.show()
@@ -63,7 +64,13 @@ class Toast(QFrame):
     def _place(self) -> None:
         over = self.parentWidget()
         if over is not None:
-            self.setMaximumWidth(over.width() - self._theme.px(32))
+            room = over.width() - self._theme.px(32)
+            self.setMaximumWidth(room)
+            self._words.setText("")
+            room -= self.sizeHint().width()
+            metrics = self._words.fontMetrics()
+            right = Qt.TextElideMode.ElideRight
+            self._words.setText(metrics.elidedText(self._said, right, max(0, room)))
             self.adjustSize()
             left = (over.width() - self.width()) // 2
             above = self._above

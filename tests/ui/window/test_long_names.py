@@ -6,21 +6,27 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PySide6.QtWidgets import QAbstractScrollArea, QWidget
+from PySide6.QtWidgets import QAbstractScrollArea, QPushButton, QWidget
 
 from lockhouse.gate.network import Network
 from lockhouse.gate.providers import Provider
 from lockhouse.library.model_info import ModelInfo
 from lockhouse.library.starter import starter_model
 from lockhouse.places import paths_for
+from lockhouse.ui.choice_button import ChoiceButton, PickerButton
+from lockhouse.ui.frame_parts import SearchButton
 from lockhouse.ui.gate.page import GatePage
 from lockhouse.ui.models.page import ModelsPage
+from lockhouse.ui.network_monitor import NetworkView
 from lockhouse.workspace import Workspace
 from tests.library.layouts import lm_studio
 from tests.ui.window.driving import OpenWindow, Window
 
 LONG = "0123456789abcdef" * 4
 HOST = f"{LONG[:60]}.{LONG[:60]}.example"
+
+
+SHORTENING = (ChoiceButton, PickerButton, SearchButton)  # they cut their words with "…"
 
 
 def beyond(root: QWidget) -> list[str]:
@@ -35,6 +41,9 @@ def beyond(root: QWidget) -> list[str]:
             if area.horizontalScrollBar().maximum() and not area.horizontalScrollBar().isVisible():
                 found.append(f"{_name(part)} scrolls in {_name(area)}")
             continue
+        has_words = isinstance(part, QPushButton) and type(part) not in SHORTENING and part.text()
+        if has_words and part.width() < part.sizeHint().width() - 1:
+            found.append(f"{_name(part)} is cut")
         if part.x() + part.width() > room.width() + 1:
             end = part.x() + part.width()
             found.append(f"{_name(part)} ends at {end} in {_name(room)} of {room.width()}")
@@ -84,8 +93,14 @@ def test_no_page_grows_past_its_edge(window: Window, tmp_path: Path, width: int)
     def look() -> None:
         window.stored()
         wide.extend(beyond(main))
+        if main.width() > width:
+            wide.append(f"the window itself is {main.width()} wide")
 
     look()  # the first screen
+    page.toast.say(f"Imported {LONG}, {LONG}", undo_token="any")
+    main.status.show_network(NetworkView(way="open", hosts=(f"{HOST}:443",)))
+    look()
+    assert page.toast._words.text().endswith("…") or width > 1200
     chat = next(one for one in window.workspace.conversations.list() if one.title == LONG)
     window.open(chat)
     (tmp_path / f"{LONG}.txt").write_text("Anything.")

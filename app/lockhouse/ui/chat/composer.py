@@ -470,7 +470,9 @@ class Composer(QFrame):
         """Before anything is typed: where it will go."""
         words = "Ask anything"
         if info is not None and leaves(info):
-            words = f"Ask {info.title or info.name}. This goes to {host_name(info.host)}."
+            name = formatting.short_name(info.title or info.name, 24)
+            host = formatting.short_name(host_name(info.host), 24)
+            words = f"Ask {name}. This goes to {host}."
         elif seal.state() == "kernel" and (info is None or info.kind == "local"):
             words = "Ask anything. Nothing leaves this machine."
         self.edit.setPlaceholderText(words)

@@ -122,6 +122,7 @@ class PageHead(QFrame):
         super().__init__(parent)
         self._theme = theme
         self._pinned = False
+        self._destination_words = ""
         px = theme.px
         self.setObjectName("chat_head")
         self.setProperty("tone", "bg-2")
@@ -163,7 +164,8 @@ class PageHead(QFrame):
         self, words: str, icon: str, sentence: str, *, leaves: bool = False
     ) -> None:
         """Where the next message goes."""
-        self.destination.setText(words)
+        self._destination_words = words
+        self._fit_destination()
         self.destination.setToolTip(f"{sentence}. Choose a model")
         self.destination.setAccessibleName(f"{sentence}. Choose a model")
         self._theme.bind_icon(
@@ -171,6 +173,18 @@ class PageHead(QFrame):
         )
         self.destination.setProperty("leaves", leaves)
         repolish(self.destination)
+
+    def _fit_destination(self) -> None:
+        """At most half of the head is for it; what it says whole is in its tool tip."""
+        room = self.width() // 2 - self._theme.px(48)
+        metrics = self.destination.fontMetrics()
+        middle = Qt.TextElideMode.ElideMiddle
+        shown = metrics.elidedText(self._destination_words, middle, max(room, self._theme.px(120)))
+        self.destination.setText(shown)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit_destination()
 
     def tab_order(self) -> tuple[QWidget, ...]:
         """Its parts in the order in which Tab visits them."""

@@ -6,6 +6,7 @@ import datetime as dt
 from typing import NamedTuple
 
 from PySide6.QtCore import Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QWidget
 
 from lockhouse import processes
@@ -20,6 +21,7 @@ from lockhouse.ui.network_monitor import NetworkView
 from lockhouse.ui.theme import Theme, repolish
 
 _EXACT_BELOW = 1000
+_TILE_FROM = 640  # of the banner; in a narrower one the buttons need the room
 _WHO = {"window": "by you", "command": "by a command"}
 _TITLES: dict[SealLevel, str] = {
     "kernel": "Sealed. Nothing can leave this machine.",
@@ -169,6 +171,10 @@ class GateBanner(QFrame):
         row(theme, (self._tile, MIDDLE), (text, 1), *buttons, gap=16, margins=around, on=self)
         self._view, self._activity = NetworkView(), Activity()
         self._show()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._tile.setVisible(event.size().width() >= self._theme.px(_TILE_FROM))
 
     def show_network(self, view: NetworkView) -> None:
         """Network access has changed."""

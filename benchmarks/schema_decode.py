@@ -3,7 +3,9 @@
 "text" is an object with one long string, in which every token is the model's choice; "record" is a
 list of records with names, ranges and enumerations, in which much is prescribed and not computed;
 "grammar" is GBNF for plain sentences. All four take turns within each round, and each is held
-against the free answer of its round. Run it on a quiet machine:
+against the free answer of its round, by the clock and by the processor time of the engine, which
+bears company (give --threads 1 then: threads that wait for each other spend time as well). Run it
+on a quiet machine:
 
     PYTHONPATH=app .venv/bin/python benchmarks/schema_decode.py [--rounds 12] [--json FILE]
 """
@@ -19,6 +21,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import psutil
 from engine_speed import machine
 
 from lockhouse.core.cancellation import CancelToken
@@ -57,7 +60,7 @@ FORMS: dict[str, dict[str, str]] = {
 
 
 def measure(pool: EnginePool, spec: EngineSpec, way: str, tokens: int) -> dict[str, float]:
-    """Tokens and characters a second after the first text."""
+    """Tokens and characters a second after the first text, and tokens a processor second."""
     question = "Make up people for a test." if way == "record" else "Write a very long story."
     sampling = Sampling(temperature=0.0, logit_bias=ENDLESS)
     request = AnswerRequest(
@@ -67,6 +70,8 @@ def measure(pool: EnginePool, spec: EngineSpec, way: str, tokens: int) -> dict[s
         **FORMS[way],  # type: ignore[arg-type]
     )
     began, length = 0.0, 0
+    engines = pool.list()
+    used_s = processor_s(engines[0].pid) if engines else 0.0
     for event in pool.answer(spec, request, CancelToken()):
         if isinstance(event, Failed):
             raise SystemExit(event.message)
@@ -76,8 +81,17 @@ def measure(pool: EnginePool, spec: EngineSpec, way: str, tokens: int) -> dict[s
         if isinstance(event, Finished):
             seconds = time.perf_counter() - began
             count = event.usage.completion_tokens
-            return {"tokens_per_s": count / seconds, "characters_per_s": length / seconds}
+            return {
+                "tokens_per_s": count / seconds,
+                "characters_per_s": length / seconds,
+                "tokens_per_processor_s": count / (processor_s(pool.list()[0].pid) - used_s),
+            }
     raise SystemExit("the answer had no end")
+
+
+def processor_s(pid: int) -> float:
+    times = psutil.Process(pid).cpu_times()
+    return times.user + times.system
 
 
 def main() -> None:
@@ -107,14 +121,15 @@ def main() -> None:
             pool.close()
     for way, rows in found.items():
         speeds = [row["tokens_per_s"] for row in rows]
-        ratios = [
-            row["tokens_per_s"] / free["tokens_per_s"]
-            for row, free in zip(rows, found["free"], strict=True)
-        ]
+        ratios, by_processor = (
+            [row[by] / free[by] for row, free in zip(rows, found["free"], strict=True)]
+            for by in ("tokens_per_s", "tokens_per_processor_s")
+        )
         print(
             f"{way:8} {statistics.median(speeds):7.1f} tokens/s "
             f"{statistics.median(row['characters_per_s'] for row in rows):8.0f} characters/s   "
-            f"{statistics.median(ratios):.3f} of free, {min(ratios):.3f} to {max(ratios):.3f}"
+            f"{statistics.median(ratios):.3f} of free, {min(ratios):.3f} to {max(ratios):.3f}; "
+            f"{statistics.median(by_processor):.3f} by processor time"
         )
     if options.json:
         told = {"machine": machine(), "options": {"rounds": options.rounds}, "rounds": found}

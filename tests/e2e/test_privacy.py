@@ -1,4 +1,4 @@
-"""What was asked and answered lies in the database and nowhere else."""
+"""What was asked and answered lies in the database and its backups, and nowhere else."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ def test_words_of_a_conversation_are_in_the_database_only(tmp_path: Path) -> Non
         if path.is_file() and WORD.encode() in path.read_bytes()
     ]
     assert found
-    assert {path.name.split("-")[0] for path in found} == {"lockhouse.db"}, found
+    kept = {path for path in found if path.parent.name != "backups"}  # each is the database again
+    assert {path.name.split("-")[0] for path in kept} == {"lockhouse.db"}, found
+    assert all(path.match("home/backups/lockhouse-*.db") for path in set(found) - kept), found
     outside = [path for path in (tmp_path / "user").rglob("*") if path.is_file()]
     assert outside == []

@@ -91,9 +91,7 @@ def _open_window(arguments: list[str]) -> int:
     try:
         from lockhouse.ui.app import run
     except ImportError as error:
-        if "shared object" not in str(error):
-            raise
-        return no_display.say(f"a library is missing ({error})")
+        return no_display.say_missing(error)
     return _leave(run(arguments))
 
 
@@ -126,8 +124,12 @@ def prove(arguments: list[str]) -> int:
     from dataclasses import asdict
 
     if arguments == ["window"]:
-        from lockhouse.ui.startup import load_qt
+        from lockhouse.ui import no_display
 
+        try:
+            from lockhouse.ui.startup import load_qt
+        except ImportError as error:
+            return no_display.say_missing(error)
         load_qt()
     print(json.dumps([asdict(probe) for probe in seal.self_test()]))
     return 0

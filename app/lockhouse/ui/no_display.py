@@ -8,6 +8,7 @@ by none of this.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
@@ -23,6 +24,7 @@ lockhouse: The window cannot open: {reason}.
   What is missing for the window: lockhouse doctor
 """
 _NAMES = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+_SHARED = re.compile(r"\blib[\w.+-]+\.so[\w.]*")
 _LIBRARY = "is needed to load"
 _UNREACHABLE = "could not connect to display"
 
@@ -37,6 +39,14 @@ def say(reason: str) -> int:
     sys.stderr.write(_WORDS.format(reason=reason))
     sys.stderr.flush()
     return EXIT_CODE
+
+
+def say_missing(error: ImportError) -> int:
+    """Say which library the window needs; the exit code. Raises what is not about Qt's loading."""
+    library = _SHARED.search(str(error))
+    if library is None and not (error.name or "").startswith(("PySide6", "shiboken6")):
+        raise error
+    return say(f"a library is missing ({library[0] if library else error})")
 
 
 def application(make: Callable[[], QApplication]) -> QApplication:

@@ -147,6 +147,24 @@ def test_what_still_waits_goes_before_what_is_typed_later(answering: Window) -> 
     assert asked[1:] == ["And then?", "And after that?"]
 
 
+def test_queued_messages_are_sent_after_a_stop_when_asked_to(answering: Window) -> None:
+    answering.app.settings.set("answer_max_tokens", 0)
+    answering.type_and_send("Write the numbers from one to five hundred in words.")
+    answering.until(lambda: len(answering.messages) == 2 and bool(answering.last.text))
+    answering.type_and_send("And then?")
+    answering.page.stop_or_close()
+    answering.idle()
+    line = answering.page.composer.findChild(QWidget, "queue_line")
+    assert line is not None
+    assert line.isVisible()
+    answering.app.settings.set("answer_max_tokens", 8)
+    answering.press("send_queued", line)
+    answering.until(lambda: len(answering.messages) == 4)
+    answering.idle()
+    assert answering.messages[2].text == "And then?"
+    assert not line.isVisible()
+
+
 def test_a_waiting_message_is_sent_when_the_answer_ends(answering: Window) -> None:
     answering.app.settings.set("answer_max_tokens", 8)
     answering.type_and_send(PARIS)

@@ -84,10 +84,18 @@ def _run(arguments: list[str]) -> int:
 
 def _open_window(arguments: list[str]) -> int:
     """The window; where the system cannot show one, a sentence that says what to do instead."""
+    from lockhouse.core.errors import InvalidInput
+    from lockhouse.places import paths_for
     from lockhouse.ui import no_display
 
     if no_display.is_hopeless():
         return no_display.say("there is no display")
+    try:
+        home = _home_and_rest(arguments)[0]
+        paths_for(Path(home) if home else None)
+    except InvalidInput as error:
+        sys.stderr.write(f"lockhouse: {error.message}\n  {error.hint}\n")
+        return error.exit_code
     try:
         from lockhouse.ui.app import run
     except ImportError as error:
@@ -150,10 +158,11 @@ def start_broker(arguments: list[str]) -> None:
         return
     if rest and (asks_nobody or not {"-h", "--help"}.isdisjoint(rest)):
         return
+    from lockhouse.core.errors import InvalidInput
     from lockhouse.places import paths_for
 
-    paths = paths_for(Path(home) if home else None)
     try:
+        paths = paths_for(Path(home) if home else None)
         if paths.network.exists():
             from lockhouse.gate import broker_launch
 
@@ -163,6 +172,8 @@ def start_broker(arguments: list[str]) -> None:
             elif rest[:1] in (["ask"], ["chat"]) and _names_a_provider(rest):
                 soon = "answer"
             broker_launch.start_broker(paths.network, paths.run, paths.logs, soon=soon)
+    except InvalidInput:
+        return  # of which the part that was asked for tells
     except OSError as error:
         print(
             f"lockhouse: the network is open, but its broker could not be started ({error}), so "

@@ -8,6 +8,8 @@ import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lockhouse.core.file_names import as_text
+
 _PROBE_BYTES = 65_536  # more than an engine's record, key and the beginning of its log
 
 
@@ -27,7 +29,10 @@ class Paths:
 
 
 def paths_for(home: Path | None) -> Paths:
-    """The paths of ``home``, of LOCKHOUSE_HOME, or in the folders of the system."""
+    """The paths of ``home``, of LOCKHOUSE_HOME, or in the folders of the system.
+
+    Raises InvalidInput where the home could not be named to the other processes.
+    """
     chosen = home or (Path(value) if (value := os.environ.get("LOCKHOUSE_HOME")) else None)
     if chosen is not None:
         root = chosen.expanduser().absolute()
@@ -39,6 +44,7 @@ def paths_for(home: Path | None) -> Paths:
         folders = platformdirs.PlatformDirs("lockhouse", appauthor=False)
         root = data = folders.user_data_path
         cache, logs, run = folders.user_cache_path, folders.user_log_path, root / "run"
+    as_text(root, "The home", "Choose another one with --home DIR.")
     return Paths(
         home=root,
         database=data / "lockhouse.db",

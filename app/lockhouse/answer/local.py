@@ -38,6 +38,7 @@ from lockhouse.engine.protocol import (
     EngineSpec,
     LoadSettings,
     TokenCount,
+    path_of,
 )
 from lockhouse.library.fit import (
     MARGIN_BYTES,
@@ -116,8 +117,8 @@ class LocalTarget:
 
     @property
     def spec(self) -> EngineSpec:
-        """What the engine is asked to load."""
-        return EngineSpec(str(self._model.path), self._model.name, self._settings)
+        """What the engine is asked to load. Raises InvalidInput for a path it cannot be told."""
+        return EngineSpec(path_of(self._model.path), self._model.name, self._settings)
 
     def answer(
         self, request: AnswerRequest, cancel: CancelToken, *, approved: Outbound | None = None
@@ -246,13 +247,13 @@ class LocalTargets:
         """By name, alias, hash prefix or path; "" is the default."""
         if not name:
             return self.default()
-        return self._target(self._models.get(name))
+        return self._told(self._models.get(name))
 
     def default(self) -> LocalTarget:
         """The chosen model, or the first that can chat: the starter model comes first."""
         chosen = self._settings().default_target
         if chosen:
-            return self._target(self._models.get(chosen))
+            return self._told(self._models.get(chosen))
         for model in self._usable():
             return self._target(model)
         raise NotFound(
@@ -277,6 +278,12 @@ class LocalTargets:
         for model in self._models.list() if installed is None else installed:
             if "chat" in model.capabilities and model.state in _USABLE:
                 yield model
+
+    def _told(self, model: ModelInfo) -> LocalTarget:
+        """The target, where an engine can be told where its file is."""
+        target = self._target(model)
+        _ = target.spec
+        return target
 
     def _target(self, model: ModelInfo) -> LocalTarget:
         _require_chat(model)

@@ -251,12 +251,14 @@ def model(cli: CliContext) -> Finding:
 
 def keyring(_cli: CliContext) -> Finding:
     """Whether the system can store API keys."""
-    import keyring as system_keyring
+    from lockhouse.gate import keys
 
-    backend = type(system_keyring.get_keyring()).__module__
-    trusted = ("SecretService", "kwallet", "libsecret", "macOS", "Windows")
-    if any(backend.startswith(f"keyring.backends.{name}") for name in trusted):
-        return Finding("ok", backend.rpartition(".")[2])
+    try:
+        backend = keys.backend_name()
+    except StorageError as error:
+        return Finding("warn", error.message, error.hint)
+    if backend:
+        return Finding("ok", backend)
     return Finding("warn", "this system has none; only API keys need one",
         "Install gnome-keyring or KWallet before adding keys.",
     )  # fmt: skip

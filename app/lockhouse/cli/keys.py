@@ -152,8 +152,10 @@ def _state_text(state: KeyState) -> str:
 def _backend_name() -> str:
     try:
         return kept_keys.backend_name()
-    except StorageError:  # the table shows it already
-        return ""
+    except StorageError as error:
+        if error.code == "no_keyring":  # one was chosen that does not exist
+            output.note(f"note: {error.message} {error.hint}")
+        return ""  # the table shows the rest already
 
 
 def _note_keyring(backend: str, state: KeyState) -> None:

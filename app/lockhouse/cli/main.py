@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import sys
 import textwrap
 from pathlib import Path
@@ -14,9 +13,17 @@ import click
 import lockhouse
 from lockhouse.cli import output
 from lockhouse.cli.context import CliContext, LazyGroup
-from lockhouse.core.errors import Cancelled, InvalidInput, LockhouseError, NoRoom, UsageMistake
+from lockhouse.core.errors import (
+    Cancelled,
+    InvalidInput,
+    LockhouseError,
+    NoRoom,
+    StorageError,
+    UsageMistake,
+)
 
 BUG = 70
+_NOT_WRITTEN = "output_not_written"
 READER_LEFT = 141  # as a shell reports a program that wrote to a closed pipe
 _ISSUES = "Please report it with the lines above; they contain no prompt and no answer."
 _QUOTING = 'Put words that belong together in quotes: "like these". '
@@ -129,6 +136,10 @@ def main(argv: list[str]) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         code = _reader_left()
+    except SystemExit:
+        if not type(sys.stdout).__name__.endswith("PacifyFlushWrapper"):
+            raise
+        code = _reader_left()  # click has noticed it
     except (Cancelled, KeyboardInterrupt, click.Abort):
         code = Cancelled.exit_code
     except LockhouseError as error:
@@ -138,25 +149,13 @@ def main(argv: list[str]) -> int:
         code = 0
     except click.ClickException as error:
         code = _report(_from_click(error), shape)
-    except OSError as error:
-        if error.errno != errno.ENAMETOOLONG:
-            code = _report_bug(error, shape)
-        else:
-            name = str(error.filename or "")
-            code = _report(InvalidInput(f"{name[:60]}… is too long for the name of a file."), shape)
     except MemoryError:
         code = _report(NoRoom("This machine has no memory left.", code="out_of_memory"), shape)
     except Exception as error:  # noqa: BLE001 - the last resort: a bug, reported as one
-        code = _report_bug(error, shape)
+        known = _known(error, argv)
+        is_unwritten = known is not None and known.code == _NOT_WRITTEN
+        code = _report(known or _bug(error), "text" if is_unwritten else shape)
     return code
-
-
-def _report_bug(error: Exception, shape: Literal["text", "json", "jsonl"]) -> int:
-    import traceback
-
-    output.note("".join(traceback.format_exception(error)))
-    bug = LockhouseError(f"This is a bug: {type(error).__name__}.", hint=_ISSUES, code="bug")
-    return _report(bug, shape)
 
 
 def _error_shape(argv: list[str]) -> Literal["text", "json", "jsonl"]:
@@ -165,6 +164,55 @@ def _error_shape(argv: list[str]) -> Literal["text", "json", "jsonl"]:
     if "--jsonl" in options:
         return "jsonl"
     return "json" if "--json" in options else "text"
+
+
+def _known(error: Exception, argv: list[str]) -> LockhouseError | None:
+    """What a person can meet, though it was mapped nowhere: it may happen at any word."""
+    if isinstance(error, UnicodeEncodeError):
+        return _not_utf8(argv)
+    if not isinstance(error, OSError):
+        return None
+    if error.errno == errno.ENAMETOOLONG:
+        name = str(error.filename or "")
+        return InvalidInput(f"{name[:60]}… is too long for the name of a file.")
+    return _not_written()
+
+
+def _not_written() -> LockhouseError | None:
+    """Whether standard output takes nothing any more: on a full disk, what waits still fails."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        output.silence(sys.stdout)
+        return StorageError(
+            f"The output could not be written: {error.strerror}.",
+            hint="Free some space, or write it to another disk.",
+            code=_NOT_WRITTEN,
+        )
+    return None
+
+
+def _bug(error: Exception) -> LockhouseError:
+    import traceback
+
+    output.note("".join(traceback.format_exception(error)))
+    return LockhouseError(f"This is a bug: {type(error).__name__}.", hint=_ISSUES, code="bug")
+
+
+def _not_utf8(argv: list[str]) -> LockhouseError | None:
+    """Bytes that are no UTF-8 arrive as halves of characters, which no text can hold."""
+    word = next((word for word in argv if _has_half(word)), None)
+    if word is None:
+        return None
+    return InvalidInput(
+        f"This is not valid UTF-8: {word}",
+        hint="Only names of files may be other bytes.",
+        code="invalid_utf8",
+    )
+
+
+def _has_half(word: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in word)
 
 
 def _from_click(error: click.ClickException) -> LockhouseError:
@@ -195,12 +243,14 @@ def _report(error: LockhouseError, shape: Literal["text", "json", "jsonl"]) -> i
                 output.note(textwrap.indent(error.hint, "  "))
     except BrokenPipeError:
         _reader_left()
+    except OSError:
+        if _not_written() is None:
+            raise
+        output.note(f"lockhouse: {error.message}")
     return error.exit_code
 
 
 def _reader_left() -> int:
-    """The reader of standard output has gone: write nothing more, now or when Python exits."""
-    silence = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, sys.stdout.fileno())
-    os.close(silence)
+    """The reader of standard output has gone."""
+    output.silence(sys.stdout)
     return READER_LEFT

@@ -27,6 +27,8 @@ _CONTROL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\U000e0000-\U000e007f]"
 )
 _CODES = {"dim": "2", "bold": "1", "green": "32", "yellow": "33", "red": "31"}
+# What is half a character, as bytes of file names are that are no UTF-8.
+_STEERS_OR_HALF = re.compile(f"{_CONTROL.pattern}|[\ud800-\udfff]")
 Style = Literal["dim", "bold", "green", "yellow", "red"]
 _JSON = "lockhouse.json"  # where the choice is kept
 _CLEAR_LINE = "\r\x1b[2K"
@@ -40,7 +42,10 @@ class Styled(NamedTuple):
 
 
 def prepare_streams() -> None:
-    """Replace text that the terminal cannot show instead of crashing; write UTF-8 to pipes."""
+    """Replace text that the terminal cannot show instead of crashing; write UTF-8 to pipes.
+
+    A pipe for results gets names of files that are not UTF-8 as the bytes that they are.
+    """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed by the caller
             nothing = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - for good
@@ -48,9 +53,11 @@ def prepare_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
-            reconfigure(errors="replace")
-            if not stream.isatty():
-                reconfigure(encoding="utf-8")
+            if stream.isatty():
+                reconfigure(errors="replace")
+            else:  # both at once: an encoding alone makes it strict again
+                errors = "surrogateescape" if stream is sys.stdout else "replace"
+                reconfigure(encoding="utf-8", errors=errors)
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -116,9 +123,9 @@ def write_json_line(value: object) -> None:
 
 
 def _write_json(value: object, *, indent: int | None) -> None:
-    """Characters that could steer a terminal are escaped, which means the same in JSON."""
+    """Characters that could steer a terminal, and halves, are escaped: the same in JSON."""
     text = json.dumps(plain(value), ensure_ascii=False, indent=indent)
-    sys.stdout.write(_CONTROL.sub(_escaped, text) + "\n")
+    sys.stdout.write(_STEERS_OR_HALF.sub(_escaped, text) + "\n")
     sys.stdout.flush()
 
 
@@ -157,8 +164,17 @@ def write_result(value: object, text: str) -> None:
 
 def note(text: str) -> None:
     """Write something that is not the result to standard error."""
-    with contextlib.suppress(BrokenPipeError):
+    try:
         _send(sys.stderr, text, "\n")
+    except OSError:  # nobody reads it, or its disk is full
+        silence(sys.stderr)
+
+
+def silence(stream: TextIO) -> None:
+    """Write nothing more there, now or when Python exits: nobody reads it, or a disk is full."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, stream.fileno())
+    os.close(nothing)
 
 
 def plain(value: object) -> Any:

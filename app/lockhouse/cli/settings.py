@@ -9,6 +9,7 @@ import click
 from lockhouse.cli import output
 from lockhouse.cli.completion import settings_here
 from lockhouse.cli.context import CliContext, as_json
+from lockhouse.cli.options import require_text
 
 _EMPTY_MEANS = {"default_target": "the starter model is used"}
 
@@ -65,7 +66,7 @@ def set_setting(cli: CliContext, name: str, value: str) -> None:
     """Change one setting."""
     from lockhouse.storage.settings import field_named, parse
 
-    chosen = parse(name, value)
+    chosen = parse(name, require_text(value, "The value"))
     file = cli.settings_file
     values = file.load(environment={})  # variables are not written to the file
     if file.problem:

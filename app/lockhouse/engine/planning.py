@@ -42,9 +42,9 @@ class PlanRequest(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, model_path: Path, context_length: int, settings: LoadSettings) -> PlanRequest:
-        """For a model and the settings it would be loaded with."""
+        """For a model and the settings it would be loaded with. Raises InvalidInput."""
         return cls(
-            model_path=str(model_path),
+            model_path=protocol.path_of(model_path),
             context_length=context_length,
             kv_type=settings.kv_type,
             batch=settings.batch,

@@ -29,6 +29,7 @@ from typing import Literal
 import msgspec
 
 from lockhouse.core.events import EngineBuild, Event
+from lockhouse.core.file_names import as_text
 from lockhouse.core.json_decoding import decoder_of
 from lockhouse.core.request import AnswerRequest
 from lockhouse.seal import Probe
@@ -68,6 +69,12 @@ class LoadSettings(msgspec.Struct, frozen=True):
             extra_buffers=False,
             check_tensors=True,
         )
+
+
+def path_of(model: Path) -> str:
+    """The path of a model's file as an engine is told it. Raises InvalidInput."""
+    hint = "Rename it, or import a copy: lockhouse models import --copy FILE"
+    return as_text(model, "This model", hint)
 
 
 class EngineSpec(msgspec.Struct, frozen=True):

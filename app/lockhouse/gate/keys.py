@@ -126,7 +126,8 @@ def states(providers: Mapping[str, Iterable[str]]) -> dict[str, KeyState]:
     try:
         return access.ask(find)
     except StorageError as error:
-        return dict.fromkeys(wanted, "silent" if error.code == "keyring_silent" else "locked")
+        known: Mapping[str, KeyState] = {"keyring_silent": "silent", "no_keyring": "no_keyring"}
+        return dict.fromkeys(wanted, known.get(error.code, "locked"))
 
 
 def hosts_of(provider: str) -> tuple[str, ...]:

@@ -195,6 +195,32 @@ def test_all_that_is_missing_before_an_api_can_answer_is_said_at_once(
         assert f"lockhouse {step}" in once.err
 
 
+def test_the_list_of_gemini_says_what_its_models_can_do(lockhouse: Command, tmp_path: Path) -> None:
+    with RemoteServer("gemini") as server:
+        server.models = {
+            "gemini-9-flash": {"thinking": True},
+            "gemini-9-lite": {},
+            "gemma-9-27b-it": {},
+        }
+        Network(lockhouse.home / "network.json").open([], lan_hosts=[server.host])
+        added = lockhouse("targets", "add", "gem", server.endpoint, "--dialect", "gemini")
+        assert added.code == 0, added.err
+        listed = lockhouse("targets", "models", "gem", "--refresh", "--json").json
+        can = {model["name"]: set(model["capabilities"]) for model in listed}
+        assert can["gemini-9-flash"] == {"chat", "vision", "tools", "reasoning"}
+        assert can["gemini-9-lite"] == {"chat", "vision", "tools"}
+        assert "tools" not in can["gemma-9-27b-it"]
+        thoughts = '{"generationConfig": {"thinkingConfig": {"includeThoughts": true}}}'
+        assert lockhouse("targets", "set", "gem", "--extra", thoughts).code == 0  # as the preset
+        picture = tmp_path / "p.png"
+        picture.write_bytes(PIXEL)
+        for model in can:
+            asked = lockhouse("ask", "-m", f"gem/{model}", "Hi", "--attach", picture, "--no-save")
+            assert asked.code == 0, asked.err
+            sent = server.asked()[-1].json
+            assert ("thinkingConfig" in sent["generationConfig"]) == (model == "gemini-9-flash")
+
+
 def test_allowed_once_is_said_of_one_provider(opened: Command, server: RemoteServer) -> None:
     typed = b"Hi\n/model api/small\nA secret\n"
     asked = opened("chat", "-m", "office/small", "--allow-once", stdin=typed)

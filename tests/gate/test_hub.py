@@ -217,3 +217,32 @@ def test_a_wish_to_stop_ends_a_fetch(server: HubServer, hub: Hub, tmp_path: Path
 )
 def test_the_form_that_a_name_states(name: str, form: str) -> None:
     assert quantization_of(name) == form
+
+
+def test_a_token_that_the_hub_refuses_keeps_nothing_public_away(
+    server: HubServer, tmp_path: Path
+) -> None:
+    server.add("org/Open-GGUF", {"m-Q4_K_M.gguf": CONTENT, "README.md": CARD})
+    server.add("org/Own-GGUF", {"m-Q4_K_M.gguf": CONTENT}, private=True)
+    for number, first in enumerate(("repo", "card", "start", "fetch")):
+        hub = Hub(DirectGate(server.url, token=f"hf_a_wrong_one_{number}"))
+        revision = server.repos["org/Open-GGUF"].main
+        file = ("org/Open-GGUF", "m-Q4_K_M.gguf", revision)
+        if first == "repo":
+            assert hub.repo("org/Open-GGUF").token_refused
+        elif first == "card":
+            assert hub.card("org/Open-GGUF", revision).startswith("# A model")
+        elif first == "start":
+            assert hub.start(*file, count=10) == CONTENT[:10]
+        else:
+            request = FetchFile(*file, len(CONTENT), server.repos["org/Open-GGUF"].commits[revision]
+                                ["m-Q4_K_M.gguf"].sha256, 0, 100, 0)  # fmt: skip
+            with (tmp_path / "part").open("wb") as part:
+                fetched = hub.fetch(request, part.fileno(), progress=lambda _: None)
+            assert fetched.end == "complete"
+        with pytest.raises(NotFound) as raised:
+            hub.repo("org/Own-GGUF")
+        assert "lockhouse keys set huggingface" in raised.value.hint
+        tokens = [each.headers.get("authorization", "") for each in server.requests]
+        assert sum(bool(token) for token in tokens) == number + 1, "sent once, then left out"
+    assert not Hub(DirectGate(server.url)).repo("org/Open-GGUF").token_refused

@@ -25,7 +25,7 @@ from lockhouse.core.request import AnswerRequest
 from lockhouse.gate.costs.budget import Budget
 from lockhouse.gate.dialects import dialect
 from lockhouse.gate.dialects.left_out import left_out
-from lockhouse.gate.dialects.thinking import offered, settled
+from lockhouse.gate.dialects.thinking import offered, settled, without_thinking
 from lockhouse.gate.outbound import Outbound
 from lockhouse.gate.providers import Provider, RemoteModel, is_this_machine
 
@@ -61,7 +61,8 @@ class RemoteTarget:
         most = request.max_tokens or self._dependencies.most_tokens() or _MOST_TOKENS
         if model.max_output_tokens:
             most = min(most, model.max_output_tokens)
-        body = spoken.body(provider, model.name, request, max_tokens=most)
+        asked = without_thinking(provider, model.capabilities)
+        body = spoken.body(asked, model.name, request, max_tokens=most)
         return Outbound(
             provider=provider.name,
             provider_title=provider.title,

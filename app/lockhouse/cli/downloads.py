@@ -124,6 +124,7 @@ def get(cli: CliContext, reference: str, *, dry_run: bool, yes: bool) -> int:
     with cli.workspace() as workspace:
         _require_open(workspace)
         repo = workspace.hub.repo(wanted.repo, wanted.revision)
+        _note_token(repo)
         found = _choices(workspace, repo)
         if dry_run:
             _show_plan(repo, found, wanted)
@@ -165,6 +166,14 @@ def _write_here(model: ModelInfo) -> int:
 def _require_open(workspace: Workspace) -> None:
     if not workspace.hub.is_open:
         raise workspace.hub.why_closed()
+
+
+def _note_token(repo: HubRepo) -> None:
+    if repo.token_refused:
+        output.note(
+            "note: the hub does not accept the saved token; what is public comes without it."
+            " Replace it: lockhouse keys set huggingface"
+        )
 
 
 def _choices(workspace: Workspace, repo: HubRepo) -> list[FileChoice]:
@@ -297,9 +306,12 @@ def updates(cli: CliContext, names: tuple[str, ...]) -> None:
         return
     newer = [each for each in checked if each.newer_revision]
     for each in newer:
-        size = output.size(each.size_bytes)
+        size = "here already" if each.here_as else output.size(each.size_bytes)
         output.write_line(f"{each.name}: newer at {each.newer_revision[:12]} ({size})")
-        output.note(f"  lockhouse models get {each.repo}:{each.file}")
+        if each.here_as:
+            output.note(f"  lockhouse models use {each.name} {each.here_as[:12]}")
+        else:
+            output.note(f"  lockhouse models get {each.repo}:{each.file}")
     for each in checked:
         if each.problem:
             output.note(f"{each.name}: {each.problem}")

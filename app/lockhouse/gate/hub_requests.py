@@ -70,6 +70,7 @@ class HubRepo(msgspec.Struct, frozen=True):
     updated_at: str = ""
     license_url: str = ""
     url: str = ""  # of its page
+    token_refused: bool = False  # the hub did not accept the user's token; it was left out
 
 
 class SearchHub(msgspec.Struct, frozen=True, tag="hub_search"):

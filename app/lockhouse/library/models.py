@@ -169,6 +169,11 @@ class Models:
         self._inventory.keep_hash(path, stamp, digest, changed_from=changed_from)
         return digest
 
+    def known_sha256(self, path: Path) -> str:
+        """The sha256 of a file as far as it is known in its present state; empty else."""
+        known = self._inventory.hash_of(path)
+        return known.sha256 if known is not None and stamp_of(path) == known.stamp else ""
+
     def verify(
         self, name: str, *, progress: Progress | None = None, cancel: CancelToken | None = None
     ) -> Verification:

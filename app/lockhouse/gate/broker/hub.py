@@ -6,13 +6,17 @@ what it would tell the hub about this machine.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
-from lockhouse.core.errors import NotFound
+import msgspec
+
+from lockhouse.core.errors import LockhouseError, NotFound
 from lockhouse.core.thinking import writes_reasoning
 from lockhouse.gate.broker.context import BrokerContext
 from lockhouse.gate.dialects.provider_errors import retry_after_s
@@ -34,6 +38,7 @@ from lockhouse.gate.protocol import Done, RemoteFailure
 if TYPE_CHECKING:
     import httpx2
     from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
 
 _MOST_CARD_BYTES: Final = 256 << 10
 _START_BYTES: Final = 48 << 20
@@ -52,6 +57,7 @@ _FORM: Final = re.compile(
 )
 # Linear time, whatever is in the card.
 _FRONT_MATTER: Final = re.compile(r"\A---[^\S\n]*\n.*?\n---[^\S\n]*\n", re.DOTALL)
+_refused_tokens: set[bytes] = set()  # their hashes, as long as this broker runs
 _preparing = threading.Lock()
 _prepared: list[bool] = []
 _Found = TypeVar("_Found")
@@ -87,7 +93,8 @@ def read_repo(request: ReadRepo, context: BrokerContext) -> HubRepo:
         return api.model_info(request.repo, revision=request.revision, files_metadata=True)
 
     info = _asked(context, ask)
-    return _repo(info, context.endpoint)
+    repo = _repo(info, context.endpoint)
+    return msgspec.structs.replace(repo, token_refused=has_refused_token(context))
 
 
 def read_card(request: ReadCard, context: BrokerContext) -> str:
@@ -95,9 +102,7 @@ def read_card(request: ReadCard, context: BrokerContext) -> str:
     _require_repo(request.repo)
     context.limit(body_bytes=_MOST_CARD_BYTES * 4)
     address = file_address(context.endpoint, request.repo, request.revision, "README.md")
-    with context.client.stream(
-        "GET", address, headers=file_headers(context), follow_redirects=True
-    ) as response:
+    with opened_file(context, address) as response:
         if response.status_code == 404:
             return ""
         require_file(response, request.repo, "README.md")
@@ -110,9 +115,8 @@ def read_start(request: ReadStart, context: BrokerContext) -> bytes:
     _require_repo(request.repo)
     count = max(1, min(request.count, _START_BYTES))
     address = file_address(context.endpoint, request.repo, request.revision, request.file)
-    headers = {**file_headers(context), "Range": f"bytes=0-{count - 1}"}
     context.limit(body_bytes=1 << 50)  # it is not read further than asked for
-    with context.client.stream("GET", address, headers=headers, follow_redirects=True) as response:
+    with opened_file(context, address, part=f"bytes=0-{count - 1}") as response:
         require_file(response, request.repo, request.file)
         return _first(response, count)
 
@@ -140,12 +144,48 @@ def file_address(endpoint: str, repo: str, revision: str, file: str) -> str:
     return f"{endpoint}/{repo}/resolve/{quote(revision, safe='')}/{quote(file)}"
 
 
-def file_headers(context: BrokerContext) -> dict[str, str]:
-    """Headers for the plain file, with the user's token where there is one."""
-    headers = {"Accept-Encoding": "identity"}
-    if token := context.token():
-        headers["Authorization"] = f"Bearer {token}"
-    return headers
+@contextlib.contextmanager
+def opened_file(
+    context: BrokerContext, address: str, *, part: str = ""
+) -> Iterator[httpx2.Response]:
+    """The answer to a request for a plain file, or for a ``part`` of it.
+
+    The user's token goes along where there is one, unless the hub has refused it.
+    """
+    headers = {"Accept-Encoding": "identity"} | ({"Range": part} if part else {})
+    token = _usable_token(context)
+    if token is not None:
+        signed = {**headers, "Authorization": f"Bearer {token}"}
+        with context.client.stream(
+            "GET", address, headers=signed, follow_redirects=True
+        ) as response:
+            if not _refuses_token(response):
+                yield response
+                return
+        _refused_tokens.add(_mark(token))
+    with context.client.stream("GET", address, headers=headers, follow_redirects=True) as response:
+        yield response
+
+
+def _usable_token(context: BrokerContext) -> str | None:
+    """The user's token; None where there is none, or where the hub has refused it."""
+    token = context.token()
+    return None if token is None or _mark(token) in _refused_tokens else token
+
+
+def has_refused_token(context: BrokerContext) -> bool:
+    """Whether there is a token which the hub has refused."""
+    token = context.token()
+    return token is not None and _mark(token) in _refused_tokens
+
+
+def _refuses_token(response: httpx2.Response) -> bool:
+    """Whether the hub would not take the token. What needs a token is refused in other ways."""
+    return response.status_code == 401 and response.headers.get("X-Error-Code", "") != "GatedRepo"
+
+
+def _mark(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
 
 
 def require_file(response: httpx2.Response, repo: str, file: str) -> None:
@@ -222,31 +262,47 @@ def _first(response: httpx2.Response, count: int) -> bytes:
 def _asked(context: BrokerContext, ask: Callable[[HfApi], _Found]) -> _Found:
     """What the library returns, or our error for its own."""
     from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    _prepare(context.make_client)
+    token = _usable_token(context)
+    api = HfApi(endpoint=context.endpoint, token=token or False)
+    try:
+        return ask(api)
+    except HfHubHTTPError as error:
+        if token is not None and _refuses_token(error.response):
+            _refused_tokens.add(_mark(token))
+            return _asked(context, ask)
+        raise _naming_token(_mapped(error), context) from error
+    except HFValidationError as error:
+        raise NotFound("This is not a valid model name for the hub.") from error
+
+
+def _naming_token(error: LockhouseError, context: BrokerContext) -> LockhouseError:
+    """The refusal of what may need a token, when the user's was refused before."""
+    if has_refused_token(context) and (isinstance(error, NotFound) or error.code == "gated"):
+        bad = "The token saved for the hub is not valid. Replace it: lockhouse keys set huggingface"
+        error.hint = f"{bad}\n{error.hint}"
+    return error
+
+
+def _mapped(error: HfHubHTTPError) -> LockhouseError:
+    """Our error for one of the library's."""
     from huggingface_hub.errors import (
         GatedRepoError,
-        HfHubHTTPError,
-        HFValidationError,
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
 
-    _prepare(context.make_client)
-    api = HfApi(endpoint=context.endpoint, token=context.token() or False)
-    try:
-        return ask(api)
-    except GatedRepoError as error:
-        raise gated(_repo_of(error), error.response.status_code) from error
-    except RevisionNotFoundError as error:
-        raise NotFound(
+    if isinstance(error, GatedRepoError):
+        return gated(_repo_of(error), error.response.status_code)
+    if isinstance(error, RevisionNotFoundError):
+        return NotFound(
             f"{_repo_of(error)} has no such revision.", hint="Leave @revision out for the newest."
-        ) from error
-    except RepositoryNotFoundError as error:
-        raise _no_repo(_repo_of(error)) from error
-    except HFValidationError as error:
-        raise NotFound("This is not a valid model name for the hub.") from error
-    except HfHubHTTPError as error:
-        wait_s = retry_after_s(error.response.headers)
-        raise refused(error.response.status_code, wait_s) from error
+        )
+    if isinstance(error, RepositoryNotFoundError):
+        return _no_repo(_repo_of(error))
+    return refused(error.response.status_code, retry_after_s(error.response.headers))
 
 
 def _prepare(make_client: Callable[[], httpx2.Client]) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from lockhouse.core.errors import Cancelled, InvalidInput, NoRoom
 from lockhouse.gate.broker.context import BrokerContext
 from lockhouse.gate.broker.guarded_network import Stream
-from lockhouse.gate.broker.hub import file_address, file_headers, require_file
+from lockhouse.gate.broker.hub import file_address, opened_file, require_file
 from lockhouse.gate.dialects.provider_errors import retry_after_s
 from lockhouse.gate.hub_requests import Fetched, FetchEnd, FetchFile, FetchProgress, LimitSpeed
 from lockhouse.gate.protocol import Done
@@ -83,13 +83,10 @@ def fetch(request: FetchFile, context: BrokerContext) -> _Events:
         raise InvalidInput("This range is not within the file.")
     context.limit(body_bytes=count, total_s=_FOREVER_S, idle_s=request.idle_timeout_s)
     address = file_address(context.endpoint, request.repo, request.revision, request.file)
-    headers = file_headers(context)
-    if count < request.size_bytes:
-        headers["Range"] = f"bytes={request.start}-{request.end - 1}"
+    is_part = count < request.size_bytes
+    part = f"bytes={request.start}-{request.end - 1}" if is_part else ""
     try:
-        with context.client.stream(
-            "GET", address, headers=headers, follow_redirects=True
-        ) as response:
+        with opened_file(context, address, part=part) as response:
             refusal = _refusal(response, request)
             if refusal is not None:
                 return refusal

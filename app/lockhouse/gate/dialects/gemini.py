@@ -217,11 +217,21 @@ class Gemini(Dialect):
                 model.display_name or "",
                 model.input_token_limit or 0,
                 model.output_token_limit or 0,
-                ("chat", "reasoning") if model.thinking else (),
+                _capabilities(model),
             )
             for model in found.models
             if "generateContent" in model.supported_generation_methods
         )
+
+
+def _capabilities(model: _Model) -> tuple[str, ...]:
+    """What a model can do: the list says whether it thinks, and the family all the rest.
+
+    Every Gemini reads pictures and calls tools; the open models beside them call none.
+    """
+    found: tuple[str, ...] = ("chat", "vision")
+    found += ("tools",) if model.name.removeprefix("models/").startswith("gemini") else ()
+    return (*found, "reasoning") if model.thinking else found
 
 
 def _contents(request: AnswerRequest) -> list[Fields]:

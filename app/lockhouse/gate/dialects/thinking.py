@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+import msgspec
+
 from lockhouse.core.request import AnswerRequest
 from lockhouse.core.thinking import BUDGETS, Thinking, nearest
 from lockhouse.gate.dialects.bodies import Fields
@@ -124,6 +126,17 @@ def for_anthropic(
     wanted = budget or BUDGETS.get(chosen, BUDGETS["medium"])
     tokens = min(max(wanted, _LEAST_BUDGET), max_tokens - 1)
     return {"thinking": {"type": "enabled", "budget_tokens": tokens}}, {}
+
+
+def without_thinking(provider: Provider, capabilities: Collection[str]) -> Provider:
+    """The provider as it is asked for a model of which its list says that it does not think.
+
+    Gemini refuses requests with a thinkingConfig, which the preset has, for such a model.
+    """
+    if provider.dialect != "gemini" or not capabilities or "reasoning" in capabilities:
+        return provider
+    omitted = (*provider.omit, "generationConfig.thinkingConfig")
+    return msgspec.structs.replace(provider, omit=omitted)
 
 
 def for_gemini(provider: Provider, model: str, request: AnswerRequest) -> Fields:

@@ -11,7 +11,7 @@ import pytest
 
 from lockhouse.core.messages import Turn
 from lockhouse.core.request import AnswerRequest, Sampling, left_open
-from lockhouse.library.external_stores import found_folders
+from lockhouse.library.external_folders import found_folders
 from lockhouse.library.model_info import ModelInfo, Preset
 from lockhouse.library.models import Models
 from lockhouse.library.profiles import with_preset

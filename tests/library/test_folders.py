@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lockhouse.core.errors import NotFound, UsageMistake
-from lockhouse.library.external_stores import found_folders
+from lockhouse.library.external_folders import found_folders
 from lockhouse.library.models import Models
 from lockhouse.storage.database import Database
 from tests.library import hostile, layouts

@@ -53,6 +53,7 @@ def list_models(cli: CliContext, words: tuple[str, ...], sort: str | None) -> No
         found, left_bytes = library.list_recognised(
             limit_bytes=_COMPARED_AT_ONCE_BYTES, progress=progress
         )
+        unread = [use for use in library.folders(found) if use.problem]
     found = _sorted([model for model in found if _has_all(model, words)], sort)
     if output.wrote_json(found):
         return
@@ -63,6 +64,8 @@ def list_models(cli: CliContext, words: tuple[str, ...], sort: str | None) -> No
         )  # fmt: skip
         return
     _write_models(found)
+    for use in unread:
+        output.note(f"{use.label}, {use.path}: {use.problem}")
     if left_bytes:
         output.note(
             "Some files of equal size may be identical copies. To compare them (reads"

@@ -1,9 +1,9 @@
-"""The folders in which other programs store models, and the models in them; only read.
+"""The models in the folders of other programs; only read.
 
-Hides the variables, pointer files and settings of each program, the trees of LM Studio and
-llama.cpp, the manifests of Ollama, the snapshots of the Hugging Face cache and the descriptions of
-Jan. The content is not trusted: what is read is bounded in size, depth and number, names that lead
-out of the folder are not followed, and only regular files are opened.
+Hides the trees of LM Studio and llama.cpp, the manifests of Ollama, the snapshots of the
+Hugging Face cache, and the descriptions of Jan. The content is not trusted: what
+is read is bounded in size, depth and number, names that lead out of the folder are not followed,
+and only regular files are opened.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
@@ -27,17 +26,24 @@ from lockhouse.library.profiles import can_be
 _Form = TypeVar("_Form")
 Origin = Literal["starter", "own", "in place", "found", "not imported", "beside"]
 
+Layout = Literal["tree", "flat", "ollama", "hub", "jan", "docker", "ramalama"]
+
 LATER_SHARD: Final = re.compile(r"-(?!00001)\d{5}-of-\d{5}\.gguf$")
 _MAX_DEPTH: Final = 6
 _MAX_ENTRIES: Final = 100_000
-_MAX_MANIFESTS: Final = 10_000
+MAX_MANIFESTS: Final = 10_000
 _MAX_MANIFEST_BYTES: Final = 1 << 20
 _MAX_LISTED: Final = 64
-_DIGEST: Final = re.compile(r"sha256:([0-9a-f]{64})")
-_HASH: Final = re.compile(r"[0-9a-f]{64}")
-_PARTIAL: Final = re.compile(r"^incomplete-|\.(?:part|downloadInProgress|incomplete|tmp)$")
+DIGEST: Final = re.compile(r"sha256:([0-9a-f]{64})")
+HASH: Final = re.compile(r"[0-9a-f]{64}")
+PARTIAL: Final = re.compile(r"^incomplete-|\.(?:part|downloadInProgress|incomplete|tmp)$")
 _MEDIA: Final = "application/vnd.ollama.image."
 _YAML_ENTRY: Final = re.compile(r"^([A-Za-z_][A-Za-z0-9_]*):[ \t]+(.+?)[ \t]*$")
+_YAML_USER: Final = re.compile(r"^[ \t-]*user:[ \t]*[\"']?([\w.-]+)", re.MULTILINE)
+_YAML_REPO: Final = re.compile(r"^[ \t-]*repo:[ \t]*[\"']?([\w.-]+)", re.MULTILINE)
+_MANIFEST_NAME: Final = re.compile(r"manifest=([\w.-]+)=([\w.-]+)=[\w.-]+\.json")
+_RESOLVED: Final = re.compile(r"://[^/]+/([\w.-]+/[\w.-]+)/resolve/[^/]+/([^?#]+)")
+_Told = TypeVar("_Told", bound=msgspec.Struct)
 _LICENSES: Final = (
     ("apache license", "apache-2.0"),
     ("mit license", "mit"),
@@ -81,7 +87,7 @@ def is_model_name(name: str) -> bool:
     """Whether a file of that name can be the first or only file of a model, and complete."""
     if name.startswith(".") or not name.lower().endswith(".gguf"):
         return False
-    return not LATER_SHARD.search(name) and not _PARTIAL.search(name)
+    return not LATER_SHARD.search(name) and not PARTIAL.search(name)
 
 
 def files_beneath(root: Path, *, depth: int = _MAX_DEPTH) -> Iterator[Path]:
@@ -139,7 +145,8 @@ def _is_regular(path: Path) -> bool:
         return False
 
 
-def _is_gguf(path: Path) -> bool:
+def is_gguf(path: Path) -> bool:
+    """Whether it is a regular file that begins as a GGUF file does."""
     try:
         with reading(path) as descriptor:
             return os.read(descriptor, 4) == b"GGUF"
@@ -153,6 +160,8 @@ def _is_gguf(path: Path) -> bool:
 def _tree(folder: FoundFolder) -> Iterator[FoundFile]:
     depth = 0 if folder.layout == "flat" else _MAX_DEPTH
     has_snapshots = False
+    downloads = _llama_downloads(folder) if folder.owner == "llama.cpp" else {}
+    called = _lm_studio_names(folder) if folder.owner == "LM Studio" else {}
     for path in files_beneath(folder.path, depth=depth):
         if path.parts[len(folder.path.parts)].startswith("models--"):
             has_snapshots = True  # llama.cpp keeps its downloads as the hub's own cache does
@@ -163,9 +172,110 @@ def _tree(folder: FoundFolder) -> Iterator[FoundFile]:
         source = None
         if folder.owner == "LM Studio" and len(inside) == 3:
             source = Source(repo=f"{inside[0]}/{inside[1]}", file=inside[2])
-        yield FoundFile(path, "found", folder.owner, source=source)
+        download = downloads.get(path.name, _Download())
+        source = source or download.source
+        yield FoundFile(
+            path,
+            "found",
+            folder.owner,
+            name=called.get(source.repo.lower(), "") if source is not None else "",
+            sha256=download.sha256,
+            projector=download.projector,
+            source=source,
+        )
     if has_snapshots:
         yield from _hub(folder)
+
+
+class _Download(msgspec.Struct):
+    """What llama.cpp keeps beside a file in its flat cache."""
+
+    source: Source | None = None
+    sha256: str = ""
+    projector: Path | None = None
+
+
+class _Lfs(msgspec.Struct):
+    sha256: str = ""
+
+
+class _HubFile(msgspec.Struct):
+    rfilename: str = ""
+    lfs: _Lfs | None = None
+
+
+class _HubManifest(msgspec.Struct, rename="camel"):
+    gguf_file: _HubFile | None = None
+    mmproj_file: _HubFile | None = None
+
+
+class _Sidecar(msgspec.Struct):
+    url: str = ""
+
+
+def _llama_downloads(folder: FoundFolder) -> dict[str, _Download]:
+    """By the name of the file: from the manifest of each repository, or the file beside each."""
+    found: dict[str, _Download] = {}
+    for path in files_beneath(folder.path, depth=0):
+        manifest = _MANIFEST_NAME.fullmatch(path.name)
+        if manifest is not None:
+            repo = f"{manifest[1]}/{manifest[2]}"
+            said = read_json(path, _HubManifest)
+            prefix = f"{manifest[1]}_{manifest[2]}_"
+            projector = None
+            if said.mmproj_file is not None and said.mmproj_file.rfilename:
+                name = prefix + said.mmproj_file.rfilename.replace("/", "_")
+                projector = folder.path / name if _is_regular(folder.path / name) else None
+            if said.gguf_file is not None and said.gguf_file.rfilename:
+                file = said.gguf_file
+                digest = file.lfs.sha256 if file.lfs is not None else ""
+                found[prefix + file.rfilename.replace("/", "_")] = _Download(
+                    Source(repo=repo, file=file.rfilename),
+                    digest if HASH.fullmatch(digest) else "",
+                    projector,
+                )
+        elif path.name.endswith(".gguf.json"):
+            address = _RESOLVED.search(read_json(path, _Sidecar).url)
+            if address is not None:
+                source = Source(repo=address[1], file=address[2])
+                found.setdefault(path.name.removesuffix(".json"), _Download(source))
+    _join_projectors(folder, found)
+    return found
+
+
+def _join_projectors(folder: FoundFolder, found: dict[str, _Download]) -> None:
+    """Give the models of a repository its only projector, where no manifest did."""
+    projectors: dict[str, list[Path]] = {}
+    for name, download in found.items():
+        if download.source is not None and "mmproj" in name.lower():
+            projectors.setdefault(download.source.repo, []).append(folder.path / name)
+    for name, download in found.items():
+        there = projectors.get(download.source.repo, []) if download.source is not None else []
+        if download.projector is None and len(there) == 1 and "mmproj" not in name.lower():
+            download.projector = there[0]
+
+
+def _lm_studio_names(folder: FoundFolder) -> dict[str, str]:
+    """What LM Studio calls a repository: a model.yaml names the files that it is made of."""
+    found: dict[str, str] = {}
+    described = folder.path.parent / "hub" / "models"
+    for path in files_beneath(described, depth=3):
+        if path.name != "model.yaml":
+            continue
+        text = small_file(path, _MAX_MANIFEST_BYTES).decode("utf-8", "replace")
+        users = [match[1] for match in _YAML_USER.finditer(text)]
+        repos = [match[1] for match in _YAML_REPO.finditer(text)]
+        for user, repo in zip(users, repos, strict=False):
+            found.setdefault(f"{user}/{repo}".lower(), path.parent.name)
+    return found
+
+
+def read_json(path: Path, kind: type[_Told]) -> _Told:
+    """A small JSON file; what is empty for one that cannot be read."""
+    try:
+        return decoded(small_file(path, _MAX_MANIFEST_BYTES), kind)
+    except (msgspec.DecodeError, RecursionError):
+        return kind()
 
 
 # Ollama
@@ -181,7 +291,9 @@ class _Said(msgspec.Struct):
     content: str = ""
 
 
-class _Manifest(msgspec.Struct):
+class Manifest(msgspec.Struct):
+    """Of a model in a registry: the digests of its files, by what they are."""
+
     layers: list[_Layer] = []
     manifests: list[_Layer] = []  # of a list: each is a manifest among the blobs
 
@@ -189,11 +301,11 @@ class _Manifest(msgspec.Struct):
 def _ollama(folder: FoundFolder) -> Iterator[FoundFile]:
     seen: set[tuple[str, ...]] = set()  # in both folders
     for number, (inside, path) in enumerate(_ollama_names(folder)):
-        if number >= _MAX_MANIFESTS:
+        if number >= MAX_MANIFESTS:
             return
         layers = _ollama_layers(folder, small_file(path, _MAX_MANIFEST_BYTES))
         model, digest = _blob(folder, layers.get("model"))
-        if model is None or not _is_gguf(model) or inside in seen:
+        if model is None or not is_gguf(model) or inside in seen:
             continue  # weights in another format, or not downloaded yet
         seen.add(inside)
         projector, _ = _blob(folder, layers.get("projector"))
@@ -203,8 +315,8 @@ def _ollama(folder: FoundFolder) -> Iterator[FoundFile]:
             folder.owner,
             name=_ollama_name(inside),
             sha256=digest,
-            projector=projector if projector is not None and _is_gguf(projector) else None,
-            license=_license_in(_blob(folder, layers.get("license"))[0]),
+            projector=projector if projector is not None and is_gguf(projector) else None,
+            license=license_in(_blob(folder, layers.get("license"))[0]),
             source=_ollama_source(inside),
             preset=_ollama_preset(folder, layers),
         )
@@ -222,17 +334,17 @@ def _ollama_layers(
     folder: FoundFolder, content: bytes, *, is_listed: bool = False
 ) -> dict[str, _Layer]:
     """The layers of a manifest by kind; of a list, those of the first with weights in GGUF."""
-    pointer = _DIGEST.fullmatch(content[:80].decode("ascii", "replace").strip())
+    pointer = DIGEST.fullmatch(content[:80].decode("ascii", "replace").strip())
     if pointer is not None and not is_listed:
         content = _blob_content(folder, _Layer(digest=pointer.group()))
     try:
-        manifest = decoded(content, _Manifest)
+        manifest = decoded(content, Manifest)
     except (msgspec.DecodeError, RecursionError):
         return {}
     for listed in manifest.manifests[:_MAX_LISTED] if not is_listed else ():
         layers = _ollama_layers(folder, _blob_content(folder, listed), is_listed=True)
         model, _ = _blob(folder, layers.get("model"))
-        if model is not None and _is_gguf(model):
+        if model is not None and is_gguf(model):
             return layers
     found = {layer.mediaType.removeprefix(_MEDIA): layer for layer in manifest.layers[::-1]}
     return {kind.partition(";")[0].strip(): layer for kind, layer in found.items()}
@@ -280,7 +392,7 @@ def _ollama_preset(folder: FoundFolder, layers: Mapping[str, _Layer]) -> Preset 
 
 
 def _blob(folder: FoundFolder, layer: _Layer | None) -> tuple[Path | None, str]:
-    match = _DIGEST.fullmatch(layer.digest) if layer is not None else None
+    match = DIGEST.fullmatch(layer.digest) if layer is not None else None
     if match is None:
         return None, ""
     return folder.path / "blobs" / f"sha256-{match[1]}", match[1]
@@ -300,7 +412,7 @@ def _ollama_source(inside: tuple[str, ...]) -> Source | None:
     return None
 
 
-def _license_in(path: Path | None) -> str:
+def license_in(path: Path | None) -> str:
     """The short name of a licence text, or its first line."""
     if path is None:
         return ""
@@ -320,7 +432,7 @@ def _hub(folder: FoundFolder) -> Iterator[FoundFile]:
         names = sorted(path.name for path in folder.path.iterdir())
     except OSError:
         return
-    for name in names[:_MAX_MANIFESTS]:
+    for name in names[:MAX_MANIFESTS]:
         if not name.startswith("models--"):
             continue
         root = folder.path / name
@@ -357,7 +469,7 @@ def _blob_hash(path: Path, root: Path) -> str:
             return ""
     except (OSError, RuntimeError):
         return ""
-    return blob.name if _HASH.fullmatch(blob.name) else ""
+    return blob.name if HASH.fullmatch(blob.name) else ""
 
 
 # Jan
@@ -370,7 +482,7 @@ def _jan(folder: FoundFolder) -> Iterator[FoundFile]:
                 continue
             said = _flat_yaml(small_file(path, _MAX_MANIFEST_BYTES))
             model = _jan_file(folder, said.get("model_path", ""))
-            if model is None or not _is_gguf(model):
+            if model is None or not is_gguf(model):
                 continue
             claimed = said.get("model_sha256", "").lower()
             yield FoundFile(
@@ -378,9 +490,19 @@ def _jan(folder: FoundFolder) -> Iterator[FoundFile]:
                 "found",
                 folder.owner,
                 name=path.parent.name,
-                sha256=claimed if _HASH.fullmatch(claimed) else "",
+                sha256=claimed if HASH.fullmatch(claimed) else "",
                 projector=_jan_file(folder, said.get("mmproj_path", "")),
             )
+
+    yield from _old_jan(folder)
+
+
+def _old_jan(folder: FoundFolder) -> Iterator[FoundFile]:
+    """The folders of old releases: a model.json beside the file, which bears any name."""
+    for path in files_beneath(folder.path / "models", depth=3):
+        is_described = _is_regular(path.with_name("model.json"))
+        if is_described and is_model_name(path.name) and is_gguf(path):
+            yield FoundFile(path, "found", folder.owner, name=path.parent.name)
 
 
 def _jan_file(folder: FoundFolder, said: str) -> Path | None:
@@ -391,7 +513,7 @@ def _jan_file(folder: FoundFolder, said: str) -> Path | None:
     if ".." in given.parts:
         return None
     path = given if given.is_absolute() else folder.path / given
-    return path if _is_regular(path) and not _PARTIAL.search(path.name) else None
+    return path if _is_regular(path) and not PARTIAL.search(path.name) else None
 
 
 def _flat_yaml(content: bytes) -> dict[str, str]:
@@ -410,139 +532,3 @@ def _flat_yaml(content: bytes) -> dict[str, str]:
             value = value.partition(" #")[0].rstrip()
         said.setdefault(match[1], value)
     return said
-
-
-# Where they are
-
-
-_PROGRAMS: Final = {
-    ".lmstudio": "LM Studio",
-    "lm-studio": "LM Studio",
-    ".ollama": "Ollama",
-    "ollama": "Ollama",
-    "gpt4all": "GPT4All",
-    "jan": "Jan",
-    "huggingface": "Hugging Face",
-    "anythingllm-desktop": "AnythingLLM",
-}
-
-Layout = Literal["tree", "flat", "ollama", "hub", "jan"]
-
-
-def owner_of(path: Path, found: Sequence[FoundFolder] = ()) -> str:
-    """The program in whose folder the file is; "user" when it is no known one."""
-    for folder in found:
-        if path.is_relative_to(folder.path):
-            return folder.owner
-    parts = (part.lower() for part in path.parts)
-    return next((_PROGRAMS[part] for part in parts if part in _PROGRAMS), "user")
-
-
-def found_folders(environment: Mapping[str, str], home: Path) -> list[FoundFolder]:
-    """The existing folders of other programs, each once."""
-    found: dict[Path, FoundFolder] = {}
-    for owner, path, layout in _places(environment, home):
-        try:
-            if path.is_dir():
-                found.setdefault(path.resolve(), FoundFolder(owner, path, layout))
-        except (OSError, RuntimeError, ValueError):
-            continue  # a folder that cannot be read
-    return list(found.values())
-
-
-def _places(environment: Mapping[str, str], home: Path) -> Iterator[tuple[str, Path, Layout]]:
-    cache, data, config = _system_folders(environment, home)
-    for path in _lm_studio(home):
-        yield "LM Studio", path, "tree"
-    ollama = _chosen(environment, "OLLAMA_MODELS")
-    services = [
-        Path(each, ".ollama", "models") for each in ("/usr/share/ollama", "/var/lib/ollama")
-    ]
-    for path in ([ollama] if ollama else []) + [home / ".ollama" / "models", *services]:
-        yield "Ollama", path, "ollama"
-    yield "Hugging Face", _hub_cache(environment, home), "hub"
-    own_cache = cache / "llama.cpp"
-    yield "llama.cpp", _chosen(environment, "LLAMA_CACHE") or own_cache, "tree"
-    yield "Jan", data / "Jan" / "data", "jan"
-    moved = _path_in_ini(config / "nomic.ai" / "GPT4All.ini", "modelPath")
-    for gpt4all in (moved, _gpt4all(environment, home, data)):
-        if gpt4all is not None:
-            yield "GPT4All", gpt4all, "flat"
-    anything = config / "anythingllm-desktop" / "storage" / "models" / "ollama"
-    yield "AnythingLLM", anything, "ollama"
-
-
-def _chosen(environment: Mapping[str, str], *names: str) -> Path | None:
-    value = next((environment[name] for name in names if environment.get(name)), "")
-    return Path(value).expanduser() if value else None
-
-
-def _system_folders(environment: Mapping[str, str], home: Path) -> tuple[Path, Path, Path]:
-    """The system folders for caches, data and settings."""
-    if sys.platform == "win32":
-        roaming = _chosen(environment, "APPDATA") or home / "AppData" / "Roaming"
-        local = _chosen(environment, "LOCALAPPDATA") or home / "AppData" / "Local"
-        return local, roaming, roaming
-    if sys.platform == "darwin":
-        library = home / "Library"
-        support = library / "Application Support"
-        return library / "Caches", support, support
-    return (
-        _chosen(environment, "XDG_CACHE_HOME") or home / ".cache",
-        _chosen(environment, "XDG_DATA_HOME") or home / ".local" / "share",
-        _chosen(environment, "XDG_CONFIG_HOME") or home / ".config",
-    )
-
-
-def _gpt4all(environment: Mapping[str, str], home: Path, data: Path) -> Path:
-    if sys.platform == "win32":
-        data = _chosen(environment, "LOCALAPPDATA") or home / "AppData" / "Local"
-    return data / "nomic.ai" / "GPT4All"
-
-
-def _hub_cache(environment: Mapping[str, str], home: Path) -> Path:
-    chosen = _chosen(environment, "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")
-    if chosen is not None:
-        return chosen
-    own_home = _chosen(environment, "HF_HOME")
-    if own_home is None:
-        caches = _chosen(environment, "XDG_CACHE_HOME") or home / ".cache"
-        own_home = caches / "huggingface"
-    return own_home / "hub"
-
-
-def _lm_studio(home: Path) -> Iterator[Path]:
-    """The models folders of LM Studio: chosen, moved, default, and of old releases."""
-    homes = [home / ".lmstudio"]
-    moved = _small_text(home / ".lmstudio-home-pointer").strip()
-    if moved and "\0" not in moved and Path(moved).is_absolute():
-        homes.insert(0, Path(moved))
-    for each in homes:
-        try:
-            settings = decoded(_small_text(each / "settings.json"), _LmStudioSettings)
-            chosen = settings.downloadsFolder
-        except (msgspec.DecodeError, RecursionError):
-            chosen = ""
-        if chosen and "\0" not in chosen and Path(chosen).is_absolute():
-            yield Path(chosen)
-        yield each / "models"
-    yield home / ".cache" / "lm-studio" / "models"
-
-
-class _LmStudioSettings(msgspec.Struct):
-    downloadsFolder: str = ""  # noqa: N815 - the name in that file
-
-
-def _path_in_ini(path: Path, key: str) -> Path | None:
-    """The absolute path that an INI file gives for a key."""
-    for line in _small_text(path).splitlines():
-        name, _, value = line.partition("=")
-        value = value.strip().strip('"')
-        if name.strip() == key and "\0" not in value and Path(value).is_absolute():
-            return Path(value)
-    return None
-
-
-def _small_text(path: Path) -> str:
-    """The content of a small text file; empty when it cannot be read."""
-    return small_file(path, _MAX_MANIFEST_BYTES).decode("utf-8", "replace")

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lockhouse.core.errors import InvalidInput, NotFound, UsageMistake
+from lockhouse.library.external_folders import shape_of
 from lockhouse.library.file_copy import nearest_existing
 from lockhouse.library.inventory import key_of, size_of
 from lockhouse.library.model_info import OWN, FolderUse, FoundFolder, ModelInfo
@@ -91,6 +92,11 @@ class Folders:
         if not folder.is_dir():
             kind = "is not a folder" if folder.exists() else "does not exist"
             raise NotFound(f"{folder} {kind}.", hint="Create it first, or check the path.")
+        if writable and shape_of(folder) is not None:
+            raise UsageMistake(
+                f"{folder} is laid out as Ollama's folder is, so it is only read.",
+                hint="Add it without --writable; its models are removed with: ollama rm",
+            )
         with self._database.write() as database:
             if known := next((own for own in self.own() if real(own) == real(folder)), None):
                 if writable:
@@ -257,9 +263,12 @@ def _state(path: Path) -> tuple[str, int]:
     """The problem of a folder, and the free bytes of its disk."""
     try:
         free_bytes = shutil.disk_usage(nearest_existing(path)).free
+        is_there = path.is_dir()
+    except PermissionError:
+        return "You may not read it.", 0
     except OSError as error:
         return f"Its disk cannot be read: {error.strerror}.", 0
-    if not path.is_dir():
+    if not is_there:
         return "", free_bytes  # it is created with the first model
     if not os.access(path, os.R_OK | os.X_OK):
         return "You may not read it.", free_bytes

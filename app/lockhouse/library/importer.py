@@ -13,7 +13,8 @@ import msgspec
 from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import InvalidInput, LockhouseError, NotFound, UsageMistake
 from lockhouse.library.deduplication import sample_of
-from lockhouse.library.external_stores import LATER_SHARD, owner_of
+from lockhouse.library.external_folders import owner_of
+from lockhouse.library.external_stores import LATER_SHARD
 from lockhouse.library.file_copy import (
     Meter,
     Progress,

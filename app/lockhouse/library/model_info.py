@@ -274,4 +274,4 @@ class FoundFolder(NamedTuple):
 
     owner: str
     path: Path
-    layout: Literal["tree", "flat", "ollama", "hub", "jan"]
+    layout: Literal["tree", "flat", "ollama", "hub", "jan", "docker", "ramalama"]

@@ -22,7 +22,8 @@ from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import InvalidInput, NotFound, UsageMistake
 from lockhouse.gate.hub import Reference
 from lockhouse.library.deduplication import files_to_compare, hash_files
-from lockhouse.library.external_stores import FoundFile, found_folders
+from lockhouse.library.external_folders import found_folders
+from lockhouse.library.external_stores import FoundFile
 from lockhouse.library.file_copy import (
     Meter,
     Progress,

@@ -16,12 +16,13 @@ import msgspec
 
 from lockhouse.core.errors import LockhouseError
 from lockhouse.core.thinking import switch_of
+from lockhouse.library.container_stores import look_into_containers
+from lockhouse.library.external_folders import owner_of, shape_of
 from lockhouse.library.external_stores import (
     FoundFile,
     files_beneath,
     is_model_name,
     look_into,
-    owner_of,
 )
 from lockhouse.library.fit import Machine, fit_of, machine_now, quality_of
 from lockhouse.library.folders import Folders
@@ -33,6 +34,7 @@ from lockhouse.library.inventory import Hashed, Inventory, Stamp, size_of, stamp
 from lockhouse.library.model_info import (
     OWN,
     Facts,
+    FoundFolder,
     ModelInfo,
     Place,
     Source,
@@ -198,14 +200,13 @@ class Scanner:
         is_own = self._folders.ownership()
         twins = self._folders.moving()
         for folder in self._folders.own():
+            for each in look_into(shape) if (shape := shape_of(folder)) else ():
+                yield msgspec.structs.replace(each, origin="own", owner=OWN)
             for path in self._own_files(folder, records.facts):
                 if is_own(path) and not _is_being_moved(path, twins):
                     yield FoundFile(path, "own", OWN)
         for found in self._folders.found():
-            for each in look_into(found):
-                if is_own(each.path):
-                    continue
-                yield each
+            yield from (each for each in _look_into(found) if not is_own(each.path))
         for path, entry in records.registered.items():
             mine = is_own(path)
             yield FoundFile(path, "own" if mine else "in place", OWN if mine else entry.owner)
@@ -237,6 +238,11 @@ class Scanner:
         if fresh:
             self._inventory.keep_facts(fresh)
         return scans
+
+
+def _look_into(found: FoundFolder) -> Iterator[FoundFile]:
+    is_container = found.layout in ("docker", "ramalama")
+    return look_into_containers(found) if is_container else look_into(found)
 
 
 def _unused_revisions(rows: Mapping[Path, RevisionRow]) -> set[Path]:

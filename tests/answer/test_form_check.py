@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from lockhouse.answer.form_check import with_form_checked
+from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.events import (
     Event,
     Failed,
@@ -37,7 +38,7 @@ def _checked(
     forms: AnswerForms, *events: Event, schema: str = _SCHEMA, prefill: str = ""
 ) -> list[Event]:
     request = AnswerRequest((Turn("user", "Hi"),), json_schema=schema, prefill=prefill)
-    return list(with_form_checked(iter(events), request, forms))
+    return list(with_form_checked(iter(events), request, forms, CancelToken()))
 
 
 @pytest.mark.parametrize("pieces", [('{"a": ', "3}"), (' {"a":\n3.0}\n',), ("{}",)])
@@ -92,6 +93,6 @@ def test_a_schema_that_is_none_asks_nobody(forms: AnswerForms) -> None:
         yield
 
     request = AnswerRequest((Turn("user", "Hi"),), json_schema='{"type": 5}')
-    [failed] = with_form_checked(never(), request, forms)
+    [failed] = with_form_checked(never(), request, forms, CancelToken())
     assert isinstance(failed, Failed)
     assert failed.code == "schema_invalid"

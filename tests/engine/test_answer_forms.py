@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from llguidance import LLTokenizer, TokenizerWrapper
 
-from lockhouse.core.errors import InvalidInput
+from lockhouse.core.cancellation import CancelToken
+from lockhouse.core.errors import Cancelled, InvalidInput
 from lockhouse.engine.answer_forms import AnswerForms
 from lockhouse.engine.process.answer_form import _Bytes, matcher_of
 
@@ -53,6 +55,15 @@ def test_hostile_schemas_are_refused_and_harm_nobody(forms: AnswerForms, name: s
         forms.check(json_schema=json.dumps(_HOSTILE[name]), is_followed=True)
     assert refused.value.code == "schema_invalid"
     assert refused.value.hint
+    forms.check(json_schema='{"type": "string"}', is_followed=True)
+
+
+def test_a_check_ends_when_it_is_no_longer_wanted(forms: AnswerForms) -> None:
+    cancel = CancelToken()
+    endless = json.dumps({"type": "integer", "multipleOf": 987654321})
+    threading.Timer(0.3, cancel.cancel).start()
+    with pytest.raises(Cancelled):
+        forms.check(json_schema=endless, is_followed=True, cancel=cancel)
     forms.check(json_schema='{"type": "string"}', is_followed=True)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from lockhouse.core.cancellation import CancelToken
 from lockhouse.core.errors import InvalidInput, LockhouseError
 from lockhouse.core.events import (
     Event,
@@ -29,7 +30,7 @@ FORM_CUT = "form_cut"
 
 
 def with_form_checked(
-    events: Iterator[Event], request: AnswerRequest, forms: AnswerForms
+    events: Iterator[Event], request: AnswerRequest, forms: AnswerForms, cancel: CancelToken
 ) -> Iterator[Event]:
     """The events of an answer to ``request``, which asks for a form.
 
@@ -38,7 +39,7 @@ def with_form_checked(
     schema = request.json_schema
     if schema is not None:
         try:
-            forms.check(json_schema=schema, is_followed=False)
+            forms.check(json_schema=schema, is_followed=False, cancel=cancel)
         except LockhouseError as error:
             yield failed_of(error)
             return
@@ -53,7 +54,7 @@ def with_form_checked(
             case ToolCall():
                 calls = True  # instead of an answer
             case Finished(finish_reason="stop" | "length") if not calls:
-                yield from _ended(event, request, "".join(text), forms)
+                yield from _ended(event, request, "".join(text), forms, cancel)
                 continue
             case _:
                 pass
@@ -61,7 +62,11 @@ def with_form_checked(
 
 
 def _ended(
-    finished: Finished, request: AnswerRequest, text: str, forms: AnswerForms
+    finished: Finished,
+    request: AnswerRequest,
+    text: str,
+    forms: AnswerForms,
+    cancel: CancelToken,
 ) -> Iterator[Event]:
     was_cut = finished.finish_reason == "length"
     count = f"{finished.usage.completion_tokens:,} tokens"
@@ -75,7 +80,7 @@ def _ended(
         yield finished
         return
     try:
-        problem = forms.mismatch(request.json_schema, request.prefill + text)
+        problem = forms.mismatch(request.json_schema, request.prefill + text, cancel)
     except LockhouseError as error:
         yield _failed(error, finished)
         return

@@ -129,7 +129,7 @@ class LocalTarget:
         request, left_out = suited(request, self._model.name, ("chat",))
         if left_out is not None:
             yield left_out
-        yield from self._check_form(request)
+        yield from self._check_form(request, cancel)
         asked = request
         request = self._completed(asked)
         is_instructed = (
@@ -165,12 +165,15 @@ class LocalTarget:
             if is_hash_late:  # by now the answer is kept
                 self._hashes.tell_later(digest, request.message_id)
 
-    def _check_form(self, request: AnswerRequest) -> Iterator[Notice]:
+    def _check_form(self, request: AnswerRequest, cancel: CancelToken) -> Iterator[Notice]:
         """Raise InvalidInput for a form that cannot be followed, before anything is loaded."""
         if request.grammar is None and request.json_schema is None:
             return
         for name in self._forms.check(
-            grammar=request.grammar, json_schema=request.json_schema, is_followed=True
+            grammar=request.grammar,
+            json_schema=request.json_schema,
+            is_followed=True,
+            cancel=cancel,
         ):
             yield Notice(
                 "format_not_enforced",

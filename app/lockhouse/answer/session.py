@@ -151,7 +151,7 @@ class Session:
         events = proposal.target.answer(request, self.cancel, approved=proposal.outbound)
         if request.json_schema is None and request.grammar is None:
             return events
-        return with_form_checked(events, request, self._forms)
+        return with_form_checked(events, request, self._forms, self.cancel)
 
 
 class Answers:

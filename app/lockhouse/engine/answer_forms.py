@@ -12,7 +12,8 @@ from collections import OrderedDict
 
 import msgspec
 
-from lockhouse.core.errors import EngineCrashed, InvalidInput, LockhouseError, NoRoom
+from lockhouse.core.cancellation import CancelToken
+from lockhouse.core.errors import Cancelled, EngineCrashed, InvalidInput, LockhouseError, NoRoom
 from lockhouse.core.json_schema import parse_schema
 from lockhouse.engine.jobs import JobProcess, JobSpec, Limits
 
@@ -54,24 +55,29 @@ class AnswerForms:
         self._known: OrderedDict[FormRequest, FormReply | LockhouseError] = OrderedDict()
 
     def check(
-        self, *, grammar: str | None = None, json_schema: str | None, is_followed: bool
+        self,
+        *,
+        grammar: str | None = None,
+        json_schema: str | None,
+        is_followed: bool,
+        cancel: CancelToken | None = None,
     ) -> tuple[str, ...]:
         """Raise InvalidInput for a form that is not valid, or that no engine can follow where
-        one is to; returns the formats that are then not enforced."""
+        one is to; returns the formats that are then not enforced. Cancelled ends it at once."""
         request = FormRequest(grammar, json_schema, is_followed)
         if json_schema is not None:
             parse_schema(json_schema)
         with self._lock:
             known = self._known.get(request)
             if known is None:
-                known = self._known[request] = self._verdict(request)
+                known = self._known[request] = self._verdict(request, cancel)
                 while len(self._known) > _REMEMBERED:
                     self._known.popitem(last=False)
         if isinstance(known, LockhouseError):
             raise known
         return known.ignored_formats
 
-    def mismatch(self, json_schema: str, answer: str) -> str:
+    def mismatch(self, json_schema: str, answer: str, cancel: CancelToken | None = None) -> str:
         """Why an answer does not fit its schema; "" when it does.
 
         Raises InvalidInput when that cannot be found out.
@@ -80,7 +86,7 @@ class AnswerForms:
             return f"it is longer than {_LONGEST_ANSWER_BYTES:,} bytes and was not checked"
         request = FormRequest(json_schema=json_schema, is_followed=False, answer=answer)
         with self._lock:
-            found = self._verdict(request)
+            found = self._verdict(request, cancel)
         if isinstance(found, LockhouseError):
             raise found
         return found.mismatch
@@ -92,10 +98,12 @@ class AnswerForms:
 
     # -- inside ------------------------------------------------------------------------------
 
-    def _verdict(self, request: FormRequest) -> FormReply | LockhouseError:
+    def _verdict(
+        self, request: FormRequest, cancel: CancelToken | None
+    ) -> FormReply | LockhouseError:
         kept = self._process
         try:
-            return self._running().ask(request, FormReply)
+            return self._running().ask(request, FormReply, cancel=cancel)
         except InvalidInput as error:
             return error
         except EngineCrashed as error:
@@ -104,8 +112,11 @@ class AnswerForms:
                 "job_crashed",
                 "job_no_memory",
             ):  # it may have ended by itself
-                return self._verdict(request)
+                return self._verdict(request, cancel)
             return _too_complex(request)
+        except Cancelled:
+            self._end()
+            raise
         except NoRoom:
             self._end()
             return _too_complex(request)

@@ -125,6 +125,13 @@ def test_a_grammar_that_cannot_be_used_is_told_with_its_place(
     assert named in refused.value.message
 
 
+def test_a_grammar_may_name_tokens_by_their_number(forms: AnswerForms) -> None:
+    grammar = 'root ::= <[97]> "b" <[49000]>?'
+    forms.check(grammar=grammar, json_schema=None, is_followed=True)
+    assert _accepts('root ::= <[97]> "b"', "ab")
+    assert not _accepts('root ::= <[97]> "b"', "bb")
+
+
 def _accepts(grammar: str, text: str) -> bool:
     matcher, _ = matcher_of(
         LLTokenizer(TokenizerWrapper(_Bytes()), slices=[]), grammar=grammar, json_schema=None

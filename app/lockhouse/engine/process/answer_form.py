@@ -16,7 +16,7 @@ from lockhouse.core.errors import InvalidInput
 from lockhouse.core.json_decoding import decoded
 from lockhouse.core.json_schema import parse_schema, schema_error
 from lockhouse.engine.answer_forms import FormReply, FormRequest
-from lockhouse.engine.process.gbnf import refused, to_lark
+from lockhouse.engine.process.gbnf import refused, to_lark, without_numbers
 
 if TYPE_CHECKING:
     from lockhouse.engine.process.jobs import Report
@@ -130,7 +130,8 @@ def _checked(asked: FormRequest) -> FormReply:
     from llguidance import LLTokenizer, TokenizerWrapper
 
     tokenizer = LLTokenizer(TokenizerWrapper(_Bytes()), slices=[])
-    _, ignored = matcher_of(tokenizer, asked.grammar, asked.json_schema)
+    grammar = without_numbers(asked.grammar) if asked.grammar is not None else None
+    _, ignored = matcher_of(tokenizer, grammar, asked.json_schema)
     return FormReply(ignored_formats=ignored)
 
 

@@ -30,6 +30,7 @@ _ESCAPES = re.compile(
     r'\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|([nrt"\\\[\]^-]))|([^\\])',
     re.DOTALL,
 )
+_TOKEN_ID = re.compile(r"<\[[0-9]{1,7}\]>")  # as in llama.cpp, and in llguidance
 _SHORT = {"n": "\n", "r": "\r", "t": "\t"}
 
 
@@ -47,6 +48,14 @@ class _Group:
     def text(self) -> str:
         self.end_alternative()
         return " | ".join(self.complete)
+
+
+def without_numbers(grammar: str) -> str:
+    """The grammar with another token for each that it names by number, as any vocabulary has it.
+
+    For a check that does not know the model's.
+    """
+    return _TOKEN_ID.sub("<[97]>", grammar)
 
 
 def to_lark(grammar: str) -> str:
@@ -166,9 +175,11 @@ class _Reader:
             self._used.setdefault(token["name"], token.start())
             return self._name(token["name"])
         if token["token"]:
+            if _TOKEN_ID.fullmatch(token["token"]):
+                return str(token["token"])
             raise refused(
-                f"it names the token {token['token'][:40]}; only text can be followed",
-                "Write the text that is wanted, between quotes.",
+                f"it names the token {token['token'][:40]}; only text and numbers can be followed",
+                "Write the text that is wanted, between quotes, or the token's number: <[42]>.",
             )
         if token["sign"] == ".":
             return "/(?s:.)/"

@@ -35,11 +35,11 @@ _ABOUT = (
 )
 _AFTER_RESTART = (
     "This window was started sealed and stays sealed for as long as it runs. Network access starts"
-    " after a restart, which opens this chat again, with what you typed."
+    " after a restart{how}."
 )
-_ALLOWED_ALREADY = (
-    "Network access is already allowed and starts after a restart, which opens this chat again."
-)
+_ALLOWED_ALREADY = "Network access is already allowed and starts after a restart{how}."
+_BY_ITSELF = ", which opens this chat again, with what you typed"
+_BY_HAND = ": quit Lockhouse and start it again"
 _ENDS = (("", "Until I seal it"), ("hour", "For one hour"), ("quit", "Until I quit"))
 _AT_ONCE = (
     "Hosts that you add can be reached at once. Removing a host stops the network process and all"
@@ -138,6 +138,7 @@ class NetworkAccessDialog(FormDialog):
         lasts = row(theme, label("Lasts"), self._ends, STRETCH, gap=12)
         self.content.addSpacing(theme.px(4))
         self.content.addLayout(lasts)
+        when = when.format(how=_BY_ITSELF if processes.can_restart() else _BY_HAND)
         self.content.addWidget(label(when, ink="2", wrap=True, name="access_start"))
         self._make_actions()
         self._check()

@@ -38,6 +38,16 @@ def test_a_verb_that_has_another_name_here_is_named(shared: Command) -> None:
         assert f"Did you mean: lockhouse {meant}" in refused.err
 
 
+def test_a_short_name_of_a_model_leads_to_the_hub(shared: Command) -> None:
+    for command in ("pull", "run"):
+        refused = shared(command, "qwen3:0.6b", stdin=b"Hi")
+        assert refused.code in (2, 3)
+        assert "lockhouse models search qwen3" in refused.err
+    assert "Qwen3-0.6B-GGUF" in shared("pull", "qwen3:0.6b").err
+    assert shared("models", "ls", "--json").json == shared("models", "list", "--json").json
+    assert "Did you mean: lockhouse --help" in shared("help").err
+
+
 def test_a_model_is_loaded_and_unloaded_by_command(lockhouse: Command) -> None:
     name = lockhouse("ls", "--json").json[0]["name"]
     assert lockhouse("ps", "--json").json == []

@@ -132,7 +132,7 @@ class _Talk:
         match name:
             case "/help" | "/?":
                 output.note(_HELP)
-            case "/new":
+            case "/new" | "/clear" | "/reset":
                 self._conversation, self._leaf = None, ...
                 output.note("A new conversation.")
             case "/undo":

@@ -121,6 +121,10 @@ def as_json(command: Callable[Concatenate[CliContext, _P], _Result]) -> Callable
     return json_option(pass_cli(command))
 
 
+# Short names within a group, which its help does not list.
+_SHORT = {"ls": "list", "rm": "remove", "pull": "get", "delete": "remove", "download": "get"}
+
+
 class LazyGroup(click.Group):
     """Imports a command only when it is called.
 
@@ -137,7 +141,9 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self._lazy:
-            return super().get_command(ctx, cmd_name)
+            found = super().get_command(ctx, cmd_name)
+            other = _SHORT.get(cmd_name, "")
+            return self.get_command(ctx, other) if found is None and other else found
         place, _, name = self._lazy[cmd_name].partition(":")
         module = importlib.import_module(f"lockhouse.cli.{place}")
         command = getattr(module, name or cmd_name)

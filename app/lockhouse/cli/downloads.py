@@ -118,9 +118,7 @@ def get(cli: CliContext, reference: str, *, dry_run: bool, yes: bool) -> int:
     Without a file or quantization, the one recommended for this machine is suggested. A download
     that was stopped is resumed.
     """
-    from lockhouse.gate.hub import parse_reference
-
-    wanted = parse_reference(reference)
+    wanted = reference_of(reference)
     with cli.workspace() as workspace:
         _require_open(workspace)
         repo = workspace.hub.repo(wanted.repo, wanted.revision)
@@ -150,6 +148,24 @@ def get(cli: CliContext, reference: str, *, dry_run: bool, yes: bool) -> int:
         output.write_line(f"{model.name}: {what}, hash verified")
         output.note(f'Ask it: lockhouse ask -m {model.name} "..."')
     return 0
+
+
+def reference_of(text: str) -> Reference:
+    """The repository that was named. A short name, as Ollama has them, is looked up by hand."""
+    from lockhouse.gate.hub import parse_reference
+    from lockhouse.library.catalogue import catalogue as bundled
+
+    try:
+        return parse_reference(text)
+    except UsageMistake as error:
+        if "/" in text or not text.strip():
+            raise
+        meant = [entry.repo for entry in bundled().models if entry.is_called(text)][:3]
+        known = f"Well-known: {', '.join(meant)}. " if meant else ""
+        words = text.partition(":")[0]
+        raise UsageMistake(
+            error.message, hint=f"{known}Search the hub: lockhouse models search {words}"
+        ) from error
 
 
 def _write_here(model: ModelInfo) -> int:

@@ -15,13 +15,13 @@ from lockhouse.core.errors import LockhouseError, NotFound
 @as_json
 def card(cli: CliContext, model: str) -> None:
     """Show the model card of REPO on the hub, or of the repository that MODEL came from."""
-    from lockhouse.gate.hub import parse_reference
+    from lockhouse.cli.downloads import reference_of
 
     with cli.workspace() as workspace:
         try:
             source = workspace.models.get(model).source
         except LockhouseError:
-            wanted = parse_reference(model)
+            wanted = reference_of(model)
             name, revision = wanted.repo, wanted.revision
         else:
             if source is None or not source.repo:

@@ -52,6 +52,15 @@ class Entry(msgspec.Struct, frozen=True):
         ).lower()  # fmt: skip
         return all(word.lower() in text for word in words)
 
+    def is_called(self, name: str) -> bool:
+        """Whether a short name such as llama3.2:3b may mean it, whatever stands between words."""
+        wanted = [_plain(part) for part in name.lower().removesuffix(":latest").split(":")]
+        return all(part in _plain(f"{self.title} {self.repo}".lower()) for part in wanted)
+
+
+def _plain(text: str) -> str:
+    return "".join(character for character in text if character.isalnum())
+
 
 class Catalogue(msgspec.Struct, frozen=True):
     """All entries, and the sources of the data."""

@@ -528,11 +528,13 @@ def _named(names: Sequence[str]) -> str:
 def _no_model(name: str, models: Sequence[ModelInfo]) -> NotFound:
     usable = [model for model in models if model.state == "ready"]
     names = [each for model in usable for each in (model.name, *model.aliases)]
-    near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5) or names
-    if near:
-        hint = f"There is {_named(near)}. List all: lockhouse models list"
+    near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
+    if near or names:
+        hint = f"There is {_named(near or names)}. List all: lockhouse models list"
     elif models:
         hint = "No model is ready. See the problems with: lockhouse models list"
     else:
         hint = "No model is installed. Import one with: lockhouse models import FILE.gguf"
+    if not near and name:
+        hint += f"\nSearch the hub: lockhouse models search {name.partition(':')[0]}"
     return NotFound(f'There is no model "{name}".', hint=hint)

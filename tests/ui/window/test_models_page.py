@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtWidgets import QDialog, QLabel, QPlainTextEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QDialog, QLabel, QLineEdit, QPlainTextEdit, QPushButton, QWidget
 
 from lockhouse.gate import broker_launch
 from lockhouse.gate.network import Network
@@ -68,6 +68,21 @@ def open_home(home: Path, hub: HubServer) -> Iterator[Path]:
     for channel in broker_launch._started:
         channel.close()
     broker_launch._started.clear()
+
+
+def test_sampling_defaults_are_kept_in_the_profile_of_the_model(window: Window) -> None:
+    page = models_page(window)
+    choose(window, page, "smollm2-135m-instruct")
+    window.press("sampling_fold", page.details)
+    for name, text in (("model_temperature", "0.3"), ("model_answer_max_tokens", "7")):
+        field = page.details.findChild(QLineEdit, name)
+        assert field is not None
+        field.setFocus()
+        window.qtbot.keyClicks(field, text)
+        window.stored()
+    (profile,) = window.workspace.models.profiles("smollm2-135m-instruct")
+    assert profile.sampling == {"temperature": 0.3, "max_tokens": 7}
+    assert page.details.findChild(QLineEdit, "model_seed") is None  # of an answer, not of a model
 
 
 def test_a_library_that_is_the_same_is_not_shown_anew(window: Window, home: Path) -> None:

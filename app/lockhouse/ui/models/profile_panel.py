@@ -21,6 +21,7 @@ from lockhouse.ui.models.controller import ModelsController
 from lockhouse.ui.theme import Theme
 
 DEFAULT = "default"
+_NAMES = {"answer_max_tokens": "max_tokens"}  # of settings, in a profile
 
 
 class ProfilePanel(QWidget):
@@ -49,7 +50,7 @@ class ProfilePanel(QWidget):
         self._fields = [
             ParameterField(theme, parameter, holder="this model")
             for parameter in PARAMETERS
-            if not parameter.of_chat
+            if not parameter.of_chat and parameter.name != "seed"
         ]
         for field in self._fields:
             field.changed.connect(self._edited)
@@ -97,7 +98,8 @@ class ProfilePanel(QWidget):
                 field.setVisible(bool(thinking))
             name = field.parameter.name
             if not field.edit.hasFocus():
-                field.show_value(active.sampling.get(name), getattr(settings, name, None))
+                own = active.sampling.get(_NAMES.get(name, name))
+                field.show_value(own, getattr(settings, name, None))
 
     def save_load(self, load: LoadChoice) -> None:
         """Save load settings in the profile in use."""
@@ -118,10 +120,15 @@ class ProfilePanel(QWidget):
         active = self.active
         shown = {
             "thinking": self._thinking.key or None,
-            **{field.parameter.name: field.value for field in self._fields},
+            **{
+                _NAMES.get(field.parameter.name, field.parameter.name): field.value
+                for field in self._fields
+            },
         }
         own = {
-            name: value for name, value in {**active.sampling, **shown}.items() if value is not None
+            name: value
+            for name, value in {**active.sampling, **shown}.items()
+            if value is not None and (name, value) != ("max_tokens", 0)  # no limit, as without it
         }
         if own != dict(active.sampling):
             self._save(msgspec.structs.replace(active, sampling=own, active=True))

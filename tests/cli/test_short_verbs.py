@@ -93,6 +93,19 @@ def test_the_last_questions_are_shown_with_their_answers(lockhouse: Command) -> 
     assert "> Question 4" in lockhouse("logs", "-n", "1").text
 
 
+def test_a_chat_knows_the_commands_of_ollama(lockhouse: Command) -> None:
+    name = lockhouse("ls", "--json").json[0]["name"]
+    typed = b'/set system "Be terse."\n/show\nHello\n/clear\nHello again\n/bye\nNever\n'
+    told = lockhouse("chat", "-m", name, *TWO, stdin=typed)
+    assert told.code == 0
+    assert name in told.err
+    chats = lockhouse("chats", "list", "--json").json
+    assert {(chat["title"], chat["system"]) for chat in chats} == {
+        ("Hello", "Be terse."),
+        ("Hello again", "Be terse."),
+    }
+
+
 def test_a_profile_holds_a_system_prompt_for_chats_without_one(lockhouse: Command) -> None:
     name = lockhouse("ls", "--json").json[0]["name"]
     prompt = "You are a pirate. Say Arr."

@@ -141,8 +141,12 @@ class _Talk:
                 self._regenerate()
             case "/model":
                 self._choose(rest)
+            case "/show":
+                self._choose("")
             case "/system":
                 self._instruct(rest)
+            case "/set" if rest.partition(" ")[0] == "system":  # as in Ollama
+                self._instruct(rest.partition(" ")[2].strip().strip('"'))
             case "/title":
                 self._workspace.conversations.rename(self._begun().id, require_text(rest, "It"))
             case "/exit" | "/quit" | "/bye":

@@ -122,7 +122,8 @@ def answering(
         lambda: known.budget,
     )
     nothing: Any = SimpleNamespace()
-    answers = Answers(nothing, permissions, AnswerForms())
+    forms = AnswerForms()
+    answers = Answers(nothing, permissions, forms)
     try:
         session = answers.open(
             Question("asked"), [target], lambda _: request, cancel=cancel or CancelToken()
@@ -130,7 +131,10 @@ def answering(
     except LockhouseError as error:
         yield failed_of(error)
         return
-    yield from session.answer(message_id=request.message_id)  # type: ignore[misc]
+    try:
+        yield from session.answer(message_id=request.message_id)  # type: ignore[misc]
+    finally:
+        forms.close()
 
 
 def ask(target: RemoteTarget, request: AnswerRequest) -> list[Event]:

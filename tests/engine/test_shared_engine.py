@@ -146,7 +146,7 @@ def test_chats_asked_at_once_answer_as_each_alone(
     for text, answer in zip(texts, answers, strict=True):
         alone = Chat(workspace, text, target=model, max_tokens=40).answer().content
         # Batches round otherwise, which may decide between two tokens that are equally likely.
-        assert os.path.commonprefix([alone, answer])[:12] == alone[:12]
+        assert alone[:12] == answer[:12]
     assert [engine.pid for engine in workspace.engines.list()] == engines
 
 

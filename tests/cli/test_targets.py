@@ -375,7 +375,7 @@ def test_a_server_that_wants_a_key_says_so_and_takes_one_for_one_command(
         asked = opened("ask", "-m", "keyed/small", "Hi", "--json").json["error"]
         assert asked["code"] == "unauthorized"
         assert asked["message"] == "keyed requires a key, and none is saved for it."
-        assert asked["hint"] == "Save its key: lockhouse keys set keyed"
+        assert asked["hint"] == "Save one: lockhouse keys set keyed"
         checked = opened("targets", "check", "keyed", "--json")
         assert checked.code == 1
         (up,) = checked.json

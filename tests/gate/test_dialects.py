@@ -651,7 +651,11 @@ LISTS: list[tuple[DialectName, Any, list[ListedModel]]] = [
                 {"name": "models/embed", "supportedGenerationMethods": ["embedContent"]},
             ]
         },
-        [ListedModel("gemini-x", "Gemini X", 1048576, 65536, ("chat", "reasoning"))],
+        [
+            ListedModel(
+                "gemini-x", "Gemini X", 1048576, 65536, ("chat", "vision", "tools", "reasoning")
+            )
+        ],
     ),
 ]  # fmt: skip
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from PySide6.QtCore import QPoint, QSignalBlocker, QSize, Qt, Signal, SignalInstance
-from PySide6.QtGui import QMouseEvent, QResizeEvent, QShowEvent
+from PySide6.QtGui import QAction, QMouseEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
     QFrame,
@@ -272,12 +272,11 @@ class SearchEdit(QLineEdit):
         self.setObjectName(name)
         self.setAccessibleName(spoken)
         self.setPlaceholderText(placeholder)
-        self._search = self.addAction(
-            theme.icon("search", 16, "text-3"), QLineEdit.ActionPosition.LeadingPosition
-        )
-        self._clear = self.addAction(
-            theme.icon("x", 16, "text-2"), QLineEdit.ActionPosition.TrailingPosition
-        )
+        # Made here: PySide forgets those that Qt makes, once the style sheet has changed.
+        self._search = QAction(theme.icon("search", 16, "text-3"), "", self)
+        self.addAction(self._search, QLineEdit.ActionPosition.LeadingPosition)
+        self._clear = QAction(theme.icon("x", 16, "text-2"), "", self)
+        self.addAction(self._clear, QLineEdit.ActionPosition.TrailingPosition)
         self._clear.setToolTip("Clear")
         self._clear.setVisible(False)
         self._clear.triggered.connect(self.clear)

@@ -48,7 +48,8 @@ def asked(text: str, **more: Any) -> AnswerRequest:
 def vocabulary() -> Vocabulary:
     path = starter_model()
     assert path is not None
-    return Model(load_model(path, LoadSettings(), lambda _: True)).vocabulary
+    model = load_model(path, LoadSettings(), lambda _: True)
+    return Model(model, extra_buffers=True).vocabulary
 
 
 NASTY = (

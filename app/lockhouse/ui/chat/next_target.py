@@ -131,9 +131,9 @@ class NextTarget(QObject):
         mark = "arrow-up-right" if is_leaving else "house"
         line = f"Goes to {host}"
         where = "" if is_leaving else ", a server on this machine"
-        shown = f"{line} · {found.obstacle.word}" if found.obstacle else line
         sentence = f"The next message goes to {host}{where}"
-        self._head.show_destination(shown, mark, sentence, leaves=is_leaving)
+        obstacle = found.obstacle.word if found.obstacle else ""
+        self._head.show_destination(line, mark, sentence, leaves=is_leaving, obstacle=obstacle)
         if found.obstacle is not None:
             self._composer.line.say(found.obstacle.message, icon="lock", way=found.obstacle.way)
         elif self._estimated and (self._composer.draft.strip() or self._composer.images):

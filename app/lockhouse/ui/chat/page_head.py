@@ -122,7 +122,7 @@ class PageHead(QFrame):
         super().__init__(parent)
         self._theme = theme
         self._pinned = False
-        self._destination_words = ""
+        self._destination_words = self._destination_obstacle = ""
         px = theme.px
         self.setObjectName("chat_head")
         self.setProperty("tone", "bg-2")
@@ -161,10 +161,11 @@ class PageHead(QFrame):
         self._more.setVisible(exists)
 
     def show_destination(
-        self, words: str, icon: str, sentence: str, *, leaves: bool = False
+        self, words: str, icon: str, sentence: str, *, leaves: bool = False, obstacle: str = ""
     ) -> None:
-        """Where the next message goes."""
+        """Where the next message goes, and what stands in the way, which is never shortened."""
         self._destination_words = words
+        self._destination_obstacle = f" · {obstacle}" if obstacle else ""
         self._fit_destination()
         self.destination.setToolTip(f"{sentence}. Choose a model")
         self.destination.setAccessibleName(f"{sentence}. Choose a model")
@@ -179,8 +180,10 @@ class PageHead(QFrame):
         room = self.width() // 2 - self._theme.px(48)
         metrics = self.destination.fontMetrics()
         middle = Qt.TextElideMode.ElideMiddle
+        obstacle = self._destination_obstacle
+        room -= metrics.horizontalAdvance(obstacle)
         shown = metrics.elidedText(self._destination_words, middle, max(room, self._theme.px(120)))
-        self.destination.setText(shown)
+        self.destination.setText(shown + obstacle)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

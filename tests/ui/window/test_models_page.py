@@ -80,8 +80,9 @@ def test_sampling_defaults_are_kept_in_the_profile_of_the_model(window: Window) 
         field.setFocus()
         window.qtbot.keyClicks(field, text)
         window.stored()
-    (profile,) = window.workspace.models.profiles("smollm2-135m-instruct")
-    assert profile.sampling == {"temperature": 0.3, "max_tokens": 7}
+    wanted = {"temperature": 0.3, "max_tokens": 7}
+    profiles = window.workspace.models.profiles
+    window.until(lambda: [one.sampling for one in profiles("smollm2-135m-instruct")] == [wanted])
     assert page.details.findChild(QLineEdit, "model_seed") is None  # of an answer, not of a model
 
 

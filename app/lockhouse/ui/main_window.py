@@ -180,7 +180,7 @@ class MainWindow(QMainWindow):
             **{f"page_{key}": partial(self.show_page, key) for key in self._entries},
             "larger": lambda: self._scale(+_SCALE_STEP),
             "smaller": lambda: self._scale(-_SCALE_STEP),
-            "normal_size": lambda: self._settings.set("text_scale", 1.0),
+            "normal_size": self._reset_scale,
             "shortcuts": self.show_shortcuts,
             "quit": self.close,
         }
@@ -300,6 +300,12 @@ class MainWindow(QMainWindow):
         before = self._wanted_scale or self._settings.current.text_scale
         self._wanted_scale = round(min(high, max(low, before + step)), 2)
         self._scaling.start()
+
+    def _reset_scale(self) -> None:
+        """At once, and instead of a step that still waits."""
+        self._scaling.stop()
+        self._wanted_scale = 1.0
+        self._apply_scale()
 
     def _apply_scale(self) -> None:
         """Keys that repeat come faster than a window can be drawn anew: once for all of them."""

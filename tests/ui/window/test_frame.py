@@ -97,7 +97,10 @@ def test_shortcuts_do_what_the_list_says(window: Window) -> None:
     assert window.page.columns.list_visible
     actions["action_larger"].trigger()
     window.until(lambda: window.app.settings.current.text_scale == pytest.approx(1.1))
+    actions["action_larger"].trigger()
     actions["action_normal_size"].trigger()
+    assert window.app.settings.current.text_scale == 1.0
+    window.qtbot.wait(150)  # longer than a step waits for the next
     assert window.app.settings.current.text_scale == 1.0
     actions["action_shortcuts"].trigger()
     window.dialog("shortcut_list").close()
